@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/test_rules.py
+# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/test_tuning.py
 UNIT ?= tests/unit tests/property
 E2E ?= tests/e2e
 INTEGRATION ?= tests/integration -k "not postgres"
@@ -58,7 +58,9 @@ bench: $(VENV)/dev.done  ## measure speed and size
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks
 
 eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories on the labelled data
-	$(BIN)/aggregator eval --worst 3 $(DATA)/events-*.jsonl.gz
+	$(BIN)/aggregator eval --worst 3 --loose $(DATA)/events-reading-list-loose.jsonl $(DATA)/events-reading-list.jsonl.gz
+	$(BIN)/aggregator eval --pairs $(DATA)/events-stream-pairs.jsonl $(DATA)/events-stream.jsonl.gz
+	$(BIN)/aggregator eval --worst 3 $(foreach set,fulltext leads lookalikes headlines,$(DATA)/events-$(set).jsonl.gz)
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
 

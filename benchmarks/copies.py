@@ -276,11 +276,11 @@ def _coming(text: ComparedText) -> IncomingArticle:
     clean = CleanArticle(verdict="ok", title=text.title, text=text.text)
     entry = Entry(source="benchmark", outlet=text.outlet)
     waiting = InboxEntry(
-        n=text.order,
+        entry_no=text.order,
         inbox_no=text.order,
         article=text.id,
-        revises=False,
-        bumps_by_clock=False,
+        is_revision=False,
+        bump_by_clock=False,
         accepted_at=NOON,
         entry=entry,
     )
@@ -296,7 +296,7 @@ def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.Ne
         id_=id_,
         root=id_,
         generation=0,
-        weighs=False,
+        counts_in_centroid=False,
         wire_confidence=1.0,
     )
     held = found.held
@@ -310,15 +310,15 @@ def _story_state() -> stories.StoryState:
         language=None,
         first_published=NOON,
         last_published=NOON,
-        updated=NOON,
+        bumped_at=NOON,
         article_count=0,
         outlet_count=0,
         report_count=0,
         container_only=False,
         last_inbox_no=0,
-        touched_no=0,
-        sums=b"",
-        standing=None,
+        membership_changed_no=0,
+        centroid=b"",
+        count_state=None,
     )
 
 

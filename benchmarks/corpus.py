@@ -2,7 +2,7 @@
 
     python -m benchmarks.corpus 100000 --cache FOLDER [--data ../shared/data]
 
-The stream (its shape is that of placing.md, section 1): a story is made of the sentences of one article of
+The stream has the shape of real news: a story is made of the sentences of one article of
 `events-fulltext` (a third), of two articles of one event (a fifth) or of random ones (half), in which
 most words, names and numbers are exchanged for others of like frequency, by a hash of story and word. Which
 article a story is made of is Zipfian, so popular topics have many stories that look alike. Stories have s
@@ -427,8 +427,8 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
     raw.execute("ATTACH ? AS base", (str(base),))
-    stories = raw.execute("SELECT max(n) FROM base.story").fetchone()[0]
-    signed = raw.execute("SELECT n, signature FROM base.article ORDER BY n").fetchall()
+    stories = raw.execute("SELECT max(story_no) FROM base.story").fetchone()[0]
+    signed = raw.execute("SELECT inbox_no, signature FROM base.article ORDER BY inbox_no").fetchall()
     holders, own, is_shared = _own_keys(raw, signed, tuning)
     model = shipped_model(all_tuning)
     keys, owners = [], []
@@ -458,7 +458,7 @@ def _own_keys(
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
     held = {n for (n,) in raw.execute("SELECT DISTINCT article FROM base.lsh_band")}
-    story_of = dict(raw.execute("SELECT n, story FROM base.article"))
+    story_of = dict(raw.execute("SELECT inbox_no, story FROM base.article"))
     holders = [(n, mark) for n, mark in signed if n in held]
     own = np.array([minhash.bands(mark, count=tuning.bands, rows=tuning.rows) for _, mark in holders])
     stories: dict[int, set[str]] = {}
@@ -478,20 +478,29 @@ def _aged(keys: Ints, is_shared: npt.NDArray[np.bool_], age: int, draw: np.rando
 
 
 _TIMES = (
-    *("accepted_at", "done_at", "first_seen_at", "first_published", "last_published", "updated"),
-    *("published", "seen", "effective", "placed_at", "at"),
+    *("accepted_at", "done_at", "first_seen_at", "first_published", "last_published", "bumped_at"),
+    *("published", "seen_at", "effective_at", "placed_at", "at"),
 )
-_NAMES = ("article", "story", "founder", "id", "root", "copy_of")
+_NAMES = ("article", "story", "founding_article", "id", "root_article", "copy_of")
 _DERIVED = {
-    "signature": "marked(n)",
+    "signature": "marked(inbox_no)",
     "terms": "termed(terms)",
-    "sums": "summed(sums)",
+    "centroid": "summed(centroid)",
     "content_hash": "keyed(content_hash)",
 }
 
 
+_ORDER = {
+    "entry": "entry_no",
+    "story": "story_no",
+    "article": "inbox_no",
+    "story_log": "log_no",
+    "sketch": "article",
+}
+
+
 def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: int) -> None:
-    for table in ("entry", "identity_key", "sighting", "story", "article", "sketch", "story_log"):
+    for table in ("entry", "identity_key", "observation", "story", "article", "sketch", "story_log"):
         names = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
         values = {name: f'"{name}"' for name in names}
         for name in (name for name in names if name in _TIMES):
@@ -500,20 +509,20 @@ def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: in
             )
         values |= {name: f'renamed("{name}")' for name in names if name in _NAMES}
         values |= {name: rule for name, rule in _DERIVED.items() if name in names}
-        for name in ("inbox_no", "last_inbox_no", "touched_no"):
+        for name in ("inbox_no", "last_inbox_no", "membership_changed_no"):
             if name in names:
                 values[name] = f"{name} + {articles_before}"
-        if table in ("entry", "article"):
-            values["n"] = f"n + {articles_before}"
+        if table == "entry":
+            values["entry_no"] = f"entry_no + {articles_before}"
         elif table == "story":
-            values["n"] = f"n + {stories_before}"
+            values["story_no"] = f"story_no + {stories_before}"
         elif table == "story_log":
-            values["n"] = "NULL"
+            values["log_no"] = "NULL"
         elif table == "sketch":
             values = {"article": f"article + {articles_before}", "hashes": "sketched(hashes)"}
         elif table == "identity_key":
             values["key"] = "keyed(key)"
-        order = {"entry": "n", "story": "n", "article": "n", "story_log": "n", "sketch": "article"}.get(table)
+        order = _ORDER.get(table)
         raw.execute(
             f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values[n] for n in names)} "
             f"FROM base.{table}" + (f" ORDER BY {order}" if order else "")

@@ -26,8 +26,8 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import CleanArticle, TimedEntry
 
-BOOK = effective_tuning()
-MODEL = shipped_model(BOOK)
+ALL_TUNING = effective_tuning()
+MODEL = shipped_model(ALL_TUNING)
 PACKER = TermPacker(MODEL)
 ENTRY_WORDS = 35
 SEED = 5
@@ -83,7 +83,7 @@ def main(path: str) -> None:
     index, scorer, tuning = (
         StoryIndex(MODEL, stories),
         Scorer(MODEL),
-        BOOK.section("links", LiveBlogLinkTuning),
+        ALL_TUNING.section("links", LiveBlogLinkTuning),
     )
     found: list[tuple[float, bool, bool]] = []  # above what is asked, right, there is a story
     for row, home in entries:

@@ -34,7 +34,7 @@ from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 SUITES = ("real", "feedparser", "gofeed")
 # Old samples are dated back to 2003, and none lies in the future of this moment.
 _SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-_RULES = source_tuning(effective_tuning())
+_TUNING = source_tuning(effective_tuning())
 _EXPECT = re.compile(
     r"entries\[0\]\[?\.?'?(title|link|id|author|summary|description|content)'?\]?"
     r"(?:\[0\])?(?:\['value'\])?\s*==\s*(u?'(?:[^'\\\n]|\\.)*'|u?\"(?:[^\"\\\n]|\\.)*\")(?!\s*\[)"
@@ -60,7 +60,7 @@ def read(data: bytes) -> ParsedFeed:
         outlet=None,
         zone=None,
         seen=_SEEN,
-        tuning=_RULES,
+        tuning=_TUNING,
     )
 
 

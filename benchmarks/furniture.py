@@ -29,7 +29,7 @@ SETS = ("dev", "check", "fresh")
 SAMPLES = Path(__file__).resolve().parents[1] / "tests" / "data" / "plain"
 # The moment at which the texts are read; all of them are older.
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-_RULES = effective_tuning().section("text", ExtractTuning)
+_TUNING = effective_tuning().section("text", ExtractTuning)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ def load(folder: Path) -> list[Sample]:
 
 
 def score(sample: Sample) -> Score:
-    saved = read_saved_text(clean(sample.text), SavedTextContext(tuning=_RULES, seen=SEEN))
+    saved = read_saved_text(clean(sample.text), SavedTextContext(tuning=_TUNING, seen=SEEN))
     kept = " ".join(" ".join(saved.paragraphs).split())
     true = " ".join(sample.lines("+", "~"))
     paragraphs = Counter(saved.paragraphs)
@@ -178,7 +178,7 @@ def removed(articles: Iterable[dict[str, str]]) -> tuple[int, Counter[str]]:
     words, gone = 0, Counter[str]()
     for article in articles:
         text = clean(article["text"] or "")
-        saved = read_titled_text(text, article["title"] or "", SavedTextContext(tuning=_RULES, seen=SEEN))
+        saved = read_titled_text(text, article["title"] or "", SavedTextContext(tuning=_TUNING, seen=SEEN))
         words += count_words(text)
         gone.update((Counter(map(without_bullet, saved.lines)) - Counter(saved.paragraphs)).elements())
     return words, gone

@@ -43,7 +43,7 @@ def events(path: Path) -> list[list[ArticleView]]:
         time = (stated_time(row) or UNDATED) + dt.timedelta(seconds=number)
         lead = " ".join((row.get("text") or "").split()[:LEAD_WORDS])
         found[str(row["cluster"])].append(report(number, row, time, lead=lead))
-    return [sorted(one, key=lambda a: (a.effective, a.id)) for one in found.values() if len(one) > 1]
+    return [sorted(one, key=lambda a: (a.effective_at, a.id)) for one in found.values() if len(one) > 1]
 
 
 def steadiness(stories: list[list[ArticleView]], tuning: StoryTuning) -> Steadiness:

@@ -37,7 +37,7 @@ def report(
         title=row.get("title") or "",
         published=time,
         seen=time,
-        effective=time,
+        effective_at=time,
         language=row.get("lang") or row.get("language"),
         copy_of=None,
         wire=None,

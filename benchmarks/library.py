@@ -243,14 +243,14 @@ def _end(database: Database) -> None:
                     "USING gin (words) WITH (fastupdate = off)"
                 )
             )
-        for name, of in (
-            ("searchable", "article"),
-            ("inbox", "article"),
-            ("bump", "article"),
-            ("story", "story"),
+        for name, of, column in (
+            ("searchable", "article", "inbox_no"),
+            ("inbox", "article", "inbox_no"),
+            ("bump", "article", "inbox_no"),
+            ("story", "story", "story_no"),
         ):
             connection.execute(
-                text(f"UPDATE counter SET value = (SELECT max(n) FROM {of}) WHERE name = '{name}'")
+                text(f"UPDATE counter SET value = (SELECT max({column}) FROM {of}) WHERE name = '{name}'")
             )
     tell_newest(database)
     if not database.is_sqlite:
@@ -263,8 +263,8 @@ def tell_newest(database: Database) -> None:
     newest = select(tables.story.c.n).order_by(tables.story.c.updated.desc()).limit(TOLD)
     with database.write() as connection:
         numbers = connection.execute(newest.where(tables.story.c.redirect_to.is_(None))).scalars().all()
-        untold = update(tables.story).where(tables.story.c.n.in_(numbers)).values(text=None)
-        connection.execute(untold)
+        unrendered = update(tables.story).where(tables.story.c.n.in_(numbers)).values(text=None)
+        connection.execute(unrendered)
     for _ in range(0, TOLD, 50):
         render_next(database, 50, shipped_tuning())
 
@@ -273,23 +273,23 @@ def _copy(connection: Connection, block: int) -> None:
     """The first block again: `block` times 25 days later, under ids of its own."""
     is_sqlite = connection.dialect.name == "sqlite"
     stories = connection.execute(
-        text(f"SELECT max(n) FROM story WHERE last_inbox_no <= {BLOCK}")
+        text(f"SELECT max(story_no) FROM story WHERE last_inbox_no <= {BLOCK}")
     ).scalar_one()
     days = block * BLOCK // A_DAY
-    for table, first, columns in (
-        ("story", stories, tables.story.c.keys()),
-        ("article", BLOCK, tables.article.c.keys()),
+    for table, number, first, columns in (
+        ("story", "story_no", stories, tables.story.c.keys()),
+        ("article", "inbox_no", BLOCK, tables.article.c.keys()),
     ):
         values = {name: name for name in columns}
-        for name in ("id", "root", "story", "founder"):
+        for name in ("id", "root_article", "story", "founding_article"):
             values[name] = f"substr({name}, {block + 1}) || substr({name}, 1, {block})"
-        for name in ("published", "seen", "effective", "placed_at", *_STORY_TIMES):
+        for name in ("published", "seen_at", "effective_at", "placed_at", *_STORY_TIMES):
             values[name] = (
                 f"strftime('%Y-%m-%d %H:%M:%S', {name}, '+{days} days') || substr({name}, 20)"
                 if is_sqlite
                 else f"{name} + interval '{days} days'"
             )
-        values["n"] = f"n + {block * first}"
+        values[number] = f"{number} + {block * first}"
         values["last_inbox_no"] = f"last_inbox_no + {block * BLOCK}"
         whole = (
             "EXISTS (SELECT 1 FROM story WHERE story.id = article.story)" if table == "article" else "true"
@@ -297,7 +297,7 @@ def _copy(connection: Connection, block: int) -> None:
         connection.execute(
             text(
                 f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values[c] for c in columns)} "
-                f"FROM {table} WHERE n <= {first} AND {whole} ORDER BY n"
+                f"FROM {table} WHERE {number} <= {first} AND {whole} ORDER BY {number}"
             )
         )
     if is_sqlite:
@@ -306,17 +306,17 @@ def _copy(connection: Connection, block: int) -> None:
         connection.execute(text(_COPIED_WORDS.format(days=days, more=block * BLOCK, block=BLOCK)))
 
 
-_STORY_TIMES = ("first_published", "last_published", "updated")
+_STORY_TIMES = ("first_published", "last_published", "bumped_at")
 _DAY_MARKS = "to_char({at}, '\"_d\"YYYYMMDD'), to_char({at}, '\"_d\"YYYYMM'), to_char({at}, '\"_d\"YYYY')"
-_OLD_MARKS = _DAY_MARKS.format(at="(effective AT TIME ZONE 'UTC')")
-_NEW_MARKS = _DAY_MARKS.format(at="(effective AT TIME ZONE 'UTC' + interval '{days} days')")
+_OLD_MARKS = _DAY_MARKS.format(at="(effective_at AT TIME ZONE 'UTC')")
+_NEW_MARKS = _DAY_MARKS.format(at="(effective_at AT TIME ZONE 'UTC' + interval '{days} days')")
 _COPIED_WORDS = (
-    "INSERT INTO article_search (n, words, is_long) SELECT a.n + {more}, ts_delete(s.words, ARRAY["
-    + ", ".join(f"'_{mark}' || (a.n >> {bits})" for mark, bits in index.SPANS.items())
+    "INSERT INTO article_search (n, words, is_long) SELECT a.inbox_no + {more}, ts_delete(s.words, ARRAY["
+    + ", ".join(f"'_{mark}' || (a.inbox_no >> {bits})" for mark, bits in index.SPANS.items())
     + f", {_OLD_MARKS}]) || array_to_tsvector(ARRAY["
-    + ", ".join(f"'_{mark}' || ((a.n + {{more}}) >> {bits})" for mark, bits in index.SPANS.items())
-    + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.n "
-    "WHERE a.n <= {block} AND EXISTS (SELECT 1 FROM story WHERE story.id = a.story)"
+    + ", ".join(f"'_{mark}' || ((a.inbox_no + {{more}}) >> {bits})" for mark, bits in index.SPANS.items())
+    + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.inbox_no "
+    "WHERE a.inbox_no <= {block} AND EXISTS (SELECT 1 FROM story WHERE story.id = a.story)"
 )
 
 
@@ -369,12 +369,12 @@ _DETAILS = codecs.pack(ArticleDetails())
 def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
     at = one.n % 30_000
     return {
-        "n": one.n,
+        "inbox_no": one.n,
         "id": id_of("a", one.n),
-        "root": id_of("a", one.n),
+        "root_article": id_of("a", one.n),
         "story": id_of("s", one.story),
         "role": "report",
-        "weighs": True,
+        "counts_in_centroid": True,
         "source": source_of[one.outlet],
         "outlet": one.outlet,
         "url": f"https://news.example/{one.n}",
@@ -386,8 +386,8 @@ def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
         "published": one.time,
         "published_origin": "feed",
         "published_precision": "minute",
-        "seen": one.time,
-        "effective": one.time,
+        "seen_at": one.time,
+        "effective_at": one.time,
         "details": _DETAILS,
         "verdict": "ok",
         "signature": _SIGNATURE[at : at + 517],
@@ -402,22 +402,22 @@ def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
 def _story(found: Sequence[Invented]) -> dict[str, Any]:
     first, last = found[0], found[-1]
     return {
-        "n": first.story,
+        "story_no": first.story,
         "id": id_of("s", first.story),
-        "founder": id_of("a", first.n),
-        "founding": 0,
+        "founding_article": id_of("a", first.n),
+        "founding_no": 0,
         "title": first.title,
         "summary": first.text[:300],
         "language": first.language,
         "text": first.text,
         "first_published": first.time,
         "last_published": last.time,
-        "updated": last.time + dt.timedelta(microseconds=last.n),
+        "bumped_at": last.time + dt.timedelta(microseconds=last.n),
         "article_count": len(found),
         "outlet_count": len({one.outlet for one in found}),
         "report_count": len({one.outlet for one in found}),
         "last_inbox_no": last.n,
-        "sums": _SIGNATURE[:2000],
+        "centroid": _SIGNATURE[:2000],
     }
 
 

@@ -54,7 +54,7 @@ def article(record: Mapping[str, Any]) -> ArticleView:
     return ArticleView(
         id=record["id"], outlet=record.get("source") or record["id"], url=record.get("url"),
         title=record["title"], published=published, published_precision="day" if published else None,
-        seen=SEEN, effective=published or SEEN, language=record.get("lang", "en"), copy_of=None, wire=None,
+        seen=SEEN, effective_at=published or SEEN, language=record.get("lang", "en"), copy_of=None, wire=None,
         role="report", lead=record["text"].split("\n")[0], text=record["text"],
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def seed(path: Path) -> ArticleView:
     published = cleaned.published
     return ArticleView(
         id=path.stem, outlet=path.stem, url=None, title=cleaned.title, seen=SEEN, copy_of=None,
-        published=published.time if published else None, effective=published.time if published else SEEN,
+        published=published.time if published else None, effective_at=published.time if published else SEEN,
         language=cleaned.language, wire=None, role="container" if cleaned.is_container else "report",
         lead=cleaned.lead, text=cleaned.text, timed=cleaned.timed,
         published_precision=published.precision if published else None,
@@ -128,7 +128,7 @@ class Told:
 
 def read(articles: Sequence[ArticleView]) -> ReadStory:
     tuning = shipped_tuning()
-    reports = read_reports(sorted(articles, key=lambda a: (a.effective, a.id)), tuning)
+    reports = read_reports(sorted(articles, key=lambda a: (a.effective_at, a.id)), tuning)
     return ReadStory(reports, compare_all(read_features(reports), tuning))
 
 
@@ -294,7 +294,7 @@ def milliseconds(groups: Sequence[Sequence[ArticleView]]) -> list[float]:
 def saga(path: Path, word: str, size: int) -> list[ArticleView]:
     """The first reports whose titles hold `word`: one long story, as far as words go."""
     found = [a for event in stories(path, least=1) for a in event if word in a.title.lower()]
-    return sorted(found, key=lambda a: (a.effective, a.id))[:size]
+    return sorted(found, key=lambda a: (a.effective_at, a.id))[:size]
 
 
 def main() -> None:

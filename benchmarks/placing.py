@@ -10,7 +10,7 @@ is stored: runs are best compared by their ratio to it.
     shingles     shingles, signature, LSH keys, sketch: the worker's share of the copy level
     twin         candidates by LSH keys and sketch, exact checks
     event        what the stories nearby say, and vetoes
-    placing      these three: what quality.md bounds (1.2 ms, 99th percentile 4 ms)
+    placing      these three; the target is 1.2 ms, 99th percentile 4 ms
     story        sums, counts, headline and summary of the story; with the rows of both
     look         the second look, by articles placed (and the longest one)
     transaction  the whole of it, by articles placed: all but `shingles`, and BEGIN, log, COMMIT

@@ -77,7 +77,7 @@ def fill(database: Database, feeds: int, interval: float, scheme: str) -> None:
                     kind="feed",
                     address=address,
                     interval_seconds=int(interval),
-                    rhythm_seconds=interval,
+                    adaptive_interval_seconds=interval,
                     etag=_ETAG,
                     first_poll_done=True,
                     health="ok",

@@ -139,7 +139,7 @@ def serving(reading: DatabaseStoryReader) -> Iterator[Callable[..., tuple[int, d
 def pages(reading: DatabaseStoryReader, database: Database) -> None:
     """What a browser and a feed reader ask for."""
     with database.read() as connection:
-        large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.updated.desc())
+        large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
         one = connection.execute(large.where(story.c.article_count == 1).limit(1)).scalar_one()
         four = connection.execute(large.where(story.c.article_count == 4).limit(1)).scalar_one()
         forty = connection.execute(large.where(story.c.article_count >= 30).limit(1)).scalar_one()

@@ -40,16 +40,27 @@ def fill(database: Database) -> None:
 
 
 def _story(n: int) -> dict[str, object]:
-    times = dict.fromkeys(("first_published", "last_published", "updated"), BEGIN)
+    times = dict.fromkeys(("first_published", "last_published", "bumped_at"), BEGIN)
     counts = {"article_count": 2, "outlet_count": 2, "report_count": 1 + (n % 20 == 0)}
-    row = {"n": n + 1, "id": f"story{n:011d}", "founder": f"a{n}", "founding": 0, "title": TITLE}
-    return row | times | counts | {"summary": "s", "last_inbox_no": n, "touched_no": n, "sums": b""}
+    row = {
+        "story_no": n + 1,
+        "id": f"story{n:011d}",
+        "founding_article": f"a{n}",
+        "founding_no": 0,
+        "title": TITLE,
+    }
+    return (
+        row
+        | times
+        | counts
+        | {"summary": "s", "last_inbox_no": n, "membership_changed_no": n, "centroid": b""}
+    )
 
 
 def _change(n: int, of: int) -> dict[str, object]:
     at = BEGIN + dt.timedelta(seconds=n * 20)
-    times = {"at": at, "updated": at.replace(microsecond=n % 1_000_000)}
-    row = {"n": n + 1, "story": f"story{of:011d}", "kind": "report", "article": f"art{n:013d}"}
+    times = {"at": at, "bumped_at": at.replace(microsecond=n % 1_000_000)}
+    row = {"change_no": n + 1, "story": f"story{of:011d}", "kind": "report", "article": f"art{n:013d}"}
     return row | times | {"title": TITLE, "report_count": 2}
 
 

@@ -27,7 +27,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 
 ENTRIES_A_TRANSACTION = 100
-ROUNDS = 3  # of the pages, in turns: what else the machine does then weighs on both
+ROUNDS = 3  # of the pages, in turns: what else the machine does then counts on both
 
 
 def now() -> dt.datetime:

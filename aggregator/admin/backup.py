@@ -1,4 +1,4 @@
-"""The backups of a database: where they are, when the next is due, how it stands with them; the oldest go."""
+"""The folder of backups: its location and content, the schedule of the daemon, and deletion of old ones."""
 
 import datetime as dt
 import logging
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 _KEPT_BEFORE_UPGRADES = 2
 _LATE_SHARE = 0.5  # of the interval by which a backup may be late before that is a problem
-_REST_SHARE = 1.0  # of the time that a step of the daemon's backup took: half of one core at most
+_PAUSE_SHARE = 1.0  # pause after each step of the daemon's backup, per time of the step: half of one core
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
 class Backup(FrozenStruct, frozen=True, kw_only=True):
-    """A backup in the folder of backups. `before`: made before an upgrade to that revision."""
+    """A backup in the folder of backups; `before` is the revision of the upgrade that it precedes."""
 
     path: Path
     made_at: dt.datetime
@@ -36,7 +36,7 @@ class Backup(FrozenStruct, frozen=True, kw_only=True):
 
 
 class BackupStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How it stands with the backups that the daemon makes. `problem` says in words why none can be made."""
+    """The state of the daemon's backups; `problem` states why none can be made."""
 
     every_seconds: int | None  # None: the daemon makes none
     folder: Path
@@ -46,11 +46,11 @@ class BackupStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     problem: str | None
 
 
-# --- where they are ----------------------------------------------------------------------------------------
+# --- the folder --------------------------------------------------------------------------------------------
 
 
 def backup_folder(config: Config) -> Path:
-    """Where backups are kept: as configured, else beside the database's file or in the service's folder."""
+    """Return the folder of backups: as configured, else next to the SQLite file or in the state directory."""
     base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
     if config.backup.folder is not None:
         try:
@@ -62,32 +62,32 @@ def backup_folder(config: Config) -> Path:
 
 
 def backups(config: Config) -> list[Backup]:
-    """All of this database in the folder of backups, the newest first."""
+    """Return the backups of this database in the folder of backups, the newest first."""
     return _found(backup_folder(config), database_name(config.database_url))
 
 
 def _found(folder: Path, name: str) -> list[Backup]:
-    """The newest first; of a folder that is none, or closed to us, nothing: `why_not` says so."""
+    """Return the backups in `folder`, the newest first; [] if it cannot be read, which `why_not` reports."""
     try:
-        there = list(folder.iterdir())
+        paths = list(folder.iterdir())
     except OSError:
         return []
     found = []
-    for path in there:
+    for path in paths:
         match = _NAME.fullmatch(path.name)
         if match is None or match[1] != name:
             continue
         try:
             made_at = dt.datetime.strptime(match[2], _TIME).replace(tzinfo=dt.UTC)
             size = path.stat().st_size
-        except (ValueError, OSError):  # not a time; gone meanwhile
+        except (ValueError, OSError):  # not a time, or deleted meanwhile
             continue
         found.append(Backup(path=path, made_at=made_at, size_bytes=size, before=match[3]))
     return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
 
 
 def backup_status(config: Config, database: Database, now: dt.datetime) -> BackupStatus:
-    """How it stands with the daemon's backups; asks the database for one row at most."""
+    """Return the state of the daemon's backups; reads at most one row of the database."""
     every, folder = config.backup.every, backup_folder(config)
     due = due_at(config, database, now)
     late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
@@ -102,9 +102,9 @@ def backup_status(config: Config, database: Database, now: dt.datetime) -> Backu
 
 
 def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime | None:
-    """When the daemon makes the next one; None where it makes none, or nothing is stored yet.
+    """Return when the daemon's next backup is due; None if it makes none or nothing is stored yet.
 
-    The first one when the oldest entry has been there for one interval.
+    The first backup is due one interval after the oldest entry was accepted.
     """
     if config.backup.every is None:
         return None
@@ -118,46 +118,46 @@ def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime 
 
 
 def _last(config: Config, now: dt.datetime) -> Backup | None:
-    # One of the future, from before the clock was put right, says nothing about when the next one is due.
+    # A backup with a future time was made while the clock was wrong; it must not delay the next one.
     return next((one for one in backups(config) if one.made_at <= now), None)
 
 
 def why_not(folder: Path, needed: int) -> str | None:
-    """Why no backup that takes so many bytes can be made there; None where one can."""
-    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
-    if not os.path.isdir(there):  # noqa: PTH112 - a Path raises where the name is too long, or a folder closed
-        return f"{there} is no folder"
+    """Return why no backup of `needed` bytes can be written to `folder`; None if it can."""
+    existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not os.path.isdir(existing):  # noqa: PTH112 - Path raises for long names and unreadable folders
+        return f"{existing} is not a folder"
     if not os.access(
-        there, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
+        existing, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
     ):
-        return f"{there} cannot be written by this user"
+        return f"{existing} cannot be written by this user"
     try:
-        check_free_disk(there, needed)
+        check_free_disk(existing, needed)
     except NotWritableError as error:
         return str(error)
     return None
 
 
-# --- making one --------------------------------------------------------------------------------------------
+# --- backing up --------------------------------------------------------------------------------------------
 
 
 class _StoppedError(Exception):
-    """The daemon ends; nothing of the backup is left."""
+    """The daemon stops, and the unfinished backup is deleted."""
 
 
 def back_up_gently(config: Config, database: Database, now: dt.datetime, stop: Callable[[], bool]) -> None:
-    """The daemon's backup: it rests as long as it works, and leaves nothing where `stop()` is true."""
+    """Make the daemon's backup, with a pause after each step. Deletes the unfinished backup on `stop()`."""
 
     @contextmanager
     def progress(_unit: str, _total: int | None) -> Iterator[Advance]:
-        rested_at = time.monotonic()
+        started = time.monotonic()
 
         def advance(_count: int) -> None:
-            nonlocal rested_at
+            nonlocal started
             if stop():
                 raise _StoppedError
-            time.sleep(_REST_SHARE * (time.monotonic() - rested_at))
-            rested_at = time.monotonic()
+            time.sleep(_PAUSE_SHARE * (time.monotonic() - started))
+            started = time.monotonic()
 
         yield advance
 
@@ -165,41 +165,41 @@ def back_up_gently(config: Config, database: Database, now: dt.datetime, stop: C
         file = back_up_as_configured(config, database, now, progress)
     except _StoppedError:
         return
-    log.info("wrote the backup %s", told(file), extra={"job": "backup"})
+    log.info("wrote the backup %s", described(file), extra={"event": "backup_written", "job": "backup"})
 
 
 def keep_before_upgrade(
     config: Config, database: Database, revision: str, now: dt.datetime, progress: Progress
-) -> str:
-    """A backup before an upgrade to `revision`, where one can be made; what was done, in words.
+) -> tuple[Path | None, str]:
+    """Back up a SQLite database before an upgrade to `revision`, if possible; returns the file and a message.
 
-    That there is none holds up no upgrade: each is one transaction.
+    The upgrade continues without a backup, because each step is one transaction.
     """
     if not database.is_sqlite:
-        return "no copy is kept before an upgrade on a server: `pg_dump` makes one"
+        return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
     if config.backup.every is None:
-        return "no copy is kept before the upgrade: config.yaml says `backup: every: never`"
+        return None, "no backup before the upgrade: config.yaml has `backup: every: never`"
     try:
         file = back_up_as_configured(config, database, now, progress, before=revision)
     except AggregatorError as error:
-        return f"no copy is kept before the upgrade: {error}"
-    return f"the database as it was before the upgrade is kept as {file}"
+        return None, f"no backup before the upgrade: {error}"
+    return file, f"backed up the database before the upgrade to {file}"
 
 
 def back_up_as_configured(
     config: Config, database: Database, now: dt.datetime, progress: Progress, *, before: str | None = None
 ) -> Path:
-    """A new backup in the folder of backups; then the oldest go. Raises AggregatorError.
+    """Make a backup in the folder of backups and delete the oldest. Raises AggregatorError.
 
-    `before`: the revision to which the database is about to be brought; such backups are kept apart.
+    `before`: the revision of the upgrade that follows; such backups are counted separately.
     """
     folder, name = backup_folder(config), database_name(config.database_url)
     file = folder / _file_name(config, now, before)
     back_up(database, file, progress)
-    kept = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
-    alike = [one for one in _found(folder, name) if (one.before is None) == (before is None)]
-    for old in alike[kept:]:
-        if old.path != file:  # the clock may have gone back
+    keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
+    same_kind = [one for one in _found(folder, name) if (one.before is None) == (before is None)]
+    for old in same_kind[keep:]:
+        if old.path != file:  # which is not the newest by name if the clock went back
             _remove(old.path)
     return file
 
@@ -208,24 +208,24 @@ def _remove(old: Path) -> None:
     try:
         old.unlink(missing_ok=True)
     except OSError as error:
-        raise NotWritableError(f"{old} is too old, and cannot be removed: {error.strerror}") from error
+        raise NotWritableError(f"the old backup {old} cannot be deleted: {error.strerror}") from error
 
 
-def told(file: Path) -> str:
-    """A backup that was just made, in words. Another process may have made one, too, and removed this one."""
+def described(file: Path) -> str:
+    """Describe a new backup: path and size. A later backup of another process may have deleted it."""
     try:
         return f"{file}, {file.stat().st_size / 2**20:,.1f} MiB"
     except FileNotFoundError:
-        return f"{file}, which has given way to a newer one"
+        return f"{file}, which a newer backup has replaced"
 
 
-def backup_file(given: Path, config: Config, now: dt.datetime) -> Path:
-    """Where a backup goes that was asked for: a file as it is named, or one of our names in a folder."""
-    if os.path.isdir(given) or not given.suffix:  # noqa: PTH112 - one below a closed folder is none
-        return given / _file_name(config, now)
-    return given
+def backup_file(to: Path, config: Config, now: dt.datetime) -> Path:
+    """Return the path of a backup: the file `to`, or a file with a standard name in the folder `to`."""
+    if os.path.isdir(to) or not to.suffix:  # noqa: PTH112 - Path raises below an unreadable folder
+        return to / _file_name(config, now)
+    return to
 
 
 def _file_name(config: Config, now: dt.datetime, before: str | None = None) -> str:
-    said = "" if before is None else f"-before-{before}"
-    return f"{database_name(config.database_url)}-{now.astimezone(dt.UTC):{_TIME}}{said}{PACKED}"
+    suffix = "" if before is None else f"-before-{before}"
+    return f"{database_name(config.database_url)}-{now.astimezone(dt.UTC):{_TIME}}{suffix}{PACKED}"

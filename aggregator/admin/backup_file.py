@@ -1,7 +1,7 @@
-"""One backup as a file: made beside its place, synced, read back from the disk, and only then named.
+"""Writing one backup: to a temporary file that is synced and read back, and then renamed.
 
-Whatever kind of database it was made of, it is an SQLite file with all tables in it, packed: `restore.py`
-puts it into either kind, and anybody can look into it.
+A backup of SQLite or PostgreSQL is a compressed SQLite file with all tables. `restore.py` restores it into
+either kind of database.
 """
 
 import fcntl
@@ -23,30 +23,31 @@ from aggregator.store.maintenance import copy_database
 from aggregator.store.migrate import upgrade
 
 PACKED, PLAIN = ".db.zst", ".db"
-SPARE_BYTES = 100 << 20  # stay free whatever is written: below that the daemon does not start (hardening P3)
-_LEVEL = 3  # of zstd: its own default (chosen)
-_PACKED_SHARE = 0.8  # of the plain size that a packed one takes at most; measured: .55
+SPARE_BYTES = 100 << 20  # that stay free on the disk: with less the daemon does not start
+_LEVEL = 3  # of zstd: its default
+_PACKED_SHARE = 0.8  # the compressed size per plain size, at most; measured: 0.55
 _PIECE = 1 << 20
-_CHECKED_AT_ONCE = 500_000  # of SQLite's own steps, some milliseconds
+_CHECKED_AT_ONCE = 500_000  # SQLite instructions between two calls of `advance`: some milliseconds
 _SCRATCH = ".aggregator-"
-_LEFT_SECONDS = 86_400  # a scratch folder without its lock is nobody's after that
+_ABANDONED_SECONDS = 86_400  # age after which a scratch folder without a lock file is deleted
 
-Advance = Callable[[int], object]  # hears how many are done; what it raises ends the work and leaves nothing
-Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # of what, and how many
+Advance = Callable[[int], object]  # called with the units done; an exception stops and cleans up
+Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # called with unit and total
 
 
 def back_up(database: Database, file: Path, progress: Progress) -> None:
-    """One state of a database as `file`, packed unless it ends in .db; a daemon may go on meanwhile.
+    """Write a consistent backup of a database to `file`, compressed unless its name ends in .db.
 
-    The file is there when all of it was read back from the disk. Raises UsageError for another ending,
-    NotWritableError where there is no room, AggregatorError where the copy is not sound.
+    A daemon may run meanwhile. The file appears after it was read back from the disk. Raises UsageError for
+    another suffix or a database in use, NotWritableError without enough space, and ReadError if the database
+    or the copy is damaged.
     """
     packed = file.name.endswith(PACKED)
     if not packed and not file.name.endswith(PLAIN):
-        raise UsageError(f"{file}: a backup's name ends in {PACKED}, or in {PLAIN} to leave it unpacked")
+        raise UsageError(f"{file}: the name of a backup ends in {PACKED}, or in {PLAIN} without compression")
     try:
         if file.with_name(f"{file.name}-wal").exists() or _is_file_of(database, file):
-            raise UsageError(f"{file} is a database that is in use; name another file")
+            raise UsageError(f"{file} is a database in use; give another file")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         check_free_disk(file.parent, bytes_needed(database, packed=packed))
         with scratch_in(file.parent) as scratch:
@@ -61,10 +62,10 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
             _sync_folder(file.parent)
     except OSError as error:
         raise NotWritableError(f"{file} cannot be written: {error.strerror or error}") from error
-    except sqlite3.OperationalError as error:  # no room, among others
+    except sqlite3.OperationalError as error:  # a full disk, among others
         raise NotWritableError(f"{file} cannot be written: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise ReadError(f"the database cannot be read: {error}; `aggregator db check` looks at it") from error
+        raise ReadError(f"the database cannot be read: {error}; run `aggregator db check`") from error
 
 
 def _is_file_of(database: Database, file: Path) -> bool:
@@ -72,17 +73,17 @@ def _is_file_of(database: Database, file: Path) -> bool:
 
 
 def bytes_needed(database: Database, *, packed: bool) -> int:
-    """What has to be free for a backup to be made."""
+    """Return the bytes of disk space that a backup needs, with its temporary files."""
     return int(copy_database.size_bytes(database) * (1 + _PACKED_SHARE if packed else 1))
 
 
 def check_free_disk(folder: Path, needed: int) -> None:
-    """Raise NotWritableError unless so many bytes have room there, with some to spare."""
+    """Raise NotWritableError unless `needed` bytes and a reserve are free on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed + SPARE_BYTES:
         raise NotWritableError(
-            f"{folder} has {_mib(free)} free, and {_mib(needed + SPARE_BYTES)} are needed: make room there, "
-            "or name another place (a backup's is `--to FOLDER`, or `backup: folder:` in config.yaml)"
+            f"{folder} has {_mib(free)} free, and {_mib(needed + SPARE_BYTES)} are needed: free some space, "
+            "or use another folder (for backups: `--to FOLDER`, or `backup: folder:` in config.yaml)"
         )
 
 
@@ -91,14 +92,14 @@ def _mib(count: int) -> str:
 
 
 def _copy(database: Database, plain: Path, progress: Progress) -> None:
-    """All of a database as one SQLite file, synced and checked."""
+    """Copy a database into one SQLite file, check it and sync it."""
     if database.is_sqlite:
         with progress("pages", copy_database.page_count(database)) as advance, _raw(plain) as target:
             copy_database.copy_pages(database, target, advance)
     else:
         _copy_server(database, plain, progress)
     with _raw(plain) as copy:
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file without a -wal file
     with progress("checks", None) as advance:
         check_file(plain, advance)
     _sync(plain)
@@ -111,41 +112,43 @@ def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
         with database.read() as source, copy.engine.connect() as target:
             with progress("rows", copy_database.row_count(source)) as advance:
 
-                def kept(count: int) -> None:
-                    target.commit()  # it has no name yet; in one piece the log would grow as large
+                def commit(count: int) -> None:
+                    target.commit()  # one commit at the end would need a log as large as the database
                     advance(count)
 
-                copy_database.copy_rows(source, target, kept)
+                copy_database.copy_rows(source, target, commit)
             target.commit()
     finally:
         copy.close()
 
 
 def check_file(file: Path, advance: Advance) -> None:
-    """Raise ReadError unless SQLite finds its file sound. `advance` hears that it goes on, or stops it."""
+    """Raise ReadError unless SQLite's integrity check passes; an exception of `advance` stops the check."""
     stopped: list[BaseException] = []
 
-    def goes_on() -> int:
+    def call_advance() -> int:
         try:
             advance(1)
-        except BaseException as error:  # noqa: BLE001 - SQLite would swallow it: raised below
+        except BaseException as error:  # noqa: BLE001 - SQLite would ignore it; raised below
             stopped.append(error)
         return len(stopped)
 
     with _raw(file) as connection:
-        connection.set_progress_handler(goes_on, _CHECKED_AT_ONCE)
+        connection.set_progress_handler(call_advance, _CHECKED_AT_ONCE)
         try:
-            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            found = str(error)
+            result = str(error)
     if stopped:
         raise stopped[0]
-    if found != "ok":
-        raise ReadError(f"the copy is damaged: {found}; `aggregator db check` looks at the database itself")
+    if result != "ok":
+        raise ReadError(
+            f"the copy is damaged ({' '.join(result.split())}); check the database with `aggregator db check`"
+        )
 
 
 def _pack(plain: Path, packed: Path, progress: Progress) -> None:
-    """The file packed, and read back from the disk."""
+    """Compress a file, sync the result and read it back from the disk."""
     size = plain.stat().st_size
     with progress("MiB", 2 * size // _PIECE) as advance:
         with plain.open("rb") as source, packed.open("wb") as target:
@@ -159,21 +162,21 @@ def _pack(plain: Path, packed: Path, progress: Progress) -> None:
             reading = zstandard.ZstdDecompressor().stream_reader(target)
             for piece in pieces(source):
                 if reading.read(len(piece)) != piece:
-                    raise ReadError(f"the disk does not give back what was written to {packed.parent.parent}")
+                    raise ReadError(f"the disk of {packed.parent.parent} returns other data than written")
                 advance(1)
             if reading.read(1):
-                raise ReadError(f"the disk gives back more than was written to {packed.parent.parent}")
+                raise ReadError(f"the disk of {packed.parent.parent} returns more data than written")
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """A file, 1 MiB at a time."""
+    """Read a file in pieces of 1 MiB."""
     while piece := file.read(_PIECE):
         yield piece
 
 
 @contextmanager
 def _raw(file: Path) -> Iterator[sqlite3.Connection]:
-    """SQLite's own connection to a file of ours."""
+    """Open a file with the sqlite3 module, without SQLAlchemy."""
     connection = sqlite3.connect(file)
     try:
         yield connection
@@ -182,7 +185,7 @@ def _raw(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _sync(file: Path) -> None:
-    """On the disk, and no more in the system's memory: who reads it now reads the disk."""
+    """Write a file to the disk and drop it from the page cache, so that the next read is from the disk."""
     with file.open("rb") as opened:
         os.fsync(opened.fileno())
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -198,13 +201,13 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def scratch_in(folder: Path) -> Iterator[Path]:
-    """A hidden folder that goes at the end; what killed processes left there goes at the beginning."""
-    for left in folder.glob(f"{_SCRATCH}*"):
-        with _held(left) as mine:
-            if mine:
-                shutil.rmtree(left, ignore_errors=True)  # what cannot go now may go the next time
+    """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left."""
+    for old in folder.glob(f"{_SCRATCH}*"):
+        with _locked(old) as is_locked:
+            if is_locked:
+                shutil.rmtree(old, ignore_errors=True)  # the next call tries again
     scratch = Path(mkdtemp(prefix=_SCRATCH, dir=folder))
-    with _held(scratch, new=True):
+    with _locked(scratch, new=True):
         try:
             yield scratch
         finally:
@@ -212,24 +215,24 @@ def scratch_in(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _held(scratch: Path, *, new: bool = False) -> Iterator[bool]:
-    """Whether a folder of scratch files is ours; that dies with its process."""
+def _locked(scratch: Path, *, new: bool = False) -> Iterator[bool]:
+    """Lock a scratch folder; yields whether this process has the lock, which ends with the process."""
     try:
         descriptor = os.open(scratch / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o600)
-    except FileNotFoundError:  # it was not locked yet, or is half removed
-        yield scratch.is_dir() and time.time() - scratch.stat().st_mtime > _LEFT_SECONDS
+    except FileNotFoundError:  # not locked yet, or partly deleted
+        yield scratch.is_dir() and time.time() - scratch.stat().st_mtime > _ABANDONED_SECONDS
         return
-    except OSError:  # no folder, or another user's: many share the system's one for scratch
+    except OSError:  # not a folder, or of another user in a shared temporary folder
         if new:
             raise
         yield False
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = True
+        is_locked = True
     except BlockingIOError:
-        mine = False
+        is_locked = False
     try:
-        yield mine
+        yield is_locked
     finally:
         os.close(descriptor)

@@ -1,11 +1,11 @@
-"""What would fail later because of the configuration, found before it is used."""
+"""Checks of the configuration that go beyond the types of its values."""
 
 import os.path
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from aggregator.admin.backup import backup_folder
-from aggregator.admin.manage_sources import _source_of
+from aggregator.admin.manage_sources import configured_source
 from aggregator.config.loader import lines_of, located
 from aggregator.config.settings import Config
 from aggregator.extract.urls import address_key
@@ -21,9 +21,9 @@ from aggregator.store.search.query_syntax import parse_query
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError for what cannot be put into practice: a line for each mistake, with its line.
+    """Raise ConfigError with one line per mistake, each with its line number in the file.
 
-    Only what the configuration itself decides: not whether a port is free, or a host answers.
+    Checks only the configuration itself, not whether a port is free or a host responds.
     """
     from aggregator.config.webhooks import webhooks_from
 
@@ -33,17 +33,17 @@ def check(config: Config) -> None:
         mistakes += _address_mistakes("public_url", config.public_url, cap)
     for number, hook in enumerate(config.webhooks):
         if any(_address_mistakes("", hook.url.get_secret_value(), cap)):  # the address is a secret
-            mistakes.append(f"webhooks.{number}.url: this is no http or https address")
-    looks: tuple[Callable[[], object], ...] = (
+            mistakes.append(f"webhooks.{number}.url: this is not an http or https address")
+    checks: tuple[Callable[[], object], ...] = (
         lambda: user_agent(config.fetch.contact),
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
         lambda: retention_plan(config),
         lambda: webhooks_from(config),
     )
-    for look in looks:
+    for check_one in checks:
         try:
-            look()
+            check_one()
         except ConfigError as error:
             mistakes += str(error).splitlines()
     if mistakes:
@@ -53,19 +53,19 @@ def check(config: Config) -> None:
 
 def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
     lines, now = lines_of(config), utc_now()
-    first: dict[tuple[str, str], int] = {}  # what no two may have in common → the number of the first
+    first: dict[tuple[str, str], int] = {}  # (key, value) that must be unique → index of its first source
     for number, one in enumerate(config.sources):
         at = f"sources.{number}"
         if one.feed is not None:
             yield from _address_mistakes(f"{at}.feed", one.feed, cap_chars)
         if one.language is not None and primary_language(one.language) is None:
-            yield f"{at}.language: give a tag of two or three letters, like en or pt"
+            yield f"{at}.language: use a tag of two or three letters, such as en or pt"
         try:
-            source = _source_of(number, one, config, now)
+            source = configured_source(number, one, config, now)
         except ConfigError as error:
             yield str(error)
             continue
-        # The id is of the name, or of the address where there is no name: one may be the other's.
+        # The id is derived from the name or, without a name, from the address, so it may equal a name.
         place = address_key(source.address) if one.feed is not None else os.path.normpath(source.address)
         unique = [(source.kind, place), ("name", one.name), ("name", source.id)]
         for what, value in unique:
@@ -73,12 +73,16 @@ def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
             if before != number:
                 line = lines.get(("sources", before))
                 where = f"source {before + 1}" if line is None else f"line {line}"
-                yield f"{at}.{what}: this is the {what} of the source in {where}, too"
+                yield f"{at}.{what}: the source in {where} has the same {what}"
                 break
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:
     for name, query in config.queries.items():
+        if "query" in query.model_fields_set and not query.query.strip():
+            yield f"queries.{name}.query: it is empty; give words to search for, or remove the key"
+        elif not query.model_dump(exclude_defaults=True, exclude={"title", "items", "link"}):
+            yield f"queries.{name}: give at least one filter, such as `query: flood`"
         try:
             if query.query:
                 parse_query(query.query)
@@ -87,11 +91,11 @@ def _query_mistakes(config: Config) -> Iterator[str]:
 
 
 def _address_mistakes(key: str, address: str, cap_chars: int) -> Iterator[str]:
-    """Why this address would not be asked, or could not stand in links."""
+    """Return why an address cannot be requested or used in links."""
     try:
         parsed(address, cap_chars)
         _ = urlsplit(address).port
     except FetchError as error:
         yield f"{key}: {error.detail}"
-    except ValueError as error:
-        yield f"{key}: {error}"
+    except ValueError:
+        yield f"{key}: this is not a valid address"

@@ -1,16 +1,15 @@
-"""`aggregator eval`: the daemon's own pipeline on labelled articles, in a scratch database.
+"""`aggregator eval`: runs the pipeline on labelled articles in a temporary database, and measures the result.
 
-Records go in the order of their times (an undated one keeps its place behind the record before it), and the
-clock of the run is the records' own. Every record is an article of its own, whatever its text or identity,
-and nothing is refused: a bad record is its own story.
+Records are placed in the order of their times (an undated record follows the record before it in the file),
+and their times are the clock of the run. Each record is a separate article, whatever its text or identity,
+and none is rejected: a bad record is a story of its own.
 
-What corrections say, as labels: the user's own measure of how good the grouping is.
-
-A person who corrected a story looked at it. So the articles that corrections in force name are labelled with
-the story that they are in today.
+Corrections are a second source of labels: a person who corrected a story has read it, so the articles that
+active corrections name are labelled with their present story.
 """
 
 import datetime as dt
+import itertools
 import os
 import resource
 import sys
@@ -21,16 +20,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 import msgspec
 
 from aggregator.cluster.bcubed import (
     GroupingFault,
     GroupingMetrics,
+    JudgedPairs,
+    OutletMetrics,
     Score,
     measure,
     measure_copies,
+    measure_judged,
+    measure_outlets,
     measure_part,
     worst_merges,
     worst_misses,
@@ -53,13 +56,13 @@ from aggregator.store.stories import article_views, articles, corrections
 
 
 def labels(database: Database) -> dict[str, str]:
-    """Article to story, for every article that a correction in force names."""
+    """Return the story of each article that an active correction names, by article id."""
     with database.read() as connection:
         return articles.assigned_stories(connection, corrections.constrained_articles(connection))
 
 
 def labelled_records(database: Database) -> Iterator[bytes]:
-    """One line of an evaluation set for each labelled article, in the order of their ids, with its text."""
+    """Yield one line of a dataset for each labelled article, with its text, in the order of the ids."""
     with database.read() as connection:
         assigned_stories = articles.assigned_stories(connection, corrections.constrained_articles(connection))
         for view in article_views.views_with_text(connection, assigned_stories):
@@ -86,16 +89,16 @@ _LINE_BYTES = 10 * 1024 * 1024
 _ENTRIES_A_TRANSACTION = 400
 _STORIES_A_QUERY = 500
 _SUMMARY_WORDS = 60
-_LEAD_WORDS = (
-    100  # a shorter text is a lead: of events-leads 99 % have 91 at most, of events-fulltext all 303
-)
-_REASON_CHARS = 160  # reasons that begin alike are told together
-_NAMED = 5  # ids beside a reason
-_WORKER_VERDICTS = frozenset({"timeout", "memory"})  # what the pipeline says of a text that broke its job
+# A text with at most this many words is a lead. Measured: 99 % of the texts in the dataset events-leads have
+# 91 words at most, all in events-fulltext have at least 303.
+_LEAD_WORDS = 100
+_REASON_CHARS = 160  # reasons with the same beginning are counted together
+_IDS_SHOWN = 5  # per reason
+_WORKER_VERDICTS = frozenset({"timeout", "memory"})  # verdicts of texts whose job failed
 
 
 class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Where one record of the dataset went: a line of `--assignments`."""
+    """The story of one record of the dataset: a line of `--assignments`."""
 
     id: str
     story: str
@@ -103,19 +106,22 @@ class Assignment(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ArticleDecision(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """How an article came to its story. `score` and `need` are logits, None where nothing was scored."""
+    """The decision by which an article got into its story. `score` and `need` (the threshold) are log odds.
+
+    They are None if no story was scored.
+    """
 
     stage: str  # "founded", "copy", "event", ...: as in Evidence
-    moved: bool = False  # it opened another story, and came here with it or out of it later
+    moved: bool = False  # it founded another story and was moved here later, alone or with that story
     score: float | None = None
     need: float | None = None
-    resemblance: float | None = None  # of a copy: share of all word triples that are in both texts, ...
-    containment: float | None = None  # ... and share of the smaller text's in the larger
+    resemblance: float | None = None  # of a copy: share of all word triples that are in both texts
+    containment: float | None = None  # of a copy: share of the shorter text's triples in the longer text
     runner_up: RunnerUp | None = None  # the best story that it did not join
 
 
 class ShownArticle(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """An article as a person knows it again. `came` is None where that is not known."""
+    """An article in a list of faults; `came` is the decision about it, None if unknown."""
 
     id: str
     title: str
@@ -126,10 +132,10 @@ class ShownArticle(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 
 class FaultPart(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What of a wrong story is one event, or of a torn event one story; the first to arrive comes first.
+    """The articles of one event in an over-merged story, or of one story of a split event, oldest first.
 
-    In a wrong story, how the first one came is the join that did it; in a torn event it is why it did not go
-    to the others.
+    In an over-merged story the decision about the first article is the wrong one. In a split event it shows
+    why the article did not join the other stories.
     """
 
     name: str  # of the event, or of the story
@@ -137,7 +143,7 @@ class FaultPart(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ListedFault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A story that holds several events, or an event spread over several stories; the largest part first."""
+    """A story with several events, or an event in several stories; the largest part first."""
 
     name: str
     wrong_pairs: int
@@ -145,23 +151,23 @@ class ListedFault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class EvaluationSlice(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What the grouping did with the articles of one language or kind, measured against all articles."""
+    """The quality of the grouping for the articles of one language or kind, measured against all articles."""
 
     name: str
     report: GroupingMetrics
 
 
 class UnreadArticles(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Articles that got no fingerprint, for one reason; each counts as a story of its own."""
+    """Articles without a fingerprint, for one reason; each counts as a story of its own."""
 
-    cause: Literal["worker", "record", "text"]  # a job failed; the record is broken; there is no text to read
+    cause: Literal["worker", "record", "text"]  # the job failed; the record is invalid; there is no text
     reason: str
     articles: int
     ids: tuple[str, ...]  # the first few
 
 
 class GroupingEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A grouping against labels. `labelled` is None where no article has a label."""
+    """A grouping measured against labels; `labelled` is None if no article has a label."""
 
     labelled: GroupingMetrics | None
     worst_merges: tuple[ListedFault, ...]
@@ -176,33 +182,79 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     stories: int
     languages: tuple[EvaluationSlice, ...]
     kinds: tuple[EvaluationSlice, ...]  # an undated article is in "undated" and in the kind of its length
-    copies: Score | None  # None: the data carries no `copy_of`
+    by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
+    judged: tuple[JudgedPairs, ...]
+    copies: Score | None  # None: no record has `copy_of`
     copies_found: int
     not_read: tuple[UnreadArticles, ...]
-    failed_jobs: int  # articles that were not read because a worker's job failed
-    repeated_ids: int  # records whose id another record had before; each is measured on its own
+    failed_jobs: int  # articles that were not read because the job of a worker failed
+    repeated_ids: int  # records with the id of an earlier record; each is measured separately
     seconds: float
     cpu_seconds: float  # of this process and its workers
     articles_per_second: float
     articles_per_cpu_second: float
-    peak_memory_mib: float  # of the largest process, since the command began
+    peak_memory_mib: float  # of the largest process, since the start of the command
     rules_version: str
 
 
 class CorrectionsEvaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval --from-corrections` prints."""
 
-    articles: int  # with a cluster by the person's corrections
-    gone: int  # of these, without a story today: pruned, for instance; they are in no figure
+    articles: int  # with a cluster from corrections
+    gone: int  # of these, without a story now, for example after retention; they are not measured
+
+
+class ExtraLabels(FrozenStruct, frozen=True, kw_only=True):
+    """Labels besides clusters, by the ids of records."""
+
+    loose: frozenset[frozenset[str]] = frozenset()  # pairs that may be in one story or not
+    judged: tuple[tuple[str, str, str], ...] = ()  # two records, and what they are to each other
+
+
+def read_extra_labels(loose: str, judged: str) -> ExtraLabels:
+    """Read the files of loose groups and of judged pairs; "" for none.
+
+    A line of the first is {"ids": [...]}, of the second {"a", "b", "label"}. Raises UsageError for another
+    format or a file that cannot be read.
+    """
+    groups = _json_lines(loose, _LooseGroup) if loose else []
+    pairs = _json_lines(judged, _JudgedPair) if judged else []
+    return ExtraLabels(
+        loose=frozenset(frozenset(pair) for one in groups for pair in itertools.combinations(one.ids, 2)),
+        judged=tuple((one.a, one.b, one.label) for one in pairs),
+    )
+
+
+class _LooseGroup(msgspec.Struct):
+    ids: list[str]
+
+
+class _JudgedPair(msgspec.Struct):
+    a: str
+    b: str
+    label: str
+
+
+_Line = TypeVar("_Line", _LooseGroup, _JudgedPair)
+
+
+def _json_lines(name: str, kind: type[_Line]) -> list[_Line]:
+    try:
+        lines = Path(name).read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=kind) for line in lines if line.strip()]
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{name}: {error}") from error
 
 
 # --- reading a dataset -------------------------------------------------------------------------------------
 
 
 def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[LabelledRecord]:
-    """All records of a JSONL file (also .gz, .zst; "-" is standard input), in the order `eval` takes them.
+    """Read a JSONL file (also .gz, .zst; "-" is standard input); returns the records in placing order.
 
-    Raises UsageError where there is no such file, where it is damaged, and where no line is in it.
+    Raises UsageError if the file does not exist, is damaged or has no record.
     """
     name = dataset_name(path)
     records = []
@@ -214,18 +266,18 @@ def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labell
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
-        raise UsageError(f"{name}: there is no record in it; give one JSON object a line")
+        raise UsageError(f"{name}: no records; write one JSON object per line")
     return _in_time(records)
 
 
 def dataset_name(path: Path | str) -> str:
-    """What the dataset is called: the file's own name. Raises UsageError where there is no such file."""
+    """Return the name of the dataset, which is the name of its file. Raises UsageError if there is none."""
     if str(path) == STANDARD_INPUT:
         return "stdin"
-    if not os.path.exists(path):  # noqa: PTH110 - Path's own raises for names that cannot be
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for impossible names
         raise UsageError(f"{path}: there is no such file")
     if Path(path).is_dir():
-        raise UsageError(f"{path}: this is a folder; eval takes files of records")
+        raise UsageError(f"{path}: this is a folder; eval reads files")
     return Path(path).name
 
 
@@ -257,17 +309,17 @@ def _in_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
 
 
 class _EvaluatedRecord(FrozenStruct, frozen=True, kw_only=True):
-    """What became of one record. `key` is its place in the order: ids may be the same."""
+    """One record and its result. `key` is its number in placing order, because ids may repeat."""
 
     key: str
     record: LabelledRecord
-    home: AssignedEntry | None = None  # None: it got no fingerprint, ...
-    result: inbox.EntryResult | None = None  # ... and this says why
+    assigned: AssignedEntry | None = None  # None: it got no fingerprint; `result` has the reason
+    result: inbox.EntryResult | None = None
     view: ArticleView | None = None
 
     @property
     def story(self) -> str:
-        return self.home.story if self.home else f"alone-{self.key}"
+        return self.assigned.story if self.assigned else f"alone-{self.key}"
 
 
 def evaluate(
@@ -279,10 +331,11 @@ def evaluate(
     progress: Callable[[int], None] = lambda _: None,
     dataset: str = "",
     worst: int = 10,
+    extra: "ExtraLabels | None" = None,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
 
-    `worst` is how many false merges and how many misses are listed.
+    `worst`: list at most this many false merges and as many misses.
     """
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
@@ -290,30 +343,31 @@ def evaluate(
         work = open_executor(executor, workers, all_tuning)
         try:
             upgrade(database)
-            numbers = _run(records, database, Pipeline(
+            numbers = place_records(records, database, Pipeline(
                 database, work, all_tuning, _clock, summary_words=_SUMMARY_WORDS, keep_all=True
             ), progress)  # fmt: skip
             seconds = time.perf_counter() - started
             with database.read() as connection:
-                ran = _what_became(connection, records, numbers)
+                evaluated = _evaluated_records(connection, records, numbers)
         finally:
             work.close()
             database.close()
     cost = _Cost(seconds, _cpu_seconds() - cpu_before)
-    return _evaluation(ran, all_tuning, dataset, worst, cost), _assignments(ran)
+    extra = extra or ExtraLabels()
+    return _evaluation(evaluated, all_tuning, dataset, worst, cost=cost, extra=extra), _assignments(evaluated)
 
 
 def _clock() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _run(
+def place_records(
     records: Sequence[LabelledRecord],
     database: Database,
     pipeline: Pipeline,
     progress: Callable[[int], None],
 ) -> list[int]:
-    """Place all records; returns the numbers of their entries."""
+    """Place all records at their times; return their entry numbers."""
     numbers: list[int] = []
     seen = _clock()
     dated = [record.entry.published.time for record in records if record.entry.published is not None]
@@ -325,34 +379,40 @@ def _run(
         for offset, record in enumerate(chunk):
             seen = record.entry.published.time if record.entry.published else seen
             times.append(seen)
-            # Nothing may be known twice: the place in the file is the identity.
-            own = {"source": "eval", "guid": str(start + offset), "authority": "foreign"}
-            entries.append(msgspec.structs.replace(record.entry, **own))
+            # The number in the file is the identity, so that no record counts as known.
+            identity = {"source": "eval", "guid": str(start + offset), "authority": "foreign"}
+            entries.append(msgspec.structs.replace(record.entry, **identity))
         with database.write() as connection:
             accepted = inbox.accept(connection, entries, seen=times, always_new=True)
-        numbers += [item.n for item in accepted if item.n is not None]
+        numbers += [item.entry_no for item in accepted if item.entry_no is not None]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
 
 
-def _what_became(
+def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[_EvaluatedRecord]:
-    assigned_stories = {one.n: one for one in assignments(connection)}
-    results = {one.n: one for one in inbox.results(connection, numbers)}
-    views = _views(connection, {home.story for home in assigned_stories.values()})
-    found = []
-    for place, (n, record) in enumerate(zip(numbers, records, strict=True)):
-        home = assigned_stories.get(n)
-        view = views.get(home.article) if home else None
-        result = results.get(n)
-        found.append(_EvaluatedRecord(key=f"{place:09}", record=record, home=home, result=result, view=view))
-    return found
+    assigned_entries = {one.entry_no: one for one in assignments(connection)}
+    results = {one.entry_no: one for one in inbox.results(connection, numbers)}
+    views = _views(connection, {assigned.story for assigned in assigned_entries.values()})
+    evaluated = []
+    for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
+        assigned = assigned_entries.get(entry_no)
+        evaluated.append(
+            _EvaluatedRecord(
+                key=f"{number:09}",
+                record=record,
+                assigned=assigned,
+                result=results.get(entry_no),
+                view=views.get(assigned.article) if assigned else None,
+            )
+        )
+    return evaluated
 
 
 def _views(connection: Connection, stories: Collection[str]) -> dict[str, ArticleView]:
-    """By article; without what takes room and is not shown."""
+    """Return the articles of `stories` by id, without large fields that are not shown."""
     ids = sorted(stories)
     return {
         view.id: msgspec.structs.replace(view, lead="", timed=())
@@ -373,35 +433,51 @@ class _Cost(msgspec.Struct, frozen=True):
 
 
 def _evaluation(
-    ran: Sequence[_EvaluatedRecord], all_tuning: Tuning, dataset: str, worst: int, cost: _Cost
+    records: Sequence[_EvaluatedRecord],
+    all_tuning: Tuning,
+    dataset: str,
+    worst: int,
+    *,
+    cost: _Cost,
+    extra: ExtraLabels,
 ) -> Evaluation:
-    stories = {one.key: one.story for one in ran}
-    clusters = {one.key: one.record.cluster for one in ran if one.record.cluster is not None}
+    stories = {one.key: one.story for one in records}
+    clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
     bodyless_words = all_tuning.section("events", EventTuning).bodyless_words
-    found, labelled_twins = _copies_of(ran), _labelled_copies(ran)
-    not_read = _not_read(ran)
-    judged = _judged(stories, clusters, {one.key: _shown(one) for one in ran}, worst)
+    found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
+    not_read = _not_read(records)
+    measured = _measured(stories, clusters, {one.key: _shown(one) for one in records}, worst)
     return Evaluation(
-        labelled=judged.labelled,
-        worst_merges=judged.worst_merges,
-        worst_misses=judged.worst_misses,
+        labelled=measured.labelled,
+        worst_merges=measured.worst_merges,
+        worst_misses=measured.worst_misses,
         dataset=dataset,
-        articles=len(ran),
+        articles=len(records),
         stories=len(set(stories.values())),
-        languages=_slices(stories, clusters, {one.key: (_language(one),) for one in ran}),
-        kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in ran}, _KINDS),
-        copies=measure_copies(found, labelled_twins) if any(labelled_twins.values()) else None,
-        copies_found=sum(original is not None for original in found.values()),
+        languages=_slices(stories, clusters, {one.key: (_language(one),) for one in records}),
+        kinds=_slices(stories, clusters, {one.key: _kinds(one, bodyless_words) for one in records}, _KINDS),
+        by_outlets=_by_outlets(records, extra),
+        judged=measure_judged({one.record.id: one.story for one in records}, extra.judged),
+        copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
+        copies_found=sum(original is not None for original in found_copies.values()),
         not_read=not_read,
         failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
-        repeated_ids=len(ran) - len({one.record.id for one in ran}),
+        repeated_ids=len(records) - len({one.record.id for one in records}),
         seconds=cost.seconds,
         cpu_seconds=cost.cpu,
-        articles_per_second=len(ran) / cost.seconds,
-        articles_per_cpu_second=len(ran) / cost.cpu if cost.cpu else 0.0,
+        articles_per_second=len(records) / cost.seconds,
+        articles_per_cpu_second=len(records) / cost.cpu if cost.cpu else 0.0,
         peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024,
         rules_version=all_tuning.version,
     )
+
+
+def _by_outlets(records: Sequence[_EvaluatedRecord], extra: ExtraLabels) -> OutletMetrics | None:
+    outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
+    clusters = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
+    if not outlets or not clusters:
+        return None
+    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, extra.loose)
 
 
 def evaluate_corrections(
@@ -411,37 +487,37 @@ def evaluate_corrections(
     shown: Mapping[str, ShownArticle] | None = None,
     worst: int = 10,
 ) -> CorrectionsEvaluation:
-    """How far what the program decides by itself is from what a person made of it.
+    """Measure the grouping without corrections against the corrected one.
 
-    `assigned` has the story of each article as decided without corrections, `clusters` the cluster that
-    corrections put it into. `shown` describes articles for the lists, in the order of their arrival.
+    `assigned` has the story of each article without corrections, `clusters` its story with them. `shown`
+    has the articles for the lists of faults, in the order of their arrival.
     """
-    judged = _judged(assigned, clusters, shown or {}, worst)
+    measured = _measured(assigned, clusters, shown or {}, worst)
     return CorrectionsEvaluation(
-        labelled=judged.labelled,
-        worst_merges=judged.worst_merges,
-        worst_misses=judged.worst_misses,
+        labelled=measured.labelled,
+        worst_merges=measured.worst_merges,
+        worst_misses=measured.worst_misses,
         articles=len(clusters),
         gone=len(clusters.keys() - assigned.keys()),
     )
 
 
 def shown_view(view: ArticleView, story: str | None) -> ShownArticle:
-    """An article of the database as the lists show it, with how it came where `view` carries the evidence."""
+    """Convert an article of the database for the lists of faults; its decision is the evidence in `view`."""
     return ShownArticle(
         id=view.id,
         title=view.title,
         outlet=view.outlet,
         published=view.published,
         story=story,
-        came=_came(view, story),
+        came=_decision(view, story),
     )
 
 
-def _judged(
+def _measured(
     stories: Mapping[str, str], clusters: Mapping[str, str], shown: Mapping[str, ShownArticle], worst: int
 ) -> GroupingEvaluation:
-    arrival = {key: place for place, key in enumerate(shown)}
+    arrival = {key: number for number, key in enumerate(shown)}
 
     def listed(faults: Iterable[GroupingFault], names: Mapping[str, str]) -> tuple[ListedFault, ...]:
         return tuple(_listed(fault, names, shown, arrival) for fault in faults)
@@ -462,8 +538,8 @@ def _listed(
     parts = []
     for keys in fault.parts:
         in_order = sorted(keys, key=lambda key: (arrival.get(key, len(arrival)), key))
-        known = tuple(shown.get(key) or ShownArticle(id=key, title="") for key in in_order)
-        parts.append(FaultPart(name=names[keys[0]], articles=known))
+        members = tuple(shown.get(key) or ShownArticle(id=key, title="") for key in in_order)
+        parts.append(FaultPart(name=names[keys[0]], articles=members))
     return ListedFault(name=fault.name, wrong_pairs=fault.wrong_pairs, parts=tuple(parts))
 
 
@@ -473,7 +549,7 @@ def _slices(
     groups: Mapping[str, Sequence[str]],
     order: Sequence[str] = (),
 ) -> tuple[EvaluationSlice, ...]:
-    """One for each group with a labelled article: in the given order, else the largest first."""
+    """Return one slice per group with a labelled article: in the order `order`, else the largest first."""
     members = defaultdict(list)
     for key in clusters:
         for name in groups[key]:
@@ -489,49 +565,56 @@ _KINDS = ("full text", "title with lead", "title only", "live blog", "not read",
 
 
 def _kinds(one: _EvaluatedRecord, bodyless_words: int) -> tuple[str, ...]:
-    """What an article is for the grouping, after its text was cleaned."""
-    if one.home is None or one.view is None:
+    """Return the kinds of an article after its text was cleaned."""
+    if one.assigned is None or one.view is None:
         return ("not read",)
     if one.view.role == "container":
         kind = "live blog"
-    elif one.home.body_words < bodyless_words:
+    elif one.assigned.body_words < bodyless_words:
         kind = "title only"
     else:
-        kind = "title with lead" if one.home.body_words <= _LEAD_WORDS else "full text"
+        kind = "title with lead" if one.assigned.body_words <= _LEAD_WORDS else "full text"
     return (kind,) if one.view.published else (kind, "undated")
 
 
 def _language(one: _EvaluatedRecord) -> str:
-    """As the record declares it, else as it was recognised."""
-    recognised = one.view.language if one.view else None
-    return one.record.entry.language or recognised or "unknown"
+    """Return the declared language, else the detected one."""
+    detected = one.view.language if one.view else None
+    return one.record.entry.language or detected or "unknown"
 
 
-def _copies_of(ran: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
-    key_of = {one.home.article: one.key for one in ran if one.home}
-    return {one.key: key_of.get(one.home.copy_of) if one.home and one.home.copy_of else None for one in ran}
+def _copies_of(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
+    """Return the key of the original that the program found, by key; None if it is no copy."""
+    key_of = {one.assigned.article: one.key for one in records if one.assigned}
+    return {
+        one.key: key_of.get(one.assigned.copy_of) if one.assigned and one.assigned.copy_of else None
+        for one in records
+    }
 
 
-def _labelled_copies(ran: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
-    """By key; of records with one id the first is meant, and a twin that is no record keeps its name."""
+def _labelled_copies(records: Sequence[_EvaluatedRecord]) -> dict[str, str | None]:
+    """Return the key of the labelled original, by key; None if it is no copy.
+
+    An id stands for the first record with it; an original that is not in the dataset gets a key of its own.
+    """
     key_of: dict[str, str] = {}
-    for one in ran:
+    for one in records:
         key_of.setdefault(one.record.id, one.key)
-    copy_links = {one.key: one.record.copy_of for one in ran}
+    copy_links = {one.key: one.record.copy_of for one in records}
     return {
         key: key_of.get(original, f"?{original}") if original else None
         for key, original in copy_links.items()
     }
 
 
-def _not_read(ran: Sequence[_EvaluatedRecord]) -> tuple[UnreadArticles, ...]:
-    """By cause and reason: failed jobs first, then the most frequent."""
+def _not_read(records: Sequence[_EvaluatedRecord]) -> tuple[UnreadArticles, ...]:
+    """Group articles without a fingerprint by cause and reason: failed jobs first, then the most frequent."""
     ids: dict[tuple[Literal["worker", "record", "text"], str], list[str]] = defaultdict(list)
-    for one in ran:
-        if one.home is None:
+    for one in records:
+        if one.assigned is None:
             ids[_cause(one)].append(one.record.id)
     groups = [
-        UnreadArticles(cause=cause, reason=reason, articles=len(members), ids=tuple(members[:_NAMED]))
+        UnreadArticles(cause=cause, reason=reason, articles=len(members), ids=tuple(members[:_IDS_SHOWN]))
         for (cause, reason), members in ids.items()
     ]
     return tuple(sorted(groups, key=lambda group: (group.cause != "worker", -group.articles, group.reason)))
@@ -555,11 +638,11 @@ def _shown(one: _EvaluatedRecord) -> ShownArticle:
         outlet=entry.outlet or (view.outlet if view else None),
         published=published,
         story=one.story,
-        came=_came(view, one.story) if view else None,
+        came=_decision(view, one.story) if view else None,
     )
 
 
-def _came(view: ArticleView, story: str | None) -> ArticleDecision | None:
+def _decision(view: ArticleView, story: str | None) -> ArticleDecision | None:
     evidence = view.evidence
     if evidence is None:
         return None
@@ -574,16 +657,16 @@ def _came(view: ArticleView, story: str | None) -> ArticleDecision | None:
     )
 
 
-def _assignments(ran: Sequence[_EvaluatedRecord]) -> list[Assignment]:
-    id_of = {one.key: one.record.id for one in ran}
-    copy_links = _copies_of(ran)
-    found = []
-    for one in ran:
+def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:
+    id_of = {one.key: one.record.id for one in records}
+    copy_links = _copies_of(records)
+    assigned = []
+    for one in records:
         original = copy_links[one.key]
-        found.append(
+        assigned.append(
             Assignment(id=one.record.id, story=one.story, copy_of=id_of[original] if original else None)
         )
-    return found
+    return assigned
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -1,8 +1,8 @@
-"""`aggregator export` and `import`: all that a database holds, as JSON lines.
+"""`aggregator export` and `import`: the content of a database as JSON lines.
 
-The first line says what it is, the last one how many rows came before it, so that a file that was cut off is
-not taken for a whole one. Between them a line is a row: `{"table": "story", "row": {...}}`. Rows come in the
-order of their keys, so the same content gives the same bytes, from whichever kind of database.
+The first line has the format and revision, the last one the number of rows, by which a truncated file is
+recognised. Each line between them is a row: `{"table": "story", "row": {...}}`. Rows are ordered by their
+keys, so the same content gives the same bytes on SQLite and PostgreSQL.
 """
 
 import gzip
@@ -25,20 +25,21 @@ from aggregator.model.errors import AnotherDaemonError, ReadError, UsageError
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.maintenance import dump_rows
-from aggregator.store.migrate import newest_revision
+from aggregator.store.migrate import is_known, newest_revision, revision_of
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
+from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, renamed_rows
 
 VERSION = 1
 _ROWS_AT_ONCE = 500
-_PAIRS = "lsh_band"  # 42 short rows an article: so many of them share a line
+_PAIRS = "lsh_band"  # the table with 42 short rows per article: several rows share a line
 _ZSTD_LEVEL = 6
 
-Progress = Callable[[int], object]  # hears how many rows more are done
+Progress = Callable[[int], object]  # called with the number of further rows that are done
 
 
 class Writable(Protocol):
-    """What lines are written to."""
+    """A target for the lines of an export."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -47,7 +48,7 @@ class _Head(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
-    incomplete: bool = False  # of a damaged file: what refers to lost rows is no mistake
+    incomplete: bool = False  # salvaged from a damaged file: rows may refer to lost rows
 
 
 class _Line(FrozenStruct, frozen=True, kw_only=True):
@@ -57,26 +58,30 @@ class _Line(FrozenStruct, frozen=True, kw_only=True):
     rows: int | None = None  # only in the last line
 
 
-# --- out ---------------------------------------------------------------------------------------------------
+# --- export ------------------------------------------------------------------------------------------------
 
 
 def row_count(database: Database) -> int:
-    """How many rows an export has."""
+    """Return the number of rows of an export."""
     with database.read() as connection:
         return dump_rows.count(connection)
 
 
 def exported(database: Database, progress: Progress) -> Iterator[bytes]:
-    """The lines of an export, of one state of the database."""
+    """Yield the lines of a consistent export."""
     yield _first_line()
     yield from _lines_of(database, dump_rows.read, progress)
 
 
 def salvaged(database: Database, progress: Progress, lost: Counter[str]) -> Iterator[bytes]:
-    """As `exported`, of a damaged SQLite file; `lost` counts by table what cannot be read, at the least."""
+    """Yield the lines of an export of a damaged SQLite file, which may be at an earlier revision.
+
+    `lost` counts unreadable rows by table. It is a lower bound.
+    """
+    is_0018 = revision_of(database) == REVISION_BEFORE_0_1
 
     def read(connection: Connection, name: str) -> Iterator[dump_rows.Values]:
-        for row in dump_rows.read_what_is_left(connection, name):
+        for row in dump_rows.read_what_is_left(connection, name, is_0018=is_0018):
             if row is None:
                 lost[name] += 1
             else:
@@ -113,27 +118,27 @@ def _as_line(value: dict[str, Any]) -> bytes:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writable]:
-    """A file that is there when all of it is, packed as its name says: .gz, .zst. Raises UsageError.
+    """Write a file that appears when it is complete, compressed if its name ends in .gz or .zst.
 
-    It is for this user alone: it holds full texts, and hashes of tokens.
+    Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "wb", opener=partial(os.open, mode=0o600)) as file:
+        with open(temporary, "wb", opener=partial(os.open, mode=0o600)) as file:
             with ExitStack() as packing:
                 yield _packed(path, file, packing)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:
     if path.suffix == ".gz":
-        # Without its name and its time, so that the same content is the same file.
+        # Without a name and a time in the header, so that the same content gives the same file.
         return packing.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
     if path.suffix == ".zst":
         writer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).stream_writer(file, closefd=False)
@@ -141,35 +146,35 @@ def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:
     return file
 
 
-# --- in ----------------------------------------------------------------------------------------------------
+# --- import ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def opened(name: str) -> Iterator[Iterable[bytes]]:
-    """The lines of a file, unpacked as its name says; `-` is standard input.
+    """Yield the lines of a file, decompressed by its suffix; `-` is standard input.
 
-    Raises UsageError where it cannot be read, or is of another version, ReadError where it is no export.
+    Raises UsageError if it cannot be read or is of another version, ReadError if it is not an export.
     """
     if name == "-":
-        yield _begun(sys.stdin.buffer)
+        yield _head_checked(sys.stdin.buffer)
         return
     path = Path(name)
     try:
         with ExitStack() as open_files:
             file = open_files.enter_context(path.open("rb"))
             if path.suffix == ".gz":
-                yield _begun(open_files.enter_context(gzip.GzipFile(fileobj=file)))
+                yield _head_checked(open_files.enter_context(gzip.GzipFile(fileobj=file)))
             elif path.suffix == ".zst":
                 stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-                yield _begun(_lines(open_files.enter_context(stream)))
+                yield _head_checked(_lines(open_files.enter_context(stream)))
             else:
-                yield _begun(file)
+                yield _head_checked(file)
     except (OSError, EOFError, zstandard.ZstdError) as error:
         raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _begun(lines: Iterable[bytes]) -> Iterable[bytes]:
-    """The same lines, of which the first one has been looked at."""
+def _head_checked(lines: Iterable[bytes]) -> Iterable[bytes]:
+    """Check the first line; returns all lines."""
     incoming = iter(lines)
     first = next(incoming, b"")
     _head(first)
@@ -189,23 +194,22 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 def import_into(
     database: Database, lines: Iterable[bytes], progress: Progress, left_out: Counter[str] | None = None
 ) -> int:
-    """Put all rows of an export into a database that is empty; returns how many. All of them, or none.
+    """Import an export into an empty database, in one transaction; returns the number of rows.
 
-    Of an incomplete one what fits the tables and does not refer to a lost row; `left_out` counts the others
-    by table. Raises UsageError where the database is not empty
-    or the export is of another version, ReadError for a line that is no part of an export, AnotherDaemonError
-    where a daemon runs.
+    Of an incomplete export, rows that are damaged or refer to lost rows are skipped; `left_out` counts them
+    by table. Raises UsageError if the database is not empty or the export is of another version, ReadError
+    for an invalid line, AnotherDaemonError if a daemon runs.
     """
     incoming = iter(lines)
     first = next(incoming, b"")
     put = dump_rows.put_what_fits if _head(first).incomplete else _put
     lock = open_process_lock(database)
     if not lock.acquire():
-        raise AnotherDaemonError("another process writes to this database; stop it, then import")
+        raise AnotherDaemonError("another process uses this database; stop it, then import again")
     try:
         with database.write(durable=True, unhurried=True) as connection:
             if not dump_rows.is_empty(connection):
-                raise UsageError("this database is not empty; name a new one: --database sqlite:///new.db")
+                raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
             total = 0
             lost = Counter[str]() if left_out is None else left_out
             for name, chunk in _chunks(chain([first], incoming), lost):
@@ -215,7 +219,7 @@ def import_into(
                     lost[name] += len(chunk) - done
                 progress(len(chunk))
             dump_rows.continue_numbers(connection)
-            outbox.skip_backlog(connection)  # what came with the import is no news
+            outbox.skip_backlog(connection)  # webhooks do not report imported stories
         _index(database)
     finally:
         lock.release()
@@ -228,7 +232,7 @@ def _put(connection: Connection, name: str, chunk: Sequence[dump_rows.Values]) -
 
 
 def _index(database: Database) -> None:
-    """The full-text index, made anew."""
+    """Rebuild the full-text index."""
     more = True
     while more:
         with database.write() as connection:
@@ -236,16 +240,16 @@ def _index(database: Database) -> None:
 
 
 def _chunks(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, list[dump_rows.Values]]]:
-    """Rows of one table after the other, so many at once."""
+    """Yield (table, rows), at most `_ROWS_AT_ONCE` rows at a time."""
     for name, parts in groupby(_rows(lines, lost), key=lambda part: part[0]):
         while chunk := [row for _, row in islice(parts, _ROWS_AT_ONCE)]:
             yield name, chunk
 
 
 def _rows(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, dump_rows.Values]]:
-    """Each row with its table, checked. Raises ReadError for what is no whole export.
+    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
-    A row of an incomplete one that does not fit its table is left out, and counted in `lost`.
+    Invalid rows of an incomplete export are skipped and counted in `lost`.
     """
     numbered = enumerate(lines, 1)
     head = _head(next(numbered, (1, b""))[1])
@@ -257,40 +261,45 @@ def _rows(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, dum
             if line.rows is not None:
                 _check_end(line.rows, count, next(numbered, None))
                 return
-            if line.table not in names:
-                raise ReadError(f"there is no table {line.table!r}")
-            given = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            for row in given:
+            table = line.table
+            rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
+            if head.revision == REVISION_BEFORE_0_1:
+                table, rows = renamed_rows(table, rows)
+            if table not in names:
+                raise ReadError(f"there is no table {table!r}")
+            for row in rows:
                 try:
-                    values = dump_rows.checked(line.table, row)
+                    values = dump_rows.checked(table, row)
                 except ReadError:
                     if not head.incomplete:
                         raise
-                    lost[line.table] += 1
+                    lost[table] += 1
                     continue
-                yield line.table, values
+                yield table, values
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
-        count += len(given)
-    raise ReadError(f"the export ends after {counted(count, 'row')} without its last line: it was cut off")
+        count += len(rows)
+    raise ReadError(f"the export is truncated: it ends after {counted(count, 'row')} without its last line")
 
 
 def _head(raw: bytes) -> _Head:
-    """Raises ReadError for what is no export, UsageError for one of another version."""
+    """Parse the first line. Raises ReadError if it is not of an export, UsageError for another version."""
     try:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
-        raise ReadError("line 1: this is no export; `aggregator ingest` reads articles") from error
-    if head.export != "aggregator" or head.version > VERSION or head.revision != newest_revision():
+        raise ReadError("line 1: this is not an export; read articles with `aggregator ingest`") from error
+    if head.export != "aggregator" or head.version > VERSION or not is_known(head.revision):
         raise UsageError(
-            f"the export was made at revision {head.revision}, this program is at {newest_revision()}: "
-            "import it with the version that made it, then type `aggregator db upgrade` with this one"
+            f"the export has revision {head.revision}, this version has {newest_revision()}: "
+            "import it with the version that made it, then run `aggregator db upgrade` with this version"
         )
     return head
 
 
-def _check_end(said: int, count: int, after: object) -> None:
-    if said != count:
-        raise ReadError(f"the export says that it has {counted(said, 'row')}, and has {count:,}")
+def _check_end(declared: int, count: int, after: object) -> None:
+    if declared != count:
+        raise ReadError(
+            f"the last line of the export declares {counted(declared, 'row')}, but it has {count:,}"
+        )
     if after is not None:
-        raise ReadError("there is more after the last line of the export")
+        raise ReadError("there are more lines after the last line of the export")

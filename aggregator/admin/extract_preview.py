@@ -1,4 +1,4 @@
-"""`aggregator extract`: what would be kept of an input, one answer for every input, in any case."""
+"""`aggregator extract`: what would be stored of each input; every input has a result."""
 
 import datetime as dt
 import os
@@ -20,7 +20,7 @@ from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, 
 
 
 class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A line of `extract --format jsonl`. `text` is what was found, whatever the verdict."""
+    """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict."""
 
     what: str
     verdict: Verdict
@@ -33,20 +33,18 @@ class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     wire: str | None = None
     reason: str | None = None
 
-    def as_json(self) -> bytes:
-        """One line of JSON."""
-        return msgspec.json.encode(self)
-
     def as_text(self) -> str:
-        """For people."""
+        """Return the preview as text."""
         facts = [self.outlet, self.author, self.published, self.language, self.wire]
         head = f"{self.what}: {self.verdict}" + (f" ({self.reason})" if self.reason else "")
-        known = " · ".join(fact for fact in facts if fact)
-        return "\n".join(part for part in (head, self.title, known, "", self.text, "") if part is not None)
+        fact_line = " · ".join(fact for fact in facts if fact)
+        return "\n".join(
+            part for part in (head, self.title, fact_line, "", self.text, "") if part is not None
+        )
 
 
 def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
-    """Read `what` (files, folders, addresses) and say for each input what would be kept."""
+    """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
     all_tuning = config.effective_tuning
     executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
     try:
@@ -54,42 +52,42 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
             if one.startswith(("http://", "https://")):
                 yield _page(config, executor, one)
                 continue
-            nothing = "there is no file in it that can be read"
+            problem = "there is no file in it that can be read"
             try:
                 for found in open_source(one, tuning=source_tuning(all_tuning), seen=utc_now()):
-                    nothing = ""
-                    yield _found(config, executor, _named(one, found.where), found)
+                    problem = ""
+                    yield _preview(config, executor, _name(one, found.where), found)
             except AggregatorError as error:
-                nothing = str(error)
-            if nothing:
-                yield ExtractPreview(what=_writable(one), verdict="empty", reason=nothing)
+                problem = str(error)
+            if problem:
+                yield ExtractPreview(what=_as_utf8(one), verdict="empty", reason=problem)
     finally:
         executor.close()
 
 
-def _named(typed: str, where: str) -> str:
-    """What was found, called as it was typed: the file, or the folder and the path below it."""
+def _name(typed: str, where: str) -> str:
+    """Return the name of an input as it was typed: the file, or the folder and the path below it."""
     prefix = "stdin" if typed == "-" else str(Path(typed))
     if typed != "-" and Path(typed).is_dir():
         below = where if prefix == "." else where.removeprefix(prefix)
-        return _writable(f"{typed.rstrip('/')}/{below.lstrip('/')}")
-    return _writable(typed + where.removeprefix(prefix))
+        return _as_utf8(f"{typed.rstrip('/')}/{below.lstrip('/')}")
+    return _as_utf8(typed + where.removeprefix(prefix))
 
 
-def _writable(name: str) -> str:
-    """A name as text: a file's name may hold bytes that are no UTF-8."""
+def _as_utf8(name: str) -> str:
+    """Replace the bytes of a file name that are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _found(
-    config: Config, executor: Executor, named: str, found: InputEntry | InputFeed | InputProblem
+def _preview(
+    config: Config, executor: Executor, name: str, found: InputEntry | InputFeed | InputProblem
 ) -> ExtractPreview:
     if isinstance(found, InputProblem):
-        return ExtractPreview(what=named, verdict=found.verdict or "not_article", reason=found.reason)
+        return ExtractPreview(what=name, verdict=found.verdict or "not_article", reason=found.reason)
     if isinstance(found, InputFeed):
-        reason = "this is a feed; `aggregator sources check` reads feeds"
-        return ExtractPreview(what=named, verdict="not_article", reason=reason)
-    return _prepared(config, executor, named, PrepareItem(entry=found.entry, seen=utc_now()))
+        reason = "this is a feed; read it with `aggregator sources check`"
+        return ExtractPreview(what=name, verdict="not_article", reason=reason)
+    return _prepared(config, executor, name, PrepareItem(entry=found.entry, seen=utc_now()))
 
 
 def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
@@ -115,8 +113,8 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
     try:
         answer = executor.submit(prepare, msgspec.msgpack.encode(job)).result()
     except WorkError as error:
-        said = broken_article(error)
-        return ExtractPreview(what=what, verdict=said.verdict, reason=said.reason)
+        broken = broken_article(error)
+        return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)
     article = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0].article
     published = article.published
     return ExtractPreview(
@@ -124,7 +122,7 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
         verdict=article.verdict,
         title=article.title,
         text=article.text,
-        published=None if published is None else _written(published.time),
+        published=None if published is None else _rfc3339(published.time),
         language=article.language,
         author=article.author,
         outlet=item.entry.outlet or article.outlet,
@@ -133,5 +131,5 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
     )
 
 
-def _written(time: dt.datetime) -> str:
+def _rfc3339(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -1,11 +1,11 @@
 """`aggregator ingest`: read files, folders, standard input and addresses once.
 
-Reading goes on in chunks, each accepted in one transaction, and a fixed number of chunks ahead of placing: so
-the workers always have something to prepare, an archive of any size takes no more memory than these chunks,
-and neither the number of workers nor their speed decides what is known when a chunk is accepted. Stopped at
-any moment and started again it finds what it accepted before, and goes on where it was. Where another process
-is the writer, the entries are left in the inbox and this one waits until they are placed; it reads no further
-ahead than that process can follow. A database server that goes away is waited for, some minutes at a time.
+Entries are read in chunks, each accepted in one transaction, a fixed number of chunks ahead of placing. So
+the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
+the result does not depend on the number and speed of the workers. A run that was stopped can be repeated: it
+skips what it accepted before. If another process is the writer, the entries wait in the inbox until that
+process has placed them, and reading pauses if it is far behind. If the database server is unavailable, the
+run retries for some minutes.
 """
 
 import datetime as dt
@@ -54,9 +54,8 @@ from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
-from aggregator.store.intake.folder_names import folder_name, known_as
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import feed_at, source_id
+from aggregator.store.intake.sources import feed_at, folder_name, known_as, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
@@ -64,39 +63,39 @@ from aggregator.stories.tuning import StoryTuning
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-_LAST_TRY = 99  # a page that cannot be had now is done without: the command ends, nobody comes back to it
+_LAST_TRY = 99  # the attempt number of a page that is not requested again, since the command ends
 _MISSING = "there is no such file or folder"
 RENDER_SECONDS = 5.0
-INDEXED_ANEW = 5_000  # articles of an index that is made anew: the rest waits for the daemon or the next run
-_ASKED_SECONDS = 1.0  # between two looks whether a daemon wants to place
-_POLL_SECONDS = 0.2  # between two looks whether the daemon has placed what we left
-_PATIENCE_SECONDS = 3600.0  # with a daemon that places nothing at all
-_AWAY_SECONDS = 300.0  # so long a database server that does not answer is waited for
-_AWAY_PAUSE_SECONDS = 1.0  # between two tries
-_ASKED_AT_ONCE = 500
-# Of 100 entries: what 30 workers have under way at once (64 texts each would be too few chunks for more).
+REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
+_AWAITED_CHECK_SECONDS = 1.0  # between two checks whether a daemon waits to become the writer
+_POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
+_PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
+_AWAY_SECONDS = 300.0  # to wait for a database server that does not answer
+_AWAY_PAUSE_SECONDS = 1.0  # between two attempts
+_RESULTS_AT_ONCE = 500
+# Chunks of 100 entries: what 30 workers process at once.
 CHUNKS_AHEAD = 10
 
 
 def samples_folder() -> Path:
-    """The sample articles that come with the program, for a checkout and for an installed wheel."""
+    """Return the folder of the sample articles, in a checkout or an installed wheel."""
     installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
     return installed if installed.is_dir() else Path(__file__).parents[2] / "examples" / "articles"
 
 
 class RejectedItem(FrozenStruct, frozen=True, kw_only=True):
-    """One thing that was not taken, and why."""
+    """One rejected item and the reason."""
 
     where: str
     reason: str
 
 
 class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What an ingest did. `waiting` entries are accepted, and another process will place them.
+    """The counts of an ingest. `waiting` entries are accepted, and another process will place them.
 
-    `new` is `stories_created` + `joined` + `copies`: an article opens a story, joins one, or is a copy in it.
-    `stories_extended` counts stories, and only those that this ingest did not open itself. Of many rejected
-    things the first are named in `rejected`; `rejected_count` is how many there are.
+    `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
+    `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
+    `rejected_count` is the number of all.
     """
 
     read: int = 0
@@ -113,7 +112,7 @@ class IngestSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
 
 
 class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
-    """An entry or a problem, with words for where it is: `file`, and a place in it."""
+    """An entry or a problem, with its file; `where` is the file and the position in it."""
 
     item: Entry | InputProblem
     where: str
@@ -125,7 +124,7 @@ class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
 
 
 class IngestProgress(FrozenStruct, frozen=True, kw_only=True):
-    """How far an ingest is, for a progress bar; bytes are those of all files, as they lie on the disk."""
+    """The progress of an ingest; bytes are those of all files as stored, so possibly compressed."""
 
     what: str
     read: int
@@ -150,44 +149,46 @@ class Ingest:
         is_awaited: Callable[[], bool] = lambda: False,
         give_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """`become_writer` gives the pipeline, or None while another process is the writer of stories.
+        """`become_writer` returns the pipeline, or None while another process is the writer.
 
-        `is_awaited` says that a daemon wants to be that, `give_up` lets it.
-
-        `holds_back`: read no further ahead than that process follows.
+        `is_awaited` returns whether a daemon waits to become the writer, `give_up` makes way for it.
+        `holds_back`: pause reading while the process that places is far behind.
         """
         self._database = database
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._is_awaited = is_awaited
         self._give_up = give_up
-        self._is_wanted, self._asked_at = False, 0.0  # whether a daemon waits, and when that was asked
-        self._away_since: float | None = None  # the server does not answer, monotonic
-        self._polling = poller
+        self._is_daemon_waiting, self._checked_at = (
+            False,
+            0.0,
+        )  # the last answer of `is_awaited`, and its time
+        self._away_since: float | None = None  # monotonic time since when the server does not answer
+        self._poller = poller
         self._client = client
         self._executor = executor
         self._all_tuning = all_tuning
         self._now = now
         self._holds_back = holds_back
-        self._pending: dict[int, str] = {}  # where entries are of which it is not known yet what became
-        self._tally: Counter[str] = Counter()
-        self._newest_before = 0  # story, when this began
-        self._extended: set[str] = set()  # of the stories that were there before
+        self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
+        self._counts: Counter[str] = Counter()
+        self._newest_before = 0  # the newest story at the start
+        self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
-        self._file = ""  # that is being read
+        self._file = ""  # the file that is being read
         self._folder_names: dict[Path, str] = {}
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process places; else it leaves that to the one that does."""
+        """Whether this process places the entries; else another process does."""
         return self._pipeline is not None
 
     def run(self, what: Sequence[str]) -> Iterator[IngestProgress]:
-        """Read all of `what`, in order; `summary` then tells what came of it.
+        """Read all of `what`, in order; `summary` returns the result.
 
-        Raises UsageError where there is nothing at all of what was named; a part of it is rejected.
+        Raises UsageError if nothing of `what` exists; a missing part is rejected.
         """
-        missing = [one for one in what if not _is_there(one)]
+        missing = [one for one in what if not _exists(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
         self._newest_before = self._read(reader.newest_story)
@@ -195,45 +196,45 @@ class Ingest:
         done = 0
         for number, one in enumerate(what):
             progress = Progress()
-            for _ in self._taken(_chunks(self._found(one, progress))):
+            for _ in self._accept_all(_chunks(self._items(one, progress))):
                 total = progress.total_bytes
-                behind = sum(sizes[number + 1 :])
+                following = sum(sizes[number + 1 :])
                 yield IngestProgress(
                     what=one,
-                    read=self._tally["read"],
+                    read=self._counts["read"],
                     read_bytes=done + progress.read_bytes,
-                    total_bytes=None if total is None else done + total + behind,
+                    total_bytes=None if total is None else done + total + following,
                 )
             done += progress.read_bytes
         self._finish()
 
     def wait(self, patience_seconds: float) -> Iterator[int]:
-        """Wait for the process that places; yields how many still wait, until none does or patience ends.
+        """Wait for the process that places; yields the number of waiting entries until none is left.
 
-        Where that process has ended meanwhile, this one takes its place.
+        If that process ends, this one becomes the writer. Returns after `patience_seconds` at the latest.
         """
         deadline = time.monotonic() + patience_seconds
-        while self._settle() and time.monotonic() < deadline:
+        while self._collect_results() and time.monotonic() < deadline:
             yield len(self._pending)
-            self._rest()
+            self._pause()
 
-    def _rest(self) -> None:
-        """A moment for the process that places; its place is taken where it has ended."""
+    def _pause(self) -> None:
+        """Pause for the process that places; become the writer and place if it has ended."""
         time.sleep(_POLL_SECONDS)
-        self._pipeline = self._pipeline or self._patiently(self._become_writer)
+        self._pipeline = self._pipeline or self._with_retries(self._become_writer)
         self._finish()
 
-    # --- a server that goes away --------------------------------------------------------------------------
+    # --- an unavailable server ----------------------------------------------------------------------------
 
     def _read(self, ask: Callable[[Connection], Result]) -> Result:
         def work() -> Result:
             with self._database.read() as connection:
                 return ask(connection)
 
-        return self._patiently(work)
+        return self._with_retries(work)
 
-    def _patiently(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns; done again while the server does not answer. It may be done twice."""
+    def _with_retries(self, work: Callable[[], Result]) -> Result:
+        """Return the result of `work`, with retries while the server does not answer. It may run twice."""
         while True:
             try:
                 result = work()
@@ -244,13 +245,18 @@ class Ingest:
                 return result
 
     def _recover(self, error: AggregatorError) -> None:
-        """Wait a moment before the next try; raises `error` where that has no sense, or not any more."""
+        """Pause before the next attempt; raises `error` on SQLite and after `_AWAY_SECONDS`."""
         if self._database.is_sqlite or isinstance(error, DatabaseLockedError):
             raise error
         now = time.monotonic()
         if self._away_since is None:
             self._away_since = now
-            log.warning("%s; trying again for up to %d minutes", error, _AWAY_SECONDS / 60)
+            log.warning(
+                "%s; retrying for up to %d minutes",
+                error,
+                _AWAY_SECONDS / 60,
+                extra={"event": "database_unavailable"},
+            )
         elif now - self._away_since > _AWAY_SECONDS:
             raise error
         time.sleep(_AWAY_PAUSE_SECONDS)
@@ -260,47 +266,47 @@ class Ingest:
             try:
                 self._pipeline = self._become_writer()
             except (DatabaseAwayError, DatabaseBusyError) as away:
-                log.debug("not the writer yet: %s", away)  # whatever is tried next finds it away too
+                # The next statement fails, too, and reports it.
+                log.debug("not the writer yet: %s", away, extra={"event": "writer_lease_refused"})
 
     def _is_back(self) -> None:
         if self._away_since is not None:
             self._away_since = None
-            log.warning("the database answers again; it goes on")
+            log.warning("the database is available again; continuing", extra={"event": "database_available"})
 
-    # --- what came of it ----------------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------------
 
     def summary(self) -> IngestSummary:
-        """What came of all that was read so far."""
-        self._settle()
-        tally = self._tally
+        """Return the counts of all that was read so far."""
+        self._collect_results()
+        counts = self._counts
         return IngestSummary(
-            read=tally["read"],
-            new=tally["founded"] + tally["joined"] + tally["copy"],
-            known=tally["known"] + tally["unchanged"],
-            revised=tally["revised"],
-            joined=tally["joined"],
-            copies=tally["copy"],
-            stories_created=tally["founded"],
+            read=counts["read"],
+            new=counts["founded"] + counts["joined"] + counts["copy"],
+            known=counts["known"] + counts["unchanged"],
+            revised=counts["revised"],
+            joined=counts["joined"],
+            copies=counts["copy"],
+            stories_created=counts["founded"],
             stories_extended=len(self._extended),
             waiting=len(self._pending),
             rejected=tuple(self._rejected),
-            rejected_count=tally["refused"],
+            rejected_count=counts["refused"],
         )
 
-    def _settle(self) -> int:
-        """Count what became of the entries that were placed since; returns how many still wait.
+    def _collect_results(self) -> int:
+        """Count the results of the entries that were placed meanwhile; returns how many still wait.
 
-        They are placed in about the order they came, so the oldest are asked first, and no more where some of
-        them wait.
+        Entries are placed in about the order of their numbers, so this stops at the first waiting ones.
         """
-        while numbers := list(itertools.islice(self._pending, _ASKED_AT_ONCE)):
+        while numbers := list(itertools.islice(self._pending, _RESULTS_AT_ONCE)):
             results = self._read(partial(inbox.results, numbers=numbers))
-            grown = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
-            grown -= self._extended
-            self._extended |= self._read(partial(reader.of_before, ids=grown, newest=self._newest_before))
+            extended = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
+            extended -= self._extended
+            self._extended |= self._read(partial(reader.of_before, ids=extended, newest=self._newest_before))
             for one in results:
                 if one.outcome is not None:
-                    self._count(one, self._pending.pop(one.n))
+                    self._count(one, self._pending.pop(one.entry_no))
             if any(number in self._pending for number in numbers):
                 break
         return len(self._pending)
@@ -309,56 +315,56 @@ class Ingest:
         if result.outcome == "refused":
             self._reject(where, result.reason or "refused")
             return
-        self._tally[str(result.outcome)] += 1
+        self._counts[str(result.outcome)] += 1
 
     def _reject(self, where: str, reason: str) -> None:
-        self._tally["refused"] += 1
+        self._counts["refused"] += 1
         if len(self._rejected) < REJECTED_LISTED:
             self._rejected.append(RejectedItem(where=where, reason=reason))
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def _found(self, what: str, progress: Progress) -> Iterator[_ReadItem]:
-        """Entries and problems of one of the things that were named."""
+    def _items(self, what: str, progress: Progress) -> Iterator[_ReadItem]:
+        """Yield the entries and problems of one argument of the command."""
         if what.startswith(("http://", "https://")):
             yield from (_ReadItem(item=item, where=what, file=what) for item in self._fetched(what))
             return
-        if not _is_there(what):
+        if not _exists(what):
             yield _ReadItem(item=InputProblem(where=what, reason=_MISSING), where=what, file=what)
             return
         try:
             tuning = source_tuning(self._all_tuning)
-            found = open_source(what, tuning=tuning, progress=progress, seen=self._now())
-        except AggregatorError as error:  # a folder that cannot be listed, a file that went away
+            inputs = open_source(what, tuning=tuning, progress=progress, seen=self._now())
+        except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             yield _ReadItem(item=InputProblem(where=what, reason=str(error)), where=what, file=what)
             return
         folder = _folder_of(what)
-        if what != "-":  # what comes in through a pipe may never end
-            found = in_order_of_time(found, progress, run_chars=tuning.run_chars)
-        for item in found:
+        if what != "-":  # a pipe may never end, so it cannot be sorted
+            inputs = in_order_of_time(inputs, progress, run_chars=tuning.run_chars)
+        for item in inputs:
             for one in entries_of(item, self._now(), self._executor, self._all_tuning):
-                entry = self._known_as(one, folder) if isinstance(one, Entry) and folder else one
+                entry = self._with_folder_name(one, folder) if isinstance(one, Entry) and folder else one
                 yield _ReadItem(item=entry, where=item.where, file=item.file)
 
-    def _known_as(self, entry: Entry, folder: Path) -> Entry:
+    def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folder_names:
-            self._folder_names[folder] = self._patiently(
+            self._folder_names[folder] = self._with_retries(
                 lambda: self._database.transact(lambda it: folder_name(it, folder, os.path.isdir))
             )
         return known_as(entry, folder, self._folder_names[folder])
 
     def _fetched(self, url: str) -> list[Entry | InputProblem]:
-        """A feed's entries, as the daemon would know them, or the one article of a page."""
-        polled = self._read(lambda connection: feed_at(connection, url))
+        """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""
+        source = self._read(lambda connection: feed_at(connection, url))
         try:
             fetched = self._client.fetch(url)
             parsed = parse_feed(
                 self._executor,
                 FeedJob(
                     data=fetched.body,
-                    source=polled.id if polled else source_id("feed", None, url),
-                    outlet=polled.outlet if polled else None,
-                    zone=polled.timezone if polled else None,
+                    source=source.id if source else source_id("feed", None, url),
+                    outlet=source.outlet if source else None,
+                    zone=source.timezone if source else None,
                     seen=self._now(),
                     url=fetched.url_final,
                     content_type=fetched.content_type or None,
@@ -370,59 +376,57 @@ class Ingest:
         if parsed.entries:
             return list(reversed(parsed.entries))
         if "html" in fetched.content_type:
-            page = decode(fetched.body, fetched.charset)
-            source = registrable_domain(url) or url
             return [
                 Entry(
-                    source=source,
+                    source=registrable_domain(url) or url,
                     url=url,
-                    html=page,
+                    html=decode(fetched.body, fetched.charset),
                     is_page=True,
                     authority="page",
                     robots=fetched.robots,
                 )
             ]
-        return [InputProblem(where=url, reason=parsed.problem or "neither a feed nor an article's page")]
+        return [InputProblem(where=url, reason=parsed.problem or "neither a feed nor the page of an article")]
 
-    def _taken(self, chunks: Iterator[list[_ReadItem]]) -> Iterator[None]:
-        """Accept all of it, and place it where that is ours to do; yields whenever some of it is done."""
+    def _accept_all(self, chunks: Iterator[list[_ReadItem]]) -> Iterator[None]:
+        """Accept all chunks, and place them if this process is the writer; yields after each step."""
         is_read = False
         while not is_read:
             if self._pipeline is None:
                 chunk = next(chunks, None)
                 if chunk is None:
                     return
-                self._take(chunk)
-                self._hold_back()  # which may make us the writer
+                self._accept(chunk)
+                self._hold_back()  # which may make this process the writer
                 yield
             else:
-                is_read = yield from self._placed_along(chunks)
+                is_read = yield from self._accept_and_place(chunks)
 
-    def _placed_along(self, chunks: Iterator[list[_ReadItem]]) -> Generator[None, None, bool]:
-        """Place while it is read; whether all is read, and not left to a daemon that came meanwhile."""
+    def _accept_and_place(self, chunks: Iterator[list[_ReadItem]]) -> Generator[None, None, bool]:
+        """Place while reading; returns whether all is read and this process is still the writer."""
         reached: deque[int] = deque()
         is_read = False
 
         def more() -> int | None:
-            """The next chunk; what may be placed is what was accepted CHUNKS_AHEAD before it."""
+            """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
             nonlocal is_read
             chunk = next(chunks, None)
             if chunk is None:
                 is_read = True
                 return None
-            accepted = self._take(chunk)
+            accepted = self._accept(chunk)
             articles = [one.article for one in accepted]
             last = self._read(lambda connection: inbox.last_ready(connection, articles))
             reached.append(max(last, reached[-1] if reached else 0))
-            self._settle()
+            self._collect_results()
             return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
 
-        for _ in self._placed(more):
+        for _ in self._place(more):
             yield
-        return not self._yield_placing() and is_read
+        return not self._make_way() and is_read
 
-    def _placed(self, more: More | None = None) -> Iterator[None]:
-        """Place what waits, batch by batch, while this process is the writer."""
+    def _place(self, more: More | None = None) -> Iterator[None]:
+        """Place waiting entries in batches while this process is the writer; yields after each batch."""
         while (pipeline := self._pipeline) is not None:
             try:
                 for _ in pipeline.place_waiting(self._is_to_stop, more=more):
@@ -430,28 +434,28 @@ class Ingest:
                     yield
                 return
             except (DatabaseAwayError, DatabaseBusyError, LeaseLostError) as error:
-                pipeline.forget()  # what was committed at last is unknown: the rows say it
+                pipeline.forget()  # whether the last commit succeeded is unknown: read the rows again
                 self._recover(error)
 
     def _is_to_stop(self) -> bool:
-        """Whether a daemon waits for this process; asked for each text, so the answer is some moments old."""
-        if time.monotonic() - self._asked_at < _ASKED_SECONDS:
-            return self._is_wanted
-        self._asked_at = time.monotonic()
-        self._is_wanted = self._patiently(self._is_awaited)
-        return self._is_wanted
+        """Whether a daemon waits to become the writer; checked at most every `_AWAITED_CHECK_SECONDS`."""
+        if time.monotonic() - self._checked_at < _AWAITED_CHECK_SECONDS:
+            return self._is_daemon_waiting
+        self._checked_at = time.monotonic()
+        self._is_daemon_waiting = self._with_retries(self._is_awaited)
+        return self._is_daemon_waiting
 
-    def _yield_placing(self) -> bool:
-        """Leave placing to a daemon where one waits; it goes on with what is in the inbox."""
-        if self._pipeline is None or not self._is_wanted:
+    def _make_way(self) -> bool:
+        """Let a waiting daemon become the writer and place the rest; returns whether one waits."""
+        if self._pipeline is None or not self._is_daemon_waiting:
             return False
-        self._pipeline, self._is_wanted = None, False
+        self._pipeline, self._is_daemon_waiting = None, False
         self._give_up()
         return True
 
-    def _take(self, chunk: Sequence[_ReadItem]) -> list[AcceptResult]:
-        entries = [found.item for found in chunk if isinstance(found.item, Entry)]
-        places = [found.where for found in chunk if isinstance(found.item, Entry)]
+    def _accept(self, chunk: Sequence[_ReadItem]) -> list[AcceptResult]:
+        entries = [one.item for one in chunk if isinstance(one.item, Entry)]
+        places = [one.where for one in chunk if isinstance(one.item, Entry)]
         now = self._now()
         wants_page = [self._wants_page(entry) for entry in entries]
 
@@ -461,76 +465,76 @@ class Ingest:
             self._note_rejected(connection, chunk, now)
             return accepted
 
-        accepted = self._patiently(lambda: self._database.transact(work))
+        accepted = self._with_retries(lambda: self._database.transact(work))
         self._file = chunk[-1].file
-        self._tally["read"] += len(chunk)
-        for found in chunk:
-            if isinstance(found.item, InputProblem):
-                self._reject(found.where, found.item.reason)
+        self._counts["read"] += len(chunk)
+        for one in chunk:
+            if isinstance(one.item, InputProblem):
+                self._reject(one.where, one.item.reason)
         for item, where in zip(accepted, places, strict=True):
             if item.outcome == "forgotten":
                 self._reject(where, tombstones.REASON)
-            elif item.n is None:
-                self._tally["known"] += 1
+            elif item.entry_no is None:
+                self._counts["known"] += 1
             else:
-                self._pending[item.n] = where
+                self._pending[item.entry_no] = where
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
     def _note_rejected(self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime) -> None:
-        """What is refused of a file now, in the place of what was refused of it before."""
-        begun = {found.file for found in chunk} - {self._file}
-        refused.clear_files(connection, [_absolute(file) for file in begun])
-        problems = [found for found in chunk if isinstance(found.item, InputProblem)]
-        for found in problems[: max(0, REJECTED_LISTED - self._tally["refused"])]:
-            assert isinstance(found.item, InputProblem)
+        """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
+        started = {one.file for one in chunk} - {self._file}
+        refused.clear_files(connection, [_absolute(file) for file in started])
+        problems = [one for one in chunk if isinstance(one.item, InputProblem)]
+        for one in problems[: max(0, REJECTED_LISTED - self._counts["refused"])]:
+            assert isinstance(one.item, InputProblem)
             refused.note(
                 connection,
                 source="ingest",
-                item=_absolute(found.file) + found.where.removeprefix(found.file),
-                verdict=found.item.verdict or "unreadable",
-                reason=found.item.reason,
+                item=_absolute(one.file) + one.where.removeprefix(one.file),
+                verdict=one.item.verdict or "unreadable",
+                reason=one.item.reason,
                 at=now,
             )
 
     def _hold_back(self) -> None:
-        """Wait where the process that places is far behind: the inbox is no place for an archive."""
+        """Wait while the process that places is far behind, so that the inbox stays small."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        if self._settle() < MOST_WAITING or not self._holds_back:
+        if self._collect_results() < MOST_WAITING or not self._holds_back:
             return
-        while self._settle() > MOST_WAITING // 2 and time.monotonic() < deadline:
-            self._rest()
+        while self._collect_results() > MOST_WAITING // 2 and time.monotonic() < deadline:
+            self._pause()
 
     def _wants_page(self, entry: Entry) -> bool:
-        """A feed given by hand is read like a polled one; what comes from files has all there is."""
-        return entry.authority in ("own", "foreign") and self._polling.wants_page(entry)
+        """Whether to fetch the page of an entry: for feeds as when they are polled, for files never."""
+        return entry.authority in ("own", "foreign") and self._poller.wants_page(entry)
 
     def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
-        """The pages of what was just accepted, and of what a run that was stopped accepted and left.
+        """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
 
-        `feed` is the address that was typed: where it is the operator's own, its pages may be so too.
+        `feed` is the address that was typed: if it is private, its pages may be private, too.
         """
         if self._pipeline is None:
             return  # the writer fetches them
         articles = [item.article for item in accepted]
-        for wanted in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
-            last = msgspec.structs.replace(wanted, tries=_LAST_TRY, feed=feed)
-            self._patiently(partial(self._polling.fetch_page, last))
+        for page in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
+            last = msgspec.structs.replace(page, attempts=_LAST_TRY, feed=feed)
+            self._with_retries(partial(self._poller.fetch_page, last))
 
     def _finish(self) -> None:
-        for _ in self._placed():
+        for _ in self._place():
             pass
-        if not self._yield_placing():
-            self._patiently(self._index)
+        if not self._make_way():
+            self._with_retries(self._index)
 
     def _index(self) -> None:
         if self._pipeline is not None:
             self._pipeline.index_text()
-            self._pipeline.index_older(most=INDEXED_ANEW)
+            self._pipeline.index_older(most=REINDEXED_ARTICLES)
             self._render_texts()
 
     def _render_texts(self) -> None:
-        """The merged texts, for those who read with SQL; a large archive's are left to the daemon."""
+        """Render merged texts for readers with SQL, for `RENDER_SECONDS`; the daemon renders the rest."""
         tuning = self._all_tuning.section("stories", StoryTuning)
         ends = time.monotonic() + RENDER_SECONDS
         while time.monotonic() < ends and render_next(self._database, 20, tuning):
@@ -538,37 +542,37 @@ class Ingest:
 
 
 def _folder_of(what: str) -> Path | None:
-    """The absolute folder whose name the files of `what` are known by; None for standard input."""
+    """Return the absolute folder whose name identifies the files of `what`; None for standard input."""
     if what == "-":
         return None
     path = Path(os.path.abspath(what))  # noqa: PTH100 - as sources.files names folders
     return path if path.is_dir() else path.parent
 
 
-def _is_there(what: str) -> bool:
+def _exists(what: str) -> bool:
     if what == "-" or what.startswith(("http://", "https://")):
         return True
-    return os.path.exists(what)  # noqa: PTH110 - Path's own raises for names that cannot be
+    return os.path.exists(what)  # noqa: PTH110 - Path.exists raises for impossible names
 
 
 def _absolute(file: str) -> str:
-    """As `doctor` names it: whoever asks that may be in another folder."""
-    is_elsewhere = file == "stdin" or file.startswith(("http://", "https://"))
-    return file if is_elsewhere else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
+    """Return the absolute path, which `doctor` shows; addresses and standard input stay as they are."""
+    is_no_file = file == "stdin" or file.startswith(("http://", "https://"))
+    return file if is_no_file else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
 
 
 def _size(what: str) -> int:
-    """Bytes of a file; 0 for what is none, of which that is known when it is read."""
+    """Return the size of a file in bytes; 0 for anything else, whose size is known when it is read."""
     try:
-        return os.path.getsize(what) if os.path.isfile(what) else 0  # noqa: PTH113, PTH202 - as in _is_there
+        return os.path.getsize(what) if os.path.isfile(what) else 0  # noqa: PTH113, PTH202 - as in _exists
     except OSError:
         return 0
 
 
-def _chunks(found: Iterator[_ReadItem]) -> Iterator[list[_ReadItem]]:
+def _chunks(items: Iterator[_ReadItem]) -> Iterator[list[_ReadItem]]:
     chunk: list[_ReadItem] = []
     chars = 0
-    for one in found:
+    for one in items:
         chunk.append(one)
         chars += one.chars
         if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:

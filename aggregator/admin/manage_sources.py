@@ -1,7 +1,4 @@
-"""The work behind `aggregator sources`: finding, checking, adding, importing and exporting feeds.
-
-What `aggregator sources list` tells of each source: how it does, and what became of its texts.
-"""
+"""`aggregator sources`: listing sources; finding, checking, adding, importing and exporting feeds."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,95 +32,95 @@ from aggregator.sources.parse.feed_discovery import (
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake.host_backoff import backing_off_hosts
-from aggregator.store.intake.source_health import HealthState, health_of, health_rules
+from aggregator.store.intake.hosts import backing_off_hosts
+from aggregator.store.intake.source_health import HealthState, health_of, health_tuning
 from aggregator.store.intake.sources import Source, all_sources, article_counts, choose, source_id
 from aggregator.store.intake.sources import add as store_source
 from aggregator.store.intake.unstable_keys import distrusted
-from aggregator.store.read.verdict_stats import page_verdicts_by_source, verdicts_by_source
+from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 
 _IN_TROUBLE = frozenset({"failing", "gone", "silent", "flood"})
 
 
 class ListedSource(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A source as the list shows it. `url` may hold a secret: for the owner's eyes only."""
+    """A source in the list. `url` may contain a secret: show it only to the owner."""
 
     id: str
     name: str
     kind: str  # feed | folder
     url: str  # as typed; of a folder its path
-    asked_at: str  # where it is asked now: another address when it moved for ever
+    polled_url: str  # the polled address, which differs from `url` after a permanent redirect
     folder: str | None
     outlet: str | None
     language: str | None
     origin: str  # config | user
     state: HealthState
-    cause: str  # the short word: dns, tls, http 429, silent, ...
-    problem: str | None  # the same as a sentence
+    cause: str  # a short word: dns, tls, http 429, silent, ...
+    problem: str | None  # the cause as a sentence
     article_count: int
-    per_day: float | None  # new entries; None: not known yet
-    texts: dict[str, int]  # how many of its texts got which verdict, the most frequent first
-    pages: dict[str, int]  # the same of pages that failed, so that the feed's own text was taken
+    per_day: float | None  # new entries per day; None: not known yet
+    texts: dict[str, int]  # its texts by verdict, the most frequent first
+    pages: dict[str, int]  # failed pages by verdict; the text of the feed was used instead
     last_success: dt.datetime | None
-    next_due: dt.datetime | None  # None: it is not asked
+    next_due: dt.datetime | None  # None: it is not polled
     interval_seconds: int
 
     @property
     def is_in_trouble(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether `sources list --failing` lists it."""
         return self.state in _IN_TROUBLE
 
 
 def listed(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> list[ListedSource]:
-    """Every source, in the order of folders and names."""
-    tuning = health_rules(all_tuning)
+    """Return all sources, ordered by folder and name."""
+    tuning = health_tuning(all_tuning)
     articles = article_counts(connection)
     texts, pages = verdicts_by_source(connection), page_verdicts_by_source(connection)
-    habits, held = distrusted(connection), backing_off_hosts(connection, now)
-    found = []
+    unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
+    rows = []
     for item in all_sources(connection):
         health = health_of(item, now, tuning)
-        words = item.health_cause if item.kind == "folder" else health.words
-        told = [one for one in (words, habits.get(item.id)) if one]
-        found.append(
+        problem = item.health_cause if item.kind == "folder" else health.words
+        problems = [one for one in (problem, unstable.get(item.id)) if one]
+        rows.append(
             ListedSource(
                 id=item.id,
                 name=item.shown_name,
                 kind=item.kind,
                 url=item.address,
-                asked_at=item.asked_at,
+                polled_url=item.polled_url,
                 folder=item.folder,
                 outlet=item.outlet,
                 language=item.language,
                 origin=item.origin,
                 state=health.state,
                 cause=health.cause,
-                problem="; ".join(told) or None,
+                problem="; ".join(problems) or None,
                 article_count=articles.get(item.entry_source, 0),
                 per_day=health.per_day,
                 texts=texts.get(item.entry_source, {}),
                 pages=pages.get(item.entry_source, {}),
                 last_success=item.last_success_at,
-                next_due=_next_due(item, held.get(item.host or "")),
+                next_due=_next_due(item, backing_off.get(item.host or "")),
                 interval_seconds=item.interval_seconds,
             )
         )
-    return found
+    return rows
 
 
-def _next_due(item: Source, held_until: dt.datetime | None) -> dt.datetime | None:
-    """When it is asked next: its own time, or that of its host where this asked us to wait."""
+def _next_due(item: Source, backoff_until: dt.datetime | None) -> dt.datetime | None:
+    """Return when a source is due: its own time, or the end of the back-off of its host if that is later."""
     if item.paused or item.health in ("gone", "merged"):
         return None
-    return max(item.next_due_at, held_until) if held_until else item.next_due_at
+    return max(item.next_due_at, backoff_until) if backoff_until else item.next_due_at
 
 
-_FOLDERS_APART = " / "  # between the names of nested folders, as they are kept and typed
+_FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
 
 
 class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A line of `sources check --format jsonl`; `entries` as the feed has them, before limits."""
+    """A line of `sources check --format jsonl`; `entries` counts all entries of the feed, before limits."""
 
     what: str
     format: str
@@ -133,7 +130,7 @@ class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
-    """Read feeds, files or addresses, without storing: one line for each, in their order."""
+    """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
     client = client_of(config)
     reader = _Reader(config, client, executor)
@@ -146,7 +143,7 @@ def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
 
 
 class _Reader:
-    """Reads what is behind addresses and in files. Safe to use from several threads."""
+    """Reads feeds and pages from addresses and files. Safe to use from several threads."""
 
     def __init__(self, config: Config, client: Client, executor: Executor) -> None:
         self._client = client
@@ -175,30 +172,30 @@ class _Reader:
             with Path(file).open("rb") as opened:
                 data = opened.read(limit + 1)
         except IsADirectoryError as error:
-            raise FetchError("file", f"it is a folder; type: aggregator ingest {file}") from error
+            raise FetchError("file", f"it is a folder; read it with `aggregator ingest {file}`") from error
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "this is no file's name"
+            reason = getattr(error, "strerror", None) or "this is not the name of a file"
             raise FetchError("file", f"it cannot be read: {reason}") from error
         if len(data) > limit:
-            raise FetchError("too_large", f"a feed may have {limit} bytes")
+            raise FetchError("too_large", f"a feed may have at most {limit} bytes")
         return data
 
     def fetch(self, url: str, linked_from: str | None = None) -> FetchResult:
-        """What the address answers. Raises FetchError.
+        """Request an address. Raises FetchError.
 
-        What a page names (`linked_from`) is no address that a person typed: it may have the page's own port
-        or a usual one, and never leads from the internet into the operator's networks.
+        An address from a page (`linked_from`) was not typed by the user. So it may only have the port of the
+        page or a standard one, and a public page cannot lead to a private address.
         """
         if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
-            raise FetchError("refused", f"{url} has a port of its own, and nobody typed it")
+            raise FetchError("refused", f"{url} from a page has another port than the page")
         return self._client.fetch(url, linked_from=linked_from)
 
     def feed_in(self, fetched: FetchResult) -> ParsedFeed:
-        """The feed that came; `problem` says why it is none. Raises FetchError where it broke the parser."""
+        """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
         return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None)
 
     def links_in(self, fetched: FetchResult) -> DiscoveredFeeds:
-        """The feeds that a page names; nothing where the page broke the reader."""
+        """Return the feeds that a page declares or links to; none if the parser failed."""
         job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
         try:
             answer = self._executor.submit(discover, msgspec.msgpack.encode(job)).result()
@@ -222,7 +219,7 @@ class _Reader:
 
 
 class SourceOptions(FrozenStruct, frozen=True, kw_only=True):
-    """What a person says about a source beside its address; None leaves it open."""
+    """The options of a source that the user gives; None: not given."""
 
     name: str | None = None
     outlet: str | None = None
@@ -235,23 +232,23 @@ class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
     """A feed, and how it was found."""
 
     address: str
-    final: str  # where it was read: the address after passing redirects
+    final: str  # the address after redirects
     feed: ParsedFeed
     origin: Literal["typed", "declared", "linked", "usual", "index"] = "typed"
-    others: tuple[FeedCandidate, ...] = ()  # what else the page declares
+    others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
 
 
 class AddedSource(FrozenStruct, frozen=True, kw_only=True):
-    """A source that is new, with what was found behind the address that was typed."""
+    """A new source, and the feed that was found for the typed address."""
 
     source: Source
     found: ResolvedFeed
 
 
-def add(config: Config, database: Database, typed: str, wanted: SourceOptions) -> AddedSource:
-    """Add the feed at `typed`, or the one behind it; nothing is polled.
+def add(config: Config, database: Database, typed: str, options: SourceOptions) -> AddedSource:
+    """Add the feed at the address `typed`, or the feed of that site; does not poll it.
 
-    Raises UsageError where none is found or it is known already, AggregatorError where nothing answers.
+    Raises UsageError if there is no feed or it is a source already, AggregatorError if no server answers.
     """
     addresses = _addresses_typed(typed)
     with database.read() as connection:
@@ -260,11 +257,11 @@ def add(config: Config, database: Database, typed: str, wanted: SourceOptions) -
     client = client_of(config)
     try:
         reader = _Reader(config, client, executor)
-        found = _Search(reader, source_tuning(config.effective_tuning)).feed_behind(addresses)
+        found = _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
     finally:
         client.close()
         executor.close()
-    source = _new_source(config, found.address, found.feed.title or None, wanted, spread_seconds=0.0)
+    source = _new_source(config, found.address, found.feed.title or None, options, spread_seconds=0.0)
     with database.write() as connection:
         _refuse_known(connection, found.address, source.id)
         _refuse_known(connection, found.final)
@@ -273,94 +270,94 @@ def add(config: Config, database: Database, typed: str, wanted: SourceOptions) -
 
 
 def _addresses_typed(typed: str) -> list[str]:
-    """What may be meant: the address as it is, or a host's name without http:// before it."""
+    """Return the typed address; for a host name without a scheme, the addresses with https and http."""
     address = web_address(typed)
     if address is not None:
         _refuse_password(address)
         return [address]
-    named = typed.strip()
-    host = named.partition("/")[0].partition(":")[0]
-    if "://" not in named and "." in host.strip(".") and not named.startswith(("/", ".")):
-        return [guess for guess in (web_address(f"https://{named}"), web_address(f"http://{named}")) if guess]
-    raise UsageError(f"{typed}: give the address of a feed or site, like https://news.example.org")
+    name = typed.strip()
+    host = name.partition("/")[0].partition(":")[0]
+    if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
+        return [guess for guess in (web_address(f"https://{name}"), web_address(f"http://{name}")) if guess]
+    raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
 
 
 def _refuse_password(address: str) -> None:
     if "@" in urlsplit(address).netloc:
-        raise UsageError("an address with a name or password in it is not fetched; leave that out")
+        raise UsageError("addresses with a user name or password are not fetched; leave that part out")
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
     for one in all_sources(connection):
-        is_there = address_key(address) in map(address_key, (one.address, one.asked_at))
-        if is_there or one.id == id_:
-            what = "is a source already" if is_there else "has that name already"
-            again = (
-                f"; it is paused: type: aggregator sources resume {one.id}" if one.paused else f" ({one.id})"
+        is_same_address = address_key(address) in map(address_key, (one.address, one.polled_url))
+        if is_same_address or one.id == id_:
+            what = "is a source already" if is_same_address else "has that name already"
+            hint = (
+                f"; it is paused: resume it with `aggregator sources resume {one.id}`"
+                if one.paused
+                else f" ({one.id})"
             )
-            raise UsageError(f"{one.address} {what}{again}")
+            raise UsageError(f"{one.address} {what}{hint}")
 
 
-class _Search:
-    """The search for the feed behind an address; asks only so many addresses in all."""
+class _FeedSearch:
+    """The search for the feed of an address, with a limited number of requests."""
 
     def __init__(self, reader: _Reader, tuning: SourceTuning) -> None:
         self._reader = reader
-        self._left = tuning.discovery_tries
-        self._asked: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no answer
-        self._linked_from: str | None = None  # the page that names what is asked; None: a person does
-        self._empty: ResolvedFeed | None = None  # a feed without entries, taken where there is no better one
+        self._requests_left = tuning.discovery_tries
+        self._tried: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no response
+        self._linked_from: str | None = None  # the page that has the addresses; None: the user typed them
+        self._empty: ResolvedFeed | None = None  # a feed without entries, used if there is no better one
 
-    def feed_behind(self, addresses: Sequence[str]) -> ResolvedFeed:
-        """Raises UsageError where there is none, AggregatorError where nothing answers."""
-        page = self._first_answer(addresses)
+    def find(self, addresses: Sequence[str]) -> ResolvedFeed:
+        """Find a feed. Raises UsageError if there is none, AggregatorError if no server answers."""
+        page = self._first_response(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
         if parsed.format:
             return ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
-        named = self._reader.links_in(page)
-        if not named.links and named.leads_to:
-            return self._behind_redirect(named.leads_to)
+        discovered = self._reader.links_in(page)
+        if not discovered.links and discovered.leads_to:
+            return self._behind_redirect(discovered.leads_to)
         found = (
-            self._among(named.links)
+            self._among(discovered.links)
             or self._among(self._of_front_page(page.url_final))
             or self._among(usual_places(page.url_final))
             or self._among_sitemaps(page.url_final)
             or self._empty
         )
         if found is None:
-            raise UsageError(self._nothing(page.url, parsed.problem))
-        others = tuple(one for one in named.links if one.url != found.address and one.origin != "linked")
+            raise UsageError(self._not_found(page.url, parsed.problem))
+        others = tuple(one for one in discovered.links if one.url != found.address and one.origin != "linked")
         return msgspec.structs.replace(found, others=others)
 
-    def _first_answer(self, addresses: Sequence[str]) -> FetchResult:
+    def _first_response(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):
             try:
                 return self._reader.fetch(address, self._linked_from)
             except FetchError as error:
                 if number == len(addresses) or error.status is not None:
-                    words = f"{address} could not be read: {error}"
+                    message = f"{address} could not be read: {error}"
                     if error.cause == "bot wall" or error.status in (401, 403):
-                        words += (
-                            "; the site keeps programs out of its pages: give the address of the feed itself"
-                        )
-                    raise AggregatorError(words) from error
+                        message += "; the site blocks programs: give the address of the feed itself"
+                    raise AggregatorError(message) from error
         raise AssertionError("there is an address")
 
     def _behind_redirect(self, address: str) -> ResolvedFeed:
-        if self._left <= 0:
-            raise UsageError(f"no feed was found: {address} leads on and on")
-        self._left -= 1
-        return self.feed_behind([address])
+        if self._requests_left <= 0:
+            raise UsageError(f"no feed was found: too many redirects at {address}")
+        self._requests_left -= 1
+        return self.find([address])
 
     def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
-        """The first of the addresses that is a feed with entries."""
+        """Return the first of the addresses that is a feed with entries."""
         for link in links:
             feed = self._feed_at(link.url)
             if feed is None or not feed.format:
                 continue
             if feed.format == "sitemap" and not any(entry.title for entry in feed.entries):
-                continue  # a list of all pages of the site, with nothing said about them
+                continue  # a sitemap of all pages, without titles
             found = ResolvedFeed(address=link.url, final=link.url, feed=feed, origin=link.origin)
             if feed.entry_count:
                 return found
@@ -368,27 +365,27 @@ class _Search:
         return None
 
     def _feed_at(self, address: str) -> ParsedFeed | None:
-        if address in self._asked:
-            return self._asked[address]
+        if address in self._tried:
+            return self._tried[address]
         fetched = self._fetched(address)
         try:
             feed = self._reader.feed_in(fetched) if fetched else None
         except FetchError:
-            feed = None  # one of several guesses
-        self._asked[address] = feed
+            feed = None  # other candidates follow
+        self._tried[address] = feed
         return feed
 
     def _fetched(self, address: str) -> FetchResult | None:
-        if self._left <= 0:
+        if self._requests_left <= 0:
             return None
-        self._left -= 1
+        self._requests_left -= 1
         try:
             return self._reader.fetch(address, self._linked_from)
         except FetchError:
             return None
 
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
-        """What the front page declares: where somebody gave an article's address."""
+        """Return the feeds that the front page declares, for an address of another page of the site."""
         front = web_address(_at_root(page_url, "/"))
         page = self._fetched(front) if front and front != page_url else None
         return self._reader.links_in(page).links if page else ()
@@ -398,23 +395,23 @@ class _Search:
         places = sitemaps_of_robots(decode(robots.body, robots.charset)) if robots else []
         for place in places:
             page = self._fetched(place)
-            named = self._reader.links_in(page).links if page else ()
-            found = self._among(named or [FeedCandidate(url=place, kind="sitemap", origin="index")])
+            candidates = self._reader.links_in(page).links if page else ()
+            found = self._among(candidates or [FeedCandidate(url=place, kind="sitemap", origin="index")])
             if found is not None:
                 return found
         return None
 
-    def _nothing(self, url: str, problem: str | None) -> str:
-        tried = ", ".join(list(self._asked)[:4]) or "nothing else"
+    def _not_found(self, url: str, problem: str | None) -> str:
+        tried = ", ".join(list(self._tried)[:4]) or "nothing else"
         return (
-            f"no feed was found at {url}: {problem or 'it is none'}; asked {tried}"
-            f"{' and others' if len(self._asked) > 4 else ''}. Give the address of the feed itself; "
-            f"single articles are read by: aggregator ingest {url}"
+            f"no feed was found at {url}: {problem or 'it is not a feed'}; tried {tried}"
+            f"{' and others' if len(self._tried) > 4 else ''}. Give the address of the feed itself; "
+            f"read a single article with `aggregator ingest {url}`"
         )
 
 
 def _port(url: str) -> int:
-    """The port of an http(s) address; 0 for one that is none."""
+    """Return the port of an http or https address; 0 if it has an invalid port."""
     try:
         parts = urlsplit(url)
         return parts.port or (80 if parts.scheme == "http" else 443)
@@ -428,19 +425,19 @@ def _at_root(url: str, path: str) -> str:
 
 
 def _new_source(
-    config: Config, address: str, title: str | None, wanted: SourceOptions, *, spread_seconds: float
+    config: Config, address: str, title: str | None, options: SourceOptions, *, spread_seconds: float
 ) -> Source:
-    id_ = source_id("feed", wanted.name, address)
+    id_ = source_id("feed", options.name, address)
     return Source(
         id=id_,
         kind="feed",
         address=address,
-        name=wanted.name,
+        name=options.name,
         title=title,
-        outlet=wanted.outlet,
-        folder=wanted.folder,
-        language=wanted.language,
-        interval_seconds=wanted.interval_seconds or config.fetch.interval,
+        outlet=options.outlet,
+        folder=options.folder,
+        language=options.language,
+        interval_seconds=options.interval_seconds or config.fetch.interval,
         origin="user",
         next_due_at=first_due(id_, utc_now(), spread_seconds=spread_seconds),
     )
@@ -450,7 +447,7 @@ def _new_source(
 
 
 def place_in_config(config: Config, source: Source) -> str:
-    """ "config.yaml, line 12": where a source of the configuration stands."""
+    """Return the file and line of a source in the configuration: "config.yaml, line 12"."""
     from aggregator.config.loader import lines_of
 
     for number, one in enumerate(configured_sources(config, dt.datetime.now(dt.UTC))):
@@ -464,9 +461,9 @@ def place_in_config(config: Config, source: Source) -> str:
 
 
 class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
-    """What became of the feeds of a list: `filed` were known and have a folder now.
+    """The result of an import. `filed`: known sources that got a folder.
 
-    `refused`: titles, or hosts, of those with a name or password in the address.
+    `refused`: titles, or else hosts, of feeds with a user name or password in the address.
     """
 
     added: int
@@ -477,9 +474,9 @@ class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 def import_opml(config: Config, database: Database, path: Path) -> OpmlImportResult:
-    """Add the feeds of an OPML file; done again, nothing changes. Raises UsageError.
+    """Add the feeds of an OPML file; repeating it changes nothing. Raises UsageError.
 
-    A known feed that was added by command and is in no folder goes into the list's.
+    A known feed that was added by command and has no folder gets the folder of the file.
     """
     try:
         data = path.read_bytes()
@@ -488,50 +485,50 @@ def import_opml(config: Config, database: Database, path: Path) -> OpmlImportRes
     tuning = source_tuning(config.effective_tuning)
     feeds = read_opml(data, tuning=tuning)
     if not feeds:
-        raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with an xmlUrl")
+        raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with xmlUrl")
     added = filed = 0
     refused: list[str] = []
-    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_asked_a_second), config.fetch.interval)
+    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
     with database.write() as connection:
-        listed = all_sources(connection)
-        known = {address_key(place): one for one in listed for place in (one.address, one.asked_at)}
-        ids = {one.id: one for one in listed}
+        sources = all_sources(connection)
+        by_address = {address_key(url): one for one in sources for url in (one.address, one.polled_url)}
+        by_id = {one.id: one for one in sources}
         for feed in feeds:
-            folder = _FOLDERS_APART.join(_folder_name(name) for name in feed.folder) or None
-            before = known.get(address_key(feed.url)) or ids.get(source_id("feed", None, feed.url))
+            folder = _FOLDER_SEPARATOR.join(_folder_name(name) for name in feed.folder) or None
+            existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
             if "@" in urlsplit(feed.url).netloc:
                 refused.append(feed.title or urlsplit(feed.url).hostname or "")
-            elif before is None:
+            elif existing is None:
                 item = _new_source(
                     config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread
                 )
                 store_source(connection, item)
-                known[address_key(feed.url)] = item
+                by_address[address_key(feed.url)] = item
                 added += 1
-            elif folder and before.folder is None and before.origin == "user":
-                choose(connection, before.id, folder=folder)
+            elif folder and existing.folder is None and existing.origin == "user":
+                choose(connection, existing.id, folder=folder)
                 filed += 1
-    known_already = len(feeds) - added - len(refused)
+    known = len(feeds) - added - len(refused)
     return OpmlImportResult(
-        added=added, known=known_already, filed=filed, refused=tuple(refused), spread_seconds=spread
+        added=added, known=known, filed=filed, refused=tuple(refused), spread_seconds=spread
     )
 
 
 def _folder_name(name: str) -> str:
-    """A folder's name that cannot be taken for two."""
-    return name.replace(_FOLDERS_APART, "/").strip()
+    """Return the name of a folder without the separator of nested folders."""
+    return name.replace(_FOLDER_SEPARATOR, "/").strip()
 
 
 def export_opml(config: Config, database: Database) -> bytes:
-    """All feeds as OPML, each at the address where it is asked now."""
+    """Return all feeds as OPML, each with the address that is polled."""
     with database.read() as connection:
         feeds = [one for one in all_sources(connection) if one.kind == "feed"]
     return write_opml(
         (
             OpmlFeed(
-                url=one.asked_at,
-                title=one.name or one.title or one.outlet or one.asked_at,
-                folder=tuple(one.folder.split(_FOLDERS_APART)) if one.folder else (),
+                url=one.polled_url,
+                title=one.name or one.title or one.outlet or one.polled_url,
+                folder=tuple(one.folder.split(_FOLDER_SEPARATOR)) if one.folder else (),
             )
             for one in feeds
         ),
@@ -540,11 +537,12 @@ def export_opml(config: Config, database: Database) -> bytes:
 
 
 def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
-    """The sources of the configuration file as rows; each feed's first poll at a moment of its own."""
-    return [_source_of(number, item, config, now) for number, item in enumerate(config.sources)]
+    """Return the sources of the configuration file as rows; the first polls are spread over some seconds."""
+    return [configured_source(number, item, config, now) for number, item in enumerate(config.sources)]
 
 
-def _source_of(number: int, item: SourceConfig, config: Config, now: dt.datetime) -> Source:
+def configured_source(number: int, item: SourceConfig, config: Config, now: dt.datetime) -> Source:
+    """Return the row of one configured source; `number` is its index. Raises ConfigError."""
     kind = "feed" if item.feed is not None else "folder"
     try:
         address = item.feed if item.feed is not None else str(config.path(item.folder or ""))

@@ -1,4 +1,4 @@
-"""Filling a database: from a backup, or from another database. All of it, or nothing."""
+"""Restoring a backup, and copying a database into an empty one; either completely or not at all."""
 
 import sqlite3
 import tempfile
@@ -25,31 +25,31 @@ from aggregator.store.search import index
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
-_HEADER_BYTES = 18  # of zstd, at most: what it says of the size of the content
+_HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
 _INDEXED_A_TRANSACTION = 500
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """What was put back: of which revision the backup was, and how many articles are there now."""
+    """The revision of a restored backup, and the number of articles in the database."""
 
     revision: str
     articles: int
 
 
 def restore(file: Path, database: Database, progress: Progress, *, replace: bool = False) -> RestoreResult:
-    """Put a backup into a database of either kind; an older one is brought up to date on the way.
+    """Restore a backup into a SQLite or PostgreSQL database; an older backup is upgraded.
 
-    The backup is unpacked and proven sound before the database is touched. Raises ReadError for a file that
-    is no sound backup, DatabaseTooNewError for one of a newer program, UsageError where the database has
-    content and `replace` is not asked for, AnotherDaemonError where a process works on it.
+    The backup is unpacked and checked before the database is changed. Raises ReadError for a damaged file,
+    DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
+    is not set, AnotherDaemonError if a process uses it.
     """
-    with _refusals_in_words(place := _place_for_scratch(database)), scratch_in(place) as scratch:
+    with _os_errors_converted(folder := _scratch_parent(database)), scratch_in(folder) as scratch:
         plain = scratch / "restored.db"
         _unpack(file, plain, progress)
         source = Database(f"sqlite:///{plain}")
         try:
-            revision = _made_ready(file, source, progress)
-            advice = "name a new one (--database sqlite:///new.db), or say --replace to lose what is in it"
+            revision = _check_and_upgrade(file, source, progress)
+            advice = "use a new one (--database sqlite:///new.db), or --replace to delete its content"
             _fill(database, source, progress, replace=replace, advice=advice)
         finally:
             source.close()
@@ -58,82 +58,82 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
 
 
 def copy(source: Database, target: Database, progress: Progress) -> bool:
-    """All of a database into another, empty one of either kind. False: a daemon works on the source.
+    """Copy a database into an empty one, SQLite or PostgreSQL; returns False if a daemon uses the source.
 
-    What comes into the source from then on is not in the copy. Raises UsageError where the target has
-    content, DatabaseOutdatedError where the source is of another version, AnotherDaemonError where a process
-    works on the target.
+    What a daemon stores in the source meanwhile is not in the copy. Raises UsageError if the target has
+    content, DatabaseOutdatedError if the source is of another version, AnotherDaemonError if a process uses
+    the target.
     """
     check(source)
     lock = open_process_lock(source)
-    alone = lock.acquire()
+    is_complete = lock.acquire()
     try:
-        _fill(target, source, progress, advice="name a new one (on Postgres: createdb NAME)")
+        _fill(target, source, progress, advice="use a new one (on PostgreSQL: createdb NAME)")
     finally:
         lock.release()
-    return alone
+    return is_complete
 
 
-# --- what is put back --------------------------------------------------------------------------------------
+# --- unpacking a backup ------------------------------------------------------------------------------------
 
 
-def _place_for_scratch(database: Database) -> Path:
-    """Where there is to be room for all of it, unpacked."""
+def _scratch_parent(database: Database) -> Path:
+    """Return the folder in which the backup is unpacked; its disk needs enough free space."""
     if database.file is None:
         return Path(tempfile.gettempdir())
-    with _refusals_in_words(database.file.parent):
+    with _os_errors_converted(database.file.parent):
         database.file.parent.mkdir(parents=True, exist_ok=True)
     return database.file.parent
 
 
 @contextmanager
-def _refusals_in_words(place: Path) -> Iterator[None]:
-    """What the system refuses where the backup is unpacked."""
+def _os_errors_converted(folder: Path) -> Iterator[None]:
+    """Convert an OSError to NotWritableError."""
     try:
         yield
     except OSError as error:
-        raise NotWritableError(f"{place} cannot be written: {error.strerror or error}") from error
+        raise NotWritableError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def _unpack(file: Path, plain: Path, progress: Progress) -> None:
-    """A backup as a plain SQLite file of our own; the backup stays as it is."""
+    """Unpack a backup into a plain SQLite file; the backup is not changed."""
     try:
         with file.open("rb") as opened:
-            beginning = opened.read(len(_SQLITE_HEADER))
+            header = opened.read(len(_SQLITE_HEADER))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    if beginning.startswith(_EXPORT_BEGINS):
-        raise ReadError(f"{file} is no backup but an export: `aggregator import` reads it")
-    if beginning == _SQLITE_HEADER:
-        _take_over(file, plain, progress)
+    if header.startswith(_EXPORT_BEGINS):
+        raise ReadError(f"{file} is an export, not a backup: use `aggregator import`")
+    if header == _SQLITE_HEADER:
+        _copy_plain(file, plain, progress)
     else:
-        _unzip(file, plain, progress)
+        _decompress(file, plain, progress)
 
 
-def _take_over(file: Path, plain: Path, progress: Progress) -> None:
-    """An unpacked one by SQLite itself: what stands in a log beside it belongs to it."""
+def _copy_plain(file: Path, plain: Path, progress: Progress) -> None:
+    """Copy an uncompressed backup by SQLite, which includes the content of its -wal file."""
     check_free_disk(plain.parent, file.stat().st_size)
-    given = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     target = sqlite3.connect(plain)
     try:
-        total = given.execute("PRAGMA page_count").fetchone()[0]
+        total = source.execute("PRAGMA page_count").fetchone()[0]
         with progress("pages", total) as advance:
-            copy_database.step_through(given, target, advance)
-    except sqlite3.OperationalError as error:  # no room, a log beside it that cannot be opened
+            copy_database.step_through(source, target, advance)
+    except sqlite3.OperationalError as error:  # a full disk, or a -wal file that cannot be opened
         raise NotWritableError(f"{file} cannot be unpacked in {plain.parent}: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise ReadError(f"{file} is no sound backup: {error}") from error
+        raise ReadError(f"{file} is damaged, or not a backup: {error}") from error
     finally:
         target.close()
-        given.close()
+        source.close()
 
 
-def _unzip(file: Path, plain: Path, progress: Progress) -> None:
+def _decompress(file: Path, plain: Path, progress: Progress) -> None:
     done = 0
     try:
         with file.open("rb") as packed, plain.open("xb") as target:
-            said = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
-            size = None if said == zstandard.CONTENTSIZE_UNKNOWN else said  # ours say it
+            declared = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
+            size = None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared  # our backups declare it
             packed.seek(0)
             check_free_disk(plain.parent, size or 0)
             unpacking = zstandard.ZstdDecompressor().stream_reader(packed)
@@ -145,45 +145,49 @@ def _unzip(file: Path, plain: Path, progress: Progress) -> None:
     except OSError as error:
         raise NotWritableError(f"{file} cannot be unpacked in {plain.parent}: {error.strerror}") from error
     except zstandard.ZstdError as error:
-        raise ReadError(f"{file} is damaged, or no backup: {error}") from error
+        raise ReadError(f"{file} is damaged, or not a backup: {error}") from error
     if size is not None and done != size:
-        raise ReadError(f"{file} is cut off: {done:,} of {size:,} bytes; take another backup")
+        raise ReadError(f"{file} is truncated: {done:,} of {size:,} bytes; use another backup")
 
 
-def _made_ready(file: Path, source: Database, progress: Progress) -> str:
-    """The unpacked backup, sound and at the revision of this program; its own revision."""
+def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
+    """Check the unpacked backup and upgrade it; returns the revision that it had."""
     assert source.file is not None
     with source.file.open("rb") as opened:
-        beginning = opened.read(len(_SQLITE_HEADER))
-    if beginning != _SQLITE_HEADER:
-        also = " but an export: `aggregator import` reads it" if beginning.startswith(_EXPORT_BEGINS) else ""
-        raise ReadError(f"{file} is no backup{also}")
+        header = opened.read(len(_SQLITE_HEADER))
+    if header.startswith(_EXPORT_BEGINS):
+        raise ReadError(f"{file} is an export, not a backup: use `aggregator import`")
+    if header != _SQLITE_HEADER:
+        raise ReadError(f"{file} is not a backup")
     with progress("checks", None) as advance:
         check_file(source.file, advance)
     revision = revision_of(source)
     if revision is None:
-        raise ReadError(f"{file} is a database, but none of this program")
+        raise ReadError(f"{file} is a database, but not of this program")
     if not is_known(revision):
         raise DatabaseTooNewError(
-            f"{file} was made by a newer aggregator (revision {revision}); install that one, then restore it"
+            f"{file} was made by a newer version (revision {revision}); install that version to restore it"
         )
     upgrade(source)
     return revision
 
 
-# --- how a database is filled ------------------------------------------------------------------------------
+# --- filling a database ------------------------------------------------------------------------------------
 
 
 def _fill(
     target: Database, source: Database, progress: Progress, *, replace: bool = False, advice: str
 ) -> None:
-    """All that `source` holds into `target`, whose lock is held meanwhile. `advice`: where that is filled."""
+    """Copy all of `source` into `target`, with the lock of `target`.
+
+    `advice` ends the message of the UsageError that is raised if `target` has content.
+    """
     replaces_pages = target.is_sqlite and source.is_sqlite
-    make_file(target, anew=True)
+    make_file(target, allow_new=True)
     is_cleared = not replaces_pages and replace and is_of_newer(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
-    with _alone(target):
+    with _exclusive(target):
         if is_cleared:
             clear(target)
             upgrade(target)
@@ -209,11 +213,11 @@ def _refuse_content(database: Database, advice: str) -> None:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
+def _exclusive(database: Database) -> Iterator[None]:
     lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError(
-            f"another process works on {shown_url(database.url)}; stop it, then type this again"
+            f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
         )
     try:
         yield
@@ -222,7 +226,7 @@ def _alone(database: Database) -> Iterator[None]:
 
 
 def _index(database: Database, progress: Progress) -> None:
-    """The full-text index anew; broken off, a daemon goes on with it."""
+    """Rebuild the full-text index; if this is interrupted, a daemon continues."""
     with database.read() as connection:
         total = index.unindexed_count(connection)
     with progress("articles indexed", total) as advance:

@@ -1,8 +1,8 @@
-"""The unit for systemd: the shipped one with the paths of an installation filled in.
+"""The systemd unit: the shipped one with the paths of this installation.
 
-For the whole system it runs as a user of its own that can see next to nothing. A user's own unit keeps what
-needs no privilege: the filters of system calls and addresses and the limits, but no view of the file system
-of its own, which not every kernel gives to users.
+The system service runs as a dynamic user with restricted access to the file system. The user service keeps
+the restrictions that need no privilege (system calls, addresses, limits), but not those of the file system,
+which some kernels do not allow to users.
 """
 
 import os
@@ -21,13 +21,13 @@ from aggregator.store.engine.database import Database
 NAME = "aggregator.service"
 SYSTEM_FOLDER = Path("/etc/systemd/system")
 SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
-STATE = Path("/var/lib/aggregator")  # what StateDirectory= of the shipped unit is for the system
-_BOOTED = Path("/run/systemd/system")  # is there where systemd runs (man 3 sd_booted)
+STATE = Path("/var/lib/aggregator")  # StateDirectory= of the shipped unit, as a system service
+_BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
 _VERIFY_SECONDS = 30
-_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)  # as the shipped unit has them
+_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)  # paths in the shipped unit
 _HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
 _PLAIN = re.compile(r"[\w./@:+-]+")
-# What only the manager of the whole system can give, and what else is different for a user.
+# Settings that need the system manager or are different for a user service.
 _NOT_FOR_A_USER = re.compile(
     "Wants|After|DynamicUser|StateDirectory|StateDirectoryMode|ConfigurationDirectory|WorkingDirectory|"
     "Private[A-Za-z]+|Protect[A-Za-z]+|ProcSubset|RemoveIPC|CapabilityBoundingSet|AmbientCapabilities|KeyringMode"
@@ -35,7 +35,7 @@ _NOT_FOR_A_USER = re.compile(
 
 
 def shipped_unit() -> str:
-    """The unit that comes with the program, for a checkout and for an installed wheel."""
+    """Return the unit that comes with the program, in a checkout or an installed wheel."""
     installed = files("aggregator").joinpath("_shipped", NAME)
     if installed.is_file():
         return installed.read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def shipped_unit() -> str:
 
 
 def unit_text(program: Path, config: Path, *, user: bool) -> str:
-    """The unit that runs `program` with the settings of `config`; both are absolute paths."""
+    """Return the unit that runs `program` with the configuration file `config`; both are absolute paths."""
     text = shipped_unit().replace(_PROGRAM, _quoted(program)).replace(_CONFIG, _quoted(config))
     if not user:
         return text
@@ -58,91 +58,93 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
 
 
 def unit_folder(*, user: bool) -> Path:
-    """Where systemd looks for units that an administrator, or a user, wrote."""
+    """Return the folder of systemd for units of the administrator or of the user."""
     if not user:
         return SYSTEM_FOLDER
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "systemd" / "user"
+    config_folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config_folder) / "systemd" / "user"
 
 
 def refuse_without_systemd() -> None:
-    """Raises UsageError where systemd does not run."""
+    """Raise UsageError if systemd does not run."""
     if not _BOOTED.is_dir():
         raise UsageError(
-            "systemd does not run here: start `aggregator run` by what starts programs on this machine (in a "
-            "container the Containerfile does); --print shows the unit, --to FOLDER writes it for an image"
+            "systemd does not run here: start `aggregator run` with the service manager of this machine (for "
+            "containers see the Containerfile); --print shows the unit, --to FOLDER writes it for an image"
         )
 
 
 def obstacles(program: Path, config: Config) -> Iterator[str]:
-    """What keeps the service of the system from running, in words, each with what to do.
+    """Yield what prevents the system service from running, each with what to do.
 
-    It runs as a user of its own, who sees no home folders and may write below its state directory alone.
+    Its dynamic user cannot read home directories and can write only to its state directory.
     """
     for what, path in (("the program", program), ("the configuration", config.file or SYSTEM_CONFIG)):
         if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
             yield (
-                f"{what} {path} is where the service sees nothing: put it elsewhere (/opt, /etc/aggregator), "
-                "or type `aggregator install-service --user`"
+                f"{what} {path} is in a folder that is hidden from the service: move it (/opt, "
+                "/etc/aggregator), or use `aggregator install-service --user`"
             )
         elif path.exists() and not _others_may_read(path):
-            yield f"{what} {path} cannot be read by the service's user: chmod o+rX it and its folders"
+            yield f"{what} {path} cannot be read by the service: chmod o+rX it and its folders"
     file = Database(config.database_url).file
     if config.database is not None and file is not None and not file.is_relative_to(STATE):
         yield (
-            f"the database {file} is where the service may not write: delete the line `database:` "
-            f"(it is then {STATE / 'aggregator.db'}), or name a file there"
+            f"the database {file} cannot be written by the service: delete the line `database:` "
+            f"(the default is {STATE / 'aggregator.db'}), or use a file in that folder"
         )
     for source in config.sources:
         folder = config.path(source.folder) if source.folder is not None else None
         if folder is not None and (any(folder.is_relative_to(one) for one in _HIDDEN) or not folder.is_dir()):
-            yield f"the watched folder {folder} cannot be seen by the service: move it, or drop its source"
+            yield f"the watched folder {folder} cannot be read by the service: move it, or remove its source"
 
 
 def complaints(text: str, *, user: bool) -> list[str]:
-    """What `systemd-analyze verify` has to say about the unit; [] where it is silent, or not there."""
-    judge = shutil.which("systemd-analyze")
-    if judge is None:
+    """Return the lines of `systemd-analyze verify` about the unit; [] if that program is not installed."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
         return []
     with TemporaryDirectory(prefix="aggregator-") as folder:
         file = Path(folder) / NAME
         file.write_text(text, encoding="utf-8")
-        command = [judge, *(["--user"] if user else []), "verify", str(file)]
-        environment = {"XDG_RUNTIME_DIR": folder, **os.environ}  # without one it judges no user's units
+        command = [analyze, *(["--user"] if user else []), "verify", str(file)]
+        environment = {"XDG_RUNTIME_DIR": folder, **os.environ}  # verifying user units requires it
         try:
-            ended = subprocess.run(  # noqa: S603 - systemd's own program on a file of ours
+            ended = subprocess.run(  # noqa: S603 - a program of systemd on a file that we wrote
                 command, env=environment, capture_output=True, text=True, timeout=_VERIFY_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
             return []
-        said = (ended.stdout + ended.stderr).splitlines()
-    return [line.replace(str(file), NAME) for line in said if NAME in line]
+        lines = (ended.stdout + ended.stderr).splitlines()
+    return [line.replace(str(file), NAME) for line in lines if NAME in line]
 
 
 def write_unit(folder: Path, text: str) -> Path:
-    """The unit in its place, whole or not at all. Raises NotWritableError."""
-    file, beside = folder / NAME, folder / f".{NAME}.new"
+    """Write the unit atomically and return its path. Raises NotWritableError."""
+    file, temporary = folder / NAME, folder / f".{NAME}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.chmod(0o644)
-        beside.replace(file)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.chmod(0o644)
+        temporary.replace(file)
     except OSError as error:
         raise NotWritableError(
-            f"{file} cannot be written: {error.strerror}; type it as root (sudo), or add --user "
-            "for a service of your own"
+            f"{file} cannot be written: {error.strerror}; run the command as root (sudo), or add --user "
+            "to install a user service"
         ) from error
     return file
 
 
 def _others_may_read(path: Path) -> bool:
-    """Whether everybody may read the file and pass through all folders above it."""
-    real = path.resolve()
-    return bool(real.stat().st_mode & 0o004) and all(one.stat().st_mode & 0o001 for one in real.parents)
+    """Whether other users have permission to read the file and to traverse its folders."""
+    resolved = path.resolve()
+    return bool(resolved.stat().st_mode & 0o004) and all(
+        one.stat().st_mode & 0o001 for one in resolved.parents
+    )
 
 
 def _quoted(path: Path) -> str:
-    """A path as one word of a command line in a unit (man systemd.syntax, systemd.service)."""
+    """Quote a path as one word of a command line in a unit (man systemd.syntax, systemd.service)."""
     text = str(path).replace("%", "%%").replace("$", "$$")
     if _PLAIN.fullmatch(text):
         return text
@@ -150,7 +152,7 @@ def _quoted(path: Path) -> str:
 
 
 def _without_sections(text: str, beginnings: tuple[str, ...]) -> str:
-    """Without the comments that begin so, up to the next line that is none."""
+    """Remove the comments that begin with one of `beginnings`, up to the next line that is no comment."""
     kept, dropping = [], False
     for line in text.splitlines():
         dropping = line.startswith(beginnings) or (dropping and line.startswith("#"))

@@ -1,7 +1,7 @@
-"""Commands for who runs it: db, config, doctor."""
+"""Commands for operators: db upgrade and stats, config, doctor."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
-db = typer.Typer(help="The database: bring it up to date, see what is in it.", no_args_is_help=True)
-config = typer.Typer(help="What is in force, and whether config.yaml can be read.", no_args_is_help=True)
+db = typer.Typer(help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
+config = typer.Typer(help="Show and check the configuration.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 @db.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the tables up to date; harmless when they are.
+    """Upgrade the tables of the database to this version.
+
+    Creates the database if it does not exist. Changes nothing if it is up to date.
 
     \b
     Examples:
@@ -39,7 +41,7 @@ def upgrade(context: typer.Context) -> None:
     settings: Settings = context.obj
     loaded = settings.load()
     database = Database(loaded.database_url)
-    before, after = bring_up(database, loaded, anew=True)
+    before, after = bring_up(database, loaded, create_again=True)
     database.close()
     where = shown_url(loaded.database_url)
     output.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
@@ -47,13 +49,13 @@ def upgrade(context: typer.Context) -> None:
 
 @db.command()
 def stats(context: typer.Context) -> None:
-    """How much is in it.
+    """Show how many rows the database holds, and its size.
 
     \b
     Examples:
       aggregator db stats
     """
-    from aggregator.store.read.table_counts import statistics
+    from aggregator.store.read.statistics import statistics
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
@@ -63,9 +65,9 @@ def stats(context: typer.Context) -> None:
 
 @config.command(name="show")
 def show_(context: typer.Context) -> None:
-    """Every key with the value in force, as YAML.
+    """Print all settings with their current values, as YAML.
 
-    *** stands for what is secret: passwords and keys in addresses, the addresses of webhooks.
+    Secrets are printed as ***: passwords and keys in addresses, and the addresses of webhooks.
 
     \b
     Examples:
@@ -81,16 +83,16 @@ def show_(context: typer.Context) -> None:
     loaded = settings.load()
     values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
     values["sources"] = [
-        {key: value for key, value in one.items() if value is not None} for one in values["sources"]
+        {key: value for key, value in source.items() if value is not None} for source in values["sources"]
     ]
     output.out(redact(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
 
 
 @config.command()
 def default() -> None:
-    """The commented file that comes with the program.
+    """Print a configuration file with all settings.
 
-    To begin one of your own: it names every key, with what it is for.
+    It has the default value and the description of each. Use it as the start of your own config.yaml.
 
     \b
     Examples:
@@ -103,9 +105,9 @@ def default() -> None:
 
 @config.command()
 def check(context: typer.Context) -> None:
-    """Read the file and name every mistake with its line.
+    """Check the configuration file.
 
-    Ends with 2 where there is one.
+    Lists all mistakes with their lines. The exit code is 2 if there is a mistake.
 
     \b
     Examples:
@@ -124,33 +126,28 @@ def check(context: typer.Context) -> None:
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 
-def doctor(
-    context: typer.Context,
-    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
-) -> None:
-    """What is wrong, and what to type next.
+def doctor(context: typer.Context, format_: output.TextOrJsonl = "text") -> None:
+    """Find problems of the installation.
 
-    Ends with 1 where there is a problem.
+    Prints what to do about each. The exit code is 1 if there is a problem.
 
     \b
     Examples:
       aggregator doctor
       aggregator doctor --format jsonl
     """
-    import msgspec
-
     settings: Settings = context.obj
-    bad = False
+    has_problem = False
     for finding in _findings(settings):
-        bad = bad or finding.level == "problem"
+        has_problem = has_problem or finding.level == "problem"
         if format_ == "jsonl":
-            output.out(msgspec.json.encode(finding) + b"\n")
+            output.json_line(finding)
         else:
             advice = f"\n         → {finding.advice}" if finding.advice else ""
             output.out(
                 f"{output.coloured(f'{finding.level:8}', _COLOURS[finding.level])} {finding.what}{advice}\n"
             )
-    if bad:
+    if has_problem:
         raise typer.Exit(1)
 
 

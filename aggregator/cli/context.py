@@ -1,7 +1,7 @@
-"""What the global options say, and opening what a command needs."""
+"""The global options, and how a command opens its configuration and database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import msgspec
 
 from aggregator.cli import output
 from aggregator.cli.progress import progress_bar
-from aggregator.model.errors import UsageError
+from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -27,45 +27,45 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str | None = None
 
     def load(self) -> "Config":
-        """The configuration in force; logging is set up by it. Raises ConfigError."""
+        """Load the configuration and set up logging. Raises ConfigError."""
         if self.log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format {self.log_format}: choose text or json")
         if self.log_format:
             from aggregator.config.logging import set_up
 
-            set_up("info", self.log_format)  # a configuration with mistakes is told in this form, too
+            set_up("info", self.log_format)  # mistakes of the configuration are reported in this format, too
         config = self.read()
         self.set_up_logs(config)
         return config
 
     def read(self) -> "Config":
-        """The configuration as it is now. Raises ConfigError."""
+        """Read the configuration file without setting up logging. Raises ConfigError."""
         from aggregator.config.loader import load
 
         return load(Path(self.config) if self.config else None, database=self.database)
 
     def set_up_logs(self, config: "Config") -> None:
-        """Logging as `config` and the options ask for."""
+        """Set up logging from the options and `config`; options have priority."""
         from aggregator.config.logging import set_up
 
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
     @contextmanager
-    def reading(self) -> Iterator[tuple["Config", "Database"]]:
-        """The configuration and a database to read from.
+    def reading(self, *, upgrades: bool = True) -> Iterator[tuple["Config", "Database"]]:
+        """Yield the configuration and a database to read from.
 
-        Reading makes no database: where none was made yet that is said, and an empty one in a scratch folder
-        stands in for it.
+        Reading creates no database. If there is none, prints that and yields an empty temporary one.
+        `upgrades`: upgrade a database of an earlier revision; a damaged one cannot be.
         """
         config = self.load()
         missing = missing_database(config)
-        if missing is None or missing.with_name(missing.name + ".lock").exists():  # then it is refused
-            with _opened(config.database_url, config) as database:
+        if missing is None or missing.with_name(missing.name + ".lock").exists():  # opening it raises
+            with _opened(config.database_url, config, upgrades=upgrades) as database:
                 yield config, database
         else:
             output.say(
-                f"there is no database at {missing} yet; "
-                "`aggregator ingest FOLDER` or `aggregator run` makes it"
+                f"There is no database at {missing} yet. "
+                "Create one with `aggregator ingest FOLDER` or `aggregator run`."
             )
             with (
                 TemporaryDirectory(prefix="aggregator-") as scratch,
@@ -75,19 +75,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def writing(
-        self, first: Callable[["Config", "Database"], object] | None = None
+        self, before_use: Callable[["Config", "Database"], object] | None = None
     ) -> Iterator[tuple["Config", "Database"]]:
-        """The configuration and a database to write to; it is made where it is not there yet.
+        """Yield the configuration and a database to write to; creates the database if there is none.
 
-        `first` is called with both before anything is asked of the database.
+        `before_use` is called with both before the first query.
         """
         config = self.load()
-        with _opened(config.database_url, config, first) as database:
+        with _opened(config.database_url, config, before_use) as database:
             yield config, database
 
 
 def missing_database(config: "Config") -> Path | None:
-    """Where the database's file will be, if it is not there yet; None for what is there, and for servers."""
+    """Return the path of the SQLite file if it does not exist; else, and for PostgreSQL, None."""
     from aggregator.store.engine.database import Database
 
     file = Database(config.database_url).file
@@ -95,43 +95,58 @@ def missing_database(config: "Config") -> Path | None:
 
 
 def print_step(step: "MigrationStep") -> None:
-    """A line for each step of an upgrade: on a large database one may take minutes."""
+    """Print one line per step of an upgrade: on a large database a step may take minutes."""
     output.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
 
-def bring_up(database: "Database", config: "Config", *, anew: bool = False) -> tuple[str | None, str]:
-    """Bring a database up to date, telling each step; the revisions before and after.
+def bring_up(database: "Database", config: "Config", *, create_again: bool = False) -> tuple[str | None, str]:
+    """Upgrade a database and print each step; returns the revisions before and after.
 
-    An older one in a file is kept as it was, where there is room for that. `anew`: an empty one takes the
-    place of one that was lost.
+    Backs up an older SQLite file first, if there is room on the disk. The backup is deleted if the upgrade
+    failed and changed nothing: a service that is started again and again must not fill the disk.
+    `create_again`: create an empty database even if a file of an existing one was lost.
     """
-    from aggregator.store.migrate import upgrade
+    from aggregator.store.migrate import newest_revision, revision_of, upgrade
 
-    def keep(revision: str) -> None:
+    backup: Path | None = None
+
+    def back_up(revision: str) -> None:
         from aggregator.admin.backup import keep_before_upgrade
         from aggregator.model.core import utc_now
 
-        output.say(keep_before_upgrade(config, database, revision, utc_now(), progress_bar))
+        nonlocal backup
+        backup, message = keep_before_upgrade(config, database, revision, utc_now(), progress_bar)
+        output.say(message)
 
-    return upgrade(database, print_step, keep, anew=anew)
+    try:
+        return upgrade(database, print_step, back_up, allow_new=create_again)
+    except BaseException:
+        with suppress(AggregatorError, OSError):
+            if backup is not None and revision_of(database) != newest_revision():
+                backup.unlink(missing_ok=True)
+                output.say(f"deleted {backup}: the upgrade failed, and the database is unchanged")
+        raise
 
 
 @contextmanager
 def _opened(
-    url: str, config: "Config", first: Callable[["Config", "Database"], object] | None = None
+    url: str,
+    config: "Config",
+    before_use: Callable[["Config", "Database"], object] | None = None,
+    *,
+    upgrades: bool = True,
 ) -> Iterator["Database"]:
-    """A database whose tables are those of this program.
-
-    One that is empty or older is brought up to date: nobody should have to type two commands.
-    """
+    """Open a database and upgrade it, so that no command needs `db upgrade` first."""
     from aggregator.store.engine.database import Database
     from aggregator.store.engine.timeouts import DatabaseTuning
+    from aggregator.store.migrate import is_outdated
 
     database = Database(url, config.effective_tuning.section("database", DatabaseTuning))
     try:
-        if first is not None:
-            first(config, database)
-        bring_up(database, config)
+        if before_use is not None:
+            before_use(config, database)
+        if upgrades or not is_outdated(database):
+            bring_up(database, config)
         yield database
     finally:
         database.close()

@@ -1,10 +1,10 @@
-"""Commands that change which articles are one story: correct, recluster."""
+"""Commands that change which articles form a story: correct, recluster."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.stories.commands import CommandKind
 
-PATIENCE_SECONDS = 60.0  # for a running daemon to carry a correction out; it does so between two batches
+PATIENCE_SECONDS = 60.0  # to wait for a running daemon, which runs commands between two batches
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
 
 correct = typer.Typer(
-    help="Say what is one story and what is not. It is done at once and binds every later run.",
+    help="Correct which articles form a story. Later runs respect the corrections.",
     no_args_is_help=True,
     epilog="`aggregator stories` and `aggregator story ID` show the ids.",
 )
 
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait where a running daemon does it.")]
-Format = Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Exit without waiting for a running daemon to do the work.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,13 +55,15 @@ def register(app: typer.Typer) -> None:
 
 def merge(
     context: typer.Context,
-    stories: Annotated[list[str], typer.Argument(metavar="STORY...", help="Two or more ids.")],
+    stories: Annotated[
+        list[str], typer.Argument(metavar="STORY...", help="Merge the stories with these ids, at least two.")
+    ],
     no_wait: NoWait = False,
-    format_: Format = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
-    """These stories are one.
+    """Merge stories that report the same event.
 
-    The one with more independent reports keeps its id, the others redirect.
+    The story with the most independent reports keeps its id; the other ids redirect to it.
 
     \b
     Examples:
@@ -69,22 +72,25 @@ def merge(
     from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
     if len(stories) < 2:
-        raise UsageError("name two stories or more: aggregator correct merge STORY STORY")
-    _carried_out(
+        raise UsageError("give at least two stories: aggregator correct merge STORY STORY")
+    _run_correction(
         context.obj, CorrectionCommand(kind="merge", stories=tuple(stories)), format_, wait=not no_wait
     )
 
 
 def split(
     context: typer.Context,
-    story: Annotated[str, typer.Argument(metavar="STORY")],
-    articles: Annotated[list[str], typer.Argument(metavar="ARTICLE...", help="Those that do not belong.")],
+    story: Annotated[str, typer.Argument(metavar="STORY", help="Split the story with this id.")],
+    articles: Annotated[
+        list[str],
+        typer.Argument(metavar="ARTICLE...", help="Remove the articles with these ids from the story."),
+    ],
     no_wait: NoWait = False,
-    format_: Format = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
-    """These articles are a story of their own.
+    """Split articles from a story into a story of their own.
 
-    With their copies, and never again with the rest of the story.
+    Their copies go with them. The articles are never again grouped with the rest of the story.
 
     \b
     Examples:
@@ -93,19 +99,19 @@ def split(
     from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
     command = CorrectionCommand(kind="split", stories=(story,), articles=tuple(articles))
-    _carried_out(context.obj, command, format_, wait=not no_wait)
+    _run_correction(context.obj, command, format_, wait=not no_wait)
 
 
 def move(
     context: typer.Context,
-    article: Annotated[str, typer.Argument(metavar="ARTICLE")],
-    story: Annotated[str, typer.Argument(metavar="STORY", help="Where it belongs.")],
+    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Move the article with this id.")],
+    story: Annotated[str, typer.Argument(metavar="STORY", help="Move it to the story with this id.")],
     no_wait: NoWait = False,
-    format_: Format = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
-    """This article belongs to that story.
+    """Move an article to another story.
 
-    With its copies, and never again to the one it is in.
+    Its copies go with it. The article is never again grouped with its present story.
 
     \b
     Examples:
@@ -114,21 +120,25 @@ def move(
     from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
     command = CorrectionCommand(kind="move", stories=(story,), articles=(article,))
-    _carried_out(context.obj, command, format_, wait=not no_wait)
+    _run_correction(context.obj, command, format_, wait=not no_wait)
 
 
 def undo(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="NUMBER", help="Of the list; the last without.")
+        int | None,
+        typer.Argument(
+            metavar="NUMBER",
+            help="Undo the correction with this number of `correct list` (default: the last).",
+        ),
     ] = None,
     no_wait: NoWait = False,
-    format_: Format = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
-    """Take a correction back.
+    """Undo a correction.
 
-    Its articles return, retired ids live again, it binds nothing any more. What a later correction says of
-    the same articles has to be undone first.
+    Its articles return to their former stories, and former ids of stories become valid again. Undo later
+    corrections of the same articles first.
 
     \b
     Examples:
@@ -137,47 +147,44 @@ def undo(
     """
     from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 
-    _carried_out(context.obj, CorrectionCommand(undo=number), format_, wait=not no_wait)
+    _run_correction(context.obj, CorrectionCommand(undo=number), format_, wait=not no_wait)
 
 
-def list_(
-    context: typer.Context,
-    format_: Annotated[Literal["table", "json"], typer.Option("--format", metavar="table|json")] = "table",
-) -> None:
-    """All corrections, the newest last.
+def list_(context: typer.Context, format_: show.TableOrJson = "table") -> None:
+    """List all corrections, the newest last.
 
     \b
     Examples:
       aggregator correct list
       aggregator correct list --format json
     """
-    import msgspec
-
     from aggregator.store.stories.corrections import all_corrections
 
     settings: Settings = context.obj
     with settings.reading() as (_, database), database.read() as connection:
-        made = all_corrections(connection)
+        corrections = all_corrections(connection)
     if format_ == "json":
-        show.out(msgspec.json.encode(made) + b"\n")
+        show.json_line(corrections)
         return
-    if not made:
-        show.say("nobody has corrected anything yet; `aggregator correct --help` tells how")
+    if not corrections:
+        show.say("No corrections yet. Make one with `aggregator correct merge`, `split` or `move`.")
     rows = [
-        f"{one.n:4}  {one.at:%Y-%m-%d %H:%M}  {one.kind:6}  {'undone  ' if one.undone_at else ''}"
+        f"{one.correction_no:4}  {one.at:%Y-%m-%d %H:%M}  {one.kind:6}  {'undone  ' if one.undone_at else ''}"
         f"{one.detail.words}\n"
-        for one in made
+        for one in corrections
     ]
     show.out("".join(rows))
 
 
 def export(
     context: typer.Context,
-    output: Annotated[str, typer.Option("--output", metavar="FILE", help="Written atomically.")] = "",
+    output: Annotated[
+        str, typer.Option("--output", metavar="FILE", help="Write to this file instead of standard output.")
+    ] = "",
 ) -> None:
-    """The corrected articles as labels for eval.
+    """Export corrected articles as a dataset for `eval`.
 
-    One JSON record a line, each with its story: a dataset.
+    Each line is the JSON record of one article, labelled with its story.
 
     \b
     Examples:
@@ -191,7 +198,7 @@ def export(
     with settings.reading() as (_, database):
         data = b"".join(labelled_records(database))
     if not data:
-        show.say("nobody has corrected anything yet, so there is nothing to export")
+        show.say("No corrections yet, so there is nothing to export.")
     if output:
         write_atomically(Path(output), data)
     else:
@@ -201,39 +208,43 @@ def export(
 def recluster(
     context: typer.Context,
     since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="Only what came in since: 7d, 2026-05-01.")
+        str,
+        typer.Option(
+            "--since", metavar="TIME", help="Regroup only articles received since then: 7d, 2026-05-01."
+        ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the differences without writing anything.")
+    ] = False,
     no_wait: NoWait = False,
-    format_: Format = "text",
+    format_: show.TextOrJson = "text",
 ) -> None:
-    """Decide again where every article belongs. Corrections hold.
+    """Group all articles into stories again.
 
-    By the rules of today. Worked out aside first, so it needs as much room on the disk as the database has;
-    what is the same keeps its id and its time. A run that was stopped goes on where it was.
+    This applies the present rules. Corrections are respected, and unchanged stories keep their ids and times.
+    The new grouping is computed in a temporary database, which needs as much disk space as the database. An
+    interrupted run continues where it stopped.
 
     \b
     Examples:
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
-    import msgspec
-
     settings: Settings = context.obj
     with written_before(settings) as (config, database):
         difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
     if difference is None:
-        show.say("left for the process that is the writer now; the log of the daemon says when it is done")
+        show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
     elif format_ == "json":
-        show.out(msgspec.json.encode(difference) + b"\n")
+        show.json_line(difference)
     else:
         show.out(_describe(difference))
 
 
-# --- carrying out ------------------------------------------------------------------------------------------
+# --- running commands --------------------------------------------------------------------------------------
 
 
-def _carried_out(settings: Settings, command: "CorrectionCommand", format_: str, *, wait: bool) -> None:
+def _run_correction(settings: Settings, command: "CorrectionCommand", format_: str, *, wait: bool) -> None:
     import msgspec
 
     from aggregator.pipeline.placement.apply_corrections import CorrectionResult
@@ -241,7 +252,7 @@ def _carried_out(settings: Settings, command: "CorrectionCommand", format_: str,
     with written_before(settings) as (config, database):
         writer = WriterSession(config, database)
         with writer:
-            if writer.is_here:
+            if writer.is_writer:
                 corrected: CorrectionResult | None = writer.correct(command)
             else:
                 number = writer.enqueue("correct", msgspec.json.encode(command))
@@ -249,15 +260,14 @@ def _carried_out(settings: Settings, command: "CorrectionCommand", format_: str,
                 corrected = None if answer is None else msgspec.json.decode(answer, type=CorrectionResult)
     if corrected is None:
         show.say(
-            f"left as request {number} for the process that is the writer now; "
-            "it is carried out before anything that is asked later"
+            f"queued as command {number} for the process that is the writer; commands run in their order"
         )
     elif format_ == "json":
-        show.out(msgspec.json.encode(corrected) + b"\n")
+        show.json_line(corrected)
     else:
         show.out(f"{corrected.words}\nstories: {' '.join(corrected.stories)}\n")
         if command.kind is not None:
-            show.say(f"`aggregator correct undo {corrected.n}` takes it back")
+            show.say(f"undo it with `aggregator correct undo {corrected.n}`")
 
 
 def _reclustered(
@@ -274,30 +284,30 @@ def _reclustered(
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
             return run.difference(start, as_steps(advance))
     with WriterSession(config, database) as writer:
-        if writer.is_here:
+        if writer.is_writer:
             return writer.recluster(start)
         number = writer.enqueue("recluster", msgspec.json.encode(ReclusterCommand(since=start)))
         if wait:
-            show.say("another process is the writer; waiting until it has decided again (--no-wait: do not)")
+            show.say("another process is the writer; waiting until it has regrouped (skip with --no-wait)")
         answer = writer.wait_for_answer(number, RECLUSTER_PATIENCE_SECONDS if wait else 0.0)
         return None if answer is None else msgspec.json.decode(answer, type=GroupingDifference)
 
 
 @contextmanager
 def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
-    """A database that is there: where none is yet, nothing can be corrected, and none is made."""
+    """Yield the configuration and an existing database to write to. Raises UsageError if there is none."""
     missing = missing_database(settings.load())
     if missing is not None:
-        raise UsageError(f"there is no database at {missing} yet; `aggregator ingest FOLDER` makes it")
+        raise UsageError(f"there is no database at {missing} yet; create one with `aggregator ingest FOLDER`")
     with settings.writing() as opened:
         yield opened
 
 
 class WriterSession:
-    """The writer of stories: this process where nobody else is it, and what was left for the writer before.
+    """Runs commands in this process if it can become the writer; else queues them for the writer.
 
-    Requests are carried out in the order in which they were made, so one that was left for a process that
-    ended since goes before what is asked now.
+    Commands run in the order in which they were queued: this process first runs those that were queued for a
+    writer that has ended since.
     """
 
     def __init__(self, config: "Config", database: "Database") -> None:
@@ -306,7 +316,7 @@ class WriterSession:
         self._config = config
         self._database = database
         self._lock = open_writer_lease(database, config.effective_tuning)
-        self.is_here = False
+        self.is_writer = False
 
     def __enter__(self) -> "WriterSession":
         self._try()
@@ -316,40 +326,40 @@ class WriterSession:
         self._lock.release()
 
     def correct(self, command: "CorrectionCommand") -> "CorrectionResult":
-        """Carry it out here."""
+        """Run a correction in this process."""
         return make_placer(self._config, self._lock.fenced).correct(command)
 
     def forget(self, command: "ForgetCommand") -> "ForgetResult":
-        """Forget it here."""
+        """Erase articles in this process."""
         from aggregator.pipeline.placement.recluster import drop_scratch
 
         drop_scratch(self._lock.fenced)
         return make_placer(self._config, self._lock.fenced).erase(command)
 
     def retention_job(self, plan: "RetentionPlan") -> "Retention":
-        """What does here what `plan` asks for."""
+        """Return the job that applies the retention `plan` in this process."""
         placer = make_placer(self._config, self._lock.fenced)
         return placer.retention_job(plan, self._config.effective_tuning, is_asked=True)
 
     def repair(self, command: "RepairCommand") -> "RepairResult":
-        """Put a piece right here."""
+        """Repair one piece in this process."""
         return make_placer(self._config, self._lock.fenced).repair(command)
 
     def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "GroupingDifference":
-        """Decide again here."""
+        """Regroup the articles received since then in this process; `request` is the command's number."""
         placer = make_placer(self._config, self._lock.fenced)
         with _reclustering(self._config, self._lock.fenced) as run, progress_bar("articles", None) as advance:
             return run.take_over(placer, since, as_steps(advance), request=request)
 
     def enqueue(self, kind: "CommandKind", payload: bytes) -> int:
-        """Leave it for the process that is the writer."""
+        """Queue a command for the writer; returns its number."""
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
 
         return command_queue.enqueue(self._database, utc_now(), kind, payload)
 
     def wait_for_answer(self, number: int, patience_seconds: float) -> str | None:
-        """Wait for the answer; where the writer has ended meanwhile, this process takes its place."""
+        """Wait for the answer to a command; becomes the writer if that process ends. None: no answer."""
         from aggregator.pipeline import command_queue
 
         ends = time.monotonic() + patience_seconds
@@ -363,12 +373,12 @@ class WriterSession:
             self._try()
 
     def _try(self) -> None:
-        self.is_here = self.is_here or self._lock.become_writer()
-        if self.is_here:
-            self._catch_up()
+        self.is_writer = self.is_writer or self._lock.become_writer()
+        if self.is_writer:
+            self._run_queued()
 
-    def _catch_up(self) -> None:
-        """What others asked of a writer that is not there any more goes first."""
+    def _run_queued(self) -> None:
+        """Run the commands that were queued for a writer that has ended."""
         from aggregator.extract.wire.agencies import family_table
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
@@ -435,8 +445,8 @@ def make_placer(config: "Config", database: "Database") -> "Placer":
 def _describe(difference: "GroupingDifference") -> str:
     done = "" if difference.written else "  (nothing was written)"
     lines = [
-        f"articles decided again {difference.articles:9}",
-        f"of them elsewhere now  {difference.moved:9}",
+        f"articles regrouped     {difference.articles:9}",
+        f"articles moved         {difference.moved:9}",
         f"stories before         {difference.stories_before:9}",
         f"stories after          {difference.stories_after:9}",
         f"pairs still together   {difference.pairs_kept:9.2%}",

@@ -1,4 +1,4 @@
-"""The commands db backup, restore and copy: a whole database, kept, put back, or taken to another place."""
+"""The commands db backup, db restore and db copy: backing up and moving a whole database."""
 
 from functools import partial
 from pathlib import Path
@@ -30,22 +30,21 @@ def backup(
         typer.Option(
             "--to",
             metavar="FOLDER|FILE",
-            help="Instead of the folder of backups, and kept until you remove it. A file's name ends in "
-            ".db.zst (packed) or .db.",
+            help="Write the backup to this folder or file (.db.zst or .db), where it is never deleted.",
         ),
     ] = "",
 ) -> None:
-    """Keep a copy of all that is stored, now.
+    """Back up the database.
 
-    One state of the database, tokens and webhooks with it; a daemon may go on meanwhile. It is read back from
-    the disk before it gets its name. Addresses of sources may hold passwords: keep the file safe.
+    The backup is consistent, includes tokens and webhooks, and is verified by reading it back. A daemon may
+    run meanwhile. Addresses of sources may contain passwords: protect the file.
 
     \b
     Examples:
       aggregator db backup
       aggregator db backup --to /mnt/elsewhere/news.db.zst
     """
-    from aggregator.admin.backup import back_up_as_configured, backup_file, told
+    from aggregator.admin.backup import back_up_as_configured, backup_file, described
     from aggregator.admin.backup_file import back_up
     from aggregator.model.core import utc_now
 
@@ -58,21 +57,22 @@ def backup(
             back_up(database, file, _progress(settings))
         else:
             file = back_up_as_configured(config, database, utc_now(), _progress(settings))
-    output.say(f"wrote {told(file)}, and read it back")
+    output.say(f"wrote and verified {described(file)}")
 
 
 def restore(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="As `aggregator db backup` wrote it.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Restore this file, written by `aggregator db backup`.")
+    ],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Put it in the place of what the database holds, which is lost.")
+        bool, typer.Option("--replace", help="Delete the present content of the database first.")
     ] = False,
 ) -> None:
-    """Put a backup back, into a database of either kind.
+    """Restore a backup into a SQLite or PostgreSQL database.
 
-    Into an empty one, unless you say --replace; no daemon may work on it. The backup is proven sound before
-    the database is touched, and brought up to date where an older program made it. All of it is put back, or
-    nothing.
+    The database must be empty, unless you use --replace, and no daemon may use it. The backup is checked
+    first, and upgraded if an older version made it. Either all of it is restored or nothing.
 
     \b
     Examples:
@@ -88,18 +88,23 @@ def restore(
         restored = run(Path(file), database, _progress(settings), replace=replace)
     finally:
         database.close()
-    output.say(f"{shown_url(database.url)} is what {file} held: {counted(restored.articles, 'article')}")
+    output.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
 
 
 def copy(
     context: typer.Context,
-    from_: Annotated[str, typer.Argument(metavar="FROM", help="A file, or postgresql://USER@HOST/NAME.")],
-    to: Annotated[str, typer.Argument(metavar="TO", help="The same; it must be empty.")],
+    from_: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="Copy this database: a file or postgresql://USER@HOST/NAME."),
+    ],
+    to: Annotated[
+        str, typer.Argument(metavar="TO", help="Write to this empty database: a file or an address as above.")
+    ],
 ) -> None:
-    """Copy a database into another, empty one of either kind.
+    """Copy a database into an empty one, SQLite or PostgreSQL.
 
-    Everything, tokens and webhooks with it: a daemon goes on with the copy as if nothing had happened. Stop
-    the daemon first, or what comes in meanwhile is in one of both only.
+    Everything is copied, including tokens and webhooks, so a daemon can continue with the copy. Stop the
+    daemon first: what it stores during the copy is missing in the copy.
 
     \b
     Examples:
@@ -119,15 +124,15 @@ def copy(
     if source.file is not None and not source.file.exists():
         raise UsageError(f"there is no database at {source.file}")
     try:
-        alone = run(source, target, _progress(settings))
+        is_complete = run(source, target, _progress(settings))
     finally:
         source.close()
         target.close()
     output.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
-    if not alone:
+    if not is_complete:
         output.say(
-            "another process works on the first: what it stores from now on is not in the copy. To move for "
-            "good, stop it, and copy into a new database again"
+            "Another process uses FROM: what it stores from now on is not in the copy. To move the database, "
+            "stop that process and copy again, into a new database."
         )
 
 

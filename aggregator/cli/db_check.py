@@ -1,6 +1,6 @@
-"""The command db check: whether all rows agree, and putting right what follows from others."""
+"""The command db check: the integrity check, and the repair of derived rows."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
-_ROUNDS = 4  # of repairing and looking again: what is put right may show what was behind it
+_ROUNDS = 4  # of repair and check: a repair may reveal further faults
 
 
 def register(_app: typer.Typer) -> None:
@@ -31,17 +31,17 @@ def register(_app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Look at every text and every index row, however many.")
+        bool, typer.Option("--thorough", help="Check all texts and index rows instead of a sample.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Work out again what follows from other rows.")
+        bool, typer.Option("--repair", help="Recompute faulty rows that are derived from other rows.")
     ] = False,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """Whether nothing was lost, and all rows agree with each other.
+    """Check that nothing was lost and all rows are consistent.
 
-    Changes nothing without --repair. Ends with 1 where something is wrong, or left wrong, or where there is
-    no database. A daemon may go on meanwhile; it is the one that repairs then.
+    Nothing is changed without --repair. The exit code is 1 if faults remain or there is no database. A daemon
+    may run meanwhile; it then does the repair.
 
     \b
     Examples:
@@ -54,16 +54,16 @@ def check(
         if missing_database(config) is not None:
             raise typer.Exit(1)
         lines = settings.verbose > 0
-        found = _found(config, database, thorough=thorough, lines=lines)
+        faults = _faults(config, database, thorough=thorough, lines=lines)
         repaired = 0
         if repair:
-            found, repaired = _repaired(config, database, found, thorough=thorough, lines=lines)
-        _print_result(_balance(database), found, repaired, format_)
-    if any(not one.is_note for one in found):
+            faults, repaired = _repaired(config, database, faults, thorough=thorough, lines=lines)
+        _print_result(_balance(database), faults, repaired, format_)
+    if any(not fault.is_note for fault in faults):
         raise typer.Exit(1)
 
 
-def _found(config: "Config", database: "Database", *, thorough: bool, lines: bool) -> "list[Fault]":
+def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bool) -> "list[Fault]":
     from aggregator.extract.wire.agencies import family_table
     from aggregator.store.maintenance import integrity_check
 
@@ -86,53 +86,51 @@ def _balance(database: "Database") -> "Balance | None":
 
 
 def _repaired(
-    config: "Config", database: "Database", found: "list[Fault]", *, thorough: bool, lines: bool
+    config: "Config", database: "Database", faults: "list[Fault]", *, thorough: bool, lines: bool
 ) -> "tuple[list[Fault], int]":
-    """What is left wrong, and how many rows were put right."""
+    """Repair, and return the remaining faults and the number of repaired rows."""
     from aggregator.pipeline.placement.repair import pieces
 
     total = 0
     for _ in range(_ROUNDS):
-        wanted = list(pieces(found))
-        if not wanted:
+        commands = list(pieces(faults))
+        if not commands:
             break
         with (
             WriterSession(config, database) as writer,
-            progress_bar("pieces", len(wanted), lines=lines) as advance,
+            progress_bar("repairs", len(commands), lines=lines) as advance,
         ):
-            done = sum(_carried_out(writer, command, advance) for command in wanted)
-            if writer.is_here:
-                _caught_up(config, database)
-        total += done
-        found = _found(config, database, thorough=thorough, lines=lines)
-        if not done:
+            rows = sum(_run_repair(writer, command, advance) for command in commands)
+            if writer.is_writer:
+                _index_and_render(config, database)
+        total += rows
+        faults = _faults(config, database, thorough=thorough, lines=lines)
+        if not rows:
             break
-    return found, total
+    return faults, total
 
 
-def _carried_out(writer: WriterSession, command: "RepairCommand", advance: "Callable[[int], None]") -> int:
+def _run_repair(writer: WriterSession, command: "RepairCommand", advance: "Callable[[int], None]") -> int:
     import msgspec
 
     from aggregator.pipeline.placement.repair import RepairResult
 
-    if writer.is_here:
+    if writer.is_writer:
         rows = writer.repair(command).rows
     else:
         if command.remedy == "index":
-            raise UsageError(
-                "an index of the file has to be made anew: stop the daemon first, then repair again"
-            )
+            raise UsageError("an index of the file must be rebuilt: stop the daemon, then repair again")
         number = writer.enqueue("repair", msgspec.json.encode(command))
         answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
         if answer is None:
-            raise UsageError("the process that is the writer now does not answer; it goes on by itself")
+            raise UsageError("the process that is the writer does not answer; it continues the repair later")
         rows = msgspec.json.decode(answer, type=RepairResult).rows
     advance(1)
     return rows
 
 
-def _caught_up(config: "Config", database: "Database") -> None:
-    """What a daemon does by itself afterwards: the index of what waits for it, and merged texts."""
+def _index_and_render(config: "Config", database: "Database") -> None:
+    """Index and render what the repair left to do; a daemon does this as a maintenance task."""
     from aggregator.store.search import index
     from aggregator.store.stories.merged_texts import render_next
     from aggregator.stories.tuning import StoryTuning
@@ -146,42 +144,40 @@ def _caught_up(config: "Config", database: "Database") -> None:
         pass
 
 
-# --- telling -----------------------------------------------------------------------------------------------
+# --- printing ----------------------------------------------------------------------------------------------
 
 
-def _print_result(told: "Balance | None", found: "Sequence[Fault]", repaired: int, format_: str) -> None:
+def _print_result(balance: "Balance | None", faults: "Sequence[Fault]", repaired: int, format_: str) -> None:
     if format_ == "json":
-        import msgspec
-
-        output.out(msgspec.json.encode({"balance": told, "faults": found, "repaired": repaired}) + b"\n")
+        output.json_line({"balance": balance, "faults": faults, "repaired": repaired})
         return
-    if told is None:
-        output.out("     what came cannot be counted: damage is in the way\n")
+    if balance is None:
+        output.out("     the entries cannot be counted because the database is damaged\n")
     else:
-        _print_balance(told)
-    for fault in found:
+        _print_balance(balance)
+    for fault in faults:
         named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
         output.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
         if not fault.is_note:
-            advice = "`aggregator db check --repair` works it out again" if fault.can_repair else fault.advice
+            advice = "repair it with `aggregator db check --repair`" if fault.can_repair else fault.advice
             output.out(f"           → {advice}\n")
     if repaired:
-        output.say(f"put right: {counted(repaired, 'row')}")
-    wrong = sum(not one.is_note for one in found)
-    if wrong:
-        output.say(f"{wrong} things are wrong; keep a copy of the database before anything else is tried")
+        output.say(f"repaired {counted(repaired, 'row')}")
+    fault_count = sum(not fault.is_note for fault in faults)
+    if fault_count:
+        output.say(f"{counted(fault_count, 'fault')}; make a copy of the database before you change anything")
     else:
-        output.say("nothing is wrong")
+        output.say("no faults")
 
 
-def _print_balance(told: "Balance") -> None:
-    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in told.refused_as)
-    earlier = f" + {told.earlier:,} earlier, not counted apart" if told.earlier else ""
-    gone = f" + {told.let_go:,} not kept any more" if told.let_go else ""
+def _print_balance(balance: "Balance") -> None:
+    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in balance.refused_as)
+    earlier = f" + {balance.earlier:,} earlier, not counted by outcome" if balance.earlier else ""
+    deleted = f" + {balance.deleted:,} deleted by retention" if balance.deleted else ""
     output.out(
-        f"{told.seen:9,}  entries seen = {told.stored:,} stored + {told.known:,} known"
-        f" + {told.refused_at_the_door:,} refused as forgotten{earlier}\n"
-        f"{told.stored:9,}  stored = {told.placed:,} placed + {told.waiting:,} waiting"
-        f" + {told.refused:,} refused{f' ({refused})' if refused else ''}{gone}\n"
-        f"{told.articles:9,}  articles\n"
+        f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
+        f" + {balance.refused_as_forgotten:,} refused as forgotten{earlier}\n"
+        f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
+        f" + {balance.refused:,} rejected{f' ({refused})' if refused else ''}{deleted}\n"
+        f"{balance.articles:9,}  articles\n"
     )

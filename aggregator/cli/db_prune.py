@@ -1,6 +1,6 @@
-"""The command db prune: retention now."""
+"""The command db prune: applies retention immediately."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
 
 _LINES = (
-    ("packed", "texts to be packed (compress_after)"),
-    ("untold", "stories whose merged text is told on demand (compress_after)"),
-    ("unlinked", "articles too old to be found as the same text"),
-    ("stripped", "stories that nothing joins any more"),
-    ("texts", "stories whose texts go (text_after)"),
-    ("stories", "stories that go for good (stories_after)"),
+    ("packed", "texts to be compressed (compress_after)"),
+    ("unrendered", "stories whose merged text will be rendered on request (compress_after)"),
+    ("unlinked", "articles too old for the search for copies"),
+    ("stripped", "stories that accept no more articles"),
+    ("texts", "stories whose texts will be deleted (text_after)"),
+    ("stories", "stories that will be deleted (stories_after)"),
     ("bytes_over", "bytes above `size`"),
-    ("bytes_free", "bytes of the file that hold nothing"),
+    ("bytes_free", "unused bytes in the database file"),
 )
 
 
@@ -37,17 +37,21 @@ def register(_app: typer.Typer) -> None:
 
 def prune(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is due, change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is due without changing anything.")
+    ] = False,
     vacuum: Annotated[
         bool,
-        typer.Option("--vacuum", help="SQLite: then write the file anew; needs its size again on the disk."),
+        typer.Option(
+            "--vacuum", help="Shrink the SQLite file afterwards, which needs free space of the file's size."
+        ),
     ] = False,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """Do now what `retention:` of config.yaml asks for.
+    """Apply the retention of config.yaml now.
 
-    A daemon does the same by itself, in small steps; where one runs, it is asked to. Stopped with Ctrl-C,
-    what was done is done, and the rest follows the next time.
+    A daemon does the same as a maintenance task, in small steps; a running daemon does the work. After Ctrl-C
+    the steps that are done stay done, and the rest is done the next time.
 
     \b
     Examples:
@@ -68,25 +72,23 @@ def prune(
         if dry_run:
             return
         with progress_bar("steps", None, lines=settings.verbose > 0) as advance:
-            _done(config, database, plan, advance)
-        left = due().bytes_over
+            _prune(config, database, plan, advance)
+        bytes_over = due().bytes_over
         if vacuum:
-            _written_anew(config, database)
+            _vacuum(config, database)
     output.say("done")
-    if left:
-        output.say(f"{left:,} bytes above `size` are left: the articles of the last days stay")
+    if bytes_over:
+        output.say(f"{bytes_over:,} bytes above `size` remain: articles of the last days are not deleted")
 
 
 def _print_backlog(due: "RetentionBacklog", format_: str) -> None:
-    import msgspec
-
     if format_ == "json":
-        output.out(msgspec.json.encode(due) + b"\n")
+        output.json_line(due)
         return
-    output.out("".join(f"{getattr(due, name):15,}  {words}\n" for name, words in _LINES))
+    output.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
 
 
-def _done(
+def _prune(
     config: "Config", database: "Database", plan: "RetentionPlan", advance: "Callable[[int], None]"
 ) -> None:
     import msgspec
@@ -96,7 +98,7 @@ def _done(
     with WriterSession(config, database) as writer:
         retention_job = None
         while True:
-            if writer.is_here:
+            if writer.is_writer:
                 retention_job = retention_job or writer.retention_job(plan)
                 more = retention_job.step()
             else:
@@ -104,7 +106,7 @@ def _done(
                 answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
                 if answer is None:
                     raise UsageError(
-                        "the process that is the writer now does not answer; it goes on by itself"
+                        "the process that is the writer does not answer; it continues the work later"
                     )
                 more = not msgspec.json.decode(answer, type=PruneResult).is_done
             advance(1)
@@ -112,11 +114,9 @@ def _done(
                 return
 
 
-def _written_anew(config: "Config", database: "Database") -> None:
+def _vacuum(config: "Config", database: "Database") -> None:
     with WriterSession(config, database) as writer:
-        if not writer.is_here:
-            raise AnotherDaemonError(
-                "stop the daemon first: nobody else may write while the file is written anew"
-            )
+        if not writer.is_writer:
+            raise AnotherDaemonError("stop the daemon first: --vacuum needs the database for itself")
         before, after = database.vacuum()
-    output.say(f"the file had {before / 2**20:,.1f} MiB, and has {after / 2**20:,.1f} now")
+    output.say(f"the file had {before / 2**20:,.1f} MiB and now has {after / 2**20:,.1f} MiB")

@@ -1,4 +1,4 @@
-"""The command eval."""
+"""The command eval: measures the quality of the grouping."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Assignment,
         CorrectionsEvaluation,
         Evaluation,
+        ExtraLabels,
         FaultPart,
         GroupingEvaluation,
         ListedFault,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from aggregator.model.core import ArticleView
     from aggregator.store.engine.database import Database
 
-_PARTS_SHOWN = 5  # of a fault, ...
-_ARTICLES_SHOWN = 3  # ... and articles of a part: who wants all of them takes --format json
+_PARTS_SHOWN = 5  # of a fault; --format json has all parts
+_ARTICLES_SHOWN = 3  # of a part; --format json has all articles
 _REASONS_SHOWN = 8
 _OUTLET_CHARS = 18
 _TITLE_CHARS = 74
@@ -48,29 +49,49 @@ def evaluate(
     context: typer.Context,
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DATASET", help="Labelled articles: JSONL, also .gz or .zst; - is stdin."),
+        typer.Argument(
+            metavar="DATASET",
+            help="Read labelled articles from this JSONL file, also .gz or .zst; - is standard input.",
+        ),
     ] = None,
     worst: Annotated[
-        int, typer.Option("--worst", min=0, help="How many false merges and how many misses to list.")
+        int, typer.Option("--worst", min=0, help="List at most this many false merges and as many misses.")
     ] = 10,
     assignments: Annotated[
-        str, typer.Option("--assignments", metavar="OUT", help="Where each record went, as JSON lines.")
+        str,
+        typer.Option(
+            "--assignments", metavar="OUT", help="Write the story of each record to this file, as JSON lines."
+        ),
+    ] = "",
+    loose: Annotated[
+        str,
+        typer.Option(
+            "--loose", metavar="FILE", help='Read groups whose pairs count neither way, as lines of {"ids"}.'
+        ),
+    ] = "",
+    pairs: Annotated[
+        str,
+        typer.Option("--pairs", metavar="FILE", help='Read judged pairs, as lines of {"a", "b", "label"}.'),
     ] = "",
     from_corrections: Annotated[
         bool,
-        typer.Option("--from-corrections", help="Measure on your own corrections instead of a dataset."),
+        typer.Option("--from-corrections", help="Measure on your corrections instead of a dataset."),
     ] = False,
     format_: Annotated[
         Literal["text", "json"],
-        typer.Option("--format", metavar="text|json", help="JSON has all; one line a dataset."),
+        typer.Option(
+            "--format",
+            metavar="text|json",
+            help="Print the result in this format; JSON has all fields, one line per dataset.",
+        ),
     ] = "text",
 ) -> None:
-    """How good the grouping is, on labelled articles.
+    """Measure the quality of the grouping on labelled articles.
 
-    They go through the daemon's own pipeline, in a scratch database.
+    The articles pass through the pipeline of the daemon, in a temporary database.
 
-    A record is {"id", "title", "text", "published", "cluster"?, "copy_of"?}; records of one `cluster` belong
-    into one story.
+    A record is {"id", "title", "text", "published", "cluster"?, "copy_of"?}; records with the same `cluster`
+    belong to the same story.
 
     \b
     Examples:
@@ -80,31 +101,36 @@ def evaluate(
     """
     settings: Settings = context.obj
     if from_corrections:
-        if datasets or assignments:
-            raise UsageError("--from-corrections measures on your database; give it no DATASET or OUT")
-        result = _of_corrections(settings, worst)
+        if datasets or assignments or loose or pairs:
+            raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
+        result = _evaluate_corrections(settings, worst)
         _print(result, format_, _corrections_lines(result))
     else:
-        _evaluate_all(settings, datasets or [], worst, assignments, format_)
+        from aggregator.admin.evaluate import read_extra_labels
+
+        extra = read_extra_labels(loose, pairs)
+        _evaluate_all(settings, datasets or [], worst, assignments, format_, extra)
 
 
-def _evaluate_all(settings: Settings, datasets: Sequence[str], worst: int, out: str, format_: str) -> None:
+def _evaluate_all(
+    settings: Settings, datasets: Sequence[str], worst: int, out: str, format_: str, extra: "ExtraLabels"
+) -> None:
     from aggregator.admin.evaluate import dataset_name
 
     if not datasets:
         raise UsageError("give a DATASET (a JSONL file; - for standard input) or --from-corrections")
     if len(datasets) > 1 and out:
-        raise UsageError("--assignments takes the records of one DATASET")
+        raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
     for dataset in datasets:
-        dataset_name(dataset)  # a name that is wrong is said now, not after half an hour
+        dataset_name(dataset)  # reports a wrong name now, not after half an hour
     if out:
         _check_writable(out)
     config = settings.load()
     results = []
     for number, dataset in enumerate(datasets):
-        result, assigned = _evaluate_one(config, dataset, worst, lines=settings.verbose > 0)
+        result, assigned = _evaluate_one(config, dataset, worst, extra, lines=settings.verbose > 0)
         _print(result, format_, ["", *_lines(result)] if number else _lines(result))
         results.append(result)
         if out:
@@ -114,7 +140,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], worst: int, out: 
 
 
 def _evaluate_one(
-    config: "Config", dataset: str, worst: int, *, lines: bool
+    config: "Config", dataset: str, worst: int, extra: "ExtraLabels", *, lines: bool
 ) -> "tuple[Evaluation, list[Assignment]]":
     from aggregator.admin.evaluate import dataset_name, evaluate, read_dataset
 
@@ -128,28 +154,29 @@ def _evaluate_one(
             progress=advance,
             dataset=dataset_name(dataset),
             worst=worst,
+            extra=extra,
         )
 
 
-def _of_corrections(settings: Settings, worst: int) -> "CorrectionsEvaluation":
+def _evaluate_corrections(settings: Settings, worst: int) -> "CorrectionsEvaluation":
     from aggregator.admin.evaluate import evaluate_corrections, shown_view
 
     with settings.reading() as (config, database):
-        known = _corrected(config, database)
-    shown = {view.id: shown_view(view, known.assigned.get(view.id)) for view in known.views}
-    return evaluate_corrections(known.assigned, known.clusters, shown=shown, worst=worst)
+        grouping = _corrected_grouping(config, database)
+    shown = {view.id: shown_view(view, grouping.assigned.get(view.id)) for view in grouping.views}
+    return evaluate_corrections(grouping.assigned, grouping.clusters, shown=shown, worst=worst)
 
 
 class _CorrectedGrouping(NamedTuple):
-    """What a person's corrections say and what the program would do without them, by article id."""
+    """The stories of corrected articles with and without the corrections, by article id."""
 
-    clusters: "Mapping[str, str]"
-    assigned: "Mapping[str, str]"
+    clusters: "Mapping[str, str]"  # with the corrections
+    assigned: "Mapping[str, str]"  # without them
     views: "Sequence[ArticleView]"  # of the corrected articles, oldest first
 
 
-def _corrected(config: "Config", database: "Database") -> _CorrectedGrouping:
-    """Decides again about every article, aside, as if nobody had corrected anything."""
+def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGrouping:
+    """Group all articles again without corrections, in a temporary database."""
     from aggregator.admin.evaluate import labels
     from aggregator.pipeline.placement.recluster import Reclusterer
     from aggregator.pipeline.workers.factory import open_executor
@@ -157,18 +184,18 @@ def _corrected(config: "Config", database: "Database") -> _CorrectedGrouping:
 
     clusters = labels(database)
     if not clusters:
-        raise UsageError("there are no corrections to measure on; `aggregator correct` makes them")
+        raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
     with database.read() as connection:
         views = article_views.views_of(connection, clusters)
-    work = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
+    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
     try:
-        again = Reclusterer(
-            database, work, config.effective_tuning, summary_words=config.publish.excerpt_words, now=_now
+        reclusterer = Reclusterer(
+            database, executor, config.effective_tuning, summary_words=config.publish.excerpt_words, now=_now
         )
         with progress_bar("articles", None) as advance:
-            assigned = again.assignments(as_steps(advance), corrected=False)
+            assigned = reclusterer.assignments(as_steps(advance), corrected=False)
     finally:
-        work.close()
+        executor.close()
     return _CorrectedGrouping(clusters, assigned, views)
 
 
@@ -200,9 +227,10 @@ def _check_writable(out: str) -> None:
 
 
 def _print(result: "GroupingEvaluation", format_: str, lines: Iterable[str]) -> None:
-    import msgspec
-
-    output.out(msgspec.json.encode(result) + b"\n" if format_ == "json" else "\n".join(lines) + "\n")
+    if format_ == "json":
+        output.json_line(result)
+    else:
+        output.out("\n".join(lines) + "\n")
 
 
 def _lines(result: "Evaluation") -> list[str]:
@@ -211,11 +239,11 @@ def _lines(result: "Evaluation") -> list[str]:
     lines += _warnings(result)
     report = result.labelled
     if report is None:
-        lines.append("no record has a `cluster`: nothing to measure the grouping against")
+        lines.append("no record has a `cluster`, so the grouping cannot be measured")
         lines += _table([_score_row("copies", result.copies, 0.0)] if result.copies else [])
     else:
         if report.articles < result.articles:
-            lines.append(f"{report.articles:,} of them are labelled; only these are measured")
+            lines.append(f"{report.articles:,} of them are labelled and measured")
         lines += _table(
             [
                 _report_row("BCubed", report),
@@ -227,14 +255,29 @@ def _lines(result: "Evaluation") -> list[str]:
                 *(_report_row(f"  {one.name}", one.report) for one in result.kinds),
             ]
         )
+        lines += _outlet_lines(result)
         lines += _worst_lines(result)
+    lines += [
+        f"judged {one.label}: {one.together} of {one.pairs} pairs in one story" for one in result.judged
+    ]
     return [
         *lines,
         "",
         f"{counted(result.copies_found, 'copy or excerpt', 'copies or excerpts')} found",
-        f"{result.seconds:.1f} s, {result.articles_per_second:.0f} articles a second "
-        f"({result.articles_per_cpu_second:.0f} a second of CPU, workers included), "
+        f"{result.seconds:.1f} s, {result.articles_per_second:.0f} articles per second "
+        f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
+    ]
+
+
+def _outlet_lines(result: "Evaluation") -> list[str]:
+    found = result.by_outlets
+    if found is None:
+        return []
+    return [
+        f"of {found.stories} stories of several outlets {found.pure} are pure",
+        f"of {found.events} events of several outlets {found.whole} are in one story",
+        f"of {found.one_outlet} stories of one outlet {found.one_outlet_impure} are impure",
     ]
 
 
@@ -243,8 +286,8 @@ def _corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
     if report is None or not report.articles:
         return ["there is no corrected article to measure on"]
     lines = [
-        f"{report.articles:,} corrected articles, as the program decides without the corrections",
-        *([f"{result.gone:,} more have no story today and are in no figure"] if result.gone else []),
+        f"{report.articles:,} corrected articles, grouped without the corrections",
+        *([f"{result.gone:,} more have no story now and are not measured"] if result.gone else []),
     ]
     rows = [_report_row("BCubed", report)]
     rows.append(_score_row("pairs", report.pairs, float(report.clusters == report.articles)))
@@ -252,26 +295,26 @@ def _corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
 
 
 def _warnings(result: "Evaluation") -> list[str]:
-    """What makes the figures mean something else than they seem to."""
+    """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
         lines += [
             f"!!! {result.failed_jobs:,} of {_articles(result.articles)} were NOT READ: a job failed",
-            "!!! Each counts as a story of its own: the figures below are not those of the program.",
+            "!!! Each counts as a separate story, so the figures below are not those of the program.",
         ]
     if result.not_read:
         total = sum(group.articles for group in result.not_read)
-        lines.append(f"without a fingerprint, alone: {_articles(total)}")
+        lines.append(f"without a fingerprint, each a separate story: {_articles(total)}")
         lines += [_not_read_line(group) for group in result.not_read[:_REASONS_SHOWN]]
         more = sum(group.articles for group in result.not_read[_REASONS_SHOWN:])
         lines += [f"  {more:6,}  for other reasons"] if more else []
     if result.repeated_ids:
-        again = counted(result.repeated_ids, "record repeats", "records repeat")
-        lines.append(f"{again} the id of another; each is measured on its own")
+        repeated = counted(result.repeated_ids, "record repeats", "records repeat")
+        lines.append(f"{repeated} the id of another; each is measured separately")
     return lines
 
 
-_CAUSES = {"worker": "worker's job failed", "record": "bad record", "text": "nothing to read"}
+_CAUSES = {"worker": "job of a worker failed", "record": "bad record", "text": "no text"}
 
 
 def _not_read_line(group: "UnreadArticles") -> str:
@@ -303,18 +346,18 @@ def _worst_lines(result: "GroupingEvaluation") -> list[str]:
     lines = []
     if result.worst_merges:
         lines += ["", "worst false merges: stories that hold several events"]
-        for place, fault in enumerate(result.worst_merges, start=1):
-            lines += _fault_lines(place, fault, "story", "event")
+        for rank, fault in enumerate(result.worst_merges, start=1):
+            lines += _fault_lines(rank, fault, "story", "event")
     if result.worst_misses:
         lines += ["", "worst misses: events spread over several stories"]
-        for place, fault in enumerate(result.worst_misses, start=1):
-            lines += _fault_lines(place, fault, "event", "story")
+        for rank, fault in enumerate(result.worst_misses, start=1):
+            lines += _fault_lines(rank, fault, "event", "story")
     return lines
 
 
-def _fault_lines(place: int, fault: "ListedFault", whole: str, part: str) -> list[str]:
+def _fault_lines(rank: int, fault: "ListedFault", whole: str, part: str) -> list[str]:
     pairs = counted(fault.wrong_pairs, "wrong pair")
-    lines = ["", f"{place:3}. {pairs}: {whole} {one_line(fault.name)}"]
+    lines = ["", f"{rank:3}. {pairs}: {whole} {one_line(fault.name)}"]
     for one in fault.parts[:_PARTS_SHOWN]:
         lines += _part_lines(one, part, {other.name for other in fault.parts} if part == "story" else set())
     left = fault.parts[_PARTS_SHOWN:]
@@ -325,10 +368,10 @@ def _fault_lines(place: int, fault: "ListedFault", whole: str, part: str) -> lis
 
 
 def _part_lines(part: "FaultPart", word: str, stories: "set[str]") -> list[str]:
-    """One part: how its first article came there, and the first few articles."""
+    """Return the lines of one part: the decision about its first article, and its first few articles."""
     first = part.articles[0]
-    came = f"; the first {_came(first.came, stories)}" if first.came else ""
-    lines = [f"     {word} {one_line(part.name)}, {_articles(len(part.articles))}{came}"]
+    decision = f"; the first {_decision(first.came, stories)}" if first.came else ""
+    lines = [f"     {word} {one_line(part.name)}, {_articles(len(part.articles))}{decision}"]
     lines += [_article_line(one) for one in part.articles[:_ARTICLES_SHOWN]]
     left = len(part.articles) - _ARTICLES_SHOWN
     return [*lines, f"         and {left:,} more"] if left > 0 else lines
@@ -347,41 +390,42 @@ def _article_line(article: "ShownArticle") -> str:
 
 
 def _moment(when: "dt.datetime | None") -> str:
-    """In UTC; midnight is a day without a time."""
+    """Return a time in UTC; midnight is printed as a date."""
     if when is None:
         return "undated"
     return when.strftime("%Y-%m-%d %H:%M" if when.hour or when.minute else "%Y-%m-%d")
 
 
-def _came(came: "ArticleDecision", stories: "set[str]") -> str:
-    """The join that did it, or why there was none; `stories`: those of a torn event."""
-    if came.stage == "copy" and came.resemblance is not None and came.containment is not None:
+def _decision(decision: "ArticleDecision", stories: "set[str]") -> str:
+    """Describe how an article got into its story; `stories`: the other stories of a split event, or none."""
+    if decision.stage == "copy" and decision.resemblance is not None and decision.containment is not None:
         return (
-            f"came as a copy ({came.resemblance:.0%} of all word triples are in both texts, "
-            f"{came.containment:.0%} of the smaller in the larger)"
+            f"joined as a copy ({decision.resemblance:.0%} of all word triples are in both texts, "
+            f"{decision.containment:.0%} of the shorter text in the longer)"
         )
-    if came.stage == "founded":
-        opened = "opened another story, which was joined with this one later" if came.moved else "opened it"
-        return opened + _runner_up(came, stories)
-    by = "joined" if came.stage == "event" else f"came by a {came.stage}"
-    if came.score is None or came.need is None:
-        return by
-    return f"{by} with score {came.score:.2f}, asked {came.need:.2f}" + _runner_up(came, stories)
+    if decision.stage == "founded":
+        founded = "founded another story, merged with this one later" if decision.moved else "founded it"
+        return founded + _runner_up(decision, stories)
+    joined = "joined" if decision.stage == "event" else f"joined by stage {decision.stage}"
+    if decision.score is None or decision.need is None:
+        return joined
+    score = f" with score {decision.score:.2f}, threshold {decision.need:.2f}"
+    return joined + score + _runner_up(decision, stories)
 
 
-def _runner_up(came: "ArticleDecision", stories: "set[str]") -> str:
-    """What else was near; told only of a torn event, where it says why the article did not go there."""
+def _runner_up(decision: "ArticleDecision", stories: "set[str]") -> str:
+    """Describe the runner-up, if the event is split: its score shows why the article did not join it."""
     if not stories:
         return ""
-    rival = came.runner_up
-    if rival is None:
-        return "; nothing else was near"
-    which = f"story {rival.story}" + (" of this event" if rival.story in stories else "")
-    return f"; next best: {which}, score {rival.score:.2f}, asked {rival.need:.2f}"
+    runner_up = decision.runner_up
+    if runner_up is None:
+        return "; no other candidate"
+    which = f"story {runner_up.story}" + (" of this event" if runner_up.story in stories else "")
+    return f"; runner-up: {which}, score {runner_up.score:.2f}, threshold {runner_up.need:.2f}"
 
 
 def _summary(results: "Sequence[Evaluation]") -> list[str]:
-    """A line a dataset."""
+    """Return one line per dataset."""
     named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
     rows = [_report_row(one_line(name), report) for name, report in named if report]
     return ["", "BCubed of all", *_table(rows)[1:]]

@@ -1,4 +1,4 @@
-"""The commands export and import: all that is stored, as JSON lines."""
+"""The commands export and import: the whole content of the database as JSON lines."""
 
 import sys
 from collections import Counter
@@ -28,18 +28,19 @@ def export(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Written whole or not at all; packed where it ends in .gz or .zst.",
+            help="Write to this file, compressed if its name ends in .gz or .zst.",
         ),
     ] = "",
     salvage: Annotated[
         bool,
-        typer.Option("--salvage", help="Of a damaged SQLite file: leave out what cannot be read."),
+        typer.Option("--salvage", help="Skip what cannot be read of a damaged SQLite file."),
     ] = False,
 ) -> None:
-    """Everything that is stored, as JSON lines.
+    """Export the content of the database as JSON lines.
 
-    Articles, stories, evidence, log, corrections, sources. Left out are tokens, webhooks and what waits for
-    them: they belong to one installation. The addresses of sources may hold passwords: keep the file safe.
+    This includes articles, stories, evidence, corrections and sources. Tokens, webhooks and deliveries are
+    not exported: they belong to one installation. Addresses of sources may contain passwords: protect the
+    file.
 
     \b
     Examples:
@@ -50,11 +51,11 @@ def export(
     from aggregator.admin.export import exported, row_count, salvaged, written
 
     settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with settings.reading(upgrades=not salvage) as (config, database):
         if missing_database(config) is not None:
             raise typer.Exit(1)
         if salvage and not database.is_sqlite:
-            raise UsageError("--salvage is for a damaged SQLite file; Postgres has tools of its own")
+            raise UsageError("--salvage is for damaged SQLite files; PostgreSQL has its own tools")
         lost: Counter[str] = Counter()
         rows = None if salvage else row_count(database)
         with progress_bar("rows", rows, lines=settings.verbose > 0) as advance:
@@ -67,7 +68,7 @@ def export(
     if output:
         show.say(f"wrote {output}")
     if lost:
-        show.say(f"what cannot be read was left out, rows at the least: {_by_table(lost)}")
+        show.say(f"skipped unreadable rows, at least: {_by_table(lost)}")
 
 
 def _by_table(lost: Counter[str]) -> str:
@@ -82,13 +83,17 @@ def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
 def import_(
     context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="As `aggregator export` wrote it; - is standard input.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="Read this file, written by `aggregator export`; - is standard input."
+        ),
     ],
 ) -> None:
-    """Put an export into an empty database.
+    """Import an export into an empty database.
 
-    Of either kind, by a program of the same version. All of it is imported, or nothing. Of an export that was
-    made with --salvage what refers to lost rows is left out; type `aggregator db check --repair` afterwards.
+    The database may be SQLite or PostgreSQL. The export must be of this version or an earlier one. Either
+    all of it is imported or nothing. Of an export made with --salvage, rows that refer to lost rows are
+    skipped; run `aggregator db check --repair` afterwards.
 
     \b
     Examples:
@@ -99,12 +104,12 @@ def import_(
 
     settings: Settings = context.obj
     with (
-        opened(file) as lines,  # first: what is no export makes no database
+        opened(file) as lines,  # first, so that a wrong file creates no database
         settings.writing() as (_, database),
         progress_bar("rows", None, lines=settings.verbose > 0) as advance,
     ):
-        left_out: Counter[str] = Counter()
-        count = import_into(database, lines, advance, left_out)
+        skipped: Counter[str] = Counter()
+        count = import_into(database, lines, advance, skipped)
     show.say(f"imported {counted(count, 'row')}")
-    if left_out:
-        show.say(f"what refers to lost rows, or is damaged, was left out: {_by_table(left_out)}")
+    if skipped:
+        show.say(f"skipped rows that are damaged or refer to lost rows: {_by_table(skipped)}")

@@ -1,4 +1,4 @@
-"""The command `feed`."""
+"""The command feed: writes stories as RSS, Atom or JSON Feed."""
 
 import datetime as dt
 from pathlib import Path
@@ -30,20 +30,19 @@ def feed(
     language: filters.Language = "",
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, metavar="N", help="At most so many (default: feeds.items)."),
+        typer.Option("--limit", min=1, metavar="N", help="Write at most N items (default: feeds.items)."),
     ] = None,
-    updates: Annotated[
-        bool, typer.Option("--updates", help="What is new about stories: an item a change.")
-    ] = False,
+    updates: Annotated[bool, typer.Option("--updates", help="Write one item per change of a story.")] = False,
     format_: Annotated[
-        Literal["rss", "atom", "jsonfeed"], typer.Option("--format", metavar="rss|atom|jsonfeed")
+        Literal["rss", "atom", "jsonfeed"],
+        typer.Option("--format", metavar="rss|atom|jsonfeed", help="Write the feed in this format."),
     ] = "rss",
     output: Annotated[
         str,
-        typer.Option("--output", metavar="FILE", help="Written whole or not at all, and only if it changed."),
+        typer.Option("--output", metavar="FILE", help="Write to this file, if its content changes."),
     ] = "",
 ) -> None:
-    """The feed of merged stories, to standard output or a file.
+    """Write a feed of stories to standard output or a file.
 
     \b
     Examples:
@@ -72,25 +71,25 @@ def feed(
     with settings.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None
         now = dt.datetime.now(dt.UTC)
-        wanted = parse_filter(typed.items(), now, default_limit=config.feeds.items, saved=query_of)
+        parsed = parse_filter(typed.items(), now, default_limit=config.feeds.items, saved=query_of)
         if limit is not None:
-            wanted = msgspec.structs.replace(
-                wanted, filter=msgspec.structs.replace(wanted.filter, limit=limit)
+            parsed = msgspec.structs.replace(
+                parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)
             )
         publish = publish_settings(config)
-        which = formats.FeedSelection(updates=updates, saved=query_of)
+        selection = formats.FeedSelection(updates=updates, saved=query_of)
         reader = DatabaseStoryReader(database, config.effective_tuning)
-        items = load_items.gather(reader, which, wanted, publish, patient=True).items
-        address = publish.base_url + formats.address(which, format_)
-        whole = formats.channel(
-            which,
-            wanted,
+        items = load_items.gather(reader, selection, parsed, publish, patient=True).items
+        address = publish.base_url + formats.address(selection, format_)
+        channel = formats.channel(
+            selection,
+            parsed,
             items,
             publish,
-            self_url=address + (f"?{wanted.query_string}" if wanted.query_string else ""),
+            self_url=address + (f"?{parsed.query_string}" if parsed.query_string else ""),
             css_url=f"{publish.base_url}/static/feed.css",
         )
-        data = formats.written(whole, format_)
+        data = formats.written(channel, format_)
     if output:
         write_atomically(Path(output), data)
     else:

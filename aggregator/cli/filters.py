@@ -1,7 +1,4 @@
-"""The filters of the command line, alike for every command that shows stories.
-
-What a shell is offered after TAB: names and ids of what is there; nothing where that cannot be read.
-"""
+"""Filter options that several commands share, and shell completion of ids and names."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -19,44 +16,44 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
 
 
-_MOST = 30  # ids offered: the newest, as `aggregator stories` shows them first
+_MOST = 30  # completed story ids: the newest, in the order of `aggregator stories`
 
-Offer = tuple[str, str]  # what completes the word, and what it is, for shells that show that
+Completion = tuple[str, str]  # the completed word and its description, which some shells show
 
 
-def complete_saved(context: typer.Context, incomplete: str) -> list[Offer]:
-    """Names of the saved queries of config.yaml."""
-    return _offered(
+def complete_saved(context: typer.Context, incomplete: str) -> list[Completion]:
+    """Return the names of the saved queries of config.yaml."""
+    return _completions(
         context, incomplete, lambda config: ((one.name, one.title or "") for one in config.saved_queries)
     )
 
 
-def complete_story(context: typer.Context, incomplete: str) -> list[Offer]:
-    """Ids of the newest stories, with their headlines."""
+def complete_story(context: typer.Context, incomplete: str) -> list[Completion]:
+    """Return the ids of the newest stories, with their headlines."""
 
-    def newest(config: "Config") -> Iterator[Offer]:
+    def newest(config: "Config") -> Iterator[Completion]:
         from aggregator.store.read.id_lookup import newest_stories
 
-        with closing(_there(config)) as database:
+        with closing(_existing_database(config)) as database:
             yield from newest_stories(database, incomplete, _MOST)
 
-    return _offered(context, incomplete, newest)
+    return _completions(context, incomplete, newest)
 
 
-def complete_source(context: typer.Context, incomplete: str) -> list[Offer]:
-    """Ids of the sources, with their names."""
+def complete_source(context: typer.Context, incomplete: str) -> list[Completion]:
+    """Return the ids of the sources, with their names."""
 
-    def all_of(config: "Config") -> Iterator[Offer]:
+    def sources(config: "Config") -> Iterator[Completion]:
         from aggregator.store.intake.sources import all_sources
 
-        with closing(_there(config)) as database, database.read() as connection:
+        with closing(_existing_database(config)) as database, database.read() as connection:
             yield from ((one.id, one.shown_name) for one in all_sources(connection))
 
-    return _offered(context, incomplete, all_of)
+    return _completions(context, incomplete, sources)
 
 
-def _there(config: "Config") -> "Database":
-    """The database, as it is: a shell's question upgrades nothing. Raises AggregatorError where none is."""
+def _existing_database(config: "Config") -> "Database":
+    """Return the database without upgrading it. Raises AggregatorError if there is none."""
     from aggregator.cli.context import missing_database
     from aggregator.store.engine.database import Database
     from aggregator.store.migrate import check
@@ -68,17 +65,17 @@ def _there(config: "Config") -> "Database":
     return database
 
 
-def _offered(
-    context: typer.Context, incomplete: str, offers: "Callable[[Config], Iterator[Offer]]"
-) -> list[Offer]:
+def _completions(
+    context: typer.Context, incomplete: str, find: "Callable[[Config], Iterator[Completion]]"
+) -> list[Completion]:
     from aggregator.cli.context import Settings
 
     typed = context.find_root().params
     settings = Settings(config=typed.get("config"), database=typed.get("database"), log_format="text")
     try:
-        return [one for one in offers(settings.load()) if one[0].startswith(incomplete)]
+        return [one for one in find(settings.load()) if one[0].startswith(incomplete)]
     except AggregatorError:
-        return []  # a shell that asks what there is shows no errors; the command itself will
+        return []  # completion shows no errors; the command itself reports them
 
 
 Saved = Annotated[
@@ -86,25 +83,45 @@ Saved = Annotated[
     typer.Option(
         "--saved",
         metavar="NAME",
-        help="A query of config.yaml; other options go before it.",
+        help="Use a saved query of config.yaml; other options override its parts.",
         autocompletion=complete_saved,
     ),
 ]
-Query = Annotated[str, typer.Option("--query", metavar="TEXT", help='Words; "two words" stand side by side.')]
-Since = Annotated[str, typer.Option("--since", metavar="TIME", help="24h, 7d, or a date.")]
-Until = Annotated[str, typer.Option("--until", metavar="TIME", help="24h, 7d, or a date.")]
+Query = Annotated[
+    str,
+    typer.Option("--query", metavar="TEXT", help='Select stories with these words, or with a "phrase".'),
+]
+Since = Annotated[
+    str, typer.Option("--since", metavar="TIME", help="Select stories since then: 24h, 7d, or a date.")
+]
+Until = Annotated[
+    str, typer.Option("--until", metavar="TIME", help="Select stories until then: 24h, 7d, or a date.")
+]
 MinOutlets = Annotated[
-    int, typer.Option("--min-outlets", min=1, metavar="N", help="At least so many outlets.")
+    int,
+    typer.Option("--min-outlets", min=1, metavar="N", help="Select stories with at least N outlets."),
 ]
 MinReports = Annotated[
-    int, typer.Option("--min-reports", min=1, metavar="N", help="At least so many independent reports.")
+    int,
+    typer.Option(
+        "--min-reports", min=1, metavar="N", help="Select stories with at least N independent reports."
+    ),
 ]
-Outlet = Annotated[str, typer.Option("--outlet", metavar="NAME", help="With an article by this outlet.")]
+Outlet = Annotated[
+    str,
+    typer.Option("--outlet", metavar="NAME", help="Select stories with an article by this outlet."),
+]
 Folder = Annotated[
-    str, typer.Option("--folder", metavar="NAME", help="With an article of this folder of sources.")
+    str,
+    typer.Option(
+        "--folder", metavar="NAME", help="Select stories with an article of this folder of sources."
+    ),
 ]
 Language = Annotated[
-    str, typer.Option("--language", metavar="TAG", help="With an article in this language: en.")
+    str,
+    typer.Option(
+        "--language", metavar="TAG", help="Select stories with an article in this language, such as en."
+    ),
 ]
 
 
@@ -122,18 +139,18 @@ def story_filter(
     folder: str = "",
     language: str = "",
 ) -> "StoryFilter":
-    """The stories that the options ask for, laid over a saved query where one is named.
+    """Build the filter from the options; they override the saved query `saved`.
 
-    A number of 1, which restricts nothing, is as good as none. Raises UsageError for a time that is none, and
-    for a name that no query has.
+    A minimum of 1 restricts nothing and does not override. Raises UsageError for an invalid time and for an
+    unknown saved query.
     """
     import msgspec
 
     from aggregator.model.read_model import StoryFilter
 
     now = dt.datetime.now(dt.UTC)
-    below = config.saved_query(saved).wanted(now, limit) if saved else StoryFilter(limit=limit)
-    given = {
+    base = config.saved_query(saved).story_filter(now, limit) if saved else StoryFilter(limit=limit)
+    options = {
         "query": query,
         "since": output.moment(since, now) if since else None,
         "until": output.end(until, now) if until else None,
@@ -143,4 +160,4 @@ def story_filter(
         "folder": folder,
         "language": language,
     }
-    return msgspec.structs.replace(below, **{name: value for name, value in given.items() if value})
+    return msgspec.structs.replace(base, **{name: value for name, value in options.items() if value})

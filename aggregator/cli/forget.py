@@ -1,7 +1,7 @@
-"""The command forget: an article or an outlet goes for good."""
+"""The command forget: erases an article or all articles of an outlet permanently."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,19 +28,25 @@ def register(app: typer.Typer) -> None:
 def forget(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[URL|ARTICLE|OUTLET]", help="An address, an id, or an outlet's name.")
+        str,
+        typer.Argument(
+            metavar="[URL|ARTICLE|OUTLET]",
+            help="Erase the article with this address or id, or all articles of this outlet.",
+        ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, change nothing.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="What was forgotten, the last first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be erased without changing anything.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List forgotten articles, the newest first.")] = False,
     no_wait: NoWait = False,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """Remove articles for good; they do not come back.
+    """Erase articles permanently and refuse them in the future.
 
-    Text, index, outputs and former versions go. Ids and hashes stay, by which the article is refused when it
-    comes again. Copies that other outlets printed are articles of their own: forget them too, where they are
-    to go. Nothing brings it back.
+    This deletes the text, its earlier versions, its index entries and its output. Ids and hashes remain, so
+    that the article is recognised and refused. Copies printed by other outlets are separate articles: forget
+    them separately. This cannot be undone.
 
     \b
     Examples:
@@ -51,35 +57,35 @@ def forget(
     """
     settings: Settings = context.obj
     if list_:
-        _listed(settings, format_)
+        _list(settings, format_)
         return
     if not name:
-        raise UsageError("name what is to go: aggregator forget URL, an article's id, or an outlet")
+        raise UsageError("give the address or id of an article, or the name of an outlet")
     with written_before(settings) as (config, database):
-        meant, toll = _resolve_target(database, name)
+        target, summary = _resolve_target(database, name)
         if dry_run:
-            _print_summary(toll, format_, "would go")
+            _print_summary(summary, format_, "would be forgotten")
             return
         if not yes:
-            _print_summary(toll, "text", f"will go, for the {meant.kind} {name}")
-            _confirmed()
-        forgotten = _forgotten(config, database, name, wait=not no_wait)
+            _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {name}")
+            _confirm()
+        forgotten = _forget(config, database, name, wait=not no_wait)
     if forgotten is None:
         return
-    _print_summary(forgotten.toll, format_, "forgotten")
+    _print_summary(forgotten.summary, format_, "forgotten")
     if not forgotten.log_folded:
-        output.say("another process was reading: SQLite's log holds the words until it is written back")
-    _name_backups(config)
-    if meant.kind == "outlet":
-        output.say("what it publishes from now on comes in as before: `aggregator sources remove` ends that")
+        output.say("another process was reading: SQLite's log contains the text until the next checkpoint")
+    _list_backups(config)
+    if target.kind == "outlet":
+        output.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
 
 
-def _name_backups(config: "Config") -> None:
-    """Backups were made before and hold the words: which ones to delete is the user's choice."""
+def _list_backups(config: "Config") -> None:
+    """List the backups, which still contain the text; the user decides which ones to delete."""
     from aggregator.admin.backup import backups
 
-    for one in backups(config):
-        output.say(f"the backup {one.path} was made before and still holds it")
+    for backup in backups(config):
+        output.say(f"the backup {backup.path} still contains it")
 
 
 def _resolve_target(database: "Database", name: str) -> "tuple[EraseTarget, EraseSummary]":
@@ -89,62 +95,60 @@ def _resolve_target(database: "Database", name: str) -> "tuple[EraseTarget, Eras
         return to_forget(connection, name)
 
 
-def _confirmed() -> None:
-    """Raises UsageError where nobody can be asked, or says no."""
+def _confirm() -> None:
+    """Ask for confirmation. Raises UsageError if it is refused, or if standard input is no terminal."""
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to ask: add --yes")
-    if not typer.confirm("Forget it?", err=True):
+        raise UsageError(
+            "standard input is not a terminal, so the command cannot ask for confirmation: add --yes"
+        )
+    if not typer.confirm("Erase permanently?", err=True):
         raise UsageError("nothing was changed")
 
 
-def _forgotten(config: "Config", database: "Database", name: str, *, wait: bool) -> "ForgetResult | None":
+def _forget(config: "Config", database: "Database", name: str, *, wait: bool) -> "ForgetResult | None":
     import msgspec
 
     from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 
     command = ForgetCommand(name=name)
     with WriterSession(config, database) as writer:
-        if writer.is_here:
+        if writer.is_writer:
             return writer.forget(command)
         number = writer.enqueue("forget", msgspec.json.encode(command))
         answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
     if answer is None:
-        output.say(f"left as request {number} for the process that is the writer now; it is under way there")
+        output.say(f"queued as command {number} for the process that is the writer")
         return None
     return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def _print_summary(toll: "EraseSummary", format_: str, what: str) -> None:
-    import msgspec
-
+def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     if format_ == "json":
-        output.out(msgspec.json.encode(toll) + b"\n")
+        output.json_line(summary)
         return
     lines = [
-        (toll.articles, "articles", what),
-        (toll.entries, "entries as they came in", ""),
-        (toll.revisions, "former texts", ""),
-        (toll.stories, "stories lose articles", f"{toll.emptied:,} of them end"),
-        (toll.copies, "copies of them", "stay: articles of their own"),
+        (summary.articles, "articles", what),
+        (summary.entries, "entries of them", ""),
+        (summary.revisions, "revisions", ""),
+        (summary.stories, "stories lose articles", f"{summary.emptied:,} of them are deleted"),
+        (summary.copies, "copies of them", "remain: they are separate articles"),
     ]
     output.out("".join(f"{count:9,}  {name:24}{more}".rstrip() + "\n" for count, name, more in lines))
 
 
-def _listed(settings: Settings, format_: str) -> None:
-    import msgspec
-
+def _list(settings: Settings, format_: str) -> None:
     from aggregator.store.intake.tombstones import newest_tombstones
 
     with settings.reading() as (config, database):
         if missing_database(config) is not None:
             return
         with database.read() as connection:
-            found = newest_tombstones(connection, _LISTED)
+            tombstones = newest_tombstones(connection, _LISTED)
     if format_ == "json":
-        output.out(msgspec.json.encode(found) + b"\n")
+        output.json_line(tombstones)
         return
-    if not found:
-        output.say("nothing was forgotten")
-    for one in found:
-        again = f"came again {counted(one.refused, 'time')}" if one.refused else ""
-        output.out(f"{one.article}  {one.at:%Y-%m-%d %H:%M}  {again}".rstrip() + "\n")
+    if not tombstones:
+        output.say("No articles have been forgotten.")
+    for one in tombstones:
+        refused = f"refused {counted(one.rejected_count, 'time')}" if one.rejected_count else ""
+        output.out(f"{one.article}  {one.at:%Y-%m-%d %H:%M}  {refused}".rstrip() + "\n")

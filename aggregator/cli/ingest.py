@@ -1,6 +1,6 @@
-"""Commands that read from outside: ingest, extract."""
+"""The commands ingest and extract, which read files, feeds and pages."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _WHAT = typer.Argument(
     metavar="WHAT",
-    help="Files, folders, - (standard input), a feed's or an article's address. "
-    ".txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
+    help="Read files, folders, - (standard input), or the address of a feed or an article; "
+    "files may be .txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
     show_default=False,
 )
 
@@ -36,13 +36,14 @@ def ingest(
         bool, typer.Option("--samples", help="Read the sample articles that come with the program.")
     ] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Do not wait where a running daemon does the placing.")
+        bool, typer.Option("--no-wait", help="Exit without waiting for a running daemon to place them.")
     ] = False,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """Read articles once; what is known changes nothing.
+    """Read articles and group them into stories.
 
-    A stopped run goes on where it was. Ends with 3 where something was not taken, and says what.
+    Articles that are already stored are skipped, so an interrupted run can be repeated. The exit code is 3 if
+    something was rejected; each rejected item is listed with its reason.
 
     \b
     Examples:
@@ -51,22 +52,20 @@ def ingest(
       aggregator ingest dump.jsonl.gz --format json
       aggregator ingest - < records.jsonl
     """
-    import msgspec
-
     from aggregator.admin.ingest import samples_folder
 
-    wanted = [*(what or ()), *([str(samples_folder())] if samples else ())]
-    if not wanted:
-        raise UsageError("name a file, folder or address, or type: aggregator ingest --samples")
+    inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
+    if not inputs:
+        raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        summary = _ingest(config, database, wanted, wait=not no_wait, lines=settings.verbose > 0)
+        summary = _ingest(config, database, inputs, wait=not no_wait, lines=settings.verbose > 0)
     if format_ == "json":
-        output.out(msgspec.json.encode(summary) + b"\n")
+        output.json_line(summary)
     else:
         _print(summary)
     if summary.waiting and not no_wait:
-        output.say("they are accepted and safe; `aggregator doctor` tells how many still wait")
+        output.say("they are stored and will be placed; `aggregator doctor` shows how many are waiting")
         raise typer.Exit(1)
     if summary.rejected_count:
         raise typer.Exit(3)
@@ -100,21 +99,19 @@ def _ingest(
         )
 
         def become_writer() -> Pipeline | None:
-            words = config.publish.excerpt_words
             if not lock.become_writer():
                 return None
-            families = family_table(config.families)
             pipeline = Pipeline(
                 lock.fenced,
                 executor,
                 all_tuning,
                 utc_now,
-                summary_words=words,
-                families=families,
+                summary_words=config.publish.excerpt_words,
+                families=family_table(config.families),
                 bumps=config.feeds.bump,
                 prefer=config.publish.prefer,
             )
-            pipeline.run_commands()  # what was left for a daemon that ended
+            pipeline.run_commands()  # those that were queued for a daemon that has ended
             return pipeline
 
         run = Ingest(
@@ -137,12 +134,12 @@ def _ingest(
 
 
 def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "IngestSummary":
-    with reading_progress(lines=lines) as tell:
+    with reading_progress(lines=lines) as report:
         for step in run.run(what):
-            tell(step.read, step.read_bytes, step.total_bytes)
+            report(step.read, step.read_bytes, step.total_bytes)
     if wait and not run.is_writer:
         output.say(
-            "another process is the writer; waiting until it has placed these articles (--no-wait: do not)"
+            "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
         )
         for _ in run.wait(patience_seconds=3600):
             pass
@@ -162,11 +159,11 @@ def _print(summary: "IngestSummary") -> None:
     ]
     if summary.waiting:
         rows.append(("waiting", summary.waiting))
-    # All that was read is in one of the lines new, known, revised, rejected and waiting.
+    # `read` is the sum of new, known, revised, rejected and waiting.
     copies = counted(summary.copies, "copy", "copies")
-    parts = f"{summary.stories_created:,} opened a story, {summary.joined:,} joined one, {copies}"
-    said = {"new": f"  ({parts})"} if summary.new else {}
-    output.out("".join(f"{name:17}{number:8}{said.get(name, '')}\n" for name, number in rows))
+    parts = f"{summary.stories_created:,} founded a story, {summary.joined:,} joined one, {copies}"
+    notes = {"new": f"  ({parts})"} if summary.new else {}
+    output.out("".join(f"{name:17}{number:8}{notes.get(name, '')}\n" for name, number in rows))
     for one in summary.rejected:
         output.say(f"rejected {one.where}: {one.reason}")
     if more := summary.rejected_count - len(summary.rejected):
@@ -176,9 +173,9 @@ def _print(summary: "IngestSummary") -> None:
 def extract(
     context: typer.Context,
     what: Annotated[list[str], _WHAT],
-    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
+    format_: output.TextOrJsonl = "text",
 ) -> None:
-    """What would be kept of pages or texts; stores nothing.
+    """Show what would be stored of pages or texts.
 
     \b
     Examples:
@@ -191,6 +188,6 @@ def extract(
     config = settings.load()
     for one in run(config, what):
         if format_ == "jsonl":
-            output.out(one.as_json() + b"\n")
+            output.json_line(one)
         else:
             output.out(one.as_text() + "\n")

@@ -1,4 +1,4 @@
-"""The command install-service: the unit of systemd, with this installation's paths."""
+"""The command install-service: writes a systemd unit with the paths of this installation."""
 
 import difflib
 import os
@@ -23,17 +23,22 @@ def register(app: typer.Typer) -> None:
 
 def install_service(
     context: typer.Context,
-    user: Annotated[bool, typer.Option("--user", help="A service of your own, without root.")] = False,
-    print_: Annotated[bool, typer.Option("--print", help="Print the unit, write nothing.")] = False,
+    user: Annotated[bool, typer.Option("--user", help="Install a user service, without root.")] = False,
+    print_: Annotated[bool, typer.Option("--print", help="Print the unit without writing it.")] = False,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FOLDER", help="Write it there, for an image; systemd need not run."),
+        typer.Option(
+            "--to", metavar="FOLDER", help="Write the unit to this folder, for an image without systemd."
+        ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Overwrite a unit that is different.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Overwrite a different unit without confirmation.")
+    ] = False,
 ) -> None:
-    """Write the unit with which systemd runs the daemon.
+    """Install a systemd unit that runs the daemon.
 
-    It starts nothing: what to type next is said. A unit that is there and different is shown and asked about.
+    Nothing is started; the next commands are printed. If a different unit exists, the differences are shown
+    and you are asked for confirmation.
 
     \b
     Examples:
@@ -51,33 +56,33 @@ def install_service(
     text = systemd_unit.unit_text(program, config.file, user=user)
     if print_:
         output.out(text)
-    for one in () if user else systemd_unit.obstacles(program, config):
-        output.say(f"before it can run: {one}")
+    for obstacle in () if user else systemd_unit.obstacles(program, config):
+        output.say(f"the service cannot run yet: {obstacle}")
     if print_:
         return
-    wrong = systemd_unit.complaints(text, user=user)
-    if wrong:
-        raise AggregatorError("\n".join(["systemd-analyze verify refuses the unit:", *wrong]))
+    complaints = systemd_unit.complaints(text, user=user)
+    if complaints:
+        raise AggregatorError("\n".join(["systemd-analyze verify rejects the unit:", *complaints]))
     folder = Path(to).absolute() if to else systemd_unit.unit_folder(user=user)
     file = folder / systemd_unit.NAME
     if _may_write(file, text, yes=yes):
         output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
     if not to:
-        _say_what_next(user=user)
+        _print_next_commands(user=user)
 
 
 def _program() -> Path:
-    """The script that was called, or the one beside this interpreter."""
+    """Return the path of the script that was called, else of the one in the folder of the interpreter."""
     called = Path(sys.argv[0]).absolute()
-    beside = Path(sys.executable).absolute().with_name("aggregator")
-    program = called if called.name == "aggregator" and os.access(called, os.X_OK) else beside
+    installed = Path(sys.executable).absolute().with_name("aggregator")
+    program = called if called.name == "aggregator" and os.access(called, os.X_OK) else installed
     if not program.is_file():
-        raise UsageError(f"there is no program at {program}: install the package, then call its `aggregator`")
+        raise UsageError(f"there is no program at {program}: install the package and run its `aggregator`")
     return program
 
 
 def _configured(settings: Settings, *, user: bool) -> "Config":
-    """The configuration that the service is to have; it is read, so that its mistakes are told now."""
+    """Load the configuration that the service will use, which reports its mistakes now."""
     from aggregator.admin.systemd_unit import SYSTEM_CONFIG
     from aggregator.config.loader import load
 
@@ -86,43 +91,45 @@ def _configured(settings: Settings, *, user: bool) -> "Config":
         chosen = Path("config.yaml") if user else SYSTEM_CONFIG
         if not chosen.is_file():
             raise UsageError(
-                f"there is no {chosen}: give the file as --config PATH; this makes one: "
-                f"aggregator config default > {chosen}"
+                f"there is no {chosen}: give another file with --config PATH, or create it with "
+                f"`aggregator config default > {chosen}`"
             )
     return load(chosen.expanduser().absolute(), database=settings.database)
 
 
 def _may_write(file: Path, text: str, *, yes: bool) -> bool:
-    """Whether the unit is to be written; shows what would be lost, and asks."""
+    """Whether to write the unit. If a different one exists, shows the differences and asks.
+
+    Raises UsageError if the existing unit cannot be read or the user declines.
+    """
     try:
-        there = file.read_text(encoding="utf-8")
+        existing = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return True
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    if there == text:
-        output.say(f"{file} is as it should be")
+    if existing == text:
+        output.say(f"{file} is up to date")
         return False
-    lines = difflib.unified_diff(there.splitlines(), text.splitlines(), str(file), "new", lineterm="")
+    lines = difflib.unified_diff(existing.splitlines(), text.splitlines(), str(file), "new", lineterm="")
     output.out("".join(f"{line}\n" for line in lines))
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError(f"{file} is there and different, and nobody is there to ask: add --yes")
+        raise UsageError(f"{file} exists and is different: add --yes to overwrite it")
     if not typer.confirm("Overwrite it?", err=True):
-        raise UsageError(
-            "nothing was changed; lines of your own belong into a drop-in: systemctl edit aggregator"
-        )
+        raise UsageError("nothing was changed; put your own lines in a drop-in: systemctl edit aggregator")
     return True
 
 
-def _say_what_next(*, user: bool) -> None:
+def _print_next_commands(*, user: bool) -> None:
     control = "systemctl --user" if user else "systemctl"
-    output.say("type next:")
+    output.say("Start the service with:")
     output.say(f"  {control} daemon-reload")
     output.say(f"  {control} enable --now aggregator")
     if user:
-        output.say("  loginctl enable-linger   (so that it runs while you are not logged in)")
+        output.say("  loginctl enable-linger   (keeps it running while you are not logged in)")
     output.say(
-        f"it says how it does: {control} status aggregator, journalctl {'--user ' * user}-u aggregator"
+        f"Show its state and log with: {control} status aggregator; "
+        f"journalctl {'--user ' * user}-u aggregator"
     )

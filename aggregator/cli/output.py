@@ -1,11 +1,9 @@
-"""Printing: tables that fit the terminal, exact JSON, JSON lines and CSV for programs.
-
-Files that commands write.
-"""
+"""Output of commands: tables that fit the terminal; JSON, JSON lines and CSV; files."""
 
 import csv
 import datetime as dt
 import io
+import logging
 import os
 import re
 import shutil
@@ -14,50 +12,68 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from aggregator.config.logging import one_line
+from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import UsageError
+
+_FORMAT_HELP = "Print the result in this format."
+TextOrJson = Annotated[
+    Literal["text", "json"], typer.Option("--format", metavar="text|json", help=_FORMAT_HELP)
+]
+TextOrJsonl = Annotated[
+    Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl", help=_FORMAT_HELP)
+]
+TableOrJson = Annotated[
+    Literal["table", "json"], typer.Option("--format", metavar="table|json", help=_FORMAT_HELP)
+]
+TableOrJsonl = Annotated[
+    Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl", help=_FORMAT_HELP)
+]
+ListFormat = Annotated[
+    Literal["table", "json", "jsonl", "csv"],
+    typer.Option("--format", metavar="table|json|jsonl|csv", help=_FORMAT_HELP),
+]
 
 
 def write_atomically(path: Path, data: bytes) -> bool:
-    """Put `data` in the place of the file; False where it holds that already, and is left alone.
+    """Replace the content of a file by `data`; returns False, without writing, if they are equal.
 
-    Whoever reads the file sees the old or the new one, also after a power cut. Raises UsageError where it
+    Readers see either the old or the new content, also after a power cut. Raises UsageError if the file
     cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.is_file() and path.read_bytes() == data:
             return False
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     return True
 
 
-# A spreadsheet takes a cell that begins so for a formula; the last four are the full-width forms.
+# Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_ROWS_AT_ONCE = 500  # widths of columns are those of the first so many rows; then they flow through
+_ROWS_AT_ONCE = 500  # rows per chunk; the first chunk determines the widths of the columns
 _WIDE = (
     "\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6"
     "\\U00020000-\\U0003fffd"
 )
 _CLOSING = "\\u3001\\u3002\\uff0c\\uff01\\uff1f\\u300d\\u300f\\uff09"  # no line begins with one of these
 _PIECES = re.compile(rf"\s+|[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+")
-_LEAST_WIDE = 24  # cells that the columns that wrap or are cut should have, at least
+_LEAST_WIDE = 24  # terminal cells that all wrapped and cut columns should have together, at least
 
 
 def table(
@@ -68,27 +84,27 @@ def table(
     cut: Sequence[str] = (),
     spare: Sequence[str] = (),
 ) -> None:
-    """A table on standard output, as wide as the terminal at most.
+    """Print a table to standard output, at most as wide as the terminal.
 
-    The columns named in `wide` and `cut` share what room is left: text in `wide` ones wraps, in `cut` ones it
-    ends with an ellipsis. Where the terminal is narrow the columns named in `spare` are left out, the first
-    one first. Where standard output is no terminal nothing wraps or is cut: a row is a line.
+    The columns in `wide` and `cut` share the remaining width: text wraps in `wide` columns and ends with an
+    ellipsis in `cut` columns. On a narrow terminal the columns in `spare` are left out, in their order. If
+    standard output is no terminal, nothing wraps or is cut: one row is one line.
     """
     now = dt.datetime.now(dt.UTC)
-    waiting = iter(rows)
-    chunk = [tuple(row) for row in islice(waiting, _ROWS_AT_ONCE)]
+    remaining = iter(rows)
+    chunk = [tuple(row) for row in islice(remaining, _ROWS_AT_ONCE)]
     right = {place for place in range(len(columns)) if all(isinstance(row[place], int) for row in chunk)}
     drawn = _Columns(columns, {*wide, *cut}, right)
     cells = [[cell(value, now) for value in row] for row in chunk]
     drawn.measure(cells, spare)
     draw = drawn.as_lines if drawn.terminal is None else partial(drawn.as_grid, wide=wide)
     out(draw(cells, with_header=True))
-    while chunk := [tuple(row) for row in islice(waiting, _ROWS_AT_ONCE)]:
+    while chunk := [tuple(row) for row in islice(remaining, _ROWS_AT_ONCE)]:
         out(draw([[cell(value, now) for value in row] for row in chunk], with_header=False))
 
 
 class _Columns:
-    """The columns of one table, with the widths that its first rows ask for."""
+    """The columns of one table, with the widths that its first rows need."""
 
     def __init__(self, names: Sequence[str], flexible: Collection[str], right: Collection[int]) -> None:
         self.terminal = terminal_width()
@@ -99,7 +115,7 @@ class _Columns:
         self._widths: list[int] = []
 
     def measure(self, cells: Sequence[Sequence[str]], spare: Sequence[str]) -> None:
-        """Take the widths of these rows, and leave out columns that there is no room for."""
+        """Compute the widths from these rows, and leave out columns in `spare` that do not fit."""
         from rich.cells import cell_len
 
         self._widths = [
@@ -109,24 +125,24 @@ class _Columns:
         if self.terminal is None:
             return
         for name in spare:
-            if self.terminal - self._fixed() >= min(_LEAST_WIDE, self._asked()):
+            if self.terminal - self._fixed() >= min(_LEAST_WIDE, self._widest_flexible()):
                 break
             if name in self._names:
                 self._shown.remove(self._names.index(name))
 
     def _fixed(self) -> int:
-        """Cells that all but the flexible columns take, and the gaps between all of them."""
+        """Return the terminal cells that the fixed columns and the gaps between all columns take."""
         return sum(1 if self._is_flexible(place) else self._widths[place] + 1 for place in self._shown) - 1
 
-    def _asked(self) -> int:
-        """Cells that the widest of the flexible columns asks for."""
+    def _widest_flexible(self) -> int:
+        """Return the terminal cells that the widest flexible column needs."""
         return max((self._widths[place] for place in self._shown if self._is_flexible(place)), default=0)
 
     def _is_flexible(self, place: int) -> bool:
         return self._names[place] in self._flexible
 
     def _fitted(self, terminal: int) -> dict[int, int]:
-        """The width of each column: the flexible ones share what the others leave, the narrow ones first."""
+        """Return the width of each column; flexible columns share the remaining cells, narrow ones first."""
         widths = {place: self._widths[place] for place in self._shown}
         room = terminal - self._fixed()
         flexible = sorted(filter(self._is_flexible, self._shown), key=lambda place: self._widths[place])
@@ -136,7 +152,7 @@ class _Columns:
         return widths
 
     def as_lines(self, cells: Iterable[Sequence[str]], *, with_header: bool) -> str:
-        """A row a line, however long."""
+        """Return the rows as text, one line per row, of any length."""
         from rich.cells import cell_len
 
         def line(row: Sequence[str]) -> str:
@@ -149,7 +165,7 @@ class _Columns:
         return "".join(map(line, [self._names, *cells] if with_header else cells))
 
     def as_grid(self, cells: Iterable[Sequence[str]], *, with_header: bool, wide: Collection[str]) -> str:
-        """As the terminal has room."""
+        """Return the rows as text that fits the terminal; cells may wrap."""
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -176,37 +192,37 @@ class _Columns:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that standard output is; None where it is none."""
+    """Return the columns of the terminal; None if standard output is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def coloured(words: str, colour: str) -> str:
-    """`words` in a colour, on a terminal that has any and wants them (NO_COLOR, TERM=dumb: no)."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return typer.style(words, fg=colour) if wanted and sys.stdout.isatty() else words
+def coloured(text: str, colour: str) -> str:
+    """Return `text` in a colour on a terminal, unless NO_COLOR is set or TERM is dumb."""
+    is_allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return typer.style(text, fg=colour) if is_allowed and sys.stdout.isatty() else text
 
 
 def wrapped(text: str) -> str:
-    """`text` fit for the terminal: control characters gone, long lines broken below where they begin."""
+    """Return `text` without control characters, long lines wrapped to the terminal with their indent."""
     width = terminal_width()
     lines: list[str] = []
     for line in map(one_line, text.split("\n")):
-        words = line.lstrip(" -")
-        begin = line[: len(line) - len(words)]
-        broken = [words] if width is None else _broken(words, width - len(begin))
-        lines += [f"{' ' * len(begin) if number else begin}{part}" for number, part in enumerate(broken)]
+        content = line.lstrip(" -")
+        indent = line[: len(line) - len(content)]
+        broken = [content] if width is None else _broken(content, width - len(indent))
+        lines += [f"{' ' * len(indent) if number else indent}{part}" for number, part in enumerate(broken)]
     return "\n".join(lines) + "\n"
 
 
-def _broken(words: str, width: int) -> list[str]:
-    """Lines of at most so many cells; a longer word (an address) stays whole on a line of its own.
+def _broken(text: str, width: int) -> list[str]:
+    """Return lines of at most `width` cells; a longer word, such as an address, gets a line of its own.
 
-    Between two characters of Chinese, Japanese or Korean, which take two cells, a line may end anywhere.
+    Chinese, Japanese and Korean characters take two cells, and a line may end between any two of them.
     """
     from rich.cells import cell_len
 
     lines, line, room = [], "", width
-    for piece in _PIECES.findall(words):
+    for piece in _PIECES.findall(text):
         cells = cell_len(piece)
         if cells > room and line.strip():
             lines.append(line.rstrip())
@@ -218,7 +234,7 @@ def _broken(words: str, width: int) -> list[str]:
 
 
 def cell(value: object, now: dt.datetime) -> str:
-    """A value as people read it, on one line; a time in UTC, with the year where it is not this one."""
+    """Return a value as one line of text; a time is in UTC, of another year as a date."""
     if value is None:
         return "-"
     if isinstance(value, dt.datetime):
@@ -228,23 +244,33 @@ def cell(value: object, now: dt.datetime) -> str:
 
 
 def out(data: bytes | str) -> None:
-    """Exactly these bytes to standard output."""
+    """Write exactly these bytes to standard output."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
     sys.stdout.buffer.flush()
 
 
-def say(words: str) -> None:
-    """A line for the person, on standard error."""
-    sys.stderr.write(words + "\n")
+def json_line(value: object) -> None:
+    """Write `value` to standard output as one line of JSON."""
+    from aggregator.web.sanitise import encode_json
+
+    out(encode_json(value) + b"\n")
+
+
+def say(message: str) -> None:
+    """Write a message for the user to standard error, as a log record if the log format is JSON."""
+    if writes_json():
+        logging.getLogger("aggregator").info("%s", message, extra={"event": "cli_message"})
+    else:
+        sys.stderr.write(message + "\n")
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """CSV as RFC 4180 has it, in UTF-8, that a spreadsheet may open: no cell is taken for a formula.
+    """Write CSV (RFC 4180, UTF-8) to standard output, for any number of rows.
 
-    A cell that looks like one gets an apostrophe before it. Rows flow through: there may be any number.
+    A cell that a spreadsheet would treat as a formula gets an apostrophe before it.
     """
-    waiting = iter(rows)
+    remaining = iter(rows)
     chunk: list[Sequence[Any]] = [columns]
     while chunk:
         text = io.StringIO()
@@ -252,26 +278,29 @@ def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
             [_harmless(value) for value in row] for row in chunk
         )
         out(text.getvalue())
-        chunk = list(islice(waiting, _ROWS_AT_ONCE))
+        chunk = list(islice(remaining, _ROWS_AT_ONCE))
 
 
 def _harmless(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
+    if isinstance(value, str):
+        from aggregator.web.sanitise import visible
+
+        shown = visible(value)
+        return "'" + shown if shown.startswith(_FORMULA) else shown
     return value
 
 
 def end(text: str, now: dt.datetime) -> dt.datetime:
-    """As `moment`; a date as an end means the end of that day."""
+    """Parse a time as `moment` does; a date means the end of that day."""
     when = moment(text, now)
     is_date = len(text.strip()) == len("2026-11-20") and when.date() < dt.date.max
     return when + dt.timedelta(days=1, microseconds=-1) if is_date else when
 
 
 def moment(text: str, now: dt.datetime) -> dt.datetime:
-    """`24h` or `7d` ago, or a date or time (UTC where it names no zone). Raises UsageError."""
+    """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError."""
     from aggregator.config.settings import seconds
 
     try:
@@ -279,15 +308,15 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
     except ValueError:
         pass
     except OverflowError:
-        return dt.datetime.min.replace(tzinfo=dt.UTC)  # before there was any news: no bound at all
+        return dt.datetime.min.replace(tzinfo=dt.UTC)  # older than any article: no bound
     try:
         when = dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text}: give 90m, 24h, 7d, or a date like 2026-11-20 or 2026-11-20T08:00"
+            f"{text}: use 90m, 24h, 7d, or a date such as 2026-11-20 or 2026-11-20T08:00"
         ) from error
     when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
     try:
         return when.astimezone(dt.UTC)
     except OverflowError as error:
-        raise UsageError(f"{text}: that lies outside the years 1 to 9999") from error
+        raise UsageError(f"{text}: the year must be between 1 and 9999") from error

@@ -1,25 +1,27 @@
-"""Progress with rate and time left, on standard error: a bar on a terminal, lines for who asks for them."""
+"""Progress with rate and remaining time on standard error: a bar on a terminal, else lines with -v."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from aggregator.cli.output import say
+
 SECONDS_A_LINE = 10.0
 
-# How many records were read, and how far that is in bytes, of how many (None: unknown).
-Tell = Callable[[int, int, int | None], None]
+# Called with the records read, the bytes read, and the bytes in total (None: unknown).
+Report = Callable[[int, int, int | None], None]
 
 
 @contextmanager
 def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterator[Callable[[int], None]]:
-    """A bar for `total` (None: unknown) things; the function that it yields advances it.
+    """Show a progress bar for `total` (None: unknown) units; yields a function that advances it.
 
-    Where standard error is no terminal, and `lines` are wanted, one every ten seconds.
+    If standard error is no terminal, `lines` prints a line every ten seconds instead.
     """
     import sys
 
     if not sys.stderr.isatty():
-        said = CountedLines(unit, total, lambda words: sys.stderr.write(f"{words}\n"))
-        yield said if lines else lambda _count: None
+        counted_lines = CountedLines(unit, total, say)
+        yield counted_lines if lines else lambda _count: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -50,21 +52,21 @@ def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterat
 
 
 @contextmanager
-def reading_progress(*, lines: bool) -> Iterator[Tell]:
-    """How far reading is: a bar on a terminal, else where `lines` are wanted one every ten seconds."""
+def reading_progress(*, lines: bool) -> Iterator[Report]:
+    """Show how much is read: a bar on a terminal, else with `lines` a line every ten seconds."""
     import sys
 
     if sys.stderr.isatty():
-        with _reading_bar() as tell:
-            yield tell
+        with _reading_bar() as report:
+            yield report
     elif lines:
-        yield Lines(lambda words: sys.stderr.write(f"{words}\n"))
+        yield Lines(say)
     else:
         yield lambda _read, _read_bytes, _total_bytes: None
 
 
 @contextmanager
-def _reading_bar() -> Iterator[Tell]:
+def _reading_bar() -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -72,19 +74,19 @@ def _reading_bar() -> Iterator[Tell]:
     bar = Progress(
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[count]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=Console(stderr=True),
         transient=True,
     )
     with bar:
-        task = bar.add_task("", total=None, said="reading")
+        task = bar.add_task("", total=None, count="reading")
 
-        def tell(read: int, read_bytes: int, total_bytes: int | None) -> None:
-            said = f"{read:,} read, {clock.rate(read):,.0f}/s"
-            bar.update(task, completed=read_bytes, total=total_bytes, said=said)
+        def report(read: int, read_bytes: int, total_bytes: int | None) -> None:
+            count = f"{read:,} read, {clock.rate(read):,.0f}/s"
+            bar.update(task, completed=read_bytes, total=total_bytes, count=count)
 
-        yield tell
+        yield report
 
 
 class _Clock:
@@ -98,35 +100,35 @@ class _Clock:
         return self._monotonic() - self._started
 
     def rate(self, count: int) -> float:
-        """So many a second since the beginning."""
+        """Return `count` per second since the start."""
         return count / max(self.seconds(), 1e-3)
 
 
 class Lines:
-    """A line of progress now and then, for logs."""
+    """Progress of reading as lines, for logs: one every `SECONDS_A_LINE`."""
 
     def __init__(self, say: Callable[[str], object], clock: Callable[[], float] | None = None) -> None:
-        """`clock` gives the seconds since the beginning."""
+        """`clock` returns the seconds since the start."""
         self._say = say
         self._seconds = clock or _Clock().seconds
-        self._said_at = 0.0
+        self._printed_at = 0.0
 
     def __call__(self, read: int, read_bytes: int, total_bytes: int | None) -> None:
-        """Says how far it is, unless it has said so lately."""
+        """Print a line if the last one is at least `SECONDS_A_LINE` old."""
         seconds = self._seconds()
-        if seconds - self._said_at < SECONDS_A_LINE:
+        if seconds - self._printed_at < SECONDS_A_LINE:
             return
-        self._said_at = seconds
-        words = f"{read:,} read, {read / seconds:,.0f}/s"
+        self._printed_at = seconds
+        line = f"{read:,} read, {read / seconds:,.0f}/s"
         if total_bytes and read_bytes:
             left = seconds * (total_bytes - read_bytes) / read_bytes
-            words += f", {100 * read_bytes // total_bytes} % of {total_bytes / 2**20:,.1f} MiB"
-            words += f", about {_span(left)} left"
-        self._say(words)
+            line += f", {100 * read_bytes // total_bytes} % of {total_bytes / 2**20:,.1f} MiB"
+            line += f", about {_span(left)} left"
+        self._say(line)
 
 
 class CountedLines:
-    """A line now and then of how many of `total` (None: unknown) are done, for logs."""
+    """Progress of counted work as lines, for logs; `total` is None if it is unknown."""
 
     def __init__(
         self,
@@ -135,26 +137,26 @@ class CountedLines:
         say: Callable[[str], object],
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`clock` gives the seconds since the beginning."""
+        """`clock` returns the seconds since the start."""
         self._unit = unit
         self._total = total
         self._say = say
         self._seconds = clock or _Clock().seconds
         self._done = 0
-        self._said_at = 0.0
+        self._printed_at = 0.0
 
     def __call__(self, count: int) -> None:
-        """So many more are done; says how far it is, unless it has said so lately."""
+        """Count `count` more as done; print a line if the last one is at least `SECONDS_A_LINE` old."""
         self._done += count
         seconds = self._seconds()
-        if seconds - self._said_at < SECONDS_A_LINE:
+        if seconds - self._printed_at < SECONDS_A_LINE:
             return
-        self._said_at = seconds
-        words = f"{self._done:,} {self._unit}, {self._done / seconds:,.0f}/s"
+        self._printed_at = seconds
+        line = f"{self._done:,} {self._unit}, {self._done / seconds:,.0f}/s"
         if self._total:
             left = seconds * (self._total - self._done) / max(self._done, 1)
-            words += f", {100 * self._done // self._total} % of {self._total:,}, about {_span(left)} left"
-        self._say(words)
+            line += f", {100 * self._done // self._total} % of {self._total:,}, about {_span(left)} left"
+        self._say(line)
 
 
 def _span(seconds: float) -> str:
@@ -165,12 +167,12 @@ def _span(seconds: float) -> str:
 
 
 def as_steps(advance: Callable[[int], None]) -> Callable[[int, int], None]:
-    """What tells how many are done of how many, as what a bar is advanced by."""
-    before = 0
+    """Convert a function that takes an increment to one that takes the units done and the total."""
+    done_before = 0
 
     def step(done: int, _total: int) -> None:
-        nonlocal before
-        advance(done - before)
-        before = done
+        nonlocal done_before
+        advance(done - done_before)
+        done_before = done
 
     return step

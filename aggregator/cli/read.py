@@ -1,8 +1,8 @@
-"""Commands that read: search, story, explain."""
+"""The commands search, story and explain."""
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,16 +13,32 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
-    from aggregator.model.read_model import SearchHit
+    from aggregator.model.read_model import EntryHit, SearchHit
     from aggregator.store.read.reader import DatabaseStoryReader
 
-_LINK_WORDS = 40  # shown of an entry of a live blog
-_CSV = ("article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet")
-_WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet leave half of them to the text
+Snippet = TypeVar("Snippet", "SearchHit", "EntryHit")
+_LINK_WORDS = 40  # words shown of an entry of a live blog
+# Columns of the CSV, and the attribute of `SearchHit` in each.
+_CSV = {
+    "article": "article",
+    "story": "story",
+    "story_title": "story_title",
+    "title": "title",
+    "outlet": "outlet",
+    "url": "url",
+    "effective": "effective_at",
+    "language": "language",
+    "snippet": "snippet",
+}
+_WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet take half of them
 
 _Id = Annotated[
     str,
-    typer.Argument(metavar="ID", help="As `aggregator stories` shows it.", autocompletion=complete_story),
+    typer.Argument(
+        metavar="ID",
+        help="Show the story with this id (see `aggregator stories`).",
+        autocompletion=complete_story,
+    ),
 ]
 
 
@@ -39,24 +55,28 @@ def search(
         str,
         typer.Argument(
             metavar="TEXT",
-            help='Words; "two words" stand side by side; rebel* begins one; -word is not there; a OR b; '
-            "title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
+            help='Find articles with all these words; use "two words" for a phrase, rebel* for a prefix, '
+            "-word to exclude, a OR b, title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
         ),
     ],
     since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="Articles of then or later: 24h, 7d, or a date.")
+        str, typer.Option("--since", metavar="TIME", help="Find articles since then: 24h, 7d, or a date.")
     ] = "",
-    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Articles of then or earlier.")] = "",
-    outlet: Annotated[str, typer.Option("--outlet", metavar="NAME", help="By this outlet.")] = "",
-    language: Annotated[str, typer.Option("--language", metavar="TAG", help="In this language: en.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 20,
-    format_: Annotated[
-        Literal["table", "json", "jsonl", "csv"], typer.Option("--format", metavar="table|json|jsonl|csv")
-    ] = "table",
+    until: Annotated[
+        str, typer.Option("--until", metavar="TIME", help="Find articles until then: 24h, 7d, or a date.")
+    ] = "",
+    outlet: Annotated[
+        str, typer.Option("--outlet", metavar="NAME", help="Find articles by this outlet.")
+    ] = "",
+    language: Annotated[
+        str, typer.Option("--language", metavar="TAG", help="Find articles in this language, such as en.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N articles.")] = 20,
+    format_: output.ListFormat = "table",
 ) -> None:
-    """Articles that hold the words, best first.
+    """Search articles for words, best match first.
 
-    JSON has the stories that they are in as well.
+    JSON also contains the stories of the articles.
 
     \b
     Examples:
@@ -64,8 +84,6 @@ def search(
       aggregator search '"central bank" rate*' --limit 5
       aggregator search 'title:strike -port' --since 30d --language en --format csv
     """
-    import msgspec
-
     from aggregator.model.read_model import SearchBounds
     from aggregator.store.read.reader import DatabaseStoryReader
 
@@ -82,41 +100,56 @@ def search(
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:
-        output.say("older articles cannot be found yet: `aggregator run` makes the index anew")
+        output.say("older articles are not indexed yet; `aggregator run` rebuilds the index")
     if format_ == "json":
-        output.out(msgspec.json.encode({"articles": results.hits, "stories": results.stories}) + b"\n")
+        output.json_line({"articles": list(map(_marked, results.hits)), "stories": results.stories})
     elif format_ == "jsonl":
         for hit in results.hits:
-            output.out(msgspec.json.encode(hit) + b"\n")
+            output.json_line(_marked(hit))
     elif format_ == "csv":
-        output.write_csv(_CSV, ([getattr(hit, name) for name in _CSV] for hit in results.hits))
+        output.write_csv(
+            tuple(_CSV), ([getattr(hit, name) for name in _CSV.values()] for hit in results.hits)
+        )
     elif results.hits:
         _search_table(results.hits)
         if results.more:
-            output.say(f"there are more; --limit {limit * 5} shows more of them")
+            output.say(f"There are more articles. Show them with --limit {limit * 5}.")
     elif missing_database(config) is None:
-        output.say("nothing found; fewer words, or the beginning of one (rebel*), find more")
+        output.say("No articles found. Try fewer words, or a prefix such as rebel*.")
+
+
+def _marked(hit: "SearchHit") -> "SearchHit":
+    """Adjust the positions of the marks to the printed snippets, which have no control characters."""
+    from msgspec.structs import replace
+
+    from aggregator.web.sanitise import visible_marked
+
+    def shown(found: Snippet) -> Snippet:
+        snippet, marks = visible_marked(found.snippet, found.marks)
+        return replace(found, snippet=snippet, marks=marks)
+
+    return shown(replace(hit, entries=tuple(map(shown, hit.entries))))
 
 
 def _search_table(hits: "Sequence[SearchHit]") -> None:
-    """With the articles' ids, for `explain`, where there is room for two ids."""
+    """Print the hits; a wide terminal also has the ids of the articles, for `explain`."""
     width = output.terminal_width()
     both = width is None or width >= _WIDTH_FOR_TWO_IDS
     ids = ("story", "article") if both else ("story",)
     rows = (
         (
             *(getattr(hit, name) for name in ids),
-            hit.effective,
+            hit.effective_at,
             hit.outlet,
-            f"{hit.title} — {_found(hit)}",
+            f"{hit.title} — {_snippet(hit)}",
         )
         for hit in hits
     )
     output.table((*ids, "time", "outlet", "found"), rows, wide=("found",), spare=("outlet", "time"))
 
 
-def _found(hit: "SearchHit") -> str:
-    """The words around what was searched for; of a live blog the entries, each with its time."""
+def _snippet(hit: "SearchHit") -> str:
+    """Return the snippet of a hit; of a live blog the matching entries, each with its time."""
     from aggregator.web.story_json import clock
 
     entries = (
@@ -128,11 +161,12 @@ def _found(hit: "SearchHit") -> str:
 def story(
     context: typer.Context,
     id_: _Id,
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """One story: what its reports say, where they differ.
+    """Show a story with its merged text and its articles.
 
-    With a timeline, and every article: its id, which `aggregator explain` takes, and whose text it prints.
+    The output includes disagreements and a timeline, and for each article its id (for `aggregator explain`)
+    and the original if it is a copy.
 
     \b
     Examples:
@@ -146,53 +180,54 @@ def story(
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        reading = DatabaseStoryReader(database, config.effective_tuning)
-        found = reading.story(id_)
+        reader = DatabaseStoryReader(database, config.effective_tuning)
+        found = reader.story(id_)
         if isinstance(found, StoryRedirect):
             output.say(f"{id_} was merged into {found.to}")
-            found = reading.story(found.to)
+            found = reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
-            raise UsageError(f"there is no story {id_}; {_suggest(reading, id_, 'story')}")
-        merged = reading.merged(found.id)
+            raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
+        merged = reader.merged(found.id)
     if format_ == "json":
         output.out(story_json.whole_story_json(found, merged))
     else:
-        assert merged is not None, "a story that exists can be told"
-        told = as_text(merged, found.articles).rstrip("\n")
-        lines = [told, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
+        assert merged is not None, "an existing story can be rendered"
+        text = as_text(merged, found.articles).rstrip("\n")
+        lines = [text, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
         output.out(output.wrapped("\n".join(lines)))
 
 
-def _suggest(reading: "DatabaseStoryReader", word: str, kind: str) -> str:
-    """What to type instead of an id that there is not."""
-    suggest_ids = reading.suggest_ids(word)
-    for one in suggest_ids:
-        if one.id == word.lower() and kind == "story":
-            return f"that is an article, its story: aggregator story {one.story}"
-        if one.id == word.lower():
-            return f"that is a story, its articles: aggregator story {one.id}"
-    same = [one for one in suggest_ids if one.kind == kind]
-    if same:
-        return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same) + "?"
-    shows = "aggregator stories" if kind == "story" else "aggregator story ID"
-    return f"`{shows}` lists them, `aggregator search TEXT` finds them by their words"
+def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:
+    """Return a hint what to type instead of an unknown id."""
+    suggestions = reader.suggest_ids(typed)
+    for one in suggestions:
+        if one.id == typed.lower() and kind == "story":
+            return f"this is the id of an article; show its story with: aggregator story {one.story}"
+        if one.id == typed.lower():
+            return f"this is the id of a story; show its articles with: aggregator story {one.id}"
+    same_kind = [one for one in suggestions if one.kind == kind]
+    if same_kind:
+        return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same_kind) + "?"
+    command = "aggregator stories" if kind == "story" else "aggregator story ID"
+    return f"list them with `{command}`, or find them with `aggregator search TEXT`"
 
 
 def _articles(members: "Sequence[ArticleView]") -> list[str]:
-    """A line an article: id, time, role, outlet, whose text it is; `explain` takes the ids."""
+    """Return one line per article: id, time, role, outlet, and the original of a copy."""
     now = dt.datetime.now(dt.UTC)
     return [
-        "Their ids (aggregator explain ID says why one is here)",
+        "Article ids (`aggregator explain ID` shows why an article is here)",
         *(
-            f"- {one.id}  {output.cell(one.effective, now):11}  {one.role:9}  {output.cell(one.outlet, now)}"
+            f"- {one.id}  {output.cell(one.effective_at, now):11}  {one.role:9}  "
+            + output.cell(one.outlet, now)
             + (f" (text of {one.copy_of})" if one.copy_of else "")
-            for one in sorted(members, key=lambda one: (one.effective, one.id))
+            for one in sorted(members, key=lambda one: (one.effective_at, one.id))
         ),
     ]
 
 
 def _copy_trails(story: "StoryView") -> list[str]:
-    """Who copied whom, and how much later."""
+    """Return the lines of the copy trails: who copied whom, and how much later."""
     from aggregator.stories.text.plain_text import NO_OUTLET
 
     lines = []
@@ -209,49 +244,55 @@ def _later(minutes: int | None) -> str:
     if minutes is None:
         return ""
     hours, rest = divmod(abs(minutes), 60)
-    long = f"{hours // 24} days" if hours >= 48 else f"{hours} h {rest} min" if hours else f"{rest} min"
-    return f" {long} {'later' if minutes >= 0 else 'earlier'}"
+    span = f"{hours // 24} days" if hours >= 48 else f"{hours} h {rest} min" if hours else f"{rest} min"
+    return f" {span} {'later' if minutes >= 0 else 'earlier'}"
 
 
 def _links(links: "Sequence[LiveBlogLink]") -> list[str]:
-    """A line an entry of a live blog of another story that tells of this one."""
+    """Return one line per entry of live blogs of other stories that reports this story."""
     from aggregator.stories.text.plain_text import NO_OUTLET
     from aggregator.web.excerpts import first_words
     from aggregator.web.story_json import clock
 
     lines = [
         f"- {f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}  {one.outlet or NO_OUTLET}, "
-        f"{one.title} (story {one.home}): {first_words(' '.join(one.text.split()), _LINK_WORDS)}"
+        f"{one.title} (story {one.live_blog_story}): {first_words(' '.join(one.text.split()), _LINK_WORDS)}"
         for one in links
     ]
-    return ["", "Also told in live blogs", *lines] if lines else []
+    return ["", "Also reported in live blogs", *lines] if lines else []
 
 
 def explain(
     context: typer.Context,
-    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Its id or address.")],
-    other: Annotated[str, typer.Argument(metavar="ANOTHER", help="Why are the two (not) together?")] = "",
-    format_: Annotated[Literal["text", "json"], typer.Option("--format", metavar="text|json")] = "text",
+    article: Annotated[
+        str, typer.Argument(metavar="ARTICLE", help="Explain the article with this id or address.")
+    ],
+    other: Annotated[
+        str, typer.Argument(metavar="ANOTHER", help="Compare it with the article with this id or address.")
+    ] = "",
+    format_: output.TextOrJson = "text",
 ) -> None:
-    """Why an article is in its story, or two are (not) in one.
+    """Explain why an article is in its story.
 
-    `aggregator story ID` and `aggregator search TEXT` show the ids of articles.
+    With two articles: why they are in the same story, or why not. `aggregator story ID` and
+    `aggregator search TEXT` show the ids of articles.
 
     \b
     Examples:
       aggregator explain ARTICLE
       aggregator explain ARTICLE ANOTHER-ARTICLE
     """
-    import msgspec
-
     from aggregator.pipeline.placement.explain import explanation
     from aggregator.store.read.reader import DatabaseStoryReader
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        reading = DatabaseStoryReader(database)
+        reader = DatabaseStoryReader(database)
         for one in filter(None, (article, other)):
-            if reading.explained_article(one) is None:
-                raise UsageError(f"there is no article {one}; {_suggest(reading, one, 'article')}")
-        told = explanation(reading, article, other or None, config.effective_tuning)
-    output.out(msgspec.json.encode(told) + b"\n" if format_ == "json" else output.wrapped(told.as_text()))
+            if reader.explained_article(one) is None:
+                raise UsageError(f"there is no article {one}; {_suggest(reader, one, 'article')}")
+        explained = explanation(reader, article, other or None, config.effective_tuning)
+    if format_ == "json":
+        output.json_line(explained)
+    else:
+        output.out(output.wrapped(explained.as_text()))

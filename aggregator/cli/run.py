@@ -1,4 +1,4 @@
-"""The command run."""
+"""The command run: the daemon."""
 
 import logging
 import os
@@ -26,9 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def run(context: typer.Context) -> None:
-    """The daemon, in the foreground: poll, merge, serve.
+    """Run the daemon in the foreground.
 
-    Ctrl-C or SIGTERM ends it. SIGHUP reads the settings again; where they have mistakes, the old ones stay.
+    It polls the sources, groups articles into stories and serves the web pages. Ctrl-C or SIGTERM stops it.
+    SIGHUP reloads the configuration; if it has mistakes, the previous one stays in use.
 
     \b
     Examples:
@@ -41,10 +42,10 @@ def run(context: typer.Context) -> None:
 
     give_back_freed_memory()
     settings: Settings = context.obj
-    # Its terminal is closed: it ends, unless nohup was asked to prevent that.
+    # The daemon ends when its terminal is closed, unless it was started by nohup.
     ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
     if not ends_with_terminal:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can read anything again
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
     with ExitStack() as opened:
         with notifier.starting("opening the database"):
@@ -53,7 +54,7 @@ def run(context: typer.Context) -> None:
         daemon = Daemon(
             config,
             database,
-            again=lambda: _again(settings, config.file),
+            again=lambda: _reloaded(settings, config.file),
             in_force=settings.set_up_logs,
             has_terminal=_has_terminal if ends_with_terminal else None,
         )
@@ -62,24 +63,24 @@ def run(context: typer.Context) -> None:
 
 
 def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:
-    """Mistakes end the program before the database is touched, and so does a disk without room.
+    """Check the configuration and the free disk space, and wait for the database server.
 
-    A server that comes up after us is waited for.
+    Mistakes and a full disk end the program before the database is opened.
     """
     from aggregator.admin.config_check import check
 
-    def say(words: str) -> None:
-        log.warning("%s", words)
-        notifier.status(words)
+    def say(message: str) -> None:
+        log.warning("%s", message, extra={"event": "database_awaited"})
+        notifier.status(message)
 
     check(config)
     database.check_free_disk()
     database.wait_for_server(say=say)
-    notifier.status("bringing the database up to date")
+    notifier.status("upgrading the database")
 
 
 def _has_terminal() -> bool:
-    """Whether a terminal controls this process, and is still there."""
+    """Whether this process has a controlling terminal that is still open."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:
@@ -87,11 +88,11 @@ def _has_terminal() -> bool:
     return True
 
 
-def _again(settings: Settings, file: Path | None) -> "Config":
-    """What `file` (where there was one at the start) says now."""
+def _reloaded(settings: Settings, file: Path | None) -> "Config":
+    """Read and check the configuration again, from the file that was used at the start."""
     from aggregator.admin.config_check import check
 
-    again = settings if file is None else msgspec.structs.replace(settings, config=str(file))
-    config = again.read()
+    reloaded = settings if file is None else msgspec.structs.replace(settings, config=str(file))
+    config = reloaded.read()
     check(config)
     return config

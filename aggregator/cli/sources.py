@@ -1,10 +1,10 @@
-"""The commands below `sources`: where articles come from, and how that goes."""
+"""The commands of `sources`: the feeds and folders that articles come from."""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
 
-sources = typer.Typer(help="Where articles come from, and how that goes.", no_args_is_help=True)
+sources = typer.Typer(help="Manage the feeds and folders that articles come from.", no_args_is_help=True)
 
-_ROOM_FOR_IDS = 110  # columns of a terminal; below, the cause needs the room more
+_ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids for the cause
 _SHOWN_OTHERS = 5
-_Named = Annotated[
+_Source = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="Its name, id or address.", autocompletion=complete_source),
+    typer.Argument(
+        metavar="SOURCE",
+        help="Use the source with this name, id or address.",
+        autocompletion=complete_source,
+    ),
 ]
 
 
@@ -42,43 +46,41 @@ def register(app: typer.Typer) -> None:
 @sources.command(name="list")
 def list_(
     context: typer.Context,
-    failing: Annotated[bool, typer.Option("--failing", help="Only those that are in trouble.")] = False,
-    format_: Annotated[
-        Literal["table", "json", "jsonl", "csv"], typer.Option("--format", metavar="table|json|jsonl|csv")
-    ] = "table",
+    failing: Annotated[bool, typer.Option("--failing", help="List only sources with problems.")] = False,
+    format_: output.ListFormat = "table",
 ) -> None:
-    """Every source: how it does, and what its texts became.
+    """List all sources with their health.
 
-    Shows last success, next due, articles a day, health with its cause in words.
+    The list has the last success, the next poll, new entries per day, the verdicts of the texts, and the
+    cause of a problem.
 
     \b
     Examples:
       aggregator sources list --failing
       aggregator sources list --format csv > sources.csv
     """
-    import msgspec
-
     from aggregator.admin.manage_sources import listed
     from aggregator.model.core import utc_now
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
-        everything = listed(connection, utc_now(), config.effective_tuning)
-        is_there = missing_database(config) is None
-    shown = [one for one in everything if one.is_in_trouble or not failing]
+        all_listed = listed(connection, utc_now(), config.effective_tuning)
+        has_database = missing_database(config) is None
+    shown = [one for one in all_listed if one.is_in_trouble or not failing]
     if format_ == "json":
-        output.out(msgspec.json.encode({"sources": shown}) + b"\n")
+        output.json_line({"sources": shown})
     elif format_ == "jsonl":
-        output.out(b"".join(msgspec.json.encode(one) + b"\n" for one in shown))
+        for one in shown:
+            output.json_line(one)
     elif format_ == "csv":
         output.write_csv(_COLUMNS_CSV, (_csv_row(one) for one in shown))
     elif shown:
         _table(shown)
-        _summary(everything, failing=failing)
-    elif everything:
-        output.say(f"{counted(len(everything), 'source')}, none in trouble")
-    elif is_there:
-        output.say("no sources yet; name some in config.yaml, or type: aggregator sources add URL")
+        _summary(all_listed, failing=failing)
+    elif all_listed:
+        output.say(f"{counted(len(all_listed), 'source')}, none with problems")
+    elif has_database:
+        output.say("No sources yet. Add one with `aggregator sources add URL`, or list them in config.yaml.")
 
 
 _COLUMNS_CSV = (
@@ -90,43 +92,43 @@ _COLUMNS_CSV = (
 @sources.command(name="show")
 def show_(
     context: typer.Context,
-    source: _Named,
-    limit: Annotated[int, typer.Option(min=1, help="So many texts.")] = 20,
-    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
+    source: _Source,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many texts.")] = 20,
+    format_: output.TableOrJsonl = "table",
 ) -> None:
-    """One source, and why texts of it were not simply taken.
+    """Show a source and its texts with problems.
 
-    Refused ones, headlines without a text, and pages that failed, newest first.
+    These are rejected texts, headlines without a text, and failed pages, the newest first, each with its
+    reason.
 
     \b
     Examples:
       aggregator sources show SOURCE
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
-    import msgspec
-
     from aggregator.admin.manage_sources import listed
     from aggregator.model.core import utc_now
-    from aggregator.store.read.verdict_stats import problem_texts
+    from aggregator.store.read.statistics import problem_texts
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        wanted = _the_one(database, source)
+        found = _find(database, source)
         with database.read() as connection:
-            judged = problem_texts(connection, wanted.entry_source, limit)
-            (found,) = (
-                one for one in listed(connection, utc_now(), config.effective_tuning) if one.id == wanted.id
+            texts = problem_texts(connection, found.entry_source, limit)
+            (row,) = (
+                one for one in listed(connection, utc_now(), config.effective_tuning) if one.id == found.id
             )
     if format_ == "jsonl":
-        output.out(b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
+        for text in texts:
+            output.json_line(text)
         return
-    _table([found])
-    if not judged:
-        output.say("every text of it was taken as it is")
+    _table([row])
+    if not texts:
+        output.say("no text of this source has a problem")
         return
-    columns = ("came", "verdict", "page", "what", "reason")
-    rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in judged]
-    output.table(columns, rows, wide=("what", "reason"))
+    columns = ("received", "verdict", "page", "title", "reason")
+    rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in texts]
+    output.table(columns, rows, wide=("title", "reason"))
 
 
 def _csv_row(one: "ListedSource") -> Sequence[object]:
@@ -161,13 +163,13 @@ def _table(shown: Sequence["ListedSource"]) -> None:
 
 
 def _cause(one: "ListedSource") -> str:
-    moved = f"moved to {one.asked_at}" if one.asked_at != one.url else ""
-    return "; ".join(words for words in (one.problem or "", moved) if words)
+    moved = f"moved to {one.polled_url}" if one.polled_url != one.url else ""
+    return "; ".join(part for part in (one.problem or "", moved) if part)
 
 
 def _texts(one: "ListedSource") -> str:
     return "; pages: ".join(
-        words for words in (_describe_counts(one.texts), _describe_counts(one.pages)) if words
+        part for part in (_describe_counts(one.texts), _describe_counts(one.pages)) if part
     )
 
 
@@ -176,16 +178,16 @@ def _describe_counts(texts: dict[str, int]) -> str:
 
 
 def _rate(per_day: float | None) -> str:
-    """A number that says no more than is known: 0.3, 4.2, 120."""
+    """Return a rate rounded to its precision: 0.3, 4.2, 120."""
     return "-" if per_day is None else f"{per_day:.0f}" if per_day >= 10 else f"{per_day:.1f}"
 
 
-def _summary(everything: Sequence["ListedSource"], *, failing: bool) -> None:
-    states = Counter(one.state for one in everything).most_common()
-    troubled = sum(one.is_in_trouble for one in everything)
-    hint = "; those in trouble alone: aggregator sources list --failing" if troubled and not failing else ""
+def _summary(all_listed: Sequence["ListedSource"], *, failing: bool) -> None:
+    states = Counter(one.state for one in all_listed).most_common()
+    has_problems = any(one.is_in_trouble for one in all_listed)
+    hint = "; list those with problems with `aggregator sources list --failing`"
     shown = ", ".join(f"{n} {state}" for state, n in states)
-    output.say(f"{counted(len(everything), 'source')}: {shown}{hint}")
+    output.say(f"{counted(len(all_listed), 'source')}: {shown}{hint if has_problems and not failing else ''}")
 
 
 # --- add, remove, pause, resume ----------------------------------------------------------------------------
@@ -195,26 +197,34 @@ def _summary(everything: Sequence["ListedSource"], *, failing: bool) -> None:
 def add(
     context: typer.Context,
     url: Annotated[
-        str, typer.Argument(metavar="URL", help="A feed's address, or a site's: its feed is found.")
+        str, typer.Argument(metavar="URL", help="Add the feed with this address, or the feed of this site.")
     ],
     name: Annotated[
         str,
-        typer.Option("--name", metavar="NAME", help="What it is called here; kept when its address changes."),
+        typer.Option(
+            "--name", metavar="NAME", help="Give the source this name, which stays when its address changes."
+        ),
     ] = "",
-    outlet: Annotated[str, typer.Option("--outlet", metavar="NAME", help="Who publishes it.")] = "",
+    outlet: Annotated[
+        str, typer.Option("--outlet", metavar="NAME", help="Use this name of the publisher.")
+    ] = "",
     folder: Annotated[
-        str, typer.Option("--folder", metavar="NAME", help="The group of sources it is filed under.")
+        str, typer.Option("--folder", metavar="NAME", help="Put the source in this folder.")
     ] = "",
     interval: Annotated[
-        str, typer.Option("--interval", metavar="15m", help="How often it is asked; else fetch.interval.")
+        str,
+        typer.Option("--interval", metavar="15m", help="Poll it at this interval (default: fetch.interval)."),
     ] = "",
     language: Annotated[
-        str, typer.Option("--language", metavar="en", help="Of its articles, where they do not say.")
+        str,
+        typer.Option(
+            "--language", metavar="en", help="Use this language for articles that do not state theirs."
+        ),
     ] = "",
 ) -> None:
-    """Add a feed; the feed behind a site's address is found.
+    """Add a feed by its address or the address of its site.
 
-    Nothing is stored of it yet: a running daemon asks it within seconds.
+    A running daemon polls it within seconds.
 
     \b
     Examples:
@@ -224,40 +234,44 @@ def add(
     from aggregator.admin.manage_sources import add as run
 
     settings: Settings = context.obj
-    wanted = _wanted(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
+    options = _options(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
     with settings.writing() as (config, database):
-        added = run(config, database, url, wanted)
-    for line in _added_in_words(added):
+        added = run(config, database, url, options)
+    for line in _added_lines(added):
         output.say(line)
 
 
-def _wanted(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "SourceOptions":
+def _options(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "SourceOptions":
     from aggregator.admin.manage_sources import SourceOptions
     from aggregator.config.settings import LONGEST_INTERVAL_DAYS, bounded_seconds
     from aggregator.sources.parse.entry_builder import primary_language
 
     try:
-        every = bounded_seconds(interval, LONGEST_INTERVAL_DAYS) if interval else None
+        interval_seconds = bounded_seconds(interval, LONGEST_INTERVAL_DAYS) if interval else None
     except ValueError as error:
         raise UsageError(f"--interval {interval}: {error}") from error
     tag = primary_language(language)
     if language and tag is None:
-        raise UsageError(f"--language {language}: give a tag of two or three letters, like en or pt")
-    texts = (text.strip() or None for text in (name, outlet, folder))
-    called, by, group = texts
-    return SourceOptions(name=called, outlet=by, folder=group, language=tag, interval_seconds=every)
+        raise UsageError(f"--language {language}: use a tag of two or three letters, such as en or pt")
+    return SourceOptions(
+        name=name.strip() or None,
+        outlet=outlet.strip() or None,
+        folder=folder.strip() or None,
+        language=tag,
+        interval_seconds=interval_seconds,
+    )
 
 
 _HOW = {
-    "declared": "the page names it",
-    "linked": "the page links to it",
-    "usual": "where sites usually have it",
-    "index": "a sitemap of the site's news",
+    "declared": "declared by the page",
+    "linked": "linked from the page",
+    "usual": "at a usual address",
+    "index": "a news sitemap of the site",
 }
 
 
-def _added_in_words(added: "AddedSource") -> list[str]:
-    """What was found, what else there is, and when it is asked."""
+def _added_lines(added: "AddedSource") -> list[str]:
+    """Return the lines about an added source: the feed, the alternatives, and the interval."""
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
     entries = counted(found.feed.entry_count, "entry", "entries")
@@ -266,12 +280,16 @@ def _added_in_words(added: "AddedSource") -> list[str]:
         f"  {source.address}{how}: {found.feed.format}, {entries}{_newest(added)}",
     ]
     others = [one_line(f"    {one.url} {one.title}").rstrip() for one in found.others[:_SHOWN_OTHERS]]
-    lines += ["  the page names others too:", *others] if others else []
-    every = source.interval_seconds
-    often = (
-        f"{every // 3600}h" if every % 3600 == 0 else f"{every // 60}m" if every % 60 == 0 else f"{every}s"
+    lines += ["  the page also declares:", *others] if others else []
+    seconds = source.interval_seconds
+    interval = (
+        f"{seconds // 3600}h"
+        if seconds % 3600 == 0
+        else f"{seconds // 60}m"
+        if seconds % 60 == 0
+        else f"{seconds}s"
     )
-    lines.append(f"  a running daemon asks it within seconds, then about every {often}")
+    lines.append(f"  a running daemon polls it within seconds, then about every {interval}")
     return lines
 
 
@@ -281,8 +299,8 @@ def _newest(added: "AddedSource") -> str:
 
 
 @sources.command()
-def remove(context: typer.Context, source: _Named) -> None:
-    """Take a source out; the articles that came from it stay.
+def remove(context: typer.Context, source: _Source) -> None:
+    """Remove a source but keep its articles.
 
     \b
     Examples:
@@ -293,17 +311,17 @@ def remove(context: typer.Context, source: _Named) -> None:
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        found = _the_one(database, source)
-        _refuse_of_config(config, found, "delete its lines there")
+        found = _find(database, source)
+        _refuse_configured(config, found, "delete its lines there")
         with database.write() as connection:
             drop(connection, found.id)
             clear_source(connection, found.entry_source)
-    output.say(f"removed {found.shown_name} ({found.asked_at}); its articles stay")
+    output.say(f"removed {found.shown_name} ({found.polled_url}); its articles remain")
 
 
 @sources.command()
-def pause(context: typer.Context, source: _Named) -> None:
-    """Ask a source no more, until it is resumed; its history stays.
+def pause(context: typer.Context, source: _Source) -> None:
+    """Stop polling a source; its history remains.
 
     \b
     Examples:
@@ -313,18 +331,18 @@ def pause(context: typer.Context, source: _Named) -> None:
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        found = _the_one(database, source)
-        _refuse_of_config(config, found, "delete its lines there, or put # before them")
+        found = _find(database, source)
+        _refuse_configured(config, found, "delete its lines there, or put # before them")
         with database.write() as connection:
             set_paused(connection, found.id, True)
-    output.say(f"paused {found.shown_name}; type: aggregator sources resume {found.id}")
+    output.say(f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`")
 
 
 @sources.command()
-def resume(context: typer.Context, source: _Named) -> None:
-    """Ask a source again, at once.
+def resume(context: typer.Context, source: _Source) -> None:
+    """Resume a source and poll it immediately.
 
-    One that was paused, that is gone, or that waits after failures.
+    Use this for a source that is paused, gone, or in back-off after failures.
 
     \b
     Examples:
@@ -335,33 +353,34 @@ def resume(context: typer.Context, source: _Named) -> None:
 
     settings: Settings = context.obj
     with settings.writing() as (_, database):
-        found = _the_one(database, source)
+        found = _find(database, source)
         with database.write() as connection:
             if found.paused and found.origin == "config":
-                choose(connection, found.id, origin="user")  # the file dropped it: it is the person's now
+                choose(connection, found.id, origin="user")  # config.yaml does not list it any more
             revive(connection, found.id, utc_now())
-    output.say(f"resumed {found.shown_name}; a running daemon asks it within seconds")
+    output.say(f"resumed {found.shown_name}; a running daemon polls it within seconds")
 
 
-def _the_one(database: "Database", words: str) -> "Source":
+def _find(database: "Database", typed: str) -> "Source":
+    """Return the source with this name, id or address. Raises UsageError if there is none or several."""
     from aggregator.store.intake.sources import sources_named
 
     with database.read() as connection:
-        found = sources_named(connection, words)
+        found = sources_named(connection, typed)
     if not found:
-        raise UsageError(f"there is no source {words}; `aggregator sources list` shows all")
+        raise UsageError(f"there is no source {typed}; `aggregator sources list` lists all")
     if len(found) > 1:
         which = "; ".join(f"{one.id} {one.address}" for one in found[:_SHOWN_OTHERS])
-        raise UsageError(f"{words} means {len(found)} sources: give the id of one: {which}")
+        raise UsageError(f"{typed} matches {len(found)} sources; give the id of one: {which}")
     return found[0]
 
 
-def _refuse_of_config(config: "Config", found: "Source", advice: str) -> None:
-    """A source of the file would come back at the next start."""
+def _refuse_configured(config: "Config", source: "Source", advice: str) -> None:
+    """Raise UsageError for a source of config.yaml: the next start would add it again."""
     from aggregator.admin.manage_sources import place_in_config
 
-    if found.origin == "config" and not found.paused:
-        raise UsageError(f"{found.address} stands in {place_in_config(config, found)}: {advice}")
+    if source.origin == "config" and not source.paused:
+        raise UsageError(f"{source.address} is listed in {place_in_config(config, source)}: {advice}")
 
 
 # --- check, import, export ---------------------------------------------------------------------------------
@@ -370,41 +389,45 @@ def _refuse_of_config(config: "Config", found: "Source", advice: str) -> None:
 @sources.command()
 def check(
     context: typer.Context,
-    what: Annotated[list[str], typer.Argument(metavar="WHAT...", help="Feeds: files or addresses.")],
-    format_: Annotated[Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl")] = "text",
+    what: Annotated[
+        list[str],
+        typer.Argument(metavar="WHAT...", help="Read the feeds in these files or at these addresses."),
+    ],
+    format_: output.TextOrJsonl = "text",
 ) -> None:
-    """Read feeds without storing anything.
+    """Check feeds without storing anything.
 
-    Says their format, title and how many entries they have; ends with 3 where one could not be read.
+    Prints the format, title and number of entries of each feed. The exit code is 3 if one could not be read.
 
     \b
     Examples:
       aggregator sources check URL
       aggregator sources check feed.xml --format jsonl
     """
-    import msgspec
-
     from aggregator.admin.manage_sources import check as run
 
     settings: Settings = context.obj
     config = settings.load()
-    bad = False
+    has_problem = False
     for one in run(config, what):
-        bad = bad or one.problem is not None
+        has_problem = has_problem or one.problem is not None
         if format_ == "jsonl":
-            output.out(msgspec.json.encode(one) + b"\n")
+            output.json_line(one)
         else:
-            words = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
-            output.out(f"{one.what}: {words}\n")
-    if bad:
+            text = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
+            output.out(f"{one.what}: {text}\n")
+    if has_problem:
         raise typer.Exit(3)
 
 
 @sources.command(name="import")
-def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar="FILE.opml")]) -> None:
+def import_(
+    context: typer.Context,
+    opml: Annotated[str, typer.Argument(metavar="FILE.opml", help="Read the feeds from this OPML file.")],
+) -> None:
     """Add all feeds of an OPML file, with its folders.
 
-    What is known already stays as it is; only what had no folder goes into the list's.
+    Existing sources stay unchanged, except that those without a folder get the folder of the file.
 
     \b
     Examples:
@@ -414,23 +437,24 @@ def import_(context: typer.Context, opml: Annotated[str, typer.Argument(metavar=
 
     settings: Settings = context.obj
     with settings.writing() as (config, database):
-        done = import_opml(config, database, Path(opml))
-    filed = f"; {done.filed} of them have a folder now" if done.filed else ""
+        result = import_opml(config, database, Path(opml))
+    filed = f"; {result.filed} of them have a folder now" if result.filed else ""
     output.say(
-        f"added {counted(done.added, 'feed')}, {counted(done.known, 'was', 'were')} known already{filed}"
+        f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
     )
-    if done.refused:
-        feeds, shown = counted(len(done.refused), "feed"), ", ".join(done.refused[:_SHOWN_OTHERS])
-        more = ", ..." if len(done.refused) > _SHOWN_OTHERS else ""
-        output.say(f"left out {feeds} with a name or password in the address: {shown}{more}")
-    if done.added:
-        minutes = math.ceil(done.spread_seconds / 60)
-        output.say(f"a running daemon asks them within {f'{minutes} minutes' if minutes > 1 else 'a minute'}")
+    if result.refused:
+        feeds, shown = counted(len(result.refused), "feed"), ", ".join(result.refused[:_SHOWN_OTHERS])
+        more = ", ..." if len(result.refused) > _SHOWN_OTHERS else ""
+        output.say(f"skipped {feeds} with a user name or password in the address: {shown}{more}")
+    if result.added:
+        minutes = math.ceil(result.spread_seconds / 60)
+        span = f"{minutes} minutes" if minutes > 1 else "a minute"
+        output.say(f"a running daemon polls them within {span}")
 
 
 @sources.command()
 def export(context: typer.Context) -> None:
-    """All feeds as OPML, to standard output.
+    """Write all feeds as OPML to standard output.
 
     \b
     Examples:

@@ -1,8 +1,8 @@
-"""The command stories: any number of them, as a table or for programs."""
+"""The command stories: lists stories as a table, JSON or CSV."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aggregator.model.core import StoryView
     from aggregator.model.read_model import StoryPage
 
-# Columns of the CSV, and the part of a story that each holds.
+# Columns of the CSV, and the attribute of `StoryView` in each.
 _CSV = {
     "id": "id",
     "title": "title",
@@ -44,17 +44,14 @@ def stories(
     folder: filters.Folder = "",
     language: filters.Language = "",
     saved: filters.Saved = "",
-    limit: Annotated[
-        int, typer.Option("--limit", min=1, metavar="N", help="At most so many; any number.")
-    ] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most N stories.")] = 50,
     after: Annotated[
-        str, typer.Option("--next", metavar="CURSOR", help="Go on where a list in JSON ended: its `next`.")
+        str,
+        typer.Option("--next", metavar="CURSOR", help="Continue after the `next` of an earlier JSON list."),
     ] = "",
-    format_: Annotated[
-        Literal["table", "json", "jsonl", "csv"], typer.Option("--format", metavar="table|json|jsonl|csv")
-    ] = "table",
+    format_: output.ListFormat = "table",
 ) -> None:
-    """The newest stories.
+    """List stories, the newest first.
 
     The table counts articles (art), outlets (out) and independent reports (rep).
 
@@ -67,11 +64,11 @@ def stories(
     from msgspec.structs import replace
 
     from aggregator.store.read.reader import DatabaseStoryReader
-    from aggregator.store.read.table_counts import statistics
+    from aggregator.store.read.statistics import statistics
 
     settings: Settings = context.obj
     with settings.reading() as (config, database):
-        wanted = filters.story_filter(
+        story_filter = filters.story_filter(
             config,
             limit=limit,
             saved=saved,
@@ -84,19 +81,19 @@ def stories(
             folder=folder,
             language=language,
         )
-        pages = DatabaseStoryReader(database).pages(replace(wanted, after=after or None))
-        any_shown = _shown(pages, format_)
-        stored = 0 if any_shown else dict(statistics(database))["stories"]
-    if any_shown or format_ != "table":
+        pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
+        any_printed = _print(pages, format_)
+        stored = 0 if any_printed else dict(statistics(database))["stories"]
+    if any_printed or format_ != "table":
         return
     if stored:
-        output.say(f"no story matches these filters ({stored} stored)")
+        output.say(f"No story matches these filters ({stored} stored).")
     elif missing_database(config) is None:
-        output.say("no stories yet; read some articles with: aggregator ingest FOLDER")
+        output.say("No stories yet. Read articles with `aggregator ingest FOLDER`.")
 
 
-def _shown(pages: "Iterator[StoryPage]", format_: str) -> bool:
-    """Print them as they come; whether there was any."""
+def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
+    """Print the stories page by page; returns whether there was any."""
     first = next(pages)
     pages = chain([first], pages)
     if format_ == "json":
@@ -113,7 +110,7 @@ def _shown(pages: "Iterator[StoryPage]", format_: str) -> bool:
 
 
 class _Counted:
-    """What passes, and whether anything did."""
+    """An iterator over stories that records whether there was any."""
 
     def __init__(self, stories: "Iterable[StoryView]") -> None:
         self._stories = stories
@@ -126,20 +123,18 @@ class _Counted:
 
 
 def _json(pages: "Iterable[StoryPage]") -> None:
-    """`{"stories": [...], "next": cursor|null}`, byte by byte what `story_json.page_json` writes at once."""
-    import msgspec
-
-    from aggregator.web.sanitise import without_bidi
+    """Print `{"stories": [...], "next": cursor|null}` page by page, the same bytes as `page_json` returns."""
+    from aggregator.web.sanitise import encode_json
     from aggregator.web.story_json import story_in_list
 
     comma, cursor = b"", None
     output.out(b'{"stories":[')
     for page in pages:
         for one in page.stories:
-            output.out(comma + without_bidi(msgspec.json.encode(story_in_list(one))))
+            output.out(comma + encode_json(story_in_list(one)))
             comma = b","
         cursor = page.next
-    output.out(b'],"next":' + msgspec.json.encode(cursor) + b"}\n")
+    output.out(b'],"next":' + encode_json(cursor) + b"}\n")
 
 
 def _jsonl(stories: "Iterable[StoryView]") -> None:

@@ -1,6 +1,6 @@
-"""The commands below `token`: who may push articles, and read from elsewhere."""
+"""The commands of `token`: access tokens of the HTTP API."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -8,7 +8,7 @@ from aggregator.cli import output
 from aggregator.cli.context import Settings, missing_database
 from aggregator.model.errors import UsageError
 
-token = typer.Typer(help="Tokens: who may push articles, and read from elsewhere.", no_args_is_help=True)
+token = typer.Typer(help="Manage tokens for the HTTP API.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -19,19 +19,22 @@ def register(app: typer.Typer) -> None:
 @token.command()
 def create(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what will use it.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name the token after the person or program that uses it.")
+    ],
     scope: Annotated[
         list[str],
         typer.Option(
             "--scope",
             metavar="read|push|admin",
-            help="What it opens: read whole articles, push articles, everything. May be given twice.",
+            help="Allow reading full texts, pushing articles, or everything; repeat it for several scopes.",
         ),
     ],
 ) -> None:
-    """Make a token and print it, this once.
+    """Create a token and print it.
 
-    Only a hash of it is kept. Articles without an outlet are told apart by NAME and their id.
+    It cannot be shown again: only a hash is stored. Pushed articles without an outlet are identified by NAME
+    and their id.
 
     \b
     Examples:
@@ -47,25 +50,22 @@ def create(
         raise UsageError(f"--scope {unknown[0]}: choose {', '.join(SCOPES)}")
     settings: Settings = context.obj
     with settings.writing() as (_, database), database.write(durable=True) as connection:
-        made, secret = run(connection, name, scopes, utc_now())
+        created, secret = run(connection, name, scopes, utc_now())
     output.out(secret + "\n")
-    output.say(f"this is token {made.id} ({made.name}, {', '.join(made.scopes)}); it is not shown again")
+    output.say(
+        f"created token {created.id} ({created.name}, {', '.join(created.scopes)}); it is not shown again"
+    )
 
 
 @token.command(name="list")
-def list_(
-    context: typer.Context,
-    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
-) -> None:
-    """Every token: what it opens, and when it was used last.
+def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> None:
+    """List all tokens with their scopes and last use.
 
     \b
     Examples:
       aggregator token list
       aggregator token list --format jsonl
     """
-    import msgspec
-
     from aggregator.store.stories.api_tokens import all_tokens
 
     settings: Settings = context.obj
@@ -73,7 +73,7 @@ def list_(
         listed = all_tokens(connection)
     if format_ == "jsonl":
         for one in listed:
-            output.out(msgspec.json.encode(one) + b"\n")
+            output.json_line(one)
     elif listed:
         columns = ("id", "name", "scopes", "created", "last used", "revoked")
         rows = (
@@ -82,17 +82,22 @@ def list_(
         )
         output.table(columns, rows, wide=("name",))
     elif missing_database(config) is None:
-        output.say("no tokens yet; type: aggregator token create NAME --scope push")
+        output.say("No tokens yet. Create one with `aggregator token create NAME --scope push`.")
 
 
 @token.command()
 def revoke(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME|ID", help="As `aggregator token list` shows it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|ID", help="Revoke the token with this name or id (see `aggregator token list`)."
+        ),
+    ],
 ) -> None:
-    """Let a token open nothing any more, at once.
+    """Revoke a token immediately.
 
-    What came with it stays; its name may be given again.
+    Articles that were pushed with it remain. Its name can be used again.
 
     \b
     Examples:
@@ -103,5 +108,5 @@ def revoke(
 
     settings: Settings = context.obj
     with settings.writing() as (_, database), database.write(durable=True) as connection:
-        gone = run(connection, name, utc_now())
-    output.say(f"revoked {gone.id} ({gone.name})")
+        revoked = run(connection, name, utc_now())
+    output.say(f"revoked {revoked.id} ({revoked.name})")

@@ -1,6 +1,6 @@
-"""The commands below `webhooks`: how those of config.yaml do."""
+"""The commands of `webhooks`: the state of the webhooks in config.yaml."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.config.webhooks import Webhook
 
-webhooks = typer.Typer(help="Webhooks: what is sent where, and what waits.", no_args_is_help=True)
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="As it is called in config.yaml.")]
+webhooks = typer.Typer(help="List, test and resume webhooks.", no_args_is_help=True)
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="Use the webhook with this name in config.yaml.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 @webhooks.command(name="list")
-def list_(
-    context: typer.Context,
-    format_: Annotated[Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl")] = "table",
-) -> None:
-    """Every webhook, how it does, and what waits.
+def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> None:
+    """List all webhooks with their state and their deliveries.
 
-    Deliveries that were made or given up more than two weeks ago are not counted.
+    Deliveries that were completed or given up more than two weeks ago are not counted.
 
     \b
     Examples:
@@ -48,7 +45,7 @@ def list_(
             values = msgspec.to_builtins(one)
             row = values.pop("row")
             shown = {name: row[name] for name in _SHOWN}
-            output.out(msgspec.json.encode(shown | values) + b"\n")
+            output.json_line(shown | values)
     elif listed:
         columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
         rows = (
@@ -60,9 +57,9 @@ def list_(
         )  # fmt: skip
         output.table(columns, rows, wide=("problem",))
     elif config.webhooks:
-        output.say("none has begun yet; `aggregator run` takes them up")
+        output.say("No webhook is active yet. Start the daemon with `aggregator run`.")
     else:
-        output.say("no webhooks; `webhooks:` in config.yaml names them")
+        output.say("No webhooks. Add them under `webhooks:` in config.yaml.")
 
 
 _SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
@@ -70,9 +67,10 @@ _SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at",
 
 @webhooks.command()
 def test(context: typer.Context, name: _Name) -> None:
-    """Send a request that says nothing, to try the way.
+    """Send a test request to a webhook.
 
-    Its type is "test"; it is signed like all others, and not tried again. Ends with 1 where it was not taken.
+    Its type is "test". It is signed like all requests and not repeated. The exit code is 1 if it was not
+    accepted.
 
     \b
     Examples:
@@ -83,9 +81,9 @@ def test(context: typer.Context, name: _Name) -> None:
 
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.webhook_post import host_of
-    from aggregator.web.webhooks.from_config import poster_of
     from aggregator.web.webhooks.payload import trial_body
     from aggregator.web.webhooks.sender import send
+    from aggregator.web.webhooks.threads import poster_of
 
     settings: Settings = context.obj
     config = settings.load()
@@ -97,14 +95,15 @@ def test(context: typer.Context, name: _Name) -> None:
     if not posted.is_accepted:
         raise AggregatorError(f"{host_of(webhook.url)}: {posted.problem}")
     milliseconds = (time.monotonic() - began) * 1000
-    output.say(f"{host_of(webhook.url)} took it: {posted.status}, {milliseconds:.0f} ms")
+    output.say(f"{host_of(webhook.url)} accepted it: {posted.status}, {milliseconds:.0f} ms")
 
 
 @webhooks.command()
 def resume(context: typer.Context, name: _Name) -> None:
-    """Send what waits now, not at its time.
+    """Send the waiting deliveries of a webhook now.
 
-    Also where the receiver had said that it is gone (410). The running daemon sees it within half a minute.
+    This also resumes a webhook that was stopped because its receiver answered 410 (Gone). A running daemon
+    sends within half a minute.
 
     \b
     Examples:
@@ -117,23 +116,23 @@ def resume(context: typer.Context, name: _Name) -> None:
     with settings.writing() as (config, database):
         _webhook(config, name)
         with database.write() as connection:
-            known = outbox.resume(connection, name, utc_now())
+            is_known = outbox.resume(connection, name, utc_now())
             waiting = {one.row.name: one.waiting for one in outbox.webhook_stats(connection)}
     number = waiting.get(name, 0)
-    if not known:
-        output.say(f"{name} has not begun yet; `aggregator run` takes it up")
+    if not is_known:
+        output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
         waits = counted(number, "delivery waits", "deliveries wait")
-        output.say(f"{name}: {waits}; the running daemon sends within half a minute")
+        output.say(f"{name}: {waits}; a running daemon sends within half a minute")
     else:
-        output.say(f"{name}: nothing waits")
+        output.say(f"{name}: no deliveries are waiting")
 
 
 def _webhook(config: "Config", name: str) -> "Webhook":
     from aggregator.config.webhooks import webhooks_from
 
-    found = {webhook.name: webhook for webhook in webhooks_from(config)}
-    if name not in found:
-        known = ", ".join(sorted(found)) or "none"
-        raise UsageError(f"there is no webhook {name[:40]!r}; config.yaml has: {known}")
-    return found[name]
+    by_name = {webhook.name: webhook for webhook in webhooks_from(config)}
+    if name not in by_name:
+        names = ", ".join(sorted(by_name)) or "none"
+        raise UsageError(f"there is no webhook {name[:40]!r}; config.yaml has: {names}")
+    return by_name[name]

@@ -5,22 +5,37 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server that listens on `host` can be reached from this machine alone."""
+    """Whether `host` is a loopback address or `localhost`: only this machine connects from it or to it."""
     address = ip_address_of(host)
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
-def is_owner_on_loopback(*, public_url: str, allowed_hosts: tuple[str, ...], is_set: bool) -> bool:
+def is_owner_on_loopback(
+    *,
+    host: str,
+    public_url: str,
+    allowed_hosts: tuple[str, ...],
+    trusted_proxies: tuple[str, ...],
+    setting: bool | None,
+) -> bool:
     """Whether a request from loopback that shows no proxy is the owner's.
 
-    Not where `public_url` or `allowed_hosts` name anything but loopback: then a proxy is likely in front, and
-    one that adds no header makes every stranger's request look like this machine's.
+    `setting` decides. Without one: only where nothing else names a proxy or another machine. A proxy in front
+    that adds no header makes every stranger's request look like this machine's.
     """
-    if is_set:
-        return True
-    if public_url and not is_loopback(urlsplit(public_url).hostname or ""):
-        return False
-    return all(is_loopback(name) for name in allowed_hosts)
+    if setting is not None:
+        return setting
+    names = [host, *allowed_hosts, *([urlsplit(public_url).hostname or ""] if public_url else ())]
+    return not trusted_proxies and all(is_loopback(name) for name in names)
+
+
+def loopback_owner_notice(host: str, port: int) -> str:
+    """What the log and the doctor say where `is_owner_on_loopback`."""
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return (
+        f"anyone who can connect to {address}, including through a reverse proxy that sends no forwarding "
+        "header, is the owner and reads whole articles without a token"
+    )
 
 
 def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,8 +1,7 @@
-"""config.yaml as a file: its text, its lines, and the words for what is wrong in it.
+"""Read config.yaml and report its mistakes with their lines.
 
-Reading reports every mistake at once, each as `config.yaml:LINE: KEY: what is wrong`. Unknown keys are
-refused. YAML is read by the rules of YAML 1.2's core schema: `no`, `on` and `1:30` stay the words they look
-like.
+All mistakes are reported together, each as `config.yaml:LINE: KEY: message`. Unknown keys are mistakes. The
+file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` are strings.
 """
 
 import os
@@ -11,11 +10,12 @@ from collections.abc import Mapping
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from aggregator.config.messages import meant
 from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
     DATABASE_VARIABLE,
@@ -24,14 +24,30 @@ from aggregator.config.settings import (
 )
 from aggregator.model.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 KeyPath = tuple[str | int, ...]
-_DEEPEST = 4  # keys below each other in config.yaml
-_MOST_VALUES = 1_000_000  # what aliases stand for counted in; a file of 10,000 sources has 100,000
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases keep none of them
+_MAX_DEPTH = 4  # nested keys in config.yaml
+_MAX_VALUES = 1_000_000  # with every alias expanded; a file of 10,000 sources has 100,000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
+_RENAMED_KEYS = {"rules": "tuning"}
+_OTHER_WORDS = {
+    "url": "feed",
+    "address": "feed",
+    "path": "folder",
+    "directory": "folder",
+    "category": "group",
+}
+_EXPECTED = {
+    "string_type": "give text",
+    "int_type": "give a whole number",
+    "bool_type": "give true or false",
+}
 
 
 def shipped_config_text() -> str:
-    """The config.yaml that comes with the program, for a checkout and for an installed wheel."""
+    """Return the shipped config.yaml, from a checkout or from an installed wheel."""
     installed = files("aggregator").joinpath("_shipped", "config.yaml")
     if installed.is_file():
         return installed.read_text(encoding="utf-8")
@@ -39,16 +55,16 @@ def shipped_config_text() -> str:
 
 
 def starting_config_text() -> str:
-    """The shipped config.yaml for an installation elsewhere: without the samples in the checkout."""
+    """Return the shipped config.yaml without the sample articles, which only a checkout has."""
     before, _, samples = shipped_config_text().partition("  # The samples ")
     return before + samples.partition("\n\n")[2]
 
 
 def load(path: Path | None, *, database: str | None = None) -> Config:
-    """The configuration of `path`; of ./config.yaml if that is there; else the shipped one without sources.
+    """Read the configuration at `path`, else at ./config.yaml where it exists, else use the defaults.
 
-    `database` (from the command line) goes before file and environment, relative to the current folder.
-    Raises ConfigError with one line for every mistake.
+    `database` (from the command line) takes precedence over the file and the environment; a relative path in
+    it refers to the current folder. Raises ConfigError with one line for every mistake.
     """
     if path is None and Path("config.yaml").is_file():
         path = Path("config.yaml")
@@ -58,8 +74,10 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
     else:
         try:
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: cannot be read: {error}") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: this is not UTF-8 text") from error
         values, lines = _parse(text, path.name)
         config = _checked(values, lines, path.name)
         config = config.read_from(path)
@@ -75,9 +93,9 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
 
 
 def lines_of(config: Config) -> dict[KeyPath, int]:
-    """The line of each key in the file of `config`, as it is now; {} where it cannot be read.
+    """Return the line of each key in the present file of `config`; {} where it cannot be read.
 
-    A key is named with those above it; a number (from 0) is a place in a list.
+    A key is given as the path of keys that leads to it; a number (from 0) is an index of a list.
     """
     if config.file is None:
         return {}
@@ -88,24 +106,24 @@ def lines_of(config: Config) -> dict[KeyPath, int]:
 
 
 def located(error: ConfigError, lines: Mapping[KeyPath, int], name: str) -> ConfigError:
-    """Each line of `error`, which begins with a dotted key, with the line where that key stands; sorted."""
-    found = []
-    for words in str(error).splitlines():
-        parts = words.split(":")[0].split(".")
+    """Prefix each line of `error`, which begins with a dotted key, with the line of that key; sort them."""
+    messages = []
+    for message in str(error).splitlines():
+        parts = message.split(":")[0].split(".")
         path = tuple(int(part) if part.isdecimal() else part for part in parts)
         line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
-        found.append((line or 0, words if line is None else f"{name}:{line}: {words}"))
-    return ConfigError("\n".join(words for _, words in sorted(found)))
+        messages.append((line or 0, message if line is None else f"{name}:{line}: {message}"))
+    return ConfigError("\n".join(message for _, message in sorted(messages)))
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """YAML 1.2's core schema: true/false, decimal numbers and null; everything else is text."""
+    """The core schema of YAML 1.2: true, false, null and decimal numbers; everything else is a string."""
 
-    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - none of SafeLoader's; typed as there
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the class attribute of SafeLoader
 
 
 def _whole_number(loader: _CoreLoader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))  # SafeLoader's own reads 010 as 8
+    return int(loader.construct_scalar(node))  # SafeLoader reads 010 as octal
 
 
 _RESOLVED = {
@@ -127,7 +145,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         loader = _CoreLoader(text)
         node = loader.get_single_node()
         if node is not None:
-            _refuse_too_much(node, name)
+            _check_size(node, name)
         values = {} if node is None else loader.construct_document(node)
     except RecursionError as error:
         raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
@@ -140,7 +158,8 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         if loader is not None:
             loader.dispose()
     if not isinstance(values, dict):
-        raise ConfigError(f"{name}:1: expected `key: value` lines, found {type(values).__name__}")
+        found = "a list" if isinstance(values, list) else "a single value"
+        raise ConfigError(f"{name}:1: expected `key: value` lines, found {found}")
     lines: dict[KeyPath, int] = {}
     if node is not None:
         mistakes: list[str] = []
@@ -150,45 +169,45 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     return {key: value for key, value in values.items() if value is not None}, lines
 
 
-def _refuse_too_much(root: yaml.Node, name: str) -> None:
-    """Raises ConfigError where aliases stand for so many values that they would fill the memory."""
-    sizes: dict[int, int] = {}  # of nodes that are counted; one that is being counted holds itself: 0
+def _check_size(root: yaml.Node, name: str) -> None:
+    """Raise ConfigError where expanded aliases would fill the memory."""
+    sizes: dict[int, int] = {}  # by id of a node; 0 while it is being counted, for an alias inside itself
 
     def size(node: yaml.Node) -> int:
-        known = sizes.get(id(node))
-        if known is None:
+        count = sizes.get(id(node))
+        if count is None:
             sizes[id(node)] = 0
-            below = () if isinstance(node, yaml.ScalarNode) else node.value
+            children = () if isinstance(node, yaml.ScalarNode) else node.value
             if isinstance(node, yaml.MappingNode):
-                below = chain.from_iterable(below)
-            known = sizes[id(node)] = 1 + sum(map(size, below))
-        return known
+                children = chain.from_iterable(children)
+            count = sizes[id(node)] = 1 + sum(map(size, children))
+        return count
 
-    if size(root) > _MOST_VALUES:
-        raise ConfigError(f"{name}:1: there are more than {_MOST_VALUES:,} values, counting each alias (*)")
+    if size(root) > _MAX_VALUES:
+        raise ConfigError(f"{name}:1: there are more than {_MAX_VALUES:,} values, counting each alias (*)")
 
 
 def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:
-    """Where every key stands, and what YAML itself lets pass.
+    """Collect the line of every key, and the mistakes that YAML permits.
 
-    Of two equal keys the last would win in silence; a text with a control character cannot be stored.
+    These are a repeated key, of which YAML silently uses the last, and a control character in a text.
     """
     lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.ScalarNode) and _NO_TEXT.search(node.value):
-        dotted = _NO_TEXT.sub("?", ".".join(map(str, path)))
+    if isinstance(node, yaml.ScalarNode) and _CONTROL.search(node.value):
+        dotted = _CONTROL.sub("?", ".".join(map(str, path)))
         mistakes.append(f"{node.start_mark.line + 1}: {dotted}: there is a control character in it")
-    if len(path) > _DEEPEST:
-        return  # nothing of ours is so deep; an alias may hold itself
+    if len(path) > _MAX_DEPTH:
+        return  # no key of ours is so deep; an alias may contain itself
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            place = (*path, key.value)
-            _note_lines(key, place, {}, mistakes)
-            if place in lines:
+            below = (*path, key.value)
+            _note_lines(key, below, {}, mistakes)
+            if below in lines:
                 mistakes.append(
-                    f"{key.start_mark.line + 1}: {key.value}: stands twice, first in line {lines[place]}"
+                    f"{key.start_mark.line + 1}: {key.value}: repeated; it is first in line {lines[below]}"
                 )
-            lines[place] = key.start_mark.line + 1
-            _note_lines(value, place, lines, mistakes)
+            lines[below] = key.start_mark.line + 1
+            _note_lines(value, below, lines, mistakes)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             _note_lines(item, (*path, number), lines, mistakes)
@@ -199,31 +218,81 @@ def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Co
         return Config.model_validate(_tuples(values))
     except RecursionError as error:
         raise ConfigError(
-            f"{name}:1: nested without end; does an alias (*) stand inside what it names?"
+            f"{name}:1: nested without end; an alias (*) may be inside the value that it names"
         ) from error
     except ValidationError as error:
         problems = []
         for detail in error.errors():
-            path = tuple(part for part in detail["loc"] if isinstance(part, str | int))
-            known = next(path[:end] for end in range(len(path), -1, -1) if path[:end] in lines)
+            path = tuple(part for part in detail["loc"] if isinstance(part, str | int) and part != "[key]")
+            if "[key]" in detail["loc"]:  # of a number or boolean, which `lines` has as it is typed
+                path = (*path[:-1], str(path[-1]))
+            line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
             dotted = ".".join(str(part) for part in path)
-            words = f"{name}:{lines[known]}: {dotted}: {_error_text(detail['type'], detail['msg'])}"
-            problems.append((lines[known], words))
-        raise ConfigError("\n".join(words for _, words in sorted(problems))) from error
+            problems.append((line, f"{name}:{line}: {dotted}: {_error_text(path, detail)}"))
+        raise ConfigError("\n".join(message for _, message in sorted(problems))) from error
 
 
-def _error_text(kind: str, message: str) -> str:
+def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
+    """Describe a mistake that pydantic found in one short sentence."""
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return "there is no such key"
-    if kind == "tuple_type":
-        return "give a list: a line with a dash for each, or [a, b]"
+        return _unknown_key_text(path)
+    if kind == "missing":
+        return "this key is required"
+    if kind in ("literal_error", "greater_than_equal", "less_than_equal", "string_too_long"):
+        return _limit_text(path, kind, context)
+    if kind == "string_too_short":
+        return "give at least one character"
+    if kind == "invalid_key" or "[key]" in detail["loc"]:
+        return "put the key in quotes"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "give text: put the value in quotes"
     if kind in ("model_type", "dict_type"):
         return "give `key: value` lines below it"
-    return message.removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "tuple_type":
+        return "give a list: a line with a dash for each, or [a, b]"
+    if value is None:
+        return "it has no value: give one, or remove the key"
+    return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))
+
+
+def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        return "choose " + str(context["expected"]).replace("'", "")
+    if kind == "greater_than_equal":
+        return f"give at least {context['ge']}"
+    if kind == "string_too_long":
+        return f"give at most {context['max_length']} characters"
+    most = context["le"]
+    if path[-1] in ("interval", "host_gap"):  # durations, in seconds
+        return f"give at most {most // 86_400}d"
+    return f"give at most {most}"
+
+
+def _unknown_key_text(path: KeyPath) -> str:
+    key = str(path[-1])
+    if path == (key,) and key in _RENAMED_KEYS:
+        return f"`{key}` is now `{_RENAMED_KEYS[key]}`"
+    known = _known_keys(path[:-1])
+    other = _OTHER_WORDS.get(key, "")
+    return f"there is no such key{meant(other if other in known else key, known)}"
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    """Return the keys of the section at `path`."""
+    kind: Any = Config
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(part)].annotation
+        else:  # a list or a mapping of sections
+            kind = next(one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel))
+    return list(kind.model_fields)
 
 
 def _tuples(value: Any) -> Any:
-    """Lists as tuples: the models are frozen and strict."""
+    """Convert lists to tuples, as the frozen and strict models require."""
     if isinstance(value, dict):
         return {key: _tuples(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,12 +1,12 @@
-"""How a number is said with what it counts.
+"""Redaction of secrets in messages, counts with units, and names that were probably meant.
 
-Words that may be shown: secrets in them become `***`.
-
-Known by their shape, wherever they stand: the name and password in an address, the values of query parameters
-that are called like keys, our own tokens and signing keys, and what an Authorization header carries.
+Secrets are recognized by their form: the name and password in a URL, the values of query parameters with the
+names of keys, our own tokens and signing keys, and the credentials of an Authorization header.
 """
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}@")
@@ -17,23 +17,29 @@ _PARAMETER = re.compile(
 _OURS = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
-_SIGNS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # without one, nothing to look for
+_HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # every secret has one of these
 
 
-def _kept(match: re.Match[str]) -> str:
+def _hidden(match: re.Match[str]) -> str:
     return match[1] + _HIDDEN
 
 
 def redact(text: str) -> str:
-    """`text` with what must not be read by others taken out; mostly the same string."""
-    if not _SIGNS.search(text):
+    """Return `text` with each secret replaced by `***`."""
+    if not _HINTS.search(text):
         return text
     text = _ADDRESS.sub(rf"\1{_HIDDEN}@", text)
     for pattern in (_HEADER, _BEARER, _PARAMETER, _OURS):
-        text = pattern.sub(_kept, text)
+        text = pattern.sub(_hidden, text)
     return text
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 article`, `4 articles`, `1,204 articles`."""
+    """Return `1 article`, `4 articles`, `1,204 articles`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def meant(typed: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" with the name most like `typed`; "" if none is."""
+    similar = get_close_matches(typed, list(known), 1)
+    return f"; did you mean `{similar[0]}`?" if similar else ""

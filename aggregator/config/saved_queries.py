@@ -1,7 +1,4 @@
-"""Saved queries: filters that have a name in config.yaml, for feeds, the command line and webhooks.
-
-Also how people write a point in time. Nothing here asks a clock: `now` is always an argument.
-"""
+"""Saved queries, which are named filters in config.yaml, and the notation of times in filters."""
 
 import datetime as dt
 import re
@@ -11,7 +8,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-RESERVED_NAMES = frozenset({"stories", "updates"})  # feeds that are always there
+RESERVED_NAMES = frozenset({"stories", "updates"})  # names of built-in feeds
 
 _AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -19,10 +16,10 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
-    """What config.yaml says of one query. Empty is as good as not given.
+    """One query of config.yaml. Empty fields do not restrict.
 
-    `since` and `until` stay as written: "24h" means another moment every time it is asked. `title`, `items`
-    and `link` are of its feeds; None takes what `publish` and `feeds` say.
+    `since` and `until` stay as written, since "24h" is relative to each request. `title`, `items` and `link`
+    are for its feeds; None uses the settings of `publish` and `feeds`.
     """
 
     name: str
@@ -38,8 +35,8 @@ class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
     items: int | None = None
     link: str | None = None  # "story" or "article"
 
-    def wanted(self, now: dt.datetime, limit: int) -> StoryFilter:
-        """The stories that it means now. Raises UsageError for a time that is none."""
+    def story_filter(self, now: dt.datetime, limit: int) -> StoryFilter:
+        """Return the filter at the time `now`. Raises UsageError for an invalid time."""
         return StoryFilter(
             query=self.query,
             since=parse_moment(self.since, now) if self.since else None,
@@ -54,17 +51,17 @@ class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
 
 
 def is_query_name(name: str) -> bool:
-    """Whether a query may be called so: it stands in addresses and in file names."""
+    """Whether `name` can name a query: names are used in URLs and file names."""
     return bool(_NAME.fullmatch(name)) and name.lower() not in RESERVED_NAMES
 
 
 def is_relative(text: str) -> bool:
-    """Whether a point in time as written means another moment a minute later: "24h"."""
+    """Whether a time is relative to now, like "24h"."""
     return bool(_AGO.fullmatch(text.strip()))
 
 
 def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
-    """A point in time: `24h`, `7d`, `90m`, `2w` (before `now`), a date, or an RFC 3339 time; UTC if no zone.
+    """Parse `24h`, `7d`, `90m` or `2w` (before `now`), a date, or an RFC 3339 time, in UTC if it has no zone.
 
     Raises UsageError for anything else.
     """
@@ -78,7 +75,7 @@ def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
 
 
 def parse_end(value: str, now: dt.datetime) -> dt.datetime:
-    """As `parse_moment`; a date as an end means the end of that day."""
+    """Parse like `parse_moment`; a date is the end of that day."""
     moment = parse_moment(value, now)
     if not _DATE.fullmatch(value.strip()):
         return moment

@@ -1,6 +1,6 @@
-"""What users choose: the sections of config.yaml, which config/loader.py reads.
+"""The settings of config.yaml, which config/loader.py reads.
 
-The database may come from the environment (AGGREGATOR_DATABASE, AGGREGATOR_DATABASE_FILE).
+AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precedence over `database`.
 """
 
 import datetime as dt
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from aggregator.config.hosts import is_loopback
 from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.config.webhook_signature import signing_key
@@ -35,42 +36,55 @@ from aggregator.model.errors import ConfigError, UsageError
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
-_LONGEST_DAYS = 36_500  # of a duration: a hundred years, so that any can be taken from today
+_MAX_DAYS = 36_500  # of a duration: a hundred years, so that it can be subtracted from today
 LONGEST_INTERVAL_DAYS = 365
 _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 _SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
-# A folder in the format of model2vec, and the bytes at both ends of a file that tell models apart.
-_MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-_ENDS = 1 << 20
-_LOADING = 4  # times a model's size that a worker may take more, and seconds more that its jobs may take
-_LOADING_SECONDS = 30.0
-_ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # whether a text is a time does not depend on the clock
+_MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")  # of a model2vec folder
+_HASHED_BYTES = 1 << 20  # at each end of a model file
+_LOADING_FACTOR = 4  # times a model's size that a worker may use in addition
+_LOADING_SECONDS = 30.0  # added to the deadline of a job
+_ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # for a syntax check, which does not depend on the time
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(text: str) -> int:
-    """`90s`, `15m`, `6h` or `2d` in seconds. Raises ValueError for anything else."""
+    """Parse `90s`, `15m`, `6h` or `2d` to seconds. Raises ValueError for anything else."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def bounded_seconds(text: str, most_days: int = _LONGEST_DAYS) -> int:
-    """As `seconds`, of what is configured. Raises ValueError past `most_days`, too."""
-    found = seconds(text)
-    if found > most_days * _SECONDS["d"]:
+def bounded_seconds(text: str, most_days: int = _MAX_DAYS) -> int:
+    """Parse like `seconds`. Raises ValueError for more than `most_days`, too."""
+    value = seconds(text)
+    if value > most_days * _SECONDS["d"]:
         raise ValueError(f"give at most {most_days}d")
-    return found
+    return value
 
 
 def expanded(text: str) -> Path:
-    """A path as typed, `~` replaced. Raises ConfigError for the home folder of a user who does not exist."""
+    """Return a path with `~` expanded. Raises ConfigError for the home folder of an unknown user."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"{text}: there is no such home folder") from error
+
+
+def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `value`. Raises ValueError if one is not an IP network."""
+    for network in value:
+        try:
+            wide = ip_network(network, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{network} is not a network, such as 192.168.1.0/24") from error
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ValueError(f"{network} has host bits set; give {wide}") from error
+    return value
 
 
 class _Part(BaseModel):
@@ -86,16 +100,14 @@ class ServerConfig(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
-    owner_on_loopback: bool = False
+    owner_on_loopback: bool | None = None
     trusted_proxies: tuple[str, ...] = ()
     requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network)
-        return value
+        return _checked_networks(value)
 
 
 class PublishConfig(_Part):
@@ -110,7 +122,7 @@ Bump = Literal["report", "headline", "correction"]
 
 
 class FeedsConfig(_Part):
-    """`bump`: what puts a story first again."""
+    """The section `feeds`. `bump`: which changes move a story to the top."""
 
     link: Literal["story", "article"] = "story"
     items: int = Field(default=100, ge=1, le=1000)
@@ -118,7 +130,7 @@ class FeedsConfig(_Part):
 
 
 class QueryConfig(_Part):
-    """A query with a name; its keys are the filters of the command line, and three for its feeds."""
+    """A saved query: the filters of the command line, and three settings of its feeds."""
 
     title: str | None = None
     query: str = ""
@@ -144,7 +156,7 @@ class QueryConfig(_Part):
 
 
 class _Timed(_Part):
-    """Parts with durations: text like `15m` in the file, seconds in the program."""
+    """A section with durations: text like `15m` in the file, seconds in the program."""
 
     @staticmethod
     def _as_seconds(value: object) -> int:
@@ -154,7 +166,7 @@ class _Timed(_Part):
 
     @field_serializer("interval", "host_gap", when_used="json", check_fields=False)
     def _as_typed(self, value: int | None) -> str | None:
-        """`config show` prints what the file may hold."""
+        """Print a duration in the syntax of the file, for `config show`."""
         if value is None:
             return None
         unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
@@ -186,9 +198,7 @@ class FetchConfig(_Timed):
     @field_validator("allow_private")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            ip_network(network)
-        return value
+        return _checked_networks(value)
 
     @field_validator("allow_private_links", mode="before")
     @classmethod
@@ -218,7 +228,7 @@ class FoldersConfig(_Timed):
 
 
 class BackupConfig(_Timed):
-    """`every` is None where none are made."""
+    """The section `backup`. `every` is in seconds, None for no backups."""
 
     every: int | None = 86_400
     keep: int = Field(default=7, ge=1, le=1000)
@@ -244,7 +254,7 @@ _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 class RetentionConfig(_Part):
-    """How long what is kept; ages in seconds, None for ever."""
+    """The section `retention`. Ages in seconds, None for no limit."""
 
     compress_after: int | None = 30 * 86_400
     text_after: int | None = None
@@ -270,7 +280,7 @@ class RetentionConfig(_Part):
 
     @field_serializer(*_AGES, when_used="json")
     def _age_as_typed(self, value: int | None) -> str:
-        """`config show` prints what the file may hold."""
+        """Print a duration in the syntax of the file, for `config show`."""
         if value is None:
             return "never"
         unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
@@ -285,7 +295,9 @@ class RetentionConfig(_Part):
         never = float("inf")
         ages = [never if age is None else age for age in (self.text_after, self.stories_after)]
         if ages[1] < ages[0] and self.text_after is not None:
-            raise ValueError("stories_after: texts go before stories, so give an age above text_after")
+            raise ValueError(
+                "stories_after: texts are deleted before stories, so give an age above text_after"
+            )
         return self
 
 
@@ -302,23 +314,18 @@ class WorkConfig(_Part):
 
     @property
     def is_in_the_clear(self) -> bool:
-        """Whether jobs go without TLS to a Dask scheduler that others than this machine may reach."""
+        """Whether jobs are sent without TLS to a Dask scheduler on another machine."""
         parts = urlsplit(self.executor)
-        if parts.scheme != "dask":
-            return False
-        try:
-            return not ip_address(parts.hostname or "").is_loopback
-        except ValueError:
-            return parts.hostname != "localhost"
+        return parts.scheme == "dask" and not is_loopback(parts.hostname or "")
 
     @property
     def worker_count(self) -> int:
-        """As chosen; 0 means one for each processor, at most four."""
+        """The number of workers; for `workers: 0` that of the processors, at most four."""
         return self.workers or min(4, os.cpu_count() or 1)
 
 
 class GroupingConfig(_Part):
-    """Whether stories are told across languages, and by what."""
+    """The section `grouping`: whether and how articles in different languages share stories."""
 
     across_languages: Literal["off", "names", "vectors"] = "off"
     vectors: str | None = None
@@ -346,7 +353,7 @@ class SourceConfig(_Timed):
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
         if value is not None and value not in available_timezones():
-            raise ValueError("not a time zone's name; they look like Europe/Berlin")
+            raise ValueError("not the name of a time zone, like Europe/Berlin")
         return value
 
     @model_validator(mode="after")
@@ -354,7 +361,7 @@ class SourceConfig(_Timed):
         if (self.feed is None) == (self.folder is None):
             raise ValueError("give exactly one of `feed:` (an address) and `folder:` (a path)")
         if self.feed is not None and not re.match(r"https?://[^/\s]", self.feed, re.IGNORECASE):
-            raise ValueError("feed: this is no http or https address")
+            raise ValueError("feed: this is not an http or https address")
         return self
 
 
@@ -363,7 +370,7 @@ _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
 
 
 class WebhookConfig(_Part):
-    """Where changes of stories are sent. Neither the secret nor the address beyond its host is ever shown."""
+    """Where changes of stories are sent. Of the URL only the host is shown, of the secret nothing."""
 
     name: str
     url: SecretStr
@@ -408,7 +415,7 @@ class WebhookConfig(_Part):
 
 
 class Config(_Part):
-    """All that users choose. `base` is the folder that relative paths refer to."""
+    """The whole configuration. Relative paths refer to the folder `base`."""
 
     database: str | None = None
     public_url: str | None = None
@@ -426,7 +433,7 @@ class Config(_Part):
     queries: dict[str, QueryConfig] = {}
     webhooks: tuple[WebhookConfig, ...] = ()
     families: dict[str, tuple[str, ...]] = {}
-    rules: dict[str, dict[str, Any]] = {}
+    tuning: dict[str, dict[str, Any]] = {}
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
@@ -448,13 +455,13 @@ class Config(_Part):
         cls, value: tuple[WebhookConfig, ...], info: ValidationInfo
     ) -> tuple[WebhookConfig, ...]:
         names = [webhook.name for webhook in value]
-        queries = info.data.get("queries")  # absent where it has mistakes of its own
+        queries = info.data.get("queries")  # absent where it is invalid itself
         for webhook in value:
             if names.count(webhook.name) > 1:
-                raise ValueError(f"two are called {webhook.name!r}")
+                raise ValueError(f"two have the name {webhook.name!r}")
             if webhook.query is not None and queries is not None and webhook.query not in queries:
                 raise ValueError(
-                    f"{webhook.name!r} asks for the query {webhook.query!r}; `queries:` has none so called"
+                    f"{webhook.name!r} uses the query {webhook.query!r}, which `queries:` does not have"
                 )
         return value
 
@@ -463,7 +470,7 @@ class Config(_Part):
         return self._base
 
     def saved_query(self, name: str) -> SavedQuery:
-        """The query of that name. Raises UsageError where there is none."""
+        """Return the query of that name. Raises UsageError where there is none."""
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UsageError(f"there is no saved query {name[:40]!r}; config.yaml has: {known}")
@@ -471,7 +478,7 @@ class Config(_Part):
 
     @property
     def saved_queries(self) -> tuple[SavedQuery, ...]:
-        """All of them, in the order of the file."""
+        """All saved queries, in the order of the file."""
         return tuple(self.saved_query(name) for name in self.queries)
 
     @property
@@ -480,16 +487,16 @@ class Config(_Part):
         return self._file
 
     def read_from(self, path: Path) -> "Config":
-        """The same, as what the file at `path` says."""
+        """Return this configuration as read from the file at `path`."""
         config = self.model_copy()
         config._base, config._file = path.absolute().parent, path.absolute()
         return config
 
     @property
     def database_url(self) -> str:
-        """An SQLAlchemy address. A relative SQLite file is meant from the configuration's folder.
+        """The SQLAlchemy URL of the database. A relative SQLite path refers to the folder `base`.
 
-        Raises ConfigError for an address of another kind, and where the file that should hold it holds none.
+        Raises ConfigError for an unsupported URL, and where AGGREGATOR_DATABASE_FILE cannot be read.
         """
         given = os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
         if given is None:
@@ -499,54 +506,54 @@ class Config(_Part):
 
     @property
     def effective_tuning(self) -> Tuning:
-        """The rules in force, with what `grouping` chooses. Raises ConfigError for what cannot be."""
-        chosen = sorted({"mode", "model", "folder"} & set(self.rules.get("across", {})))
+        """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
+        chosen = sorted({"mode", "model", "folder"} & set(self.tuning.get("cross_language", {})))
         if chosen:
-            raise ConfigError(f"rules.across.{chosen[0]}: this is chosen by `grouping:`")
-        all_tuning = effective_tuning(_merge_overrides(self._across_languages(), self.rules))
-        least = float(all_tuning.values("retention")["least_days"]) * _SECONDS["d"]
+            raise ConfigError(f"tuning.cross_language.{chosen[0]}: `grouping:` sets this")
+        all_tuning = effective_tuning(_merge_overrides(self._across_languages(), self.tuning))
+        least = float(all_tuning.values("retention")["min_age_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
             if age is not None and age < least:
                 raise ConfigError(
-                    f"retention.{name}: what is younger than a day would be deleted for good; "
+                    f"retention.{name}: articles younger than a day would be deleted permanently; "
                     "give a day or more, such as 180d"
                 )
         return all_tuning
 
     def _across_languages(self) -> dict[str, dict[str, Any]]:
-        """The rules that follow from `grouping`; {} where it is off."""
-        mode, given = self.grouping.across_languages, self.grouping.vectors
+        """Return the overrides that follow from `grouping`; {} where it is off."""
+        mode, vectors = self.grouping.across_languages, self.grouping.vectors
         if mode == "off":
             return {}
         if mode == "names":
-            return {"across": {"mode": mode}}
-        if given is None:
+            return {"cross_language": {"mode": mode}}
+        if vectors is None:
             raise ConfigError("grouping.vectors: give the folder of a model (docs/operations.md)")
         if find_spec("model2vec") is None:
             raise ConfigError(
                 "grouping.across_languages: vectors need a library that is not installed; "
                 "type: pip install 'model2vec>=0.10,<1'"
             )
-        folder = self.path(given)
+        folder = self.path(vectors)
         model, size = _model_of(folder)
         work: dict[str, Any] = effective_tuning().values("work")
         return {
-            "across": {"mode": mode, "model": model, "folder": str(folder)},
+            "cross_language": {"mode": mode, "model": model, "folder": str(folder)},
             "work": {
-                "memory_extra_bytes": work["memory_extra_bytes"] + _LOADING * size,
+                "memory_extra_bytes": work["memory_extra_bytes"] + _LOADING_FACTOR * size,
                 "parse_deadline_seconds": work["parse_deadline_seconds"] + _LOADING_SECONDS,
             },
         }
 
     def secret_path(self, given: str) -> Path:
-        """Where a secret lies: among what systemd handed over (LoadCredential=), else as `path` says."""
+        """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""
         credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
         is_there = credential.is_absolute() and os.path.isfile(credential)  # noqa: PTH113 - a Path raises
         return credential if is_there else self.path(given)
 
     def path(self, given: str) -> Path:
-        """A path of the file, meant from the file's own folder."""
+        """Resolve a path from the configuration file."""
         return (self._base / expanded(given)).absolute()
 
 
@@ -557,26 +564,26 @@ def _merge_overrides(
 
 
 def _model_of(folder: Path) -> tuple[str, int]:
-    """A hash that tells the model in `folder` from others, and its size in bytes.
+    """Return a hash of the model in `folder`, and its size in bytes.
 
-    Reads the ends of the files only. Raises ConfigError where the folder holds no model: articles that wait
-    for a model which cannot be loaded would be refused one by one.
+    Reads only the ends of the files. Raises ConfigError where the folder has no model, because workers that
+    cannot load it would reject every article.
     """
     digest, size = hashlib.blake2b(digest_size=6), 0
     for name in _MODEL_FILES:
         file = folder / name
         try:
             with file.open("rb") as opened:
-                beginning = opened.read(_ENDS)
+                beginning = opened.read(_HASHED_BYTES)
                 length = opened.seek(0, os.SEEK_END)
-                opened.seek(max(0, length - _ENDS))
+                opened.seek(max(0, length - _HASHED_BYTES))
                 digest.update(f"{name} {length}\n".encode() + beginning + opened.read())
         except OSError as error:
             raise ConfigError(
-                f"grouping.vectors: {folder} is no model: {name} cannot be read: {error.strerror}"
+                f"grouping.vectors: {folder} is not a model: {name} cannot be read: {error.strerror}"
             ) from error
         if not _begins_like(name, beginning, length):
-            raise ConfigError(f"grouping.vectors: {folder} is no model: {name} is not what it is called")
+            raise ConfigError(f"grouping.vectors: {folder} is not a model: {name} has an unknown format")
         size += length
     return digest.hexdigest(), size
 
@@ -589,14 +596,14 @@ def _begins_like(name: str, beginning: bytes, length: int) -> bool:
 
 
 def _database_in_a_file() -> str | None:
-    """The address in the file that AGGREGATOR_DATABASE_FILE names, so that its password is in no list."""
+    """Read the URL from the file AGGREGATOR_DATABASE_FILE, which keeps its password out of process lists."""
     name = os.environ.get(DATABASE_FILE_VARIABLE)
     if not name:
         return None
     try:
         address = Path(name).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} cannot be read: {why}") from error
     if not address or len(address.splitlines()) > 1:
         raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address")
@@ -604,9 +611,9 @@ def _database_in_a_file() -> str | None:
 
 
 def absolute_database_url(given: str, base: Path) -> str:
-    """`given` with a relative SQLite path made absolute and a Postgres address sent to psycopg 3.
+    """Return the SQLAlchemy URL of `given`: SQLite with an absolute path, or PostgreSQL with psycopg 3.
 
-    Raises ConfigError for an address of another kind.
+    Raises ConfigError for anything else.
     """
     if "://" not in given:
         try:

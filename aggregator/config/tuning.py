@@ -1,8 +1,8 @@
-"""The rule book: every constant that decides something, read from the one file `config/tuning.yaml`.
+"""The tuning: the constants that decide, in `config/tuning.yaml` with unit and origin.
 
-What users choose stands in config.yaml; what we measured stands here, each with its unit and its origin.
-config.yaml may override single values under `rules:`. `Tuning.version` is a hash of all that can change a
-decision and is stored beside every decision, so that a replay can be compared.
+config.yaml holds what users choose and may override single constants under `tuning:`. `Tuning.version` is a
+hash of everything that can change a decision. It is stored with every decision, so that decisions made with
+different constants can be distinguished.
 """
 
 import hashlib
@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
+from aggregator.config.messages import meant
 from aggregator.model.errors import ConfigError
 
-# Raised by hand when code (not a constant) changes what is decided for the same input.
+# Raise it by hand when code (not a constant) changes what is decided for the same input.
 DECIDING_CODE_VERSION = 5
 
-# Where something lies decides nothing: what lies there has a hash of its own.
-_PLACES = frozenset({("across", "folder")})
+# Paths have no part in the version: the model in the folder has a hash of its own.
+_PATH_KEYS = frozenset({("cross_language", "folder")})
 
 _LARGEST = 10**12  # of any number; the largest shipped one is 630 million
 
@@ -31,17 +32,17 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
     text = files("aggregator.config").joinpath("tuning.yaml").read_text(encoding="utf-8")
-    all_tuning: dict[str, dict[str, Any]] = yaml.safe_load(text)
-    return all_tuning
+    sections: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return sections
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """The constants in force: the shipped ones with the user's overrides laid over them."""
+    """The constants in force: the shipped ones, replaced by the user's overrides."""
 
     overrides: dict[str, dict[str, Any]] = {}
 
     def section(self, name: str, shape: type[Section]) -> Section:
-        """The section `name` as the room's own frozen Struct.
+        """Return the section `name` as the struct `shape`.
 
         Raises ConfigError for an override that does not exist or has the wrong type.
         """
@@ -49,79 +50,83 @@ class Tuning(msgspec.Struct, frozen=True):
         for key, value in self.overrides.get(name, {}).items():
             if key not in values:
                 raise ConfigError(
-                    f"rules.{name}.{key}: there is no such rule; see config/tuning.yaml for all of them"
+                    f"tuning.{name}.{key}: there is no such constant in config/tuning.yaml"
+                    f"{meant(key, values)}"
                 )
             values[key] = value
         try:
             return msgspec.convert(values, shape)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"rules.{name}: {error}") from error
+            raise ConfigError(f"tuning.{name}: {error}") from error
 
     def values(self, name: str) -> dict[str, Any]:
-        """The constants of the section `name`, by their names."""
+        """Return the constants of the section `name` by key."""
         return {**_shipped()[name], **self.overrides.get(name, {})}
 
     def to_json(self) -> str:
-        """The overrides as text; `from_json` gives an equal book."""
+        """Return the overrides as JSON, from which `from_json` builds an equal Tuning."""
         return json.dumps(self.overrides, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Tuning":
-        """The book that `to_json` wrote."""
+        """Read what `to_json` wrote."""
         return cls(overrides=json.loads(text))
 
     @property
     def version(self) -> str:
-        """12 hex digits over every constant in force and the version of the deciding code."""
+        """12 hex digits: a hash of every constant in force and of DECIDING_CODE_VERSION."""
         deciding = {
-            name: {key: value for key, value in values.items() if (name, key) not in _PLACES}
+            name: {key: value for key, value in values.items() if (name, key) not in _PATH_KEYS}
             for name, values in self.overrides.items()
         }
         return _version(Tuning(overrides=deciding).to_json())
 
 
 def effective_tuning(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Tuning:
-    """The shipped rules with `overrides` (the `rules:` of config.yaml) checked and laid over them.
+    """Return the shipped constants with `overrides` (`tuning:` of config.yaml) checked and applied.
 
-    Raises ConfigError with a line for every override that does not exist or is of another type.
+    Raises ConfigError with one line for every override that does not exist or has the wrong type.
     """
-    given = {name: dict(values) for name, values in (overrides or {}).items()}
-    mistakes = [mistake for name, values in given.items() for mistake in _mistakes(name, values)]
+    sections = {name: dict(values) for name, values in (overrides or {}).items()}
+    mistakes = [mistake for name, values in sections.items() for mistake in _mistakes(name, values)]
     if mistakes:
         raise ConfigError("\n".join(mistakes))
-    changed = {name: _changed(values, _shipped()[name]) for name, values in given.items()}
+    changed = {name: _changed(values, _shipped()[name]) for name, values in sections.items()}
     return Tuning(overrides={name: values for name, values in changed.items() if values})
 
 
 def _changed(values: Mapping[str, Any], shipped: Mapping[str, Any]) -> dict[str, Any]:
-    """The overrides that change something, in the shipped type: equal rules have equal versions."""
+    """Return the overrides that differ, as the shipped type: equal constants must have equal versions."""
     typed = {key: type(shipped[key])(value) for key, value in values.items()}
     return {key: value for key, value in typed.items() if value != shipped[key]}
 
 
 def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
     if name not in _shipped():
-        return [f"rules.{name}: there is no such section; there are {', '.join(_shipped())}"]
+        return [f"tuning.{name}: there is no such section in config/tuning.yaml{meant(name, _shipped())}"]
     shipped = _shipped()[name]
     mistakes = []
     for key, value in values.items():
         if key not in shipped:
             mistakes.append(
-                f"rules.{name}.{key}: there is no such rule; see config/tuning.yaml for all of them"
+                f"tuning.{name}.{key}: there is no such constant in config/tuning.yaml{meant(key, shipped)}"
             )
-        elif not _is_alike(value, shipped[key]):
-            mistakes.append(f"rules.{name}.{key}: give a value like the shipped {shipped[key]!r}")
+        elif not _is_valid(value, shipped[key]):
+            mistakes.append(f"tuning.{name}.{key}: give a value like the shipped {shipped[key]!r}")
     return mistakes
 
 
-def _is_alike(value: object, shipped: object) -> bool:
-    """Of the same type; a whole number may stand for a fraction, a negative one for 0 or less alone."""
+def _is_valid(value: object, shipped: object) -> bool:
+    """Whether `value` has the type of the shipped one.
+
+    An integer may replace a float. A number may be negative only where the shipped one is not positive.
+    """
     if not isinstance(shipped, int | float) or isinstance(shipped, bool):
         return type(value) is type(shipped)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    is_kind = isinstance(shipped, float) or isinstance(value, int)
-    return is_kind and abs(value) <= _LARGEST and (value >= 0 or shipped <= 0)
+    is_type = isinstance(shipped, float) or isinstance(value, int)
+    return is_type and abs(value) <= _LARGEST and (value >= 0 or shipped <= 0)
 
 
 @cache

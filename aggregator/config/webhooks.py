@@ -1,4 +1,4 @@
-"""The webhooks of config.yaml, with their keys read."""
+"""The webhooks of config.yaml, with decoded keys."""
 
 import datetime as dt
 import hashlib
@@ -10,12 +10,12 @@ from aggregator.config.webhook_signature import signing_key
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 
-_ANY_NUMBER = 2**31 - 2  # a query's own limit is for lists
+_NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where to send what. Its printed form holds neither the address nor the key."""
+    """A webhook. Its repr contains neither the URL nor the key."""
 
     name: str
     url: str = field(repr=False)
@@ -24,41 +24,41 @@ class Webhook:
 
     @property
     def place(self) -> bytes:
-        """By what another address is noticed."""
+        """A hash of the URL, which shows whether the URL changed."""
         return hashlib.sha256(self.url.encode()).digest()
 
-    def wanted(self, now: dt.datetime) -> StoryFilter | None:
-        """Which stories it is told of; None for all."""
-        return None if self.query is None else self.query.wanted(now, _ANY_NUMBER)
+    def story_filter(self, now: dt.datetime) -> StoryFilter | None:
+        """Return the filter of its stories; None for all stories."""
+        return None if self.query is None else self.query.story_filter(now, _NO_LIMIT)
 
 
-_LONGEST_SECRET = 1000  # characters read of a file
+_MAX_SECRET_CHARS = 1000  # read from a file
 
 
 def webhooks_from(config: Config) -> tuple[Webhook, ...]:
-    """All of them, in the order of the file.
+    """Return the webhooks in the order of the file.
 
-    Raises ConfigError for a file of a secret that cannot be read or holds none.
+    Raises ConfigError for a secret file that cannot be read or has no valid secret.
     """
-    return tuple(_webhook(config, number, one) for number, one in enumerate(config.webhooks))
+    return tuple(_webhook(config, index, webhook) for index, webhook in enumerate(config.webhooks))
 
 
-def _webhook(config: Config, number: int, one: WebhookConfig) -> Webhook:
-    query = None if one.query is None else config.saved_query(one.query)
+def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
+    query = None if webhook.query is None else config.saved_query(webhook.query)
     try:
-        key = signing_key(_secret(config, one))
+        key = signing_key(_secret(config, webhook))
     except ConfigError as error:
-        raise ConfigError(f"webhooks.{number}: {one.name}: {error}") from error
-    return Webhook(name=one.name, url=one.url.get_secret_value(), key=key, query=query)
+        raise ConfigError(f"webhooks.{index}: {webhook.name}: {error}") from error
+    return Webhook(name=webhook.name, url=webhook.url.get_secret_value(), key=key, query=query)
 
 
-def _secret(config: Config, one: WebhookConfig) -> str:
-    if one.secret is not None:
-        return one.secret.get_secret_value()
-    path = config.secret_path(one.secret_file or "")
+def _secret(config: Config, webhook: WebhookConfig) -> str:
+    if webhook.secret is not None:
+        return webhook.secret.get_secret_value()
+    path = config.secret_path(webhook.secret_file or "")
     try:
         with path.open(encoding="utf-8") as file:
-            return file.read(_LONGEST_SECRET)
+            return file.read(_MAX_SECRET_CHARS)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"secret_file: {path} cannot be read: {why}") from error

@@ -1,12 +1,12 @@
-"""The daemon: signals, the lock of the writer, the web server, and what it tells systemd.
+"""The daemon: signals, the writer lease, the web server, and messages to systemd.
 
-    main      signals, watchdog (pinged only while all parts get on)
+    main      supervision; pings the watchdog of systemd while all threads make progress
+    signals   handles signals
     web       uvicorn
-    lease     says each two seconds that the writer lives, on Postgres (store/engine/writer_lease.py)
+    lease     renews the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
 
-All that depends on the rest of the configuration is a shift (daemon/runtime.py), which begins and ends
-within it.
-SIGHUP reads the configuration again: one shift ends and the next begins, while lock and web server stay.
+Everything that depends on the rest of the configuration is a Runtime (daemon/runtime.py).
+On SIGHUP one Runtime ends and the next one starts, while the writer lease and the web server stay.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import chain, repeat
+from queue import SimpleQueue
 from types import FrameType
 
 from aggregator.config.messages import counted
@@ -37,19 +38,19 @@ from aggregator.store.engine.writer_lease import open_writer_lease
 
 log = logging.getLogger(__name__)
 
-SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and us, and make passes it on: that is one wish
-STOP_SECONDS = 8.0  # what is under way may end in this time; then it is left (nothing of it is lost)
-HUNG_SECONDS = 0.2  # for a thread to end after all was closed
-BEGIN_SECONDS = (1.0, 2.0, 5.0, 10.0)  # between tries to begin a shift while the database is in trouble
+SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
+STOP_SECONDS = 8.0  # for work under way; then it is abandoned and repeated after the next start
+HUNG_SECONDS = 0.2  # for a thread to end after everything is closed
+START_SECONDS = (1.0, 2.0, 5.0, 10.0)  # between attempts to start a Runtime without its database
 
 
 def end_with_hung_threads(code: int = 0) -> None:
-    """End the process now where a thread waits for a database that hangs: Python would wait for it.
+    """End the process if a thread waits for a database that hangs; Python itself would wait for the thread.
 
-    For the very end: what such a thread does is a transaction that does not happen.
+    To be called last: the transaction of such a thread is not committed.
     """
     ends = time.monotonic() + HUNG_SECONDS
-    for one in threading.enumerate():  # daemon threads too: those of an executor are waited for all the same
+    for one in threading.enumerate():  # daemon threads, too: Python joins those of an executor
         if one is not threading.current_thread():
             one.join(max(0.0, ends - time.monotonic()))
             if one.is_alive():
@@ -70,10 +71,10 @@ class Daemon:
         in_force: Callable[[Config], object] = lambda _config: None,
         has_terminal: Callable[[], bool] | None = None,
     ) -> None:
-        """`again` reads the configuration anew, for SIGHUP; without it that signal changes nothing.
+        """`again` reads the configuration for a reload; the default returns the same one.
 
-        `in_force` is told of one that was taken.
-        `has_terminal`: the daemon was started at a terminal and ends with it; whether that is still there.
+        `in_force` is called with a configuration after it was applied.
+        `has_terminal`: whether the terminal that started the daemon still exists; the daemon ends with it.
         """
         self._config = config
         self._database = database
@@ -83,17 +84,17 @@ class Daemon:
         self._has_terminal = has_terminal or (lambda: True)
         self._last_reload: Reload | None = None
         self._stop = threading.Event()
-        self._asked = threading.Event()  # a signal wants something of the main thread
+        self._requested = threading.Event()  # a stop or a reload
         self._reread = threading.Event()
         self._notifier = Notifier()
         self._lock = open_writer_lease(database, config.effective_tuning, is_standby=True)
-        look_seconds = config.effective_tuning.section("service", ServiceTuning).look_seconds
-        self._look_seconds = min(look_seconds, watchdog_interval_seconds() or look_seconds)
+        check_seconds = config.effective_tuning.section("watchdog", ServiceTuning).check_seconds
+        self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
         self._services = DaemonServices(
             database=database,
             lock=self._lock,
             now=now,
-            look_seconds=self._look_seconds,
+            check_seconds=self._check_seconds,
             arrived=threading.Event(),
             placed=self._count_placed,
             status=self._notify_status,
@@ -104,55 +105,71 @@ class Daemon:
             process=self._process_state,
         )
         self._failed: AggregatorError | None = None
-        self._asked_to_stop = 0.0
+        self._signals: SimpleQueue[int | None] = SimpleQueue()
+        self._stop_requested_at = 0.0  # monotonic
         self._placed = 0  # articles, since the start
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT. Raises AnotherDaemonError where a second daemon has no place.
+        """Run until SIGTERM or SIGINT.
 
-        Where a part of it ends by itself it raises what that raised, or BrokenDaemonError.
+        Raises AnotherDaemonError if another process is the writer of the same SQLite file, BrokenDaemonError
+        or the error of a thread that ended.
         """
         threading.excepthook = self._on_dead_thread
-        for number in (signal.SIGTERM, signal.SIGINT):
+        signals = threading.Thread(target=self._handle_signals, name="signals", daemon=True)
+        signals.start()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             self._take_lock()
             if not self._stop.is_set():
                 self._serve_and_work(Runtime(self._config, self._services))
         finally:
             self._lock.release()
+            self._signals.put(None)
+            signals.join()
         if self._failed is not None:
             raise self._failed
-        log.info("stopped")
+        log.info("stopped", extra={"event": "daemon_stopped"})
 
     def stop(self) -> None:
         """Ask the daemon to end; `run` returns soon after."""
         self._stop.set()
-        self._asked.set()
+        self._requested.set()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stop.is_set():
-            if time.monotonic() - self._asked_to_stop > SAME_SIGNAL_SECONDS:
-                raise SystemExit(1)  # a second wish: at once
-            return
-        self._asked_to_stop = time.monotonic()
-        log.info("%s: stopping", signal.Signals(number).name)
-        self.stop()
+        """Pass a signal on to the thread `signals`.
 
-    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
-        if not self._has_terminal():
-            self._on_signal(number, frame)
-        elif not self._stop.is_set():
-            self._notifier.reloading()  # at once: see ExecReload in the unit
-            self._reread.set()
-            self._asked.set()
+        A handler interrupts the main thread, which may hold the lock of an Event or of a log handler.
+        SimpleQueue.put is re-entrant.
+        """
+        is_same = time.monotonic() - self._stop_requested_at <= SAME_SIGNAL_SECONDS
+        is_reload = number == signal.SIGHUP and self._has_terminal()
+        if self._stop.is_set() and not is_same and not is_reload:
+            raise SystemExit(1)
+        self._signals.put(number)
+
+    def _handle_signals(self) -> None:
+        while (number := self._signals.get()) is not None:
+            if self._stop.is_set():
+                continue
+            if number == signal.SIGHUP and self._has_terminal():
+                self._notifier.reloading()  # at once: see ExecReload in the unit
+                self._reread.set()
+                self._requested.set()
+                continue
+            self._stop_requested_at = time.monotonic()
+            log.info("%s: stopping", signal.Signals(number).name, extra={"event": "stop_requested"})
+            self.stop()
 
     def _take_lock(self) -> None:
-        """Become the writer, or, on a server, stand by: then the shift tries again and again."""
+        """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
         if self._lock.become_writer() or not self._database.is_sqlite:
             return
-        log.info("another process works on the database; waiting for it to give way")
+        log.info(
+            "another process writes to the database; waiting until it ends",
+            extra={"event": "writer_awaited"},
+        )
         if not self._lock.wait_to_become_writer(self._stop) and not self._stop.is_set():
             raise AnotherDaemonError(
                 f"another daemon works on {shown_url(self._database.url)}, or a command that does not give "
@@ -167,58 +184,63 @@ class Daemon:
         try:
             runtime.start()
             url = self._server.start()
-            log.info("listening on %s, stories in %s", url, shown_url(self._database.url))
+            log.info(
+                "listening on %s, stories in %s",
+                url,
+                shown_url(self._database.url),
+                extra={"event": "server_listening"},
+            )
             self._notifier.ready("listening")
             while not self._stop.is_set():
                 if self._reread.is_set():
                     self._read_again()
-                self._supervise(until=self._asked)
+                self._supervise(until=self._requested)
         finally:
             self.stop()
             self._notifier.stopping()
             self._end()
 
     def _supervise(self, *, until: threading.Event, seconds: float | None = None) -> None:
-        """The main thread: sleep, and tell systemd that we get on as long as all of us do.
+        """Sleep, and ping the watchdog of systemd while all threads make progress.
 
-        Returns when `until` is set, or after about so many seconds.
+        Returns when `until` is set, or after about `seconds`.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         while deadline is None or time.monotonic() < deadline:
-            left = self._look_seconds if deadline is None else deadline - time.monotonic()
-            if until.wait(max(0.0, min(self._look_seconds, left))):
+            left = self._check_seconds if deadline is None else deadline - time.monotonic()
+            if until.wait(max(0.0, min(self._check_seconds, left))):
                 return
             if not self._server.is_serving:
-                self._fail(BrokenDaemonError("the web server ended; the log says why"))
+                self._fail(BrokenDaemonError("the web server ended; see the log"))
                 return
             stalled = self._runtime.watchdog.stalled()
             if stalled:
-                log.error("no progress in: %s", ", ".join(stalled))
+                log.error("no progress in: %s", ", ".join(stalled), extra={"event": "threads_stalled"})
             else:
                 self._notifier.watchdog()
 
     # --- reading the configuration again ------------------------------------------------------------------
 
     def _read_again(self) -> None:
-        """Put in force what the configuration says now; where that cannot be, all stays as it was."""
+        """Apply the configuration file; on an error the previous configuration stays."""
         self._reread.clear()
-        self._asked.clear()
+        self._requested.clear()
         if self._stop.is_set():
-            self._asked.set()
+            self._requested.set()
             return
-        log.info("SIGHUP: reading the configuration again")
+        log.info("SIGHUP: reading the configuration again", extra={"event": "config_reload_requested"})
         old = self._runtime
         try:
             config = self._again()
-            words = f"the configuration is in force; {self._changed(config)}"
+            words = f"config reloaded; {self._changed(config)}"
             runtime = Runtime(config, self._services, old)
             self._show(runtime)
-        except Exception as error:  # noqa: BLE001 - whatever a new configuration raises, the old one stays
+        except Exception as error:  # noqa: BLE001 - on any error the previous configuration stays
             self._refuse(error)
             return
-        self._end_shift(old)
+        self._end_runtime(old)
         try:
-            self._begin_shift(runtime)
+            self._start_runtime(runtime)
         except (AnotherDaemonError, DatabaseReplacedError):
             raise
         except Exception as error:  # noqa: BLE001 - as above
@@ -228,59 +250,61 @@ class Daemon:
         if not self._stop.is_set():
             self._last_reload = Reload(at=self._now(), ok=True, words=words)
             self._in_force(config)
-            log.info("%s", words)
+            log.info("%s", words, extra={"event": "config_reloaded"})
             self._config = config
             self._notifier.ready(words)
 
     def _refuse(self, error: Exception) -> None:
-        """Say why the new configuration is not taken."""
+        """Log why the new configuration is not used."""
         is_ours = isinstance(error, AggregatorError)
         lines = str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
         for line in lines:
             log.error(
-                "the configuration is not taken, the old one stays: %s",
+                "config reload failed, keeping the current configuration: %s",
                 line,
                 exc_info=None if is_ours else error,
+                extra={"event": "config_reload_failed"},
             )
-        words = f"the old configuration stays: {lines[0]}"
+        words = f"the previous configuration stays: {lines[0]}"
         self._last_reload = Reload(at=self._now(), ok=False, words=words)
         self._notifier.ready(words)
 
     def _go_back(self, new: Runtime) -> None:
-        """Put the old configuration in force again after the new one could not begin."""
-        self._end_shift(new)
+        """Apply the previous configuration after a start with the new one failed."""
+        self._end_runtime(new)
         runtime = Runtime(self._config, self._services, new)
         try:
             self._show(runtime)
         except AggregatorError as error:
-            log.error("the web server goes on as the new configuration says: %s", error)  # noqa: TRY400 - in words
+            words = "the web server keeps the new settings: %s"
+            log.error(words, error, extra={"event": "web_rollback_failed"})  # noqa: TRY400 - in words
             runtime = Runtime(self._config, self._services, new)
-        self._begin_shift(runtime)
+        self._start_runtime(runtime)
 
     def _show(self, runtime: Runtime) -> None:
-        """Let the web server show what `runtime` would; on failure nothing of that is left."""
+        """Switch the web server to `runtime`; on failure stop `runtime`."""
         try:
             url = self._server.url
             if self._server.change(*runtime.web_services()) != url:
-                log.info("listening on %s from now on", self._server.url)
+                log.info("listening on %s", self._server.url, extra={"event": "server_listening"})
         except Exception:
             runtime.stop()
             raise
 
-    def _end_shift(self, old: Runtime) -> None:
-        """End a shift wholly before the next one begins: two may not place side by side."""
+    def _end_runtime(self, old: Runtime) -> None:
+        """End a Runtime completely before the next one starts: only one thread may place."""
         old.stop()
-        behind = old.drain(STOP_SECONDS)
+        abandoned = old.drain(STOP_SECONDS)
         while old.is_placing and not self._stop.is_set():
-            self._supervise(until=self._stop, seconds=self._look_seconds)
-        if behind:
-            log.warning("left behind: %s", ", ".join(behind))
+            self._supervise(until=self._stop, seconds=self._check_seconds)
+        if abandoned:
+            log.warning("abandoned at shutdown: %s", ", ".join(abandoned), extra={"event": "jobs_abandoned"})
 
-    def _begin_shift(self, new: Runtime) -> None:
-        """Begin a shift; while the database is in trouble it is tried again and again."""
+    def _start_runtime(self, new: Runtime) -> None:
+        """Start a Runtime; repeat while the database does not answer."""
         self._runtime = new
         runtime: Runtime | None = new
-        for seconds in chain(BEGIN_SECONDS, repeat(BEGIN_SECONDS[-1])):
+        for seconds in chain(START_SECONDS, repeat(START_SECONDS[-1])):
             if self._stop.is_set():
                 return
             try:
@@ -291,7 +315,12 @@ class Daemon:
             except (AnotherDaemonError, ConfigError, DatabaseReplacedError):
                 raise
             except AggregatorError as error:
-                log.warning("the new configuration waits %.0f s: %s", seconds, error)
+                log.warning(
+                    "applying the new configuration failed; retrying in %.0f s: %s",
+                    seconds,
+                    error,
+                    extra={"event": "config_reload_delayed"},
+                )
             if runtime is not None:
                 runtime.stop()
                 runtime.drain(STOP_SECONDS)
@@ -299,28 +328,28 @@ class Daemon:
             self._supervise(until=self._stop, seconds=seconds)
 
     def _end(self) -> None:
-        """Let what is under way end, all of it within STOP_SECONDS."""
+        """Stop everything; wait at most STOP_SECONDS for work under way."""
         deadline = time.monotonic() + STOP_SECONDS
         web = threading.Thread(target=self._server.stop, name="web-stop", daemon=True)
         web.start()
         self._runtime.stop()
-        behind = self._runtime.drain(deadline - time.monotonic())
+        abandoned = self._runtime.drain(deadline - time.monotonic())
         web.join(max(0.0, deadline - time.monotonic()))
-        if behind:
-            log.warning("left behind: %s", ", ".join(behind))
+        if abandoned:
+            log.warning("abandoned at shutdown: %s", ", ".join(abandoned), extra={"event": "jobs_abandoned"})
 
     def _count_placed(self, count: int) -> None:
         self._placed += count
 
     def _notify_status(self, words: str) -> None:
-        """A line of status for systemd."""
-        said = [f"placed {counted(self._placed, 'article')}", words]
+        """Send the status line of systemd."""
+        parts = [f"placed {counted(self._placed, 'article')}", words]
         if self._last_reload is not None and not self._last_reload.ok:
-            said.insert(0, self._last_reload.words)
-        self._notifier.status("; ".join(said))
+            parts.insert(0, self._last_reload.words)
+        self._notifier.status("; ".join(parts))
 
     def _process_state(self) -> ProcessState:
-        """Of the shift that runs: the one that the web server was given may have been begun anew."""
+        """Return the state of the current Runtime, which may not be the one that the web server was given."""
         return self._runtime.process()
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
@@ -329,7 +358,7 @@ class Daemon:
             self._fail(died.exc_value)
 
     def _fail(self, error: BaseException) -> None:
-        """A part that the daemon cannot do without ended; called in its thread."""
+        """End the daemon because a required thread ended; called in that thread."""
         if isinstance(error, AggregatorError):
             self._failed = self._failed or error
             self.stop()
@@ -339,15 +368,17 @@ class Daemon:
             if isinstance(error, MemoryError)
             else f"{type(error).__name__}: {error}"
         )
-        words = f"the daemon ends, for {threading.current_thread().name} did ({why}); nothing is lost"
+        words = (
+            f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
+        )
         self._failed = self._failed or BrokenDaemonError(words)
         self.stop()
-        log.critical("%s", words, exc_info=error)
+        log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})
 
     def _changed(self, config: Config) -> str:
-        """What is different from before, by the sections of the file."""
+        """Return the changed sections of the file as text."""
         names = [name for name in Config.model_fields if getattr(config, name) != getattr(self._config, name)]
         words = f"changed: {', '.join(names)}" if names else "nothing changed"
         if config.database_url != self._database.url:
-            words += "; another database needs a restart, the old one stays"
+            words += "; another database needs a restart, the previous one stays"
         return words

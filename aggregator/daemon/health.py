@@ -1,7 +1,7 @@
-"""How the daemon does: asking the database, and saying in words what is wrong.
+"""The state of the daemon: a snapshot of the database, and the problems as text.
 
-Asking may take as long as the database likes, so it is apart from saying, which takes memory alone: a probe
-waits for the first within a bound (web/health.py) and does the second in any case.
+Reading the snapshot may take as long as the database needs; a probe waits for it within a limit
+(web/health.py). The report needs memory only.
 """
 
 import datetime as dt
@@ -17,7 +17,6 @@ from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.process_memory import ProcessTree, process_tree, why_few_files
 from aggregator.model.counters import Metrics
-from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import (
     BackupState,
     HealthCheckTuning,
@@ -34,7 +33,7 @@ _HOUR_SECONDS = 3600.0
 
 
 class HealthMonitor:
-    """One daemon's state. `snapshot` may hang with the database; everything else answers at once."""
+    """State of one daemon. `snapshot` may wait for the database; the other methods do not wait."""
 
     def __init__(
         self,
@@ -44,17 +43,17 @@ class HealthMonitor:
         process: Callable[[], ProcessState],
         now: Callable[[], dt.datetime],
     ) -> None:
-        """`process` tells what only the daemon knows; it must not wait for anything."""
+        """`process` returns the state that only the daemon knows; it must not wait."""
         self._config = config
         self._database = database
         self._now = now
         self.metrics_registry = metrics_registry
         self.process = process
         all_tuning = config.effective_tuning
-        self.tuning = all_tuning.section("watch", HealthCheckTuning)
+        self.tuning = all_tuning.section("health_checks", HealthCheckTuning)
         self.rules_version = all_tuning.version
-        self._recovered_after: int = all_tuning.values("hooks")["recovered_after"]
-        self._events: Counter[str] = Counter()  # lines of the stories' log since the start, by kind
+        self._recovered_after: int = all_tuning.values("webhooks")["recovered_after"]
+        self._events: Counter[str] = Counter()  # events of the story log since the start, by kind
         self._log_read_to: int | None = None
         self._counting = threading.Lock()
 
@@ -64,12 +63,12 @@ class HealthMonitor:
         return self.tuning.probe_seconds
 
     @property
-    def fresh_seconds(self) -> float:
-        """How long what `snapshot` found may be shown again."""
-        return self.tuning.fresh_seconds
+    def cache_seconds(self) -> float:
+        """How long a snapshot may be reused."""
+        return self.tuning.cache_seconds
 
     def snapshot(self) -> HealthSnapshot:
-        """Ask the database how it goes. Raises AggregatorError where it does not answer."""
+        """Read the state of the database. Raises AggregatorError if it does not answer."""
         now = self._now()
         before = self._log_read_to
         with self._database.read() as connection:
@@ -87,11 +86,11 @@ class HealthMonitor:
         return msgspec.structs.replace(found, events=self._counted(before, end, lines))
 
     def backups(self) -> BackupState:
-        """How it stands with the backups. Their folder may be on a disk that does not answer."""
+        """Return the state of the backups. Their folder may be on a disk that does not answer."""
         return _backup(backup_status(self._config, self._database, self._now()))
 
     def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
-        """All events since the first look; of two looks at once one counts."""
+        """Return all events since the first snapshot; of two concurrent snapshots one is counted."""
         with self._counting:
             if self._log_read_to == before:
                 self._events.update(lines)
@@ -99,18 +98,18 @@ class HealthMonitor:
             return dict(self._events)
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
-        """All of it as Prometheus reads it, in the form that the header `accept` asks for; and its type."""
-        from aggregator.daemon.metrics import Now, exposition  # 0.1 s that only who is scraped pays
+        """Return all metrics in the format of the header `accept`, and its content type."""
+        from aggregator.daemon.metrics import Now, exposition  # 0.1 s of imports, only for a scrape
 
         now = Now(self.process(), self.condition(snapshot), self.memory())
         return exposition(now, snapshot, self.metrics_registry, self.rules_version, accept)
 
     def memory(self) -> ProcessTree:
-        """What this process and its workers take."""
+        """Return memory, files and threads of this process and its workers."""
         return process_tree()
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
-        """How everything does; `snapshot` is None where the database did not answer."""
+        """Return the report; `snapshot` is None if the database did not answer."""
         process, now = self.process(), self._now()
         own = tuple(self._of_the_process(process, snapshot))
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
@@ -142,13 +141,13 @@ class HealthMonitor:
         if process.role == "starting":
             found.append("the daemon is starting")
         if process.trouble is not None:
-            found.append(f"placing rests: {process.trouble}")
+            found.append(f"placing is paused: {process.trouble}")
         if process.workers is not None:
             found.append(process.workers)
         if process.stalled:
             found.append(f"no progress in: {', '.join(process.stalled)}")
         if process.last_reload is not None and process.reload_failed:
-            found.append(f"config.yaml was not taken up: {process.last_reload.words}")
+            found.append(f"config.yaml was not applied: {process.last_reload.words}")
         if (few_files := why_few_files()) is not None:
             found.append(few_files)
         return [*found, *process.failed_tasks]
@@ -161,14 +160,13 @@ class HealthMonitor:
             )
         waits = snapshot.stored.oldest_seconds / _HOUR_SECONDS
         if waits >= self.tuning.waiting_hours:
-            found.append(f"an article has waited for its place for {counted(round(waits), 'hour')}")
+            found.append(f"an article has waited for placing for {counted(round(waits), 'hour')}")
         free = snapshot.place.free_disk_bytes
         if free is not None and free < self.tuning.free_disk_bytes:
-            found.append(f"only {free >> 20} MiB are free where the database is")
-        if snapshot.place.log_bytes is not None and snapshot.place.log_bytes > self.tuning.log_bytes:
-            found.append(
-                f"the log of the database has {snapshot.place.log_bytes >> 20} MiB: something reads for long"
-            )
+            found.append(f"only {free >> 20} MiB are free on the disk of the database")
+        if snapshot.place.log_bytes is not None and snapshot.place.log_bytes > self.tuning.wal_bytes:
+            size = snapshot.place.log_bytes >> 20
+            found.append(f"the log of the database has {size} MiB: a reader is active for long")
         if snapshot.stored.all_fail is not None:
             found.append(snapshot.stored.all_fail)
         if snapshot.backup is not None and (words := snapshot.backup.words):
@@ -190,11 +188,3 @@ def _backup(found: BackupStatus) -> BackupState:
         size_bytes=None if found.last is None else found.last.size_bytes,
         words=words,
     )
-
-
-def asked(snapshot: Callable[[], HealthSnapshot]) -> HealthSnapshot | None:
-    """What was found; None where the database does not answer."""
-    try:
-        return snapshot()
-    except AggregatorError:
-        return None

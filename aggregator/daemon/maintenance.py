@@ -1,7 +1,7 @@
-"""What the writer does beside placing: small steps between two batches, long jobs on APScheduler's schedule.
+"""Maintenance tasks of the writer: short steps between two batches, and long jobs scheduled by APScheduler.
 
-When something is due is asked of the database or of files, so restarts cost nothing. A failure is logged and
-tried again after a rest; it never ends the daemon.
+Due times come from the database or from files, so a restart needs no state. A failed task is logged and tried
+again after a back-off; it never ends the daemon.
 """
 
 import datetime as dt
@@ -15,16 +15,16 @@ from aggregator.model.errors import AggregatorError, DatabaseAwayError, Database
 
 log = logging.getLogger(__name__)
 
-REST_SECONDS = 600.0  # after a failure
-CHECK_SECONDS = 10.0  # between two looks at which job is due
+BACKOFF_SECONDS = 600.0  # after a failure
+CHECK_SECONDS = 10.0  # between two checks of due times
 
 Stops = Callable[[], bool]
 
 
 class MaintenanceStep(NamedTuple):
-    """Short pieces of work for the thread that places: one transaction each, well under 100 ms.
+    """Work for the placing thread in short parts: one transaction each, well under 100 ms.
 
-    `run` does the next piece and says whether there is more.
+    `run` does the next part and returns whether there are more.
     """
 
     name: str
@@ -32,7 +32,7 @@ class MaintenanceStep(NamedTuple):
 
 
 class MaintenanceJob(NamedTuple):
-    """Long work. `due_at` is asked every LOOK_SECONDS (None: it is not due); `run` should ask its `stops`."""
+    """Long work. `due_at` is called every CHECK_SECONDS (None: not due); `run` should check its `stops`."""
 
     name: str
     due_at: Callable[[], dt.datetime | None]
@@ -40,44 +40,50 @@ class MaintenanceJob(NamedTuple):
 
 
 class TaskFailures:
-    """Which chores failed lately: they rest, and are told of."""
+    """Maintenance tasks that failed at their last run."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failed: dict[str, tuple[float, str]] = {}
 
     def note(self, name: str, error: Exception) -> None:
-        """It failed: log it and let it rest."""
-        self._failed[name] = (self._clock() + REST_SECONDS, str(error) or type(error).__name__)
-        known = isinstance(error, AggregatorError)
-        trace = None if known else error  # in words, else a mistake of ours
-        log.error("%s: %s; again in %.0f s", name, error, REST_SECONDS, exc_info=trace, extra={"job": name})
+        """Log a failure and start the back-off of the task."""
+        self._failed[name] = (self._clock() + BACKOFF_SECONDS, str(error) or type(error).__name__)
+        trace = None if isinstance(error, AggregatorError) else error
+        log.error(
+            "%s: %s; again in %.0f s",
+            name,
+            error,
+            BACKOFF_SECONDS,
+            exc_info=trace,
+            extra={"event": "maintenance_task_failed", "job": name},
+        )
 
     def clear(self, name: str) -> None:
-        """It went well."""
+        """Record that the task succeeded."""
         self._failed.pop(name, None)
 
     def is_backing_off(self, name: str) -> bool:
-        """Whether it failed so lately that it is not to be tried."""
+        """Whether the task failed less than BACKOFF_SECONDS ago."""
         return name in self._failed and self._failed[name][0] > self._clock()
 
     def words(self) -> tuple[str, ...]:
-        """What failed at its last try."""
+        """Return the failed tasks with their errors."""
         return tuple(f"{name}: {words}" for name, (_, words) in sorted(self._failed.copy().items()))
 
 
 class MaintenanceSteps:
-    """All steps, taken in turn by the thread that places."""
+    """All steps, run in turn by the placing thread."""
 
     def __init__(self, steps: Sequence[MaintenanceStep], failures: TaskFailures) -> None:
         self._steps = list(steps)
         self._failures = failures
 
     def next(self, stops: Stops) -> bool:
-        """Do one piece of the next step that has any; False where none has, or all of them rest.
+        """Run one part of the next step that has work; return False if none has, or all back off.
 
-        Raises LeaseLostError where this process is not the writer any more, DatabaseAwayError or
-        DatabaseLockedError where nobody can write: no step failed then.
+        Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
+        DatabaseLockedError if the database cannot be written: these are not failures of a step.
         """
         for _ in range(len(self._steps)):
             step = self._steps.pop(0)
@@ -91,7 +97,7 @@ class MaintenanceSteps:
             is_more = step.run(stops)
         except (LeaseLostError, DatabaseAwayError, DatabaseLockedError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, placing goes on
+        except Exception as error:  # noqa: BLE001 - placing continues after any error
             self._failures.note(step.name, error)
             return False
         self._failures.clear(step.name)
@@ -118,7 +124,7 @@ class MaintenanceJobs:
         self._scheduler: Any = None
 
     def start(self) -> None:
-        """Begin, where there is any job."""
+        """Start the scheduler if there is a job."""
         if self._jobs:
             self._scheduler = _scheduler()
             for job in self._jobs:
@@ -128,19 +134,19 @@ class MaintenanceJobs:
             self._scheduler.start()
 
     def clock_jumped(self) -> None:
-        """Look at every job now: APScheduler waits by the clock, which may have gone back by hours."""
+        """Check every job now: APScheduler waits by the wall clock, which may have been set back."""
         if self._scheduler is not None:
             for job in self._jobs:
                 self._scheduler.modify_job(job.name, next_run_time=dt.datetime.now(dt.UTC))
 
     def stop(self) -> None:
-        """Start nothing more, and ask the one under way to end."""
+        """Start no more jobs, and ask the running one to end."""
         self._stopping.set()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
 
     def join(self, seconds: float) -> bool:
-        """After `stop`: wait so long; whether one is left behind."""
+        """After `stop`: wait `seconds`; return whether a job still runs."""
         if not self._running.acquire(timeout=seconds):
             return True
         self._running.release()
@@ -160,7 +166,7 @@ class MaintenanceJobs:
             if due is None or due > self._now():
                 return
             job.run(self._stops)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
+        except Exception as error:  # noqa: BLE001 - the daemon continues after any error
             if not self._stops():
                 self._failures.note(job.name, error)
         else:
@@ -168,17 +174,19 @@ class MaintenanceJobs:
 
 
 def _scheduler() -> Any:
-    """APScheduler with its defaults put right, in this one place.
+    """Return an APScheduler with other defaults.
 
-    Its own would drop a job that comes a second late without a word (misfire_grace_time 1), and run a burst
-    of missed ones after a suspended machine wakes (coalesce off). One thread: one job at a time.
+    Its own skip a job that is a second late (misfire_grace_time 1), and run all missed jobs after a suspended
+    machine wakes (coalesce off). One thread: one job at a time.
     """
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that takes longer than a look is no news
+    logging.getLogger("apscheduler").setLevel(
+        logging.ERROR
+    )  # it warns of a job that takes longer than its interval
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
     return BackgroundScheduler(
         timezone=dt.UTC,
-        executors={"default": ThreadPoolExecutor(1, {"thread_name_prefix": "chores"})},
+        executors={"default": ThreadPoolExecutor(1, {"thread_name_prefix": "maintenance"})},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )

@@ -1,8 +1,7 @@
-"""What is asked next: every second, the sources and pages that are due go to the fetch threads.
+"""Every second, pass the sources and pages that are due to the fetch threads.
 
-When a source is due is a column of its row, so restarts and thousands of sources cost nothing here. Several
-daemons on one Postgres share the hosts (store/intake/host_leases.py); folders are on a machine, and the
-writer's alone.
+The due time of a source is a column, so a restart needs no state. Several daemons on one PostgreSQL database
+share the hosts (store/intake/hosts.py); only the writer scans folders.
 """
 
 import datetime as dt
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.pipeline.poll import Poller, PollResult
@@ -26,26 +26,40 @@ from aggregator.sources.fetch.rate_limiter import HostLimits
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.host_backoff import HostBackoff, active_host_backoffs, host_backoffs
-from aggregator.store.intake.host_leases import HostLeases
+from aggregator.store.intake.hosts import HostBackoff, HostLeases, active_host_backoffs, host_backoffs
 from aggregator.store.intake.sources import Source, all_due, due, set_due
+from aggregator.store.read.statistics import failed_in_round
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
-QUEUED_A_THREAD = 8  # jobs handed out for each thread: quick ones need not wait for the next tick
-# A job that failed through no fault of its source (a full disk) is tried again after this.
+QUEUED_A_THREAD = 8  # jobs per thread: after a short job, a thread need not wait for the next tick
+# After this a job is repeated that failed for a reason other than its source, such as a full disk.
 BACKOFF_SECONDS = 10.0
-FILES_TOLD_SECONDS = 60.0  # between two lines in the log that there are too many open files
-JOBS_A_HOST = 2  # handed out at once: one host's hundred pages must not fill all threads with waiting
-PAGES_READ = 1000  # in each second, the longest waiting first; ...
-MOST_PAGES_READ = 16_000  # ... more where all of these are of hosts that are not ready
+FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`
+JOBS_A_HOST = 2  # at once: a hundred pages of one host must not occupy all threads
+PAGES_READ = 1000  # per tick, the longest waiting first; ...
+MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
+
+_VERDICT_WORDS: Mapping[str, str] = {
+    "consent": "behind a consent notice",
+    "paywall": "behind a paywall",
+    "list": "with links instead of an article",
+    "block": "refused by the site",
+    "not_article": "without an article",
+    "too_long": "too long",
+    "too_short": "too short",
+    "empty": "without text",
+    "binary": "in an unknown format",
+    "timeout": "not read in time",
+    "memory": "too large for a worker",
+}
 
 Given = TypeVar("Given")
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Something for a fetch thread to do. `url` is "" where none is asked."""
+    """A job for a fetch thread. `url` is "" if it sends no request."""
 
     name: str
     url: str
@@ -53,7 +67,7 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollScheduler:
-    """Hands out what is due. `tick` is for one thread; everything else happens in the fetch threads."""
+    """Starts jobs that are due. `tick` is for one thread; jobs run in the fetch threads."""
 
     def __init__(
         self,
@@ -69,9 +83,9 @@ class PollScheduler:
         leads: Callable[[], bool] = lambda: True,
         all_tuning: Tuning | None = None,
     ) -> None:
-        """`arrived` is called when there is something to be placed; after `stops` nothing is handed out.
+        """`arrived` is called when entries were accepted; no job starts once `stops()` is true.
 
-        `leads`: whether this is the daemon that looks at folders and mends due times, the writer.
+        `leads`: whether this daemon is the writer, which scans folders and corrects due times.
         """
         self._database = database
         self._client = client
@@ -82,40 +96,45 @@ class PollScheduler:
         self._stops = stops
         self._leads = leads
         self._host_leases = HostLeases(
-            database, (all_tuning or effective_tuning()).section("sharing", LeaseTuning)
+            database, (all_tuning or effective_tuning()).section("leases", LeaseTuning)
         )
         tuning = client.tuning
         self._threads = ThreadPool(
             threads, "fetch", self._done, spare=tuning.slow_fetches, slow_seconds=tuning.slow_fetch_seconds
         )
-        self._busy: dict[str, str] = {}  # jobs handed out → their hosts
-        self._backing_off: dict[str, float] = {}  # jobs that failed → when they may be tried again, monotonic
-        self._files_told_until = 0.0  # monotonic
-        self._elsewhere: frozenset[str] = frozenset()  # hosts that another daemon asks
+        self._busy: dict[str, str] = {}  # jobs under way → their hosts
+        self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
+        self._files_logged_until = 0.0  # monotonic
+        self._rounds: dict[str, tuple[int, int]] = {}  # source → first and last entry of its last round
+        self._elsewhere: frozenset[str] = frozenset()  # hosts leased by other daemons
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
 
     def stop(self) -> None:
-        """Start nothing more."""
+        """Start no more jobs."""
         self._threads.stop()
 
     def join(self, patience_seconds: Callable[[], float]) -> int:
-        """After `stop`: wait for what is under way; returns how many jobs are left behind."""
+        """After `stop`: wait for jobs under way; return how many still run."""
         left = self._threads.join(patience_seconds)
         if not left:  # in a thread: the database may hang
-            giving = threading.Thread(target=self._release_hosts, name="claims", daemon=True)
-            giving.start()
-            giving.join(max(0.0, patience_seconds()))
+            releasing = threading.Thread(target=self._release_hosts, name="host-leases", daemon=True)
+            releasing.start()
+            releasing.join(max(0.0, patience_seconds()))
         return left
 
     def _release_hosts(self) -> None:
         try:
             self._host_leases.give_back(self._client.rate_limiter.ready_in, but=())
         except AggregatorError as error:
-            log.info("other daemons ask our hosts a minute later: %s", error)
+            log.info(
+                "hosts of this daemon stay leased for a minute: %s",
+                error,
+                extra={"event": "host_release_failed"},
+            )
 
     def take_up(self, now: dt.datetime) -> None:
-        """At the start: what hosts asked of us before; and no due time of a clock that was wrong."""
+        """At the start: load the back-off of hosts, and correct due times of a wrong clock."""
         with self._database.write() as connection:
             self._restore(active_host_backoffs(connection, now), now)
         if self._leads():
@@ -123,13 +142,13 @@ class PollScheduler:
 
     def _restore(self, hosts: Iterable[HostBackoff], now: dt.datetime) -> None:
         for one in hosts:
-            held = (one.held_until - now).total_seconds() if one.held_until else 0.0
+            held = (one.backoff_until - now).total_seconds() if one.backoff_until else 0.0
             self._client.rate_limiter.restore(
                 HostLimits(name=one.name, held_seconds=held, gap_factor=one.gap_factor)
             )
 
     def cap_due_times(self, now: dt.datetime) -> None:
-        """No due time may be further away than the longest wait: the clock may have gone back."""
+        """Limit due times to the longest wait: the clock may have been set back."""
         tuning = self._client.tuning
         latest = now + dt.timedelta(seconds=tuning.interval_cap_seconds)
         with self._database.write() as connection:
@@ -138,8 +157,8 @@ class PollScheduler:
                 longest = longest_wait(
                     failures=row.failures + row.gone_count,
                     interval_seconds=row.interval_seconds,
-                    rhythm_seconds=row.rhythm_seconds,
-                    asked_seconds=row.asked_seconds,
+                    adaptive_interval_seconds=row.adaptive_interval_seconds,
+                    ttl_seconds=row.ttl_seconds,
                     tuning=tuning,
                 )
                 sooner = correct_due(row.id, row.next_due_at, now, longest_seconds=longest, tuning=tuning)
@@ -149,14 +168,14 @@ class PollScheduler:
             pending_pages.cap_due_times(connection, latest)
 
     def tick(self) -> None:
-        """Hand what is due to the fetch threads; what finds no free thread waits for a later tick."""
+        """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
         now = self._now()
         jumped = self._last_tick is not None and is_overdue_by_jump(self._last_tick, now)
         if jumped and self._leads():
             self.cap_due_times(now)
         self._last_tick = now
         self._threads.relieve()
-        under_way = dict(self._busy)  # before rows are read: who is not in it has written its next due time
+        under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
         free = QUEUED_A_THREAD * max(1, self._threads.count) + self._threads.slow() - len(under_way)
         if free <= 0 or self._stops():
             return
@@ -164,35 +183,37 @@ class PollScheduler:
         due_now = self._due(now, limit)
         startable = self._startable(due_now, under_way)[:free]
         self._advance_page_window(due_now, startable)
-        startable = self._claimed(startable, under_way, now, limit)[:free]
+        startable = self._with_leases(startable, under_way, now, limit)[:free]
         for job, host in startable:
             self._busy[job.name] = host
             self._threads.submit(job.name, job.run)
 
-    def _claimed(
+    def _with_leases(
         self,
         startable: list[tuple[FetchJob, str]],
         under_way: Mapping[str, str],
         now: dt.datetime,
         limit: int,
     ) -> list[tuple[FetchJob, str]]:
-        """Those whose hosts are this daemon's now; the others are somebody else's at present."""
-        asked = {host for _, host in startable if host}
+        """Return the jobs whose hosts this daemon has leased."""
+        due_hosts = {host for _, host in startable if host}
         busy = {host for host in under_way.values() if host}
-        self._host_leases.keep(asked | busy)  # of quick answers: asked at each tick, and busy at none
-        self._host_leases.give_back(self._client.rate_limiter.ready_in, but=asked | busy)
-        missing = self._host_leases.missing(asked)
+        self._host_leases.keep(
+            due_hosts | busy
+        )  # hosts with fast responses are requested at each tick, but never busy
+        self._host_leases.give_back(self._client.rate_limiter.ready_in, but=due_hosts | busy)
+        missing = self._host_leases.missing(due_hosts)
         if not missing:
             return startable
         taken = self._host_leases.take(missing)
         with self._database.read() as connection:
             self._restore(host_backoffs(connection, taken), now)
-        # Read anew: another daemon may have asked these hosts since the rows were read.
+        # Read again: another daemon may have polled these hosts since the rows were read.
         fresh = self._startable(self._due(now, limit), under_way)
         return [(job, host) for job, host in fresh if not self._host_leases.missing({host} - {""})]
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
-        """One host's thousand pages, which it may want to be asked for days, must not hide the others'."""
+        """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
         pages = sum(job.name.startswith("page ") for job in due_now)
         if pages < self._pages_read:
             self._pages_read = PAGES_READ
@@ -200,7 +221,7 @@ class PollScheduler:
             self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
 
     def _due(self, now: dt.datetime, limit: int) -> list[FetchJob]:
-        """What is due, jobs under way included: folders, feeds, pages, of each the longest waiting first."""
+        """Return due jobs, with those under way: folders, feeds, pages; each the longest waiting first."""
         with self._database.read() as connection:
             self._elsewhere = self._host_leases.of_others(connection)
             blocked = {*self._client.rate_limiter.not_ready(TICK_SECONDS), *self._elsewhere}
@@ -213,14 +234,17 @@ class PollScheduler:
                 for one in folders
             ),
             *(
-                FetchJob(name=f"source {one.id}", url=one.asked_at, run=_bound(self._poll, one))
+                FetchJob(name=f"source {one.id}", url=one.polled_url, run=_bound(self._poll, one))
                 for one in feeds
             ),
-            *(FetchJob(name=f"page {one.n}", url=one.url, run=_bound(self._page, one)) for one in pages),
+            *(
+                FetchJob(name=f"page {one.entry_no}", url=one.url, run=_bound(self._page, one))
+                for one in pages
+            ),
         ]
 
     def _startable(self, jobs: list[FetchJob], under_way: Mapping[str, str]) -> list[tuple[FetchJob, str]]:
-        """Jobs with their hosts: those not under way, not held back, whose host is not busy with others."""
+        """Return jobs with their hosts that are not under way or backing off, and whose host is not busy."""
         at_host = Counter(under_way.values())
         found: list[tuple[FetchJob, str]] = []
         for job in jobs:
@@ -249,44 +273,82 @@ class PollScheduler:
         self._report(source, self._folder_watcher.poll(source), time.monotonic() - started)
 
     def _report(self, source: Source, polled: PollResult, seconds: float) -> None:
-        """One line a poll, where there is something to say; a cause that was told is not told again."""
+        """Log the poll in one line; a source that starts to fail, or works again, in another one."""
         if polled.accepted:
             self._arrived()
-        ids = {"source": source.id}
+        name, was_failing = polled.name or source.shown_name, source.health == "failing"
         if polled.problem is not None:
-            level = logging.DEBUG if polled.problem == source.health_cause else logging.WARNING
-            log.log(level, "%s: %s", source.shown_name, polled.problem, extra=ids)
-        elif polled.accepted:
-            new = len(polled.accepted) - polled.revised
-            words = f"{new} new, {polled.revised} revised, {polled.known} known"
-            log.info("%s: %s (%.1f s)", source.shown_name, words, seconds, extra=ids)
-        else:
-            log.debug("%s: nothing new (%.1f s)", source.shown_name, seconds, extra=ids)
+            is_repeat = polled.problem == source.health_cause or (was_failing and not polled.succeeded)
+            level = logging.DEBUG if is_repeat else logging.WARNING
+            log.log(
+                level, "%s: %s", name, polled.problem, extra={"event": "poll_failed", "source": source.id}
+            )
+        if not polled.succeeded:
+            return
+        if was_failing:
+            log.info("%s works again", name, extra={"event": "source_recovered", "source": source.id})
+        words = self._round_in_words(source, polled)
+        log.log(
+            logging.INFO if words else logging.DEBUG,
+            "%s: %s (%.1f s)", name, words or "nothing new", seconds,
+            extra={"event": "source_polled", "source": source.id},
+        )  # fmt: skip
+
+    def _round_in_words(self, source: Source, polled: PollResult) -> str:
+        """Return the new entries, and what was wrong with the pages of the round before; "" if nothing.
+
+        Pages are fetched and read between two polls, so their verdicts are known at the next one.
+        """
+        before = self._rounds.pop(source.id, None)
+        if polled.accepted:
+            self._rounds[source.id] = (min(polled.accepted), max(polled.accepted))
+        failed: dict[str, int] = {}
+        if before is not None:
+            with self._database.read() as connection:
+                failed = failed_in_round(connection, source.entry_source, *before)
+        if not polled.accepted and not failed:
+            return ""
+        noun = "page" if source.kind == "feed" else "text"
+        parts = [f"{len(polled.accepted) - polled.revised:,} new"]
+        parts += [f"{polled.revised:,} revised"] if polled.revised else []
+        parts += [f"{counted(count, noun)} {_VERDICT_WORDS[verdict]}" for verdict, count in failed.items()]
+        return ", ".join(parts)
 
     def _page(self, due_pages: pending_pages.PendingPage) -> None:
         if self._poller.fetch_page(due_pages):
             self._arrived()
 
-    def _say_too_many_files(self, error: TooManyFilesError) -> None:
-        """Once in a while: it meets all sources."""
+    def _log_too_many_files(self, error: TooManyFilesError) -> None:
+        """Log at most once a minute: the cause affects all sources."""
         now = time.monotonic()
-        if now >= self._files_told_until:
-            self._files_told_until = now + FILES_TOLD_SECONDS
-            log.error("sources are asked again in %.0f s: %s", BACKOFF_SECONDS, error)
+        if now >= self._files_logged_until:
+            self._files_logged_until = now + FILES_LOGGED_SECONDS
+            log.error(
+                "sources are polled again in %.0f s: %s",
+                BACKOFF_SECONDS,
+                error,
+                extra={"event": "open_files_exhausted"},
+            )
 
     def _done(self, name: str, error: BaseException | None) -> None:
-        """After a job; one that failed through no fault of its source is left alone for a while."""
+        """Record the end of a job; one that raised an error backs off."""
         self._busy.pop(name, None)
         if error is None:
             self._backing_off.pop(name, None)
         elif not self._stops():
             self._backing_off[name] = time.monotonic() + BACKOFF_SECONDS
             if isinstance(error, TooManyFilesError):
-                self._say_too_many_files(error)
+                self._log_too_many_files(error)
                 return
-            log.error("%s: %s", name, error, exc_info=None if isinstance(error, AggregatorError) else error)
+            log.error(
+                "%s: %s",
+                name,
+                error,
+                exc_info=None if isinstance(error, AggregatorError) else error,
+                extra={"event": "fetch_job_failed"},
+            )
 
 
 def _bound(work: Callable[[Given], None], given: Given) -> Callable[[], None]:
-    """`work` on `given`: a loop's variable must not change under a job."""
+    """Bind `given` now: the variable of a loop changes before the job runs."""
     return lambda: work(given)

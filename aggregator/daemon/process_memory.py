@@ -1,10 +1,8 @@
-"""What this process and its workers take from the machine, as the kernel counts it (Linux).
+"""Memory, open files and threads of this process and its workers (Linux), and options of malloc (glibc).
 
-How the C library keeps freed memory (glibc; elsewhere nothing is changed).
-
-By default each thread may get an arena of its own, and freed blocks stay in it. A daemon that starts
-threads at each reload and reads pages in many of them holds ever more free memory: in a soak of five minutes
-what was in use stayed at 38 MiB while what was free grew from 7 to 31.
+By default glibc may give each thread an arena, and freed blocks stay in it. A daemon that starts threads at
+each reload keeps more and more free memory: in a soak test of five minutes the memory in use stayed at
+38 MiB while the free memory of malloc grew from 7 to 31 MiB.
 """
 
 import ctypes
@@ -17,19 +15,19 @@ from typing import NamedTuple
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _ARENAS = 2  # threads of Python seldom run at once
-_LARGE_BYTES = 256 << 10  # pages, feeds and answers: mapped alone, and given back when they are freed
+_LARGE_BYTES = 256 << 10  # pages, feeds and responses: mapped alone, and unmapped when freed
 
 
 def give_back_freed_memory() -> bool:
-    """From now on few arenas are made, and large blocks go back to the system. False where that is unknown.
+    """Limit arenas, and return large blocks to the system. False if the C library has no mallopt.
 
     To be called before threads are started.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    wanted = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _LARGE_BYTES))
-    done = [mallopt(name, value) == 1 for name, value in wanted]
+    options = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _LARGE_BYTES))
+    done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)
 
 
@@ -38,7 +36,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessTree(NamedTuple):
-    """Resident bytes count shared pages once for each process. The rest is of this process alone."""
+    """Resident bytes count shared pages once per process; files and threads are those of this process."""
 
     own_bytes: int
     workers_bytes: int
@@ -48,7 +46,7 @@ class ProcessTree(NamedTuple):
 
 
 def process_tree() -> ProcessTree:
-    """As it is now; 0 for what the system does not tell."""
+    """Return the current values; 0 for those that the system does not have."""
     own = Path("/proc/self")
     workers = _children(own)
     sizes = [size for size in (_resident(Path(f"/proc/{pid}")) for pid in workers) if size]
@@ -62,7 +60,7 @@ def process_tree() -> ProcessTree:
 
 
 def open_files() -> int:
-    """Of this process; all that it may open where not even the list of them can be opened."""
+    """Return the open files of this process; the limit if even /proc cannot be opened."""
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError as error:
@@ -70,7 +68,7 @@ def open_files() -> int:
 
 
 def why_few_files() -> str | None:
-    """What is to be said where nine of ten files that this process may open are open."""
+    """Return a message if 90 % of the allowed files are open."""
     count, most = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most < 0 or count < most * _FEW_FILES:
         return None
@@ -78,7 +76,7 @@ def why_few_files() -> str | None:
 
 
 def _children(process: Path) -> set[int]:
-    """Each thread lists those that it started."""
+    """Return the child processes; each thread lists those that it started."""
     found: set[int] = set()
     try:
         for thread in (process / "task").iterdir():
@@ -101,7 +99,7 @@ def _count(folder: Path) -> int:
 
 
 def _read(file: Path) -> str:
-    """What the kernel says; "" of what ended meanwhile or is not told."""
+    """Return the content of a file in /proc; "" if it does not exist."""
     try:
         return file.read_text(encoding="ascii")
     except OSError:

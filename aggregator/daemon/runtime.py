@@ -1,16 +1,13 @@
-"""Everything that one configuration runs, from its begin to its end.
+"""All threads that run under one configuration.
 
-    scheduler one thread, every second: which sources and pages are due → fetch threads
-    (daemon/poll_scheduler.py)
-    placing   one thread: inbox → stories, then the full-text index, the merged texts, chores
-    (daemon/writer_loop.py)
-    chores    one thread: long jobs, such as a backup (daemon/maintenance.py)
-    preparing one thread, where another daemon is the writer: texts for that one, ahead of it
-    (pipeline/prefetch.py)
-    webhooks  one thread: changes → outbox, and one for each hook that sends (publish/hooks)
+    scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
+    placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
+    maintenance long jobs, such as a backup (daemon/maintenance.py)
+    prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
+    webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
 
-What outlives a configuration (lock, web server) is the daemon's and lent to it. A stop breaks off what
-is under way: it is found again by the next shift, and none of it counts as failed.
+The writer lease and the web server outlive a configuration and belong to the daemon. A stop interrupts work
+under way; the next Runtime repeats it, and it does not count as failed.
 """
 
 import datetime as dt
@@ -63,28 +60,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_JUMP_SECONDS = 5.0  # by so much the clock moves against the monotonic one where somebody set it
+_JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
 
 class DaemonServices(NamedTuple):
-    """What the daemon lends to a shift."""
+    """What the daemon provides to a Runtime."""
 
     database: Database
     lock: WriterLease
     now: Callable[[], dt.datetime]
-    look_seconds: float  # how often the daemon looks at who gets on
-    arrived: threading.Event  # set when something waits to be placed
-    placed: Callable[[int], None]  # told how many articles were placed
-    status: Callable[[str], None]  # told now and then how it goes, in a few words
-    failed: Callable[[BaseException], None]  # told of what ends the daemon
+    check_seconds: float  # interval of the watchdog
+    arrived: threading.Event  # set when entries wait for placing
+    placed: Callable[[int], None]  # receives the number of placed articles
+    status: Callable[[str], None]  # receives the status line
+    failed: Callable[[BaseException], None]  # receives the error that ends the daemon
     metrics_registry: Metrics
     started_at: dt.datetime
     last_reload: Callable[[], Reload | None]
-    process: Callable[[], ProcessState]  # how the shift does that runs
+    process: Callable[[], ProcessState]  # of the Runtime that runs
 
 
 class WebServices(NamedTuple):
-    """What the web server of a shift shows and takes."""
+    """The services running the web server of a Runtime."""
 
     reader: DatabaseStoryReader
     settings: PublishSettings
@@ -94,10 +91,10 @@ class WebServices(NamedTuple):
 
 
 class Runtime:
-    """One configuration at work. Not started by itself; made, it has changed nothing."""
+    """All parts of one configuration. Creating it starts nothing and changes nothing."""
 
     def __init__(self, config: Config, services: DaemonServices, before: "Runtime | None" = None) -> None:
-        """`before`: the shift that ended or is to end, whose memory is taken over where it would be the same.
+        """`before`: the previous Runtime, whose indexes in memory are reused if the settings are the same.
 
         Raises ConfigError or another AggregatorError for a configuration that cannot be run.
         """
@@ -106,13 +103,13 @@ class Runtime:
         self._stopping = threading.Event()
         self._failures = TaskFailures(time.monotonic)
         all_tuning = config.effective_tuning
-        service = all_tuning.section("service", ServiceTuning)
-        self.watchdog = Watchdog(service.stalled_seconds, services.look_seconds)
+        service = all_tuning.section("watchdog", ServiceTuning)
+        self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
         self._status_seconds, self._status_at = service.status_seconds, 0.0
         self._had_begun = before is not None and before.process().placing_started
         self._plan = retention_plan(config)
         self._client = client_of(config, services.metrics_registry)
-        # After all that may raise: nobody would close it.
+        # After everything that may raise, because it must be closed.
         self._executor = open_executor(
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
         )
@@ -125,9 +122,9 @@ class Runtime:
             services.lock,
             self._pipeline,
             MaintenanceSteps(self._maintenance_steps(), self._failures),
-            story_rules=all_tuning.section("stories", StoryTuning),
-            standby_seconds=all_tuning.section("sharing", LeaseTuning).standby_seconds,
-            shown_seconds=service.shown_seconds,
+            story_tuning=all_tuning.section("stories", StoryTuning),
+            standby_seconds=all_tuning.section("leases", LeaseTuning).standby_seconds,
+            searchable_seconds=service.searchable_seconds,
             arrived=services.arrived,
             tell=WriterCallbacks(
                 heartbeat=lambda: self.watchdog.heartbeat("placing"),
@@ -141,12 +138,12 @@ class Runtime:
             self._long_jobs(), self._failures, services.now, is_writer=lambda: services.lock.is_held
         )
         self._prefetch_thread = self._make_prefetch_thread()
-        self._told_without_sources = False
+        self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
-        self._is_stopped = False  # at the last tick the database was in trouble
+        self._is_stopped = False  # the database did not answer the last tick
 
     def web_services(self) -> WebServices:
-        """What is to be shown while this shift runs."""
+        """Return the services for the web server."""
         from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
@@ -168,7 +165,7 @@ class Runtime:
         )
 
     def process(self) -> ProcessState:
-        """How it does, as far as it knows without asking anybody."""
+        """Return the state, without a query."""
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
@@ -182,16 +179,16 @@ class Runtime:
 
     @property
     def is_placing(self) -> bool:
-        """Whether its placing thread is alive; no other shift may begin meanwhile."""
+        """Whether its placing thread is alive; until it ends no other Runtime may start."""
         return self.writer_loop.join(0.0)
 
     @property
     def failed_tasks(self) -> tuple[str, ...]:
-        """The chores that failed at their last try, in words."""
+        """Maintenance tasks that failed at their last run, with their errors."""
         return self._failures.words()
 
     def start(self) -> None:
-        """Begin all of it. The writer's sources and hooks are the configuration's when this returns."""
+        """Start all threads. In the writer, sources and webhooks are synchronised when this returns."""
         self._poll_scheduler.take_up(self._services.now())
         self.writer_loop.start()
         self._webhooks.start()
@@ -202,7 +199,7 @@ class Runtime:
         self._ticking.start()
 
     def stop(self) -> None:
-        """Start nothing more and break off what is under way; `drain` waits for its end."""
+        """Interrupt all work; `drain` waits for its end."""
         self._stopping.set()
         self._poll_scheduler.stop()
         self.writer_loop.stop()
@@ -210,32 +207,32 @@ class Runtime:
         if self._prefetch_thread is not None:
             self._prefetch_thread.stop()
         self._webhooks.stop()
-        self._client.close()  # wakes whoever waits for a host or reads from one
-        self._executor.close()  # wakes whoever waits for a worker
+        self._client.close()  # wakes threads that wait for a host or read from one
+        self._executor.close()  # wakes threads that wait for a worker
 
     def drain(self, seconds: float) -> list[str]:
-        """After `stop`: wait so long for all threads; what is left behind, in words."""
+        """After `stop`: wait `seconds` for all threads; return what still runs, as text."""
         deadline = time.monotonic() + seconds
 
         def left() -> float:
             return max(0.0, deadline - time.monotonic())
 
-        behind = ["placing"] if self.writer_loop.join(left()) else []
-        behind += ["a chore"] if self._jobs.join(left()) else []
-        behind += (
-            ["preparing"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
+        running = ["placing"] if self.writer_loop.join(left()) else []
+        running += ["a maintenance task"] if self._jobs.join(left()) else []
+        running += (
+            ["prefetch"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
         )
         if fetches := self._poll_scheduler.join(left):
-            behind.append(counted(fetches, "fetch", "fetches"))
+            running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
-            behind.append(counted(sender, "webhook"))
+            running.append(counted(sender, "webhook"))
         self.watchdog.drop("scheduler", "webhooks")
-        return behind
+        return running
 
     # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.from_config import webhook_threads
+        from aggregator.web.webhooks.threads import webhook_threads
 
         services = self._services
         return webhook_threads(
@@ -249,7 +246,7 @@ class Runtime:
         )
 
     def _make_prefetch_thread(self) -> PrefetchThread | None:
-        """What a daemon that stands by does for the writer; of SQLite there is none."""
+        """Return the prefetch thread of a standby; SQLite has no standbys."""
         services = self._services
         if services.database.is_sqlite:
             return None
@@ -300,32 +297,36 @@ class Runtime:
         )
 
     def _placer_for(self, config: Config) -> Placer | None:
-        """What this shift has in memory, where another one with `config` would have the same."""
+        """Return the Placer with its indexes in memory if `config` has the same settings for placing."""
         return self._pipeline.placer if _placing_settings(config) == _placing_settings(self.config) else None
 
     def _maintenance_steps(self) -> list[MaintenanceStep]:
-        """The small chores of the writer."""
+        """Return the short maintenance tasks."""
         retention_job = self._pipeline.retention_job(self._plan)
         return [
             MaintenanceStep("log", self._shrink_log),
-            MaintenanceStep("clock", self._pull_back),
+            MaintenanceStep("clock", self._correct_times),
             MaintenanceStep("retention", retention_job.step),
         ]
 
     def _shrink_log(self, _stops: Callable[[], bool]) -> bool:
-        """Nothing more is to be done now, whatever came of it."""
+        """Truncate the SQLite log; there is never more to do."""
         self._services.database.truncate_log()
         return False
 
-    def _pull_back(self, _stops: Callable[[], bool]) -> bool:
-        """Stories that a wrong clock put before all others."""
+    def _correct_times(self, _stops: Callable[[], bool]) -> bool:
+        """Correct stories whose time is in the future because of a wrong clock."""
         if count := self._bump_repair.run(self._services.now()):
-            said = counted(count, "story with a time to come is", "stories with a time to come are")
-            log.warning("the clock was ahead: %s dated now", said)
+            stories = counted(count, "story", "stories")
+            log.warning(
+                "the clock was ahead; corrected the time of %s",
+                stories,
+                extra={"event": "story_times_corrected"},
+            )
         return False
 
     def _long_jobs(self) -> list[MaintenanceJob]:
-        """The long ones."""
+        """Return the long maintenance tasks."""
         config, database, now = self.config, self._services.database, self._services.now
         return [
             MaintenanceJob(
@@ -335,15 +336,15 @@ class Runtime:
             )
         ]
 
-    # --- what happens -------------------------------------------------------------------------------------
+    # --- running ------------------------------------------------------------------------------------------
 
     def _tick_each_second(self) -> None:
-        """By the monotonic clock: the clock of the machine may jump, and what is due follows from it."""
-        prefetcher = time.time() - time.monotonic()
+        """Tick by the monotonic clock, and detect jumps of the wall clock."""
+        offset = time.time() - time.monotonic()
         while not self._stopping.is_set():
             self._tick()
-            before, prefetcher = prefetcher, time.time() - time.monotonic()
-            if abs(prefetcher - before) > _JUMP_SECONDS:
+            before, offset = offset, time.time() - time.monotonic()
+            if abs(offset - before) > _JUMP_SECONDS:
                 self._jobs.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
 
@@ -354,41 +355,44 @@ class Runtime:
             if time.monotonic() >= self._status_at:
                 self._status_at = time.monotonic() + self._status_seconds
                 self._services.status(self._status_line())
-        except AggregatorError as error:  # the database is in trouble; in a second it is asked again
+        except AggregatorError as error:  # the database does not answer; tried again in a second
             if not self._is_stopped:
-                log.error("nothing is fetched meanwhile: %s", error)  # noqa: TRY400 - in words
+                log.error("fetching failed: %s", error, extra={"event": "scheduling_failed"})  # noqa: TRY400 - in words
             self._is_stopped = True
-        except Exception as error:  # noqa: BLE001 - else it would fail each second, and nothing be fetched
+        except Exception as error:  # noqa: BLE001 - it would fail each second, and nothing would be fetched
             self._services.failed(error)
         else:
             self._is_stopped = False
 
     def _status_line(self) -> str:
-        """How it goes, for one line."""
+        """Return the status line."""
         if self.writer_loop.trouble is not None:
-            return f"placing rests: {self.writer_loop.trouble}"
+            return f"placing is paused: {self.writer_loop.trouble}"
         with self._services.database.read() as connection:
             states = health_gauges.source_states(connection)
-        asked = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
-        if not asked and not self.config.sources and self._services.lock.is_held:
-            self._tell_what_to_read()
-        words = f"{states.get('failing', 0)} of {counted(asked, 'source')} failing" if asked else "no sources"
-        return words if self._services.lock.is_held else f"{words}; standing by: another daemon places"
+        polled = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
+        if not polled and not self.config.sources and self._services.lock.is_held:
+            self._log_missing_sources()
+        words = (
+            f"{states.get('failing', 0)} of {counted(polled, 'source')} failing" if polled else "no sources"
+        )
+        return words if self._services.lock.is_held else f"{words}; standby: another daemon is the writer"
 
-    def _tell_what_to_read(self) -> None:
-        """Once: how to add sources, and whether a configuration file was read."""
-        if self._told_without_sources:
+    def _log_missing_sources(self) -> None:
+        """Log once how to add sources, and whether a configuration file was read."""
+        if self._logged_without_sources:
             return
-        self._told_without_sources = True
+        self._logged_without_sources = True
         log.info(
             "there are no sources yet%s; type `aggregator sources add URL` to add a feed or site, "
             "`aggregator sources import FILE.opml` to import a list of feeds, or "
             "`aggregator ingest --samples` to read the sample articles",
             "" if self.config.file else ", and no config.yaml, so the built-in defaults apply",
+            extra={"event": "sources_missing"},
         )
 
     def _took_over(self) -> None:
-        """This process became the writer: from now on its configuration counts."""
+        """Store the configured sources and webhooks: this process became the writer."""
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
             sync_config(connection, configured_sources(self.config, now))
@@ -397,7 +401,7 @@ class Runtime:
 
 
 def _placing_settings(config: Config) -> tuple[Any, ...]:
-    """What decides where an article goes and what its story is called."""
+    """Return the settings that affect placing and headlines."""
     publish = config.publish
     families = sorted(family_table(config.families).items())
     return (

@@ -1,6 +1,6 @@
-"""Whether all parts of the daemon get on: each beats, and who has not for long is stalled.
+"""The watchdog: threads report heartbeats; a thread without one for too long is stalled.
 
-Telling systemd how we do: sd_notify's protocol, one datagram a message (man 3 sd_notify).
+Messages to systemd use the protocol of sd_notify(3), one datagram per message.
 """
 
 import os
@@ -12,46 +12,43 @@ from contextlib import contextmanager
 
 import msgspec
 
-EXTENDED_SECONDS = 60  # how much longer systemd is asked to wait for the start, ...
-EXTEND_EACH_SECONDS = 20.0  # ... and how often: three are lost before it gives up
-STATUS_CHARS = 300  # `systemctl status` has one line for it
+EXTENDED_SECONDS = 60  # extension of the start timeout of systemd, ...
+EXTEND_EACH_SECONDS = 20.0  # ... requested at this interval: two messages may be lost
+STATUS_CHARS = 300  # one line of `systemctl status`
 
 
 class Notifier:
-    """Sends states to the socket that systemd names; does nothing where there is none."""
+    """Sends states to the socket of systemd; does nothing without one."""
 
     def __init__(self, address: str | None = None) -> None:
-        """`address` defaults to the environment's NOTIFY_SOCKET; "@" begins an abstract name."""
+        """`address` defaults to NOTIFY_SOCKET of the environment; "@" begins an abstract name."""
         given = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = "\0" + given[1:] if given.startswith("@") else given
 
     def ready(self, words: str) -> None:
-        """Start, or reading the configuration again, is over."""
+        """The start or the reload is complete."""
         self._send("READY=1", words=words)
 
     def status(self, words: str) -> None:
-        """One line that `systemctl status` shows."""
+        """Set the line that `systemctl status` shows."""
         self._send(words=words)
 
     def watchdog(self) -> None:
-        """We are alive and getting on."""
+        """Ping the watchdog of systemd."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """The configuration is read again, until `ready`. The time is what Type=notify-reload asks for."""
+        """A reload has begun; `ready` ends it. Type=notify-reload requires the time."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}", words="reading the configuration again")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """The daemon is stopping."""
         self._send("STOPPING=1", words="stopping")
 
     @contextmanager
     def starting(self, words: str) -> Iterator[None]:
-        """Before READY: something that may rightly take long, such as an upgrade of a large database.
-
-        Until the block ends, systemd is asked again and again not to give the start up.
-        """
+        """Extend the start timeout of systemd during the block, such as an upgrade of a large database."""
         if not self._address:
             yield
             return
@@ -80,41 +77,41 @@ class Notifier:
                 channel.connect(self._address)
                 channel.sendall(message.encode())
             except OSError:
-                return  # systemd went away or restarted: nothing to tell, nothing to stop for
+                return  # systemd does not listen
 
 
 def watchdog_interval_seconds() -> float | None:
-    """How often to ping: half of what systemd allows; None when it does not watch us."""
+    """Return the ping interval, half the timeout of systemd; None if its watchdog is off."""
     given = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     return int(given) / 2_000_000 if given.isdigit() and int(given) > 0 and watched else None
 
 
 class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """The section `service` of config/tuning.yaml; units stand there."""
+    """Section `watchdog` of config/tuning.yaml, which states the units."""
 
-    look_seconds: float
+    check_seconds: float
     stalled_seconds: float
-    shown_seconds: float
+    searchable_seconds: float
     status_seconds: float
 
 
 class Watchdog:
-    """Beats of the threads that must get on. Safe to use from all of them.
+    """Heartbeats of threads. Thread-safe.
 
-    Its clock runs only while somebody looks: when the whole process did not run (SIGSTOP, a suspended or
-    paused machine) nobody had the time to beat, and nobody is called stalled for it.
+    Its clock advances only while `stalled` is called regularly: if the whole process did not run (SIGSTOP, a
+    suspended machine), no thread could report a heartbeat, and none counts as stalled.
     """
 
     def __init__(
-        self, stalled_seconds: float, look_seconds: float, clock: Callable[[], float] = time.monotonic
+        self, stalled_seconds: float, check_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """So long without a beat is no progress; `stalled` is to be asked every `look_seconds`.
+        """A thread is stalled after `stalled_seconds` without a heartbeat.
 
-        Where nobody looked for longer, twice that counts.
+        `stalled` must be called every `check_seconds`; a longer interval counts as twice that.
         """
         self._stalled_seconds = stalled_seconds
-        self._most_seconds = 2 * look_seconds
+        self._most_seconds = 2 * check_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._awake = 0.0
@@ -122,18 +119,18 @@ class Watchdog:
         self._heartbeats: dict[str, float] = {}
 
     def heartbeat(self, name: str) -> None:
-        """The part `name` gets on; from its first beat to `drop` it is expected to."""
+        """Record progress of thread `name`; from the first heartbeat until `drop` it is watched."""
         with self._lock:
             self._heartbeats[name] = self._now()
 
     def drop(self, *names: str) -> None:
-        """Nothing more is expected of them."""
+        """Stop watching these threads."""
         with self._lock:
             for name in names:
                 self._heartbeats.pop(name, None)
 
     def stalled(self) -> list[str]:
-        """The parts without progress."""
+        """Return the names of stalled threads."""
         with self._lock:
             self._awake, self._checked_at = self._now(), self._clock()
             return [

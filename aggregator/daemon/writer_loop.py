@@ -1,7 +1,7 @@
-"""The thread that writes stories while its process is the writer, and else tries to become that.
+"""The thread that writes stories while its process is the writer, and otherwise tries to become the writer.
 
-Where the database is in trouble (full, read-only, restarting) it rests and tries again, while the rest of the
-daemon goes on serving. Where another process took over, it drops its memory and stands by.
+If the database cannot be written (full, read-only, restarting), it backs off and tries again while the rest
+of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
 """
 
 import logging
@@ -32,24 +32,24 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0  # how long it sleeps when nothing waits, unless it is woken
-RENDERED_AT_ONCE = 20  # stories whose merged text is worked out between two looks at the inbox
-STEP_SECONDS = 1.0  # between two steps of chores while articles wait
-REST_SECONDS = (1.0, 2.0, 3.0)  # after the database refused, the first time, the second, ...
+IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken
+RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
+STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
+BACKOFF_SECONDS = (1.0, 2.0, 3.0)  # after the first, second and later errors of the database
 
 
 class WriterCallbacks(NamedTuple):
-    """Whom the thread tells what."""
+    """Functions that the thread calls."""
 
-    heartbeat: Callable[[], None]  # it gets on
+    heartbeat: Callable[[], None]  # it makes progress
     took_over: Callable[[], None]  # this process became the writer
-    placed: Callable[[int], None]  # so many articles were placed
-    indexed: Callable[[], None]  # ... and can be found
-    failed: Callable[[BaseException], None]  # the daemon is to end with this
+    placed: Callable[[int], None]  # with the number of placed articles
+    indexed: Callable[[], None]  # placed articles are in the search index
+    failed: Callable[[BaseException], None]  # the daemon must end with this error
 
 
 class WriterLoop:
-    """Placing, answering, indexing, telling and the small chores, in one thread."""
+    """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
 
     def __init__(
         self,
@@ -58,38 +58,41 @@ class WriterLoop:
         pipeline: Pipeline,
         steps: MaintenanceSteps,
         *,
-        story_rules: StoryTuning,
+        story_tuning: StoryTuning,
         standby_seconds: float,
-        shown_seconds: float,
+        searchable_seconds: float,
         arrived: threading.Event,
         tell: WriterCallbacks,
     ) -> None:
-        """`arrived` is set when something waits; a standby tries to take over each `standby_seconds`.
+        """`arrived` is set when entries wait; a standby tries to become the writer every `standby_seconds`.
 
-        While much waits, what was placed can be found after `shown_seconds`.
+        While many entries wait, placed articles are indexed every `searchable_seconds`.
         """
         self._database = database
         self._lock = lock
         self._pipeline = pipeline
         self._steps = steps
-        self._story_rules = story_rules
+        self._story_tuning = story_tuning
         self._standby_seconds = standby_seconds
-        self._shown_seconds = shown_seconds
+        self._shown_seconds = searchable_seconds
         self._arrived = arrived
         self._callbacks = tell
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
-        self._is_ready = False  # the writer, and all that comes with it is done
+        self._is_ready = False  # the writer, and `took_over` was called
         self._stepped_at = 0.0
-        self.has_begun = False  # whether it ever looked at the inbox
-        self.trouble: str | None = None  # why it rests, in words
+        self.has_begun = False  # whether it has read the inbox
+        self.trouble: str | None = None  # why placing is paused
 
     def start(self) -> None:
-        """Begin; where this process is the writer, what comes with that is done when this returns."""
+        """Start the thread; a writer has called `took_over` when this returns."""
         if self._lock.is_held:
             self._take_up()
         else:
-            log.info("standing by: another daemon is the writer; this one fetches and serves")
+            log.info(
+                "standby: another daemon is the writer; this one fetches and serves",
+                extra={"event": "standby_started"},
+            )
         self._callbacks.heartbeat()
         self._thread.start()
 
@@ -99,10 +102,10 @@ class WriterLoop:
         self._arrived.set()
 
     def join(self, seconds: float) -> bool:
-        """After `stop`: wait so long; whether it is left behind."""
+        """After `stop`: wait `seconds`; return whether the thread still runs."""
         return is_left_behind(self._thread, seconds)
 
-    # --- whose turn it is ---------------------------------------------------------------------------------
+    # --- writer or standby --------------------------------------------------------------------------------
 
     def _run(self) -> None:
         rejected = 0
@@ -111,26 +114,26 @@ class WriterLoop:
                 try:
                     self._run_once()
                     if self.trouble is not None:
-                        log.info("placing goes on")
+                        log.info("placing resumed", extra={"event": "placing_resumed"})
                     self.trouble, rejected = None, 0
                 except (DatabaseTooNewError, DatabaseOutdatedError, DatabaseReplacedError):
-                    raise  # another program's tables by now, or another file
+                    raise  # the tables are of another version, or the file is another one
                 except LeaseLostError as error:
                     self._become_standby(error)
                 except AnotherDaemonError:
                     raise
                 except AggregatorError as error:
-                    self._back_off(error, REST_SECONDS[min(rejected, len(REST_SECONDS) - 1)])
+                    self._back_off(error, BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)])
                     rejected += 1
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._callbacks.failed(error)
 
     def _run_once(self) -> None:
-        """One look at what waits, or at whether this process can be the writer."""
+        """Write what waits, or try to become the writer."""
         self._callbacks.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
-            raise LeaseLostError("nothing was heard of its session")
+            raise LeaseLostError("its session does not answer")
         if self._is_ready or self._becomes_writer():
             self._arrived.clear()
             self.has_begun = True
@@ -144,14 +147,18 @@ class WriterLoop:
         if not self._lock.become_writer():
             return False
         self._take_up()
-        took = f"taking over took {time.monotonic() - began:.1f} s"
+        took = f"takeover took {time.monotonic() - began:.1f} s"
         silent = self._lock.silent_seconds
-        heard = "there was none before" if silent is None else f"the last one was heard of {silent:.1f} s ago"
-        log.info("this daemon is the writer now: %s, %s", heard, took)
+        before = (
+            "no previous writer"
+            if silent is None
+            else f"last heartbeat of the previous one {silent:.1f} s ago"
+        )
+        log.info("became the writer: %s, %s", before, took, extra={"event": "writer_lease_acquired"})
         return True
 
     def _take_up(self) -> None:
-        """Begin to write what others left, with a memory that is built from the rows."""
+        """Begin to write, with a memory that is built from the database."""
         migrate.check(self._database)
         self._callbacks.took_over()
         self._is_ready = True
@@ -162,28 +169,39 @@ class WriterLoop:
         if self._database.is_sqlite:
             raise AnotherDaemonError(
                 f"another process became the writer of {shown_url(self._database.url)} while this one had "
-                "its lock: the .lock file was removed, or is where locks do not hold (a network file system)"
+                "its lock: the .lock file was removed, or its file system lacks locks (a network drive)"
             ) from error
-        log.warning("this daemon is not the writer any more (%s); it stands by", error)
+        log.warning(
+            "lost the writer lease (%s); now a standby",
+            error,
+            extra={"event": "writer_lease_lost"},
+        )
         self._lock.release()
 
     def _back_off(self, error: AggregatorError, seconds: float) -> None:
-        """The database refused, and what it committed at last is unknown: the rows say it."""
-        is_new = str(error) != self.trouble  # an outage of hours is one line, not thousands
+        """Wait after an error of the database; the last commit may or may not have happened."""
+        is_new = str(error) != self.trouble  # log an outage of hours once
         self.trouble = str(error)
-        log.log(logging.ERROR if is_new else logging.DEBUG, "placing rests, and tries again: %s", error)
-        if not isinstance(error, DamagedError | NoWorkersError):  # nothing was begun, or it was undone
+        log.log(
+            logging.ERROR if is_new else logging.DEBUG,
+            "placing is paused and tried again: %s",
+            error,
+            extra={"event": "placing_paused"},
+        )
+        if not isinstance(
+            error, DamagedError | NoWorkersError
+        ):  # else the transaction was not started, or rolled back
             self._pipeline.forget()
         self._stopping.wait(seconds)
 
     # --- the writer's work --------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        self._run_commands()  # also where nothing can be placed: a repair may be asked for
+        self._run_commands()  # also if nothing can be placed: a repair may wait
         trouble = self._place()
         self._run_commands()
         self._index()
-        while not self._stops() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_rules):
+        while not self._stops() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
             if self._arrived.is_set():
                 break
         self._pipeline.index_older(self._is_needed)
@@ -193,7 +211,7 @@ class WriterLoop:
             raise trouble
 
     def _place(self) -> AggregatorError | None:
-        """All that waits; why that cannot be, where the rest of the work can."""
+        """Place all waiting entries; return an error that stops placing but not other work."""
         count, shown_at = 0, time.monotonic()
         trouble: AggregatorError | None = None
         try:
@@ -201,42 +219,42 @@ class WriterLoop:
                 count += len(batch)
                 self._between_batches()
                 if time.monotonic() - shown_at >= self._shown_seconds:
-                    self._show(count)
+                    self._publish(count)
                     count, shown_at = 0, time.monotonic()
         except (DamagedError, NoWorkersError) as error:
             trouble = error
         if count:
-            self._say(count)
+            self._report(count)
         return trouble
 
-    def _say(self, count: int) -> None:
-        log.info("placed %s", counted(count, "article"))
+    def _report(self, count: int) -> None:
+        log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
         self._callbacks.placed(count)
 
-    def _show(self, count: int) -> None:
-        """Let what was placed be found, while much more waits."""
-        self._say(count)
+    def _publish(self, count: int) -> None:
+        """Report and index the placed articles while more entries wait."""
+        self._report(count)
         self._index()
 
     def _index(self) -> None:
-        """Let what was placed be found, and be told to whoever waits for it."""
+        """Index the placed articles, and wake the webhooks."""
         self._pipeline.index_text(self._stops)
         self._callbacks.indexed()
 
     def _between_batches(self) -> None:
-        """Nobody waits for an archive to be placed, and no chore is put off for its sake."""
+        """Run commands and maintenance steps while an archive is placed."""
         self._run_commands()
         if time.monotonic() - self._stepped_at >= STEP_SECONDS:
             self._steps.next(self._stops)
             self._stepped_at = time.monotonic()
 
     def _run_commands(self) -> None:
-        answered = self._pipeline.run_commands(self._stops)
-        if answered:
-            log.info("answered %s", counted(answered, "request"))
+        executed = self._pipeline.run_commands(self._stops)
+        if executed:
+            log.info("executed %s", counted(executed, "command"), extra={"event": "commands_executed"})
 
     def _stops(self) -> bool:
-        """Asked between two steps, so each time it is asked this thread has got on."""
+        """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
         self._callbacks.heartbeat()
         return self._stopping.is_set() or not self._lock.is_held
 

@@ -1,7 +1,4 @@
-"""The constants of this room: section `net` of config/tuning.yaml, where each has its unit and its origin.
-
-How much is taken of what strangers and files give: the section `sources` of the rule book.
-"""
+"""Sections `net` and `sources` of config/tuning.yaml, which gives unit and origin of every value."""
 
 import msgspec
 
@@ -9,7 +6,7 @@ from aggregator.config.tuning import Tuning
 
 
 class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """The constants of this room; units and origins stand in config/tuning.yaml."""
+    """Section `sources`: limits on the input from feeds and files."""
 
     max_entries: int
     max_entry_chars: int
@@ -17,23 +14,23 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_feed_bytes: int
     max_folder_files: int
     settle_seconds: float
-    look_seconds: float
+    turn_seconds: float
     max_enclosures: int
     max_categories: int
     max_key_chars: int
     max_outlines: int
     discovery_tries: int
-    first_asked_a_second: float
+    first_polls_a_second: float
     run_chars: int
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:
-    """The rules of this room out of `all_tuning`."""
+    """Return the section `sources` in force."""
     return all_tuning.section("sources", SourceTuning)
 
 
 class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """See config/tuning.yaml."""
+    """Section `net`: limits and intervals of fetching."""
 
     wire_cap_bytes: int
     decoded_cap_bytes: int
@@ -44,26 +41,26 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     validator_cap_chars: int
     host_gap_seconds: float
     host_concurrency: int
-    retry_after_least_seconds: float
-    retry_after_most_seconds: float
+    retry_after_min_seconds: float
+    retry_after_max_seconds: float
     host_hold_seconds: float
-    host_hold_most_seconds: float
-    host_witnesses: int
-    host_gap_factor_most: float
-    host_ease_answers: int
+    host_hold_max_seconds: float
+    host_hold_feeds: int
+    host_gap_factor_max: float
+    host_recovery_responses: int
     slow_fetch_seconds: float
     slow_fetches: int
-    robots_keep_seconds: float
+    robots_cache_seconds: float
     robots_retry_seconds: float
     robots_cap_bytes: int
-    robots_hosts_kept: int
+    robots_cache_hosts: int
     interval_floor_seconds: float
     interval_cap_seconds: float
     quiet_factor: float
     quiet_stretch: float
     backoff_factor: float
     jitter_share: float
-    rhythm_share: float
+    expected_gap_share: float
     rate_days: float
     adopt_times: int
     adopt_hours: float
@@ -77,5 +74,5 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def net_tuning(all_tuning: Tuning) -> NetTuning:
-    """The section in force; ConfigError for an override that does not fit."""
+    """Return the section `net` in force. Raise ConfigError for an invalid override."""
     return all_tuning.section("net", NetTuning)

@@ -1,4 +1,4 @@
-"""What is in the database: sources, webhooks, what waits, what is behind."""
+"""Checks of the stored contents: sources, webhooks, tokens, backlog, size, backups."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -13,15 +13,16 @@ from aggregator.store.intake import rejected
 from aggregator.store.read import health_gauges
 from aggregator.store.stories import api_tokens
 
-_REFUSALS_TOLD = 5
-_SOURCES_TOLD = 20
+_REJECTED_SHOWN = 5
+_OF_THE_NETWORK = frozenset({"dns", "connect", "timeout"})  # causes that a broken network has
+_SOURCES_SHOWN = 20
 
 
 def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
-    """All of it, in one state."""
+    """Run all checks in one read transaction."""
     with doctor_context.database.read() as connection:
         stored = health_gauges.stored(
-            connection, doctor_context.now, doctor_context.all_tuning.values("hooks")["recovered_after"]
+            connection, doctor_context.now, doctor_context.all_tuning.values("webhooks")["recovered_after"]
         )
         place = health_gauges.place(doctor_context.database, connection)
         yield ok(f"database: {shown_url(doctor_context.database.url)}, {_waiting(stored)}")
@@ -32,15 +33,17 @@ def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
         yield from _sources(
             listed(connection, doctor_context.now, doctor_context.all_tuning), doctor_context, stored.all_fail
         )
-        for said in stored.problems:
-            yield warning(said, "aggregator webhooks list, then aggregator webhooks test NAME")
-        for one in rejected.latest(connection, _REFUSALS_TOLD):
-            yield warning(f"{one.item}: {one.reason}", "mend it and read it again; it is then told no more")
+        for text in stored.problems:
+            yield warning(text, "aggregator webhooks list, then aggregator webhooks test NAME")
+        for one in rejected.latest(connection, _REJECTED_SHOWN):
+            yield warning(
+                f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
+            )
     yield from files.backups(doctor_context)
 
 
 def check_future_contents(doctor_context: DoctorContext) -> Iterator[Finding]:
-    """What will be wrong with a database that is yet to be made."""
+    """Check what would be wrong with a database that does not exist yet."""
     yield from _open_to_others(doctor_context, ())
     yield from files.backups_to_come(doctor_context)
 
@@ -52,19 +55,21 @@ def _clock(doctor_context: DoctorContext, connection: Connection) -> Iterator[Fi
         and (last - doctor_context.now).total_seconds() > doctor_context.tuning.future_seconds
     ):
         yield problem(
-            f"by the clock it is {doctor_context.now:%Y-%m-%d %H:%M} UTC, but something was stored at "
+            f"the clock shows {doctor_context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
             f"{last:%Y-%m-%d %H:%M}",
             "timedatectl; timedatectl set-ntp true",
         )
 
 
-def _open_to_others(doctor_context: DoctorContext, given: Iterable[api_tokens.ApiToken]) -> Iterator[Finding]:
+def _open_to_others(
+    doctor_context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]
+) -> Iterator[Finding]:
     if is_loopback(doctor_context.config.server.host):
         return
-    if not any(one.may("read") and one.revoked_at is None for one in given):
+    if not any(one.may("read") and one.revoked_at is None for one in tokens):
         yield problem(
-            f"server.host {doctor_context.config.server.host} can be reached from other machines, and "
-            "there is no token that may read: the daemon does not start so",
+            f"server.host {doctor_context.config.server.host} is reachable from other machines, and no "
+            "token has the scope read: the daemon does not start",
             "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
         )
 
@@ -73,14 +78,14 @@ def _behind(doctor_context: DoctorContext, stored: DatabaseStatus) -> Iterator[F
     hours = stored.oldest_seconds / 3600
     if hours >= doctor_context.tuning.waiting_hours:
         yield problem(
-            f"{_waiting(stored)}, one for {counted(round(hours), 'hour')}",
-            "journalctl -u aggregator -n 100 says why; then: systemctl restart aggregator (without one: "
-            "aggregator run)",
+            f"{_waiting(stored)}, the oldest for {counted(round(hours), 'hour')}",
+            "journalctl -u aggregator -n 100 shows why; then: systemctl restart aggregator (without a "
+            "service: aggregator run)",
         )
     if stored.unindexed > doctor_context.tuning.unindexed_articles:
         yield warning(
-            f"search does not find {counted(stored.unindexed, 'article')} yet",
-            "let the daemon run: it goes on while nothing else waits",
+            f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
+            "let the daemon run: it indexes them while no article waits",
         )
 
 
@@ -92,44 +97,42 @@ def _full(doctor_context: DoctorContext, size: int, free: int) -> Iterator[Findi
     most = doctor_context.config.retention.size
     if most is not None and size - free > most:
         yield warning(
-            f"the database holds {(size - free) / 2**20:,.1f} MiB, and retention.size allows "
+            f"the database contains {(size - free) / 2**20:,.1f} MiB, and retention.size allows "
             f"{most / 2**20:,.1f}",
-            "aggregator db prune (it leaves the articles of the last days)",
+            "aggregator db prune (it keeps the articles of the last days)",
         )
 
 
 def _sources(
     sources: Sequence[ListedSource], doctor_context: DoctorContext, all_fail: str | None
 ) -> Iterator[Finding]:
-    """Sources in trouble, but for the folders that were told already."""
-    told = {str(path) for path in files.watched(doctor_context) if files.is_missing(path)}
+    """Sources with a problem, except folders that `files.folders` has reported as missing."""
+    missing = {str(path) for path in files.watched(doctor_context) if files.is_missing(path)}
     if not sources:
-        yield ok("sources: none yet", "aggregator sources add URL, or name some in config.yaml")
+        yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
     if all_fail is not None:
         first = next(one for one in sources if one.kind == "feed" and one.state in ("failing", "gone"))
-        yield problem(
-            f"{all_fail}, the first with: {first.problem}",
-            f"ping -c1 1.1.1.1; getent hosts example.org; then: {_check(first)}",
-        )
-    ill = [one for one in sources if one.is_in_trouble and one.url not in told]
-    for one in ill[:_SOURCES_TOLD]:
+        test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
+        yield problem(f"{all_fail}; the first error: {first.problem}", f"{test}{_check(first)}")
+    failing = [one for one in sources if one.is_in_trouble and one.url not in missing]
+    for one in failing[:_SOURCES_SHOWN]:
         yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
-    if len(ill) > _SOURCES_TOLD:
-        more = counted(len(ill) - _SOURCES_TOLD, "more source is", "more sources are")
-        yield warning(f"{more} in trouble", "aggregator sources list --failing")
+    if len(failing) > _SOURCES_SHOWN:
+        more = counted(len(failing) - _SOURCES_SHOWN, "more source has", "more sources have")
+        yield warning(f"{more} a problem", "aggregator sources list --failing")
 
 
 def _advice(one: ListedSource) -> str:
     if one.kind == "folder":
         return f"ls -ld {one.url}"
     if one.state == "gone":
-        return f"aggregator sources remove {one.id}, or where it is back: aggregator sources resume {one.id}"
+        return f"aggregator sources remove {one.id}, or if it is back: aggregator sources resume {one.id}"
     if one.state == "flood":
-        return "nothing: it is stored, and not announced"
+        return "nothing: the entries are stored, and not announced"
     return _check(one)
 
 
 def _check(one: ListedSource) -> str:
-    """Never with a secret of its address."""
-    has_secret = redact(one.asked_at) != one.asked_at
-    return f"aggregator sources show {one.id}" if has_secret else f"aggregator sources check {one.asked_at}"
+    """Return the command that checks the source, without a secret from its address."""
+    has_secret = redact(one.polled_url) != one.polled_url
+    return f"aggregator sources show {one.id}" if has_secret else f"aggregator sources check {one.polled_url}"

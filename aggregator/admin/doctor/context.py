@@ -1,7 +1,4 @@
-"""Whom the doctor looks at, and how long he waits for an answer.
-
-What the doctor says.
-"""
+"""The context and the findings of `aggregator doctor`, and the time limit of a check."""
 
 import datetime as dt
 import threading
@@ -18,7 +15,7 @@ from aggregator.store.engine.database import Database
 
 
 class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """One thing that was looked at; `advice` says what to type where it is not well."""
+    """The result of one check; `advice` names what to do about a warning or a problem."""
 
     level: Literal["ok", "warning", "problem"]
     what: str
@@ -26,79 +23,79 @@ class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def ok(what: str, advice: str = "") -> Finding:
-    """Well, or nobody's fault."""
+    """Return a finding that needs no action."""
     return Finding(level="ok", what=redact(what), advice=advice)
 
 
 def warning(what: str, advice: str) -> Finding:
-    """To be looked at; the daemon does what it is for."""
+    """Return a finding that needs attention while the daemon still works."""
     return Finding(level="warning", what=redact(what), advice=redact(advice))
 
 
 def problem(what: str, advice: str) -> Finding:
-    """The daemon cannot do what it is for, or will not be able to."""
+    """Return a finding because of which the daemon does not work, or soon will not."""
     return Finding(level="problem", what=redact(what), advice=redact(advice))
 
 
 class DoctorContext:
-    """A configuration with its database, opened at the first use."""
+    """A configuration with its database, which is opened at the first use."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.all_tuning = config.effective_tuning
-        self.tuning = self.all_tuning.section("watch", HealthCheckTuning)
+        self.tuning = self.all_tuning.section("health_checks", HealthCheckTuning)
         self.now = dt.datetime.now(dt.UTC)
         self.file_name = str(config.file or "config.yaml")
 
     @cached_property
     def database(self) -> Database:
-        """Raises AggregatorError where its driver is missing."""
+        """The configured database. Raises AggregatorError if its driver is not installed."""
         return Database(self.config.database_url)
 
     @property
     def file(self) -> Path | None:
-        """The file of an SQLite database."""
+        """The file of an SQLite database; None for other databases."""
         return self.database.file if self.config.database_url.startswith("sqlite") else None
 
     @property
     def has_database(self) -> bool:
-        """False where its file is not there yet."""
+        """Whether the database exists; False if the file of an SQLite database does not exist yet."""
         return self.file is None or self.file.exists()
 
     def close(self) -> None:
-        """Let the database go."""
+        """Close the database if it was opened."""
         if "database" in self.__dict__:
             self.database.close()
 
 
 def within(
-    seconds: float, look: Callable[[], Iterable[Finding]], what: str, late: Finding | None = None
+    seconds: float, check: Callable[[], Iterable[Finding]], what: str, late: Finding | None = None
 ) -> Iterator[Finding]:
-    """What `look` finds, or, where it hangs, `late`, or that `what` does not answer.
+    """Yield the findings of `check`; after `seconds`, `late` or a problem that names `what`.
 
-    What this user may not look at is a finding, too; what else `look` raises is raised.
+    An OSError of `check` becomes a finding; every other exception is raised again.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            found.extend(look())
+            findings.extend(check())
         except BaseException as error:  # noqa: BLE001 - raised below
             raised.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    yield from list(found)
+    yield from list(findings)
     if thread.is_alive():
         yield late or problem(
             f"{what} did not answer within {seconds:g} s",
-            "look at the disk, the network mount or the server it lies on, then: aggregator doctor",
+            "check its disk, network mount or server, then: aggregator doctor",
         )
     elif raised and isinstance(raised[0], OSError):
         yield problem(
-            f"{what} cannot be looked at: {raised[0]}", "as the user of the service: aggregator doctor"
+            f"{what} cannot be read: {raised[0]}", "run as the user of the service: aggregator doctor"
         )
     elif raised:
         raise raised[0]

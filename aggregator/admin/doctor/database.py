@@ -1,4 +1,4 @@
-"""The database: whether it is there, whole, and of this program."""
+"""Checks of the database: whether it exists, is undamaged, and has the schema of this version."""
 
 import sqlite3
 import time
@@ -12,23 +12,23 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.migrate import check
 from aggregator.store.read import health_gauges
 
-_STEPS = 10_000  # of SQLite's machine between two looks at the clock
-_CHECKED_SHARE = 0.5  # of a look's time that reading the file through may take
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two readings of the clock
+_CHECKED_SHARE = 0.5  # of the time of a check; reading the whole file may take that long
 
-_LOOKED_AT = "; `aggregator doctor` looks at it"  # of an error that others read
+_RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
 
-# What a server or its driver says, and what to type then.
+# Parts of the messages of servers, drivers and this program, with advice.
 _ADVICE = (
     ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
     ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
     (
         "no pg_hba.conf entry",
-        "let this machine in: a line for it in the server's pg_hba.conf, then: pg_ctl reload",
+        "allow this machine: add a line to the server's pg_hba.conf, then: pg_ctl reload",
     ),
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
     ("pip install", "pip install 'psycopg[binary]'"),
-    ("could not translate host name", "getent hosts HOST says whether its name is known; see `database:`"),
-    ("failed to resolve host", "getent hosts HOST says whether its name is known; see `database:`"),
+    ("could not translate host name", "getent hosts HOST shows whether its name resolves; see `database:`"),
+    ("failed to resolve host", "getent hosts HOST shows whether its name resolves; see `database:`"),
     ("permission denied", "as its owner: GRANT ALL ON SCHEMA public TO USER"),
     ("no tables yet", "aggregator db upgrade"),
     ("nothing says by which version", "aggregator db restore BACKUP --replace"),
@@ -36,16 +36,16 @@ _ADVICE = (
 
 
 def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
-    """Whether it can be used; nothing else can be asked of it where a problem is found."""
+    """Check whether the database can be used; after a problem here no further check reads it."""
     shown = shown_url(doctor_context.config.database_url)
     try:
         database = doctor_context.database
         if not doctor_context.has_database:
             yield _first_use(doctor_context, shown)
             return
-        damage = [] if database.file is None else list(_whole(doctor_context))
+        damage = [] if database.file is None else list(_damage(doctor_context))
         if damage:
-            yield from damage  # and whatever else is said of it comes from that
+            yield from damage  # other errors follow from the damage
             return
         if not database.is_sqlite:
             yield from _server(database)
@@ -58,31 +58,31 @@ def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
     except DatabaseOutdatedError as error:
         yield problem(str(error), "aggregator db upgrade")
     except AggregatorError as error:
-        words = str(error).removesuffix(_LOOKED_AT)
-        advice = next((advice for sign, advice in _ADVICE if sign in words), _otherwise(doctor_context))
+        message = str(error).removesuffix(_RUN_DOCTOR)
+        advice = next((advice for part, advice in _ADVICE if part in message), _otherwise(doctor_context))
         if "BACKUP" in advice:
             advice = advice.replace("BACKUP", _newest_backup(doctor_context))
-        yield problem(words, advice)
+        yield problem(message, advice)
     else:
-        # A full disk and a file of somebody else are told with the place where it lies.
+        # `files.place` reports a full disk and a file of another user.
         if why is not None and not database.is_sqlite:
-            yield problem(why, f"a server that may be written: see `database:` in {doctor_context.file_name}")
+            yield problem(why, f"use a writable server: see `database:` in {doctor_context.file_name}")
 
 
 def _first_use(doctor_context: DoctorContext, shown: str) -> Finding:
     folder = None if doctor_context.file is None else doctor_context.file.parent
     if folder is not None and not folder.is_dir():
-        return problem(f"the folder of the database {shown} is not there", f"mkdir -p {folder}")
+        return problem(f"the folder of the database {shown} does not exist", f"mkdir -p {folder}")
     if (
         doctor_context.file is not None
         and doctor_context.file.with_name(doctor_context.file.name + ".lock").exists()
     ):
         return problem(
             f"the database {shown} is missing, and it was there before",
-            f"put it back, or: aggregator db restore {_newest_backup(doctor_context)}; to begin with "
+            f"put it back, or: aggregator db restore {_newest_backup(doctor_context)}; to start with "
             "an empty one: aggregator db upgrade",
         )
-    return ok(f"database: {shown} is made at the first use")
+    return ok(f"database: {shown} will be created at the first use")
 
 
 def _newest_backup(doctor_context: DoctorContext) -> str:
@@ -95,31 +95,31 @@ def _otherwise(doctor_context: DoctorContext) -> str:
     return f"systemctl status postgresql; pg_isready; see `database:` in {doctor_context.file_name}"
 
 
-def _whole(doctor_context: DoctorContext) -> Iterator[Finding]:
-    """Whether SQLite's file is what it should be, as far as that can be read in time."""
+def _damage(doctor_context: DoctorContext) -> Iterator[Finding]:
+    """Report damage of the SQLite file, as far as it can be read within the time limit."""
     file = doctor_context.database.file
     assert file is not None
     deadline = time.monotonic() + doctor_context.tuning.doctor_seconds * _CHECKED_SHARE
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-            said = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.Error as error:
         if error.sqlite_errorname == "SQLITE_INTERRUPT":
             return  # `db check` reads all of it
         if error.sqlite_errorname not in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
-            return  # it is told below, in words
-        said = str(error)
-    if said != "ok":
+            return  # opening the database reports it with a clearer message
+        result = str(error)
+    if result != "ok":
         away = f"mkdir damaged; mv {file}* damaged/"
-        kept = _newest_backup(doctor_context)
-        saved = "what-is-left.jsonl.zst"
-        if kept != "BACKUP":
-            advice = f"stop the daemon; {away}; aggregator db restore {kept}"
+        backup = _newest_backup(doctor_context)
+        export = "salvaged.jsonl.zst"
+        if backup != "BACKUP":
+            advice = f"stop the daemon; {away}; aggregator db restore {backup}"
         else:
-            salvage = f"aggregator export --salvage --output {saved}; {away}; aggregator import {saved}"
-            advice = f"stop the daemon; `aggregator db restore` of a backup, or without one: {salvage}"
-        yield problem(f"the database {file} is damaged: {said}", advice)
+            salvage = f"aggregator export --salvage --output {export}; {away}; aggregator import {export}"
+            advice = f"stop the daemon; `aggregator db restore` a backup, or without one: {salvage}"
+        yield problem(f"the database {file} is damaged: {result}", advice)
 
 
 def _server(database: Database) -> Iterator[Finding]:
@@ -127,6 +127,6 @@ def _server(database: Database) -> Iterator[Finding]:
         encoding = health_gauges.server_encoding(connection)
     if encoding != "UTF8":
         yield problem(
-            f"the database {shown_url(database.url)} is encoded as {encoding}, and not every text fits in",
+            f"the database {shown_url(database.url)} is encoded as {encoding}, which cannot store all texts",
             "createdb --encoding UTF8 --template template0 NAME, then: aggregator db copy OLD NEW",
         )

@@ -1,7 +1,7 @@
-"""`aggregator doctor`: what is wrong, and what to type next.
+"""`aggregator doctor`: find problems and name the command that helps.
 
-Looks at the settings, the machine, the files, the database, what is in it, and the daemon, in that order.
-Each look has so many seconds and no more, changes nothing, and works with a daemon beside it or without one.
+The checks run in this order: configuration, machine, files, database, stored contents, daemon. Each check has
+a time limit, changes nothing, and works whether or not a daemon runs.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ __all__ = ["Finding", "examine", "mistakes"]
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """All findings, the fundamental ones first."""
+    """Run all checks and yield their findings, the fundamental ones first."""
     doctor_context = DoctorContext(config)
     seconds = doctor_context.tuning.doctor_seconds
     try:
@@ -24,10 +24,10 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from within(seconds, lambda: machine.inspect(doctor_context), "the machine")
         yield from within(seconds, lambda: files.folders(doctor_context), "the watched folders")
         yield from within(seconds, lambda: files.place(doctor_context), "the disk of the database")
-        found = list(within(seconds, lambda: database.inspect(doctor_context), "the database"))
-        yield from found
-        if any(one.level == "problem" for one in found):
-            return  # what is in it cannot be asked, nor who works on it
+        findings = list(within(seconds, lambda: database.inspect(doctor_context), "the database"))
+        yield from findings
+        if any(one.level == "problem" for one in findings):
+            return  # the contents and the daemon cannot be checked without a usable database
         yield from within(seconds, lambda: files.modes(doctor_context), "the folder of backups")
         if doctor_context.has_database:
             yield from within(seconds, lambda: contents.inspect(doctor_context), "the database")
@@ -44,13 +44,13 @@ def examine(config: Config) -> Iterator[Finding]:
             daemon.not_reached(address, late),
         )
     except AggregatorError as error:
-        yield problem(str(error), "see the message; if it says nothing to you: aggregator db check")
+        yield problem(str(error), "if the message does not help: aggregator db check")
     finally:
         doctor_context.close()
 
 
 def mistakes(error: ConfigError) -> Iterator[Finding]:
-    """What can be said where the settings cannot be read: every mistake, and how the machine does."""
+    """Yield one finding for each error of a configuration that cannot be read."""
     for line in str(error).splitlines():
-        yield problem(line, "mend that line, then: aggregator config check")
-    yield ok("nothing else was looked at: what is to be run is not known")
+        yield problem(line, "correct that line, then: aggregator config check")
+    yield ok("nothing else was checked, because the configuration cannot be read")

@@ -1,6 +1,6 @@
-"""The HTTP client and its manners, and the guard that decides what it may reach."""
+"""The HTTP client with its rate limiter and SSRF guard."""
 
 import sys
 
-# httpx brings a command line, and that one loads rich and pygments: 3 MB that a daemon has no use for.
+# httpx imports its command line, which loads rich and pygments: 3 MB that the daemon does not need.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
-"""Fetching one address: the only door to httpx.
+"""The HTTP client: fetches one URL. The only entry point to httpx.
 
-httpx gives addresses, requests and answers their form; what it would do by itself is left out on purpose:
-redirects (each hop is judged here), cookies, proxies from the environment, decoding (its decoders hand over a
-whole gigabyte at once) and timeouts (they are for one read, a dripping server has no last one).
+httpx supplies the types of URLs, requests and responses. Its own behaviour is not used where limits need more
+control: redirects (each hop is checked here), cookies, proxies from the environment, decoding (its decoders
+may return a gigabyte at once) and timeouts (they apply to one read, so a slow server could go on without
+end).
 
-Pages that stand between a program and a site: they answer for the site, but are not it.
+Also detects bot walls: pages that are returned instead of the site's own.
 """
 
 import time
@@ -52,7 +53,7 @@ from aggregator.sources.fetch.transport import (
 from aggregator.sources.limits import net_tuning
 
 _REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
-# What the walls' own scripts and images are called; words that a reader sees could stand in an article too.
+# Names of the scripts and images of bot walls; visible text could also be in an article.
 _WALL_SIGNATURES = (
     (b"/cdn-cgi/challenge-platform/", "Cloudflare"),
     (b"cf-error-details", "Cloudflare"),
@@ -68,10 +69,10 @@ _SMALL_PAGE_BYTES = 4096
 
 
 def detect_bot_wall(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
-    """The words for `sources list` when an answer is a wall against programs, else None.
+    """Return the message for `sources list` if a response is a bot wall, else None.
 
-    A page with a status of success counts only when the wall says so in a header, or is nearly empty but for
-    the wall's script: many sites carry these scripts in ordinary pages.
+    With a successful status a page counts only if a header declares the wall, or if the page has hardly more
+    than the wall's script: many sites have these scripts in ordinary pages.
     """
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return "Cloudflare asks for a browser"
@@ -101,22 +102,20 @@ _ASKED_TO_WAIT = frozenset({429, 503})
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user chooses about fetching."""
+    """The user's settings for fetching."""
 
-    contact: str = ""  # an address or page where server owners reach the operator; goes into User-Agent
-    allow_private: tuple[
-        str, ...
-    ] = ()  # networks (CIDR) that may be fetched from although they are not public
+    contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
+    allow_private: tuple[str, ...] = ()  # private networks (CIDR) that may be fetched from
     allow_private_links: tuple[
         str, ...
-    ] = ()  # servers in them (addresses) that sources from there may lead to beside their own
-    ca_file: str | None = None  # further certificate authorities (PEM), for a company's own
+    ] = ()  # servers in these networks (URLs) that sources in them may link to, besides their own
+    ca_file: str | None = None  # additional certificate authorities (PEM), such as a company's own
 
 
 class Client:
-    """Fetches addresses, politely and within limits. Safe to use from many threads; connections are shared.
+    """Fetches URLs within limits on rate, time and size. Thread-safe; connections are shared.
 
-    `resolve` and `dial` are there for tests: a test never leaves loopback.
+    `resolve` and `dial` are parameters for tests, which use loopback only.
     """
 
     def __init__(
@@ -131,9 +130,9 @@ class Client:
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`clock` (seconds, monotonic) and `pause` are what the gaps between requests go by.
+        """`clock` (seconds, monotonic) and `pause` are used for the gaps between requests.
 
-        `metrics_registry` counts what becomes of requests.
+        `metrics_registry` counts requests by result.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self.tuning = net_tuning(all_tuning)
@@ -160,17 +159,17 @@ class Client:
         source_port: int | None = None,
         linked_from: str | None = None,
     ) -> FetchResult:
-        """One GET with its redirects; waits for the host's turn first, then holds everything to one deadline.
+        """Send one GET and follow redirects; wait for the host's rate limit first, then apply one deadline.
 
-        `etag` and `last_modified` are what an earlier Fetched said. A feed's address was typed by somebody,
-        so its own port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the address of
-        the feed that named this one (None: somebody typed it): what a feed on the internet names never leads
-        into the operator's own networks, though he allowed them, and what one from there names leads there
-        to its own host and port only, and to the servers in `allow_private_links`.
+        `etag` and `last_modified` are those of an earlier FetchResult. The URL of a feed was entered by a
+        user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
+        the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
+        operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
+        and port there, and to the servers in `allow_private_links`.
 
-        Raises FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
+        Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
-        Else TooManyFilesError, where this process may open no connection: that says nothing of the server.
+        Raise TooManyFilesError if this process cannot open a connection, which is not a fault of the server.
         """
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
@@ -200,24 +199,24 @@ class Client:
                 self.tuning.fetch_deadline_seconds,
                 self.tuning.wire_cap_bytes,
                 ports,
-                home=self._home_of(first if linked_from is None else linked_from),
+                private_servers=self._private_servers_for(first if linked_from is None else linked_from),
             )
             return self._follow(first, headers, budget)
         except AggregatorError:
             raise
-        except Exception as error:  # the one boundary for whatever servers make libraries raise
+        except Exception as error:  # libraries may raise anything because of a server's data
             raise as_our_error(error, url) from error
 
     def host_of(self, url: str) -> str:
-        """The key of the gate that requests to this address go through; "" for an address that is none."""
+        """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
         return _key_of(url)
 
     def widen_gap(self, url: str, gap_seconds: float) -> None:
-        """Keep a host's own wish for the gap between requests (its crawl delay)."""
+        """Use the gap between requests that a host requests (its crawl delay)."""
         self.rate_limiter.widen(_host_key(self._parsed(url)), gap_seconds)
 
     def close(self) -> None:
-        """Stop: requests under way end with FetchError, later ones are turned away."""
+        """Stop: running requests end with FetchError, later ones are refused."""
         self.rate_limiter.close()
         self._guard.stop()
         self._transport.close()
@@ -237,7 +236,7 @@ class Client:
                     return self._read(response, headers, budget, route)
                 target = self._redirect_target(url, response)
             if not self._guard.is_private(name_of(url)):
-                budget.home = frozenset()
+                budget.private_servers = frozenset()
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
@@ -247,10 +246,10 @@ class Client:
 
     @contextmanager
     def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool) -> Iterator[None]:
-        """The host's turn; the time waited for it does not count for the journey.
+        """Wait for the host's turn; the waiting time does not count against the request's budget.
 
-        No turn is held while another is waited for, so that two hosts that redirect to each other cannot
-        lock us up.
+        No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
+        deadlock.
         """
         began = time.monotonic()
         with self.rate_limiter.turn(_host_key(url), is_private_host=self._is_private(url), at_once=at_once):
@@ -267,7 +266,7 @@ class Client:
             yield response
 
     def _update_rate_limit(self, url: httpx.URL, response: httpx.Response) -> None:
-        """What an answer says about how often the host wants to be asked. Not at home: that is our own."""
+        """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
         key, status = _host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key)
@@ -283,9 +282,10 @@ class Client:
         except FetchError as error:
             raise ConfigError(f"fetch.allow_private_links: {error.detail}") from error
 
-    def _home_of(self, leads: httpx.URL | str) -> frozenset[Server]:
-        """The servers in the operator's own networks that an address opens: one that was typed (a URL), or
-        that of a source which leads on (text).
+    def _private_servers_for(self, leads: httpx.URL | str) -> frozenset[Server]:
+        """Return the servers in the operator's own networks that a URL may reach.
+
+        `leads` is a URL that a user entered, or the text of the URL of the source that links there.
         """
         if isinstance(leads, str):
             try:
@@ -297,26 +297,26 @@ class Client:
         return self._linked | {_server(leads)}
 
     def _send(self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> httpx.Response:
-        """Send a GET; on a kept connection that fails before the answer begins, once more on a new one."""
+        """Send a GET; if a reused connection fails before the response begins, retry once on a new one."""
         connections = budget.connections
         try:
             return self._transport.handle_request(httpx.Request("GET", url, headers=headers))
         except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
-            self._guard.seconds_left(None)  # FetchError where we stopped it ourselves, or no time is left
+            self._guard.seconds_left(None)  # raises FetchError if the client was stopped or no time is left
             if budget.connections != connections:
-                raise  # the connection was new: this is the server's answer
+                raise  # the connection was new, so the failure is the server's
         return self._unshared.handle_request(httpx.Request("GET", url, headers=headers))
 
     def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
         location = response.headers.get("location", "").strip()
         if not location:
-            raise FetchError("redirect", f"status {response.status_code} without an address to go to")
+            raise FetchError("redirect", f"status {response.status_code} without a Location header")
         try:
             target = self._parsed(str(url.join(location)))
         except FetchError as error:
             raise FetchError("redirect", error.detail) from error
         except Exception as error:
-            raise FetchError("redirect", f"to an address that is none: {short(location)}") from error
+            raise FetchError("redirect", f"to an invalid address: {short(location)}") from error
         return target.copy_with(fragment=None)
 
     def _read(
@@ -343,12 +343,12 @@ class Client:
         return decompress_body(_timed(response.iter_raw(), budget), encoding, cap_bytes)
 
     def _refuse(self, response: httpx.Response, budget: RequestBudget) -> NoReturn:
-        """Raise what a status other than success means, with the time the server asks us to wait."""
+        """Raise the error for a status other than success, with the wait that the server requests."""
         status = response.status_code
         try:
             page = self._body(response, budget, self.tuning.error_page_bytes)
         except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
-            page = b""  # the status says enough
+            page = b""  # the status suffices
         wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
         bot_wall = detect_bot_wall(status, response.headers, page)
         cause, detail = ("bot wall", bot_wall) if bot_wall else (f"http {status}", meaning(status))
@@ -361,7 +361,7 @@ class Client:
         headers = {
             "User-Agent": self.user_agent,
             "Accept": _ACCEPT[accept],
-            "Accept-Encoding": "gzip, deflate",  # only what `inflate` undoes in bounded steps
+            "Accept-Encoding": "gzip, deflate",  # only encodings that `decompress_body` limits
         }
         if kept := validator(etag, self.tuning.validator_cap_chars):
             headers["If-None-Match"] = kept
@@ -370,13 +370,13 @@ class Client:
         return headers
 
     def _is_private(self, url: httpx.URL) -> bool:
-        """Whether the address is the operator's own: written as an address inside `allow_private`."""
+        """Return whether the URL's host is an IP address in `allow_private`."""
         address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
         return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
 
 
 def user_agent(contact: str) -> str:
-    """Who we say we are: the program, its version and where the operator is reached."""
+    """Return the User-Agent: program, version and contact of the operator."""
     words = contact.strip()
     if words and not is_printable(words):
         raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
@@ -394,7 +394,7 @@ def _server(url: httpx.URL) -> Server:
 
 
 def _host_key(url: httpx.URL) -> str:
-    """One gate for a host; on a machine of the operator's own each port is a server of its own."""
+    """Return the rate limiter's key of a host; on the operator's own machines each port is a server."""
     address = address_of(url.host)
     is_own = url.host == "localhost" or (address is not None and not is_public(address))
     return f"{url.host}:{port_of(url)}" if is_own else url.host
@@ -417,8 +417,8 @@ def _is_conditional(sent: dict[str, str]) -> bool:
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:
-    """The HTTP client as configured; `metrics_registry` counts its requests."""
-    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.rules.items()}
+    """Return the HTTP client as configured; `metrics_registry` counts its requests."""
+    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in config.tuning.items()}
     overrides.setdefault("net", {}).setdefault("host_gap_seconds", float(config.fetch.host_gap))
     settings = ClientSettings(
         contact=config.fetch.contact,

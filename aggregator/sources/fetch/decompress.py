@@ -1,4 +1,4 @@
-"""Undoing gzip and deflate in bounded steps: a few hundred bytes can stand for gigabytes."""
+"""Decompression of gzip and deflate in limited steps, since a few hundred bytes can expand to gigabytes."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from aggregator.model.errors import FetchError
 
 _STEP_BYTES = 1 << 16
-_MOST_MEMBERS = 4096  # each costs an inflater: a flood of empty ones is work without end
+_MOST_MEMBERS = 4096  # each needs a decompressor, so many empty members would take unlimited time
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_BITS = 16 + zlib.MAX_WBITS
 
 
 def decompress_body(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> bytes:
-    """The body behind a Content-Encoding, at most `cap_bytes` long.
+    """Return the decoded body of a Content-Encoding, at most `cap_bytes` long.
 
-    Raises FetchError("encoding") for an encoding we did not ask for, for layers of them, and for broken or
-    cut data, and FetchError("too_large") as soon as the cap is passed. A body that is still gzip afterwards
-    (a compressed sitemap, a server that compresses twice) is undone once more under the same cap.
+    Raise FetchError("encoding") for an encoding that was not requested, for several layers, and for broken or
+    incomplete data, and FetchError("too_large") as soon as the limit is exceeded. A decoded body that is gzip
+    itself (a compressed sitemap, a server that compresses twice) is decompressed again under the same limit.
     """
     body = _joined(_layer(parts, encoding.strip().lower()), cap_bytes)
     if body.startswith(_GZIP_MAGIC):
@@ -33,7 +33,7 @@ def _joined(parts: Iterable[bytes], cap_bytes: int) -> bytes:
     for part in parts:
         body += part
         if len(body) > cap_bytes:
-            raise FetchError("too_large", f"the answer is longer than {cap_bytes} bytes when unpacked")
+            raise FetchError("too_large", f"the response is longer than {cap_bytes} bytes when decompressed")
     return bytes(body)
 
 
@@ -44,11 +44,11 @@ def _layer(parts: Iterable[bytes], encoding: str) -> Iterable[bytes]:
         return _unless_plain(parts)
     if encoding == "deflate":
         return _deflate(parts)
-    raise FetchError("encoding", f"the server answered in {encoding[:40]!r}, which was not asked for")
+    raise FetchError("encoding", f"the server used the encoding {encoding[:40]!r}, which was not requested")
 
 
 def _unless_plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Servers exist that say gzip and send plain text."""
+    """Pass plain text through: some servers declare gzip and send plain text."""
     steps = iter(parts)
     start = b""
     for part in steps:
@@ -66,7 +66,7 @@ def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _gzip(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """One gzip member after the other; bytes behind the last one that are no member are padding."""
+    """Decompress consecutive gzip members; other bytes after the last one are padding."""
     inflater = zlib.decompressobj(_GZIP_BITS)
     members = 1
     for part in parts:
@@ -77,16 +77,16 @@ def _gzip(parts: Iterator[bytes]) -> Iterator[bytes]:
                     return
                 members += 1
                 if members > _MOST_MEMBERS:
-                    raise FetchError("encoding", f"more than {_MOST_MEMBERS} gzip members in one answer")
+                    raise FetchError("encoding", f"more than {_MOST_MEMBERS} gzip members in one response")
                 inflater = zlib.decompressobj(_GZIP_BITS)
             yield from _steps(inflater, rest)
             rest = inflater.unused_data
     if not inflater.eof:
-        raise FetchError("encoding", "the compressed answer ends too early")
+        raise FetchError("encoding", "the compressed response is truncated")
 
 
 def _deflate(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The zlib format, or the bare one that some servers take "deflate" for."""
+    """Decompress the zlib format, or the raw format that some servers send as "deflate"."""
     inflater = None
     for part in parts:
         if inflater is None and part:
@@ -94,7 +94,7 @@ def _deflate(parts: Iterable[bytes]) -> Iterator[bytes]:
         if inflater is not None:
             yield from _steps(inflater, part)
     if inflater is not None and not inflater.eof:
-        raise FetchError("encoding", "the compressed answer ends too early")
+        raise FetchError("encoding", "the compressed response is truncated")
 
 
 def _is_zlib(start: bytes) -> bool:
@@ -108,7 +108,9 @@ def _steps(inflater: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
         try:
             step = inflater.decompress(rest, _STEP_BYTES)
         except zlib.error as error:
-            raise FetchError("encoding", "the compressed answer is broken") from error
+            raise FetchError("encoding", "the compressed response is damaged") from error
         yield step
         rest = inflater.unconsumed_tail
-        more = bool(rest) or len(step) == _STEP_BYTES  # a full step may have more behind it, without input
+        more = (
+            bool(rest) or len(step) == _STEP_BYTES
+        )  # after a full step there may be more output without input

@@ -1,4 +1,4 @@
-"""Manners towards other people's servers: few requests at a time, and coming back when they say."""
+"""Rate limiter: few requests per host at a time, with gaps, and back-off when a server requests it."""
 
 import datetime as dt
 import re
@@ -18,19 +18,19 @@ _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 _HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
-ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError for which nothing was sent
+ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError if no request was sent
 
 
 def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) -> float | None:
-    """Seconds to wait by a Retry-After header, clamped to [60 s, 24 h]; None for what is neither form.
+    """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is invalid.
 
     Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
     """
     text = (value or "").strip()
     if _DIGITS.match(text):
         seconds = float(text)
-    elif text and set(text) <= set("0123456789"):  # more digits than any float of use: "never", clamped
-        seconds = tuning.retry_after_most_seconds
+    elif text and set(text) <= set("0123456789"):  # more digits than a float has: clamped
+        seconds = tuning.retry_after_max_seconds
     elif _HTTP_DATE.match(text):
         try:
             moment = parsedate_to_datetime(text)
@@ -40,11 +40,11 @@ def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) ->
             return None
     else:
         return None
-    return min(max(seconds, tuning.retry_after_least_seconds), tuning.retry_after_most_seconds)
+    return min(max(seconds, tuning.retry_after_min_seconds), tuning.retry_after_max_seconds)
 
 
 class HostLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host asked of us and a restart may not forget."""
+    """The limits of a host that must survive a restart."""
 
     name: str
     held_seconds: float  # from now
@@ -56,17 +56,17 @@ class _Host(msgspec.Struct):
     waiting: int = 0
     next_start: float = 0.0
     requested_gap: float = 0.0
-    held_until: float = 0.0
+    backoff_until: float = 0.0
     gap_factor: float = 1.0
-    answers: int = 0  # in a row, since the gap was changed last
-    busy: dict[str, float] = {}  # addresses that were told to wait with 503 → until when
+    answers: int = 0  # consecutive, since the last change of the gap
+    busy: dict[str, float] = {}  # end of the wait by URL, for URLs that got a 503
 
 
 class RateLimiter:
-    """Lets requests to one host through one after the other, with a gap between their starts.
+    """Admits requests to a host one after the other, with a gap between their starts.
 
-    Safe to use from many threads. Waiting in the gate is not part of a fetch's deadline. `clock` and `pause`
-    (wait so many seconds) are there for tests that live through a week.
+    Thread-safe. Waiting here does not count against a request's deadline. `clock` and `pause` (wait so many
+    seconds) are parameters for tests with simulated time.
     """
 
     def __init__(
@@ -78,19 +78,18 @@ class RateLimiter:
         self._tuning = tuning
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
-        self._last_reported: set[str] = set()  # hosts whose state changed since `changes` was asked
+        self._last_reported: set[str] = set()  # hosts whose state changed since the last call of `changes`
         self._changed = threading.Condition()
         self._pause = pause or self._changed.wait
         self._closed = False
 
     @contextmanager
     def turn(self, host: str, *, is_private_host: bool = False, at_once: bool = False) -> Iterator[None]:
-        """Wait for a turn at `host` and hold it inside.
+        """Wait for a turn at `host` and hold it for the block.
 
-        Raises FetchError: "stopped" when the gate is closed, "asked to wait" when the host's answers said so.
-        `is_private_host` is for a server of the operator's own: no gap, only the bound on requests at the
-        same time.
-        `at_once` is for the next step of a redirect: it does not wait, the gap after it is longer instead.
+        Raise FetchError: "stopped" after `close`, "asked to wait" while the host has requested a wait.
+        `is_private_host` is for the operator's own servers: no gap, only the limit on concurrent requests.
+        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards.
         """
         self._enter(host, is_private_host, at_once)
         try:
@@ -101,95 +100,95 @@ class RateLimiter:
                 self._changed.notify_all()
 
     def ready_in(self, host: str) -> float:
-        """Seconds until a request to `host` could start; a guess while others wait there too."""
+        """Return the seconds until a request to `host` could start; an estimate while others wait."""
         with self._changed:
             state = self._hosts.get(host)
             if state is None:
                 return 0.0
             ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
-            start = max(state.next_start, state.held_until)
+            start = max(state.next_start, state.backoff_until)
             return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
 
     def not_ready(self, within_seconds: float) -> list[str]:
-        """Hosts at which no request could start within so many seconds."""
+        """Return the hosts at which no request could start within this time."""
         with self._changed:
             latest = self._clock() + within_seconds
             return [
                 name
                 for name, state in self._hosts.items()
-                if max(state.next_start, state.held_until) > latest
+                if max(state.next_start, state.backoff_until) > latest
                 or state.running + state.waiting >= self._tuning.host_concurrency
             ]
 
     def asked_to_wait(self, host: str, url: str, status: int, seconds: float | None) -> None:
-        """Take in a 429, or a 503 that names a time.
+        """Handle a 429, or a 503 with a Retry-After.
 
-        A 429 is about us and holds the whole host; a 503 may be about one address, and holds the host only
-        when several addresses were told so at the same time. However long one feed is to wait, the others of
-        the host wait an hour at most, and then come with longer gaps.
+        A 429 is about this client and stops all requests to the host. A 503 may be about one URL, and stops
+        them only if several URLs returned it at the same time. Whatever the wait of one feed, the host's
+        other feeds wait at most an hour and then have longer gaps.
         """
         with self._changed:
             state, now = self._state(host), self._clock()
-            if state.held_until > now:
-                return  # sent before the first of its kind came back: nothing new
+            if state.backoff_until > now:
+                return  # this request was sent before the first such response arrived
             if status == 429:
                 hold = seconds or self._tuning.host_hold_seconds
-                state.gap_factor = min(state.gap_factor * 2, self._tuning.host_gap_factor_most)
+                state.gap_factor = min(state.gap_factor * 2, self._tuning.host_gap_factor_max)
             elif seconds is not None:
                 state.busy = {other: until for other, until in state.busy.items() if until > now}
                 state.busy[url] = now + seconds
-                if len(state.busy) < self._tuning.host_witnesses:
+                if len(state.busy) < self._tuning.host_hold_feeds:
                     return
                 hold = min(until - now for until in state.busy.values())
             else:
                 return
             state.answers = 0
-            state.held_until = now + min(hold, self._tuning.host_hold_most_seconds)
+            state.backoff_until = now + min(hold, self._tuning.host_hold_max_seconds)
             self._last_reported.add(host)
             self._changed.notify_all()
 
     def answered(self, host: str) -> None:
-        """Take in any other answer: enough of them in a row make the gap smaller again."""
+        """Handle any other response: enough consecutive ones shorten the gap again."""
         with self._changed:
             state = self._hosts.get(host)
             if state is None or state.gap_factor <= 1.0:
                 return
             state.answers += 1
-            if state.answers >= self._tuning.host_ease_answers:
+            if state.answers >= self._tuning.host_recovery_responses:
                 state.answers = 0
                 state.gap_factor = max(1.0, state.gap_factor / 2)
                 self._last_reported.add(host)
 
     def changes(self) -> list[HostLimits]:
-        """The hosts whose holds or gaps changed since this was asked last, to be written down."""
+        """Return the hosts whose limits changed since the last call, to be stored."""
         if not self._last_reported:
             return []
         with self._changed:
             names, self._last_reported, now = sorted(self._last_reported), set(), self._clock()
             return [
                 HostLimits(
-                    name=name, held_seconds=max(0.0, state.held_until - now), gap_factor=state.gap_factor
+                    name=name, held_seconds=max(0.0, state.backoff_until - now), gap_factor=state.gap_factor
                 )
                 for name in names
                 if (state := self._hosts.get(name)) is not None
             ]
 
     def restore(self, host: HostLimits) -> None:
-        """Take up what was written down before a restart; never a longer hold than one answer can cause."""
+        """Restore stored limits after a restart; the wait is at most that of one response."""
         with self._changed:
             state = self._state(host.name)
-            held = min(host.held_seconds, self._tuning.host_hold_most_seconds)
-            state.held_until = self._clock() + max(0.0, held)
-            state.gap_factor = min(max(1.0, host.gap_factor), self._tuning.host_gap_factor_most)
+            held = min(host.held_seconds, self._tuning.host_hold_max_seconds)
+            state.backoff_until = self._clock() + max(0.0, held)
+            state.gap_factor = min(max(1.0, host.gap_factor), self._tuning.host_gap_factor_max)
 
     def close(self) -> None:
-        """Turn away everybody who waits, now and later."""
+        """Refuse all waiting and later requests."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def widen(self, host: str, gap_seconds: float) -> None:
-        """Keep at least this gap at `host`: its own wish (a crawl delay), honoured up to 30 seconds."""
+        """Use at least this gap at `host`, requested by it as a crawl delay, up to 30 seconds."""
         with self._changed:
             self._state(host).requested_gap = min(gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS)
 
@@ -219,8 +218,8 @@ class RateLimiter:
             if self._closed:
                 raise FetchError("stopped", "the program is stopping")
             now = self._clock()
-            if state.held_until > now:
-                left = state.held_until - now
+            if state.backoff_until > now:
+                left = state.backoff_until - now
                 words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
                 raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
             if state.running >= self._tuning.host_concurrency:
@@ -235,5 +234,5 @@ class RateLimiter:
         for host, state in list(self._hosts.items()):
             is_idle = state.running == 0 and state.waiting == 0
             kept_seconds = _WIDE_GAP_KEPT_SECONDS if state.gap_factor > 1.0 else 0.0
-            if is_idle and max(state.next_start, state.held_until) + kept_seconds <= now:
+            if is_idle and max(state.next_start, state.backoff_until) + kept_seconds <= now:
                 del self._hosts[host]

@@ -1,4 +1,4 @@
-"""What a fetch gives back, and how the headers of an answer are read."""
+"""The result of a fetch, and parsing of response headers."""
 
 import datetime as dt
 import re
@@ -21,25 +21,27 @@ _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 
 
 class FetchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an address answered. `body` is free of Content-Encoding; empty when `not_modified`."""
+    """A response. `body` is decoded from its Content-Encoding; empty when `not_modified`."""
 
-    url: str  # as asked, without a fragment
+    url: str  # as requested, without a fragment
     url_final: str  # after redirects
-    permanent_url: str | None = None  # where the whole chain says "for ever" (301, 308); never https to http
+    permanent_url: str | None = (
+        None  # target of permanent redirects only (301, 308); never from https to http
+    )
     status: int
     not_modified: bool = False
     body: bytes = b""
     content_type: str = ""  # media type, lower case, without parameters
-    charset: str | None = None  # as the header says, lower case; may be wrong or unknown
-    etag: str | None = None  # printable ASCII, safe to keep and to send back
+    charset: str | None = None  # from the header, lower case; may be wrong or unknown
+    etag: str | None = None  # printable ASCII, safe to store and to send back
     last_modified: str | None = None
-    robots: str = ""  # what the headers forbid, see extract/html/robots_meta.py
-    fresh_seconds: float | None = None  # how long the server calls this answer fresh (Cache-Control, Expires)
+    robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
+    fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
     elapsed_seconds: float = 0.0
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The way of one fetch so far: where it began, where it is, and where it leads for ever."""
+    """The redirects of a fetch so far: the requested URL, the current one, and the permanent target."""
 
     asked: str
     final: str
@@ -55,7 +57,7 @@ def to_fetch_result(
     elapsed_seconds: float,
     validator_cap_chars: int,
 ) -> FetchResult:
-    """An answer in our own form."""
+    """Convert an httpx response."""
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
     return FetchResult(
@@ -76,10 +78,10 @@ def to_fetch_result(
 
 
 def fresh_seconds(headers: Mapping[str, str]) -> float | None:
-    """How long an answer is fresh by its own words; None where it says nothing, or nothing that can be read.
+    """Return the remaining freshness lifetime of a response in seconds, or None if it is not declared.
 
-    max-age goes before Expires, `no-cache` and `no-store` before both, and what a cache on the way has used
-    up (Age) is taken off (RFC 9111 4.2).
+    max-age is preferred to Expires, `no-cache` and `no-store` to both, and the time in caches (Age) is
+    subtracted (RFC 9111 4.2).
     """
     control = headers.get("cache-control", "")[:_HEADER_CHARS].lower()
     if _UNCACHED.search(control):
@@ -107,11 +109,11 @@ def _http_time(text: str) -> dt.datetime | None:
 
 
 def validator(value: str | None, cap_chars: int) -> str | None:
-    """The value when it can be sent back as it is; None for what no server should have said."""
+    """Return the value if it can be sent back unchanged; None for an invalid one."""
     stripped = (value or "").strip()
     return stripped if is_printable(stripped) and len(stripped) <= cap_chars else None
 
 
 def is_printable(text: str) -> bool:
-    """Whether the text may stand in a header: printable ASCII, not empty."""
+    """Return whether the text may be in a header: printable ASCII, not empty."""
     return _PRINTABLE.match(text) is not None

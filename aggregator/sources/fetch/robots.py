@@ -1,6 +1,6 @@
-"""robots.txt for the pages of articles: asked once a day for each site, as RFC 9309 wants it.
+"""robots.txt for pages of articles: requested once a day for each site (RFC 9309).
 
-A feed is published to be fetched by programs; the pages behind it are asked about.
+Feeds are published for programs and need no check; the pages behind them are checked.
 """
 
 import threading
@@ -17,13 +17,13 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 
-AGENT = "aggregator"  # the product token that a robots.txt can name us by
-# 429 is a 4xx that says "later", not "there are no rules".
+AGENT = "aggregator"  # this program's product token in robots.txt
+# 429 is a 4xx that means "later" and not "no rules".
 _NOT_NOW = frozenset({429})
 
 
 class _SiteRules(msgspec.Struct, frozen=True):
-    """What a site said. `protego` is None where everything is allowed, or nothing."""
+    """The rules of a site. `protego` is None where everything is allowed, or nothing."""
 
     protego: Protego | None
     allows_all: bool
@@ -31,7 +31,7 @@ class _SiteRules(msgspec.Struct, frozen=True):
 
 
 class Robots:
-    """What sites allow. Safe to use from many threads; one site is asked by one thread at a time."""
+    """The robots.txt rules of sites. Thread-safe; each site is requested by one thread at a time."""
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -41,18 +41,18 @@ class Robots:
         self._lock = threading.Lock()
 
     def allows(self, url: str, *, source_port: int | None = None, linked_from: str | None = None) -> bool:
-        """Whether the page may be fetched now."""
+        """Return whether the page may be fetched now."""
         return self.answer(url, source_port=source_port, linked_from=linked_from) == "yes"
 
     def answer(
         self, url: str, *, source_port: int | None = None, linked_from: str | None = None
     ) -> Literal["yes", "no", "not now"]:
-        """Whether the page may be fetched; asks the site first when that was more than a day ago.
+        """Return whether the page may be fetched; request robots.txt if the rules are older than a day.
 
-        A site without a robots.txt (any 4xx) allows everything; one that cannot be asked (5xx, no answer)
-        allows nothing until it can, "not now", unless it was asked before: then its last rules hold on.
-        Raises FetchError("asked to wait" or "refused") where nothing may be sent to the host, robots.txt
-        included.
+        A site without robots.txt (any 4xx) allows everything. A site that cannot be reached (5xx, no
+        response) allows nothing for now ("not now"), unless earlier rules are known, which then still apply.
+        Raise FetchError("asked to wait" or "refused") if no request may be sent to the host, not even for
+        robots.txt.
         """
         site = _site_of(url)
         if site is None:
@@ -75,7 +75,7 @@ class Robots:
             turn = self._asking.setdefault(site, threading.Lock())
         with turn:
             try:
-                rules = self._known(site)  # another thread may just have asked
+                rules = self._known(site)  # another thread may have requested it meanwhile
                 if rules is None:
                     rules = self._fetched(site, source_port, linked_from)
                     self._keep(site, rules)
@@ -93,9 +93,9 @@ class Robots:
             )
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
-                raise  # of the last: it says nothing of the site, only of who named it
+                raise  # about the linking source and not about the site
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
-                return _SiteRules(None, True, now + limits.robots_keep_seconds)
+                return _SiteRules(None, True, now + limits.robots_cache_seconds)
             with self._lock:
                 before = self._sites.get(site)
             retry = now + limits.robots_retry_seconds
@@ -106,26 +106,26 @@ class Robots:
             )
         try:
             rules = Protego.parse(relevant_lines(answer.body[: limits.robots_cap_bytes]))
-        except Exception:  # noqa: BLE001 - the boundary: a file by a stranger, read by a library
+        except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
             return _SiteRules(None, False, now + limits.robots_retry_seconds)
         delay = rules.crawl_delay(AGENT)
         if delay:
             self._client.widen_gap(site, float(delay))
-        return _SiteRules(rules, True, now + limits.robots_keep_seconds)
+        return _SiteRules(rules, True, now + limits.robots_cache_seconds)
 
     def _keep(self, site: str, rules: _SiteRules) -> None:
         with self._lock:
             self._sites[site] = rules
             self._sites.move_to_end(site)
-            while len(self._sites) > self._client.tuning.robots_hosts_kept:
+            while len(self._sites) > self._client.tuning.robots_cache_hosts:
                 self._sites.popitem(last=False)
 
 
 def relevant_lines(body: bytes) -> str:
-    """A robots.txt with every other program's name replaced by one.
+    """Return a robots.txt with the names of all other programs replaced by one.
 
-    protego keeps a copy of each rule for each agent named above it: 20,000 names before 20,000 rules would be
-    400 million. What is said to others is none of our business, so that they may as well share a name.
+    protego copies each rule for each agent named above it: 20,000 names before 20,000 rules would be 400
+    million copies. Rules for other programs are not used, so these can share one name.
     """
     lines = []
     for line in body.decode("utf-8", "replace").lstrip("\ufeff").splitlines():
@@ -148,7 +148,7 @@ def _agent(value: str) -> str:
 
 
 def _site_of(url: str) -> str | None:
-    """Scheme, host and port of an address; None for what is no http address."""
+    """Return scheme, host and port of a URL; None if it is not an http(s) URL."""
     try:
         parts = urlsplit(url.strip())
         if parts.scheme.lower() not in ("http", "https") or not parts.hostname or parts.username is not None:

@@ -1,17 +1,16 @@
-"""The guard between us and our own network: what an address on the web leads to is decided when we connect.
+"""SSRF guard: decides at connection time which addresses requests may reach.
 
-A feed, a link in it or a redirect may name anything: the machine's own services, the router, a cloud's
-metadata service. Names are no evidence (they resolve to whatever their owner likes, differently each time),
-so the guard sits where httpcore opens connections: it resolves once, refuses when any answer is not public,
-and connects to the very address it has checked. TLS and the Host header still use the name.
+A feed, a link in it or a redirect may name anything: services on this machine, the router, a cloud's metadata
+service. A host name proves nothing, because its owner controls what it resolves to, each time. So the guard
+is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
+to the very address that it checked. TLS and the Host header still use the name.
 
-The same place holds each journey (one fetch with its redirects) to its deadline and to its bytes, because
-only here are headers, chunk marks and handshakes seen too.
+The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
+headers, chunk sizes and handshakes are counted too.
 
-Which IP addresses belong to the public internet.
-
-`ipaddress.is_global` says yes to multicast, NAT64, 6to4, site-local and IPv4-compatible addresses, so the
-table here is our own: IANA's special-purpose registries, and for IPv6 only what IANA gives out (2000::/3).
+The table of public addresses is defined here: `ipaddress.is_global` accepts multicast, NAT64, 6to4,
+site-local and IPv4-compatible addresses. It follows IANA's special-purpose registries; of IPv6 only the range
+that IANA allocates (2000::/3) is public.
 """
 
 import contextlib
@@ -59,22 +58,22 @@ _CLOSED_V6 = tuple(
     for network in (
         "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: the IPv4 address inside is anybody's choice
+        "2002::/16",  # 6to4: anyone can choose the embedded IPv4 address
         "3fff::/20",  # documentation
     )
 )
-# Behind such a gateway every IPv4 host has an address like this: the one inside is judged.
+# Behind a NAT64 gateway every IPv4 host has such an address: the embedded IPv4 address is checked.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)  # of the prefix of such a gateway (RFC 6052, 2.2)
-# ipv4only.arpa has these addresses; a resolver that serves a gateway puts them behind its prefix (RFC 7050).
+_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)  # lengths of a gateway's prefix (RFC 6052, 2.2)
+# ipv4only.arpa has these addresses; the resolver of a NAT64 network returns them with its prefix (RFC 7050).
 NAT64_NAME = "ipv4only.arpa"
 _NAT64_INSIDE = frozenset({ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")})
-# The middle of an ISATAP address (RFC 5214), which is a tunnel to the IPv4 address at its end.
+# The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def address_of(text: str) -> Address | None:
-    """The address a resolver wrote; None for a name. With a zone id it is never public."""
+    """Parse an address from a resolver; None for a name. An address with a zone id is never public."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -82,12 +81,12 @@ def address_of(text: str) -> Address | None:
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks of config.yaml's `allow_private`; ValueError with the text that is none."""
+    """Parse the networks of `allow_private` in config.yaml. Raise ValueError with an invalid text."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, ...]:
-    """The prefixes of NAT64 gateways that show in the addresses of NAT64_NAME, all that they may be."""
+    """Return all possible prefixes of NAT64 gateways, derived from the addresses of NAT64_NAME."""
     return tuple(
         ipaddress.IPv6Network((address, length), strict=False)
         for address in answers
@@ -100,9 +99,9 @@ def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, .
 def is_permitted(
     address: Address, exceptions: Iterable[Network] = (), nat64: Iterable[ipaddress.IPv6Network] = ()
 ) -> bool:
-    """Whether to connect: the address is public, or lies in one of the operator's `exceptions`.
+    """Return whether to connect: the address is public, or in one of the operator's `exceptions`.
 
-    What lies behind one of the prefixes in `nat64` has to be permitted by the IPv4 address inside too.
+    For an address with one of the prefixes in `nat64`, the embedded IPv4 address must be permitted too.
     """
     judged = _inner(address)
     if any(judged.version == network.version and judged in network for network in exceptions):
@@ -115,7 +114,7 @@ def is_permitted(
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address can only be somebody's server on the internet."""
+    """Return whether the address can only be a server on the internet."""
     judged = _inner(address)
     if isinstance(judged, ipaddress.IPv4Address):
         return not any(judged in network for network in _CLOSED_V4)
@@ -127,13 +126,13 @@ def is_public(address: Address) -> bool:
 
 
 def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:
-    """The IPv4 address behind a NAT64 prefix of so many bits; the byte at 64 is never part of it."""
+    """Return the IPv4 address behind a NAT64 prefix of this length; the byte at 64 is never part of it."""
     octets = address.packed if length > 64 else address.packed[:8] + address.packed[9:]
     return ipaddress.IPv4Address(octets[length // 8 : length // 8 + 4])
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address inside a mapped or NAT64 one, else the address itself."""
+    """Return the IPv4 address inside a mapped or NAT64 one, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address.ipv4_mapped is not None:
@@ -146,21 +145,21 @@ def _inner(address: Address) -> Address:
 Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
 Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
 
-Server = tuple[str, int]  # host, as it is written in an address, and port
+Server = tuple[str, int]  # host as written in a URL, and port
 
 WEB_PORTS = frozenset({80, 443})
-_NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a journey
+_NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a fetch
 _SMALLEST_WAIT_SECONDS = 0.001
 _NAMES_KEPT = 100_000
 _NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
 _NAT64_ASK_SECONDS = 5.0  # for that answer
+_NAT64_RETRY_SECONDS = 30.0  # after a question without an answer
 
 
 class RequestBudget:
-    """What one fetch may still use up: time, bytes from the wire, and where it may knock.
+    """The limits of one fetch: time, bytes received, ports, and servers it may reach.
 
-    `home` are the servers (host and port) in the operator's own networks, the guard's exceptions, that are
-    open to it.
+    `private_servers` are the servers (host and port) in the operator's own networks that it may reach.
     """
 
     def __init__(
@@ -169,40 +168,40 @@ class RequestBudget:
         wire_cap_bytes: int,
         ports: frozenset[int],
         *,
-        home: frozenset[Server] = frozenset(),
+        private_servers: frozenset[Server] = frozenset(),
     ) -> None:
         self.started = time.monotonic()
         self.ports = ports
-        self.home = home
+        self.private_servers = private_servers
         self.connections = 0  # opened so far
         self._seconds = seconds
         self._wire_cap_bytes = wire_cap_bytes
         self._wire_bytes = 0
 
     def left(self) -> float:
-        """Seconds left; FetchError("timeout") when there are none."""
+        """Return the seconds left. Raise FetchError("timeout") when there are none."""
         seconds = self._seconds - self.elapsed()
         if seconds <= 0:
-            raise FetchError("timeout", f"no full answer within {self._seconds:g} s")
+            raise FetchError("timeout", f"no complete response within {self._seconds:g} s")
         return max(seconds, _SMALLEST_WAIT_SECONDS)
 
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self.started
 
     def exclude_wait(self, seconds: float) -> None:
-        """Do not count this time: it was spent waiting for a host's turn."""
+        """Exclude this time, which was spent waiting for the rate limiter."""
         self.started += seconds
 
     def count(self, size_bytes: int) -> None:
-        """Account for bytes that came in; FetchError("too_large") past the cap."""
+        """Count received bytes. Raise FetchError("too_large") above the limit."""
         self._wire_bytes += size_bytes
         if self._wire_bytes > self._wire_cap_bytes:
-            raise FetchError("too_large", f"the answer is longer than {self._wire_cap_bytes} bytes")
+            raise FetchError("too_large", f"the response is longer than {self._wire_cap_bytes} bytes")
 
 
 class SsrfGuard(httpcore.NetworkBackend):
-    """httpcore's door to the network, guarded. `exceptions` are networks that the operator allows besides."""
+    """httpcore's network backend with checks. `exceptions` are private networks that the operator allows."""
 
     def __init__(self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial) -> None:
         self._exceptions = tuple(exceptions)
@@ -212,16 +211,15 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
-        # Where names ever led, remembered only where there are exceptions.
-        self._private_hosts: set[str] = set()  # into these
+        # Where names have led so far; stored only if there are exceptions.
+        self._private_hosts: set[str] = set()  # into the exceptions
         self._public_hosts: set[str] = set()  # to the internet
         self._nat64: tuple[IPv6Network, ...] = ()
         self._nat64_until = 0.0
-        self._nat64_lock = threading.Lock()
 
     @contextlib.contextmanager
     def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
-        """Everything this thread reads and writes inside counts for `budget`."""
+        """Count all reads and writes of this thread in the block against `budget`."""
         self._current.budget = budget
         try:
             yield budget
@@ -236,20 +234,20 @@ class SsrfGuard(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Connect to a checked address of `host`; FetchError("refused") when there is any that is not."""
+        """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
         addresses = self._checked(host, port)
         if (budget := self._budget()) is not None:
             budget.connections += 1
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
         with self._lock:
             self._open.add(stream)
-        self.seconds_left(None)  # a stop that came while dialling has not seen this connection
+        self.seconds_left(None)  # a stop while connecting has not closed this connection
         return stream
 
     def is_private(self, host: str, port: int | None = None) -> bool:
-        """Whether `host` is in the operator's own networks; with `port` a name not met yet is resolved.
+        """Return whether `host` is in the operator's own networks; with `port`, resolve an unknown name.
 
-        A name that ever led to the internet is not: its owner may let it lead anywhere for a moment.
+        A name that ever led to the internet is not private: its owner may point it anywhere for a moment.
         """
         if port is not None and self._exceptions and host not in self._private_hosts:
             with contextlib.suppress(FetchError):
@@ -261,21 +259,21 @@ class SsrfGuard(httpcore.NetworkBackend):
         )
 
     def check_reused_connection(self, host: str, port: int) -> None:
-        """FetchError("refused") where a connection that another journey left open is not for this one."""
+        """Raise FetchError("refused") if this fetch may not use a connection left open by another one."""
         budget = self._budget()
-        if budget is not None and host in self._private_hosts and (host, port) not in budget.home:
+        if budget is not None and host in self._private_hosts and (host, port) not in budget.private_servers:
             raise _not_named(host, port)
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
-        """Never: a socket on this machine is not on the web."""
+        """Always refuse: Unix sockets are local."""
         raise FetchError("refused", "a socket of this machine")
 
     def sleep(self, seconds: float) -> None:
-        """Wait, as httpcore does between tries; never beyond the journey's end."""
+        """Wait between httpcore's retries, at most until the deadline of the fetch."""
         time.sleep(min(seconds, self.seconds_left(None)))
 
     def stop(self) -> None:
-        """Break every open connection, so that threads waiting in one come back at once with "stopped"."""
+        """Close every open connection, so that waiting threads return at once with "stopped"."""
         self._stopped = True
         with self._lock:
             streams = list(self._open)
@@ -283,7 +281,7 @@ class SsrfGuard(httpcore.NetworkBackend):
             stream.cut()
 
     def seconds_left(self, timeout: float | None) -> float:
-        """The smaller of httpcore's timeout for one step and what the journey has left."""
+        """Return the smaller of httpcore's timeout for one step and the time left for the fetch."""
         if self._stopped:
             raise FetchError("stopped", "the program is stopping")
         budget = self._budget()
@@ -291,7 +289,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         return left if timeout is None else min(left, timeout)
 
     def count(self, size_bytes: int) -> None:
-        """Bytes that came in for this thread's journey."""
+        """Count bytes received by this thread's fetch."""
         budget = self._budget()
         if budget is not None:
             budget.count(size_bytes)
@@ -309,38 +307,60 @@ class SsrfGuard(httpcore.NetworkBackend):
         if not answers:
             raise FetchError("dns", f"{host} has no address")
         budget = self._budget()
+        private: list[str] = []
         for answer in answers:
             address = address_of(answer)
             if address is None or not self._is_permitted(address, self._exceptions):
                 raise _refused(host, answer)
             if self._is_permitted(address):
                 self._check_port(host, port)
-            elif budget is not None and (host, port) not in budget.home:
+            elif budget is not None and (host, port) not in budget.private_servers:
                 raise _not_named(host, port)
+            elif self._led_to_internet(host):
+                raise _changed_sides(host, answer)
+            else:
+                private.append(answer)
         self._note_networks(host, answers)
+        if 0 < len(private) < len(answers):
+            raise _changed_sides(host, private[0])
         return answers
 
     def _is_permitted(self, address: Address, exceptions: tuple[Network, ...] = ()) -> bool:
         is_asked = isinstance(address, IPv6Address) and is_permitted(address, exceptions)
         return is_permitted(address, exceptions, self._nat64_prefixes() if is_asked else ())
 
+    def _led_to_internet(self, host: str) -> bool:
+        """Whether a name that leads into the operator's networks now led to the internet before.
+
+        Its owner may let it lead anywhere, at any time. Where no more names can be remembered, one that was
+        never seen in those networks counts as such.
+        """
+        is_full = len(self._public_hosts) >= _NAMES_KEPT
+        is_unknown = address_of(host.strip("[]")) is None and host not in self._private_hosts
+        return host in self._public_hosts or (is_full and is_unknown)
+
     def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
-        """The prefixes of the network's NAT64 gateway, as the resolver shows them (RFC 7050).
+        """Return the prefixes of the network's NAT64 gateway, by a look-up of its resolver (RFC 7050).
 
         Behind such a prefix lies every IPv4 host, those of our own network included. Where the resolver does
-        not answer, the prefixes known before stay.
+        not answer, the prefixes known before stay, and it is asked again soon. Threads that need the answer
+        at the same moment each ask: none waits for the question of another.
         """
-        with self._nat64_lock:
-            if time.monotonic() >= self._nat64_until:
-                with contextlib.suppress(FetchError):
-                    answers = self._resolve(NAT64_NAME, 80, min(_NAT64_ASK_SECONDS, self.seconds_left(None)))
-                    found = (address_of(answer) for answer in answers)
-                    self._nat64 = nat64_prefixes(one for one in found if one is not None)
-                self._nat64_until = time.monotonic() + _NAT64_SECONDS
+        if time.monotonic() < self._nat64_until:
             return self._nat64
+        seconds = min(_NAT64_ASK_SECONDS, self.seconds_left(None))
+        try:
+            answers = self._resolve(NAT64_NAME, 80, seconds)
+        except FetchError:
+            self._nat64_until = max(self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS)
+        else:
+            found = (address_of(answer) for answer in answers)
+            self._nat64 = nat64_prefixes(one for one in found if one is not None)
+            self._nat64_until = time.monotonic() + _NAT64_SECONDS
+        return self._nat64
 
     def _note_networks(self, host: str, answers: list[str]) -> None:
-        """Remember where a name led; a rebinding name changes sides, and was then on both."""
+        """Store where a name led; a name that is rebound has been on both sides then."""
         if not self._exceptions:
             return
         for answer in answers:
@@ -361,10 +381,12 @@ class SsrfGuard(httpcore.NetworkBackend):
         budget = self._budget()
         allowed = WEB_PORTS if budget is None else WEB_PORTS | budget.ports
         if port not in allowed:
-            raise FetchError("refused", f"port {port} of {host}: only 80, 443 and the source's own are asked")
+            raise FetchError(
+                "refused", f"port {port} of {host}: only ports 80, 443 and that of the source are allowed"
+            )
 
     def _dial_first(self, addresses: list[str], port: int, timeout: float | None) -> httpcore.NetworkStream:
-        """The first address that answers; a dead one may use up only its share of the time."""
+        """Connect to the first address that responds; a dead one may use only its share of the time."""
         for position, address in enumerate(addresses):
             share = self.seconds_left(timeout) / (len(addresses) - position)
             try:
@@ -376,26 +398,26 @@ class SsrfGuard(httpcore.NetworkBackend):
 
 
 class GuardedStream(httpcore.NetworkStream):
-    """A connection whose every read and write is charged to the journey of the thread that does it."""
+    """A connection that counts every read and write against the fetch of the current thread."""
 
     def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
         self._inner = inner
         self._guard = guard
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read within the journey's time and bytes."""
+        """Read within the time and bytes of the fetch."""
         got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
         self._guard.count(len(got))
         return got
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write within the journey's time."""
+        """Write within the time of the fetch."""
         self._inner.write(buffer, self._guard.seconds_left(timeout))
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """TLS over this connection, charged in the same way; the name is checked, not the address."""
+        """Start TLS on this connection, with the same limits; the certificate is checked against the name."""
         left = self._guard.seconds_left(timeout)
         self._inner = self._inner.start_tls(ssl_context, server_hostname, left)
         return self
@@ -405,11 +427,11 @@ class GuardedStream(httpcore.NetworkStream):
         self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks about a connection: whether it is readable, its TLS object."""
+        """Return httpcore's information about a connection: whether it is readable, its TLS object."""
         return self._inner.get_extra_info(info)
 
     def cut(self) -> None:
-        """End the connection under a thread that is reading from it."""
+        """Shut the connection down while another thread reads from it."""
         handle = self._inner.get_extra_info("socket")
         if handle is not None:
             with contextlib.suppress(OSError):
@@ -422,10 +444,10 @@ def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStre
 
 
 def system_resolve(name: str, port: int, seconds: float) -> list[str]:
-    """All addresses of a name, in the system's order; FetchError("dns") when there is none in time.
+    """Return all addresses of a name in the system's order. Raise FetchError("dns") for none in time.
 
-    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is left behind when
-    it is late and ends by itself after the resolver's own time (resolv.conf).
+    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is abandoned when it
+    is late and ends after the resolver's own timeout (resolv.conf).
     """
     outcome: list[list[str] | OSError | UnicodeError] = []
 
@@ -440,17 +462,17 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     thread.start()
     thread.join(seconds)
     if not outcome:
-        raise FetchError("dns", f"no answer about {name} within {seconds:.0f} s")
+        raise FetchError("dns", f"no answer for {name} within {seconds:.0f} s")
     if isinstance(outcome[0], list):
         return outcome[0]
-    _refuse_without_files()  # the C library has other words for it
+    _refuse_without_files()  # the C library reports it with another error
     raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
 
 
 def _refused(host: str, answer: str) -> FetchError:
     return FetchError(
         "refused",
-        f"{host} leads to {answer}, which is not on the public internet; "
+        f"{answer if host == answer else f'{host} leads to {answer}, which'} is not on the public internet; "
         "if it is yours, name its network under fetch.allow_private",
     )
 
@@ -460,6 +482,14 @@ def _not_named(host: str, port: int) -> FetchError:
         "refused",
         f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
         "port only, and to what you name under fetch.allow_private_links; one on the internet never",
+    )
+
+
+def _changed_sides(host: str, answer: str) -> FetchError:
+    return FetchError(
+        "refused",
+        f"{host} leads to {answer} in a network of your own, and to the internet as well or before; "
+        "if that is yours, give the source with this address in place of the name",
     )
 
 

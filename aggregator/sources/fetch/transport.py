@@ -1,7 +1,7 @@
-"""What every request of ours goes through: addresses read, connections guarded, failures given their word.
+"""Common code of all requests: URL parsing, guarded connections, classification of errors.
 
-httpx gives requests and answers their form; what it would do by itself (redirects, cookies, proxies from the
-environment, decoding, its timeouts) is left out on purpose.
+httpx supplies the types of requests and responses; its redirects, cookies, environment proxies, decoding and
+timeouts are not used.
 """
 
 import re
@@ -18,8 +18,9 @@ from aggregator.sources.fetch.ssrf_guard import SsrfGuard
 _KEEPALIVE_SECONDS = 15.0
 MOST_IDLE_CONNECTIONS = 64
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # of the message of an OSError; the words after it say the same
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLError, "tls"),  # first: it comes wrapped in a failed connection
+    (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
     (httpcore.TimeoutException, "timeout"),
     (TimeoutError, "timeout"),
     (httpcore.NetworkError, "connect"),
@@ -31,25 +32,25 @@ _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class GuardedTransport(httpx.BaseTransport):
-    """httpx's own transport in short, with our guard as the pool's only way to the network.
+    """A short version of httpx's own transport, with the SSRF guard as the pool's network backend.
 
-    Built from public parts of both libraries, so that nothing can be renamed under the guard.
+    Uses only public parts of both libraries, so that no update can bypass the guard.
     """
 
     def __init__(
         self, guard: SsrfGuard, tls: ssl.SSLContext, *, most_idle_connections: int = MOST_IDLE_CONNECTIONS
     ) -> None:
-        """`most_idle_connections`: kept open for the next request; 0 where each is to have its own."""
+        """`most_idle_connections`: kept open for later requests; 0 for one connection per request."""
         self._pool = _Pool(
             ssl_context=tls,
-            max_connections=None,  # bounded by the callers' threads
+            max_connections=None,  # limited by the callers' threads
             max_keepalive_connections=most_idle_connections,
             keepalive_expiry=_KEEPALIVE_SECONDS,
             network_backend=guard,
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it as it is, and give back the answer with its body still to come."""
+        """Send the request unchanged, and return the response with its body unread."""
         url = request.url
         answer = self._pool.handle_request(
             httpcore.Request(
@@ -73,14 +74,14 @@ class GuardedTransport(httpx.BaseTransport):
 
 
 class _Connection(httpcore.HTTPConnection):
-    """A connection that is not used again once the server has sent more than its answer.
+    """A connection that is not reused if the server has sent more than its response.
 
-    httpcore looks at the socket only, before each reuse. Bytes that came together with the end of the answer
-    are in the buffer of its parser already, and would be read as the answer to the next request.
+    httpcore checks only the socket before each reuse. Bytes that arrived together with the end of the
+    response are already in the buffer of its parser, and would be read as the next response.
     """
 
     def has_expired(self) -> bool:
-        """Whether the pool is to close it: asked when an answer ends, and before each reuse."""
+        """Return whether the pool should close it; called at the end of a response and before each reuse."""
         inner = self._connection
         return super().has_expired() or (
             isinstance(inner, httpcore.HTTP11Connection)
@@ -113,55 +114,58 @@ class _Stream(httpx.SyncByteStream):
 
 
 def tls_of(ca_file: str | None) -> ssl.SSLContext:
-    """The authorities of httpx, and those of `ca_file` (PEM); ConfigError where that cannot be read."""
+    """Return a context with httpx's certificate authorities and those of `ca_file` (PEM).
+
+    Raise ConfigError if the file cannot be read.
+    """
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
-            raise ConfigError(f"fetch.ca_file: {ca_file}: {error}") from error
+            raise ConfigError(f"fetch.ca_file: {ca_file}: {error.strerror or error}") from error
     return context
 
 
 def port_of(url: httpx.URL) -> int:
-    """The port that is asked, also where the address names none."""
+    """Return the port of a URL, or the default port of its scheme."""
     return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
 
 
 def name_of(url: httpx.URL) -> str:
-    """The host as the guard is asked for it."""
+    """Return the host in the form that the guard uses."""
     return url.raw_host.decode("ascii")
 
 
 def parsed(text: str, cap_chars: int) -> httpx.URL:
-    """An http or https address, its fragment left out; FetchError("address") for any other text."""
+    """Parse an http(s) URL and drop its fragment. Raise FetchError("address") for any other text."""
     stripped = text.strip()
     if len(stripped) > cap_chars:
         raise FetchError("address", f"longer than {cap_chars} characters")
     if _NEVER_IN_ADDRESS.search(stripped):
-        raise FetchError("address", f"{short(stripped)} holds a control character or a backslash")
+        raise FetchError("address", f"{short(stripped)} contains a control character or a backslash")
     try:
         url = httpx.URL(stripped)
         port = port_of(url)
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise FetchError("address", f"{short(stripped)}: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise FetchError("address", f"{short(stripped)} is no http or https address")
+        raise FetchError("address", f"{short(stripped)} is not an http or https address")
     if url.userinfo:
-        raise FetchError("address", "an address with a name or password in it is not fetched")
+        raise FetchError("address", "addresses with a user name or password are not fetched")
     if not 0 < port < 65536:
         raise FetchError("address", f"there is no port {port}")
     return url.copy_with(fragment=None)
 
 
 def short(address: object) -> str:
-    """At most 120 characters for a message, none of which can move a terminal's cursor."""
+    """Return at most 120 characters for a message, without control characters."""
     text = str(address)[:120]
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def meaning(status: int) -> str:
-    """The phrase that goes with an HTTP status."""
+    """Return the phrase of an HTTP status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -169,10 +173,10 @@ def meaning(status: int) -> str:
 
 
 def as_our_error(error: Exception, url: str) -> AggregatorError:
-    """The word for whatever a library raised; the chain of causes is asked too, for TLS hides in it.
+    """Classify an exception of a library, including its chain of causes, where TLS errors are.
 
-    A FetchError, or TooManyFilesError where it is this process that may open no more connections. `url` may
-    be a host alone, where the rest is nobody's business.
+    Return a FetchError, or TooManyFilesError if this process cannot open more connections. `url` may be a
+    host only, if the rest is private.
     """
     if isinstance(error, AggregatorError):
         return error
@@ -184,5 +188,5 @@ def as_our_error(error: Exception, url: str) -> AggregatorError:
     for kind, cause in _CAUSES:
         for link in chain:
             if isinstance(link, kind):
-                return FetchError(cause, short(link) or type(link).__name__)
+                return FetchError(cause, _ERRNO.sub("", short(link)) or type(link).__name__)
     return FetchError("protocol", f"{type(error).__name__} from {short(url)}: {short(error)}")

@@ -1,7 +1,7 @@
-"""Posting to an address that the operator typed: one request, its status, and nothing of the answer kept.
+"""POST requests to webhooks: one request, its status; the body of the response is not read.
 
-The same guard as for feeds: a name that leads into a private network is refused unless `fetch.allow_private`
-has it. Redirects are not followed: whoever moved says so to the operator, not to us.
+The SSRF guard applies as for feeds: a private address is refused unless it is in `fetch.allow_private`.
+Redirects are not followed: the operator must enter a new URL.
 """
 
 import datetime as dt
@@ -37,9 +37,9 @@ from aggregator.sources.limits import net_tuning
 
 
 class PostResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one request: `status` as answered; None where no answer came, and `problem` says why.
+    """The result of one request: `status`, or None without a response, with the reason in `problem`.
 
-    `problem` never names more of the address than its host. `is_stopped`: we ended it ourselves.
+    `problem` contains no more of the URL than its host. `is_stopped`: the request was ended by `close`.
     """
 
     status: int | None
@@ -49,14 +49,14 @@ class PostResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the receiver said that it has it."""
+        """Whether the receiver accepted the request."""
         return self.status is not None and 200 <= self.status < 300
 
 
 class WebhookPoster:
-    """Sends requests, each on a connection of its own. Safe to use from many threads.
+    """Sends requests, each on a connection of its own. Thread-safe.
 
-    `resolve` and `dial` are there for tests: a test never leaves loopback.
+    `resolve` and `dial` are parameters for tests, which use loopback only.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class WebhookPoster:
         all_tuning: Tuning,
         *,
         deadline_seconds: float,
-        answer_cap_bytes: int,
+        response_cap_bytes: int,
         now: Callable[[], dt.datetime],
         resolve: Resolve = system_resolve,
         dial: Dial = system_dial,
     ) -> None:
-        """`deadline_seconds` holds a whole request, `answer_cap_bytes` all that comes back."""
+        """`deadline_seconds` limits a whole request, `response_cap_bytes` the whole response."""
         self._tuning = net_tuning(all_tuning)
         self._agent = user_agent(settings.contact)
         self._deadline_seconds = deadline_seconds
-        self._answer_cap_bytes = answer_cap_bytes
+        self._response_cap_bytes = response_cap_bytes
         self._now = now
         self._stopped = False
         try:
@@ -82,18 +82,18 @@ class WebhookPoster:
         except ValueError as error:
             raise ConfigError(f"fetch.allow_private: {error}") from error
         self._guard = SsrfGuard(exceptions, resolve, dial)
-        # A kept connection that died meanwhile would look like a receiver that failed.
+        # A reused connection that was closed meanwhile would look like a failure of the receiver.
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
 
     @property
     def longest_wait_seconds(self) -> float:
-        """The longest that an answer may ask to wait."""
-        return self._tuning.retry_after_most_seconds
+        """The longest wait that a response may request."""
+        return self._tuning.retry_after_max_seconds
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
-        """One POST. Whatever goes wrong is in what it gives back.
+        """Send one POST. Errors are returned in the result.
 
-        Raises TooManyFilesError where this process may open no connection: that is not the receiver's doing.
+        Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
         """
         host = host_of(url)
         try:
@@ -107,15 +107,20 @@ class WebhookPoster:
         return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
-        """Stop: requests under way end at once, later ones are not sent."""
-        self._stopped = True  # first: a connection that is cut looks like one that the receiver closed
+        """Stop: running requests end at once, later ones are not sent."""
+        self._stopped = True  # first, since a connection that is cut looks like one closed by the receiver
         self._guard.stop()
         self._transport.close()
 
     def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> PostResult:
         port = port_of(url)
-        home = frozenset({(name_of(url), port)})  # the operator typed it
-        budget = RequestBudget(self._deadline_seconds, self._answer_cap_bytes, frozenset({port}), home=home)
+        private_servers = frozenset({(name_of(url), port)})  # entered by the operator
+        budget = RequestBudget(
+            self._deadline_seconds,
+            self._response_cap_bytes,
+            frozenset({port}),
+            private_servers=private_servers,
+        )
         request = httpx.Request(
             "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
         )
@@ -126,7 +131,7 @@ class WebhookPoster:
             return self._read(response)
 
     def _read(self, response: httpx.Response) -> PostResult:
-        """The head says it all: the rest of an answer is not read."""
+        """Read status and headers only."""
         status = response.status_code
         wait = parse_retry_after(response.headers.get("retry-after"), self._now(), self._tuning)
         problem = "" if 200 <= status < 300 else f"http {status}: {meaning(status)}"
@@ -134,7 +139,7 @@ class WebhookPoster:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, for logs; "" where it is none."""
+    """Return the host of a URL, for logs; "" if it is invalid."""
     try:
         return httpx.URL(url.strip()).host
     except (httpx.InvalidURL, UnicodeError, ValueError):

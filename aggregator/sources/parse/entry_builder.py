@@ -1,4 +1,4 @@
-"""From what a feed declares to one `Entry`: what RSS, Atom, JSON Feed and sitemaps have in common."""
+"""Builds an `Entry` from the declarations of a feed, for RSS, Atom, JSON Feed and sitemaps alike."""
 
 import datetime as dt
 import hashlib
@@ -14,11 +14,11 @@ from aggregator.extract.language import dates, unicode
 from aggregator.model.core import Authority, Enclosure, Entry, Published
 from aggregator.sources.limits import SourceTuning
 
-_MAX_URL_CHARS = 4096  # longer addresses are data, not places
-_MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a text put into the title is cut
+_MAX_URL_CHARS = 4096  # longer ones are data and not addresses
+_MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
 _MAX_NAME_CHARS = 300
 
-# Only tags that feeds really put into titles: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
+# Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
     r"</?(?:a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|su[bp]|tt|u)"
     r"(?:\s[^<>]{0,500})?/?>",
@@ -31,11 +31,11 @@ _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What all entries of one feed share. `seen` is when its bytes were read, the measure of the absurd."""
+    """Values shared by all entries of a feed. `seen`: when its bytes were read; limits declared times."""
 
     source: str
     url: str | None
-    home: str | None = None
+    site_url: str | None = None
     outlet: str | None = None
     zone: str | None = None
     language: str | None = None
@@ -44,7 +44,7 @@ class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry as its feed declares it: strings still as written, HTML still as given."""
+    """One entry as declared: strings and HTML unchanged."""
 
     guid: str = ""
     url: str = ""
@@ -61,9 +61,9 @@ class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
-    """The entry, or None when nothing in it says what it is about (hardening I16)."""
+    """Return the entry, or None if it has no content and no identifier at all."""
     tuning = context.tuning
-    url = absolute_url(declared.url, context.home or context.url)
+    url = absolute_url(declared.url, context.site_url or context.url)
     title = plain_title(declared.title)
     body = bounded_html(declared.html, tuning.max_entry_chars)
     text = unicode.clean(declared.text)[: tuning.max_entry_chars].strip()
@@ -93,10 +93,9 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
 
 
 def authority_of(url: str | None, feed_url: str | None) -> Authority:
-    """Whether a feed may speak for an address: only for its own site (house.md, Identity 2).
+    """Return whether a feed is authoritative for a URL: only for URLs of its own site.
 
-    A feed without an address of its own is a file that somebody handed us. An entry without one speaks of
-    itself alone.
+    A feed without a URL is a local file ("handed"). An entry without a URL is the feed's own.
     """
     if feed_url is None:
         return "handed"
@@ -104,26 +103,31 @@ def authority_of(url: str | None, feed_url: str | None) -> Authority:
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:
-    """The time `raw` says, in UTC; None when it says none or an absurd one (before 1990, after `seen`)."""
+    """Return the time in `raw`, in UTC, or None for no time or an implausible one (before 1990, after
+    `seen`).
+    """
     return dates.parse_declared(unicode.clean(raw), context.zone, context.seen)
 
 
 def absolute_url(raw: str, base: str | None) -> str | None:
-    """`raw` as an http(s) address, taken from `base` where it is relative; None for anything else."""
+    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else."""
     raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
     if not raw or len(raw) > _MAX_URL_CHARS:
         return None
     try:
         full = urljoin(base, raw) if base else raw
         parts = urlsplit(full)
-        known = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+        is_http = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         return None
-    return full.replace(" ", "%20") if known and len(full) <= _MAX_URL_CHARS else None
+    return full.replace(" ", "%20") if is_http and len(full) <= _MAX_URL_CHARS else None
 
 
 def plain_title(raw: str) -> str:
-    """A headline as plain text on one line: tags gone, entities resolved (twice, as feeds escape twice)."""
+    """Return a headline as one line of plain text, without tags and with entities decoded.
+
+    Entities are decoded twice, since many feeds encode them twice.
+    """
     text = raw[: 4 * _MAX_TITLE_CHARS]
     if "&" in text:
         text = html.unescape(text)
@@ -135,31 +139,31 @@ def plain_title(raw: str) -> str:
 
 
 def bounded_html(raw: str, limit_chars: int) -> str:
-    """`raw` cleaned, without inlined images, and cut before the tag that crosses `limit_chars`."""
+    """Return `raw` cleaned, without inlined images, and cut before the tag that crosses `limit_chars`."""
     markup = unicode.clean(raw).strip()
     if "data:" in markup:
         markup = _DATA_URI.sub("", markup)
     if len(markup) <= limit_chars:
         return markup
-    kept = markup[:limit_chars]
-    opened = kept.rfind("<")
-    return kept[:opened] if opened > kept.rfind(">") else kept
+    shortened = markup[:limit_chars]
+    opened = shortened.rfind("<")
+    return shortened[:opened] if opened > shortened.rfind(">") else shortened
 
 
 def html_of_text(text: str) -> str:
-    """Plain text as HTML paragraphs, so that "3 < 5" stays what it is."""
+    """Return plain text as HTML paragraphs, with "<" and "&" escaped."""
     blocks = (block.strip() for block in re.split(r"\n\s*\n", text))
     return "".join(f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block)
 
 
 def primary_language(raw: str) -> str | None:
-    """ "de-AT" → "de"; None for what is no language tag."""
-    found = _LANGUAGE.match(raw)
-    return found.group(1).lower() if found else None
+    """Return "de" for "de-AT"; None for text that is not a language tag."""
+    match = _LANGUAGE.match(raw)
+    return match.group(1).lower() if match else None
 
 
 def author_name(raw: str) -> str | None:
-    """The name without the address that RSS puts before or behind it; None where there is only an address."""
+    """Return the name without the e-mail address that RSS puts next to it; None for an address only."""
     name = plain_title(raw[: 4 * _MAX_NAME_CHARS])
     both = _MAIL_AND_NAME.match(name)
     if both:
@@ -171,7 +175,7 @@ def author_name(raw: str) -> str | None:
 
 
 def short_key(raw: str | None, limit_chars: int) -> str | None:
-    """A GUID that can be indexed: a longer one keeps its start and a hash of the whole."""
+    """Return a GUID within the limit of an index: a longer one becomes its start and a hash of the whole."""
     key = unicode.clean(raw or "").strip()
     if len(key) <= limit_chars:
         return key or None
@@ -188,12 +192,12 @@ def _categories(raw: Iterable[str], limit: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))[:limit]
 
 
-def _enclosures(given: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:
-    kept: dict[str, Enclosure] = {}
-    for one in given:
-        url = absolute_url(one.url, context.home or context.url)
-        if url and url not in kept and len(kept) < context.tuning.max_enclosures:
+def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:
+    by_url: dict[str, Enclosure] = {}
+    for one in declared:
+        url = absolute_url(one.url, context.site_url or context.url)
+        if url and url not in by_url and len(by_url) < context.tuning.max_enclosures:
             kind = unicode.clean(one.type).strip()[:100]
             title = plain_title(one.title)[:_MAX_NAME_CHARS]
-            kept[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
-    return tuple(kept.values())
+            by_url[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
+    return tuple(by_url.values())

@@ -1,10 +1,8 @@
-"""Feeds: bytes in any of the formats that people publish → `ParsedFeed`. Runs in a worker process.
+"""Parses feeds of any format to `ParsedFeed`. Runs in a worker process.
 
-The one door to feedparser and fastfeedparser. feedparser gets bytes in a BytesIO and nothing else: a string
-may be a path or an address to it, and it would open either (hardening I2). Its sanitizer is off: it takes
-minutes on hostile input and lets scripts through (I6); output is cleaned where it is shown.
-
-How seldom a feed says it wants to be asked: RSS's ttl, and the syndication module's period.
+The only module that imports feedparser and fastfeedparser. feedparser gets bytes in a BytesIO only: it would
+open a string that looks like a path or a URL. Its sanitizer is off, since it takes minutes on hostile input
+and lets scripts through; HTML is cleaned where it is shown.
 """
 
 import datetime as dt
@@ -43,27 +41,27 @@ _PERIODS = {
 }
 
 
-def asked_seconds(ttl: str | None, period: str | None, frequency: str | None) -> float | None:
-    """Seconds between two looks that the feed asks for; None where it says nothing that can be read.
+def ttl_seconds(ttl: str | None, period: str | None, frequency: str | None) -> float | None:
+    """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
-    `ttl` is in minutes, `period` a word (hourly ... yearly) that is divided by `frequency`. The longer of
-    both counts. A feed may say what it likes: the caller bounds it.
+    `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
+    `frequency`. The longer of both is returned; the caller limits it.
     """
-    asked = []
+    intervals = []
     if (minutes := _MINUTES.match(ttl or "")) and int(minutes[1]) > 0:
-        asked.append(int(minutes[1]) * 60.0)
+        intervals.append(int(minutes[1]) * 60.0)
     if (length := _PERIODS.get((period or "").strip().lower())) is not None:
         times = _TIMES.match(frequency or "1")
-        asked.append(length / max(1, int(times[1])) if times else length)
-    return max(asked, default=None)
+        intervals.append(length / max(1, int(times[1])) if times else length)
+    return max(intervals, default=None)
 
 
 _UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
-# feedparser takes the caption of a picture for the summary of the entry, even where it has one.
+# feedparser uses an image's caption as the summary of the entry, even if the entry has a summary.
 _CAPTION = re.compile(r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE)
-# It also takes any `uri` of a link for its address, and drops the text that is.
+# It also uses any `uri` attribute of a link as its URL and drops the link's text, which is the URL.
 _LINK_URI = re.compile(r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE)
-# A long top-level domain is torn apart: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
+# It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
 _TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
 
@@ -78,21 +76,21 @@ def read_feed(
     seen: dt.datetime,
     tuning: SourceTuning,
 ) -> ParsedFeed:
-    """The entries of a feed in any format, newest end first where there are more than `max_entries`.
+    """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
 
-    `url` is where the bytes came from (None: a file), `seen` when. Never raises for what the bytes hold: what
-    is no feed comes back with `problem`, in the user's words. `entry_count` above `len(entries)` says that
-    some were left out, as too many or as empty.
+    `url` is where the bytes came from (None: a file), `seen` when. Never raises because of the bytes: for
+    anything that is not a feed, `problem` has a message for the user. `entry_count` above `len(entries)`
+    means that entries were left out, as too many or empty.
     """
     context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, tuning=tuning)
     try:
         return _read(_unzipped(data, tuning.max_feed_bytes), content_type, context)
-    except Exception as error:  # noqa: BLE001 - the boundary: parsers raise anything on strangers' bytes (I12)
+    except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
 
 
 def parser_versions() -> str:
-    """The C libraries that read strangers' XML; old ones expand what these refuse (I1)."""
+    """Return the versions of the C libraries that parse untrusted XML; old ones expand entities."""
     import pyexpat
 
     from lxml import etree
@@ -101,7 +99,7 @@ def parser_versions() -> str:
 
 
 def _unzipped(data: bytes, limit_bytes: int) -> bytes:
-    """Served or saved as .gz: opened, within the limit; other bytes as they are."""
+    """Decompress bytes that were served or saved as .gz, within the limit; return others unchanged."""
     if not data.startswith(b"\x1f\x8b"):
         return data
     try:
@@ -127,38 +125,38 @@ def _read(data: bytes, content_type: str | None, context: FeedContext) -> Parsed
 
 
 def _read_xml(data: bytes, text: str, context: FeedContext) -> ParsedFeed:
-    """feedparser on what we prepared; then fastfeedparser on that; then feedparser on the bytes as they came.
+    """Parse with feedparser; else with fastfeedparser; else with feedparser on the original bytes.
 
-    The second and third are asked only where the markup has entries and the one before found none. Where it
-    has more than they found, each entry is read alone.
+    The first two parse the repaired markup. A later parser runs only if the markup has entries and the
+    earlier ones found none. If the markup has more entries than were found, each entry is parsed alone.
     """
     cut = _cut(xml_repair.well_prepared(text), context)
-    prepared = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)).encode()
-    first = _attempted(lambda: _with_feedparser(prepared, context, prepared_by_us=True))
+    repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text)).encode()
+    first = _attempted(lambda: _with_feedparser(repaired, context, is_repaired=True))
     feed = first
     if cut.entries and not (feed and feed.entry_count):
-        feed = _attempted(lambda: _with_fastfeedparser(prepared, context))
+        feed = _attempted(lambda: _with_fastfeedparser(repaired, context))
     if cut.entries and not (feed and feed.entry_count):
-        feed = _attempted(lambda: _with_feedparser(data, context, prepared_by_us=False))
+        feed = _attempted(lambda: _with_feedparser(data, context, is_repaired=False))
     if min(cut.entries, context.tuning.max_entries) > (feed.entry_count if feed else 0):
-        alone = _attempted(lambda: _one_by_one(prepared.decode(), context))
+        alone = _attempted(lambda: _one_by_one(repaired.decode(), context))
         feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
     if feed and feed.entry_count:
         return _as_given(feed, cut, context.tuning.max_entries)
     if first and first.format:
-        return first  # a feed that has none today
-    return ParsedFeed(problem="this begins like a feed but holds no entries that can be read")
+        return first  # a feed without entries at the moment
+    return ParsedFeed(problem="this begins like a feed but has no readable entries")
 
 
 def _attempted(attempt: Callable[[], ParsedFeed]) -> ParsedFeed | None:
     try:
         return attempt()
-    except Exception:  # noqa: BLE001 - one parser's failure is the next one's turn
+    except Exception:  # noqa: BLE001 - the next parser is tried
         return None
 
 
 def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFeed:
-    """The feed with the count it had before we cut it, newest end first."""
+    """Return the feed with its original number of entries, newest first."""
     named = feed.format or ("atom" if "entry>" in cut.text else "rss")
     entries = feed.entries[::-1] if cut.newest_last else feed.entries
     count = cut.entries if cut.entries > limit else feed.entry_count
@@ -166,7 +164,7 @@ def _as_given(feed: ParsedFeed, cut: xml_repair.CutFeed, limit: int) -> ParsedFe
 
 
 def _cut(text: str, context: FeedContext) -> xml_repair.CutFeed:
-    """At most `max_entries` of them: the first, but the last of a feed that runs from old to new."""
+    """Keep at most `max_entries`: the first, or the last of a feed that is ordered from old to new."""
     limit = context.tuning.max_entries
     cut = xml_repair.cut_entries(text, limit)
     if cut.entries <= limit:
@@ -181,47 +179,49 @@ def _cut(text: str, context: FeedContext) -> xml_repair.CutFeed:
 # --- feedparser --------------------------------------------------------------------------------------------
 
 
-def _with_feedparser(data: bytes, context: FeedContext, *, prepared_by_us: bool) -> ParsedFeed:
+def _with_feedparser(data: bytes, context: FeedContext, *, is_repaired: bool) -> ParsedFeed:
     import feedparser
 
     if not isinstance(data, bytes):
         raise TypeError("feedparser reads bytes only: a str may be a path")
     parsed: dict[str, Any] = feedparser.parse(
         io.BytesIO(data),
-        response_headers=dict(_UTF8_HEADER) if prepared_by_us else None,
+        response_headers=dict(_UTF8_HEADER) if is_repaired else None,
         sanitize_html=False,
         resolve_relative_uris=False,
     )
     head: dict[str, Any] = parsed["feed"]
-    context = _with_head(context, home=_string(head, "link"), language=_string(head, "language"))
+    context = _with_head(context, site_url=_string(head, "link"), language=_string(head, "language"))
     entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
-    torn = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
-    version = "" if torn else _string(parsed, "version")  # "it has none today" is said of whole feeds only
+    is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
+    version = (
+        "" if is_cut_short else _string(parsed, "version")
+    )  # only a complete feed counts as one without entries
     feed = _parsed(version, _string(head, "title"), context, entries)
-    asked = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
-    return msgspec.structs.replace(feed, asked_seconds=asked_seconds(*asked))
+    requested = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
+    return msgspec.structs.replace(feed, ttl_seconds=ttl_seconds(*requested))
 
 
 def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
-    """Each entry as a feed of its own: one that is torn or never closed costs none of the others."""
+    """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
     head, *alone = (document.encode() for document in xml_repair.entries_alone(text))
-    feed = _with_feedparser(head, context, prepared_by_us=True)
-    context = msgspec.structs.replace(context, home=feed.home, language=feed.language)
+    feed = _with_feedparser(head, context, is_repaired=True)
+    context = msgspec.structs.replace(context, site_url=feed.site_url, language=feed.language)
     entries = [_only_entry(document, context) for document in alone]
     read = _parsed(feed.format, feed.title, context, entries)
-    return msgspec.structs.replace(read, asked_seconds=feed.asked_seconds)
+    return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
 
 
 def _only_entry(document: bytes, context: FeedContext) -> Entry | None:
-    feed = _attempted(lambda: _with_feedparser(document, context, prepared_by_us=True))
+    feed = _attempted(lambda: _with_feedparser(document, context, is_repaired=True))
     return feed.entries[0] if feed and feed.entries else None
 
 
-def _with_head(context: FeedContext, *, home: str, language: str) -> FeedContext:
-    """The feed's own say: relative addresses hang on its home, entries without a language speak its."""
+def _with_head(context: FeedContext, *, site_url: str, language: str) -> FeedContext:
+    """Return the context with the feed's home page, for relative URLs, and its language."""
     return msgspec.structs.replace(
         context,
-        home=absolute_url(home, context.url) or context.home,
+        site_url=absolute_url(site_url, context.url) or context.site_url,
         language=primary_language(language) or context.language,
     )
 
@@ -231,7 +231,7 @@ def _parsed(version: str, title: str, context: FeedContext, entries: list[Entry 
         format=version,
         title=plain_title(title),
         language=context.language,
-        home=context.home,
+        site_url=context.site_url,
         entries=tuple(entry for entry in entries if entry is not None)[: context.tuning.max_entries],
         entry_count=len(entries),
     )
@@ -255,7 +255,7 @@ def _declared(raw: dict[str, Any]) -> DeclaredEntry:
 
 
 def _fullest(raw: dict[str, Any]) -> str:
-    """The longest of content:encoded, content and summary, as HTML."""
+    """Return the longest of content:encoded, content and summary, as HTML."""
     candidates = [*_dicts(raw, "content")]
     detail = raw.get("summary_detail")
     if isinstance(detail, dict):
@@ -290,25 +290,25 @@ def _whole_name(name: str) -> str:
 
 
 def _enclosures(raw: dict[str, Any]) -> tuple[Enclosure, ...]:
-    found = [
+    enclosures = [
         _enclosure(_string(one, "href") or _string(one, "url"), one)
         for key in ("enclosures", "media_content")
         for one in _dicts(raw, key)
     ]
     pictures = [*_dicts(raw, "media_thumbnail"), raw.get("image")]
-    found += [
+    enclosures += [
         Enclosure(url=_string(one, "url") or _string(one, "href"), type="image")
         for one in pictures
         if isinstance(one, dict)
     ]
-    return tuple(one for one in found if one.url)
+    return tuple(one for one in enclosures if one.url)
 
 
 def _enclosure(url: str, attributes: dict[str, Any]) -> Enclosure:
     length = _string(attributes, "length") or _string(attributes, "filesize")
-    known = re.fullmatch(r"[0-9]{1,15}", length)
+    digits = re.fullmatch(r"[0-9]{1,15}", length)
     kind = _string(attributes, "type") or _string(attributes, "medium")
-    return Enclosure(url=url, type=kind, length_bytes=int(length) if known else None)
+    return Enclosure(url=url, type=kind, length_bytes=int(length) if digits else None)
 
 
 # --- fastfeedparser ----------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def _with_fastfeedparser(data: bytes, context: FeedContext) -> ParsedFeed:
 
     parsed = fastfeedparser.parse(data)
     head: dict[str, Any] = parsed["feed"]
-    context = _with_head(context, home=_string(head, "link"), language=_string(head, "language"))
+    context = _with_head(context, site_url=_string(head, "link"), language=_string(head, "language"))
     entries = [entry_of(_declared_fast(raw), context) for raw in parsed["entries"]]
     return _parsed("", _string(head, "title"), context, entries)
 
@@ -339,11 +339,11 @@ def _declared_fast(raw: dict[str, Any]) -> DeclaredEntry:
     )
 
 
-# --- values of unknown kind --------------------------------------------------------------------------------
+# --- values of unknown type --------------------------------------------------------------------------------
 
 
 def _string(values: dict[str, Any], key: str) -> str:
-    """A plain `dict.get`: feedparser's own hands out other keys' values with a warning."""
+    """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
     value = dict.get(values, key)
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
@@ -353,6 +353,6 @@ def _first_string(values: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """`values[key]` where it is a list of mappings; feedparser computes some ("enclosures") when asked."""
-    found = values.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
+    listed = values.get(key)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

@@ -1,7 +1,7 @@
-"""Finding the feed of a site: what its page declares, and where feeds usually are. Others fetch.
+"""Finds the feed of a site: declared by its page, or at a usual address. Fetching is done elsewhere.
 
-Of several feeds the one of the page itself comes first: that of its section where the page is one's, else the
-one of the whole site. Feeds of comments, of sound and of film come last.
+Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
+of the whole site. Feeds of comments, audio and video come last.
 """
 
 import html as html_entities
@@ -36,7 +36,7 @@ _SECONDARY = re.compile(
     r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
     re.IGNORECASE,
 )
-_FEED_WORD = re.compile(  # words of a path that name no section
+_FEED_WORD = re.compile(  # words of a path that are not names of sections
     r"(?:feeds?|rss2?0?|atom|rdf|index|xml|json|php|all|home|main|latest|news|top|default|full|articles?|posts?|"
     r"blog)\Z"
 )
@@ -47,16 +47,16 @@ _USUAL_PATHS = (
 
 
 class FeedCandidate(FrozenStruct, frozen=True, kw_only=True):
-    """An address that may be a feed: declared by the page, linked in it, a usual place, named by an index."""
+    """A URL that may be a feed: declared or linked by the page, a usual address, or listed in an index."""
 
     url: str
     title: str = ""
-    kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" where nothing says
+    kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" if unknown
     origin: Literal["declared", "linked", "usual", "index"] = "declared"
 
 
 class PageJob(FrozenStruct, frozen=True, kw_only=True):
-    """A page in which feeds are looked for."""
+    """A page to be searched for feeds."""
 
     page: bytes
     url: str
@@ -64,34 +64,38 @@ class PageJob(FrozenStruct, frozen=True, kw_only=True):
 
 
 class DiscoveredFeeds(FrozenStruct, frozen=True, kw_only=True):
-    """What a page names; `leads_to` is where it sends its readers on at once (meta refresh)."""
+    """Feeds listed by a page; `leads_to` is the target of an immediate redirect (meta refresh)."""
 
     links: tuple[FeedCandidate, ...] = ()
     leads_to: str | None = None
 
 
 def discover(job: bytes) -> bytes:
-    """PageJob → Discovered, for a worker. Of an index of sitemaps the links are the sitemaps."""
-    wanted = msgspec.msgpack.decode(job, type=PageJob)
-    text = xml_repair.decode_markup(wanted.page, f"charset={wanted.charset}" if wanted.charset else None)
+    """Decode a PageJob and return DiscoveredFeeds, for a worker. For a sitemap index, return its sitemaps."""
+    page_job = msgspec.msgpack.decode(job, type=PageJob)
+    text = xml_repair.decode_markup(
+        page_job.page, f"charset={page_job.charset}" if page_job.charset else None
+    )
     if sitemap.is_sitemap(text):
-        named = sitemap.sitemaps_of_index(xml_repair.well_prepared(text), wanted.url)[:_MAX_LINKS]
+        named = sitemap.sitemaps_of_index(xml_repair.well_prepared(text), page_job.url)[:_MAX_LINKS]
         links = [FeedCandidate(url=url, kind="sitemap", origin="index") for url in named]
         return msgspec.msgpack.encode(DiscoveredFeeds(links=tuple(links)))
-    found = DiscoveredFeeds(links=tuple(feed_links(text, wanted.url)), leads_to=_refresh(text, wanted.url))
-    return msgspec.msgpack.encode(found)
+    discovered = DiscoveredFeeds(
+        links=tuple(feed_links(text, page_job.url)), leads_to=_refresh(text, page_job.url)
+    )
+    return msgspec.msgpack.encode(discovered)
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
-    """Feeds that a page names, the likeliest first, each once.
+    """Return the feeds in a page, the likeliest first, each once.
 
-    Reads the first 1 MiB of `page`. Pure, and linear for any input.
+    Reads the first 1 MiB of `page`. Pure, in linear time for any input.
     """
     base = base_url
     declared: list[FeedCandidate] = []
     linked: list[FeedCandidate] = []
-    for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
-        name, attributes = found.group(1).lower(), _attributes(found.group(2))
+    for tag in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
+        name, attributes = tag.group(1).lower(), _attributes(tag.group(2))
         if name == "base":
             base = absolute_url(attributes.get("href", ""), base_url) or base
         elif name == "link" and len(declared) < _MAX_LINKS:
@@ -104,7 +108,7 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
 
 
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
-    """Less is likelier. Equals keep the page's own order: there the main feed comes first."""
+    """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
     parts, page = urlsplit(link.url), urlsplit(page_url)
     section = page.path.strip("/").lower()
     is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(f"/{section}/")
@@ -115,10 +119,10 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
 
 
 def _refresh(page: str, base_url: str) -> str | None:
-    """Where a page sends its readers on at once."""
-    for found in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
-        if found.group(1).lower() == "meta":
-            attributes = _attributes(found.group(2))
+    """Return the target of a page's immediate redirect."""
+    for tag in _TAG.finditer(_without_comments(page[:_SNIFFED_CHARS])):
+        if tag.group(1).lower() == "meta":
+            attributes = _attributes(tag.group(2))
             to = _REFRESH.match(attributes.get("content", ""))
             if attributes.get("http-equiv", "").lower() == "refresh" and to is not None:
                 return absolute_url(to.group(1), base_url)
@@ -126,7 +130,7 @@ def _refresh(page: str, base_url: str) -> str | None:
 
 
 def sitemaps_of_robots(robots: str) -> list[str]:
-    """The sitemaps that a robots.txt names, those called news first."""
+    """Return the sitemaps listed in a robots.txt, news sitemaps first."""
     lines = (_SITEMAP_LINE.match(line) for line in robots[:_SNIFFED_CHARS].splitlines())
     places = (absolute_url(found.group(1), None) for found in lines if found is not None)
     return sorted(
@@ -135,7 +139,7 @@ def sitemaps_of_robots(robots: str) -> list[str]:
 
 
 def usual_places(base_url: str) -> list[FeedCandidate]:
-    """Where sites have their feed when the page does not say: the page's own, then the root's."""
+    """Return the usual addresses of feeds for a page that declares none: the page's own, then the root's."""
     page = absolute_url(base_url, None)
     if page is None:
         return []
@@ -151,13 +155,16 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
 def _declared(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
     rels = attributes.get("rel", "").lower().split()
     kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
-    is_feed = ("alternate" in rels and _says_feed(kind, attributes)) or "feed" in rels
+    is_feed = ("alternate" in rels and _declares_feed(kind, attributes)) or "feed" in rels
     url = absolute_url(attributes.get("href", ""), base) if is_feed else None
     return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
 
 
-def _says_feed(kind: str, attributes: dict[str, str]) -> bool:
-    """JSON and bare XML types are used for much else: there, name or address must speak of a feed."""
+def _declares_feed(kind: str, attributes: dict[str, str]) -> bool:
+    """Return whether a link declares a feed.
+
+    JSON and plain XML have many other uses: for these, title or URL must mention a feed.
+    """
     if attributes.get("type", "").lower().startswith(("application/json", "text/xml", "application/xml")):
         return bool(_FEEDLIKE.search(attributes.get("href", "") + "/" + attributes.get("title", "")))
     return bool(kind)
@@ -174,7 +181,7 @@ def _linked(attributes: dict[str, str], base: str) -> list[FeedCandidate]:
 
 
 def _path_of(href: str) -> str:
-    """The path of a link without raising for what is no address."""
+    """Return the path of a link; never raises for an invalid URL."""
     try:
         return urlsplit(href).path
     except ValueError:
@@ -182,19 +189,19 @@ def _path_of(href: str) -> str:
 
 
 def _attributes(raw: str) -> dict[str, str]:
-    found = (match.groups() for match in _ATTRIBUTE.finditer(raw))
+    pairs = (match.groups() for match in _ATTRIBUTE.finditer(raw))
     return {
         name.lower(): html_entities.unescape(double or single or bare or "")
-        for name, double, single, bare in found
+        for name, double, single, bare in pairs
     }
 
 
 def _without_comments(page: str) -> str:
-    kept, position = [], 0
+    parts, position = [], 0
     while (start := page.find("<!--", position)) >= 0:
-        kept.append(page[position:start])
+        parts.append(page[position:start])
         end = page.find("-->", start)
         if end < 0:
-            return "".join(kept)
+            return "".join(parts)
         position = end + 3
-    return "".join([*kept, page[position:]])
+    return "".join([*parts, page[position:]])

@@ -1,8 +1,9 @@
-"""What `ingest WHAT` reads from this machine: files, folders, archives, standard input → what was found.
+"""Reads the input of `ingest WHAT`: files, folders, archives, standard input.
 
-One bad file gives one clear problem and the rest goes on. Memory is flat: one article, one record or one feed
-is held at a time. Names that identify (`source`, `guid`) never hold a path of this machine: a folder is its
-name, a file the path below the folder, so that `ingest dir` and `ingest dir/x.txt` know each other.
+An unreadable file gives one problem, and reading goes on. Memory use is constant: one article, one record or
+one feed at a time. Identifiers (`source`, `guid`) never contain a path of this machine: a folder is
+identified by its name, a file by its path below the folder. So `ingest dir` and `ingest dir/x.txt` give the
+same identifiers.
 """
 
 import datetime as dt
@@ -43,9 +44,9 @@ _SNIFFED_BYTES = 65_536
 
 
 class InputEntry(FrozenStruct, frozen=True, kw_only=True):
-    """An article. `where` is for people: `file`, and line or address in it.
+    """An article. `where` is for messages: the file, and the line or URL in it.
 
-    `archived_at`: when a web archive says that it was fetched; it sorts, and is no date of the article.
+    `archived_at`: when a web archive fetched it; used for sorting only, not as a date of the article.
     """
 
     entry: Entry
@@ -55,7 +56,7 @@ class InputEntry(FrozenStruct, frozen=True, kw_only=True):
 
 
 class InputFeed(FrozenStruct, frozen=True, kw_only=True):
-    """A whole feed that a worker must parse (`feeds.read_feed`), with the identity of its source."""
+    """A whole feed that a worker must parse (`feed.read_feed`), with the identity of its source."""
 
     kind: Literal["feed"] = "feed"
     data: bytes
@@ -65,7 +66,7 @@ class InputFeed(FrozenStruct, frozen=True, kw_only=True):
 
 
 class InputProblem(FrozenStruct, frozen=True, kw_only=True):
-    """Something that cannot be taken, in the user's words; `verdict` where one fits."""
+    """Input that cannot be read, with a message for the user; `verdict` if one applies."""
 
     where: str
     reason: str
@@ -74,13 +75,11 @@ class InputProblem(FrozenStruct, frozen=True, kw_only=True):
 
 
 InputItem = InputEntry | InputFeed | InputProblem
-Finding = Iterator[
-    InputItem | None
-]  # None: nothing was found for a while, so who reads may do something else
+Finding = Iterator[InputItem | None]  # None: no item for some time; the caller may do other work
 
 
 class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
-    """Who a file is: for people (`where`) and as identity (`source`, `guid`, `outlet`, `name`)."""
+    """The identity of a file: for messages (`where`) and for keys (`source`, `guid`, `outlet`, `name`)."""
 
     where: str
     source: str
@@ -90,9 +89,9 @@ class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
 
 
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What every reader of this module is given. `seen` bounds declared times, where it is known.
+    """Options of every reader in this module. `seen` limits declared times, if known.
 
-    The first `passed` things of a file are passed over: they were found before.
+    The first `passed` items of a file are skipped: they were read before.
     """
 
     tuning: SourceTuning
@@ -109,21 +108,21 @@ def open_source(
     seen: dt.datetime | None = None,
     stdin: BinaryIO | None = None,
 ) -> Iterator[InputItem]:
-    """All that a file, a folder or "-" (standard input) holds, in order of path and line.
+    """Read a file, a folder or "-" (standard input), in order of path and line.
 
-    Raises UsageError where there is nothing of that name and ReadError where a folder cannot be listed, both
-    before anything is found. `progress` is filled while the result is read.
+    Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
+    item. `progress` is updated while the result is read.
     """
     reading = ReadOptions(tuning=tuning, progress=progress or Progress(), seen=seen)
     finding = _finding(what, reading, stdin)
-    return (found for found in finding if found is not None)
+    return (item for item in finding if item is not None)
 
 
 def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> Finding:
     if str(what) == "-":
         return _standard_input(stdin or sys.stdin.buffer, reading)
     path = Path(what)
-    if os.path.isdir(path):  # noqa: PTH112 - Path's own raises for names that cannot be
+    if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path, reading.tuning))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return _folder(path, files, reading)
@@ -134,10 +133,10 @@ def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> 
 
 
 def identify_below(folder: Path, relative: str) -> FileIdentity:
-    """Identity of the file at `relative` (parts joined by "/") below `folder`; NAME/x.txt is by NAME.
+    """Return the identity of the file at `relative` (parts joined by "/") below `folder`.
 
-    Of several folders the innermost names the outlet, unless it is a date: Gazette/2026-10/x.txt is by
-    Gazette.
+    The innermost folder gives the outlet, unless it is a date: Gazette/x.txt and Gazette/2026-10/x.txt have
+    the outlet Gazette.
     """
     parts = folder_scan.plain_name(relative).split("/")
     return FileIdentity(
@@ -150,9 +149,9 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
 
 
 def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """What one file holds, by the ending of its name; by its first bytes where that says nothing.
+    """Read one file by its extension, or by its first bytes if the extension says nothing.
 
-    Of a damaged archive that is what can be read of it, and a problem at the end.
+    Of a damaged archive everything readable is returned, and a problem at the end.
     """
     if not path.is_file():
         yield _problem(place, "this is not a regular file")
@@ -168,10 +167,10 @@ def _read(
     try:
         with opening as stream:
             reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
-            for found in reader(stream, place, reading):
-                count += found is not None
-                is_new = found is not None and count > reading.passed
-                yield msgspec.structs.replace(found, file=place.where) if found and is_new else None
+            for item in reader(stream, place, reading):
+                count += item is not None
+                is_new = item is not None and count > reading.passed
+                yield msgspec.structs.replace(item, file=place.where) if item and is_new else None
     except ReadError as error:
         yield _problem(place, str(error))
 
@@ -182,7 +181,7 @@ def _folder(folder: Path, files: tuple[folder_scan.ListedFile, ...], reading: Re
 
 
 def _identify_alone(path: Path) -> FileIdentity:
-    """A file given by itself: as if its folder had been given, but no folder names its outlet."""
+    """Return the identity of a file given by itself: as below its folder, but without an outlet."""
     return msgspec.structs.replace(identify_below(_absolute(path).parent, path.name), where=str(path))
 
 
@@ -192,12 +191,12 @@ def _standard_input(stdin: BinaryIO, reading: ReadOptions) -> Finding:
 
 
 def _absolute(path: Path) -> Path:
-    """Without following links: the name people gave is the name that identifies."""
+    """Return the absolute path without resolving links: the name as given is the identifier."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
 
 
 def _named(name: str) -> str:
-    """A file name as text that every store can hold, in one Unicode form."""
+    """Return a file name as text that every store can hold, in Unicode NFC."""
     return unicode.clean(os.fsencode(name).decode("utf-8", "replace"))
 
 
@@ -214,14 +213,14 @@ def _sniffed(stream: Stream) -> str:
     return ".txt"
 
 
-# --- one reader a kind -------------------------------------------------------------------------------------
+# --- readers by format -------------------------------------------------------------------------------------
 
 
 def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
-    """All of a file that is one article. ReadError where it is damaged: half an article is another one."""
+    """Read a file that is one article. Raise ReadError if it is damaged, since half an article is another."""
     data = stream.read(reading.tuning.max_article_bytes + 1)
-    if stream.damage.words is not None:
-        raise ReadError(stream.damage.words)
+    if stream.damage.message is not None:
+        raise ReadError(stream.damage.message)
     return data
 
 
@@ -262,16 +261,16 @@ def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
 
 
 def _records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """A record a line; a list all the same where the file begins with one."""
+    """Read one record per line, or a list if the file begins with one."""
     stream = in_utf8(stream)
     if _begins_list(stream):
         yield from _pieces(stream, place, reading)
         return
-    found = False
+    has_items = False
     for one in _lines(stream, 1, place, reading):
-        found = found or one is not None
+        has_items = has_items or one is not None
         yield one
-    if not found:
+    if not has_items:
         yield _empty(place)
 
 
@@ -280,7 +279,7 @@ def _begins_list(stream: Stream) -> bool:
 
 
 def _lines(stream: io.BufferedReader, first: int, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """A record a line, the next of which has the number `first`; empty lines are passed over."""
+    """Read one record per line, beginning with line number `first`; empty lines are skipped."""
     limit = reading.tuning.max_article_bytes
     for number, line in bounded_lines(stream, limit, first):
         if line is None:
@@ -292,7 +291,7 @@ def _lines(stream: io.BufferedReader, first: int, place: FileIdentity, reading: 
 
 
 def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """A JSON Feed, a list of records, one record over many lines, or a record a line under a wrong name."""
+    """Read a JSON Feed, a list of records, one record on many lines, or JSONL with a wrong extension."""
     stream = in_utf8(stream)
     if _begins_list(stream):
         yield from _pieces(stream, place, reading)
@@ -309,8 +308,8 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     try:
         record = decoded_record(first)
     except ReadError:
-        rest = chained(first, stream)
-        yield from _pieces(rest, place, reading)
+        rejoined = chained(first, stream)
+        yield from _pieces(rejoined, place, reading)
         return
     if json_feed.is_json_feed(record):
         yield InputFeed(data=first, source=place.name, where=place.where)
@@ -320,7 +319,7 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
 
 
 def _pieces(stream: io.BufferedReader, place: FileIdentity, reading: ReadOptions) -> Finding:
-    """Records over many lines: the elements of a list, or one after the other; or one JSON Feed."""
+    """Read records on many lines: elements of a list, or one after the other; or one JSON Feed."""
     count = 0
     for piece in pieces(stream, reading.tuning.max_feed_bytes):
         if piece == b"":
@@ -347,7 +346,7 @@ def _is_json_feed(piece: bytes) -> bool:
 
 
 def _record(raw: object, spot: str, place: FileIdentity, reading: ReadOptions) -> InputEntry | InputProblem:
-    """The record in `raw`: bytes still to be decoded, or what JSON had in its place."""
+    """Parse a record from `raw`: undecoded bytes, or a decoded JSON value."""
     where = f"{place.where}, {spot}" if spot else place.where
     try:
         record = decoded_record(raw) if isinstance(raw, bytes) else as_record(raw)
@@ -400,7 +399,7 @@ _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
 }
 
 
-# --- refusals ----------------------------------------------------------------------------------------------
+# --- problems ----------------------------------------------------------------------------------------------
 
 
 def _refused(data: bytes, place: FileIdentity, limit: int) -> InputProblem | None:
@@ -409,7 +408,7 @@ def _refused(data: bytes, place: FileIdentity, limit: int) -> InputProblem | Non
     if not data.strip():
         return _empty(place)
     if unicode.looks_binary(data):
-        return InputProblem(where=place.where, reason="these are binary data, not a text", verdict="binary")
+        return InputProblem(where=place.where, reason="this is binary data and not text", verdict="binary")
     return None
 
 

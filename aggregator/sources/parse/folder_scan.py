@@ -1,6 +1,6 @@
-"""Folders: which files below one are ours to read, and which of them changed since the last look.
+"""Lists the files to read below a folder, and detects which of them changed since the last scan.
 
-A look costs one walk of `scandir` and `stat`; nothing is opened. Times come in, so that tests need no clock.
+A scan is one walk with `scandir` and `stat` and opens no file. The time is a parameter.
 """
 
 import os
@@ -18,9 +18,9 @@ _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdow
 
 
 class FileStamp(FrozenStruct, frozen=True, kw_only=True):
-    """What tells one state of a file from another: bytes, and nanoseconds since 1970.
+    """The state of a file: size in bytes, and times in nanoseconds since 1970.
 
-    `ctime_ns` is when the file was last changed or put in its place: a copy may keep its size and `mtime_ns`.
+    `ctime_ns` is when the file was last changed or moved there: a copy may keep size and `mtime_ns`.
     """
 
     size: int
@@ -37,19 +37,19 @@ class ListedFile(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FolderChanges(FrozenStruct, frozen=True, kw_only=True):
-    """One look at a watched folder. `stamps` is what to hand in as `known` once `changed` has been stored."""
+    """The result of a scan. Pass `stamps` as `known` to the next one after `changed` has been stored."""
 
     changed: tuple[str, ...] = ()  # new or different, in order
     gone: tuple[str, ...] = ()
-    unsettled: tuple[str, ...] = ()  # being written: for the next look
+    unsettled: tuple[str, ...] = ()  # being written; read in a later scan
     stamps: dict[str, FileStamp]
 
 
 def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int, tuning: SourceTuning) -> FolderChanges:
-    """What changed below `folder` since `known` was taken, by relative path, size and time of change.
+    """Return the changes below `folder` since `known`, by relative path, size and times.
 
-    A file touched within `settle_seconds` of `now_ns` (nanoseconds since 1970) keeps its old stamp and waits.
-    Raises ReadError when the folder cannot be listed at all: an unmounted disk must not look empty.
+    A file changed within `settle_seconds` before `now_ns` (nanoseconds since 1970) keeps its old stamp and is
+    read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
     """
     settle_ns = int(tuning.settle_seconds * 1e9)
     stamps: dict[str, FileStamp] = {}
@@ -70,17 +70,17 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int, tuning: S
 
 
 def listed(folder: Path, tuning: SourceTuning) -> Iterator[ListedFile]:
-    """The files below `folder` that we can read, sorted by relative path.
+    """Yield the files below `folder` that can be read, sorted by relative path.
 
-    Hidden and temporary files are passed over, as are links that lead outside (and all links to folders,
-    which may lead in circles). Raises ReadError when `folder` itself cannot be listed.
+    Skipped are hidden and temporary files, links to targets outside, and all links to folders (they may form
+    cycles). Raise ReadError if `folder` itself cannot be listed.
     """
     root = Path(os.path.realpath(folder))
-    if not os.path.isdir(root):  # noqa: PTH112 - a Path raises where the name is too long, or a folder closed
+    if not os.path.isdir(root):  # noqa: PTH112 - Path raises if the name is too long or a folder is not accessible
         raise ReadError("there is no such folder")
-    found: list[ListedFile] = []
+    files: list[ListedFile] = []
     waiting = [(root, "")]
-    while waiting and len(found) < tuning.max_folder_files:
+    while waiting and len(files) < tuning.max_folder_files:
         directory, prefix = waiting.pop()
         for item in _children(directory, is_root=not prefix):
             relative = prefix + item.name
@@ -88,21 +88,21 @@ def listed(folder: Path, tuning: SourceTuning) -> Iterator[ListedFile]:
                 waiting.append((Path(item.path), relative + "/"))
             elif _has_our_ending(item.name):
                 file = _listed(item, relative, root)
-                found += [file] if file is not None else []
-    yield from sorted(found, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
+                files += [file] if file is not None else []
+    yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file of this name is read when it lies in a folder."""
+    """Return whether a file of this name is read from a folder."""
     return not _is_passed_over(name) and _has_our_ending(name)
 
 
 def _has_our_ending(name: str) -> bool:
-    return os.path.splitext(plain_name(name))[1].lower() in SUFFIXES  # noqa: PTH122 - 5 times as fast
+    return os.path.splitext(plain_name(name))[1].lower() in SUFFIXES  # noqa: PTH122 - five times faster
 
 
 def plain_name(name: str) -> str:
-    """`name` without the ending of a compression: `x.txt.gz` and `x.txt` are one article."""
+    """Return `name` without the extension of a compression: `x.txt.gz` and `x.txt` are one article."""
     lowered = name.lower()
     return next((name[: -len(end)] for end in COMPRESSIONS if lowered.endswith(end)), name)
 
@@ -117,7 +117,7 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
             return [item for item in items if not _is_passed_over(item.name)]
     except OSError as error:
         if TooManyFilesError.is_behind(error):
-            raise TooManyFilesError from error  # what lies in it is not gone
+            raise TooManyFilesError from error  # its files still exist
         if is_root:
             raise ReadError(f"{directory}: the folder cannot be read ({error.strerror})") from error
         return []
@@ -129,7 +129,7 @@ def _listed(item: os.DirEntry[str], relative: str, root: Path) -> ListedFile | N
             return None
         state = item.stat()
     except OSError:
-        return None  # gone between the listing and now, or a link to nowhere
+        return None  # removed since the listing, or a dangling link
     if not stat.S_ISREG(state.st_mode):
         return None
     stamp = FileStamp(size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns)

@@ -1,4 +1,4 @@
-"""JSON Feed 1.0 and 1.1 (jsonfeed.org), read by its specification and forgiving about types."""
+"""JSON Feed 1.0 and 1.1 (jsonfeed.org), parsed by its specification and tolerant of wrong types."""
 
 import json
 from typing import Any
@@ -19,16 +19,16 @@ from aggregator.sources.parse.entry_builder import (
 
 
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
-    """The feed in `text`, which may be any JSON or none; then `problem` says so."""
+    """Parse the feed in `text`, which may be any JSON or none; then `problem` has the reason."""
     try:
-        feed = json.loads(text.lstrip("\ufeff"), strict=False)  # bare line breaks in texts are common
+        feed = json.loads(text.lstrip("\ufeff"), strict=False)  # unescaped line breaks in strings are common
     except (ValueError, RecursionError):
         return ParsedFeed(problem="this looks like JSON but is not well-formed")
     if not is_json_feed(feed):
         return ParsedFeed(problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)")
     context = msgspec.structs.replace(
         context,
-        home=absolute_url(_string(feed, "home_page_url"), context.url),
+        site_url=absolute_url(_string(feed, "home_page_url"), context.url),
         language=primary_language(_string(feed, "language")),
     )
     items = _list(feed, "items")
@@ -38,14 +38,14 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         format="jsonfeed",
         title=plain_title(_string(feed, "title")),
         language=context.language,
-        home=context.home,
+        site_url=context.site_url,
         entries=tuple(entry for entry in entries if entry is not None),
         entry_count=len(items),
     )
 
 
 def is_json_feed(value: object) -> bool:
-    """Whether a decoded JSON value says that it is one, or has the shape of one under a wrong `version`."""
+    """Return whether a JSON value declares JSON Feed, or has its structure with a wrong `version`."""
     if not isinstance(value, dict):
         return False
     return "jsonfeed.org" in _string(value, "version") or (

@@ -1,9 +1,8 @@
-"""JSONL records: one article a line, as `ingest`, the API and `eval` take them.
+"""JSONL records: one article per line, for `ingest`, the API and `eval`.
 
-JSON of any length, a piece at a time: the elements of a list, or values one after the other.
-
-Only brackets, commas and strings are looked at. Each piece is decoded by whoever takes it, so a broken one
-harms no other as long as its brackets agree.
+Also splits JSON of any length into pieces: the elements of a list, or consecutive values. Splitting looks
+only at brackets, commas and strings. The caller decodes each piece, so a malformed one does not affect the
+others as long as its brackets match.
 """
 
 import datetime as dt
@@ -29,20 +28,22 @@ from aggregator.sources.parse.entry_builder import (
 _READ_BYTES = 65_536
 _SILENT_BYTES = 1_048_576
 _SILENT_SIGNS = 100_000
-# A string that does not end in what is there reaches to the end of it.
+# A string without an end in the buffer matches up to the end of the buffer.
 _SIGN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{},]', re.DOTALL)
-_SIGN_INSIDE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)  # no comma ends it
+_SIGN_INSIDE = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]', re.DOTALL
+)  # inside a value, commas do not matter
 _OPENING, _CLOSING = b"[{", b"]}"
 _BETWEEN = b" \t\r\n\0,"
 _GAP = re.compile(rb"[ \t\r\n\0,]+")
 
 
 def pieces(stream: io.BufferedReader, limit_bytes: int) -> Iterator[bytes | None]:
-    """The elements of the list that `stream` begins with, else the values that stand in it.
+    """Yield the elements of the list that `stream` begins with, else the values in it.
 
-    None for one longer than `limit_bytes`; no more than twice that is ever held. What stands behind
-    the list is passed over; what is not ended is given as far as it goes. b"" is given now and then where no
-    piece has come for long, so that who reads may do something else.
+    Yield None for a piece longer than `limit_bytes`; at most twice that is kept in memory. Data after the
+    list is ignored; an unfinished piece is yielded as it is. Yield b"" from time to time if no piece is
+    complete, so that the caller may do other work.
     """
     yield from _Splitter(stream, limit_bytes).split()
 
@@ -51,16 +52,16 @@ class _Splitter:
     def __init__(self, stream: io.BufferedReader, limit_bytes: int) -> None:
         self._stream = stream
         self._limit = limit_bytes
-        self._held = bytearray()  # from the beginning of a piece on
-        self._at = 0  # how far it was looked at
+        self._buffer = bytearray()  # data from the beginning of a piece on
+        self._at = 0  # position up to which it was scanned
         self._depth = 0
         self._is_too_long = False
-        self._silent_bytes = self._silent_signs = 0  # read since something was given
+        self._silent_bytes = self._silent_signs = 0  # read since the last yield
 
     def split(self) -> Iterator[bytes | None]:
         self._fill()
-        opening = self._held.find(b"[")
-        is_list = opening >= 0 and not self._held[:opening].strip(b" \t\r\n\0\xef\xbb\xbf")
+        opening = self._buffer.find(b"[")
+        is_list = opening >= 0 and not self._buffer[:opening].strip(b" \t\r\n\0\xef\xbb\xbf")
         if is_list:
             self._drop(opening + 1)
         while True:
@@ -70,48 +71,48 @@ class _Splitter:
                 yield b""
             if (
                 not (self._at or self._is_too_long)
-                and self._held[:1] in _BETWEEN
-                and (gap := _GAP.match(self._held))
+                and self._buffer[:1] in _BETWEEN
+                and (gap := _GAP.match(self._buffer))
             ):
                 self._drop(gap.end())
-            found = (_SIGN_INSIDE if self._depth > 0 else _SIGN).search(self._held, self._at)
-            if found is None or (found.end() == len(self._held) and found[0][:1] == b'"'):
-                # Nothing more to see, or a string of which the end is not here yet.
-                self._at = len(self._held) if found is None else found.start()
+            match = (_SIGN_INSIDE if self._depth > 0 else _SIGN).search(self._buffer, self._at)
+            if match is None or (match.end() == len(self._buffer) and match[0][:1] == b'"'):
+                # No more signs in the buffer, or a string without its end.
+                self._at = len(self._buffer) if match is None else match.start()
                 if not self._fill():
                     break
                 continue
-            self._at = found.end()
-            sign = found[0]
+            self._at = match.end()
+            sign = match[0]
             if sign in _OPENING:
                 self._depth += 1
             elif sign in _CLOSING:
                 self._depth -= 1
                 if is_list and self._depth < 0:
-                    yield from self._piece(found.start())
+                    yield from self._piece(match.start())
                     return
                 if not is_list and self._depth <= 0:
-                    yield from self._piece(found.end())
+                    yield from self._piece(match.end())
             elif sign == b"," and is_list and self._depth <= 0:
-                yield from self._piece(found.start())
-        yield from self._piece(len(self._held))
+                yield from self._piece(match.start())
+        yield from self._piece(len(self._buffer))
 
     def _fill(self) -> bool:
-        """Read on, twice as much each time: a long string must not be looked at again and again."""
-        if len(self._held) > self._limit:
+        """Read more, twice as much each time, so that a long string is not scanned again and again."""
+        if len(self._buffer) > self._limit:
             self._is_too_long = True
-            del self._held[: self._at]
+            del self._buffer[: self._at]
             self._at = 0
-            if len(self._held) > self._limit:  # one string: its first and, as an escape, its last sign count
-                is_escape = (len(self._held) - len(self._held.rstrip(b"\\"))) % 2 == 1
-                self._held[1:] = b"\\" if is_escape else b""
-        more = self._stream.read(max(_READ_BYTES, len(self._held)))
-        self._held += more
+            if len(self._buffer) > self._limit:  # one string: only its first byte and a final escape matter
+                is_escape = (len(self._buffer) - len(self._buffer.rstrip(b"\\"))) % 2 == 1
+                self._buffer[1:] = b"\\" if is_escape else b""
+        more = self._stream.read(max(_READ_BYTES, len(self._buffer)))
+        self._buffer += more
         self._silent_bytes += len(more)
         return bool(more)
 
     def _piece(self, end: int) -> Iterator[bytes | None]:
-        piece = bytes(self._held[:end]).strip(_BETWEEN)
+        piece = bytes(self._buffer[:end]).strip(_BETWEEN)
         is_too_long, self._is_too_long = self._is_too_long or len(piece) > self._limit, False
         self._drop(max(end, self._at))
         self._depth = 0
@@ -120,7 +121,7 @@ class _Splitter:
             yield None if is_too_long else piece
 
     def _drop(self, count: int) -> None:
-        del self._held[:count]
+        del self._buffer[:count]
         self._at = 0
 
 
@@ -131,7 +132,7 @@ _ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
 class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
-    """A record of an evaluation set. `id` is as given; `problem` says why a bad record has little in it."""
+    """A record of an evaluation set. `id` is as given; `problem` is the reason why a record is invalid."""
 
     entry: Entry
     id: str
@@ -143,11 +144,11 @@ class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
 def read_record(
     line: bytes | str, *, file_name: str, line_number: int, seen: dt.datetime | None = None
 ) -> Entry:
-    """The entry of one line. Raises ReadError, naming file and line, for what is no record or an empty one.
+    """Return the entry of one line. Raise ReadError, with file and line, for an invalid or empty record.
 
-    `file_name` is the source's identity where the record names no outlet, so it must not be a path of this
-    machine. A title without text is a record; unknown keys are passed over. A declared time that cannot be
-    read or is absurd (further ahead of `seen`, where that is given, than a day) is unknown.
+    `file_name` is the source's identity if the record names no outlet, so it must not be a path of this
+    machine. A title without text is a record; unknown keys are ignored. A declared time is ignored if it
+    cannot be parsed or is implausible (more than a day after `seen`, if given).
     """
     try:
         return entry_of_record(decoded_record(line), file_name=file_name, seen=seen)
@@ -156,12 +157,12 @@ def read_record(
 
 
 def decoded_record(line: bytes | str) -> dict[str, Any]:
-    """The JSON object of one line, whatever its encoding; ReadError for anything else."""
+    """Return the JSON object of one line in any encoding. Raise ReadError for anything else."""
     return as_record(decoded_json(line))
 
 
 def decoded_json(line: bytes | str) -> object:
-    """What is in one line, or a whole body, of JSON in whatever encoding; ReadError for what is none."""
+    """Decode a line, or a whole body, of JSON in any encoding. Raise ReadError if it is not JSON."""
     raw = line.strip() if isinstance(line, bytes) else line.strip().encode("utf-8", "surrogatepass")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
@@ -171,14 +172,14 @@ def decoded_json(line: bytes | str) -> object:
 
 
 def as_record(value: object) -> dict[str, Any]:
-    """`value` when it is a JSON object; ReadError for any other JSON."""
+    """Return `value` if it is a JSON object. Raise ReadError for other JSON."""
     if isinstance(value, dict):
         return value
     raise ReadError("this is JSON but not a record; a record is an object in braces")
 
 
 def _decoded_forgivingly(raw: bytes) -> object:
-    """What the strict reader refuses: other encodings, lone surrogates, NaN, raw control characters."""
+    """Decode what the strict decoder rejects: other encodings, lone surrogates, NaN, control characters."""
     try:
         return json.loads(unicode.decode(raw), strict=False)
     except json.JSONDecodeError as error:
@@ -190,7 +191,7 @@ def _decoded_forgivingly(raw: bytes) -> object:
 
 
 def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None) -> Entry:
-    """The entry that a decoded record stands for; ReadError where it says nothing at all."""
+    """Return the entry of a decoded record. Raise ReadError if it has no content at all."""
     outlet = plain_title(_string(record, "outlet") or _string(record, "source"))[:_MAX_NAME_CHARS] or None
     url = absolute_url(_string(record, "url"), None)
     title = plain_title(_string(record, "title"))
@@ -214,9 +215,9 @@ def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime
 
 
 def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> LabelledRecord:
-    """The record with its labels. Never raises: eval rejects nothing, a bad record is its own story.
+    """Return the record with its labels. Never raises: in eval an invalid record is a story of its own.
 
-    A record without an id is called by its file and line.
+    A record without an id gets one from its file and line.
     """
     fallback = f"{file_name}:{line_number}"
     try:
@@ -236,24 +237,24 @@ def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> Lab
 
 def _id_in(line: bytes | str) -> str | None:
     raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
-    found = _ID.search(raw, 0, 65_536)
-    if found is None:
+    match = _ID.search(raw, 0, 65_536)
+    if match is None:
         return None
-    return (found.group(1) or found.group(2)).decode("utf-8", "replace")
+    return (match.group(1) or match.group(2)).decode("utf-8", "replace")
 
 
 def _writable(label: str) -> str:
-    """An id as given, but for what no file can hold: eval's answer must name it as its record does."""
+    """Return an id as given, except for characters that a file cannot hold, so that results can name it."""
     return label.encode("utf-8", "replace").decode()
 
 
 def _string(record: dict[str, Any], key: str) -> str:
-    """Strings as they are, numbers below 10^30 as their digits (ids, epoch seconds); else it is not there."""
+    """Return a string, or a number below 10^30 as its digits (ids, epoch seconds); else ""."""
     value = record.get(key)
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    if not -(10**30) < value < 10**30:  # no number of anybody's; also false for NaN
+    if not -(10**30) < value < 10**30:  # not a plausible number; also true for NaN
         return ""
     return str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)

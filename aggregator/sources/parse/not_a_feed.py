@@ -1,4 +1,4 @@
-"""What stands where a feed should be, in the words that `sources check` and `sources list` show."""
+"""Recognises data that is not a feed, with the messages of `sources check` and `sources list`."""
 
 import re
 
@@ -21,24 +21,24 @@ _PAGE = frozenset({"html", "head", "body"})
 _PIECE_OF_PAGE = frozenset(
     {"div", "p", "script", "style", "meta", "title", "link", "h1", "center", "table", "b"}
 )
-_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # UTF-32 and EBCDIC included
+_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # including UTF-32 and EBCDIC
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 
 
 def of_bytes(data: bytes) -> str | None:
-    """Why these bytes can be no feed, or None."""
+    """Return why these bytes cannot be a feed, or None."""
     if not data.strip():
         return "the feed is empty (0 bytes)" if not data else "the feed is empty (nothing but spaces)"
     for magic, name in _MAGIC:
         if data.startswith(magic):
             return f"this is {name}, not a feed"
-    # Some real feeds hold a few control characters: only what has no markup at all is refused as binary.
+    # Some real feeds contain control characters: only data without any markup is refused as binary.
     is_binary = unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
     return "this is binary data, not a feed" if is_binary else None
 
 
 def of_markup(text: str) -> str | None:
-    """What this XML, page or text is, when no element of any feed is in its first part; None for a feed."""
+    """Return what this XML, page or text is, if its beginning has no element of a feed; None for a feed."""
     head = text[:_SNIFFED_CHARS]
     root = _root(head)
     if root not in _PAGE and _FEED_ELEMENT.search(head):
@@ -53,18 +53,18 @@ def of_markup(text: str) -> str | None:
 
 
 def looks_like_page(text: str) -> bool:
-    """Whether the first element is one of HTML's."""
+    """Return whether the first element is an HTML element."""
     root = _root(text[:_SNIFFED_CHARS])
     return root in _PAGE or root in _PIECE_OF_PAGE
 
 
 def _root(head: str) -> str | None:
-    """The name of the first element, in small letters; comments before it are passed over."""
+    """Return the name of the first element in lower case; comments before it are skipped."""
     position = 0
-    while (found := _ELEMENT.search(head, position)) is not None:
-        comment = head.find("<!--", position, found.start())
+    while (match := _ELEMENT.search(head, position)) is not None:
+        comment = head.find("<!--", position, match.start())
         if comment < 0:
-            return found.group(1).lower()
+            return match.group(1).lower()
         end = head.find("-->", comment)
         if end < 0:
             return None

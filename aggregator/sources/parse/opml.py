@@ -1,4 +1,4 @@
-"""OPML: lists of feeds with folders, as every feed reader imports and exports them."""
+"""OPML: lists of feeds with folders, the import and export format of feed readers."""
 
 import re
 from collections.abc import Iterable
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 _MAX_DEPTH = 20
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
-# "?a=1&b=2" as people write it: without its `amp;` a parser drops the rest of the address.
+# An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
 _BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _MAX_NAME_CHARS = 200
 
 
 class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
-    """One feed of a list; `folder` holds the names of the folders around it, outermost first."""
+    """One feed of a list; `folder` has the names of the folders around it, outermost first."""
 
     url: str
     title: str = ""
-    home: str | None = None
+    site_url: str | None = None
     folder: tuple[str, ...] = ()
 
 
 def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
-    """The feeds of a list in its order, each address once, at most `max_outlines`.
+    """Return the feeds of a list in order, each URL once, at most `max_outlines`.
 
-    Forgiving: any case of attribute names, missing types, broken XML, `feed:` addresses, `category` instead
-    of nesting. Of a feed that is named several times the first folder counts. Raises ReadError where there is
-    no outline at all.
+    Tolerates any case of attribute names, missing types, broken XML, `feed:` URLs, and `category` instead of
+    nesting. For a feed that occurs several times the first folder counts. Raise ReadError without any
+    outline.
     """
     from lxml import etree
 
@@ -45,7 +45,7 @@ def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
     root = etree.fromstring(text.encode(), parser)
     if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
-        raise ReadError("this is no OPML: it has no <outline>")
+        raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}
     waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
     while waiting and len(feeds) < tuning.max_outlines:
@@ -53,9 +53,9 @@ def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
         attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
         feed = _feed(attributes, folder)
         if feed is not None:
-            known = feeds.setdefault(feed.url, feed)
-            if not known.folder and feed.folder:
-                feeds[feed.url] = msgspec.structs.replace(known, folder=feed.folder)
+            listed_feed = feeds.setdefault(feed.url, feed)
+            if not listed_feed.folder and feed.folder:
+                feeds[feed.url] = msgspec.structs.replace(listed_feed, folder=feed.folder)
         elif _is_outline(node):
             folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
         waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
@@ -63,7 +63,7 @@ def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
-    """An OPML 2.0 document in UTF-8 with folders as nested outlines; reading it gives the same feeds."""
+    """Return an OPML 2.0 document in UTF-8 with folders as nested outlines, readable by `read_opml`."""
     from lxml import etree
 
     root = etree.Element("opml", version="2.0")
@@ -77,13 +77,13 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
                 folders[path] = etree.SubElement(folders[path[:-1]], "outline", text=name, title=name)
         name = unicode.clean(feed.title or feed.url)
         attributes = {"type": "rss", "text": name, "title": name, "xmlUrl": unicode.clean(feed.url)}
-        attributes |= {"htmlUrl": unicode.clean(feed.home)} if feed.home else {}
+        attributes |= {"htmlUrl": unicode.clean(feed.site_url)} if feed.site_url else {}
         etree.SubElement(folders[feed.folder], "outline", attributes)
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
 def web_address(raw: str) -> str | None:
-    """The http(s) address of a feed that somebody wrote down, `feed://` and `feed:https://` included."""
+    """Return the http(s) URL of a feed as written by a person, including `feed://` and `feed:https://`."""
     written = raw.strip()
     if written[:5].lower() == "feed:":
         rest = written[5:]
@@ -96,12 +96,14 @@ def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | Non
     url = web_address(attributes.get("xmlurl", "") or (attributes.get("url", "") if is_feed else ""))
     if url is None:
         return None
-    home = absolute_url(attributes.get("htmlurl", ""), None)
-    return OpmlFeed(url=url, title=_name(attributes), home=home, folder=folder or _category(attributes))
+    site_url = absolute_url(attributes.get("htmlurl", ""), None)
+    return OpmlFeed(
+        url=url, title=_name(attributes), site_url=site_url, folder=folder or _category(attributes)
+    )
 
 
 def _category(attributes: dict[str, str]) -> tuple[str, ...]:
-    """`category="/News/World,/Daily"`: the first one, when it is written as a path."""
+    """Return the first category of `category="/News/World,/Daily"` if it is written as a path."""
     first = attributes.get("category", "").split(",")[0].strip()
     if not first.startswith("/"):
         return ()

@@ -1,4 +1,4 @@
-"""News sitemaps (sitemaps.org 0.9 with the news and image extensions): addresses, headlines and times."""
+"""News sitemaps (sitemaps.org 0.9 with the news and image extensions): URLs, headlines and times."""
 
 import re
 
@@ -18,16 +18,16 @@ _SNIFFED_CHARS = 8192
 
 
 def is_sitemap(text: str) -> bool:
-    """Whether the root element is one of the two that sitemaps have."""
-    found = _ROOT.search(text, 0, _SNIFFED_CHARS)
-    return found is not None and re.search(r"<(?:\w+:)?(?:rss|feed)[\s>]", text[: found.start()]) is None
+    """Return whether the root element is that of a sitemap or a sitemap index."""
+    root = _ROOT.search(text, 0, _SNIFFED_CHARS)
+    return root is not None and re.search(r"<(?:\w+:)?(?:rss|feed)[\s>]", text[: root.start()]) is None
 
 
 def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
-    """The pages of a sitemap. `text` is prepared (`markup.well_prepared`): no DTD is left in it.
+    """Parse the pages of a sitemap. `text` is the result of `xml_repair.well_prepared`, without a DTD.
 
-    Only pages with a news title or time become entries of news; a sitemap without any has them by address
-    alone. An index of sitemaps is refused with the first ones named.
+    Pages with a news title or time become entries; in a sitemap without any of these, all pages do, by URL
+    alone. For an index of sitemaps `problem` names the first ones.
     """
     from lxml import etree
 
@@ -41,13 +41,15 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     pages = [_declared(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
     entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
-    kept = tuple(entry for entry in entries if entry is not None)
+    valid_entries = tuple(entry for entry in entries if entry is not None)
     named = next((page.outlet for page in pages if page.outlet), "")
-    return ParsedFeed(format="sitemap", title=plain_title(named), entries=kept, entry_count=len(pages))
+    return ParsedFeed(
+        format="sitemap", title=plain_title(named), entries=valid_entries, entry_count=len(pages)
+    )
 
 
 def sitemaps_of_index(text: str, base_url: str) -> list[str]:
-    """The sitemaps that an index names, those called news first, then those that changed last; else none.
+    """Return the sitemaps of an index: news sitemaps first, then the last changed; empty if it is no index.
 
     `text` is prepared as for `read_sitemap`.
     """
@@ -58,28 +60,28 @@ def sitemaps_of_index(text: str, base_url: str) -> list[str]:
     if root is None or _kind_and_name(root.tag)[1] != "sitemapindex":
         return []
     places = (absolute_url(place, base_url) for place in _places(root))
-    known = [place for place in places if place is not None]
-    return sorted(dict.fromkeys(known), key=lambda place: _NEWS.search(place) is None)
+    urls = [place for place in places if place is not None]
+    return sorted(dict.fromkeys(urls), key=lambda place: _NEWS.search(place) is None)
 
 
 def _places(root: "etree._Element") -> list[str]:  # type: ignore[name-defined] # noqa: F821
-    """The addresses in an index, the one that changed last first; those without a time keep their order."""
-    found: list[tuple[str, str]] = []
+    """Return the URLs in an index, the last changed first; those without a time keep their order."""
+    dated_urls: list[tuple[str, str]] = []
     for node in root.iter("*"):
         if _kind_and_name(node.tag)[1] == "sitemap":
             texts = {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")}
-            found.append((texts.get("lastmod", ""), texts.get("loc", "")))
-    return [place for _, place in sorted(found, key=lambda one: one[0], reverse=True) if place]
+            dated_urls.append((texts.get("lastmod", ""), texts.get("loc", "")))
+    return [place for _, place in sorted(dated_urls, key=lambda one: one[0], reverse=True) if place]
 
 
 def _newness(page: DeclaredEntry, context: FeedContext) -> float:
-    """Seconds since 1970 of when a page was published or changed; 0 where it does not say."""
-    told = declared_time(page.published, context) or declared_time(page.updated, context)
-    return told.time.timestamp() if told else 0.0
+    """Return when a page was published or changed, in seconds since 1970; 0 if unknown."""
+    declared = declared_time(page.published, context) or declared_time(page.updated, context)
+    return declared.time.timestamp() if declared else 0.0
 
 
 def _declared(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
-    """One page. What the news extension says goes before what images and films beside it are called."""
+    """Return one page. Values of the news extension are preferred to those of images and videos."""
     texts: dict[str, str] = {}
     images: list[str] = []
     for child in node.iterdescendants("*"):
@@ -102,7 +104,7 @@ def _declared(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-def
 
 
 def _kind_and_name(tag: str) -> tuple[str, str]:
-    """The extension that an element is of, by namespace or by an undeclared prefix, and its name."""
+    """Return the extension of an element, by namespace or by an undeclared prefix, and its name."""
     space, _, local = tag.rpartition("}")
     prefix, _, name = local.rpartition(":")
     kinds = (kind for kind in ("image", "video") if kind in space.lower() or prefix.lower() == kind)

@@ -1,7 +1,8 @@
-"""The articles of an archive in the order of their time, however long it is and however it lies in the file.
+"""Sorts the articles of an archive by time, for archives of any length and order.
 
-Grouping looks back over what came lately, so a year in no order would be told in pieces. The file is read
-once; what does not fit into memory goes, sorted and packed, into temporary files, and these are merged.
+Grouping compares with recent articles, so a year in random order would be split into too many stories. The
+file is read once; data that does not fit into memory is sorted and compressed into temporary files, which are
+merged.
 """
 
 import datetime as dt
@@ -19,12 +20,12 @@ from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, Inp
 from aggregator.sources.parse.streams import Progress
 
 _HEAD_BYTES = 4
-_LEVEL = 1  # of zstd: a third of the bytes, at the speed of a disk
+_LEVEL = 1  # of zstd: reduces to a third, as fast as a disk
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 class _Item(msgspec.Struct, frozen=True, array_like=True):
-    """What was found, with the time and the number that it is sorted by: equal times stay as they lie."""
+    """An input item with its sort key, time and number: items with equal times keep their order."""
 
     time: dt.datetime
     number: int
@@ -38,38 +39,40 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
 
 
 def in_order_of_time(
-    found: Iterator[InputItem], progress: Progress, *, run_chars: int
+    input_items: Iterator[InputItem], progress: Progress, *, run_chars: int
 ) -> Iterator[InputItem]:
-    """What was found, each file's by itself, the oldest first; memory holds about `run_chars` of text.
+    """Yield the items of each file, the oldest first; memory holds about `run_chars` of text.
 
-    What declares no time keeps its place behind what comes before it, and so do problems. `progress` tells
-    how much of a file was handed on, not how much was read. Temporary files need about a third of what the
-    archive unpacks to.
+    An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
+    of a file was yielded, not how much was read. Temporary files need about a third of the uncompressed size
+    of the archive.
     """
     before = progress.read_bytes
-    for _, of_file in itertools.groupby(found, key=lambda one: one.file):
-        with ExitStack() as held:
-            runs, count = _runs(of_file, run_chars, held)
-            behind = progress.read_bytes - before
+    for _, of_file in itertools.groupby(input_items, key=lambda one: one.file):
+        with ExitStack() as open_files:
+            runs, count = _runs(of_file, run_chars, open_files)
+            file_bytes = progress.read_bytes - before
             for number, item in enumerate(heapq.merge(*runs, key=lambda one: one.key), start=1):
-                progress.read_bytes = before + behind * number // count
+                progress.read_bytes = before + file_bytes * number // count
                 one = item.entry or item.problem or item.feed
                 assert one is not None
                 yield one
-        before += behind
+        before += file_bytes
 
 
-def _runs(found: Iterator[InputItem], run_chars: int, held: ExitStack) -> tuple[list[Iterator[_Item]], int]:
-    """Sorted runs, all but the last in files that are open as long as `held` is; and how many items."""
+def _runs(
+    input_items: Iterator[InputItem], run_chars: int, open_files: ExitStack
+) -> tuple[list[Iterator[_Item]], int]:
+    """Return sorted runs and the number of items; all but the last run are in files kept by `open_files`."""
     runs: list[Iterator[_Item]] = []
     items: list[_Item] = []
     time, chars, count = _LONG_AGO, 0, 0
-    for count, one in enumerate(found, start=1):
+    for count, one in enumerate(input_items, start=1):
         time = _time_of(one) or time
         items.append(_item(one, time, count))
         chars += _chars_of(one)
         if chars >= run_chars:
-            file = held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
+            file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
             _write(file, items)
             runs.append(_read(file))
             items, chars = [], 0
@@ -109,7 +112,7 @@ def _write(file: BinaryIO, items: list[_Item]) -> None:
 def _encoded(item: _Item) -> bytes:
     try:
         return msgspec.msgpack.encode(item)
-    except UnicodeEncodeError:  # the name of the file is no text
+    except UnicodeEncodeError:  # the file name is not valid Unicode
         one = item.entry or item.problem
         assert one is not None
         shown = {name: getattr(one, name).encode("utf-8", "replace").decode() for name in ("where", "file")}

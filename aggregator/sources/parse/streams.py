@@ -1,7 +1,7 @@
-"""Opening files of any size, compressed or not, so that memory stays flat and progress can be shown.
+"""Opens files of any size, compressed or not, with constant memory use and progress reports.
 
-What can be read of a damaged file is read: what comes before the damage, and what comes after it where the
-file goes on with a new gzip member or zstd frame. The damage is told at the end.
+Damaged files are read as far as possible: the data before the damage, and after it if another gzip member or
+zstd frame begins. The damage is reported at the end.
 """
 
 import codecs
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or one to be skipped
+_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable frame
 _GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
-_ZSTD_WINDOW_BYTES = 2**27  # 128 MiB: what `zstd --long` makes; a larger one is asked for by bombs
-_ZSTD_STEP_BYTES = 1024  # at most 32 MiB come out of it: a block of 128 KiB needs four bytes
+_ZSTD_WINDOW_BYTES = 2**27  # 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+_ZSTD_STEP_BYTES = 1024  # decompresses to at most 32 MiB: a block of 128 KiB needs four bytes
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
-_LEAST_MEMBER_BYTES = 18  # header and trailer of gzip: fewer bytes between members or behind them lost none
-BLANK = b" \t\r\n\0\xef\xbb\xbf"  # what may stand around JSON: spaces, padding, a byte order mark
-MOST_EMPTY = 64  # empty lines that are read one by one; those behind them are passed over together
-_MOST_DAMAGE = 1000  # places in one file after which it is no archive but noise
+_LEAST_MEMBER_BYTES = (
+    18  # gzip header and trailer: fewer extra bytes between or after members are no lost member
+)
+BLANK = b" \t\r\n\0\xef\xbb\xbf"  # allowed around JSON: spaces, padding, a byte order mark
+MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
+_MOST_DAMAGE = 1000  # damaged places after which a file is given up
 
 
 class Progress:
-    """How far a reading is, in bytes as they lie on the disk; for a progress bar.
+    """Progress of reading, in compressed bytes, for a progress bar.
 
-    `total_bytes` is None where it cannot be known (standard input).
+    `total_bytes` is None if unknown (standard input).
     """
 
     def __init__(self) -> None:
@@ -44,26 +46,26 @@ class Progress:
 
 
 class FileDamage:
-    """What is wrong with a file, as far as it was read; `words` is None while nothing is."""
+    """Damage found in a file so far; `message` is None without damage."""
 
     def __init__(self) -> None:
-        self.words: str | None = None
+        self.message: str | None = None
         self.places = 0
 
-    def note(self, words: str) -> None:
-        """One more place; the first is told."""
+    def note(self, message: str) -> None:
+        """Count a damaged place; only the first is reported."""
         self.places += 1
-        self.words = self.words or words
+        self.message = self.message or message
 
 
 class Stream(io.BufferedReader):
-    """The bytes of a file, unpacked."""
+    """The decompressed bytes of a file."""
 
     damage: FileDamage
 
 
 class _Counting(io.RawIOBase):
-    """A raw reader that tells `progress` how much went through it. What a disk cannot give is damage."""
+    """A raw reader that counts bytes for `progress` and notes errors of the disk as damage."""
 
     def __init__(self, raw: BinaryIO, progress: Progress, damage: FileDamage) -> None:
         self._raw = raw
@@ -85,17 +87,17 @@ class _Counting(io.RawIOBase):
 
 
 class _Unpacker(Protocol):
-    """One member or frame. Raises the library's errors for what is broken."""
+    """One gzip member or zstd frame. Raises the library's errors for broken data."""
 
     @property
     def eof(self) -> bool: ...
     @property
     def rest(self) -> bytes:
-        """What was handed in and not used yet."""
+        """The input that was not used yet."""
         ...
 
     def step(self, data: bytes, limit: int) -> bytes:
-        """What comes out of `data`, about `limit` bytes at most."""
+        """Decompress `data`; return about `limit` bytes at most."""
         ...
 
 
@@ -128,7 +130,7 @@ class _ZstdFrame:
     def rest(self) -> bytes:
         return (self._unpacker.unused_data if self.eof else b"") + self._later
 
-    def step(self, data: bytes, limit: int) -> bytes:  # noqa: ARG002 - bounded by what goes in
+    def step(self, data: bytes, limit: int) -> bytes:  # noqa: ARG002 - limited by the size of the input
         self._later = data[_ZSTD_STEP_BYTES:]
         return self._unpacker.decompress(data[:_ZSTD_STEP_BYTES])
 
@@ -140,38 +142,37 @@ def _zstd_decompressor() -> "ZstdDecompressor":
 
 
 class _Unpacking(io.RawIOBase):
-    """Members or frames one after the other; where one is broken it goes on at the next beginning of one."""
+    """Reads consecutive members or frames; after a broken one, continues at the next beginning."""
 
     def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool) -> None:
         self._packed = packed
         self._damage = damage
         self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
-        self._decompressor = (
-            None if is_gzip else _zstd_decompressor()
-        )  # to make one for each frame takes long
+        # Shared by all frames: creating one is slow.
+        self._decompressor = None if is_gzip else _zstd_decompressor()
         self._unpacker: _Unpacker | None = None
-        self._given = b""  # packed, not handed in yet
-        self._ready = memoryview(b"")  # unpacked, not taken yet
+        self._given = b""  # compressed, not used yet
+        self._ready = memoryview(b"")  # decompressed, not read yet
         self._unpacked_bytes = 0
-        self._passed_bytes = 0  # since the last member, that are no padding
+        self._passed_bytes = 0  # skipped since the last member, without padding
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
         while not self._ready:
-            made = self._next(len(buffer))
-            if made is None:
+            unpacked = self._next(len(buffer))
+            if unpacked is None:
                 return 0
-            self._ready = memoryview(made)
-            self._unpacked_bytes += len(made)
+            self._ready = memoryview(unpacked)
+            self._unpacked_bytes += len(unpacked)
         part = self._ready[: len(buffer)]
         buffer[: len(part)] = part
         self._ready = self._ready[len(part) :]
         return len(part)
 
     def _next(self, limit: int) -> bytes | None:
-        """Some more bytes, or none yet; None at the end."""
+        """Return some more bytes, or b"" for none yet; None at the end."""
         import zstandard
 
         if not self._given and not self._fill():
@@ -182,28 +183,28 @@ class _Unpacking(io.RawIOBase):
             return b""
         assert self._unpacker is not None
         try:
-            made = self._unpacker.step(self._given, limit)
+            unpacked = self._unpacker.step(self._given, limit)
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
             self._note(f" ({error})")
             self._unpacker, self._given = None, self._given[1:]
-            self._passed_bytes = _LEAST_MEMBER_BYTES  # this is told
+            self._passed_bytes = _LEAST_MEMBER_BYTES  # already reported
             return None if self._damage.places >= _MOST_DAMAGE else b""
         self._given = self._unpacker.rest
         if self._unpacker.eof:
             self._unpacker = None
-        return made
+        return unpacked
 
     def _begins(self) -> bool:
-        """Go on to the next beginning in what is given; a member whose beginning is damaged is told."""
-        found = self._beginning.search(self._given)
-        if found is None:
+        """Skip to the next beginning in the buffer; a member with a damaged beginning is reported."""
+        match = self._beginning.search(self._given)
+        if match is None:
             self._pass_over(self._given[:-3])
-            self._given = self._given[-3:]  # a beginning may be cut in two
+            self._given = self._given[-3:]  # a beginning may be split between two reads
             if not self._fill():
                 self._given = b""
             return False
-        self._pass_over(self._given[: found.start()])
-        self._given, self._passed_bytes = self._given[found.start() :], 0
+        self._pass_over(self._given[: match.start()])
+        self._given, self._passed_bytes = self._given[match.start() :], 0
         self._unpacker = _GzipMember() if self._decompressor is None else _ZstdFrame(self._decompressor)
         return True
 
@@ -225,23 +226,23 @@ class _Unpacking(io.RawIOBase):
 
 @contextlib.contextmanager
 def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
-    """The bytes of a file, unzipped where its first bytes say .gz or .zst.
+    """Open a file, decompressed if its first bytes are those of .gz or .zst.
 
-    Raises ReadError where it cannot be opened and, at the end of the block, where it was damaged.
+    Raise ReadError if it cannot be opened and, at the end of the block, if it was damaged.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as exit_stack:
         try:
-            raw = held.enter_context(Path(path).open("rb", buffering=0))
+            raw = exit_stack.enter_context(Path(path).open("rb", buffering=0))
         except OSError as error:
             if TooManyFilesError.is_behind(error):
-                raise TooManyFilesError from error  # it says nothing of the file
+                raise TooManyFilesError from error  # not a property of the file
             raise ReadError(f"the file cannot be opened ({error.strerror})") from error
-        yield held.enter_context(unzipped(cast("BinaryIO", raw), progress))
+        yield exit_stack.enter_context(unzipped(cast("BinaryIO", raw), progress))
 
 
 @contextlib.contextmanager
 def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
-    """`raw` unzipped by what its first bytes say; what is wrong with it comes as ReadError at the end."""
+    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
     damage = FileDamage()
     plain = _stream(_Counting(raw, progress, damage), damage)
     head = plain.peek(4)[:4]
@@ -251,8 +252,8 @@ def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
         yield _stream(_Unpacking(plain, damage, is_gzip=False), damage)
     else:
         yield plain
-    if damage.words is not None:
-        raise ReadError(damage.words)
+    if damage.message is not None:
+        raise ReadError(damage.message)
 
 
 def _stream(reader: io.RawIOBase, damage: FileDamage) -> Stream:
@@ -262,7 +263,7 @@ def _stream(reader: io.RawIOBase, damage: FileDamage) -> Stream:
 
 
 class _Chained(io.RawIOBase):
-    """What was read already, and the rest behind it."""
+    """Bytes that were already read, followed by the rest of the stream."""
 
     def __init__(self, first: bytes, rest: io.BufferedReader) -> None:
         self._first = first
@@ -279,12 +280,12 @@ class _Chained(io.RawIOBase):
 
 
 def chained(first: bytes, rest: Stream) -> Stream:
-    """`rest` with what was read of it already before it."""
+    """Return `rest` preceded by bytes that were already read from it."""
     return _stream(_Chained(first, rest), rest.damage)
 
 
 class _Recoding(io.RawIOBase):
-    """UTF-16 or UTF-32 as UTF-8; what is none becomes the sign for it."""
+    """Recodes UTF-16 or UTF-32 to UTF-8; invalid characters become U+FFFD."""
 
     def __init__(self, stream: io.BufferedReader, codec: str) -> None:
         self._stream = stream
@@ -307,14 +308,16 @@ class _Recoding(io.RawIOBase):
 
 
 def in_utf8(stream: Stream) -> Stream:
-    """`stream`, recoded where it begins like JSON in UTF-16 or UTF-32: its lines can then be told apart."""
+    """Return `stream`, recoded if it begins like JSON in UTF-16 or UTF-32, so that it can be split at
+    newlines.
+    """
     head = stream.peek(4)[:4].ljust(4, b" ")
     codec = next((codec for mark, codec in _WIDE if re.match(mark, head, re.DOTALL)), None)
     return stream if codec is None else _stream(_Recoding(stream, codec), stream.damage)
 
 
 _WIDE = (
-    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),  # with a mark
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),  # with a byte order mark
     (rb"\xff\xfe|\xfe\xff", "utf-16"),
     (rb"[\[{]\0\0\0", "utf-32-le"),
     (rb"\0\0\0[\[{]", "utf-32-be"),
@@ -326,16 +329,16 @@ _WIDE = (
 def bounded_lines(
     stream: io.BufferedReader, limit_bytes: int, first: int = 1
 ) -> Iterator[tuple[int, bytes | None]]:
-    """The lines of `stream` that are not empty, with their ends and their numbers, which begin at `first`.
+    """Yield the lines of `stream` that are not empty, with line ends, and their numbers from `first`.
 
-    None for one longer than `limit_bytes`, which is skipped. While nothing but empty or skipped bytes come,
-    b"" is given now and then, so that who reads may do something else.
+    Yield None for a line longer than `limit_bytes`, which is skipped. Yield b"" from time to time while all
+    bytes are empty or skipped, so that the caller may do other work.
     """
     number, empty = first, 0
     while line := stream.readline(limit_bytes + 1):
         if len(line) > limit_bytes and not line.endswith(b"\n"):
             yield number, None
-            while (rest := stream.readline(_SKIPPED_AT_ONCE)) and not rest.endswith(b"\n"):
+            while (skipped := stream.readline(_SKIPPED_AT_ONCE)) and not skipped.endswith(b"\n"):
                 yield number, b""
         elif line.strip(BLANK):
             yield number, line
@@ -349,10 +352,10 @@ def bounded_lines(
 
 
 def pass_empty_lines(stream: io.BufferedReader) -> int:
-    """Pass over the empty lines that `stream` holds in its buffer; how many they were.
+    """Skip the empty lines in the buffer of `stream`; return their number.
 
-    It copies the buffer: to be called after MOST_EMPTY of them.
+    It copies the buffer: call it only after MOST_EMPTY empty lines.
     """
-    held = stream.peek()
-    end = held.rfind(b"\n", 0, len(held) - len(held.lstrip(BLANK))) + 1
+    buffered = stream.peek()
+    end = buffered.rfind(b"\n", 0, len(buffered) - len(buffered.lstrip(BLANK))) + 1
     return stream.read(end).count(b"\n")

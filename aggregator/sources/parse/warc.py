@@ -1,7 +1,7 @@
-"""Web archives (WARC 1.0 and 1.1): the HTML pages in them, one at a time.
+"""Web archives (WARC 1.0 and 1.1): their HTML pages, one at a time.
 
-Reads `response` records with an HTML answer of status 200 and passes over all others. Compressed archives
-are one gzip member a record; whoever opens the file has joined them again.
+Reads `response` records with an HTML response of status 200 and skips all others. Compressed archives have
+one gzip member per record; the caller opens them as one stream (streams.py).
 """
 
 import datetime as dt
@@ -18,30 +18,30 @@ from aggregator.sources.parse.streams import MOST_EMPTY, pass_empty_lines
 
 _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536
-_HTTP_HEADER_BYTES = 131_072  # allowed on top of the page itself
+_HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
 _CHUNK_BYTES = 1_048_576
-_LINES_AT_ONCE = 1000  # that are passed over in search of the next record
+_LINES_AT_ONCE = 1000  # skipped per step in search of the next record
 _HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
 _RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
 _RECORD = re.compile(
     rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
-)  # within another's block
+)  # inside the block of another record
 _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
 class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
-    """One page of an archive. `body` is None where it was larger than allowed or cannot be unpacked."""
+    """One page of an archive. `body` is None if it was too large or cannot be decompressed."""
 
     url: str
     record_id: str
     content_type: str
     body: bytes | None
-    robots: str = ""  # what its headers forbid, see extract/html/robots_meta.py
-    archived_at: dt.datetime | None = None  # WARC-Date: when it was fetched
+    robots: str = ""  # permissions in its headers, see extract/html/robots_meta.py
+    archived_at: dt.datetime | None = None  # WARC-Date, when it was fetched
 
 
 class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
-    """A record that cannot be read; `number` counts records from 1, whatever is in them."""
+    """A record that cannot be read; `number` counts records of all types from 1."""
 
     number: int
     reason: str
@@ -50,10 +50,10 @@ class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
 def read_pages(
     stream: io.BufferedReader, *, max_page_bytes: int
 ) -> Iterator[ArchivedPage | BrokenRecord | None]:
-    """The pages of an unzipped archive in order; past a broken record it goes on at the next whole one.
+    """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
 
-    None where something else was passed over, so that who reads may do something else. Raises ReadError for
-    what is no archive at all.
+    Yield None for a skipped record, so that the caller may do other work. Raise ReadError if it is not an
+    archive.
     """
     tape = _PushbackStream(stream)
     number = 0
@@ -61,17 +61,17 @@ def read_pages(
         number += 1
         if not line.startswith(b"WARC/"):
             if number == 1:
-                raise ReadError("this is no WARC archive: it does not begin with WARC/")
+                raise ReadError("this is not a WARC archive: it does not begin with WARC/")
             yield BrokenRecord(number=number, reason="it does not begin with WARC/")
             yield from _go_on(tape)
             continue
         headers = _headers(_header_lines(tape))
-        found = yield from _record(headers, tape, max_page_bytes)
-        yield BrokenRecord(number=number, reason=found) if isinstance(found, str) else found
+        page = yield from _record(headers, tape, max_page_bytes)
+        yield BrokenRecord(number=number, reason=page) if isinstance(page, str) else page
 
 
 class _PushbackStream:
-    """A stream of which something can be put back."""
+    """A stream to which bytes can be returned."""
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
@@ -92,7 +92,7 @@ class _PushbackStream:
         return part + self._stream.read(length - len(part))
 
     def pass_empty_lines(self) -> bool:
-        """Pass over those that are in the buffer; whether there were any."""
+        """Skip empty lines in the buffer; return whether there were any."""
         return self._at == len(self._back) and pass_empty_lines(self._stream) > 0
 
     def put_back(self, data: bytes) -> None:
@@ -107,7 +107,7 @@ class _PushbackStream:
 
 
 def _first_line(tape: _PushbackStream) -> Generator[None, None, bytes]:
-    """Of the next record, empty lines passed over; empty at the end."""
+    """Return the first line of the next record, without empty lines before it; b"" at the end."""
     empty = 0
     while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
         empty += 1
@@ -117,7 +117,7 @@ def _first_line(tape: _PushbackStream) -> Generator[None, None, bytes]:
 
 
 def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
-    """Up to the next record at most, where this one is cut in its headers."""
+    """Yield header lines, up to the next record if this one is cut in its headers."""
     while line := tape.readline(_MAX_HEADER_BYTES):
         if _RECORD_LINE.match(line):
             tape.put_back(line)
@@ -128,11 +128,11 @@ def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
 def _record(
     headers: dict[str, str], tape: _PushbackStream, limit: int
 ) -> Generator[None, None, ArchivedPage | str | None]:
-    """A record's page, None where it is something else, or what is wrong with it."""
+    """Return a record's page, None for other records, or the message for a broken one."""
     length = _length(headers)
     if length is None:
         yield from _go_on(tape)
-        return "it does not say how long it is"
+        return "it has no valid Content-Length"
     is_page = headers.get("warc-type", "").lower() == "response"
     if length > limit + _HTTP_HEADER_BYTES:
         wrong = yield from _skip(tape, length)
@@ -145,56 +145,60 @@ def _record(
 
 
 def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> Generator[None, None, str | None]:
-    """What is wrong where the record does not end where it says; the tape is then at the next one."""
-    behind = tape.read(4)
-    tape.put_back(behind)
-    if len(block) == length and (not behind.strip(b"\r\n") or behind == b"WARC"):
+    """Return the message for a record with a wrong length, or None; go on to the next record."""
+    following = tape.read(4)
+    tape.put_back(following)
+    if len(block) == length and (not following.strip(b"\r\n") or following == b"WARC"):
         return None
     inside = _RECORD.search(block)
     if inside is not None:
         tape.put_back(block[inside.start() :])
     else:
         yield from _go_on(tape)
-    return "it is cut short" if len(block) < length and inside is None else "it is not as long as it says"
+    return (
+        "it is cut short"
+        if len(block) < length and inside is None
+        else "its length differs from its Content-Length"
+    )
 
 
 def _go_on(tape: _PushbackStream) -> Generator[None, None, None]:
-    """To the next line that begins a record."""
-    passed = empty = 0
+    """Skip to the next line that begins a record."""
+    skipped = empty = 0
     while line := tape.readline(_MAX_HEADER_BYTES):
-        passed += 1
+        skipped += 1
         empty = 0 if line.strip() else empty + 1
-        if passed % _LINES_AT_ONCE == 0:
+        if skipped % _LINES_AT_ONCE == 0:
             yield
         while empty >= MOST_EMPTY and tape.pass_empty_lines():
             yield
-        begins = _RECORD_LINE.search(line)  # after what is left of a damaged one, perhaps
+        begins = _RECORD_LINE.search(line)  # possibly after the rest of a damaged one
         if begins is not None:
             tape.put_back(line[begins.start() :])
             return
 
 
 def _headers(lines: Iterator[bytes]) -> dict[str, str]:
-    """Names in small letters; the first of a repeated one; ends at the empty line."""
+    """Return headers by name in lower case, the first of repeated ones, up to the empty line."""
     return _first_of_each(_pairs(lines))
 
 
 def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
-    """Name, in small letters, and value of each line up to the empty one."""
-    found: list[tuple[str, str]] = []
+    """Return name (in lower case) and value of each line up to the empty one."""
+    pairs: list[tuple[str, str]] = []
     for line in lines:
-        if not line.strip() or len(found) >= _MAX_HEADER_LINES:
+        if not line.strip() or len(pairs) >= _MAX_HEADER_LINES:
             break
         name, _, value = line.decode("utf-8", "replace").partition(":")
-        found.append((name.strip().lower(), value.strip()))
-    return found
+        pairs.append((name.strip().lower(), value.strip()))
+    return pairs
 
 
 def _first_of_each(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in lines:
-        found.setdefault(name, value)
-    return found
+        values.setdefault(name, value)
+    return values
 
 
 def _length(headers: dict[str, str]) -> int | None:
@@ -203,7 +207,7 @@ def _length(headers: dict[str, str]) -> int | None:
 
 
 def _skip(tape: _PushbackStream, length: int) -> Generator[None, None, str | None]:
-    """Pass over a record that is too long to be held; what is wrong where it is cut short."""
+    """Skip a record that is too long; return a message if it is cut short."""
     while length > 0:
         skipped = len(tape.read(min(length, _CHUNK_BYTES)))
         if not skipped:
@@ -242,7 +246,7 @@ def _page(record: dict[str, str], content_type: str, body: bytes | None, robots:
 
 
 def _moment(date: str) -> dt.datetime | None:
-    """A date of WARC: ISO 8601 in UTC, in WARC 1.1 with fractions of a second; None for another."""
+    """Parse a WARC date: ISO 8601 in UTC, in WARC 1.1 with fractions of a second; None if invalid."""
     try:
         moment = dt.datetime.fromisoformat(date)
     except ValueError:
@@ -251,20 +255,22 @@ def _moment(date: str) -> dt.datetime | None:
 
 
 def _unchunked(body: bytes) -> bytes:
-    """HTTP chunks joined. Crawlers often store the body joined but keep the header: then as it is."""
+    """Join HTTP chunks. Crawlers often store the joined body with the original header: then return it
+    unchanged.
+    """
     stream = io.BytesIO(body)
-    kept: list[bytes] = []
+    chunks: list[bytes] = []
     while size := re.fullmatch(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\r\n]*)?\r?\n", stream.readline(1024)):
         length = int(size.group(1), 16)
         if length == 0:
-            return b"".join(kept)
-        kept.append(stream.read(length))
+            return b"".join(chunks)
+        chunks.append(stream.read(length))
         stream.readline(16)
-    return b"".join(kept) if kept else body
+    return b"".join(chunks) if chunks else body
 
 
 def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
-    """The body unpacked, at most `limit` bytes; as it is where the header was left from before unpacking."""
+    """Decompress the body, at most `limit` bytes; unchanged if it was stored decompressed."""
     coding = coding.strip().lower()
     try:
         if coding in {"gzip", "x-gzip"} and body.startswith(b"\x1f\x8b"):

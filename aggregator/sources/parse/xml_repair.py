@@ -1,7 +1,7 @@
-"""A stranger's XML made fit for a parser: decoded, cleaned, without a DTD, not longer than we read.
+"""Prepares untrusted XML for a parser: decoded, cleaned, without a DTD, with a limited length.
 
-Parsers stop at the first NUL, the first reference to a surrogate, the first entity they do not know; and a
-DTD is where the bombs are (hardening I1, I12-I14). All of it is linear in the size of the document.
+Parsers stop at the first NUL, the first reference to a surrogate and the first unknown entity, and a DTD can
+define entities that expand without limit. All steps take time linear in the size of the document.
 """
 
 import html.entities
@@ -12,9 +12,9 @@ from typing import NamedTuple
 from aggregator.extract.language import unicode
 
 _DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
-_PROLOG_CHARS = 65_536  # a DOCTYPE is looked for in this much; no feed seen has it later
+_PROLOG_CHARS = 65_536  # the beginning that is searched for a DOCTYPE; no feed seen has it later
 
-# What "<?xm" looks like where `characters.decode` has no mark to go by (XML 1.0, appendix F).
+# "<?xm" in wide encodings without a byte order mark (XML 1.0, appendix F).
 _WIDE_SIGNATURES = (
     (b"\x00\x00\x00<", "utf-32-be"),
     (b"<\x00\x00\x00", "utf-32-le"),
@@ -36,9 +36,9 @@ _DATE = re.compile(
     r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
     re.IGNORECASE,
 )
-# A tag this long is a flood of attributes, quadratic in every parser (hardening I10), or an inlined image.
+# A tag this long has too many attributes (quadratic time in every parser) or an inlined image.
 _HUGE_TAG = re.compile(r"<([A-Za-z_][\w.:-]{0,90})[^<>]{8192,}>")
-# feedparser looks for an address in a name: in one this long for minutes (200,000 characters took it 90 s).
+# feedparser searches names for an e-mail address, in quadratic time (200,000 characters took 90 s).
 _LONG_NAME = re.compile(
     r"(<(?:[\w.-]{1,40}:)?(?:author|contributor|creator|managingeditor|name|publisher|webmaster)\b[^<>]{0,400}>"
     r"\s{0,100}(?:<!\[CDATA\[)?[^<\]]{2000})[^<\]]++",
@@ -61,13 +61,13 @@ _CHANNEL = re.compile(r"</?(?:channel|items?)\b[^<>]{0,500}>", re.IGNORECASE)
 _TAIL = re.compile(
     r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z", re.IGNORECASE
 )
-_MAX_PREFIXES = 100  # of 117 real feeds the one with most has 10
+_MAX_PREFIXES = 100  # the largest number in 117 real feeds is 10
 _PREFIX = re.compile(r"\sxmlns:([\w.-]{1,60})\s?=\s?(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')")
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
 
 def decode_markup(data: bytes, content_type: str | None = None) -> str:
-    """The text of an XML document: a byte order mark wins over the header, that over the declaration."""
+    """Decode an XML document by its byte order mark, else the header, else its declaration."""
     for signature, codec in _WIDE_SIGNATURES:
         if data.startswith(signature):
             return data.decode(codec, "replace")
@@ -75,81 +75,87 @@ def decode_markup(data: bytes, content_type: str | None = None) -> str:
 
 
 def charset_of(content_type: str | None) -> str | None:
-    """The charset that a Content-Type header names."""
-    found = _CHARSET.search((content_type or "")[:1024])
-    return found.group(1) if found else None
+    """Return the charset in a Content-Type header."""
+    match = _CHARSET.search((content_type or "")[:1024])
+    return match.group(1) if match else None
 
 
 def well_prepared(text: str) -> str:
-    """`text` with one declaration (UTF-8), no DOCTYPE, and only characters and references XML allows."""
+    """Return `text` with one declaration (UTF-8), no DOCTYPE, and only characters and references valid in
+    XML.
+    """
     text = unicode.clean(text).lstrip()
     text = _without_doctype(_without_declaration(text))
     text = _with_few_namespaces(_HUGE_TAG.sub(_without_attributes, text))
     text = _LONG_NAME.sub(r"\1", text)
     if "&#" in text:
-        text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))  # pairs of surrogates join here
+        text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))  # also joins pairs of surrogates
     if "&" in text:
         text = _NAME_REFERENCE.sub(_named_character, text)
     return _DECLARATION + text.lstrip()
 
 
 def _without_declaration(text: str) -> str:
-    found = _XML_DECLARATION.search(text, 0, 4096)
-    return text if found is None else text[: found.start()] + text[found.end() :]
+    match = _XML_DECLARATION.search(text, 0, 4096)
+    return text if match is None else text[: match.start()] + text[match.end() :]
 
 
 def _without_doctype(text: str) -> str:
-    """Without the DOCTYPE and its internal subset: the home of every entity bomb and of external files."""
-    found = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
-    if found is None:
+    """Remove the DOCTYPE and its internal subset, which may define entity bombs and external files."""
+    match = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
+    if match is None:
         return text
-    close = text.find(">", found.end())
-    subset = text.find("[", found.end(), close if close >= 0 else len(text))
+    close = text.find(">", match.end())
+    subset = text.find("[", match.end(), close if close >= 0 else len(text))
     if subset >= 0:
         subset_end = _SUBSET_END.search(text, subset)
         close = subset_end.end() - 1 if subset_end else close
-    return text[: found.start()] + text[close + 1 :] if close >= 0 else text[: found.start()]
+    return text[: match.start()] + text[close + 1 :] if close >= 0 else text[: match.start()]
 
 
-def _without_attributes(found: re.Match[str]) -> str:
-    return f"<{found.group(1)}{'/' if found.group().endswith('/>') else ''}>"
+def _without_attributes(match: re.Match[str]) -> str:
+    return f"<{match.group(1)}{'/' if match.group().endswith('/>') else ''}>"
 
 
 def _with_few_namespaces(text: str) -> str:
-    """Without the declarations of prefixes past the first hundred: each makes feedparser slower for all that
-    follow (20,000 of them in 0.7 MB took it 7.8 s)."""
+    """Remove declarations of prefixes after the first hundred.
+
+    Each makes feedparser slower for all that follow: 20,000 of them in 0.7 MB took 7.8 s.
+    """
     if text.count("xmlns:") <= _MAX_PREFIXES:
         return text
-    known: set[str] = set()
+    prefixes: set[str] = set()
 
-    def kept(found: re.Match[str]) -> str:
-        if len(known) < _MAX_PREFIXES:
-            known.add(found.group(1))
-        return found.group() if found.group(1) in known else ""
+    def limit_prefix(match: re.Match[str]) -> str:
+        if len(prefixes) < _MAX_PREFIXES:
+            prefixes.add(match.group(1))
+        return match.group() if match.group(1) in prefixes else ""
 
-    return _PREFIX.sub(kept, text)
+    return _PREFIX.sub(limit_prefix, text)
 
 
-def _character(found: re.Match[str]) -> str:
-    """What a numeric reference stands for; markup's own ASCII stays a reference, nonsense goes."""
-    digits = found.group(1).lower()
+def _character(match: re.Match[str]) -> str:
+    """Return the character of a numeric reference; markup's ASCII stays a reference, invalid ones are
+    dropped.
+    """
+    digits = match.group(1).lower()
     if len(digits) > 9:
         return ""
     code = int(digits[1:], 16) if digits[0] == "x" else int(digits)
     if code in {9, 10, 13} or 0x20 <= code < 0x80:
-        return found.group()
+        return match.group()
     return chr(code) if code <= 0x10FFFF else ""
 
 
-def _named_character(found: re.Match[str]) -> str:
-    return _NAMED.get(found.group(1), found.group())
+def _named_character(match: re.Match[str]) -> str:
+    return _NAMED.get(match.group(1), match.group())
 
 
-# --- how many entries, and which of them -------------------------------------------------------------------
+# --- limiting the entries ----------------------------------------------------------------------------------
 
 
 class CutFeed(NamedTuple):
-    """A feed's markup with at most so many entries in it; `entries` counts those it had before."""
+    """A feed's markup with a limited number of entries; `entries` is the original number."""
 
     text: str
     entries: int
@@ -157,24 +163,24 @@ class CutFeed(NamedTuple):
 
 
 def entry_starts(text: str) -> Iterator[int]:
-    """Where `<item` and `<entry` elements begin, outside comments and CDATA. Linear, whatever is unclosed."""
+    """Yield where `<item` and `<entry` elements begin, outside comments and CDATA; in linear time."""
     resume = 0
     unclosed: set[str] = set()
-    for found in _ENTRY.finditer(text):
-        if found.start() < resume:
+    for match in _ENTRY.finditer(text):
+        if match.start() < resume:
             continue
-        closing = _CLOSING.get(found.group().upper())
+        closing = _CLOSING.get(match.group().upper())
         if closing is None:
-            yield found.start()
+            yield match.start()
         elif closing not in unclosed:
-            end = text.find(closing, found.end())
+            end = text.find(closing, match.end())
             if end < 0:
                 unclosed.add(closing)
             resume = max(resume, end)
 
 
 def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> CutFeed:
-    """`text` with its first `limit` entries, or its last ones; what stands around them stays well-formed."""
+    """Return `text` with its first (or last) `limit` entries; the surrounding markup stays well-formed."""
     starts = list(entry_starts(text))
     if len(starts) <= limit:
         return CutFeed(text, len(starts), newest_last)
@@ -186,14 +192,14 @@ def cut_entries(text: str, limit: int, *, newest_last: bool = False) -> CutFeed:
 
 
 def _tag_name(text: str, start: int) -> str:
-    found = re.match(r"[\w.:-]{1,90}", text[start + 1 : start + 91])
-    return found.group() if found else ""
+    match = re.match(r"[\w.:-]{1,90}", text[start + 1 : start + 91])
+    return match.group() if match else ""
 
 
 def entries_alone(text: str) -> Iterator[str]:
-    """A feed's head as a document, then each of its entries as one, closed by us and without its prefix.
+    """Yield a feed's head as a document, then each entry as one, closed and without its prefix.
 
-    The documents declare what the feed's own root does, and the usual namespaces where that forgot them.
+    The documents have the namespace declarations of the feed's root, and the usual ones that it lacks.
     """
     starts = list(entry_starts(text))
     if not starts:
@@ -228,7 +234,7 @@ def _without_prefix(markup: str, prefix: str) -> str:
 
 
 def outer_dates(text: str) -> tuple[str, str] | None:
-    """The first date of the first entry and of the last one, as written; None where there are not two."""
+    """Return the first date of the first and of the last entry, as written; None without two dates."""
     starts = list(entry_starts(text))
     if len(starts) < 2:
         return None

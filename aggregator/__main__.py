@@ -1,0 +1,24 @@
+"""The console script, and `python -m aggregator`."""
+
+import os
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C while it is loaded ends the process without a word."""
+    try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup, for one, ignores it
+            # Not KeyboardInterrupt: an import may lose it.
+            signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(_INTERRUPTED))
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
+    from aggregator.cli.app import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.tables import article, change, identity_key, sighting, story
+from aggregator.store.tables import article, change, identity_key, observation, story
 
 NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
 
@@ -107,27 +107,38 @@ class Desk:
 def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """All that must be the same after the same input, whatever happened on the way: no clock times in it."""
     stories = (
-        "n",
+        "story_no",
         "id",
-        "founder",
+        "founding_article",
         "redirect_to",
         "title",
         "article_count",
         "outlet_count",
         "report_count",
-        "sums",
+        "centroid",
     )
-    articles = ("n", "id", "story", "role", "weighs", "copy_of", "title", "published", "terms", "evidence")
-    changes = ("n", "story", "kind", "article", "others", "title", "title_before", "report_count")
+    articles = (
+        "inbox_no",
+        "id",
+        "story",
+        "role",
+        "counts_in_centroid",
+        "copy_of",
+        "title",
+        "published",
+        "terms",
+        "evidence",
+    )
+    changes = ("change_no", "story", "kind", "article", "others", "title", "title_before", "report_count")
     with database.read() as connection:
         return {
-            "stories": _rows(connection, story, stories, "n"),
-            "articles": _rows(connection, article, articles, "n"),
-            "changes": _rows(connection, change, changes, "n"),
+            "stories": _rows(connection, story, stories, "story_no"),
+            "articles": _rows(connection, article, articles, "inbox_no"),
+            "changes": _rows(connection, change, changes, "change_no"),
             "keys": _rows(connection, identity_key, ("key", "article"), "key"),
             "sightings": _rows(
                 connection,
-                sighting,
+                observation,
                 ("article", "source", "content_hash"),
                 "article",
                 "source",

@@ -55,9 +55,9 @@ def numbered_on(connection: Connection) -> None:
     """The server's own numbers go on after the highest there is; SQLite does so by itself."""
     if connection.dialect.name == "sqlite":
         return
-    for name in ("story_log", "request"):
-        sequence = f"pg_get_serial_sequence('{name}', 'n')"
-        last = f"coalesce((SELECT max(n) FROM {name}), 0) + 1"
+    for name, column in (("story_log", "log_no"), ("command", "command_no")):
+        sequence = f"pg_get_serial_sequence('{name}', '{column}')"
+        last = f"coalesce((SELECT max({column}) FROM {name}), 0) + 1"
         connection.execute(text(f"SELECT setval({sequence}, {last}, false)"))
 
 

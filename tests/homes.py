@@ -137,7 +137,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
     model = shipped_model(effective_tuning())
     wrong: list[str] = []
     with database.read() as connection:
-        rows = connection.execute(select(story).order_by(story.c.n)).all()
+        rows = connection.execute(select(story).order_by(story.c.story_no)).all()
         live = {row.id for row in rows if row.redirect_to is None}
         for row in rows:
             members = articles.members(connection, row.id)
@@ -155,27 +155,27 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                 known = member.as_article()
                 folded = (
                     centroid.add(folded, known.member(model), model)
-                    if member.weighs
+                    if member.counts_in_centroid
                     else centroid.add_silent(folded, known.minutes)
                 )
-            if folded.reports != sum(member.weighs for member in members):
+            if folded.reports != sum(member.counts_in_centroid for member in members):
                 wrong.append(f"in {row.id} more articles say that they weigh than do")
-            if centroid.to_bytes(folded, model) != row.sums:
+            if centroid.to_bytes(folded, model) != row.centroid:
                 wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
-            if not any(member.weighs for member in members):
-                wrong.append(f"nothing weighs in {row.id}")
-            roles = {member.role for member in members if member.weighs}
+            if not any(member.counts_in_centroid for member in members):
+                wrong.append(f"nothing counts in {row.id}")
+            roles = {member.role for member in members if member.counts_in_centroid}
             if row.container_only != (roles == {"container"}):
-                wrong.append(f"{row.id} says container_only {row.container_only}, what weighs is {roles}")
+                wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
             views = article_views.views_of_story(connection, row.id)
             told = (row.article_count, row.outlet_count, row.report_count)
             counted = count(views)
             if told != (counted.article_count, counted.outlet_count, counted.report_count):
                 wrong.append(f"{row.id} counts {told}, its articles {counted}")
-            times = [view.effective for view in views]
+            times = [view.effective_at for view in views]
             if (row.first_published, row.last_published) != (min(times), max(times)):
                 wrong.append(f"the times of {row.id} are not those of its articles")
-            if row.last_inbox_no < max(member.n for member in members):
+            if row.last_inbox_no < max(member.inbox_no for member in members):
                 wrong.append(f"{row.id} says {row.last_inbox_no} as its last inbox number")
         orphans = connection.execute(
             select(func.count()).select_from(article).where(article.c.story.not_in(live))

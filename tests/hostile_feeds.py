@@ -1,6 +1,6 @@
 """Feeds as an enemy, or a broken program, would serve them. Each holds one good entry, or says what it is.
 
-`size` scales the floods: 1.0 is what was measured to hurt a naive reader for minutes (hardening, section 1).
+`size` scales the floods: 1.0 keeps a parser without limits busy for minutes (measured).
 """
 
 import gzip
@@ -43,7 +43,7 @@ def all_hostile(size: float, *, secret_file: str, canary: str) -> Iterator[Hosti
 
 
 def bombs(secret_file: str, canary: str) -> Iterator[Hostile]:
-    """Entities that grow, and entities, documents and styles that lead elsewhere (I1)."""
+    """Entities that grow, and entities, documents and styles that refer to other addresses."""
     uses = "".join("&a;" for _ in range(400))
     item = GOOD.replace("</item>", f"<description>{uses} &x;</description></item>")
     laughs = '<!ENTITY l0 "hahahaha">' + "".join(
@@ -80,7 +80,7 @@ def bombs(secret_file: str, canary: str) -> Iterator[Hostile]:
 
 
 def floods(repeats: int) -> Iterator[Hostile]:
-    """One token over and over (I6), and one tag with a flood of attributes (I10)."""
+    """One token repeated, and one tag with a flood of attributes."""
     for token in TOKENS:
         item = f"<item><title>Flood</title><description>{token * repeats}</description></item>"
         yield Hostile(f"flood of {token}", rss(GOOD + item).encode())
@@ -112,7 +112,7 @@ def nests(depth: int) -> Iterator[Hostile]:
 
 
 def too_many(count: int) -> Iterator[Hostile]:
-    """More entries than anybody publishes (I7); the good one is the newest."""
+    """More entries than any feed publishes; the good one is the newest."""
     items = "".join(f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(count))
     yield Hostile("entries", rss(GOOD + items).encode())
     yield Hostile("broken entries", rss(GOOD + items.replace("</guid>", "")).encode())
@@ -134,7 +134,7 @@ def too_many(count: int) -> Iterator[Hostile]:
 
 
 def signs() -> Iterator[Hostile]:
-    """Characters that no store, no parser or no XML can hold (I12)."""
+    """Characters that databases, parsers or XML do not allow."""
     hurt = ("&#xD800;", "&#0;", "\x00", "\x1b[2J", "\ufffe", "&#x110000;", "&#99999999999999999999;",
             "&nosuch;", "\u202e", "&#xDC00;&#xD800;", "<\x01>", "&#-1;", "&#x;")  # fmt: skip
     for sign in hurt:

@@ -1,7 +1,7 @@
 """Pages made to break a reader: floods, depths, endless values, characters that no text may hold.
 
 Each has a name, its bytes, and a sentence that must be found in its text (None: nothing is promised). All
-come from a seed. The rows are those of the list of faults that the project was built against (I8 to I14).
+come from a seed. The kinds follow faults of real extractors.
 """
 
 import random

@@ -156,7 +156,7 @@ class MemoryShelf:
             for one in self._stories.values()
             if self._fits(one, wanted)
         ]
-        return tuple(ranked(glances, Tuning().section("front", FrontPageTuning)))
+        return tuple(ranked(glances, Tuning().section("front_page", FrontPageTuning)))
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
@@ -229,8 +229,8 @@ def _for_list(story: StoryView) -> StoryView:
 
 def _is_within(article: ArticleView, bounds: SearchBounds | None) -> bool:
     return bounds is None or (
-        (bounds.since is None or article.effective >= bounds.since)
-        and (bounds.until is None or article.effective <= bounds.until)
+        (bounds.since is None or article.effective_at >= bounds.since)
+        and (bounds.until is None or article.effective_at <= bounds.until)
         and (bounds.outlet is None or bounds.outlet.casefold() in (article.outlet or "").casefold())
         and (bounds.language is None or article.language == bounds.language)
     )
@@ -262,7 +262,7 @@ def _hit(story: StoryView, article: ArticleView, at: int, length: int) -> Search
         title=article.title,
         outlet=article.outlet,
         url=article.url,
-        effective=article.effective,
+        effective_at=article.effective_at,
         language=article.language,
         snippet=snippet,
         marks=((at - start, at - start + length),) if at >= 0 else (),
@@ -279,7 +279,7 @@ _numbers = itertools.count(1)
 def an_article(**given: object) -> ArticleView:
     """An article of an invented outlet; what a test does not care about is filled in."""
     number = next(_numbers)
-    time = given.get("effective") or given.get("published") or MORNING
+    time = given.get("effective_at") or given.get("published") or MORNING
     values: dict[str, object] = {
         "id": f"art{number}",
         "outlet": "The Harbour Post",
@@ -287,7 +287,7 @@ def an_article(**given: object) -> ArticleView:
         "title": "Ferry runs aground off Lind island",
         "published": time,
         "seen": MORNING,
-        "effective": time,
+        "effective_at": time,
         "language": "en",
         "copy_of": None,
         "wire": None,
@@ -301,7 +301,7 @@ def an_article(**given: object) -> ArticleView:
 def a_story(*articles: ArticleView, **given: object) -> StoryView:
     """A story of `articles` (default: one)."""
     members = articles or (an_article(),)
-    times = [article.effective for article in members]
+    times = [article.effective_at for article in members]
     values: dict[str, object] = {
         "id": f"story{next(_numbers)}",
         "title": members[0].title,
@@ -330,7 +330,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         outlet="The Harbour Post",
         title="Ferry with 212 on board runs aground off Lind island in fog",
         published=at(21, 10),
-        effective=at(21, 10),
+        effective_at=at(21, 10),
         author="Ines Karlow",
         lead="A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.",
         text=_POST,
@@ -342,7 +342,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://courier.example/news/ferry",
         title="Passengers taken off stranded ferry near Lind",
         published=at(22, 5),
-        effective=at(22, 5),
+        effective_at=at(22, 5),
         wire="NPA",
         lead="Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.",
         text=_WIRE,
@@ -359,7 +359,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://eastgate.example/a/ferry",
         title="Passengers taken off stranded ferry near Lind",
         published=at(22, 40),
-        effective=at(22, 40),
+        effective_at=at(22, 40),
         wire="NPA",
         role="copy",
         copy_of="ferrywire",
@@ -371,7 +371,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://meridian.example/live/ferry",
         title="Live: the Aurelia rescue, minute by minute",
         published=at(23, 55),
-        effective=at(23, 55),
+        effective_at=at(23, 55),
         role="container",
         lead="All updates on the rescue of the passengers of the Aurelia.",
         text="22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last.",
@@ -382,7 +382,7 @@ def the_ferry() -> tuple[StoryView, MergedStory]:
         url="https://island-weekly.example/aurelia",
         title="‘We heard a long scrape’: islanders take in ferry passengers",
         published=at(23, 20),
-        effective=at(23, 20),
+        effective_at=at(23, 20),
         lead="Families on Lind opened their homes to passengers of the Aurelia.",
         text=_ISLAND,
     )
@@ -427,7 +427,7 @@ def _ferry_merged(story: StoryView) -> MergedStory:
     post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
     lifeboats = wire[0].removeprefix("LIND (NPA) - ")
     published = tuple(
-        TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective)
+        TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective_at)
         for a in story.articles[:3]
     )
     live = TimelineItem(
@@ -467,11 +467,13 @@ def a_full_shelf() -> MemoryShelf:
     shelf.put(*the_ferry(), "oldferry")
     for hours, outlet, title, lead in _OTHERS:
         time = MORNING - dt.timedelta(hours=hours)
-        article = an_article(outlet=outlet, title=title, lead=lead, text=lead, effective=time, published=time)
+        article = an_article(
+            outlet=outlet, title=title, lead=lead, text=lead, effective_at=time, published=time
+        )
         shelf.put(a_story(article))
     budget = [
         an_article(
-            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective=MORNING - dt.timedelta(hours=n)
+            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=MORNING - dt.timedelta(hours=n)
         )
         for n, (name, title) in enumerate(_BUDGET_TITLES)
     ]
@@ -481,7 +483,7 @@ def a_full_shelf() -> MemoryShelf:
             id="s1",
             name="The Harbour Post",
             url="https://harbour-post.example/feed?key=secret",
-            home="https://harbour-post.example/",
+            site_url="https://harbour-post.example/",
             folder="Coast",
             state="ok",
             article_count=412,

@@ -195,7 +195,7 @@ def _make_tables() -> None:
         for text in (words.denial and words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
-        for kind in ("bait", "label", "opener"):
+        for kind in ("clickbait", "label", "opener"):
             headline._searched(kind, language)
 
 

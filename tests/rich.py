@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import insert, select
 
+from aggregator.cluster.events.stream import pack_frequencies
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
@@ -17,13 +18,15 @@ from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import stream_history
 from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
 from tests.homes import small_set
 
-BOOK: Tuning = effective_tuning({"across": {"mode": "names"}})
+ALL_TUNING: Tuning = effective_tuning({"cross_language": {"mode": "names"}})
 LATER = NOON + dt.timedelta(days=9)
 
 
@@ -36,7 +39,7 @@ def rich(database: Database) -> Database:
 
 def desk_at(database: Database) -> Desk:
     """A desk of the day after, with the same rules; two of them do the same things at the same times."""
-    return Desk(database, Clock(LATER + dt.timedelta(days=1)), BOOK)
+    return Desk(database, Clock(LATER + dt.timedelta(days=1)), ALL_TUNING)
 
 
 def later_entries() -> list[Entry]:
@@ -61,27 +64,33 @@ def _file() -> bytes:
 
 def _fill(database: Database) -> None:
     clock = Clock(LATER)
-    desk = Desk(database, clock, BOOK)
+    desk = Desk(database, clock, ALL_TUNING)
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         desk.take(*small_set()[start : start + 7])
     desk.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     desk.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = desk.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
-    placing = Placer(database, BOOK, clock, summary_words=60)
+    placing = Placer(database, ALL_TUNING, clock, summary_words=60)
     found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
     for pair in (found[:2], found[4:6], found[8:10]):
         placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
     placing.correct(CorrectionCommand(undo=None))
     placing.erase(ForgetCommand(name=gone[0].article))
-    while render_next(database, 50, BOOK.section("stories", StoryTuning)):
+    while render_next(database, 50, ALL_TUNING.section("stories", StoryTuning)):
         pass
     desk.restart()
     desk.pipeline.index_text()
     with database.write() as connection:
         blog = connection.execute(select(tables.live_blog.c.article)).scalar_one()
         link = {"article": blog, "position": 0, "story": found[-1], "score": 1 / 3}
-        connection.execute(insert(tables.entry_link).values(link))
+        connection.execute(insert(tables.live_blog_link).values(link))
+        stream_history.count_outlets(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
+        _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
+        old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)
+        for period in (old, new):
+            stream_history.close_period(connection, period, keep_terms_from=20_801)
+        stream_history.count_outlets(connection, {"Herald": (1, 1)})
     desk.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     desk.accept(
         record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),
@@ -99,11 +108,13 @@ def _sources(database: Database, clock: Clock) -> None:
         add(connection, feed)
         connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
         connection.execute(
-            insert(tables.host).values(name="gazette.example", held_until=clock(), gap_factor=1.5)
+            insert(tables.host).values(name="gazette.example", backoff_until=clock(), gap_factor=1.5)
         )
-        connection.execute(insert(tables.habit).values(source="f", guid_strikes=1, url_strikes=0))
         connection.execute(
-            insert(tables.refusal),
+            insert(tables.unstable_identifier).values(source="f", guid_strikes=1, url_strikes=0)
+        )
+        connection.execute(
+            insert(tables.rejected_input),
             [
                 {"source": "news", "item": item, "verdict": "empty", "reason": "no text", "at": clock()}
                 for item in ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
@@ -116,26 +127,26 @@ def _installation(database: Database, clock: Clock) -> None:
     now = clock()
     with database.write() as connection:
         connection.execute(
-            insert(tables.token).values(
+            insert(tables.api_token).values(
                 id="t", name="desk", hash=b"\0\xff" * 16, scopes="push", created_at=now
             )
         )
         connection.execute(
-            insert(tables.push).values(
-                token="t", key=b"k" * 16, body_hash=b"b", answer=codecs.compress_bytes(b"{}"), at=now
+            insert(tables.idempotency_key).values(
+                token="t", key=b"k" * 16, body_hash=b"b", response=codecs.compress_bytes(b"{}"), at=now
             )
         )
         connection.execute(
-            insert(tables.request).values(
-                at=now, kind="correct", payload="{}", state="done", answer="{}", done_at=now
+            insert(tables.command).values(
+                at=now, kind="correct", payload="{}", state="done", result="{}", done_at=now
             )
         )
         connection.execute(
-            insert(tables.hook).values(
+            insert(tables.webhook).values(
                 name="desk",
-                place=b"p",
-                is_on=True,
-                read_to=3,
+                url_hash=b"p",
+                is_configured=True,
+                last_change_no=3,
                 state="failing",
                 problem="500",
                 failures=2,
@@ -144,14 +155,14 @@ def _installation(database: Database, clock: Clock) -> None:
         )
         connection.execute(
             insert(tables.outbox).values(
-                hook="desk",
+                webhook="desk",
                 change=3,
                 id="msg_1",
                 story="s",
                 body=codecs.compress_bytes(b"{}"),
                 state="waiting",
                 at=now,
-                tries=2,
-                next_at=now,
+                attempts=2,
+                next_attempt_at=now,
             )
         )

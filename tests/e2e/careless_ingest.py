@@ -23,15 +23,15 @@ class CarelessPlacing(Placer):
     """Commits that a batch is done, and only then places it."""
 
     def place(
-        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, as_it_is: bool = False
+        self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool = False
     ) -> list[PlacementResult]:
         with self._database.write() as connection:
-            numbers = [waiting.n for waiting, _ in batch]
-            connection.execute(update(entry).where(entry.c.n.in_(numbers)).values(state="done"))
+            numbers = [waiting.entry_no for waiting, _ in batch]
+            connection.execute(update(entry).where(entry.c.entry_no.in_(numbers)).values(state="done"))
         if "CARELESS_FILE" in os.environ:
             Path(os.environ["CARELESS_FILE"]).touch()
             time.sleep(3600)
-        return super().place(batch, as_it_is=as_it_is)
+        return super().place(batch, is_final=is_final)
 
 
 if __name__ == "__main__":

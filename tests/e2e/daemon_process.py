@@ -28,14 +28,14 @@ _LISTENING = re.compile(r"listening on (http://\S+),")
 
 Got = TypeVar("Got")
 
-# As quick as the rule book can be made, so that all is due at every tick; everything else as shipped.
+# As quick as the tuning allows, so that all is due at every tick; everything else as shipped.
 QUICK: dict[str, Any] = {
     "database": "stories.db",
     "server": {"port": 0},
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "folders": {"interval": "0s"},
     "work": {"workers": 1},
-    "rules": {
+    "tuning": {
         "net": {
             "interval_floor_seconds": 0.5,
             "quiet_stretch": 1.0,

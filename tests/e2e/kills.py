@@ -14,7 +14,18 @@ from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
 from aggregator.store.search.match import newest
 from aggregator.store.search.query_syntax import parse_query
-from aggregator.store.tables import article, entry, lsh_band, outlet_line, revision, sketch, story, story_log
+from aggregator.store.tables import (
+    article,
+    entry,
+    lsh_band,
+    outlet_history,
+    outlet_line,
+    revision,
+    sketch,
+    story,
+    story_log,
+    stream_period,
+)
 from tests.articles import settled
 from tests.waiting import PATIENCE_SECONDS
 
@@ -57,20 +68,24 @@ def left_in(url: str) -> Settled:
     database = Database(url)
     logged = select(story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail)
     # What is undated sorts by our clock, to the second: then it matters how quick a run was.
-    dated = story.c.updated < dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
-    ordered = select(story.c.id).where(dated).order_by(story.c.updated, story.c.n)
+    dated = story.c.bumped_at < dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    ordered = select(story.c.id).where(dated).order_by(story.c.bumped_at, story.c.story_no)
     entries = select(entry.c.inbox_no, entry.c.state, entry.c.article, entry.c.outcome)
     with database.read() as connection:
         rows = {
-            "log": connection.execute(logged.order_by(story_log.c.n)).all(),
+            "log": connection.execute(logged.order_by(story_log.c.log_no)).all(),
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
             "order": connection.execute(ordered).all(),
             "sketches": connection.execute(select(sketch).order_by(sketch.c.article)).all(),
             "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
             "texts": connection.execute(
-                select(article.c.n, article.c.text, article.c.details).order_by(article.c.n)
+                select(article.c.inbox_no, article.c.text, article.c.details).order_by(article.c.inbox_no)
             ).all(),
             "repeated lines": connection.execute(select(outlet_line).order_by(*outlet_line.c[:2])).all(),
+            "outlets": connection.execute(select(outlet_history).order_by(outlet_history.c.outlet)).all(),
+            "periods": connection.execute(
+                select(stream_period.c.last_inbox_no, stream_period.c.articles, stream_period.c.terms)
+            ).all(),
             "revisions": connection.execute(
                 select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
             ).all(),

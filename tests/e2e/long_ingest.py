@@ -186,7 +186,9 @@ class LongIngest:
         database = Database(self._url)
         try:
             with database.read() as connection:
-                is_read = select(source.c.id).where(source.c.name == "watched", source.c.stamps.is_not(None))
+                is_read = select(source.c.id).where(
+                    source.c.name == "watched", source.c.folder_state.is_not(None)
+                )
                 waiting = select(func.count()).where(entry.c.state.in_(("page", "ready")))
                 return (
                     connection.execute(is_read).first() is not None
@@ -232,13 +234,13 @@ def placed(url: str) -> int:
     if url.startswith("sqlite"):
         try:
             with closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=5)) as connection:
-                return connection.execute("SELECT max(n) FROM article").fetchone()[0] or 0
+                return connection.execute("SELECT max(inbox_no) FROM article").fetchone()[0] or 0
         except sqlite3.OperationalError:
             return 0  # no tables yet
     database = Database(url)
     try:
         with database.read() as connection:
-            return connection.execute(select(func.max(article.c.n))).scalar_one() or 0
+            return connection.execute(select(func.max(article.c.inbox_no))).scalar_one() or 0
     except Exception as error:
         if "has no tables" in str(error):
             return 0

@@ -73,7 +73,7 @@ def assert_each_record_once(url: str, told: dict[str, int], records: int) -> Non
     database = Database(url)
     with database.read() as connection:
         ids = connection.execute(select(entry.c.article)).scalars().all()
-        waiting = connection.execute(select(entry.c.n).where(entry.c.outcome.is_(None))).all()
+        waiting = connection.execute(select(entry.c.entry_no).where(entry.c.outcome.is_(None))).all()
         refused = connection.execute(select(entry.c.reason).where(entry.c.outcome == "refused")).all()
         held = connection.execute(select(func.count()).select_from(article)).scalar_one()
     database.close()
@@ -126,7 +126,7 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
     out, errors = reading.communicate(timeout=60)
     assert reading.returncode == 0, errors
     assert ended >= 5, f"the server ended {ended} connections, at {progress}"
-    assert "trying again" in errors
+    assert "retrying" in errors
     told = json.loads(out)
     assert told["read"] == RECORDS + PAGES
     assert (told["waiting"], told["rejected_count"]) == (0, 0)

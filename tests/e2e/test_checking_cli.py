@@ -30,24 +30,24 @@ def test_it_counts_finds_and_repairs(tmp_path: Path) -> None:
     read, _, words = typed("ingest", str(REPOSITORY / "examples" / "articles"))
     assert read in (0, 3), words
     code, out, words = typed("db", "check", "--thorough")
-    assert (code, words.splitlines()[-1]) == (0, "nothing is wrong")
-    assert "entries seen =" in out
+    assert (code, words.splitlines()[-1]) == (0, "no faults")
+    assert "entries received =" in out
     damaged(tmp_path / "a.db", DAMAGE)
     code, out, words = typed("db", "check")
     assert code == 1
-    assert "numbers of outlets" in out
+    assert "outlet counts" in out
     assert "aggregator db check --repair" in out
-    assert "keep a copy" in words
+    assert "make a copy" in words
     code, out, words = typed("db", "check", "--repair", "--format", "json")
     assert code == 0, out
     told = json.loads(out)
     assert told["repaired"] > 0
     assert told["faults"] == []
     assert told["balance"]["seen"] == told["balance"]["stored"] + told["balance"]["known"]
-    damaged(tmp_path / "a.db", "DELETE FROM entry WHERE n = 1")
+    damaged(tmp_path / "a.db", "DELETE FROM entry WHERE entry_no = 1")
     code, out, words = typed("db", "check", "--repair")
     assert code == 1
-    assert "were stored and are not there" in out
+    assert "that were stored are missing" in out
     assert "restore a backup" in out
 
 
@@ -59,5 +59,5 @@ def test_beside_a_daemon_that_one_repairs(tmp_path: Path) -> None:
         assert daemon.command("db", "check").returncode == 1
         repaired = daemon.command("db", "check", "--repair")
         assert repaired.returncode == 0, repaired.stdout + repaired.stderr
-        assert "put right" in repaired.stderr
+        assert "repaired" in repaired.stderr
         assert daemon.stop() == 0

@@ -368,8 +368,8 @@ def test_before_there_is_a_database_reading_says_so_and_makes_none(
     said = terminal.type(*command)
     assert (said.code, said.out) == (code, b"")
     assert said.err.startswith(
-        f"there is no database at {terminal.folder}/aggregator.db yet; "
-        "`aggregator ingest FOLDER` or `aggregator run` makes it\n"
+        f"There is no database at {terminal.folder}/aggregator.db yet. "
+        "Create one with `aggregator ingest FOLDER` or `aggregator run`.\n"
     )
     assert len(said.err.splitlines()) == (1 if code == 0 else 2)
     assert [path.name for path in terminal.folder.iterdir()] == ["config.yaml"]
@@ -401,8 +401,8 @@ def test_what_has_nothing_to_work_on_ends_as_the_documents_say_and_makes_no_data
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["stories"], "no stories yet; read some articles with: aggregator ingest FOLDER"),
-        (["search", "levee"], "nothing found"),
+        (["stories"], "No stories yet. Read articles with `aggregator ingest FOLDER`."),
+        (["search", "levee"], "No articles found."),
         (["sources", "list"], "sources add URL"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
@@ -457,6 +457,55 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
 
 
+REORDERING = "\u202e\u2067\u200f\u061c"  # they turn around the text that stands beside them
+AS_PROGRAMS_READ = (
+    "stories --format json",
+    "stories --format jsonl",
+    "stories --format csv",
+    "search strike --format json",
+    "search strike --format jsonl",
+    "search strike --format csv",
+    "explain ARTICLE --format json",
+    "feed --format rss",
+    "feed --format atom",
+    "feed --format jsonfeed",
+    "extract strike.txt --format jsonl",
+    "sources list --format json",
+    "sources list --format jsonl",
+    "sources list --format csv",
+)
+
+
+@pytest.fixture(scope="module")
+def reordered(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """One story, and one source, whose texts hold characters that reorder others."""
+    terminal = Terminal(tmp_path_factory.mktemp("reordered"))
+    outline = f"<outline type='rss' text='Gazette {REORDERING}' xmlUrl='http://127.0.0.1:9/feed'/>"
+    terminal.write("feeds.opml", f"<opml version='2.0'><body>{outline}</body></opml>")
+    assert terminal.type("sources", "import", "feeds.opml").code == 0
+    title, text = f"=Dock {REORDERING}strike", STRIKE.replace("strike", f"{REORDERING}strike")
+    one = {"id": "1", "source": "Gazette", "outlet": f"Ga{REORDERING}zette", "title": title, "text": text}
+    terminal.write("strike.jsonl", jsonl(one | {"published": DAY}))
+    terminal.write("strike.txt", f"{title}\n\n{text}")
+    assert terminal.type("ingest", "strike.jsonl").code == 0
+    return terminal
+
+
+@pytest.mark.parametrize("command", AS_PROGRAMS_READ)
+def test_no_output_for_programs_reorders_text(reordered: Terminal, command: str) -> None:
+    article = reordered.type("search", "strike", "--format", "jsonl").lines[0]["article"]
+    said = reordered.type(*command.replace("ARTICLE", article).split())
+    assert said.code == 0
+    assert said.out
+    assert not set(REORDERING) & set(said.text)
+
+
+def test_the_marks_of_what_was_found_are_where_it_is_printed(reordered: Terminal) -> None:
+    (hit,) = reordered.type("search", "strike", "--format", "jsonl").lines
+    assert hit["marks"]
+    assert all("strike" in hit["snippet"][start:end].lower() for start, end in hit["marks"])
+
+
 def test_a_story_has_the_promised_keys(filled: Terminal) -> None:
     promised = {
         "id",
@@ -498,7 +547,7 @@ def test_filters_and_limits(filled: Terminal) -> None:
     assert ids("--until", "2026-10-11") == []
     assert ids("--language", "xx") == []
     said = filled.type("stories", "--language", "xx")
-    assert (said.code, said.out, said.err) == (0, b"", "no story matches these filters (2 stored)\n")
+    assert (said.code, said.out, said.err) == (0, b"", "No story matches these filters (2 stored).\n")
 
 
 def test_a_table_is_for_people(filled: Terminal) -> None:
@@ -527,7 +576,7 @@ def test_tables_and_stories_fit_the_terminal(filled: Terminal) -> None:
 
 def test_a_story_names_its_articles_as_explain_takes_them(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
-    shown = filled.type("story", flood["id"]).text.split("\nTheir ids ")[1].splitlines()[1:]
+    shown = filled.type("story", flood["id"]).text.split("\nArticle ids ")[1].splitlines()[1:]
     expected = sorted((article["id"], "report", article["outlet"]) for article in flood["articles"])
     assert [(line.split()[1], *line.split()[-2:]) for line in shown] == expected
     assert filled.type("explain", shown[0].split()[1]).code == 0
@@ -604,7 +653,7 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     assert flood["id"] in filled.type("explain", *ids).text
     text = filled.type("explain", joined["article"]).text
     assert re.search(r"time \(to the nearest report\) +0 min +gives +\+", text)
-    words = text.split("shared with the story then, words: ")[1].splitlines()[0].split(", ")
+    words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
     assert words == list(dict.fromkeys(word.casefold() for word in words)) == joined["shared"]["words"]
 
 
@@ -868,7 +917,7 @@ def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackSer
     lines = terminal.type("extract", *inputs, "--format", "jsonl").lines
     keys = {"what", "verdict", "title", "text", "published", "language", "author", "outlet", "wire"}
     assert all(keys <= set(line) for line in lines)
-    found = {}
+    found: dict[str, Any] = {}
     for line in lines:
         found.setdefault(line["what"], line)
     below = ["d/one.txt", "d/sub/two.txt", "d/empty.txt"]
@@ -934,7 +983,7 @@ def test_eval_of_nothing_says_so(terminal: Terminal) -> None:
     terminal.write("empty.jsonl", "\n\n")
     said = terminal.type("eval", "empty.jsonl")
     assert said.code == 2
-    assert "there is no record in it" in said.err
+    assert "no records" in said.err
 
 
 # --- sources -----------------------------------------------------------------------------------------------
@@ -967,12 +1016,12 @@ def test_sources_come_and_go(terminal: Terminal, server: LoopbackServer) -> None
 
 def test_opml_goes_in_and_out(terminal: Terminal) -> None:
     terminal.write("feeds.opml", OPML)
-    assert "added 2 feeds, 0 were known" in terminal.type("sources", "import", "feeds.opml").err
-    assert "added 0 feeds, 2 were known" in terminal.type("sources", "import", "feeds.opml").err
+    assert "added 2 feeds, 0 were already known" in terminal.type("sources", "import", "feeds.opml").err
+    assert "added 0 feeds, 2 were already known" in terminal.type("sources", "import", "feeds.opml").err
     exported = terminal.type("sources", "export").out
     assert b"https://gazette.example/feed" in exported
     other = terminal.write("back.opml", exported)
-    assert "added 0 feeds, 2 were known" in terminal.type("sources", "import", other.name).err
+    assert "added 0 feeds, 2 were already known" in terminal.type("sources", "import", other.name).err
     folders = {
         one["url"]: one["folder"] for one in terminal.type("sources", "list", "--format", "jsonl").lines
     }
@@ -1030,7 +1079,7 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
     assert [what.split(": ")[0] for what in told] == lines
     terminal.write("config.yaml", "database: postgresql://me@localhost/x\nretention: {size: 20 GB}\n")
     said = terminal.type("config", "check")
-    assert (said.code, "retention.size: it is for SQLite" in said.err) == (2, True), "as the daemon would end"
+    assert (said.code, "retention.size: only for SQLite" in said.err) == (2, True), "as the daemon would end"
 
 
 def test_config_check_warns_of_a_scheduler_that_others_may_use(terminal: Terminal) -> None:
@@ -1047,7 +1096,7 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     terminal.write("again.yaml", shown.out)
     terminal.configure("sources:\n  - folder: here\n")
     shown_again = terminal.type("config", "show").text
-    unset = "queries: {}\nwebhooks: []\nfamilies: {}\nrules:"
+    unset = "queries: {}\nwebhooks: []\nfamilies: {}\ntuning:"
     assert f"sources:\n- folder: here\n{unset}" in shown_again, "nothing that is unset has a key"
     terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
@@ -1083,9 +1132,9 @@ def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (listed["state"], listed["problem"]) == ("failing", "there is no such folder")
     ill = terminal.type("doctor")
-    assert ill.text.count("nowhere is not there") == ill.text.count("mkdir -p") == 1
+    assert ill.text.count("nowhere does not exist") == ill.text.count("mkdir -p") == 1
     assert "sources check" not in ill.text
-    assert "type: aggregator ingest ." in terminal.type("sources", "check", ".").text
+    assert "`aggregator ingest .`" in terminal.type("sources", "check", ".").text
 
 
 def test_statistics_count(filled: Terminal) -> None:

@@ -265,7 +265,7 @@ def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeyp
     assert f"did you mean {id_} (" in typed("story", slip)[2]
     assert f"did you mean {id_} (" in typed("story", id_[:6])[2]
     assert f"aggregator story {id_}" in typed("story", article)[2]
-    assert f"that is a story, its articles: aggregator story {id_}" in typed("explain", id_)[2]
+    assert f"show its articles with: aggregator story {id_}" in typed("explain", id_)[2]
     assert f"did you mean {article} (" in typed("explain", article[:-1])[2]
     assert "aggregator search TEXT" in typed("story", "1")[2]
     assert "--min-reports" in typed("stories", "--min-report", "2")[2]
@@ -310,7 +310,7 @@ def _assert_stopped_with_words(running: subprocess.Popen[bytes]) -> None:
         running.kill()
         out, err = running.communicate()
     assert (running.returncode, out) == (130, b""), err
-    assert b"the same command goes on from here" in err
+    assert b"Type the same command to continue" in err
     assert b"Traceback" not in err
 
 
@@ -323,14 +323,20 @@ def test_ctrl_c_says_what_became_of_the_work(tmp_path: Path) -> None:
 
 
 # The signal comes while a library holds the main thread: in a callback of the garbage collector, where Python
-# only reports what is raised, or in an import that fails with an error of its own, as that of numpy does.
+# only reports what is raised; in an import that goes on, or fails with an error of its own, as that of numpy
+# does; in a call of C that does not return; where the end of the command waits for what was left locked.
 LOSING = """
-import gc, sys, time
+import gc, sqlite3, sys, threading, time
 from pathlib import Path
 from aggregator.cli.app import main
 
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+how = sys.argv.pop(1)
+
 def wait_to_be_interrupted():
     Path("inside").touch()
+    while how == "in C":
+        sqlite3.connect(":memory:").execute(ENDLESS)
     while True:
         time.sleep(0.01)
 
@@ -340,13 +346,18 @@ class Importer:
             try:
                 wait_to_be_interrupted()
             except KeyboardInterrupt:
-                raise ImportError(f"{name} failed to import") from None
+                if how == "replaced":
+                    raise ImportError(f"{name} failed to import") from None
+                while how == "locked":
+                    threading.Event().wait()
+            while True:  # swallowed
+                time.sleep(0.01)
 
 def collecting(phase, told):
     if Path("aggregator.db-wal").exists() and not Path("inside").exists():
         wait_to_be_interrupted()
 
-if sys.argv.pop(1) == "lost":
+if how == "lost":
     gc.callbacks.append(collecting)
     gc.set_threshold(100)
 else:
@@ -355,13 +366,58 @@ main()
 """
 
 
-@pytest.mark.parametrize("how", ["lost", "replaced"])
+@pytest.mark.parametrize("how", ["lost", "swallowed", "replaced", "in C", "locked"])
 def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(tmp_path: Path, how: str) -> None:
     terminal = Terminal(tmp_path)
     running = _ingest_to_interrupt(terminal, sys.executable, "-c", LOSING, how)
     _wait_for_file(running, terminal.folder / "inside")
     running.send_signal(signal.SIGINT)
     _assert_stopped_with_words(running)
+
+
+LOADING = """
+import sys, time
+from pathlib import Path
+
+class Importer:
+    def find_spec(self, name, path=None, target=None):
+        if name == waits_at:
+            Path("inside").touch()
+            time.sleep(60)
+
+waits_at = sys.argv.pop(1)
+sys.meta_path.insert(0, Importer())
+from aggregator.__main__ import main
+main()
+"""
+MODULES = (
+    "logging",
+    "typer",
+    "msgspec",
+    "aggregator.cli.app",
+    "aggregator.cli.output",
+    "aggregator.cli.stories",
+    "aggregator.cli.webhooks",
+    "aggregator.config.loader",
+    "aggregator.store.engine.database",
+    "sqlalchemy",
+    "sqlite3",
+    "aggregator.store.migrate",
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_ctrl_c_is_quiet_while_the_program_is_loaded(tmp_path: Path, module: str) -> None:
+    terminal = Terminal(tmp_path)
+    running = _ingest_to_interrupt(terminal, sys.executable, "-c", LOADING, module)
+    _wait_for_file(running, terminal.folder / "inside")
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.wait(PATIENCE_SECONDS) == 130
+    finally:
+        running.kill()
+        out, err = running.communicate()
+    assert (out, b"Traceback" in err) == (b"", False), err
 
 
 @pytest.mark.parametrize("arguments", ["stories --format jsonl", "stories --format csv", "config show"])

@@ -103,7 +103,7 @@ def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> Non
         assert (pages[-1].next is None) == (limit > len(everything.stories))
 
 
-def test_what_changes_meanwhile_is_neither_lost_nor_told_twice(database: Database) -> None:
+def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Database) -> None:
     """All pages are of one state, also where a story is bumped to the front between two of them."""
     fill(database)
     reading = DatabaseStoryReader(database)

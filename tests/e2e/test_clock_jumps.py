@@ -26,10 +26,10 @@ _LIBRARY = "faketime/libfaketimeMT.so.1"
 _SETTINGS: dict[str, Any] = {
     "fetch": {"interval": "2s"},
     "retention": {"compress_after": "1d", "text_after": "30d", "stories_after": "60d"},
-    "rules": {
-        "retention": {"look_seconds": 0.5},
-        "clock": {"look_seconds": 0.5},
-        "hooks": {"retry_first_seconds": 0.5, "pause_most_seconds": 1.0, "retry_most_seconds": 2.0},
+    "tuning": {
+        "retention": {"check_seconds": 0.5},
+        "clock": {"check_seconds": 0.5},
+        "webhooks": {"retry_first_seconds": 0.5, "pause_max_seconds": 1.0, "retry_max_seconds": 2.0},
     },
 }
 
@@ -165,7 +165,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
             daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
         assert patient.count("article WHERE text = '' AND length(packed) = 0") == 0
         assert patient.count("outbox WHERE state = 'given_up'") == 0
-        assert "in force" in reload(daemon)
+        assert "config reloaded" in reload(daemon)
         title = newsroom.publish()
         daemon.wait_for(lambda: patient.is_told(title), "news after a reload")
         assert not daemon.lines("no progress")

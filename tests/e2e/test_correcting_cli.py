@@ -16,13 +16,13 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance.dump_rows import PASSING
 from aggregator.store.stories import commands
-from aggregator.store.tables import metadata, request
+from aggregator.store.tables import command, metadata
 from tests.articles import NOON
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess
 from tests.homes import TRIPWIRE, by_title, homes, members, partition, redirects, rows_of, what_is_wrong
 from tests.waiting import PATIENCE_SECONDS
 
-STRICT = {"rules": {"events": {"threshold": 30.0}}}
+STRICT = {"tuning": {"events": {"threshold": 30.0}}}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,10 @@ class Bench:
 
     def requests(self) -> list[tuple[str, str | None]]:
         with self.database.read() as connection:
-            rows = connection.execute(select(request.c.state, request.c.answer).order_by(request.c.n))
-            return [(row.state, row.answer) for row in rows]
+            rows = connection.execute(
+                select(command.c.state, command.c.result).order_by(command.c.command_no)
+            )
+            return [(row.state, row.result) for row in rows]
 
     def corrections(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = json.loads(self.correct("list", "--format", "json").stdout)
@@ -121,9 +123,9 @@ def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp
         (["split", "{goat}", "{cheese}"], "nothing would be left"),
         (["split", "{bridge}", "{cheese}"], "is not in story"),
         (["move", "nobody", "{goat}"], "there is no article nobody"),
-        (["undo"], "there is no correction that could be undone"),
+        (["undo"], "there is no correction to undo"),
         (["undo", "0"], "there is no correction 0"),
-        (["merge", "{goat}", "{bridge}", "--format", "xml"], "choose text or json"),
+        (["merge", "{goat}", "{bridge}", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
     ],
 )
 def test_what_cannot_be_done_ends_with_2_and_words(bench: Bench, words: list[str], said: str) -> None:
@@ -197,7 +199,7 @@ def test_a_daemon_carries_corrections_out_and_the_command_says_the_same(bench: B
         assert daemon.get(f"/api/v1/stories/{bridge}").json()["article_count"] == 6
         refused = bench.correct("merge", goat, bridge, code=2)
         assert "one story already" in refused.stderr
-        assert "left as request 3" in bench.correct("undo", "--no-wait").stderr
+        assert "queued as command 3" in bench.correct("undo", "--no-wait").stderr
         daemon.wait_for(lambda: redirects(bench.database)[goat] is None, "the correction to be undone")
         done = json.loads(daemon.command("recluster", "--format", "json").stdout)
         assert (done["written"], done["changed_stories"]) == (True, 0)

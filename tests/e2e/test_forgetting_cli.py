@@ -43,7 +43,7 @@ def test_it_asks_first_and_says_what_goes(program: DaemonProcess, database: Data
     one, *others = members(database, bridge)
     before = homes(database)
     dry = program.command("forget", one, "--dry-run")
-    assert (dry.returncode, "would go" in dry.stdout) == (0, True)
+    assert (dry.returncode, "would be forgotten" in dry.stdout) == (0, True)
     nobody = program.command("forget", one)
     assert nobody.returncode == 2
     assert "--yes" in nobody.stderr

@@ -25,8 +25,8 @@ def test_a_daemon_that_starts_places_what_an_ingest_began(
 ) -> None:
     postgres: Postgres | None = request.getfixturevalue("postgres") if kind == "postgres" else None
     address = f"sqlite:///{tmp_path / 'stories.db'}" if postgres is None else postgres.make()
-    at_once = {"placing": {"batch_articles": 10}, "service": {"shown_seconds": 0.0}}
-    daemon = DaemonProcess(tmp_path, {"database": address, "rules": at_once})
+    at_once = {"placing": {"batch_articles": 10}, "watchdog": {"searchable_seconds": 0.0}}
+    daemon = DaemonProcess(tmp_path, {"database": address, "tuning": at_once})
     given = [json.dumps(one) + "\n" for one in records(30 * AT_ONCE)]
     with (tmp_path / "ingest.log").open("wb") as log:
         ingest = subprocess.Popen(
@@ -45,7 +45,7 @@ def test_a_daemon_that_starts_places_what_an_ingest_began(
             ingest.stdin.writelines(given[:read])
             daemon.wait_for(lambda: accepted(database), "the command to read")
             daemon.launch()
-            writes = "listening on" if postgres is None else "this daemon is the writer now"
+            writes = "listening on" if postgres is None else "became the writer:"
             while not daemon.lines(writes):
                 ingest.stdin.writelines(given[read : read + SLOWLY])
                 read += SLOWLY

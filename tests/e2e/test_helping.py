@@ -26,14 +26,16 @@ def test_a_helper_that_is_killed_loses_nothing(postgres: Postgres, tmp_path: Pat
     settings = {
         "database": address,
         "log": {"level": "debug"},
-        "rules": {"ahead": {"left_to_placing": 32}},
+        "tuning": {"prefetch": {"left_to_writer": 32}},
     }
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
         folder.mkdir()
     with DaemonProcess(folders[0], settings) as writer, DaemonProcess(folders[1], settings) as helper:
         assert writer.command("ingest", str(records), "--no-wait").returncode == 0
-        helper.wait_for(lambda: "texts ahead" in helper.log(), "the other daemon to prepare something")
+        helper.wait_for(
+            lambda: "event=texts_prefetched" in helper.log(), "the other daemon to prepare something"
+        )
         assert helper.process is not None
         os.kill(helper.process.pid, signal.SIGKILL)
         database = Database(address)

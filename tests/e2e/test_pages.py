@@ -142,7 +142,7 @@ def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     for section in SECTIONS:
         assert visit.page.get_by_role("region", name=section).is_visible()
     visit.keep(f"story-{_scheme(visit)}")
-    visit.page.get_by_text("Read it here").first.click()
+    visit.page.get_by_text("Full text").first.click()
     assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
     visit.assert_quiet()
 
@@ -240,7 +240,7 @@ def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, add
     titles = visit.page.locator(".story h2, .story h3").all_inner_texts()
     assert [title.split()[0] for title in titles] == ["Eastgate", "Ferry"]
     visit.page.get_by_role("link", name="Ferry with 212").click()
-    visit.page.get_by_text("Read it here").first.click()
+    visit.page.get_by_text("Full text").first.click()
     assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
     visit.assert_quiet()
     context.close()

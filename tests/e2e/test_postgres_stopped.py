@@ -224,7 +224,7 @@ def test_a_daemon_waits_for_a_server_that_comes_up_after_it(
         daemon.wait_for(lambda: daemon.lines("waiting for the database"), "it to say that it waits")
         own_postgres.start()
         assert daemon.wait_for_end() == 1, "this database does not exist, and waiting makes none"
-        assert daemon.lines("does not let us in")
+        assert daemon.lines("refuses the connection")
         daemon.configure({"database": own_postgres.make(), "sources": []})
         daemon.start()
         assert daemon.stop() == 0
@@ -240,13 +240,13 @@ def test_a_reload_while_the_server_is_away_is_done_when_it_is_back_and_tells_how
 
         def rests() -> bool:
             problems = daemon.get("/status").json()["process_problems"]
-            return any(one.startswith("placing rests") for one in problems)
+            return any(one.startswith("placing is paused") for one in problems)
 
         own_postgres.stop("immediate")
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for(lambda: daemon.lines("the new configuration waits"), "the reload to wait")
+        daemon.wait_for(lambda: daemon.lines("event=config_reload_delayed"), "the reload to wait")
         own_postgres.start()
-        daemon.wait_for(lambda: daemon.lines("the configuration is in force"), "the end of the reload")
+        daemon.wait_for(lambda: daemon.lines("event=config_reloaded"), "the end of the reload")
         own_postgres.stop("immediate")
         daemon.wait_for(rests, "the parts that run now to say that they rest")
         own_postgres.start()

@@ -56,7 +56,7 @@ def test_it_says_what_it_may_not_take(program: DaemonProcess) -> None:
     program.configure({**INLINE, "retention": {"size": "0.1 MB"}})
     asked = program.command("db", "prune")
     assert asked.returncode == 0
-    assert "above `size` are left: the articles of the last days stay" in asked.stderr
+    assert "above `size` remain: articles of the last days are not deleted" in asked.stderr
 
 
 def test_a_daemon_does_it_by_itself(program: DaemonProcess, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_tokens_on_the_command_line(
     assert "no database" in typed("list")[2]
     secret = typed("create", "desk", "--scope", "push", "--scope", "read")[1].strip()
     code, _, said = typed("create", "desk", "--scope", "push")
-    assert (code, "there is a token" in said) == (2, True)
+    assert (code, "exists; revoke it first" in said) == (2, True)
     assert typed("create", "x", "--scope", "all")[0] == 2
     (listed,) = typed("list", "--format", "jsonl")[1].splitlines()
     shown = json.loads(listed)
@@ -81,7 +81,7 @@ def test_tokens_on_the_command_line(
 SCRIPT = """
 import sys
 import httpx
-from aggregator.daemon.factories import utc_now
+from aggregator.model.core import utc_now
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings

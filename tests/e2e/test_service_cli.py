@@ -38,7 +38,7 @@ def test_a_unit_of_ones_own_lines_is_not_overwritten_unasked(folder: Path) -> No
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     written = file.read_text()
     assert f"wrote {file}" in ended.err.decode()
-    assert "as it should be" in typed(folder, "--user", "--to", "units").err.decode()
+    assert "is up to date" in typed(folder, "--user", "--to", "units").err.decode()
 
     file.write_text(written.replace("WatchdogSec=60", "WatchdogSec=90"))
     refused = typed(folder, "--user", "--to", "units")
@@ -58,9 +58,9 @@ def test_what_cannot_be_is_said(folder: Path) -> None:
     assert ended.code == 2
     assert "bad.yaml:1: server.prot" in ended.err.decode()
     ended = typed(folder, "--to", "units", "--config", "gone.yaml")
-    assert "cannot be read" in ended.err.decode()
+    assert "gone.yaml: No such file" in ended.err.decode()
     ended = typed(folder, "--to", "units", "--config", "config.yaml")
-    assert "before it can run: the configuration" in ended.err.decode(), "a folder below /tmp is not seen"
+    assert "the service cannot run yet: the config" in ended.err.decode(), "a folder below /tmp is not seen"
     assert not (folder / "units" / ".aggregator.service.new").exists()
     ended = typed(folder / "units", "--user", "--to", "units")
     assert ended.code == 2

@@ -39,7 +39,7 @@ class Newsroom:
 
     def __init__(self, database: Path) -> None:
         self.database = Database(f"sqlite:///{database}")
-        clock, all_tuning = Clock(NOON), effective_tuning({"desk": {"patience_seconds": 1.0}})
+        clock, all_tuning = Clock(NOON), effective_tuning({"editor": {"response_wait_seconds": 1.0}})
         self._writer = Desk(self.database, clock)
         self.is_busy = False
         self.reading = DatabaseStoryReader(self.database)
@@ -107,26 +107,26 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Newsroom) -
     page, before = visit.page, newsroom.partition()
     (one, _), (other, title) = [*newsroom.titles().items()][:2]
     visit.go(f"/stories/{one}")
-    assert page.get_by_role("heading", name="Correct the grouping").count() == 0
+    assert page.get_by_role("heading", name="Correct this story").count() == 0
     _sign_in(page, newsroom.token("read", "push", "admin"))
     visit.go(f"/stories/{one}")
-    page.get_by_text("This story and another one").click()
+    page.get_by_text("Merge with another story").click()
     visit.keep("correct-light")
     visit.assert_accessible()
     page.get_by_label("other story").fill(f"{newsroom.address}/stories/{other}")
-    page.get_by_role("button", name="Merge them …").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Make these one story?")
+    page.get_by_role("button", name="Merge …").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Merge these stories?")
     expect(page.get_by_role("main")).to_contain_text(title)
     visit.keep("confirm-light")
     visit.assert_accessible()
     assert newsroom.partition() == before, "nothing is done before it is confirmed"
-    page.get_by_role("button", name="Merge them").click()
+    page.get_by_role("button", name="Merge").click()
     page.wait_for_url("**/stories/*?done=1")
     assert len(newsroom.partition()) == len(before) - 1
-    expect(page.get_by_role("status")).to_contain_text("Correction 1 is made")
+    expect(page.get_by_role("status")).to_contain_text("Correction 1 was made")
     visit.keep("merged-light")
     visit.assert_accessible()
-    page.get_by_role("button", name="Undo it").click()
+    page.get_by_role("button", name="Undo").click()
     page.wait_for_url("**/stories/*?undone=1")
     assert newsroom.partition() == before
     page.get_by_role("link", name="Corrections").click()
@@ -136,7 +136,7 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Newsroom) -
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
     visit.go(f"/stories/{one}")
-    assert page.get_by_role("heading", name="Correct the grouping").count() == 0
+    assert page.get_by_role("heading", name="Correct this story").count() == 0
     visit.assert_quiet()
 
 
@@ -148,20 +148,20 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Newsroom) -> None:
     visit.go("/")
     _sign_in(page, newsroom.token("admin"))
     visit.go(f"/stories/{story.id}")
-    page.get_by_text("Some articles tell of another event").click()
+    page.get_by_text("Remove articles about another event").click()
     page.locator(f"input[value='{leaving.id}']").check()
-    page.get_by_role("button", name="Give them a story of their own").click()
+    page.get_by_role("button", name="Split into a new story").click()
     expect(page.get_by_role("main")).to_contain_text(leaving.title)
-    page.get_by_role("button", name="Take them out").click()
+    page.get_by_role("button", name="Split").click()
     page.wait_for_url("**?done=1")
     left = reading.stories_by_id((story.id,))[0]
     assert leaving.id not in {article.id for article in left.articles}
     moving = next(article for article in left.articles if article.role == "report")
-    page.get_by_text("Some articles tell of another event").click()
+    page.get_by_text("Remove articles about another event").click()
     page.locator(f"input[value='{moving.id}']").check()
-    page.get_by_label("story where one of them belongs").fill(target.id)
-    page.get_by_role("button", name="Move it there").click()
-    page.get_by_role("button", name="Move it").click()
+    page.get_by_label("move one article to this story").fill(target.id)
+    page.get_by_role("button", name="Move …").click()
+    page.get_by_role("button", name="Move").click()
     page.wait_for_url("**?done=2")
     assert moving.id in {article.id for article in reading.stories_by_id((target.id,))[0].articles}
     visit.assert_quiet()
@@ -177,24 +177,24 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_can_be_looked_at_agai
     for typed, words in (
         (one, "are one story already"),
         ("nosuch", "there is no story"),
-        ("a b", "is no id"),
+        ("a b", "is not the id"),
     ):
         visit.go(f"/stories/{one}")
-        page.get_by_text("This story and another one").click()
+        page.get_by_text("Merge with another story").click()
         page.get_by_label("other story").fill(typed)
-        page.get_by_role("button", name="Merge them …").click()
+        page.get_by_role("button", name="Merge …").click()
         expect(page.get_by_role("main")).to_contain_text(words)
     visit.complaints.clear()  # the browser notes answers of 409
     newsroom.is_busy = True
     visit.go(f"/stories/{one}")
-    page.get_by_text("This story and another one").click()
+    page.get_by_text("Merge with another story").click()
     page.get_by_label("other story").fill(other)
-    page.get_by_role("button", name="Merge them …").click()
-    page.get_by_role("button", name="Merge them").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("It is not done yet")
+    page.get_by_role("button", name="Merge …").click()
+    page.get_by_role("button", name="Merge").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The correction is waiting")
     newsroom.is_busy = False
     newsroom.answer()
-    page.get_by_role("link", name="Look again").click()
+    page.get_by_role("link", name="Check again").click()
     page.wait_for_url("**?done=1")
     visit.assert_quiet()
 
@@ -204,7 +204,7 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None
     story = max(newsroom.reading.stories(StoryFilter(limit=500)).stories, key=lambda one: one.report_count)
     joined = next(article for article in story.articles[1:] if article.role == "report")
     visit.go(f"/stories/{story.id}")
-    page.locator(f"#a-{joined.id}").get_by_role("link", name="Why it is here").click()
+    page.locator(f"#a-{joined.id}").get_by_role("link", name="Why is it here?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
     evidence = newsroom.reading.explained_article(joined.id)
     assert evidence is not None
@@ -212,8 +212,8 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None
         shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
         expect(page.get_by_role("table").first).to_contain_text(shown)
         assert page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width") > 0
-    page.get_by_role("region", name="Compare it with another article").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name="Beside another article")).to_be_visible()
+    page.get_by_role("region", name="Compare with another article").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Compared with another article")).to_be_visible()
     visit.keep("explain-light")
     visit.assert_accessible()
     page.set_viewport_size(PHONE)

@@ -124,8 +124,8 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
         "publish": {"title": "Odd" if is_odd else "Even"},
         "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
         # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
-        "rules": {
-            "retention": {"look_seconds": 1.0, "steady_days": 0.0, "least_days": 0.0, "free_pages": 256}
+        "tuning": {
+            "retention": {"check_seconds": 1.0, "steady_days": 0.0, "min_age_days": 0.0, "free_pages": 256}
         },
     }
 
@@ -133,7 +133,7 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
 def accepted(daemon: DaemonProcess) -> int:
     """How many articles ever came, whatever became of them."""
     with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
-        new = connection.execute("SELECT sum(count) FROM intake WHERE outcome = 'new'")
+        new = connection.execute("SELECT sum(count) FROM intake_count WHERE outcome = 'new'")
         return int(new.fetchone()[0])
 
 
@@ -175,7 +175,7 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
         daemon.wait_for(lambda: accepted(daemon) == newsroom.written, "everything to be accepted")
         daemon.wait_for(lambda: not daemon.waiting(), "everything to be placed")
         assert daemon.stop() == 0
-        reloads = len(re.findall("the configuration is in force", daemon.log()))
+        reloads = len(re.findall("event=config_reloaded", daemon.log()))
         checked = daemon.command("db", "check", "--thorough")
     warm = seen[int(len(seen) * WARM_UP_SHARE) :]
     first, last = warm[: len(warm) // 3], warm[-(len(warm) // 3) :]

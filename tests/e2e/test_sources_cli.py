@@ -126,13 +126,13 @@ def test_the_list_in_every_format(stocked: Terminal) -> None:
 def test_one_source_is_shown(stocked: Terminal) -> None:
     shown = stocked.type("sources", "show", "ill")
     assert "404" in shown.text
-    assert "every text of it was taken" in shown.err
+    assert "no text of this source has a problem" in shown.err
     assert stocked.type("sources", "show", "nobody").code == 2
 
 
 def test_nothing_is_in_trouble(terminal: Terminal) -> None:
     has(terminal, source("well", health="ok"))
-    assert "1 source, none in trouble" in terminal.type("sources", "list", "--failing").err
+    assert "1 source, none with problems" in terminal.type("sources", "list", "--failing").err
 
 
 def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:
@@ -149,7 +149,7 @@ def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Ter
     ]
     assert (well["state"], well["next_due"]) == ("paused", None)
     resumed = stocked.type("sources", "resume", "https://well.example/feed")
-    assert (resumed.code, "asks it within seconds" in resumed.err) == (0, True)
+    assert (resumed.code, "polls it within seconds" in resumed.err) == (0, True)
     assert stocked.type("sources", "remove", "id-of-well").code == 0
     assert len(stocked.type("sources", "list", "--format", "jsonl").lines) == 2
     nobody = stocked.type("sources", "pause", "nobody")
@@ -200,7 +200,7 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
     )
     said = terminal.type("sources", "add", server.url("/"), *options)
     assert said.code == 0, said.err
-    for words in ("added gz", "/feed (the page names it)", "1 entry, the newest of 2020-11-20 08:00 UTC",
+    for words in ("added gz", "/feed (declared by the page)", "1 entry, the newest of 2020-11-20 08:00 UTC",
                   "/comments/feed", "about every 15m"):  # fmt: skip
         assert words in said.err
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines

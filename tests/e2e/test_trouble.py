@@ -63,9 +63,9 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     settings = {
         "sources": [{"folder": "news"}],
-        "rules": {
-            "service": {"stalled_seconds": 5.0, "look_seconds": 0.2},
-            "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "look_seconds": 0.2},
+        "tuning": {
+            "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
+            "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "connect_retry_seconds": 0.2},
         },
     }
     with DaemonProcess(tmp_path, settings) as daemon:
@@ -74,7 +74,9 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
         with contextlib.closing(sqlite3.connect(tmp_path / "stories.db", isolation_level=None)) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
             write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-            daemon.wait_for(lambda: daemon.lines("placing rests"), "the daemon to say that it cannot write")
+            daemon.wait_for(
+                lambda: daemon.lines("event=placing_paused"), "the daemon to say that it cannot write"
+            )
             stalled = daemon.lines("no progress")  # a busy machine is slow to prepare an article
             record = {"id": "1", "outlet": "Wire", "title": "Ferry runs aground", "text": FERRY}
             refused = [push(daemon, secret, record) for _ in range(3)]
@@ -87,7 +89,7 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             assert daemon.lines("no progress") == stalled
             somebody.execute("ROLLBACK")
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
-        daemon.wait_for(lambda: daemon.lines("placing goes on"), "the log to say that it is over")
+        daemon.wait_for(lambda: daemon.lines("event=placing_resumed"), "the log to say that it is over")
         assert push(daemon, secret, record).status_code == 202
         daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell")
         assert "Traceback" not in daemon.log()
@@ -135,10 +137,10 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
             for worker in daemon.workers():  # none can be started in its place
                 os.kill(worker, signal.SIGKILL)
             with idle_connections(daemon, 30):
-                daemon.wait_for(lambda: daemon.lines("no connection is taken"), "the web server to say it")
+                daemon.wait_for(lambda: daemon.lines("no connection is accepted"), "the web server to say it")
                 write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
                 feed.body = rss([ITEM % ("Ferry aground", FERRY)])
-                daemon.wait_for(lambda: daemon.lines("sources are asked again"), "the daemon to say it")
+                daemon.wait_for(lambda: daemon.lines("sources are polled again"), "the daemon to say it")
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
             assert len(daemon.log().splitlines()) < 50
@@ -209,9 +211,8 @@ def test_a_thread_that_dies_ends_the_daemon_with_words(
         (tmp_path / "die").touch()
         assert daemon.wait_for_end() == 1
         last = daemon.log().splitlines()[-1]
-        assert (
-            last == "aggregator: the daemon ends, for fetch-3 did (there is no memory left); nothing is lost"
-        )
+        why = "thread fetch-3 ended (there is no memory left)"
+        assert last == f"aggregator: the daemon ends because {why}; nothing is lost"
 
 
 @contextlib.contextmanager
@@ -250,7 +251,7 @@ def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, News
             "sources": [{"feed": server.url(path)} for path in routes],
             "fetch": {"pages": "never"},
             # The log keeps no room from before, which would do for a while.
-            "rules": {"database": {"free_mib": 1, "log_mib": 0}},
+            "tuning": {"database": {"free_mib": 1, "wal_mib": 0}},
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             newsroom.start()
@@ -268,7 +269,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
         settings = {
             "sources": [{"feed": server.url("/feed")}],
             "fetch": {"pages": "never"},
-            "rules": {"database": {"free_mib": 1, "log_mib": 0}},
+            "tuning": {"database": {"free_mib": 1, "wal_mib": 0}},
         }
         with DaemonProcess(disk, settings) as daemon:
             secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
@@ -352,7 +353,7 @@ def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Pa
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
             "sources": [{"feed": server.url("/feed")}],
-            "rules": {"service": {"stalled_seconds": 5.0, "look_seconds": 0.3}},
+            "tuning": {"watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.3}},
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")

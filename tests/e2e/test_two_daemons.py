@@ -30,7 +30,7 @@ ARTICLES = 120
 MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)
 KILLS = int(os.environ.get("AGGREGATOR_TAKEOVERS") or 20)
 TAKEOVER_SECONDS = 15.0  # promised
-WRITER_NOW = "this daemon is the writer now"
+WRITER_NOW = "became the writer:"
 
 
 class Pair:
@@ -53,7 +53,7 @@ class Pair:
     def start(self) -> None:
         self.writer.start()
         self.standby.start()
-        assert self.standby.lines("standing by")
+        assert self.standby.lines("event=standby_started")
 
     def take_over(self, *, by: signal.Signals) -> float:
         """Kill or suspend the writer; the seconds until the other one writes. They change their roles."""
@@ -153,7 +153,7 @@ def askers(servers: list[LoopbackServer]) -> set[str]:
 def asks_a_standby(pair: Pair) -> None:
     """What is pushed to it and asked of it is done, by the writer, and it shows that."""
     pair.standby.start()
-    assert pair.standby.lines("standing by")
+    assert pair.standby.lines("event=standby_started")
     before = pair.standby.stories()
     assert before == pair.writer.stories()
     made = pair.standby.command("token", "create", "mine", "--scope", "push", "--scope", "admin")
@@ -171,7 +171,7 @@ def asks_a_standby(pair: Pair) -> None:
     asked = {"kind": "merge", "stories": [*found, other]}
     answer = httpx.post(f"{api}/corrections", json=asked, headers=bearer, trust_env=False, timeout=60)
     assert answer.status_code in (200, 202), answer.text
-    pair.standby.wait_for(lambda: pair.writer.lines("answered 1 request"), "the writer to do it")
+    pair.standby.wait_for(lambda: pair.writer.lines("executed 1 command"), "the writer to do it")
     assert any(
         {pushed["title"]} < {article["title"] for article in one["articles"]}
         for one in pair.standby.stories()
@@ -210,6 +210,8 @@ def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: random.Random) -
         daemon.start()
     else:
         time.sleep(rng.uniform(0.0, 2.0))
-        before = len(daemon.lines("it stands by"))
+        before = len(daemon.lines("it is a standby"))
         os.kill(daemon.process.pid, signal.SIGCONT)
-        daemon.wait_for(lambda: len(daemon.lines("it stands by")) > before, "it to see that it lost the lock")
+        daemon.wait_for(
+            lambda: len(daemon.lines("it is a standby")) > before, "it to see that it lost the lock"
+        )

@@ -28,14 +28,14 @@ SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randr
 
 # Gaps of tenths of a second in place of seconds to hours; all else as shipped.
 HASTY = {
-    "hooks": {
+    "webhooks": {
         "deadline_seconds": 1.0,
         "retry_first_seconds": 0.1,
         "retry_factor": 1.5,
-        "retry_most_seconds": 2.0,
-        "pause_most_seconds": 0.5,
+        "retry_max_seconds": 2.0,
+        "pause_max_seconds": 0.5,
     },
-    "net": {"retry_after_least_seconds": 0.5},
+    "net": {"retry_after_min_seconds": 0.5},
 }
 
 
@@ -79,7 +79,7 @@ class Trial:
                 "database": database,
                 "sources": [{"folder": "articles"}],
                 "webhooks": [{"name": "desk", "url": receiver.url("/hook"), "secret": SECRET}],
-                "rules": HASTY,
+                "tuning": HASTY,
             },
         )
 
@@ -115,7 +115,9 @@ class Trial:
     def changes(self) -> list[int]:
         database = Database(self.database)
         with database.read() as connection:
-            numbers = list(connection.execute(select(change.c.n).order_by(change.c.n)).scalars())
+            numbers = list(
+                connection.execute(select(change.c.change_no).order_by(change.c.change_no)).scalars()
+            )
         database.close()
         return numbers
 

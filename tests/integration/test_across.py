@@ -18,14 +18,14 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles, stories
-from aggregator.store.tables import across, article
+from aggregator.store.tables import article, cross_language
 from tests.across import half, make_model
 from tests.articles import Clock, Desk, record
 from tests.fresh import with_tables
 from tests.homes import homes, reclustering, what_is_wrong
 
 LATER = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
-NAMES = effective_tuning({"across": {"mode": "names"}})
+NAMES = effective_tuning({"cross_language": {"mode": "names"}})
 
 
 @pytest.fixture
@@ -60,8 +60,20 @@ def desk(database: Database, all_tuning: Tuning = NAMES) -> Desk:
 
 def placed(database: Database) -> list[Any]:
     with database.read() as connection:
-        columns = ("n", "id", "title", "language", "story", "role", "weighs", "evidence", "source")
-        return list(connection.execute(select(*(article.c[name] for name in columns)).order_by(article.c.n)))
+        columns = (
+            "inbox_no",
+            "id",
+            "title",
+            "language",
+            "story",
+            "role",
+            "counts_in_centroid",
+            "evidence",
+            "source",
+        )
+        return list(
+            connection.execute(select(*(article.c[name] for name in columns)).order_by(article.c.inbox_no))
+        )
 
 
 def evidence(row: Any) -> Evidence:
@@ -74,7 +86,7 @@ def is_guest(row: Any) -> bool:
 
 def rows_across(database: Database) -> int:
     with database.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(across)).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(cross_language)).scalar_one())
 
 
 # --- off ---------------------------------------------------------------------------------------------------
@@ -88,7 +100,7 @@ def test_by_default_nothing_is_joined_kept_or_worked_out(sqlite: Database) -> No
     at.take(*told)
     at.take(record(told[0].source, "1", told[0].title, f"{told[0].text} More soon.", language="es"))
     assert len(asked) > 200
-    assert [statement for statement in asked if "across" in statement] == []
+    assert [statement for statement in asked if "cross_language" in statement] == []
     languages = defaultdict(set)
     for row in placed(sqlite):
         languages[row.story].add(row.language)
@@ -133,7 +145,7 @@ def test_a_guest_counts_and_is_silent_in_the_sums(database: Database, tmp_path: 
     desk(database).take(*entries("dev", "dev-takeover"))
     english, german, chinese = placed(database)
     assert {english.story, german.story, chinese.story} == {english.story}
-    assert [(row.role, row.weighs) for row in (english, german, chinese)] == [
+    assert [(row.role, row.counts_in_centroid) for row in (english, german, chinese)] == [
         ("report", True),
         ("report", False),
         ("report", False),
@@ -169,7 +181,7 @@ def test_the_next_report_of_a_guests_language_is_weighed_beside_the_guest(sqlite
     )
     at.take(again)
     last = placed(sqlite)[-1]
-    assert (last.story, last.weighs) == (german.story, False)
+    assert (last.story, last.counts_in_centroid) == (german.story, False)
     assert not is_guest(last)
     assert evidence(last).score is not None
     assert what_is_wrong(sqlite) == []
@@ -182,7 +194,7 @@ def test_where_the_hosts_leave_a_guest_is_at_home(sqlite: Database) -> None:
     placing.correct(CorrectionCommand(kind="split", stories=(english.story,), articles=(english.id,)))
     after = {row.id: row for row in placed(sqlite)}
     assert after[german.id].story == after[chinese.id].story != after[english.id].story
-    assert [after[one.id].weighs for one in (english, german, chinese)] == [True, True, False]
+    assert [after[one.id].counts_in_centroid for one in (english, german, chinese)] == [True, True, False]
     assert what_is_wrong(sqlite) == []
     placing.correct(CorrectionCommand(undo=None))
     assert len(set(homes(sqlite).values())) == 1
@@ -234,11 +246,11 @@ def test_a_revision_is_compared_by_its_new_words(sqlite: Database) -> None:
     at = desk(sqlite)
     at.take(first)
     with sqlite.read() as connection:
-        before = connection.execute(select(across.c.features)).scalar_one()
+        before = connection.execute(select(cross_language.c.features)).scalar_one()
     longer = f"{first.text} Arne Lindqvist paid 731 euros."
     at.take(record(first.source, "1", first.title, longer, language="en", published=first.published))
     with sqlite.read() as connection:
-        after = connection.execute(select(across.c.features)).scalars().all()
+        after = connection.execute(select(cross_language.c.features)).scalars().all()
         assert articles.assigned_stories(connection, [placed(sqlite)[0].id])
     assert len(after) == 1
     assert after[0] != before
@@ -313,9 +325,13 @@ def test_the_version_knows_the_model_and_not_where_it_lies(tmp_path: Path) -> No
     ("words", "line", "said"),
     [
         ("  across_languages: vectors\n", 1, "grouping.vectors: give the folder of a model"),
-        ("  across_languages: vectors\n  vectors: nowhere\n", 3, "is no model: config.json cannot be read"),
-        ("  across_languages: vectors\n  vectors: broken\n", 3, "model.safetensors is not what it is called"),
-        ("  across_languages: yes\n", 2, "'off', 'names' or 'vectors'"),
+        (
+            "  across_languages: vectors\n  vectors: nowhere\n",
+            3,
+            "is not a model: config.json cannot be read",
+        ),
+        ("  across_languages: vectors\n  vectors: broken\n", 3, "model.safetensors has an unknown format"),
+        ("  across_languages: yes\n", 2, "choose off, names or vectors"),
     ],
 )
 def test_a_mistake_is_said_before_any_article_is_read(
@@ -329,9 +345,9 @@ def test_a_mistake_is_said_before_any_article_is_read(
     assert said in str(caught.value)
 
 
-def test_what_grouping_chooses_is_not_chosen_below_rules(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("rules:\n  across:\n    mode: names\n", encoding="utf-8")
+def test_what_grouping_chooses_is_not_chosen_below_tuning(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("tuning:\n  cross_language:\n    mode: names\n", encoding="utf-8")
     with pytest.raises(
-        ConfigError, match=r"config\.yaml:3: rules\.across\.mode: this is chosen by `grouping:`"
+        ConfigError, match=r"config\.yaml:3: tuning\.cross_language\.mode: `grouping:` sets this"
     ):
         load(tmp_path / "config.yaml")

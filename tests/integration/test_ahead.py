@@ -17,7 +17,7 @@ from aggregator.pipeline.prepare import made_for
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import prefetched
-from aggregator.store.tables import prepared as rows
+from aggregator.store.tables import prefetched as rows
 from tests.articles import NOON, Clock, Desk, record, settled
 from tests.conftest import Postgres
 from tests.e2e.kill_records import invented
@@ -25,7 +25,7 @@ from tests.fresh import with_tables
 
 ARTICLES = 150
 FOOTER = "Sign up for the letter of the Gazette, which comes every morning at six."
-EAGER = {"ahead": {"left_to_placing": 0}}  # a small inbox will do
+EAGER = {"prefetch": {"left_to_writer": 0}}  # a small inbox will do
 
 
 class Counting(InlineExecutor):
@@ -121,7 +121,7 @@ def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Dat
     assert one.step() == 10
     assert (other.step(), one.step()) == (0, 0)
     with database.write() as connection:
-        connection.execute(update(rows).values(until=NOON))
+        connection.execute(update(rows).values(expires_at=NOON))
     assert other.step() == 10, "the one that places may be of its version"
 
 
@@ -144,7 +144,7 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
                     prefetched.claim(
                         connection,
                         "gone",
-                        made_for=made_for(effective_tuning(EAGER)),
+                        code_version=made_for(effective_tuning(EAGER)),
                         seconds=3600.0,
                         skip=0,
                         most=20,

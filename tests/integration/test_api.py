@@ -123,7 +123,7 @@ def test_explaining_holds_up_nobody_else_on_pages_either(
         for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
             answer = busy.get(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
-            assert "too much is being explained" in answer.text
+            assert "too many explanations" in answer.text
     finally:
         busy.close()
 
@@ -151,7 +151,7 @@ def test_merge_list_and_undo(room: Newsroom) -> None:
     assert room.get(f"/api/v1/stories/{strike}").status_code == 200
     assert room.get("/api/v1/corrections", secret).json()["corrections"][0]["undone_at"]
     again = room.ask("DELETE", f"/api/v1/corrections/{told['corrected']['n']}", secret)
-    assert "undone already" in problem_of(again, 409)
+    assert "already undone" in problem_of(again, 409)
 
 
 def test_split_and_move(room: Newsroom) -> None:
@@ -205,7 +205,7 @@ def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
 
 
 def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
-    room = Newsroom(database, tuning={"desk": {"patience_seconds": 0.1}}).fill()
+    room = Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill()
     try:
         secret = room.token("editor", "admin")
         merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}

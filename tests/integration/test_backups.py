@@ -1,6 +1,7 @@
 """Backup, restore and copy: all of a database, in either kind, or nothing; and a daemon goes on with it."""
 
 import datetime as dt
+import json
 import os
 import resource
 import signal
@@ -12,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from aggregator.admin import backup_file
 from aggregator.admin.backup import (
@@ -21,13 +22,14 @@ from aggregator.admin.backup import (
     backup_folder,
     backup_status,
     backups,
+    described,
     due_at,
     keep_before_upgrade,
-    told,
 )
 from aggregator.admin.backup_file import Advance, Progress, back_up
 from aggregator.admin.export import exported
 from aggregator.admin.restore import copy, restore
+from aggregator.cli.context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
 from aggregator.model.errors import (
@@ -45,11 +47,13 @@ from aggregator.store.maintenance import copy_database, dump_rows
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import newest_revision, revision_of, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import entry, metadata, prepared
+from aggregator.store.tables import entry, metadata, prefetched
+from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1
 from tests.articles import NOON, STRIKE, Clock, Desk, record
 from tests.conftest import Postgres
-from tests.first_release import FIRST, migrate_to, of_first_release
+from tests.e2e import forked
 from tests.homes import undo, what_is_wrong
+from tests.revision_0018 import of_revision_0018
 from tests.rich import LATER, desk_at, later_entries, rich
 
 
@@ -188,7 +192,7 @@ def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database,
 
 
 def test_a_source_of_another_version_is_named(database_url: str, tmp_path: Path) -> None:
-    old = of_first_release(Database(database_url))
+    old = of_revision_0018(Database(database_url))
     with pytest.raises(DatabaseOutdatedError, match="db upgrade"):
         copy(old, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
     old.close()
@@ -252,7 +256,7 @@ def test_a_backup_is_only_for_who_made_it(kept: Path, full: Database, tmp_path: 
     assert stat.S_IMODE((tmp_path / "backups").stat().st_mode) == 0o700
     assert [one.name for one in (tmp_path / "backups").iterdir()] == ["one.db"], "one file, nothing beside it"
     with sqlite3.connect(tmp_path / "backups" / "one.db") as opened:
-        assert opened.execute("SELECT count(*) FROM token").fetchone() == (1,)
+        assert opened.execute("SELECT count(*) FROM api_token").fetchone() == (1,)
 
 
 def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
@@ -283,11 +287,17 @@ def test_what_was_prepared_for_other_entries_goes_with_them(kept: Path, server: 
     restore(kept, server, quietly)
     now = dt.datetime.now(dt.UTC)
     with server.write() as connection:
-        row = {"entry": 10**6, "holder": "x", "until": now, "made_for": "this", "result": b"of another"}
-        connection.execute(insert(prepared).values(row))
+        row = {
+            "entry": 10**6,
+            "holder": "x",
+            "expires_at": now,
+            "code_version": "this",
+            "result": b"of another",
+        }
+        connection.execute(insert(prefetched).values(row))
     restore(kept, server, quietly, replace=True)
     with server.read() as connection:
-        assert connection.execute(select(prepared)).all() == []
+        assert connection.execute(select(prefetched)).all() == []
 
 
 def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:
@@ -317,10 +327,10 @@ def test_what_another_user_left_beside_it_stays_and_is_no_trouble(tmp_path: Path
     ("broken", "words"),
     [
         (_flipped, "damaged"),
-        (lambda content: content[:-9], "cut off|damaged"),
-        (lambda content: content[: len(content) // 2], "cut off"),
-        (lambda content: b"", "no backup"),
-        (lambda content: b"these are words, not a database\n", "no backup"),
+        (lambda content: content[:-9], "truncated|damaged"),
+        (lambda content: content[: len(content) // 2], "truncated"),
+        (lambda content: b"", "not a backup"),
+        (lambda content: b"these are words, not a database\n", "not a backup"),
         (lambda content: b'{"export":"aggregator"}\n', "aggregator import"),
     ],
     ids=["a bit", "the end", "half", "empty", "a text", "an export"],
@@ -376,13 +386,13 @@ def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Databa
     assert export(database) == before
 
 
-def test_a_backup_of_the_first_release_is_brought_up_to_date_on_the_way(
+def test_a_backup_of_revision_0018_is_brought_up_to_date_on_the_way(
     database_url: str, tmp_path: Path
 ) -> None:
-    old = of_first_release(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
     back_up(old, tmp_path / "old.db.zst", quietly)
     target = Database(database_url)
-    assert restore(tmp_path / "old.db.zst", target, quietly).revision == FIRST
+    assert restore(tmp_path / "old.db.zst", target, quietly).revision == REVISION_BEFORE_0_1
     upgrade(old)
     assert export(target) == export(old)
     assert list(faults(target)) == []
@@ -390,16 +400,17 @@ def test_a_backup_of_the_first_release_is_brought_up_to_date_on_the_way(
         one.close()
 
 
-def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(full: Database, tmp_path: Path) -> None:
+def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(tmp_path: Path) -> None:
     """What a newer program left is replaced by the older one's backup."""
-    migrate_to(full, "0014")
-    back_up(full, tmp_path / "before.db.zst", quietly)
-    upgrade(full)
-    with full.write() as connection:
+    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    back_up(old, tmp_path / "before.db.zst", quietly)
+    upgrade(old)
+    with old.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    restore(tmp_path / "before.db.zst", full, quietly, replace=True)
-    assert revision_of(full) == newest_revision()
-    assert list(faults(full)) == []
+    restore(tmp_path / "before.db.zst", old, quietly, replace=True)
+    assert revision_of(old) == newest_revision()
+    assert list(faults(old)) == []
+    old.close()
 
 
 @pytest.mark.parametrize(
@@ -570,7 +581,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config:
 
     def make(seconds: int) -> None:
         file = back_up_as_configured(config, full, LATER + dt.timedelta(seconds=seconds), quietly)
-        made.append(told(file))
+        made.append(described(file))
 
     threads = [threading.Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
     for thread in threads:
@@ -582,7 +593,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config:
     assert not list(backup_folder(config).glob(".aggregator-*"))
     file = backups(config)[0].path
     file.unlink()
-    assert told(file).endswith("which has given way to a newer one")
+    assert described(file).endswith("which a newer backup has replaced")
 
 
 def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Config) -> None:
@@ -638,33 +649,66 @@ def test_what_the_system_refuses_is_said(
     with pytest.raises(NotWritableError, match="/proc"):
         back_up_as_configured(there, full, LATER, quietly)
     now = backup_status(config.model_copy(update={"backup": BackupConfig(folder=str(kept))}), full, LATER)
-    assert now.problem == f"{kept} is no folder"
+    assert now.problem == f"{kept} is not a folder"
 
 
 def test_an_older_database_is_kept_before_its_upgrade(config: Config, tmp_path: Path) -> None:
-    old = of_first_release(Database(config.database_url))
+    old = of_revision_0018(Database(config.database_url))
     said: list[str] = []
     upgrade(
-        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly))
+        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
     )
     old.close()
     (kept,) = backups(config)
     assert (kept.before, str(kept.path) in said[0]) == (newest_revision(), True)
     new = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    assert restore(kept.path, new, quietly).revision == FIRST
+    assert restore(kept.path, new, quietly).revision == REVISION_BEFORE_0_1
     new.close()
+
+
+def test_upgrades_that_fail_again_and_again_leave_no_backups(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = of_revision_0018(Database(config.database_url))
+    with old.read() as connection:
+        pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    old.close()
+
+    @event.listens_for(old.engine, "connect")
+    def _small(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages + 3}")
+
+    for _ in range(2):
+        with pytest.raises(NotWritableError, match="full"):
+            bring_up(old, config)
+        assert backups(config) == []
+        assert "the upgrade failed, and the database is unchanged" in capsys.readouterr().err
+    old.close()
+    roomy = Database(config.database_url)
+    bring_up(roomy, config)
+    assert len(backups(config)) == 1
+    roomy.close()
+
+
+def test_the_steps_of_an_upgrade_are_json_where_the_log_is(config: Config) -> None:
+    of_revision_0018(Database(config.database_url)).close()
+    assert config.file is not None
+    ended = forked.run(["db", "upgrade", "--log-format", "json"], config.file.parent, dict(os.environ), b"")
+    messages = [json.loads(line)["message"] for line in ended.err.splitlines()]
+    assert any("backed up the database" in message for message in messages)
+    assert any("step 2 of 2" in message for message in messages)
 
 
 def test_an_upgrade_goes_on_where_no_copy_can_be_kept(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup_file, "SPARE_BYTES", 1 << 60)
-    old = of_first_release(Database(config.database_url))
+    old = of_revision_0018(Database(config.database_url))
     said: list[str] = []
     upgrade(
-        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly))
+        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
     )
-    assert "no copy is kept" in said[0]
+    assert "no backup before the upgrade" in said[0]
     assert "MiB free" in said[0]
     assert revision_of(old) == newest_revision()
     old.close()

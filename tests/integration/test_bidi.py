@@ -73,7 +73,7 @@ def test_no_answer_holds_one(room: Newsroom) -> None:
 def test_no_delivery_holds_one(room: Newsroom) -> None:
     hook, rules = (
         Webhook(name="desk", url="https://desk.example/", key=b"k"),
-        effective_tuning().section("hooks", WebhookTuning),
+        effective_tuning().section("webhooks", WebhookTuning),
     )
     changes = room.reading.changes(StoryFilter(limit=10))
     assert changes

@@ -14,7 +14,7 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.read.verdict_stats import page_verdicts_by_source, verdicts_by_source
+from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock
 
@@ -49,14 +49,14 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
     ]
     with database.write() as connection:
         for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3):
-            assert one.n is not None
-            pending_pages.store_page(connection, one.n, page=b"<p>x</p>", url=None, charset="utf-8")
+            assert one.entry_no is not None
+            pending_pages.store_page(connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8")
     list(Pipeline(database, Breaking(broken), effective_tuning(), Clock(), summary_words=60).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
-        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.n))]
+        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
         reasons = connection.execute(select(entry.c.reason)).scalars().all()
-        texts = connection.execute(select(article.c.text).order_by(article.c.n)).scalars().all()
+        texts = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
         by_source, by_page = verdicts_by_source(connection), page_verdicts_by_source(connection)
     assert texts == [OWN, ""]
     assert said == [("ok", verdict, "founded"), ("stub", verdict, "founded"), (verdict, None, "refused")]

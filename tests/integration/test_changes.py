@@ -85,7 +85,7 @@ def test_the_same_again_is_no_news(desk: Desk) -> None:
     assert stream(desk.database) == before
 
 
-def test_another_headline_is_told_with_both(desk: Desk) -> None:
+def test_a_change_of_headline_has_both_headlines(desk: Desk) -> None:
     desk.take(strike())
     other = "Forty ships wait as dock workers walk out in Sennick"
     desk.take(record("Herald", "strike", other, STRIKE, published=NOON))

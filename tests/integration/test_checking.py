@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.table_counts import statistics
+from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
 from aggregator.store.search.match import newest
 from aggregator.store.search.query_syntax import parse_query
@@ -37,8 +37,8 @@ from aggregator.store.tables import (
     identity_key,
     lsh_band,
     metadata,
+    observation,
     revision,
-    sighting,
     sketch,
     story,
     story_log,
@@ -51,7 +51,7 @@ from tests.fresh import with_tables
 from tests.homes import correct, homes
 
 Contents = dict[str, list[dict[str, Any]]]
-RULES = effective_tuning().section("stories", StoryTuning)
+TUNING = effective_tuning().section("stories", StoryTuning)
 
 
 class Sound:
@@ -78,7 +78,7 @@ class Sound:
         self.before = self.contents()
 
     def tell(self) -> None:
-        while render_next(self.database, 20, RULES):
+        while render_next(self.database, 20, TUNING):
             pass
 
     def contents(self) -> Contents:
@@ -147,7 +147,7 @@ def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> Non
     sound.damage([LOST["packed"][0]])
     reading = DatabaseStoryReader(sound.database)
     with sound.database.read() as connection:
-        row = connection.execute(select(article.c.id, article.c.story).where(article.c.n == 4)).one()
+        row = connection.execute(select(article.c.id, article.c.story).where(article.c.inbox_no == 4)).one()
         with pytest.raises(DamagedError, match=row.id):
             recluster.placed_from(connection, 1, 10)
     with pytest.raises(DamagedError, match=rf"{row.id}.*aggregator db check"):
@@ -159,8 +159,8 @@ def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> Non
     assert row.id in {one.id for one in shown.articles}
     sound.tell()
     found = [one.what for one in sound.found()]
-    assert "article.packed cannot be read" in found
-    assert "merged texts are not what their articles tell" not in found
+    assert "article.compressed_text cannot be read" in found
+    assert "merged texts do not match their articles" not in found
 
 
 # As where another transaction was in the way: the first change of the table is refused.
@@ -184,7 +184,7 @@ def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sou
     try:
         assert placing.repair(RepairCommand(remedy="counters", keys=("story",))).rows == 1
         sound.damage([text("ALTER SEQUENCE tries RESTART")])
-        assert placing.erase(ForgetCommand(name="Echo")).toll.articles == 1
+        assert placing.erase(ForgetCommand(name="Echo")).summary.articles == 1
     finally:
         sound.damage([text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")])
 
@@ -192,7 +192,7 @@ def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sou
 def test_a_sound_database_has_no_fault(sound: Sound) -> None:
     assert sound.found() == []
     told = dict(statistics(sound.database))
-    assert (told["articles"], told["stories"], told["stories given way"]) == (4, 1, 1)
+    assert (told["articles"], told["stories"], told["merged stories"]) == (4, 1, 1)
     assert (told["entries done"], told["entries ready"], told["entries refused"]) == (5, 1, 1)
     assert told["bytes"] > 0
     where = balance(sound.database)
@@ -203,37 +203,46 @@ def test_a_sound_database_has_no_fault(sound: Sound) -> None:
 LIVE = story.c.redirect_to.is_(None)
 RETIRED = story.c.redirect_to.is_not(None)
 A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
-OTHER_SUMS = select(story.c.sums).where(RETIRED).scalar_subquery()
+OTHER_SUMS = select(story.c.centroid).where(RETIRED).scalar_subquery()
 OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
 FORMER = select(literal("nobody"), *(revision.c[name] for name in ("number", "replaced_at", "title", "text")))
-NOBODY_SEEN = {"article": "nobody", "source": "s", "content_hash": b"1", "gives": True, "first_seen_at": NOON}
+NOBODY_SEEN = {
+    "article": "nobody",
+    "source": "s",
+    "content_hash": b"1",
+    "is_authoritative": True,
+    "first_seen_at": NOON,
+}
 
 # What is damaged, and what is said of it. Afterwards all rows are what they were, but for `ALIKE`.
 DERIVED: dict[str, tuple[Executable, str]] = {
-    "articles": (update(story).where(LIVE).values(article_count=9), "count other articles"),
-    "outlets": (update(story).where(LIVE).values(outlet_count=7), "numbers of outlets"),
-    "reports": (update(story).where(LIVE).values(report_count=9), "count other reports"),
-    "standing": (update(story).where(LIVE).values(standing=b"no"), "other standings"),
-    "dates": (update(story).where(LIVE).values(first_published=NOON.replace(hour=1)), "other dates"),
-    "last article": (update(story).where(LIVE).values(last_inbox_no=1), "other last articles"),
-    "kind": (update(story).where(LIVE).values(container_only=True), "other kinds"),
-    "sums": (update(story).where(LIVE).values(sums=OTHER_SUMS), "other sums"),
-    "torn sums": (update(story).where(LIVE).values(sums=func.substr(story.c.sums, 1, 90)), "other sums"),
-    "merged": (update(story).where(LIVE).values(merged=b"no"), "story.merged cannot be read"),
-    "text": (update(story).where(LIVE).values(text="Nothing."), "not what their articles tell"),
-    "original": (update(article).values(original=None), "another original"),
-    "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "not found by keys of their text"),
-    "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "not found by keys of their text"),
-    "strange key": (insert(lsh_band).values(band=77, article=1), "or not of its text"),
-    "key of nobody": (insert(lsh_band).values(band=77, article=2), "or not of its text"),
+    "articles": (update(story).where(LIVE).values(article_count=9), "an article count that does not match"),
+    "outlets": (update(story).where(LIVE).values(outlet_count=7), "outlet counts"),
+    "reports": (update(story).where(LIVE).values(report_count=9), "report counts"),
+    "standing": (update(story).where(LIVE).values(count_state=b"no"), "count states"),
+    "dates": (update(story).where(LIVE).values(first_published=NOON.replace(hour=1)), "stories have times"),
+    "last article": (update(story).where(LIVE).values(last_inbox_no=1), "last inbox numbers"),
+    "kind": (update(story).where(LIVE).values(container_only=True), "stories have kinds"),
+    "sums": (update(story).where(LIVE).values(centroid=OTHER_SUMS), "stories have centroids"),
+    "torn sums": (
+        update(story).where(LIVE).values(centroid=func.substr(story.c.centroid, 1, 90)),
+        "stories have centroids",
+    ),
+    "merged": (update(story).where(LIVE).values(merged_story=b"no"), "story.merged_story cannot be read"),
+    "text": (update(story).where(LIVE).values(text="Nothing."), "merged texts do not match"),
+    "original": (update(article).values(original=None), "an original that does not match"),
+    "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
+    "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
+    "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
+    "key of nobody": (insert(lsh_band).values(band=77, article=2), "or do not match its signature"),
     "sketch": (update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH), "sampled shingles"),
-    "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "former texts"),
-    "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "keys lead to"),
-    "look": (insert(sighting).values(**NOBODY_SEEN), "looks lead to"),
+    "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "revisions belong"),
+    "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
+    "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
     "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
     "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
 }
-ALIKE = {"story": ("standing",)}  # of one set of articles there are several, all of which count alike
+ALIKE = {"story": ("count_state",)}  # of one set of articles there are several, all of which count alike
 
 
 DERIVED_TOGETHER = (
@@ -291,10 +300,10 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
         before = newest(connection, wanted, 10, reach=10)
         rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
         for row in rows:
-            index.take_out(connection, row.n)
+            index.take_out(connection, row.inbox_no)
         index.put(connection, [index.IndexedText(**{**rows[0]._mapping, "title": "Other words altogether"})])
     found = " ".join(one.what for one in sound.found())
-    assert "missing in the full-text index" in found
+    assert "not in the full-text index" in found
     assert "with other words" in found
     assert sound.repair()
     assert sound.found() == []
@@ -314,7 +323,7 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
 
 def search_rows(n: int) -> Select[Any]:
     columns = (article.c[name] for name in index.IndexedText._fields)
-    return select(*columns).where(article.c.n == n)
+    return select(*columns).where(article.c.inbox_no == n)
 
 
 NOWHERE = update(story).where(RETIRED).values(redirect_to="nowhere")
@@ -322,49 +331,72 @@ RETIRED_ID = select(story.c.id).where(RETIRED).scalar_subquery()
 
 # What is damaged and follows from nothing that is there.
 LOST: dict[str, tuple[Executable, str]] = {
-    "redirect": (NOWHERE, "gave way to one that is not there"),
+    "redirect": (NOWHERE, "redirect to a story that does not exist"),
     "story without articles": (update(story).where(RETIRED).values(redirect_to=None), "have no article"),
-    "home": (update(article).where(article.c.n == 1).values(story=RETIRED_ID), "in a story that gave way"),
-    "entry's article": (update(entry).where(entry.c.n == 1).values(article="nobody"), "have no article"),
-    "entry's state": (update(entry).where(entry.c.n == 1).values(outcome=None), "a state that does not fit"),
-    "entry": (delete(entry).where(entry.c.inbox_no == 1), "were stored and are not there"),
-    "waiting entry": (delete(entry).where(entry.c.state == "ready"), "were stored and are not there"),
+    "home": (
+        update(article).where(article.c.inbox_no == 1).values(story=RETIRED_ID),
+        "in a story that was merged",
+    ),
+    "entry's article": (
+        update(entry).where(entry.c.entry_no == 1).values(article="nobody"),
+        "have no article",
+    ),
+    "entry's state": (
+        update(entry).where(entry.c.entry_no == 1).values(outcome=None),
+        "a state that contradicts",
+    ),
+    "entry": (delete(entry).where(entry.c.inbox_no == 1), "that were stored are missing"),
+    "waiting entry": (delete(entry).where(entry.c.state == "ready"), "that were stored are missing"),
     "stone": (
         insert(tombstone).from_select(
-            ["article", "at", "kind", "refused"],
-            select(article.c.id, article.c.seen, literal("forgotten"), literal(0)).where(article.c.n == 1),
+            ["article", "at", "kind", "rejected_count"],
+            select(article.c.id, article.c.seen_at, literal("forgotten"), literal(0)).where(
+                article.c.inbox_no == 1
+            ),
         ),
-        "articles were forgotten and are there",
+        "although they were erased",
     ),
-    "words": (update(article).where(article.c.n == 1).values(text="Other words."), "other words than"),
-    "name": (update(article).where(article.c.n == 4).values(generation=3), "not made of their identity"),
-    "evidence": (update(article).where(article.c.n == 1).values(evidence=b"no"), "evidence cannot be read"),
+    "words": (
+        update(article).where(article.c.inbox_no == 1).values(text="Other words."),
+        "a hash that does not match their text",
+    ),
+    "name": (
+        update(article).where(article.c.inbox_no == 4).values(generation=3),
+        "does not match their identity",
+    ),
+    "evidence": (
+        update(article).where(article.c.inbox_no == 1).values(evidence=b"no"),
+        "evidence cannot be read",
+    ),
     "payload": (
         update(entry).where(entry.c.state == "ready").values(payload=b"no"),
         "payload cannot be read",
     ),
     "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
-    "word": (update(article).where(article.c.n == 1).values(role="king"), "role holds a word"),
-    "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is ahead of the clock"),
-    "terms": (update(article).where(article.c.n == 1).values(terms=b"no"), "article.terms cannot be read"),
-    "packed": (
-        update(article).where(article.c.n == 4).values(packed=b"\x28\xb5\x2f\xfdno"),
-        "article.packed cannot be read",
+    "word": (update(article).where(article.c.inbox_no == 1).values(role="king"), "role has a value"),
+    "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
+    "terms": (
+        update(article).where(article.c.inbox_no == 1).values(terms=b"no"),
+        "article.terms cannot be read",
     ),
-    "past": (update(article).values(effective=NOON.replace(year=1970)), "a time that cannot be"),
-    "middle change": (delete(change).where(change.c.n == 2), "missing in their order"),
-    "log": (delete(story_log).where(story_log.c.n == 2), "in no line of the log"),
+    "packed": (
+        update(article).where(article.c.inbox_no == 4).values(compressed_text=b"\x28\xb5\x2f\xfdno"),
+        "article.compressed_text cannot be read",
+    ),
+    "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
+    "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
+    "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
     "bond": (
-        update(article).where(article.c.n == 4).values(story=RETIRED_ID),
+        update(article).where(article.c.inbox_no == 4).values(story=RETIRED_ID),
         "that are in different stories",
     ),
-    "seen": (update(counter).where(counter.c.name == "entry").values(value=99), "entries were seen, but"),
-    "doubled": (update(article).values(root="one", generation=0), "articles are there twice"),
+    "seen": (update(counter).where(counter.c.name == "entry").values(value=99), "entries were received, but"),
+    "doubled": (update(article).values(root_article="one", generation=0), "articles are stored twice"),
     "later twin": (
         update(article)
-        .where(article.c.n == 1)
-        .values(copy_of=select(article.c.id).where(article.c.n == 3).scalar_subquery()),
-        "one that came later",
+        .where(article.c.inbox_no == 1)
+        .values(copy_of=select(article.c.id).where(article.c.inbox_no == 3).scalar_subquery()),
+        "an article that was placed later",
     ),
 }
 
@@ -407,11 +439,17 @@ def test_chained_redirects_are_made_short(sound: Sound) -> None:
         connection.execute(
             insert(story).values(
                 row
-                | {"n": 3, "id": story_id("x", 0), "founder": "x", "founding": 0, "redirect_to": row["id"]}
+                | {
+                    "story_no": 3,
+                    "id": story_id("x", 0),
+                    "founding_article": "x",
+                    "founding_no": 0,
+                    "redirect_to": row["id"],
+                }
             )
         )
         connection.execute(update(counter).where(counter.c.name == "story").values(value=3))
-    assert ["gave way to one that gave way itself" in one.what for one in sound.found()] == [True]
+    assert ["redirect to a story that redirects itself" in one.what for one in sound.found()] == [True]
     sound.repair()
     assert sound.found() == []
     with sound.database.read() as connection:
@@ -434,11 +472,15 @@ def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
     placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
     for wish in (
-        RepairCommand(remedy="keys", keys=tuple(row["article"] for row in sound.before["identity_key"])),
-        RepairCommand(remedy="sightings", keys=tuple(row["article"] for row in sound.before["sighting"])),
+        RepairCommand(
+            remedy="identity keys", keys=tuple(row["article"] for row in sound.before["identity_key"])
+        ),
+        RepairCommand(
+            remedy="observations", keys=tuple(row["article"] for row in sound.before["observation"])
+        ),
         RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),
         RepairCommand(remedy="orphans", keys=("all",)),
-        RepairCommand(remedy="links", keys=tuple(row["id"] for row in sound.before["article"])),
+        RepairCommand(remedy="copies", keys=tuple(row["id"] for row in sound.before["article"])),
         RepairCommand(remedy="redirects", keys=(retired,)),
         RepairCommand(remedy="stories", keys=(retired, "nobody")),
         RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),

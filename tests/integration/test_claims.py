@@ -18,21 +18,20 @@ from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
-from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
-from aggregator.store.intake.host_leases import HostLeases
+from aggregator.store.intake.hosts import HostBackoff, HostLeases, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, save, source_id
-from aggregator.store.tables import claim, entry, source
+from aggregator.store.tables import entry, host_lease, source
 from tests.articles import NOON
 from tests.conftest import Postgres
 from tests.loopback import Response, Route
 from tests.waiting import wait_until
 from tests.world import Time, World
 
-RULES = effective_tuning().section("sharing", LeaseTuning)
+TUNING = effective_tuning().section("leases", LeaseTuning)
 GAP_SECONDS = 0.15
 INTERVAL_SECONDS = 1.5
 HOSTS, FEEDS_A_HOST = 8, 4
-BOOK = effective_tuning(
+ALL_TUNING = effective_tuning(
     {
         "net": {
             "host_gap_seconds": GAP_SECONDS,
@@ -71,7 +70,7 @@ def of_others(claims: HostLeases, database: Database) -> frozenset[str]:
 
 
 def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: Database) -> None:
-    first, second = HostLeases(shared, RULES), HostLeases(other, RULES)
+    first, second = HostLeases(shared, TUNING), HostLeases(other, TUNING)
     assert first.take({"a.example", "b.example", "d.example"}) == {"a.example", "b.example", "d.example"}
     assert first.missing({"a.example", "c.example"}) == {"c.example"}
     assert second.take({"a.example", "c.example"}) == {"c.example"}
@@ -84,7 +83,7 @@ def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: D
 
 
 def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, other: Database) -> None:
-    short = LeaseTuning(**{**_values(RULES), "claim_seconds": 3.0, "renew_claim_seconds": 2.9})
+    short = LeaseTuning(**{**_values(TUNING), "host_lease_seconds": 3.0, "host_renew_seconds": 2.9})
     dead, busy, third = (
         HostLeases(shared, short),
         HostLeases(other, short),
@@ -107,11 +106,13 @@ def _values(tuning: LeaseTuning) -> dict[str, float]:
 
 
 def test_nobody_waits_for_a_daemon_that_hangs_while_it_claims(shared: Database, other: Database) -> None:
-    claims = HostLeases(shared, RULES)
+    claims = HostLeases(shared, TUNING)
     claims.take({"a.example", "b.example"})
     claims.give_back(lambda _host: 0.0, but=())
     with other.write() as connection:
-        connection.execute(select(claim.c.host).where(claim.c.host == "a.example").with_for_update())
+        connection.execute(
+            select(host_lease.c.host).where(host_lease.c.host == "a.example").with_for_update()
+        )
         assert claims.take({"a.example", "b.example"}) == {"b.example"}
 
 
@@ -126,8 +127,8 @@ def test_two_daemons_that_want_the_same_hosts_never_wait_for_each_other(
             taken[name] += claims.take(wanted)
 
     threads = [
-        threading.Thread(target=want, args=("first", HostLeases(shared, RULES), hosts)),
-        threading.Thread(target=want, args=("second", HostLeases(other, RULES), hosts[::-1])),
+        threading.Thread(target=want, args=("first", HostLeases(shared, TUNING), hosts)),
+        threading.Thread(target=want, args=("second", HostLeases(other, TUNING), hosts[::-1])),
     ]
     for one in threads:
         one.start()
@@ -138,7 +139,7 @@ def test_two_daemons_that_want_the_same_hosts_never_wait_for_each_other(
 
 
 def test_on_sqlite_all_hosts_are_the_one_daemons_own() -> None:
-    alone = HostLeases(Database("sqlite:///nowhere/at-all.db"), RULES)
+    alone = HostLeases(Database("sqlite:///nowhere/at-all.db"), TUNING)
     assert alone.missing({"a.example"}) == set()
     alone.keep(["a.example"])
     alone.give_back(lambda _host: 0.0, but=())
@@ -227,7 +228,10 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
                 id_ = source_id("feed", None, address)
                 row = Source(id=id_, kind="feed", address=address, interval_seconds=1, next_due_at=NOON)
                 add(connection, row)
-        daemons = [Daemon(shared, world, BOOK, leads=True), Daemon(other, world, BOOK, leads=False)]
+        daemons = [
+            Daemon(shared, world, ALL_TUNING, leads=True),
+            Daemon(other, world, ALL_TUNING, leads=False),
+        ]
         for one in daemons:
             one.start()
         wait_until(lambda: pages_are_in(shared) and polls(world) >= 2 * count, "two polls of each feed")
@@ -255,7 +259,7 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
 
 def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(shared: Database) -> None:
     """At no tick it is busy, since all was answered by then; at each it is asked again."""
-    soon = {"sharing": {"renew_claim_seconds": RULES.claim_seconds - 0.05}}
+    soon = {"leases": {"host_renew_seconds": TUNING.host_lease_seconds - 0.05}}
     ends = []
     with World() as world:
         world.sites["h0.example"] = {"*": feed(0)}
@@ -265,11 +269,11 @@ def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(sh
                 id_ = source_id("feed", None, address)
                 row = Source(id=id_, kind="feed", address=address, interval_seconds=60, next_due_at=NOON)
                 add(connection, row)
-        daemon = Daemon(shared, world, effective_tuning(soon | BOOK.overrides), leads=True, threads=0)
+        daemon = Daemon(shared, world, effective_tuning(soon | ALL_TUNING.overrides), leads=True, threads=0)
         for _ in range(3):
             daemon.rounds.tick()
             with shared.read() as connection:
-                ends.append(connection.execute(select(claim.c.until)).scalar_one())
+                ends.append(connection.execute(select(host_lease.c.expires_at)).scalar_one())
             world.time.run(1)
             time.sleep(0.1)
         daemon.end()
@@ -299,7 +303,7 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
         late = Daemon(other, world, effective_tuning(), leads=False)
         with shared.write() as connection:  # said to another daemon, after this one began
             until = NOON + dt.timedelta(seconds=600)
-            save_host_backoffs(connection, [HostBackoff(name="a.example", held_until=until)])
+            save_host_backoffs(connection, [HostBackoff(name="a.example", backoff_until=until)])
         late.rounds.tick()
         late.rounds.tick()
         assert world.asked == []

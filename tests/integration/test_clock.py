@@ -10,24 +10,26 @@ from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.tables import story
 from tests.articles import NOON, Clock, Desk, record
 
-RULES = Tuning().section("clock", ClockTuning)
+TUNING = Tuning().section("clock", ClockTuning)
 YEAR = dt.timedelta(days=365)
 
 
 def take(desk: Desk, number: int) -> None:
     words = " ".join(f"w{number}x{at}" for at in range(60))
-    desk.accept(record("wire", str(number), f"Headline number {number}", words), bumps_by_clock=True)
+    desk.accept(record("wire", str(number), f"Headline number {number}", words), bump_by_clock=True)
     desk.place()
 
 
 def newest_first(database: Database) -> list[str]:
     with database.read() as connection:
-        found = connection.execute(select(story.c.title).order_by(story.c.updated.desc(), story.c.n.desc()))
+        found = connection.execute(
+            select(story.c.title).order_by(story.c.bumped_at.desc(), story.c.story_no.desc())
+        )
         return [title.rsplit(" ", 1)[1] for title in found.scalars()]
 
 
 def pulled_back(database: Database, now: dt.datetime) -> int:
-    return database.transact(lambda connection: pull_back(connection, now, RULES))
+    return database.transact(lambda connection: pull_back(connection, now, TUNING))
 
 
 def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
@@ -46,7 +48,7 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Data
     take(desk, 5)
     assert newest_first(database) == ["5", "3", "2", "4", "1"]
     with database.read() as connection:
-        moments = connection.execute(select(story.c.updated)).scalars().all()
+        moments = connection.execute(select(story.c.bumped_at)).scalars().all()
     assert len(set(moments)) == 5, "feeds tell items apart by it"
     assert max(moments) <= clock.time + dt.timedelta(seconds=1)
     assert pulled_back(database, clock.time) == 0
@@ -57,7 +59,7 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database
     desk = Desk(database, clock)
     for number in range(4):
         take(desk, number)
-    few = Tuning({"clock": {"ahead_least": 3}}).section("clock", ClockTuning)
+    few = Tuning({"clock": {"ahead_min": 3}}).section("clock", ClockTuning)
     wrong = NOON - YEAR
     assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
     assert newest_first(database) == ["3", "2", "1", "0"]

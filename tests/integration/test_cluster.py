@@ -108,7 +108,7 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
-    all_tuning = effective_tuning({"work": {"parse_deadline_seconds": 0.3, "answer_cap_bytes": 1000}})
+    all_tuning = effective_tuning({"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}})
     limited = open_executor(cluster.executor, 0, all_tuning)
     try:
         for function, job, verdict in (
@@ -176,7 +176,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         executor = open_executor(
             cluster.executor, 0, effective_tuning({"work": {"remote_deadline_seconds": 30.0}})
         )
-    assert "another program: code" in caplog.text
+    assert "it runs another version: code" in caplog.text
     pipeline = Pipeline(database, executor, effective_tuning(), Clock(), summary_words=60)
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
@@ -198,7 +198,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         one.close()
 
 
-def test_where_all_workers_have_another_program_it_is_told_what_differs(cluster: Running) -> None:
+def test_workers_of_another_version_are_reported_with_the_difference(cluster: Running) -> None:
     for worker in cluster.workers:
         if worker.poll() is None:
             kill(worker)
@@ -206,7 +206,7 @@ def test_where_all_workers_have_another_program_it_is_told_what_differs(cluster:
         open_executor(cluster.executor, 0, effective_tuning())
 
 
-def test_a_scheduler_without_workers_is_told_until_there_is_one(
+def test_a_scheduler_without_workers_is_reported_until_there_is_one(
     cluster: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aggregator.pipeline.workers import dask

@@ -89,7 +89,7 @@ class Life:
                 entries,
                 seen=self.clock(),
                 wants_page=[False] * len(entries),
-                bumps_by_clock=True,
+                bump_by_clock=True,
                 poll=poll,
             )
 
@@ -101,14 +101,14 @@ class Life:
         with self.database.write() as connection:
             due_pages: list[PendingPage] = pending_pages.due_pages(connection, self.clock(), 3)
             for one in due_pages:
-                pending_pages.give_up(connection, one.n, verdict=None, reason="it does not answer")
+                pending_pages.give_up(connection, one.entry_no, verdict=None, reason="it does not answer")
 
     def be_empty(self) -> None:
         self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))
 
     def forget(self) -> None:
         with self.database.read() as connection:
-            ids = connection.execute(select(article.c.id).order_by(article.c.n)).scalars().all()
+            ids = connection.execute(select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
         if ids:
             placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
             self.desk.restart()
@@ -131,19 +131,19 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
         life.step()
         assert list(conservation.faults(database)) == []
         told = balance(database)
-        assert told.seen == told.stored + told.known + told.refused_at_the_door
-        assert told.stored == told.placed + told.waiting + told.refused + told.let_go
+        assert told.seen == told.stored + told.known + told.refused_as_forgotten
+        assert told.stored == told.placed + told.waiting + told.refused + told.deleted
     now = max(life.clock(), dt.datetime.now(dt.UTC))
     assert [one.what for one in faults(database, now=now) if not one.is_note] == []
 
 
-def test_what_is_let_go_is_still_counted(database: Database) -> None:
+def test_deleted_entries_are_still_counted(database: Database) -> None:
     desk = Desk(database, Clock(NOON))
     desk.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
     with database.write() as connection:
-        connection.execute(delete(entry).where(entry.c.n == 1))
+        connection.execute(delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation.faults(database)] == [1]
     with database.write() as connection:
-        intake_counts.let_go(connection, {("Void", False): 1})
+        intake_counts.count_deleted(connection, {("Void", False): 1})
     assert list(conservation.faults(database)) == []
-    assert balance(database).let_go == 1
+    assert balance(database).deleted == 1

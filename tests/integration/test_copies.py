@@ -20,7 +20,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
 
-RULES = effective_tuning().section("copies", CopyTuning)
+TUNING = effective_tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
 
 
@@ -161,7 +161,7 @@ def rename(database: Database, before: str, after: str) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
 
-def test_a_wire_family_of_seventy_finds_its_twin_and_its_excerpts(fresh: Callable[[], Desk]) -> None:
+def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Desk]) -> None:
     """More members than a shingle may have: a family holds its shingles once."""
     desk = fresh()
     wire = prose("wire", 400)
@@ -171,7 +171,7 @@ def test_a_wire_family_of_seventy_finds_its_twin_and_its_excerpts(fresh: Callabl
         desk.take(piece(f"Outlet {at}", f"{at}", framed))
     desk.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
     with desk.database.read() as connection:
-        roles = connection.execute(select(article.c.role).order_by(article.c.n)).scalars().all()
+        roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
         hashes = [len(held(blob)) for blob in connection.execute(select(sketch.c.hashes)).scalars()]
     assert roles[1:71] == ["copy"] * 70
     assert links(desk.database)["An excerpt after all"][1] is not None
@@ -203,8 +203,8 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: C
     for blob in blobs:
         for hash_ in held(blob).tolist():
             shingles[hash_] = shingles.get(hash_, 0) + 1
-    assert max(keys) <= RULES.band_cap
-    assert max(shingles.values()) <= RULES.shingle_cap
+    assert max(keys) <= TUNING.band_cap
+    assert max(shingles.values()) <= TUNING.shingle_cap
 
 
 def test_a_text_that_came_after_its_headline_is_found_by_its_copies(desk: Desk) -> None:

@@ -21,14 +21,14 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.corrections import all_constraints, all_corrections
 from aggregator.store.tables import (
     article,
-    bond,
     correction,
     counter,
     entry,
     identity_key,
+    link_constraint,
     lsh_band,
     metadata,
-    sighting,
+    observation,
     sketch,
     story,
     story_log,
@@ -92,7 +92,9 @@ def blog() -> object:
 
 def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
     with database.read() as connection:
-        rows = connection.execute(select(story_log).where(story_log.c.story == id_).order_by(story_log.c.n))
+        rows = connection.execute(
+            select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no)
+        )
         return [(row.kind, json.loads(row.detail or "{}")) for row in rows]
 
 
@@ -287,7 +289,7 @@ def _goat(database: Database) -> str:
                 kind="move", stories=(_goat(d),), articles=(members(d, _goat(d))[0],)
             ),
         ),
-        refused("no correction that could be undone", lambda _: CorrectionCommand()),
+        refused("no correction to undo", lambda _: CorrectionCommand()),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(grouped: Database, words: str, asked: Asked) -> None:
@@ -306,7 +308,7 @@ def test_an_undone_correction_is_not_undone_twice_and_an_unknown_one_never(group
     with pytest.raises(UsageError, match="there is no correction 7"):
         undo(grouped, 7)
     undo(grouped, 1)
-    with pytest.raises(UsageError, match="was undone already"):
+    with pytest.raises(UsageError, match="is already undone"):
         undo(grouped, 1)
 
 
@@ -350,7 +352,7 @@ def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(group
     correct(grouped, "merge", goat, marathon)
     correct(grouped, "merge", marathon, bridge)
     before = everything(grouped)
-    with pytest.raises(UsageError, match=r"correction 2 came later .* undo 2"):
+    with pytest.raises(UsageError, match=r"later correction 2 .* undo 2"):
         undo(grouped, 1)
     assert everything(grouped) == before
     undo(grouped, 2)
@@ -417,8 +419,8 @@ def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grou
     look_again(grouped)
     assert homes(grouped)[one] != bridge
     with grouped.write() as connection:
-        connection.execute(delete(bond))
-        connection.execute(story.update().where(story.c.id == bridge).values(touched_no=10_000))
+        connection.execute(delete(link_constraint))
+        connection.execute(story.update().where(story.c.id == bridge).values(membership_changed_no=10_000))
         connection.execute(counter.update().where(counter.c.name == "inbox").values(value=10_020))
     turn = "second"
     look_again(grouped)
@@ -487,7 +489,7 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
     corrected: Database, other_kind: Database
 ) -> None:
     with corrected.read() as old, other_kind.write() as new:
-        for table in (correction, bond):
+        for table in (correction, link_constraint):
             rows = [dict(row) for row in old.execute(select(table)).mappings()]
             new.execute(insert(table), rows)
     desk = Desk(other_kind, Clock(NOON + 9 * DAY))
@@ -498,13 +500,13 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
 
 def test_all_taken_back_leaves_what_was_before_any_correction(corrected: Database) -> None:
     with corrected.read() as connection:
-        made = [one.n for one in all_corrections(connection) if one.undone_at is None]
+        made = [one.correction_no for one in all_corrections(connection) if one.undone_at is None]
     for _ in made:
         undo(corrected)
     with corrected.read() as connection:
         assert all_constraints(connection) == []
     fresh = set(partition(corrected).values())
-    for table in (story_log, sketch, lsh_band, article, story, sighting, identity_key, entry):
+    for table in (story_log, sketch, lsh_band, article, story, observation, identity_key, entry):
         with corrected.write() as connection:
             connection.execute(delete(table))
     fill(corrected)
@@ -522,13 +524,13 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(desk: Desk) -> None:
         assert connection.execute(select(story.c.container_only)).scalar_one()
     ids = [one.article for one in desk.accept(strike())]
     with desk.database.write() as connection:
-        detail = {"n": 1, "at": NOON, "kind": "merge", "detail": '{"words":"elsewhere"}'}
+        detail = {"correction_no": 1, "at": NOON, "kind": "merge", "detail": '{"words":"elsewhere"}'}
         connection.execute(insert(correction), [detail])
         rows = [
             {"correction": 1, "article": one, "relation": "together", "side": 0}
             for one in (opened.article, *ids)
         ]
-        connection.execute(insert(bond), rows)
+        connection.execute(insert(link_constraint), rows)
     desk.restart()
     (joined,) = desk.place()
     assert joined.story == opened.story

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
+from typer.testing import CliRunner
 
 from aggregator.admin.export import exported, import_into, salvaged
+from aggregator.cli.app import app
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import DamagedFileError, ReadError
 from aggregator.pipeline.placement.place import Placer
@@ -25,10 +27,12 @@ from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.search import index
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, metadata, story
+from aggregator.store.upgrade_0018 import TABLES
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import Clock
 from tests.homes import fill, what_is_wrong
+from tests.revision_0018 import of_revision_0018
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +126,7 @@ def test_what_only_finds_rows_loses_none(
     database.close()
 
 
-@pytest.mark.parametrize("torn", ["article", "story", "sighting", "story_log", "lsh_band"])
+@pytest.mark.parametrize("torn", ["article", "story", "observation", "story_log", "lsh_band"])
 def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Database, torn: str) -> None:
     sound = Database(f"sqlite:///{file}")
     all_of_them = count(sound)
@@ -212,7 +216,7 @@ def test_an_article_whose_story_is_lost_has_one_again(file: Path, empty: Databas
     brought_over(database, empty)
     repair(empty)
     with empty.read() as connection:
-        chosen = select(story.c.article_count, func.length(story.c.sums)).where(story.c.id == lost)
+        chosen = select(story.c.article_count, func.length(story.c.centroid)).where(story.c.id == lost)
         row = connection.execute(chosen).one()
     assert row.article_count > 2
     assert row[1] > 0
@@ -221,16 +225,16 @@ def test_an_article_whose_story_is_lost_has_one_again(file: Path, empty: Databas
 
 def test_a_text_that_is_no_utf8_is_named_and_written_out(file: Path, empty: Database) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("UPDATE article SET title = CAST(x'4c65ff766565' AS TEXT) WHERE n = 2")
+        connection.execute("UPDATE article SET title = CAST(x'4c65ff766565' AS TEXT) WHERE inbox_no = 2")
         connection.commit()
     database = Database(f"sqlite:///{file}")
-    named = [one for one in damage_of(database) if "other words than" in one.what]
+    named = [one for one in damage_of(database) if "a hash that does not match their text" in one.what]
     assert [one.keys for one in named] == [("2",)]
     with pytest.raises(DamagedFileError):
         list(exported(database, ignored))
     assert not brought_over(database, empty)
     with empty.read() as connection:
-        title = connection.execute(select(article.c.title).where(article.c.n == 2)).scalar_one()
+        title = connection.execute(select(article.c.title).where(article.c.inbox_no == 2)).scalar_one()
     assert title == "Le�vee"
     database.close()
 
@@ -238,9 +242,69 @@ def test_a_text_that_is_no_utf8_is_named_and_written_out(file: Path, empty: Data
 def test_a_damaged_signature_is_named_and_stops_no_question(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
     with database.write() as connection:
-        connection.execute(update(article).where(article.c.n == 2).values(signature=b"\0\xff"))
+        connection.execute(update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
     named = [one for one in damage_of(database) if one.what == "article.signature cannot be read"]
     assert [one.keys for one in named] == [("2",)]
     repair(database)
     assert balance(database) is not None
+    database.close()
+
+
+@pytest.mark.parametrize("torn", ["article", "entry", "sighting", "story_log", "outlet_line"])
+def test_a_damaged_file_of_revision_0018_is_saved_under_new_names(
+    tmp_path: Path, empty: Database, torn: str
+) -> None:
+    sound = of_revision_0018(Database(f"sqlite:///{tmp_path / 'sound.db'}"))
+    sound.close()
+    file = shutil.copy(tmp_path / "sound.db", tmp_path / "torn.db")
+    upgrade(sound)
+    tear(file, torn)
+    database = Database(f"sqlite:///{file}")
+    before = file.read_bytes()
+    lost = brought_over(database, empty)
+    assert file.read_bytes() == before
+    assert set(lost) == {TABLES.get(torn, torn)}
+    with sound.read() as of_sound, empty.read() as saved:
+        for name in ("article", "entry", "observation", "story_log", "story", "counter"):
+            all_rows = set(map(tuple, of_sound.execute(select(metadata.tables[name]))))
+            rows = set(map(tuple, saved.execute(select(metadata.tables[name]))))
+            assert rows
+            assert rows <= all_rows or name in ("story", "counter"), name
+            assert name in lost or len(rows) == len(all_rows), name
+    database.close()
+    sound.close()
+
+
+def test_a_damaged_file_of_revision_0019_is_saved_without_an_upgrade(
+    file: Path, empty: Database, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        for name in ("stream_period", "outlet_history"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("UPDATE alembic_version SET version_num = '0019'")
+        connection.commit()
+    tear(file, "story_log")
+    before = file.read_bytes()
+    database = ("--database", f"sqlite:///{file}")
+    done = CliRunner().invoke(
+        app, (*database, "export", "--salvage", "--output", str(tmp_path / "saved.jsonl"))
+    )
+    assert done.exit_code == 0, done.output
+    assert "story_log" in done.output
+    assert file.read_bytes() == before
+    with (tmp_path / "saved.jsonl").open("rb") as lines:
+        import_into(empty, lines, ignored)
+    assert count(empty) > 0
+
+
+def test_an_upgrade_that_meets_damage_says_how_to_save_the_rest(tmp_path: Path) -> None:
+    database = of_revision_0018(Database(f"sqlite:///{tmp_path / 'torn.db'}"))
+    database.close()
+    tear(tmp_path / "torn.db", "article")
+    with pytest.raises(DamagedFileError, match=r"cannot be upgraded .* aggregator export --salvage"):
+        upgrade(database)
+    options = ("--database", database.url, "export", "--salvage", "--output", str(tmp_path / "saved.jsonl"))
+    done = CliRunner().invoke(app, options)
+    assert done.exit_code == 0, done.output
+    assert "article" in done.output
     database.close()

@@ -24,10 +24,8 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     NotWritableError,
 )
-from aggregator.store.engine import engines, timeouts
-from aggregator.store.engine import engines as dead_peer
-from aggregator.store.engine.database import Connection, Database
-from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine import engines, liveness, timeouts
+from aggregator.store.engine.database import Connection, Database, FairLock
 from aggregator.store.engine.timeouts import DatabaseTuning
 from aggregator.store.migrate import make_file
 from tests.own_postgres import OwnPostgres
@@ -133,12 +131,12 @@ def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgr
         assert retries(one, "busy") + retries(other, "busy") == 1
 
 
-def test_who_waits_too_long_for_a_lock_is_told_so_in_words(impatient: Database) -> None:
+def test_a_lock_timeout_is_reported_in_our_own_words(impatient: Database) -> None:
     with closing(Database(impatient.url)) as other, other.write() as held:
         held.execute(text("INSERT INTO noted VALUES (1)"))
         with pytest.raises(DatabaseBusyError, match="try again") as refused, impatient.write() as connection:
             connection.execute(text("INSERT INTO noted VALUES (1)"))
-        assert "locked" not in str(refused.value)
+        assert "database is locked" not in str(refused.value)
     impatient.transact(note(2))
     assert rows(impatient) == [1, 2]
 
@@ -171,7 +169,9 @@ def test_writers_of_one_process_are_served_in_the_order_in_which_they_came() -> 
 
 def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
-    tuning = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, look_seconds=0.05)
+    tuning = msgspec.structs.replace(
+        SHIPPED, lock_seconds=1000.0, read_seconds=0.2, connect_retry_seconds=0.05
+    )
     with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
@@ -209,12 +209,12 @@ def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(impatient: Data
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_who_finds_no_free_connection_is_told_so_in_words(impatient: Database) -> None:
+def test_a_full_connection_pool_is_reported_in_our_own_words(impatient: Database) -> None:
     def take_all(taken: ExitStack) -> None:
         for _ in range(100):
             taken.enter_context(impatient.read())
 
-    with ExitStack() as taken, pytest.raises(DatabaseBusyError, match="too much at once"):
+    with ExitStack() as taken, pytest.raises(DatabaseBusyError, match="are in use"):
         take_all(taken)
     assert rows(impatient) == []
 
@@ -280,7 +280,7 @@ def test_a_commit_that_nobody_knows_of_is_not_done_again(own_postgres: OwnPostgr
 
     with ThreadPoolExecutor(1) as beside:
         ended = beside.submit(end_the_commit)
-        with pytest.raises(DatabaseAwayError, match="not known") as failed:
+        with pytest.raises(DatabaseAwayError, match="unknown whether") as failed:
             server.transact(work)
         ended.result()
     assert failed.value.commit_unknown
@@ -342,7 +342,7 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server is given up soon."""
-    monkeypatch.setattr(dead_peer, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.2)
     monkeypatch.setitem(engines._CONNECTING, "connect_timeout", 2)
 
 
@@ -383,7 +383,7 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
                 finally:
                     os.kill(process, signal.SIGCONT)
 
-        with pytest.raises(DatabaseAwayError, match="no answer came in time"):
+        with pytest.raises(DatabaseAwayError, match="no answer in time"):
             ask()
         assert rows(server) == []
 
@@ -401,7 +401,7 @@ def test_who_is_not_let_in_does_not_wait(own_postgres: OwnPostgres) -> None:
 
 
 def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
-    tuning = msgspec.structs.replace(SHIPPED, log_mib=1, checkpoint_seconds=0.1, log_rest_seconds=0.0)
+    tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, checkpoint_seconds=0.1, wal_retry_seconds=0.0)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
         with database.write() as connection:

@@ -30,7 +30,7 @@ from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import source_id
-from aggregator.store.tables import counter, entry, hook, source
+from aggregator.store.tables import counter, entry, source, webhook
 from tests.articles import NOON, Clock, Desk, record
 from tests.fresh import with_tables
 from tests.integration.test_watch import Watched
@@ -139,7 +139,7 @@ def test_a_folder_without_a_model_is_a_mistake_of_the_settings(tmp_path: Path) -
 
 
 def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
-    (found,) = patient.ill(work={"executor": "dask://127.0.0.1:1"}, rules={"work": {"connect_seconds": 0.3}})
+    (found,) = patient.ill(work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"connect_seconds": 0.3}})
     assert found.level == "problem"
     assert "dask" in (found.what + found.advice).lower()
 
@@ -149,11 +149,11 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     [
         ("dask://127.0.0.1:1", False), ("dask://127.1.2.3:1", False), ("dask://[::1]:1", False),
         ("dask://localhost:1", False), ("dask+tls://0.0.0.0:1", False), ("processes", False),
-        ("dask://0.0.0.0:1", True), ("dask://[::ffff:127.0.0.1]:1", True), ("dask://workers.invalid:1", True),
+        ("dask://[::ffff:127.0.0.1]:1", False), ("dask://0.0.0.0:1", True), ("dask://w.invalid:1", True),
     ],
 )  # fmt: skip
 def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_told: bool) -> None:
-    found = patient.ill(work={"executor": executor}, rules={"work": {"connect_seconds": 0.3}})
+    found = patient.ill(work={"executor": executor}, tuning={"work": {"connect_seconds": 0.3}})
     told = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
     assert len(told) == is_told, found
 
@@ -162,10 +162,21 @@ def test_secrets_that_others_may_read(patient: Patient) -> None:
     key = "whsec_" + "TUFSS0VS" * 4
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret": key}]
     (patient.folder / "config.yaml").touch(mode=0o644)
-    found = patient.the_one("warning", "others may read it", "chmod 600", webhooks=hooks)
+    found = patient.the_one("warning", "is readable by other users", "chmod 600", webhooks=hooks)
     assert key not in found.what
     (patient.folder / "config.yaml").chmod(0o600)
     assert patient.ill(webhooks=hooks) == []
+
+
+def test_backups_that_others_may_read(patient: Patient) -> None:
+    backup = patient.folder / "backups" / "stories-20261121T195149Z.db.zst"
+    backup.parent.mkdir()
+    backup.touch(mode=0o644)
+    told = "is readable by other users and contains full texts"
+    patient.the_one("warning", told, f"chmod 600 {backup}")
+    other = backup.with_name("stories-20261120T195149Z.db.zst")
+    other.touch(mode=0o644)
+    patient.the_one("warning", "and 1 more file are readable by other users and contain full texts", "chmod")
 
 
 def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
@@ -173,7 +184,7 @@ def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
     secret.write_text("whsec_" + "TUFSS0VS" * 4)
     secret.chmod(0o644)
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}]
-    patient.the_one("warning", "desk.secret holds secrets", f"chmod 600 {secret}", webhooks=hooks)
+    patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", webhooks=hooks)
     secret.chmod(0o600)
     assert patient.ill(webhooks=hooks) == []
 
@@ -181,14 +192,35 @@ def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
 def test_an_address_for_others_without_a_token(patient: Patient) -> None:
     named = "http://news.example"
     patient.the_one(
-        "problem", "no token that may read", "aggregator token create",
+        "problem", "no token has the scope read", "aggregator token create",
         server={"host": "0.0.0.0", "port": 0}, public_url=named,
     )  # fmt: skip
     from aggregator.store.stories import api_tokens
 
     with patient.database.write() as connection:
         api_tokens.create(connection, "reader", ("read",), NOW)
-    patient.the_one("warning", "links lead to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
+    patient.the_one("warning", "links point to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_owner"),
+    [
+        ({}, True),
+        ({"server": {"owner_on_loopback": False}}, False),
+        ({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, False),
+        ({"public_url": "http://news.invalid"}, False),
+        ({"public_url": "http://news.invalid", "server": {"owner_on_loopback": True}}, True),
+    ],
+)
+def test_who_is_the_owner_on_loopback_is_said(
+    patient: Patient, settings: dict[str, Any], is_owner: bool
+) -> None:
+    server = {"port": 0} | settings.get("server", {})
+    said = patient.findings(**settings | {"server": server})
+    notices = [one for one in said if "including through a reverse proxy" in one.what]
+    assert [one.level for one in notices] == ["ok"] * is_owner
+    assert all("owner_on_loopback: false" in one.advice for one in notices)
+    assert any("need a token to read" in one.what for one in said) is not is_owner
 
 
 # --- the machine -------------------------------------------------------------------------------------------
@@ -198,7 +230,7 @@ def test_few_open_files(patient: Patient) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
     try:
-        patient.the_one("warning", "400 files open", "ulimit -n 1024")
+        patient.the_one("warning", "400 open files", "ulimit -n 1024")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -206,8 +238,8 @@ def test_few_open_files(patient: Patient) -> None:
 def test_more_workers_than_memory(patient: Patient) -> None:
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     patient.the_one(
-        "warning", "and 64 workers take", "workers: 1",
-        work={"workers": 64}, rules={"watch": {"worker_bytes": there // 64}},
+        "warning", "and 64 workers need", "workers: 1",
+        work={"workers": 64}, tuning={"health_checks": {"worker_bytes": there // 64}},
     )  # fmt: skip
 
 
@@ -231,7 +263,7 @@ def test_names_of_files_in_no_alphabet(patient: Patient) -> None:
 
 def test_a_watched_folder_that_is_not_there(patient: Patient) -> None:
     where = patient.folder / "nowhere"
-    found = patient.the_one("problem", f"{where} is not there", "", sources=[{"folder": "nowhere"}])
+    found = patient.the_one("problem", f"{where} does not exist", "", sources=[{"folder": "nowhere"}])
     assert found.advice == f"mkdir -p {where}"
 
 
@@ -267,15 +299,17 @@ def test_a_folder_and_a_file_that_cannot_be_written(open_folder: Path) -> None:
     file.write_text(f"database: {place}/stories.db\nserver: {{port: 0}}\nbackup: {{every: never}}\n")
     with as_somebody_in(open_folder, file) as config:
         said = [one for one in examine(config) if one.level == "problem"]
-    assert said[0].what == f"{place} cannot be written by this user"
+    assert said[0].what == f"this user may not write to {place}"
     assert "chown" in said[0].advice
-    assert said[1].what == f"{place / 'stories.db'} cannot be written by this user"
+    assert said[1].what == f"this user may not write to {place / 'stories.db'}"
     place.chmod(0o755)
 
 
 def test_a_full_disk(patient: Patient) -> None:
     free = shutil.disk_usage(patient.folder).free
-    patient.the_one("problem", "MiB are free in", "df -h", rules={"watch": {"free_disk_bytes": 2 * free}})
+    patient.the_one(
+        "problem", "MiB are free in", "df -h", tuning={"health_checks": {"free_disk_bytes": 2 * free}}
+    )
 
 
 MOUNTS = """\
@@ -309,14 +343,16 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
         for n in range(40):
             with patient.database.write() as connection:
                 connection.execute(update(counter).values(value=n))
-        patient.the_one("warning", "stories.db-wal", "fuser -v", rules={"watch": {"log_bytes": 65536}})
+        patient.the_one(
+            "warning", "stories.db-wal", "fuser -v", tuning={"health_checks": {"wal_bytes": 65536}}
+        )
 
 
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
     clock = Clock()
     Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     patient.the_one(
-        "warning", "a backup is due: there is none yet", "aggregator db backup", backup={"every": "1h"}
+        "warning", "a backup is overdue: there is none yet", "aggregator db backup", backup={"every": "1h"}
     )
 
 
@@ -332,7 +368,7 @@ def test_a_backup_that_cannot_be_made(patient: Patient) -> None:
 
 @pytest.mark.parametrize("folder", ["config.yaml", "config.yaml/backups"])
 def test_a_folder_of_backups_that_is_none(patient: Patient, folder: str) -> None:
-    patient.the_one("problem", "config.yaml is no folder", "db backup", backup={"folder": folder})
+    patient.the_one("problem", "config.yaml is not a folder", "db backup", backup={"folder": folder})
 
 
 def test_a_size_for_a_server(patient: Patient) -> None:
@@ -341,7 +377,7 @@ def test_a_size_for_a_server(patient: Patient) -> None:
         address = f"postgresql://me@127.0.0.1:{taken.getsockname()[1]}/x"
         size, server = patient.ill(database=address, retention={"size": "20 GB"})
     assert (size.level, "config check" in size.advice) == ("problem", True)
-    assert "retention.size: it is for SQLite" in size.what
+    assert "retention.size: only for SQLite" in size.what
     assert "pg_isready" in server.advice
 
 
@@ -357,8 +393,8 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     token, backup = empty.ill(
         server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example", backup={"folder": "config.yaml"}
     )
-    assert ("no token that may read" in token.what, "token create" in token.advice) == (True, True)
-    assert "is no folder" in backup.what
+    assert ("no token has the scope read" in token.what, "token create" in token.advice) == (True, True)
+    assert "is not a folder" in backup.what
     assert not (tmp_path / "stories.db").exists()
 
 
@@ -371,7 +407,7 @@ def test_a_database_of_a_newer_program(patient: Patient) -> None:
 
 
 def test_a_database_of_an_older_program(patient: Patient) -> None:
-    _revision(patient.database, "0003")
+    _revision(patient.database, "0018")
     found = patient.the_one("problem", "", "aggregator db upgrade")
     assert found.advice == "aggregator db upgrade"
 
@@ -406,7 +442,7 @@ def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
         found = patient.the_one(
             "problem", "did not answer within 0.5 s", "aggregator doctor",
             database=f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x",
-            rules={"watch": {"doctor_seconds": 0.5}},
+            tuning={"health_checks": {"doctor_seconds": 0.5}},
         )  # fmt: skip
     assert found, "no longer than it may take; the server never answers"
 
@@ -449,7 +485,7 @@ def test_a_file_system_that_can_only_be_read_is_no_matter_of_owners(patient: Pat
         pytest.skip("nothing may be mounted here")
     try:
         found = patient.ill(database=str(place / "stories.db"))
-        assert "can only be read" in found[0].what
+        assert "is read-only" in found[0].what
         assert f"mount -o remount,rw {place}" in found[0].advice
         assert not [one for one in found if "chown" in one.advice]
     finally:
@@ -471,7 +507,7 @@ def test_a_clock_that_went_back(patient: Patient) -> None:
     Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     with patient.database.write() as connection:
         connection.execute(update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
-    patient.the_one("problem", "by the clock it is", "timedatectl")
+    patient.the_one("problem", "the clock shows", "timedatectl")
 
 
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
@@ -479,13 +515,13 @@ def test_articles_that_wait_for_hours(patient: Patient) -> None:
     Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     with patient.database.write() as connection:
         connection.execute(update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
-    patient.the_one("problem", "1 article waits, one for 5 hours", "systemctl restart aggregator")
+    patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
 
 
 def test_an_index_that_is_behind(patient: Patient) -> None:
     with patient.database.write() as connection:
         connection.execute(update(counter).where(counter.c.name == "unindexed").values(value=50_000))
-    patient.the_one("warning", "search does not find 50,000 articles", "let the daemon run")
+    patient.the_one("warning", "50,000 articles are not in the search index", "let the daemon run")
 
 
 def test_a_source_that_fails(patient: Patient) -> None:
@@ -494,15 +530,13 @@ def test_a_source_that_fails(patient: Patient) -> None:
         address="https://b.example/feed", name="Ill", health="failing", failures=9,
         health_cause="dns: no such name", failing_since=NOW - dt.timedelta(days=9),
     )  # fmt: skip
-    patient.the_one(
-        "warning", "source Ill: its name leads nowhere", "aggregator sources check https://b.example"
-    )
+    patient.the_one("warning", "source Ill: DNS lookup failed", "aggregator sources check https://b.example")
 
 
 def test_a_source_that_is_gone(patient: Patient) -> None:
     gone = patient.put(address="https://b.example/feed", name="Over", health="gone", gone_since=NOW)
     patient.put(address="https://c.example/f", health="ok")
-    patient.the_one("warning", "gone for ever", f"aggregator sources remove {gone}")
+    patient.the_one("warning", "gone permanently", f"aggregator sources remove {gone}")
 
 
 def test_a_source_that_fell_silent(patient: Patient) -> None:
@@ -522,6 +556,14 @@ def test_all_sources_fail(patient: Patient) -> None:
     assert len(others) == 3
 
 
+def test_the_only_source_fails_for_a_cause_of_its_own(patient: Patient) -> None:
+    address = "https://a.example/f"
+    patient.put(address=address, health="failing", health_cause="http 404: Not Found", failures=3)
+    first, _ = patient.ill()
+    assert first.what.startswith("the only feed fails; the first error: not found (404)")
+    assert first.advice == f"aggregator sources check {address}"
+
+
 def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
     """One without a name is called by its address."""
     address = "https://me:MARKER@b.example/feed?apikey=MARKER"
@@ -534,12 +576,12 @@ def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
 def test_a_webhook_that_fails(patient: Patient) -> None:
     with patient.database.write() as connection:
         connection.execute(
-            insert(hook).values(
-                name="desk", place=b"x", is_on=True, read_to=0, state="failing", problem="http 500",
-                failures=5, failing_since=NOW - dt.timedelta(hours=2),
+            insert(webhook).values(
+                name="desk", url_hash=b"x", is_configured=True, last_change_no=0, state="failing",
+                problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
             )
         )  # fmt: skip
-    patient.the_one("warning", "webhook desk: fails since", "aggregator webhooks test")
+    patient.the_one("warning", "webhook desk: failing since", "aggregator webhooks test")
 
 
 def test_more_than_retention_allows(patient: Patient) -> None:
@@ -560,7 +602,7 @@ def test_a_port_that_another_program_has(patient: Patient) -> None:
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         port = server.server_port
-        patient.the_one("problem", f"port {port} is taken", f"sport = :{port}", server={"port": port})
+        patient.the_one("problem", f"port {port} is in use", f"sport = :{port}", server={"port": port})
         server.shutdown()
 
 
@@ -584,7 +626,7 @@ def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
         port = silent.getsockname()[1]
         patient.the_one(
             "problem", f"port {port} does not answer", "journalctl",
-            server={"port": port}, rules={"watch": {"doctor_seconds": 1.5}},
+            server={"port": port}, tuning={"health_checks": {"doctor_seconds": 1.5}},
         )  # fmt: skip
 
 
@@ -611,9 +653,9 @@ def test_a_proxy_that_makes_everybody_the_owner(
 ) -> None:
     watched, proxy = plain_proxy
     public = f"http://0.0.0.0:{proxy.port}"  # on Linux loopback by a name that does not say so
-    patient.the_one("problem", "taken for the owner's", "owner_on_loopback", public_url=public)
+    patient.the_one("problem", "treated as the owner's", "owner_on_loopback", public_url=public)
     watched.process = ProcessState(role="starting", started_at=NOW)  # 503 names problems, too
-    patient.the_one("problem", "taken for the owner's", "X-Forwarded-For", public_url=public)
+    patient.the_one("problem", "treated as the owner's", "X-Forwarded-For", public_url=public)
 
 
 def test_what_comes_by_a_public_address_and_is_nobodys(
@@ -650,9 +692,9 @@ def test_a_public_address_that_cannot_be_asked_is_a_note(patient: Patient, way: 
             "dripping": f"http://0.0.0.0:{other.port}/drip",
             "another": f"http://0.0.0.0:{other.port}",
         }
-        found = patient.findings(public_url=places[way], rules={"watch": {"doctor_seconds": 2.0}})
+        found = patient.findings(public_url=places[way], tuning={"health_checks": {"doctor_seconds": 2.0}})
     assert [one for one in found if one.level != "ok"] == []
-    assert [one.what for one in found if "cannot be asked from here" in one.what], found
+    assert [one.what for one in found if "is not reachable from this machine" in one.what], found
 
 
 def test_a_daemon_that_tells_its_problems_to_tokens_alone(patient: Patient) -> None:

@@ -85,7 +85,7 @@ def test_records_of_one_id_are_measured_each(tmp_path):
     assert result.copies.f1 == 1.0
 
 
-def test_what_cannot_be_read_is_alone_and_told_with_its_reason(tmp_path):
+def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
     result, assigned = ran(
         written(
             tmp_path,
@@ -146,7 +146,7 @@ def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, mon
     )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(
-        "work:\n  executor: processes\n  workers: 1\nrules:\n  work:\n    parse_deadline_seconds: 0.001\n"
+        "work:\n  executor: processes\n  workers: 1\ntuning:\n  work:\n    parse_deadline_seconds: 0.001\n"
     )
     result = json.loads(main_said(capsysbinary, "eval", str(path), "--format", "json"))
     assert result["failed_jobs"] == 2
@@ -253,7 +253,7 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
     shown = {article["title"] for part in miss["parts"] for article in part["articles"]}
     assert shown == set(titles.values())
     text = main_said(capsysbinary, "eval", "--from-corrections").decode()
-    assert "3 corrected articles, as the program decides without the corrections" in text
+    assert "3 corrected articles, grouped without the corrections" in text
     assert "Dockers walk out" in text
 
 
@@ -276,7 +276,7 @@ def test_a_damaged_file_and_standard_input(folder):
         read_dataset("cut.jsonl.gz")
     packed = io.BytesIO(gzip.compress(TRIPWIRE.read_bytes()))
     assert len(read_dataset("-", packed)) == 63
-    with pytest.raises(UsageError, match="stdin: there is no record in it"):
+    with pytest.raises(UsageError, match="stdin: no records"):
         read_dataset("-", io.BytesIO(b"\n"))
 
 
@@ -302,7 +302,7 @@ def test_several_datasets_worst_and_text(folder, capsysbinary):
         (["."], "this is a folder"),
         ([str(TRIPWIRE), str(TRIPWIRE), "--assignments", "out"], "one DATASET"),
         ([str(TRIPWIRE), "--assignments", "nowhere/out"], "cannot be written"),
-        ([str(TRIPWIRE), "--from-corrections"], "give it no DATASET"),
+        ([str(TRIPWIRE), "--from-corrections"], "omit DATASET"),
         ([str(TRIPWIRE), "--format", "xml"], "'xml' is not one of 'text', 'json'"),
         (["-", "-"], "only once"),
     ],

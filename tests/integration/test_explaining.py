@@ -33,7 +33,7 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 def evidence_of_all(database: Database) -> list[Evidence]:
     with database.read() as connection:
-        rows = connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars().all()
+        rows = connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars().all()
     return [codecs.unpack(row, Evidence) for row in rows]
 
 
@@ -104,9 +104,15 @@ def test_an_article_tells_how_it_came_and_how_it_stands(
     assert told.today.score >= told.today.need
     assert "Ilse Brandt" in " ".join((*told.shared.names, *told.shared.words)).title()
     text = told.as_text()
-    for words in ("It joined by its score", "words of the whole text", "×", "sum", "Today it agrees"):
+    for words in (
+        "It joined this story: score",
+        "words of the whole text",
+        "×",
+        "sum",
+        "Its score against the rest",
+    ):
         assert words in text
-    assert "It opened this story" in explanation(reading, first, None, desk.all_tuning).as_text()
+    assert "It founded this story" in explanation(reading, first, None, desk.all_tuning).as_text()
 
 
 def test_two_articles_say_why_they_are_together_or_apart(

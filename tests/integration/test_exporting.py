@@ -115,18 +115,18 @@ def _one_more(last: bytes) -> bytes:
 
 
 BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
-    ("cut off", lambda lines: lines[:-1], "cut off"),
-    ("a line less", lambda lines: [*lines[:5], *lines[6:]], "says that it has"),
+    ("cut off", lambda lines: lines[:-1], "truncated"),
+    ("a line less", lambda lines: [*lines[:5], *lines[6:]], "declares"),
     ("a torn line", lambda lines: [*lines[:7], lines[7][:20], *lines[8:]], "line 8"),
-    ("another file", lambda _: [b'{"title": "an article"}\n'], "no export"),
-    ("nothing", lambda _: [], "no export"),
-    ("more at the end", lambda lines: [*lines, lines[3]], "more after"),
+    ("another file", lambda _: [b'{"title": "an article"}\n'], "not an export"),
+    ("nothing", lambda _: [], "not an export"),
+    ("more at the end", lambda lines: [*lines, lines[3]], "more lines after"),
     ("another table", lambda lines: [lines[0], b'{"table": "users", "row": {}}\n', *lines[1:]], "users"),
-    ("a row twice", lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])], "twice"),
+    ("a row twice", lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])], "duplicate"),
     (
         "a wrong column",
         lambda lines: [*lines[:-1], b'{"table": "counter", "row": {"name": "x", "value": "y"}}\n', lines[-1]],
-        "whole number",
+        "64-bit integer",
     ),
 ]
 
@@ -143,8 +143,8 @@ def test_a_broken_export_is_said_and_leaves_nothing(
 
 def test_an_export_of_another_version_is_refused(filled: Database, empty: Database) -> None:
     head, *rest = _export(filled)
-    other = json.dumps(json.loads(head) | {"revision": "0001"}).encode() + b"\n"
-    with pytest.raises(UsageError, match="revision 0001"):
+    other = json.dumps(json.loads(head) | {"revision": "0017"}).encode() + b"\n"
+    with pytest.raises(UsageError, match="revision 0017"):
         import_into(empty, [other, *rest], _ignore)
 
 

@@ -125,7 +125,7 @@ def test_an_updates_feed_tells_every_change_once(database: Database) -> None:
     desk.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
     new, moved = reader.look()
     assert (len(new), moved) == (1, [])
-    assert channel_of(database, updates=True).items[0].title.startswith("New report by Herald: ")
+    assert channel_of(database, updates=True).items[0].title.startswith("New report from Herald: ")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

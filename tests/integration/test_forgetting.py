@@ -30,7 +30,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens, articles, commands
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, lsh_band, metadata, request, sketch, tombstone
+from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
@@ -58,7 +58,7 @@ COUNCIL = """The council of Lorwick voted on Friday to keep both public librarie
 were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
 forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
 thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
-BOOK = effective_tuning()
+ALL_TUNING = effective_tuning()
 
 
 def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
@@ -125,7 +125,7 @@ def in_files(database: Database) -> bool:
 def settle(unit_of_work: Desk) -> None:
     """The full-text index and the merged texts."""
     unit_of_work.pipeline.index_text()
-    while render_next(unit_of_work.database, 50, BOOK.section("stories", StoryTuning)):
+    while render_next(unit_of_work.database, 50, ALL_TUNING.section("stories", StoryTuning)):
         pass
 
 
@@ -141,8 +141,8 @@ def forget(unit_of_work: Desk, name: str) -> ForgetResult:
 
 def filling_of(unit_of_work: Desk, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
-    tuning = BOOK.section("hooks", WebhookTuning)
-    reading = reading or DatabaseStoryReader(unit_of_work.database, BOOK)
+    tuning = ALL_TUNING.section("webhooks", WebhookTuning)
+    reading = reading or DatabaseStoryReader(unit_of_work.database, ALL_TUNING)
     return WebhookDispatcher(
         unit_of_work.database,
         reading,
@@ -211,8 +211,10 @@ def test_no_word_of_it_is_left(unit_of_work: Desk, tmp_path: Path) -> None:
         commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
     unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
-    assert {"article.text", "entry.payload", "revision.text", "story.merged", "outbox.body"} <= set(places)
-    assert {"story_log.detail", "change.title", "refusal.item"} <= set(places)
+    assert {"article.text", "entry.payload", "revision.text", "story.merged_story", "outbox.body"} <= set(
+        places
+    )
+    assert {"story_log.detail", "change.title", "rejected_input.item"} <= set(places)
     if database.is_sqlite:
         assert "article_search_data.block" in places
         assert in_files(database)
@@ -225,8 +227,8 @@ def test_no_word_of_it_is_left(unit_of_work: Desk, tmp_path: Path) -> None:
     ]
     done.append(forget(unit_of_work, the_article(database, "5")))
 
-    assert [one.toll.articles for one in done] == [1, 1, 1]
-    assert (done[0].toll.revisions, done[0].toll.emptied, done[1].toll.emptied) == (1, 0, 1)
+    assert [one.summary.articles for one in done] == [1, 1, 1]
+    assert (done[0].summary.revisions, done[0].summary.emptied, done[1].summary.emptied) == (1, 0, 1)
     settle(unit_of_work)
     assert words_in(database) == []
     assert what_is_wrong(database) == []
@@ -244,7 +246,7 @@ def test_no_word_of_it_is_left(unit_of_work: Desk, tmp_path: Path) -> None:
 
 def _in_order(database: Database) -> list[str]:
     with database.read() as connection:
-        return list(connection.execute(select(article.c.id).order_by(article.c.n).limit(3)).scalars())
+        return list(connection.execute(select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
 
 
 def _unpacked(line: bytes) -> str:
@@ -303,14 +305,14 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Desk, tmp_path: Path) -
         msgspec.structs.replace(marked("1", FLOOD), guid="another"),
         msgspec.structs.replace(marked("1", FLOOD), url=None),
     )
-    assert [(one.outcome, one.article, one.n) for one in again] == [("forgotten", id_, None)] * 4
+    assert [(one.outcome, one.article, one.entry_no) for one in again] == [("forgotten", id_, None)] * 4
     assert [
         one.outcome for one in unit_of_work.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
     ] == ["forgotten"], "it is known by the keys that it came under since"
 
     with database.write() as connection:
         _, secret = api_tokens.create(connection, "newsroom", ("push",), unit_of_work.clock())
-    letterbox = PushEndpoint(database, BOOK, unit_of_work.clock)
+    letterbox = PushEndpoint(database, ALL_TUNING, unit_of_work.clock)
     holder = letterbox.holder(secret)
     assert holder is not None
     body = json.dumps(
@@ -330,7 +332,7 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Desk, tmp_path: Path) -
     assert words_in(database) == []
     with database.read() as connection:
         newest_tombstones = tombstones.newest_tombstones(connection, 9)
-    assert [(one.article, one.refused) for one in newest_tombstones] == [(id_, 6)]
+    assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
     assert all(one != id_ for one in homes(database))
 
 
@@ -374,11 +376,11 @@ def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Desk) -
     assert len(held[1][0]) > 10
     assert held[1][1], "the sampled shingles of the text are the first one's"
     assert not held[2][1]
-    assert forget(unit_of_work, first).toll.copies == 2
+    assert forget(unit_of_work, first).summary.copies == 2
     assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
     with database.read() as connection:
         rows = connection.execute(
-            select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.n)
+            select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
         )
         assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
     assert what_is_wrong(database) == []
@@ -392,7 +394,7 @@ def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Desk) -
         "readers are told, though the headline stayed"
     )
     forget(unit_of_work, second)
-    assert forget(unit_of_work, third).toll.articles == 1
+    assert forget(unit_of_work, third).summary.articles == 1
     assert homes(database) == {}
     assert what_is_wrong(database) == []
 
@@ -423,7 +425,7 @@ def test_an_outlet_goes_with_all_that_waits(unit_of_work: Desk) -> None:
     )
     unit_of_work.accept(marked("9", STRIKE))
     done = forget(unit_of_work, "hERALD")
-    assert (done.named, done.toll.articles, done.toll.entries) == (2, 1, 2)
+    assert (done.named, done.summary.articles, done.summary.entries) == (2, 1, 2)
     assert [one.outcome for one in unit_of_work.place()] == []
     assert words_in(unit_of_work.database) == []
     assert unit_of_work.accept(marked("10", STRIKE))[0].outcome == "new", (
@@ -472,7 +474,7 @@ def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Desk) -
     with pytest.raises(UsageError, match="nothing is stored"):
         forget(unit_of_work, f"https://herald.example/{MARK}")
     with unit_of_work.database.read() as connection:
-        assert connection.execute(select(request.c.payload)).scalar_one() == "{}"
+        assert connection.execute(select(command.c.payload)).scalar_one() == "{}"
 
 
 def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Desk) -> None:
@@ -487,7 +489,7 @@ def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Desk) -> Non
                 forget(unit_of_work, the_article(unit_of_work.database))
             return found
 
-    filling = filling_of(unit_of_work, Overtaken(unit_of_work.database, BOOK))
+    filling = filling_of(unit_of_work, Overtaken(unit_of_work.database, ALL_TUNING))
     filling.sync_webhooks()
     unit_of_work.take(
         marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
@@ -505,7 +507,7 @@ def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Desk) ->
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
     (placed,) = unit_of_work.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
     forgotten = forget(unit_of_work, long)
-    assert (placed.outcome, forgotten.toll.articles, forgotten.toll.entries) == ("founded", 1, 1)
+    assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == ("founded", 1, 1)
 
 
 def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Desk) -> None:

@@ -35,7 +35,7 @@ def desk(database: Database) -> Desk:
 
 
 def rank_front_page(desk: Desk, *prefer: str, **tuning: object) -> list[tuple[int, bool]]:
-    all_tuning = Tuning(overrides={"front": tuning})
+    all_tuning = Tuning(overrides={"front_page": tuning})
     return [
         (one.report_count, one.preferred)
         for one in DatabaseStoryReader(desk.database, all_tuning).rank_front_page(
@@ -81,7 +81,7 @@ def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) ->
     event.remove(desk.database.engine, "before_cursor_execute", note)
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
-    assert not any("FROM article" in statement or "sums" in statement for statement in asked)
+    assert not any("FROM article" in statement or "centroid" in statement for statement in asked)
     assert all("LIMIT" in statement for statement in weighing)
     if desk.database.engine.dialect.name == "sqlite":
         with desk.database.read() as connection:
@@ -92,7 +92,7 @@ def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) ->
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)
 
 
-def test_the_life_of_a_story_is_told_in_its_order(desk: Desk) -> None:
+def test_the_history_of_a_story_is_in_order(desk: Desk) -> None:
     reading = DatabaseStoryReader(desk.database)
     flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
     strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
@@ -112,7 +112,7 @@ def test_the_life_of_a_story_is_told_in_its_order(desk: Desk) -> None:
     assert len(reading.story_history(kept, 2)) == 2
 
 
-def test_a_long_life_is_told_from_its_beginning_and_its_end(desk: Desk) -> None:
+def test_a_long_history_shows_its_beginning_and_its_end(desk: Desk) -> None:
     reading = DatabaseStoryReader(desk.database)
     story = reading.rank_front_page(StoryFilter())[0].id
     with desk.database.write() as connection:
@@ -145,9 +145,9 @@ def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Da
     reading = DatabaseStoryReader(database, now=Clock(NOON))
     found = {one.id: one for one in reading.sources()}
     assert (found[gone.id].state, found[gone.id].next_due) == ("gone", None)
-    assert "gone for ever" in (found[gone.id].problem or "")
+    assert "gone permanently" in (found[gone.id].problem or "")
     assert (found[down.id].state, found[down.id].problem) == (
-        "failing", "its name leads nowhere: no such name; next try in 24 hours",
+        "failing", "DNS lookup failed: no such name; next try in 24 hours",
     )  # fmt: skip
     assert (found[fine.id].state, found[fine.id].problem) == ("ok", None)
     assert reading.folders() == ("A", "B")

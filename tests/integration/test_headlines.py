@@ -41,12 +41,14 @@ class Newsroom(Desk):
             article, article.c.id == story.c.title_article
         )
         with self.database.read() as connection:
-            return [(row.title, row.outlet) for row in connection.execute(statement.order_by(story.c.n))]
+            return [
+                (row.title, row.outlet) for row in connection.execute(statement.order_by(story.c.story_no))
+            ]
 
     def changes(self) -> list[dict[str, Any]]:
         with self.database.read() as connection:
             rows = connection.execute(
-                select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.n)
+                select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.log_no)
             )
             return [json.loads(row.detail) for row in rows]
 
@@ -57,7 +59,7 @@ def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None
     assert (desk.titles(), desk.changes()) == ([(BAIT, "Echo")], [])
     desk.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
     assert desk.titles() == [(PLAIN, "Gazette")]
-    reason = "the one before was a question or clickbait"
+    reason = "the previous title was a question or clickbait"
     assert desk.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
     desk.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
     assert len(desk.changes()) == 1
@@ -68,7 +70,7 @@ def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database
     desk.take(report("Echo", PLAIN, FLOOD, 0))
     desk.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
     assert desk.titles() == [(OTHER, "Gazette")]
-    assert desk.changes() == [{"before": PLAIN, "after": OTHER, "reason": "a preferred outlet has one"}]
+    assert desk.changes() == [{"before": PLAIN, "after": OTHER, "reason": "it is of a preferred outlet"}]
     desk.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
     assert len(desk.titles()) == 2
 
@@ -81,17 +83,17 @@ def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(da
         later = [
             row
             | {
-                "n": 1000 + number,
+                "inbox_no": 1000 + number,
                 "id": f"later{number}",
-                "root": f"later{number}",
+                "root_article": f"later{number}",
                 "outlet": f"Paper {number}",
                 "title": f"What the levee of Pennmouth means to me, part {number}",
-                "effective": NOON + dt.timedelta(minutes=number),
+                "effective_at": NOON + dt.timedelta(minutes=number),
             }
             for number in range(80)
         ]
         connection.execute(insert(article), later)
-        connection.execute(update(story).values(article_count=81, standing=None))
+        connection.execute(update(story).values(article_count=81, count_state=None))
     desk.restart()
     desk.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
     assert desk.titles() == [(PLAIN, "Gazette")]

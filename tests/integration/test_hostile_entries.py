@@ -21,7 +21,7 @@ from tests.articles import NOON, Clock, Desk
 from tests.feeds import feed_of
 from tests.hostile_feeds import rss
 
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 SEED = 20261120
 # Where the trouble is: controls, surrogates, markup's own signs, beyond the basic plane, combining, bidi.
 _RANGES = (
@@ -53,7 +53,7 @@ def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:
         outlet=None,
         zone=None,
         seen=NOON,
-        tuning=RULES,
+        tuning=TUNING,
     )
     assert feed.problem is None
     return feed.entries
@@ -106,7 +106,7 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
 
 
 def test_the_same_three_times_is_no_news_whatever_an_entry_lacks(database: Database) -> None:
-    """No guid, link, title or date (I16): known again by what is there; what says nothing is dropped."""
+    """Entries without guid, link, title or date are known by what they have; empty ones are dropped."""
     body = "The ferry came back into the harbour on Friday morning with all of its passengers on board."
     feed = rss(
         "<item><title>Only a title here</title></item>"
@@ -154,9 +154,9 @@ def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
     )
     desk.take(*read(rss(items).encode()))
     with database.read() as connection:
-        rows = connection.execute(select(article.c.title, article.c.published, article.c.effective)).all()
+        rows = connection.execute(select(article.c.title, article.c.published, article.c.effective_at)).all()
     assert {row.title: row.published is None for row in rows} == {
         "Ferry returns to harbour": True,
         "Parliament passes budget law": False,
     }
-    assert max(row.effective for row in rows) <= NOON + dt.timedelta(days=1)
+    assert max(row.effective_at for row in rows) <= NOON + dt.timedelta(days=1)

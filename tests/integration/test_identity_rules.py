@@ -13,7 +13,7 @@ from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.folder_names import folder_name, known_as
+from aggregator.store.intake.sources import folder_name, known_as
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
@@ -29,7 +29,7 @@ def desk(database: Database) -> Desk:
 
 def texts(desk: Desk) -> list[tuple[str, str | None]]:
     with desk.database.read() as connection:
-        rows = connection.execute(select(article.c.text, article.c.outlet).order_by(article.c.n))
+        rows = connection.execute(select(article.c.text, article.c.outlet).order_by(article.c.inbox_no))
         return [(row.text, row.outlet) for row in rows]
 
 
@@ -73,11 +73,11 @@ def test_the_site_itself_may_change_what_its_other_feed_gave(desk: Desk) -> None
 
 def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(desk: Desk) -> None:
     (accepted,) = desk.accept(linked("", "x"), wants_page=[True])
-    assert accepted.n is not None
+    assert accepted.entry_no is not None
     desk.take(own())
     with desk.database.write() as connection:
         page = f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>".encode()
-        pending_pages.store_page(connection, accepted.n, page=page, url=ADDRESS, charset="utf-8")
+        pending_pages.store_page(connection, accepted.entry_no, page=page, url=ADDRESS, charset="utf-8")
     assert [one.outcome for one in desk.place()] == ["unchanged"]
     assert desk.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
     assert len(texts(desk)) == 1
@@ -140,9 +140,11 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(desk: Desk)
     )
     with_page = record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None)
     (accepted,) = desk.accept(with_page, wants_page=[True])
-    assert accepted.n is not None
+    assert accepted.entry_no is not None
     with desk.database.write() as connection:
-        pending_pages.store_page(connection, accepted.n, page=page.encode(), url=ADDRESS, charset="utf-8")
+        pending_pages.store_page(
+            connection, accepted.entry_no, page=page.encode(), url=ADDRESS, charset="utf-8"
+        )
     desk.place()
     desk.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
     assert {outlet for _, outlet in texts(desk)} == {"gazette.example"}

@@ -33,7 +33,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
-from aggregator.store.tables import sighting as sightings
+from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.story_json import whole_story_json
@@ -41,7 +41,7 @@ from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
 from tests.feeds import feed_of
 from tests.loopback import LoopbackServer, Resource
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
 THINGS = (
     (
@@ -132,9 +132,9 @@ class Office:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.database, self.clock, BOOK)
+        self.desk = Desk(self.database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            self.database, self.client, InlineExecutor(), BOOK, self.clock, robots=False, pages="never"
+            self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
         )
 
     def source(self, path: str = "/feed", **more: Any) -> str:
@@ -198,7 +198,7 @@ def server() -> Iterator[LoopbackServer]:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     settings = ClientSettings(allow_private=("127.0.0.0/8",))
-    made = Client(settings, BOOK, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
+    made = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
     yield made
     made.close()
 
@@ -310,11 +310,9 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
         keys.append(office.count(identity_key))
     assert office.left() == before
     assert keys[-1] == keys[3], "keys that are not asked are not kept"
-    assert "from now on they are not asked" in caplog.text
+    assert "they are ignored from now on" in caplog.text
     with office.database.read() as connection:
-        assert unstable_keys.distrusted(connection) == {
-            source: "the GUIDs of its entries change by themselves"
-        }
+        assert unstable_keys.distrusted(connection) == {source: "the GUIDs of its entries are unstable"}
 
 
 def test_fifty_entries_with_fresh_guids_ten_times_are_fifty_rows(office: Office) -> None:
@@ -362,9 +360,7 @@ def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: 
     assert office.count(revision) == 2
 
 
-def test_a_new_system_is_told_in_the_log_and_links_follow(
-    office: Office, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_new_system_is_logged_and_links_follow(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
     paper, source = Paper(reports()), office.source()
     office.poll(paper, source)
@@ -385,13 +381,15 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
         for host, paper in papers.items():
             paper.url = at(start.format(host=host) + "{n}")
             everywhere.poll(paper, ids[host], f"/{host}")
-        while render_next(everywhere.database, 20, BOOK.section("stories", StoryTuning)):
+        while render_next(everywhere.database, 20, ALL_TUNING.section("stories", StoryTuning)):
             pass
-        assert [fault.what for fault in faults(everywhere.database, BOOK, now=dt.datetime.now(dt.UTC))] == []
+        assert [
+            fault.what for fault in faults(everywhere.database, ALL_TUNING, now=dt.datetime.now(dt.UTC))
+        ] == []
     moved = {paper.url(one) for paper in papers.values() for one in paper.reports}
     assert set(everywhere.column(article.c.url)) == moved
     reading = DatabaseStoryReader(everywhere.database)
-    (flood,) = everywhere.column(article.c.story, article.c.n)[-1:]
+    (flood,) = everywhere.column(article.c.story, article.c.inbox_no)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)
     told = json.loads(whole_story_json(whole, reading.merged(flood)))
@@ -529,7 +527,7 @@ def test_episodes_with_one_description_stay_apart(office: Office) -> None:
     assert len(set(office.column(entry.c.article))) == 12
 
 
-def test_entries_that_share_one_address_are_told_by_their_guids(
+def test_entries_that_share_one_address_are_identified_by_their_guids(
     everywhere: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
@@ -588,7 +586,7 @@ def test_a_guid_that_is_used_again_for_other_news_is_another_article(everywhere:
         everywhere.poll(paper, source)
     paper.reports = former
     assert everywhere.poll(paper, source).accepted == (), "that is an article already"
-    assert everywhere.column(article.c.title, article.c.n) == [
+    assert everywhere.column(article.c.title, article.c.inbox_no) == [
         "Levee breaks at Pennmouth",
         "Dock workers strike in Sennick",
     ]
@@ -602,7 +600,7 @@ def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None
     paper = Paper(reports())
     office.poll(paper, office.source(outlet="Gazette"))
     with office.database.read() as connection:
-        before = connection.execute(select(article).order_by(article.c.n)).all()
+        before = connection.execute(select(article).order_by(article.c.inbox_no)).all()
     lie = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
     rival = Paper(lie, guid=paper.guid, url=paper.url, more="<source url='x'>Gazette</source>")
     source = office.source("/rival", host="rival.test", outlet=outlet)
@@ -610,7 +608,7 @@ def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None
         rival.body = body
         office.poll(rival, source, "/rival")
     with office.database.read() as connection:
-        after = connection.execute(select(article).order_by(article.c.n)).all()
+        after = connection.execute(select(article).order_by(article.c.inbox_no)).all()
     assert after[: len(before)] == before
 
 
@@ -618,13 +616,13 @@ def test_a_rival_that_repeats_entries_without_keys_cannot_change_them_later(offi
     """Both have neither GUID nor address, and the rival says that it is the Gazette."""
     paper = Paper(reports(), guid=lambda one: None, url=lambda one: None)
     office.poll(paper, office.source(outlet="Gazette"))
-    before = office.column(article.c.text, article.c.n)
+    before = office.column(article.c.text, article.c.inbox_no)
     rival = replace(paper, more="<source url='x'>Gazette</source>")
     source = office.source("/rival", host="rival.test")
     office.poll(rival, source, "/rival")
     rival.reports = [replace(one, text=f"{one.text} A lie.") for one in rival.reports]
     office.poll(rival, source, "/rival")
-    assert office.column(article.c.text, article.c.n)[:6] == before
+    assert office.column(article.c.text, article.c.inbox_no)[:6] == before
 
 
 def test_an_address_that_unwraps_to_another_site_is_no_claim(office: Office) -> None:
@@ -662,7 +660,10 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     office.polling.fetch_page(due_pages)
     office.desk.place()
     assert office.count(article) == 2
-    assert office.column(article.c.title, article.c.n) == ["Levee breaks at Pennmouth", "Strike in Sennick"]
+    assert office.column(article.c.title, article.c.inbox_no) == [
+        "Levee breaks at Pennmouth",
+        "Strike in Sennick",
+    ]
 
 
 # --- words that change -------------------------------------------------------------------------------------
@@ -680,7 +681,7 @@ def test_going_back_to_former_words_is_followed_but_not_for_ever(everywhere: Off
             now = "Five" if turn % 2 else "Four"
             assert now in everywhere.column(article.c.text)[0]
     assert outcomes[:4] == [0, 1, 1, 1]
-    assert sum(outcomes) == 1 + 2 * BOOK.values("identity")["reverts"], "two servers that disagree"
+    assert sum(outcomes) == 1 + 2 * ALL_TUNING.values("identity")["reverts"], "two servers that disagree"
     assert everywhere.count(article) == 1
 
 
@@ -700,12 +701,12 @@ def rewritten(office: Office, count: int) -> None:
     ]
     paper, source = Paper(told), office.source()
     office.poll(paper, source)
-    ids = office.column(article.c.story, article.c.n)
+    ids = office.column(article.c.story, article.c.inbox_no)
     items = [one[0] for one in office.output()]
     paper.reports = [replace(one, text=one.text.replace("Decision", "Final decision")) for one in told]
     polled = office.poll(paper, source)
     assert polled.revised == count
-    assert office.column(article.c.story, article.c.n) == ids
+    assert office.column(article.c.story, article.c.inbox_no) == ids
     assert office.count(revision) == count
     assert sorted(one[0] for one in office.output()) == sorted(items)
 
@@ -800,7 +801,7 @@ def test_what_was_known_before_there_were_marks_is_known_when_its_keys_change(ev
     everywhere.poll(paper, source)
     before = everywhere.left()
     with everywhere.database.write() as connection:
-        none = {"title_hash": None, "title_key": None, "text_key": None, "declared": None}
+        none = {"title_hash": None, "title_key": None, "text_key": None, "declared_at": None}
         connection.execute(sightings.update().values(**none))
     assert everywhere.poll(paper, source).accepted == ()  # as they were: their looks get marks
     paper = replace(paper, **STRESSES["a new system"](paper))

@@ -6,7 +6,12 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
+from aggregator.pipeline.placement.boilerplate import PrepareOptions
+from aggregator.pipeline.prepare import PrepareDispatcher
+from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.tables import entry
@@ -23,7 +28,7 @@ def test_the_same_entry_again_is_known_and_leaves_no_row(desk: Desk) -> None:
     first, second = desk.accept(flood), desk.accept(flood)
     assert [one.outcome for one in first + second] == ["new", "known"]
     assert first[0].article == second[0].article
-    assert second[0].n is None
+    assert second[0].entry_no is None
     with desk.database.read() as connection:
         assert inbox.waiting_count(connection) == 1
 
@@ -71,7 +76,7 @@ def test_a_foreign_feed_cannot_claim_or_change_another_sites_article(desk: Desk)
     assert [first[0].outcome, second[0].outcome] == ["new", "new"]
     assert first[0].article != second[0].article
     later = record("rival", "y", "Levee was never there", STRIKE, url=address, authority="foreign")
-    assert desk.accept(later)[0] == msgspec.structs.replace(second[0], outcome="known", n=None)
+    assert desk.accept(later)[0] == msgspec.structs.replace(second[0], outcome="known", entry_no=None)
 
 
 def test_entries_without_guid_and_address_are_known_by_their_words(desk: Desk) -> None:
@@ -81,18 +86,36 @@ def test_entries_without_guid_and_address_are_known_by_their_words(desk: Desk) -
     assert [one.outcome for one in desk.accept(plain, spaced, elsewhere)] == ["new", "known", "new"]
 
 
+def test_a_stop_while_texts_are_prepared_blames_no_text(
+    desk: Desk, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
+    with database.read() as connection:
+        waiting = inbox.ready(connection, 10)
+    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    options = PrepareOptions()
+    dispatcher = PrepareDispatcher(executor, effective_tuning(), lambda entries: [options for _ in entries])
+    jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
+    executor.close()
+    for part, job in jobs:
+        assert dispatcher.answered(part, job, lambda: True) == ()
+    assert not caplog.records
+
+
 def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
     waits = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
     ready = record("feed", "2", "Strike", STRIKE, url="https://gazette.example/2", authority="own")
     accepted = desk.accept(waits, ready, wants_page=[True, False])
-    assert accepted[0].n is not None
+    assert accepted[0].entry_no is not None
     with desk.database.read() as connection:
         assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
-        assert [one.n for one in pending_pages.due_pages(connection, desk.clock(), 10)] == [accepted[0].n]
+        assert [one.entry_no for one in pending_pages.due_pages(connection, desk.clock(), 10)] == [
+            accepted[0].entry_no
+        ]
     with desk.database.write() as connection:
         page = f"<html><p>{FLOOD}</p></html>".encode()
         pending_pages.store_page(
-            connection, accepted[0].n, page=page, url="https://gazette.example/1", charset="utf-8"
+            connection, accepted[0].entry_no, page=page, url="https://gazette.example/1", charset="utf-8"
         )
     with desk.database.read() as connection:
         waiting = inbox.ready(connection, 10)
@@ -103,13 +126,13 @@ def test_numbers_are_given_when_all_of_an_article_is_stored(desk: Desk) -> None:
 def test_a_page_that_does_not_come_is_asked_for_again_later(desk: Desk) -> None:
     due_pages = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
     (accepted,) = desk.accept(due_pages, wants_page=[True])
-    assert accepted.n is not None
+    assert accepted.entry_no is not None
     later = NOON + dt.timedelta(hours=1)
     with desk.database.write() as connection:
-        pending_pages.later(connection, accepted.n, later)
+        pending_pages.later(connection, accepted.entry_no, later)
     with desk.database.read() as connection:
         assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
-        assert [one.tries for one in pending_pages.due_pages(connection, later, 10)] == [1]
+        assert [one.attempts for one in pending_pages.due_pages(connection, later, 10)] == [1]
 
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(desk: Desk) -> None:
@@ -124,19 +147,19 @@ def test_nothing_half_done_is_left_by_a_transaction_that_fails(desk: Desk) -> No
         accept_and_fail()
     with desk.database.read() as connection:
         assert connection.execute(select(entry)).all() == []
-    assert [one.n for one in desk.accept(flood, strike)] == [1, 2]
+    assert [one.entry_no for one in desk.accept(flood, strike)] == [1, 2]
 
 
 def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(desk: Desk) -> None:
-    from aggregator.store.tables import refusal
+    from aggregator.store.tables import rejected_input
 
     with desk.database.write() as connection:
         for reason in ("the file is empty", "the file is still empty"):
             rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
     with desk.database.read() as connection:
-        rows = connection.execute(select(refusal.c.reason)).scalars().all()
+        rows = connection.execute(select(rejected_input.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     with desk.database.write() as connection:
         rejected.clear(connection, source="ingest", items=["x.txt"])
     with desk.database.read() as connection:
-        assert connection.execute(select(refusal)).all() == []
+        assert connection.execute(select(rejected_input)).all() == []

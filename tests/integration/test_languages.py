@@ -41,7 +41,7 @@ def event(article: str) -> str:
     return article.rpartition("-")[0]
 
 
-def test_no_story_is_told_in_two_languages(grouped):
+def test_no_merged_text_has_two_languages(grouped):
     languages = defaultdict(set)
     for one in grouped[1]:
         languages[one.story].add(language(one.id))

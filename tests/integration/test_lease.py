@@ -21,15 +21,15 @@ from aggregator.store.engine.process_lock import ADVISORY_KEY, SessionLock
 from aggregator.store.engine.timeouts import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease, open_writer_lease, writer_status
 from aggregator.store.intake import inbox
-from aggregator.store.tables import article, counter, writer
+from aggregator.store.tables import article, counter, writer_lease
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.fresh import with_tables
 from tests.own_postgres import OwnPostgres
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = effective_tuning({"sharing": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
-RULES = effective_tuning().section("sharing", LeaseTuning)
+QUICK = effective_tuning({"leases": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
+TUNING = effective_tuning().section("leases", LeaseTuning)
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
@@ -126,15 +126,15 @@ def test_the_lock_without_an_epoch_keeps_writers_out_and_is_never_taken_away(
 ) -> None:
     with database.write() as connection:  # of a writer that is long gone
         long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        values = {"epoch": 7, "holder": "somebody", "since": long_ago, "renewed_at": long_ago}
-        connection.execute(writer.insert().values(**values))
+        values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago, "renewed_at": long_ago}
+        connection.execute(writer_lease.insert().values(**values))
     migrating, waiting = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
     assert migrating.acquire()
     assert not waiting.become_writer()
     migrating.release()
     taken_over(waiting)  # the server notices the end of a session a little later
     with other.read() as connection:
-        assert connection.execute(select(writer.c.epoch)).scalars().all() == [8]
+        assert connection.execute(select(writer_lease.c.epoch)).scalars().all() == [8]
     waiting.release()
 
 
@@ -162,7 +162,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
 
 def titles(database: Database) -> list[str]:
     with database.read() as connection:
-        return list(connection.execute(select(article.c.title).order_by(article.c.n)).scalars())
+        return list(connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars())
 
 
 def lose(lock: WriterLease, database: Database) -> None:
@@ -300,7 +300,7 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
     process.signal(signal.SIGKILL)
     started = time.monotonic()
     taken_over(lock)
-    assert time.monotonic() - started < RULES.lease_seconds
+    assert time.monotonic() - started < TUNING.lease_seconds
     lock.release()
 
 
@@ -338,7 +338,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
         assert lock.become_writer()
         own_postgres.suspend()
         try:
-            time.sleep(2 * QUICK.section("sharing", LeaseTuning).renew_seconds)  # it waits for an answer
+            time.sleep(2 * QUICK.section("leases", LeaseTuning).renew_seconds)  # it waits for an answer
             lock.release()
         finally:
             own_postgres.resume()
@@ -349,7 +349,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
     lock = open_writer_lease(shared, QUICK)
     assert lock.become_writer()
-    time.sleep(3 * QUICK.section("sharing", LeaseTuning).renew_seconds)
+    time.sleep(3 * QUICK.section("leases", LeaseTuning).renew_seconds)
     assert lock.is_held
     lose(lock, shared)
     wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
@@ -370,13 +370,13 @@ def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) 
     with dead.connect() as session:
         assert session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}).scalar_one()
         assert not lock.become_writer(), "it may live"
-        time.sleep(1.1 * QUICK.section("sharing", LeaseTuning).lease_seconds)
+        time.sleep(1.1 * QUICK.section("leases", LeaseTuning).lease_seconds)
         assert lock.become_writer()
         lock.release()
         session.invalidate()
 
 
-def test_a_standby_that_finds_no_free_connection_is_told_so_and_tries_again(
+def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
     own_postgres: OwnPostgres,
 ) -> None:
     tuning = msgspec.structs.replace(effective_tuning().section("database", DatabaseTuning), read_seconds=0.2)
@@ -388,7 +388,7 @@ def test_a_standby_that_finds_no_free_connection_is_told_so_and_tries_again(
                 taken.enter_context(busy.read())
 
         for attempt in (take_all, lock.acquire):
-            with pytest.raises(DatabaseBusyError, match="too much at once"):
+            with pytest.raises(DatabaseBusyError, match="are in use"):
                 attempt()
         taken.close()
         assert lock.acquire()

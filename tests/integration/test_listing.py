@@ -13,7 +13,7 @@ from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
+from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.rejected import note as note_refusal
 from aggregator.store.intake.sources import (
     Source,
@@ -24,12 +24,12 @@ from aggregator.store.intake.sources import (
     source_id,
     sources_named,
 )
-from aggregator.store.read.verdict_stats import problem_texts
+from aggregator.store.read.statistics import problem_texts
 from tests.articles import NOON, Clock, Desk
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
 FEED = (
     "<rss version='2.0'><channel><title>Harbour Post</title>"
@@ -51,10 +51,10 @@ class Newsroom:
 
     def __init__(self, database: Database, server: LoopbackServer) -> None:
         self.database, self.server, self.clock = database, server, Clock()
-        self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
-        self.desk = Desk(database, self.clock, BOOK)
+        self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
+        self.desk = Desk(database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            database, self.client, InlineExecutor(), BOOK, self.clock, robots=False, pages="never"
+            database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
         )
 
     def has(self, *paths: str) -> None:
@@ -74,7 +74,7 @@ class Newsroom:
 
     def list(self) -> dict[str, ListedSource]:
         with self.database.read() as connection:
-            return {one.name: one for one in listed(connection, self.clock(), BOOK)}
+            return {one.name: one for one in listed(connection, self.clock(), ALL_TUNING)}
 
 
 @pytest.fixture
@@ -133,12 +133,12 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(quick_room: Newsro
     assert quick_room.list()["gone"].next_due == NOON
 
 
-def test_a_host_that_asked_us_to_wait_is_told_by_its_time(quick_room: Newsroom) -> None:
+def test_a_host_that_asked_us_to_wait_is_listed_with_its_time(quick_room: Newsroom) -> None:
     quick_room.has("ok")
     until = quick_room.clock() + dt.timedelta(hours=3)
     with quick_room.database.write() as connection:
         save_host_backoffs(
-            connection, [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", held_until=until)]
+            connection, [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", backoff_until=until)]
         )
     assert quick_room.list()["ok"].next_due == until
 

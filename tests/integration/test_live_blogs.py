@@ -20,7 +20,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import article, entry, entry_link, live_blog
+from aggregator.store.tables import article, entry, live_blog, live_blog_link
 from aggregator.store.tables import story as stories
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.fresh import with_tables
@@ -28,7 +28,7 @@ from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is
 from tests.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.loopback import LoopbackServer, Resource, Response
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 TUESDAY = dt.datetime(2026, 2, 4, tzinfo=dt.UTC)
 
 FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the lower town is flooded.
@@ -57,7 +57,7 @@ def flood_report() -> Entry:
 
 
 def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database) -> None:
-    """It is counted where there is nothing else, weighs nothing beside a report, and its address lives on."""
+    """It is counted where there is nothing else, counts nothing beside a report, and its address lives on."""
     desk = Desk(database, Clock())
     (live,) = desk.take(flood_live(published=NOON))
     reading = DatabaseStoryReader(database)
@@ -76,10 +76,11 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database)
     assert not isinstance(together, StoryRedirect)
     assert (together.article_count, together.report_count) == (3, 2)
     with database.read() as connection:
-        weighs = {
-            row.role: row.weighs for row in connection.execute(select(article.c.role, article.c.weighs))
+        counts_in_centroid = {
+            row.role: row.counts_in_centroid
+            for row in connection.execute(select(article.c.role, article.c.counts_in_centroid))
         }
-    assert weighs == {"container": False, "report": True}
+    assert counts_in_centroid == {"container": False, "report": True}
     assert what_is_wrong(database) == []
 
 
@@ -101,9 +102,9 @@ class Office:
         self.clock = Clock()
         self.server = server
         self.database = database
-        self.desk = Desk(database, self.clock, BOOK)
+        self.desk = Desk(database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            database, client, InlineExecutor(), BOOK, self.clock, robots=False, pages="auto"
+            database, client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="auto"
         )
         address = server.url("/feed")
         source = Source(
@@ -162,7 +163,7 @@ class Office:
 
 @pytest.fixture
 def office(database: Database) -> Iterator[Office]:
-    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     with LoopbackServer() as server:
         yield Office(database, server, client)
     client.close()
@@ -272,8 +273,8 @@ def test_a_search_finds_the_entry_with_its_time(database: Database) -> None:
 
 def _links(database: Database) -> dict[tuple[str, int], str]:
     """(headline of the live blog, position of the entry) to story."""
-    statement = select(article.c.title, entry_link.c.position, entry_link.c.story).join(
-        article, article.c.n == entry_link.c.article
+    statement = select(article.c.title, live_blog_link.c.position, live_blog_link.c.story).join(
+        article, article.c.inbox_no == live_blog_link.c.article
     )
     with database.read() as connection:
         return {(row.title, row.position): row.story for row in connection.execute(statement)}
@@ -347,7 +348,7 @@ def linked(database: Database) -> Desk:
 def test_a_link_changes_no_count_and_is_shown(database: Database) -> None:
     desk = Desk(database, Clock(TUESDAY))
     desk.take(*reports())
-    columns = ("id", "article_count", "report_count", "updated", "sums")
+    columns = ("id", "article_count", "report_count", "bumped_at", "centroid")
     before = {row[0]: row for row in _columns(database, stories, columns)}
     desk.take(*live_blogs())
     told = set(_links(database).values())
@@ -429,27 +430,27 @@ def test_links_are_made_again_at_the_same_numbers_after_a_restart(sqlite: Databa
         desk.take(one)
         desk.restart()
     with sqlite.read() as connection:
-        rounds = connection.execute(select(live_blog.c.round, live_blog.c.due_no)).all()
+        rounds = connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).all()
     assert [tuple(row) for row in rounds] == [(1, 192)] * 3
     assert len(_links(sqlite)) == 9
 
 
 def test_linking_ends(sqlite: Database) -> None:
-    all_tuning = effective_tuning({"links": {"again_after": 2, "again_factor": 2, "again_rounds": 3}})
+    all_tuning = effective_tuning({"links": {"relink_after": 2, "relink_factor": 2, "relink_rounds": 3}})
     desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
     desk.take(live_blogs()[0])
     rounds = []
     for one in fillers(40):
         desk.take(one)
         with sqlite.read() as connection:
-            rounds.append(tuple(connection.execute(select(live_blog.c.round, live_blog.c.due_no)).one()))
+            rounds.append(tuple(connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).one()))
     assert rounds[-1] == (3, None)
     assert rounds.index((3, None)) < 30
 
 
 def test_many_live_blogs_are_not_linked_again_before_one_article(database: Database) -> None:
     """The others wait in their rows: a restart in between links no more of them."""
-    all_tuning = effective_tuning({"links": {"again_after": 4, "again_at_once": 2}})
+    all_tuning = effective_tuning({"links": {"relink_after": 4, "relink_at_once": 2}})
     desk = Desk(database, Clock(TUESDAY), all_tuning)
     blog = live_blogs()[0]
     copies = [
@@ -467,7 +468,7 @@ def test_many_live_blogs_are_not_linked_again_before_one_article(database: Datab
 
 
 def test_only_so_many_entries_are_linked_and_short_ones_are_not(sqlite: Database) -> None:
-    all_tuning = effective_tuning({"links": {"entries": 5, "least_words": 20}})
+    all_tuning = effective_tuning({"links": {"entries": 5, "min_words": 20}})
     desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
     desk.take(*reports())
     desk.take(live_blogs()[0])

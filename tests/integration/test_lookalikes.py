@@ -23,9 +23,9 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
 
 CASES = Path(__file__).parent.parent / "data" / "lookalikes.jsonl"
-RULES = effective_tuning()
-VETOES = RULES.section("vetoes", VetoTuning)
-MODEL = shipped_model(RULES)
+ALL_TUNING = effective_tuning()
+VETOES = ALL_TUNING.section("vetoes", VetoTuning)
+MODEL = shipped_model(ALL_TUNING)
 
 
 class Outcome(NamedTuple):
@@ -65,7 +65,7 @@ class Desk:
         def against(candidate: Candidate) -> tuple[Reason, ...]:
             return objections(telling, self._tellings[candidate.number], VETOES)
 
-        decision = decide(article, self._index.candidates(article), self._scorer, objections=against)
+        decision = decide(article, self._index.candidates(article), self._scorer, against)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
         total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member(MODEL), MODEL)

@@ -16,8 +16,8 @@ from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.host_backoff import active_host_backoffs, backing_off_hosts
-from aggregator.store.intake.source_health import health_of, health_rules
+from aggregator.store.intake.hosts import active_host_backoffs, backing_off_hosts
+from aggregator.store.intake.source_health import health_of, health_tuning
 from aggregator.store.intake.sources import (
     Source,
     add,
@@ -37,7 +37,7 @@ from tests.articles import FLOOD, NOON, STRIKE, Desk, record
 from tests.loopback import Request, Resource, Response, redirect
 from tests.world import World
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
 HOUR = 3600.0
 OLD, NEW = "http://old.example/feed", "http://new.example/feed"
 
@@ -54,9 +54,9 @@ class Week:
     def __init__(self, database: Database, world: World) -> None:
         self.database = database
         self.world = world
-        self.client = world.client(BOOK)
+        self.client = world.client(ALL_TUNING)
         self.polling = Poller(
-            database, self.client, InlineExecutor(), BOOK, world.time, robots=False, pages="never"
+            database, self.client, InlineExecutor(), ALL_TUNING, world.time, robots=False, pages="never"
         )
         self.polls: list[tuple[dt.datetime, str, PollResult]] = []
 
@@ -151,10 +151,10 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week,
     world.sites["old.example"] = {"/feed": redirect(NEW, 301)}
     moved_at = world.time()
     week.live(47)
-    assert (week.source(id_).asked_at, week.source(id_).moved_to) == (OLD, NEW)
+    assert (week.source(id_).polled_url, week.source(id_).moved_to) == (OLD, NEW)
     week.live(10)
     moved = week.source(id_)
-    assert (moved.id, moved.address, moved.asked_at, moved.host) == (id_, OLD, NEW, "new.example")
+    assert (moved.id, moved.address, moved.polled_url, moved.host) == (id_, OLD, NEW, "new.example")
     assert world.time() - moved_at < dt.timedelta(days=5)
     before = len(world.paths("old.example"))
     week.live(24)
@@ -175,7 +175,7 @@ def test_a_moved_feed_brings_its_news(week: Week, world: World) -> None:
     week.live(72)
     feed.body = TWO
     week.live(12)
-    desk = Desk(week.database, world.time, BOOK)
+    desk = Desk(week.database, world.time, ALL_TUNING)
     desk.place()
     with week.database.read() as connection:
         sources = connection.execute(select(article.c.source)).scalars().all()
@@ -203,7 +203,7 @@ def test_what_is_no_move_is_never_believed(week: Week, world: World, old: Any, n
     week.live(2)
     world.sites["old.example"] = old
     week.live(24 * 4)
-    assert week.source(id_).asked_at == OLD
+    assert week.source(id_).polled_url == OLD
     assert {"/feed"} == set(world.paths("old.example"))
 
 
@@ -220,7 +220,7 @@ def test_a_parked_domain_cannot_prove_itself_by_a_304(week: Week, world: World) 
     week.live(2)
     world.sites["old.example"] = hijacked(301)
     week.live(24 * 7)
-    assert (week.source(id_).asked_at, week.source(id_).moved_proven) == (OLD, False)
+    assert (week.source(id_).polled_url, week.source(id_).move_confirmed) == (OLD, False)
 
 
 def test_a_redirect_that_comes_and_goes_starts_anew(week: Week, world: World) -> None:
@@ -232,7 +232,7 @@ def test_a_redirect_that_comes_and_goes_starts_anew(week: Week, world: World) ->
         week.live(36)
         world.sites["old.example"] = {"/feed": Resource(TWO)}
         week.live(8)
-        assert (week.source(id_).moved_to, week.source(id_).asked_at) == (None, OLD)
+        assert (week.source(id_).moved_to, week.source(id_).polled_url) == (None, OLD)
 
 
 def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: World) -> None:
@@ -245,7 +245,7 @@ def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: 
     week.live(72)
     gave_way = week.source(first)
     assert (gave_way.health, gave_way.merged_into, gave_way.entries_new) == ("merged", second, 2)
-    health = health_of(gave_way, world.time(), health_rules(BOOK))
+    health = health_of(gave_way, world.time(), health_tuning(ALL_TUNING))
     assert (health.state, health.cause) == ("merged", "moved")
     asked = len(world.paths("old.example"))
     week.live(24)
@@ -290,7 +290,7 @@ def test_a_paused_source_takes_nobody_over(week: Week, world: World) -> None:
         set_paused(connection, second, True)
     world.sites["old.example"] = hijacked(301)
     week.live(24 * 5)
-    assert (week.source(first).health, week.source(first).asked_at) == ("ok", OLD)
+    assert (week.source(first).health, week.source(first).polled_url) == ("ok", OLD)
 
 
 def test_an_adopted_address_that_fails_for_days_is_given_up_for_the_typed_one(
@@ -301,10 +301,10 @@ def test_an_adopted_address_that_fails_for_days_is_given_up_for_the_typed_one(
     week.live(2)
     world.sites["old.example"] = hijacked(301)
     week.live(72)
-    assert week.source(id_).asked_at == NEW
+    assert week.source(id_).polled_url == NEW
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {}}
     week.live(24 * 6)
-    assert (week.source(id_).asked_at, week.source(id_).health) == (OLD, "ok")
+    assert (week.source(id_).polled_url, week.source(id_).health) == (OLD, "ok")
 
 
 def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: World) -> None:
@@ -319,13 +319,13 @@ def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: W
     for _ in range(2):
         with week.database.write() as connection:
             sync_config(connection, [feed_of(OLD, origin="config")])
-        assert week.source(id_).asked_at == NEW, "a restart does not forget where it moved"
+        assert week.source(id_).polled_url == NEW, "a restart does not forget where it moved"
     for _ in range(2):
         with week.database.write() as connection:
             sync_config(connection, [feed_of(NEW, origin="config")])
         with week.database.read() as connection:
             (only,) = all_sources(connection)
-        assert (only.id, only.address, only.adopted, only.paused) == (id_, NEW, None, False)
+        assert (only.id, only.address, only.redirected_url, only.paused) == (id_, NEW, None, False)
         assert only.health == "ok"
     week.live(24)
     assert week.entries() == 2
@@ -356,7 +356,7 @@ def test_a_feed_that_is_gone_is_asked_three_times_over_a_day_and_then_no_more(
     assert len(world.asked) - asked == 3
     gone = week.source(id_)
     assert gone.health == "gone"
-    assert "asked any more" in health_of(gone, world.time(), health_rules(BOOK)).words
+    assert "no longer polled" in health_of(gone, world.time(), health_tuning(ALL_TUNING)).words
     with week.database.write() as connection:
         revive(connection, id_, world.time())
     world.sites["old.example"] = {"/feed": Resource(TWO)}
@@ -468,10 +468,10 @@ def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(week: Week, world
 
 def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World) -> None:
     world.sites["old.example"] = {"/robots.txt": Response(503), "/1": "a page"}
-    desk = Desk(week.database, world.time, BOOK)
+    desk = Desk(week.database, world.time, ALL_TUNING)
     desk.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
     polling = Poller(
-        week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
+        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=True, pages="always"
     )
 
     def due_pages() -> list[pending_pages.PendingPage]:
@@ -484,7 +484,7 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     world.sites["old.example"] = {"/robots.txt": Response(404), "/1": "a page"}
     world.time.run(700)
     polling = Poller(
-        week.database, week.client, InlineExecutor(), BOOK, world.time, robots=True, pages="always"
+        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=True, pages="always"
     )
     assert polling.fetch_page(due_pages()[0])
     assert world.paths("old.example") == ["/robots.txt", "/robots.txt", "/1"]
@@ -494,15 +494,15 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     world.sites["big.example"] = {"/feed": Response(429, {"Retry-After": "3600"}), "/1": "a page"}
     week.add("http://big.example/feed")
     week.live(0.01)
-    desk = Desk(week.database, world.time, BOOK)
+    desk = Desk(week.database, world.time, ALL_TUNING)
     desk.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
     polling = Poller(
-        week.database, week.client, InlineExecutor(), BOOK, world.time, robots=False, pages="always"
+        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=False, pages="always"
     )
     for _ in range(4):
         with week.database.read() as connection:
             due_pages = pending_pages.due_pages(connection, world.time() + dt.timedelta(days=1), 10)
-        assert [one.tries for one in due_pages] == [0]
+        assert [one.attempts for one in due_pages] == [0]
         assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"
 
@@ -594,7 +594,7 @@ def test_a_feed_that_asks_for_more_time_gets_it_within_bounds(
     assert hours <= wait <= hours * 1.1 + 0.01
 
 
-def test_an_archive_that_comes_by_is_told_and_does_not_count_as_a_busy_day(week: Week, world: World) -> None:
+def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(week: Week, world: World) -> None:
     def dated(number: int, days: float) -> str:
         when = NOON - dt.timedelta(days=days)
         words = " ".join(f"word{number}x{n}" for n in range(40))
@@ -608,12 +608,12 @@ def test_an_archive_that_comes_by_is_told_and_does_not_count_as_a_busy_day(week:
     world.sites = {"old.example": {"/feed": feed}}
     id_ = week.add(OLD)
     week.live(0.1)
-    rate = health_of(week.source(id_), world.time(), health_rules(BOOK)).per_day
+    rate = health_of(week.source(id_), world.time(), health_tuning(ALL_TUNING)).per_day
     assert rate == pytest.approx(5 / 4, abs=0.1)
     old = [dated(100 + n, 100 + n) for n in range(40)]
     feed.body = f"<rss version='2.0'><channel>{''.join(old + daily)}</channel></rss>"
     week.live(6)
-    health = health_of(week.source(id_), world.time(), health_rules(BOOK))
+    health = health_of(week.source(id_), world.time(), health_tuning(ALL_TUNING))
     assert (health.state, health.words[:30]) == ("flood", "40 old entries came at once on")
     assert health.per_day is not None
     assert health.per_day < 2

@@ -1,6 +1,5 @@
 """Migrations: up, again, down, killed at any statement; a database of a newer program is left alone."""
 
-import datetime as dt
 import os
 import random
 import signal
@@ -8,18 +7,16 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, func, inspect, select, text
+from sqlalchemy import event, inspect, select, text
 
-from aggregator.admin.export import exported
-from aggregator.model.core import Evidence
+from aggregator.admin.export import exported, import_into
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -28,10 +25,8 @@ from aggregator.model.errors import (
     DatabaseTooNewError,
     NotWritableError,
 )
-from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import (
     check,
@@ -42,13 +37,30 @@ from aggregator.store.migrate import (
     upgrade,
 )
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, counter, metadata, story
-from aggregator.stories.tuning import shipped_tuning
-from tests.articles import NOON, STRIKE, Clock, Desk, record
-from tests.first_release import FIRST, Rows, first_rows, migrate_to, of_first_release, rows_now
-from tests.fresh import shape
-from tests.homes import what_is_wrong
+from aggregator.store.tables import counter, metadata, story
+from aggregator.store.upgrade_0018 import COUNTERS, TABLES
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+from tests.conftest import Postgres
+from tests.fresh import shape, with_tables
+from tests.homes import placing_of, what_is_wrong
+from tests.revision_0018 import export_of_revision_0018, of_revision_0018, rows_of_all_tables
+from tests.rich import ALL_TUNING, desk_at, later_entries
+
+
+def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
+    return not (kind == "table" and (name or "").startswith("article_search"))
+
+
+_COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
+NEW_IN_0020 = {"stream_period", "outlet_history"}
+ADDED_IN_0020 = {"article": 1}  # columns, at the end
+
+
+def _as_before(tables: dict[str, list[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:
+    """The rows of a table without the columns of revision 0020."""
+    added = ADDED_IN_0020.get(name, 0)
+    return [row[: len(row) - added] for row in tables[name]]
+
 
 REVISIONS = sorted(one.revision for one in ScriptDirectory(str(migrations_folder())).walk_revisions())
 
@@ -91,24 +103,13 @@ def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:
-    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
-        return not (kind == "table" and (name or "").startswith("article_search"))
-
     with database.read() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"include_object": ours, "compare_type": True, "compare_server_default": False}
-        )
+        context = MigrationContext.configure(connection, opts=_COMPARED)
         assert compare_metadata(context, metadata) == []
 
 
 def test_down_again_nothing_is_left(database: Database) -> None:
-    from alembic import command
-
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(migrations_folder()))
-    with database.write() as connection:
-        settings.attributes["connection"] = connection
-        command.downgrade(settings, "base")
+    _downgrade(database, "base")
     with database.read() as connection:
         assert [name for name in inspect(connection).get_table_names() if name != "alembic_version"] == []
         assert inspect(connection).get_view_names() == []
@@ -133,6 +134,37 @@ def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
         upgrade(empty)
     with empty.read() as connection:
         assert inspect(connection).get_table_names() == ["article"]
+
+
+@pytest.mark.parametrize("name", ["webhook", "article_search", "v_now"])
+def test_a_view_with_a_name_of_ours_is_named(empty: Database, name: str) -> None:
+    if empty.is_sqlite:
+        pytest.skip("a file is not shared with another program")
+    with empty.write() as connection:
+        connection.execute(text(f"CREATE VIEW {name} AS SELECT 1 AS one"))
+    with pytest.raises(ConfigError, match=rf"another program \({name}\)"):
+        upgrade(empty)
+
+
+@pytest.mark.parametrize("path", ["news", "news,public"])
+def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Postgres, path: str) -> None:
+    address = postgres.make()
+    server = Database(address)
+    with server.write() as connection:
+        connection.execute(text("CREATE SCHEMA news"))
+        connection.execute(text("CREATE TABLE public.visitors (id integer)"))
+        if path == "news":  # what the path does not name is not in the way
+            connection.execute(text("CREATE TABLE public.story (id integer)"))
+    database = Database(f"{address}?options=-csearch_path%3D{path}")
+    assert upgrade(database) == (None, newest_revision())
+    assert upgrade(database) == (newest_revision(), newest_revision())
+    check(database)
+    with server.read() as connection:
+        schema = inspect(connection)
+        assert set(metadata.tables) < set(schema.get_table_names("news"))
+        assert not set(metadata.tables) & (set(schema.get_table_names("public")) - {"story"})
+    database.close()
+    server.close()
 
 
 def test_a_database_that_lost_its_revision_is_called_damaged(database: Database) -> None:
@@ -165,66 +197,182 @@ def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotWritableError, match="cannot be made") as caught:
+    with pytest.raises(NotWritableError, match="cannot be created") as caught:
         upgrade(Database(f"sqlite:///{tmp_path / 'file' / 'news.db'}"))
     assert caught.value.exit_code == 5
 
 
-# --- the first release's database, with rows in all tables --------------------------------------------------
+# --- the database of revision 0018, with rows in all tables ------------------------------------------------
 
 
 @pytest.fixture
 def old(empty: Database) -> Iterator[Database]:
-    """As the first release left it."""
-    yield of_first_release(empty)
+    """As the program before version 0.1 left it."""
+    yield of_revision_0018(empty)
     empty.close()
 
 
-# What a feed said of itself is asked anew (0009), the full-text index begins anew (0012).
-_FORGOTTEN_ON_THE_WAY = {"source": {"etag", "last_modified", "body_hash"}, "counter": {"searchable"}}
-
-
-def _kept(rows: Rows) -> Rows:
-    """The rows without what a way up, or up and down again, may change."""
-    names = {row["name"] for row in first_rows()["counter"]} - _FORGOTTEN_ON_THE_WAY["counter"]
-    kept = {
-        table: [
-            {key: value for key, value in row.items() if key not in _FORGOTTEN_ON_THE_WAY.get(table, ())}
-            for row in found
-        ]
-        for table, found in rows.items()
-    }
-    kept["counter"] = [row for row in kept["counter"] if row["name"] in names]
-    return kept
-
-
-def test_from_the_first_release_up_and_down_step_by_step(old: Database) -> None:
-    assert rows_now(old) == first_rows()
-    up = [one for one in REVISIONS if one != FIRST]
-    for revision in up:
-        migrate_to(old, revision)
-    assert _kept(rows_now(old)) == _kept(first_rows())
+def test_revision_0018_is_renamed_in_place_and_keeps_every_value(old: Database) -> None:
+    before = rows_of_all_tables(old)
+    assert upgrade(old) == ("0018", newest_revision())
     check(old)
+    after = rows_of_all_tables(old)
+    assert {TABLES.get(name, name) for name in before} | NEW_IN_0020 == after.keys()
+    for name, rows in before.items():
+        kept = [(COUNTERS.get(row[0], row[0]), *row[1:]) for row in rows] if name == "counter" else rows
+        if name != "alembic_version":
+            assert sorted(_as_before(after, TABLES.get(name, name)), key=repr) == sorted(kept, key=repr), name
     assert list(faults(old)) == []
-    once = _export(old)
-    for revision in reversed([FIRST, *up[:-1]]):
-        migrate_to(old, revision)
-        assert revision_of(old) == revision
-    assert _kept(rows_now(old)) == _kept(first_rows())
-    assert upgrade(old) == (FIRST, newest_revision())
-    assert _export(old) == once
+    assert what_is_wrong(old, placing_of(old, ALL_TUNING)) == []
+    assert DatabaseStoryReader(old).search("Pennmouth", 10).hits
 
 
-def test_what_waited_in_the_first_release_is_placed_by_this_one(old: Database) -> None:
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Database]:
+    """A new SQLite database, whatever `old` is."""
+    made = with_tables(Database(f"sqlite:///{tmp_path / 'fresh.db'}"))
+    yield made
+    made.close()
+
+
+def test_revision_0018_becomes_exactly_the_tables_of_the_program(old: Database, fresh: Database) -> None:
     upgrade(old)
-    desk = Desk(old, Clock(NOON + dt.timedelta(days=2)))
-    placed = desk.take(record("Gazette", "8", "Dock workers strike again", STRIKE, published=NOON))
-    assert [one.outcome for one in placed] == ["copy", "copy"], "what waited, and what came"
+    with old.read() as connection:
+        context = MigrationContext.configure(connection, opts=_COMPARED)
+        assert compare_metadata(context, metadata) == []
+        names = {view: inspect(connection).get_columns(view) for view in inspect(connection).get_view_names()}
+    with fresh.read() as connection:
+        ours = {view: inspect(connection).get_columns(view) for view in inspect(connection).get_view_names()}
+    assert {view: [one["name"] for one in columns] for view, columns in names.items()} == {
+        view: [one["name"] for one in columns] for view, columns in ours.items()
+    }
+
+
+def test_an_export_of_revision_0018_is_imported_under_new_names(old: Database, fresh: Database) -> None:
+    upgrade(old)
+    import_into(fresh, export_of_revision_0018(), lambda _count: None)
+    assert _export(fresh) == _export(old)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0012", "0017"])
+def test_a_revision_before_0018_is_refused_with_what_to_do(old: Database, revision: str) -> None:
+    with old.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    with pytest.raises(ConfigError, match=f"revision {revision} of a program before version 0"):
+        upgrade(old)
+
+
+def test_the_programs_before_version_0_1_know_no_revision_of_this_one() -> None:
+    assert not set(REVISIONS) & {f"{number:04}" for number in range(1, 19)}
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_a_table_of_users_with_a_new_name_of_ours_is_named(old: Database, kind: str) -> None:
+    with old.write() as connection:
+        connection.execute(text(f"CREATE {kind} webhook AS SELECT 1 AS one"))
+    kept: list[str] = []
+    with pytest.raises(ConfigError, match="this version uses: webhook; rename it, then run"):
+        upgrade(old, keep=kept.append)
+    assert not kept, "no backup is made"
+    with old.write() as connection:
+        assert connection.execute(text("SELECT one FROM webhook")).scalar_one() == 1
+        connection.execute(
+            text("ALTER TABLE webhook RENAME TO mine" if kind == "TABLE" else "DROP VIEW webhook")
+        )
+    upgrade(old)
+    check(old)
+
+
+def test_views_and_indexes_of_users_survive_the_upgrade(old: Database) -> None:
+    with old.write() as connection:
+        connection.execute(text("CREATE VIEW v_mine AS SELECT id, title, updated FROM v_stories"))
+        connection.execute(text("CREATE INDEX my_index ON story (title)"))
+        before = connection.execute(text("SELECT * FROM v_mine ORDER BY id")).all()
+        if not old.is_sqlite:
+            connection.execute(text("GRANT SELECT ON v_stories TO PUBLIC"))
+    upgrade(old)
+    with old.write() as connection:
+        assert connection.execute(text("SELECT * FROM v_mine ORDER BY id")).all() == before != []
+        assert "my_index" in {one["name"] for one in inspect(connection).get_indexes("story")}
+        if not old.is_sqlite:
+            rights = "SELECT has_table_privilege('public', 'v_stories', 'SELECT')"
+            assert connection.execute(text(rights)).scalar_one() is True
+        connection.execute(text("DROP VIEW v_mine"))
+
+
+def test_what_waited_before_is_placed_by_this_program(old: Database) -> None:
+    upgrade(old)
+    desk = desk_at(old)
+    placed = desk.take(*later_entries())
+    assert {one.outcome for one in placed} > {"copy"}
     desk.pipeline.index_older()
     desk.pipeline.index_text()
-    assert what_is_wrong(old) == []
-    assert list(faults(old)) == []
-    assert DatabaseStoryReader(old).search("Pennmouth", 10).hits, "what the first release placed is found"
+    assert what_is_wrong(old, placing_of(old, ALL_TUNING)) == []
+
+
+# --- a database of revision 0019 ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_0019(database: Database) -> Database:
+    """With some stories, as the program left it before stream history."""
+    Desk(database, Clock()).take(
+        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON),
+        record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+    )
+    _downgrade(database, "0019")
+    assert revision_of(database) == "0019"
+    return database
+
+
+def _downgrade(database: Database, revision: str) -> None:
+    from alembic import command
+
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(migrations_folder()))
+    with database.write() as connection:
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, revision)
+
+
+def test_revision_0019_gets_stream_history_and_keeps_every_value(of_0019: Database) -> None:
+    before = rows_of_all_tables(of_0019)
+    assert not before.keys() & NEW_IN_0020
+    steps: list[str] = []
+    assert upgrade(of_0019, lambda step: steps.append(step.revision)) == ("0019", newest_revision())
+    assert steps == [one for one in REVISIONS if one > "0019"]
+    after = rows_of_all_tables(of_0019)
+    assert after.keys() - before.keys() == NEW_IN_0020
+    assert {name: _as_before(after, name) for name in before if name != "alembic_version"} == {
+        name: rows for name, rows in before.items() if name != "alembic_version"
+    }
+    with of_0019.read() as connection:
+        context = MigrationContext.configure(connection, opts=_COMPARED)
+        assert compare_metadata(context, metadata) == []
+    assert list(faults(of_0019)) == []
+
+
+def test_an_export_of_revision_0019_is_imported(database: Database, fresh: Database) -> None:
+    Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    lines = _export(database)
+    older = lines.replace(newest_revision().encode(), b"0019", 1).splitlines(keepends=True)
+    assert b'"0019"' in older[0]
+    older = [line.replace(b',"date_counts":true', b"") for line in older]
+    import_into(fresh, older, lambda _count: None)
+    assert _export(fresh) == lines
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
+def test_a_table_of_users_with_a_name_of_revision_0020_is_named(of_0019: Database, kind: str) -> None:
+    with of_0019.write() as connection:
+        connection.execute(text(f"CREATE {kind} outlet_history AS SELECT 1 AS one"))
+    with pytest.raises(ConfigError, match="this version uses: outlet_history; rename it, then run"):
+        upgrade(of_0019)
+    assert revision_of(of_0019) == "0019"
+    with of_0019.write() as connection:
+        connection.execute(text(f"DROP {kind} outlet_history"))
+    upgrade(of_0019)
+    check(of_0019)
 
 
 def _export(database: Database) -> bytes:
@@ -235,15 +383,15 @@ def _export(database: Database) -> bytes:
 
 
 def _state(database: Database) -> tuple[object, ...]:
-    """The revision, all tables, columns, indexes and views, and the rows of the first release's tables."""
+    """The revision, all tables, columns, indexes and views, and all rows."""
     if not database.is_sqlite:
-        return revision_of(database), shape(database), rows_now(database)
+        return revision_of(database), shape(database), rows_of_all_tables(database)
     with database.read() as connection:
         made = connection.execute(text("SELECT type, name, sql FROM sqlite_master ORDER BY type, name"))
-        return revision_of(database), made.all(), rows_now(database)
+        return revision_of(database), made.all(), rows_of_all_tables(database)
 
 
-def _killed_before(address: str, statement: int | None, target: str) -> int:
+def _killed_before(address: str, statement: int | None) -> int:
     """Migrate in a process of its own that kills itself before that statement; None: before the commit.
 
     How many statements it had seen by then; 0 where it went to its end.
@@ -252,7 +400,7 @@ def _killed_before(address: str, statement: int | None, target: str) -> int:
     child = os.fork()
     if child == 0:
         os.close(told)
-        _migrate_and_die(address, statement, target, tells)
+        _migrate_and_die(address, statement, tells)
     os.close(tells)
     with os.fdopen(told, "rb") as pipe:
         seen = pipe.read()
@@ -261,7 +409,7 @@ def _killed_before(address: str, statement: int | None, target: str) -> int:
     return int(seen) if ended else 0
 
 
-def _migrate_and_die(address: str, statement: int | None, target: str, tells: int) -> NoReturn:
+def _migrate_and_die(address: str, statement: int | None, tells: int) -> NoReturn:
     code = 1
     try:
         database, seen = Database(address), 0
@@ -282,30 +430,27 @@ def _migrate_and_die(address: str, statement: int | None, target: str, tells: in
             if statement is None and connection.get_execution_options().get("immediate"):
                 die()
 
-        if target == "head":
-            upgrade(database)
-        else:
-            migrate_to(database, target)
+        upgrade(database)
         code = 0
     finally:
         os._exit(code)
 
 
-def _kill_on_the_way(database: Database, target: str, chosen: Callable[[int], Iterable[int]]) -> int:
-    """Kill the way to `target` before some of its statements and before its commit: nothing may have moved.
+def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) -> int:
+    """Kill the upgrade before some of its statements and before its commit: nothing may have moved.
 
     `chosen` gets the number of statements, which is returned; at the end the way is gone undisturbed.
     """
     before = _state(database)
     database.close()
-    total = _killed_before(database.url, None, target)
+    total = _killed_before(database.url, None)
     for statement in (None, *chosen(total)):
         if statement is not None:
-            assert _killed_before(database.url, statement, target) == statement
+            assert _killed_before(database.url, statement) == statement
         assert _state(database) == before, f"killed before statement {statement} of {total}"
         database.close()
-    assert _killed_before(database.url, total + 1000, target) == 0
-    assert revision_of(database) == (newest_revision() if target == "head" else target)
+    assert _killed_before(database.url, total + 1000) == 0
+    assert revision_of(database) == newest_revision()
     database.close()
     return total
 
@@ -315,26 +460,23 @@ def _some(seed: int) -> Callable[[int], Iterable[int]]:
     return lambda total: sorted(random.Random(seed).sample(range(1, total + 1), 3))
 
 
-def test_killed_on_the_way_up_and_down_all_is_as_it_was(old: Database) -> None:
+def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
     seed = int(os.environ.get("AGGREGATOR_KILL_SEED", "0")) or random.SystemRandom().randrange(2**32)
-    assert _kill_on_the_way(old, "head", _some(seed)) > 100
+    assert _kill_on_the_way(old, _some(seed)) > 100
     check(old)
-    assert _kill_on_the_way(old, FIRST, _some(seed)) > 100
-    assert _kept(rows_now(old)) == _kept(first_rows())
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_killed_before_each_statement_up_and_down_all_is_as_it_was(old: Database) -> None:
-    for target in ("head", FIRST):
-        killed = _kill_on_the_way(old, target, lambda total: range(1, total + 1))
-        print(f"to {target}: killed before each of {killed} statements and before the commit")
+def test_killed_before_each_statement_all_is_as_it_was(old: Database) -> None:
+    killed = _kill_on_the_way(old, lambda total: range(1, total + 1))
+    print(f"killed before each of {killed} statements and before the commit")
 
 
 def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
-    total = _killed_before(empty.url, None, "head")
+    total = _killed_before(empty.url, None)
     for statement in (random.randrange(1, total),):
-        assert _killed_before(empty.url, statement, "head") == statement
+        assert _killed_before(empty.url, statement) == statement
         with empty.read() as connection:
             assert inspect(connection).get_table_names() == []
         empty.close()
@@ -347,7 +489,7 @@ def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database) ->
     steps: list[str] = []
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda one: upgrade(one, lambda step: steps.append(step.revision)), databases))
-    assert steps == [one for one in REVISIONS if one != FIRST], "one of them did it, the others waited"
+    assert steps == REVISIONS, "one of them did it, the others waited"
     for one in databases:
         check(one)
         one.close()
@@ -358,7 +500,7 @@ def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old:
     lock = open_process_lock(Database(old.url))
     assert lock.acquire()
     before = _state(old)
-    with pytest.raises(AnotherDaemonError, match="stop that one first") as caught:
+    with pytest.raises(AnotherDaemonError, match="stop that program first") as caught:
         upgrade(old, keep=kept.append)
     assert caught.value.exit_code == 6
     assert (_state(old), kept) == (before, [])
@@ -371,7 +513,7 @@ def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old:
 
 
 def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
-    database = of_first_release(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    database = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
     before = _state(database)
     database.close()
     with database.read() as connection:
@@ -390,48 +532,3 @@ def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
     upgrade(roomy)
     check(roomy)
     roomy.close()
-
-
-def test_the_program_before_reads_evidence_and_tells_stories_of_one_article_again(database: Database) -> None:
-    Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
-    render_next(database, 10, shipped_tuning())
-    with database.read() as connection:
-        (held,) = connection.execute(select(article.c.evidence)).scalars()
-    migrate_to(database, "0017")
-    with database.read() as connection:
-        (plain,) = connection.execute(select(article.c.evidence)).scalars()
-        assert connection.execute(select(story.c.text, story.c.merged)).all() == [(None, None)]
-    assert msgspec.msgpack.decode(plain, type=Evidence) == codecs.unpack(held, Evidence)
-    upgrade(database)
-
-
-def test_an_older_database_with_sources_and_articles_is_brought_up(database: Database) -> None:
-    """Every feed is asked for its entries once more: what is told of them now was not written down then."""
-    from alembic import command
-
-    desk = Desk(database, Clock())
-    desk.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
-    feed = Source(
-        id="f", kind="feed", address="https://u:p@Gazette.example:8443/rss", interval_seconds=600,
-        next_due_at=NOON, etag='"1"', last_modified="then", body_hash=b"h", first_poll_done=True, health="ok",
-    )  # fmt: skip
-    folder = Source(
-        id="d", kind="folder", address="/news", interval_seconds=10, next_due_at=NOON, stamps=b"s"
-    )
-    with database.write() as connection:
-        add(connection, feed)
-        add(connection, folder)
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(migrations_folder()))
-    with database.write() as connection:
-        settings.attributes["connection"] = connection
-        command.downgrade(settings, "0004")
-    assert upgrade(database) == ("0004", newest_revision())
-    with database.read() as connection:
-        kept = {one.id: one for one in all_sources(connection)}
-    unread = {"etag": None, "last_modified": None, "body_hash": None}
-    assert kept["f"] == msgspec.structs.replace(feed, host="gazette.example:8443", **unread)
-    assert kept["d"] == folder
-    desk.take(record("Gazette", "1", "Dock workers strike again", STRIKE, published=NOON))
-    with database.read() as connection:
-        assert connection.execute(select(func.sum(story.c.article_count))).scalar_one() == 2

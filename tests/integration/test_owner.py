@@ -1,5 +1,6 @@
 """Who is the owner: a request that may have come through a proxy gets no whole article on any route."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -9,6 +10,7 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.web.settings import PublishSettings
 from tests.newsroom import Newsroom
 
 SHORT = 12  # words of an article for others
@@ -28,12 +30,19 @@ FORWARDING = (
     "WL-Proxy-Client-IP: 203.0.113.9", "DO-Connecting-IP: 203.0.113.9", "Ali-CDN-Real-IP: 203.0.113.9",
     "Remote-Addr: 203.0.113.9", "Front-End-Https: on", "X-Scheme: https", "X-Request-Start: t=1",
     "X_Forwarded_For: 203.0.113.9", "Tailscale-User-Login: me", "X-Accel-Internal: /", "Max-Forwards: 9",
+    "Traceparent: 00-1-1-01", "Tracestate: a=1", "Baggage: a=1", "B3: 0", "X-B3-TraceId: 1", "Request-Id: 1",
+    "X-Request-ID: 1", "Correlation-Context: a=1", "X-Correlation-ID: 1", "Uber-Trace-Id: 1",
+    "Sentry-Trace: 1",
+    "Elastic-Apm-Traceparent: 00-1-1-01", "X-Cloud-Trace-Context: 1", "Grpc-Trace-Bin: AA", "Trace-Id: 1",
+    "EagleEye-TraceId: 1", "Uberctx-user: 1",
 )  # fmt: skip
 OF_CLIENTS = (
     "User-Agent: Mozilla/5.0", "Accept: */*", "Accept-Language: de", "Cache-Control: no-cache", "DNT: 1",
     "Referer: http://127.0.0.1/", "Sec-Fetch-Site: same-origin", "Sec-CH-UA-Mobile: ?0", "Priority: u=1",
     "Upgrade-Insecure-Requests: 1", "X-Requested-With: XMLHttpRequest", "Save-Data: on", "TE: trailers",
     "X-Prometheus-Scrape-Timeout-Seconds: 10", "If-None-Match: x", "Range: bytes=0-", "Sec-GPC: 1",
+    "Access-Control-Request-Method: GET", "Last-Event-ID: 1", "Sec-Purpose: prefetch", "HX-Request: true",
+    "Service-Worker-Navigation-Preload: true", "Idempotency-Key: 1", "A-IM: feed", "Downlink: 10",
 )  # fmt: skip
 
 
@@ -131,9 +140,11 @@ def test_headers_that_clients_send_take_nothing_from_the_owner(room: Newsroom, p
         {"public_url": "news.example"},
         {"allowed_hosts": ("localhost", "news.example")},
         {"public_url": "http://127.0.0.1", "allowed_hosts": ("192.0.2.7",)},
+        {"host": "0.0.0.0"},
+        {"trusted_proxies": ("10.0.0.5/32",)},
     ],
 )
-def test_where_the_settings_name_other_machines_nobody_is_the_owner_without_a_token(
+def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_without_a_token(
     database: Database, paths: list[str], chosen: dict[str, Any]
 ) -> None:
     secret = database_token(database)
@@ -149,6 +160,25 @@ def test_where_the_settings_name_other_machines_nobody_is_the_owner_without_a_to
         assert differing(room, paths, "Via: 1.1 proxy") == set()
     finally:
         room.close()
+
+
+def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
+    database: Database, paths: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Like nginx 1.29.7: HTTP/1.1, the Host of the server behind, and no header of its own."""
+    caplog.set_level(logging.INFO, logger="aggregator.web")
+    for owner_on_loopback in (None, False):
+        caplog.clear()
+        room = opened(database, owner_on_loopback=owner_on_loopback)
+        try:
+            assert bool(differing(room, paths)) is (owner_on_loopback is None)
+            notice = f"anyone who can connect to 127.0.0.1:{room.client.base_url.port}, including through"
+            assert (notice in caplog.text) is (owner_on_loopback is None)
+            caplog.clear()
+            room.server.change(room.reading, PublishSettings(port=0, owner_on_loopback=owner_on_loopback))
+            assert (notice in caplog.text) is (owner_on_loopback is None), "also after a reload"
+        finally:
+            room.close()
 
 
 def test_names_of_loopback_are_no_other_machines(database: Database, paths: list[str]) -> None:

@@ -63,7 +63,7 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None
     with desk.database.read() as connection:
         found = [
             codecs.unpack(blob, Evidence)
-            for blob in connection.execute(select(article.c.evidence).order_by(article.c.n)).scalars()
+            for blob in connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
         ]
     assert [one.stage for one in found] == ["founded", "event"]
     assert all(one.rules_version == effective_tuning().version for one in found)
@@ -92,7 +92,9 @@ def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(desk: Desk, lat
     at = NOON + later * DAY
     (placed,) = desk.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
     with desk.database.read() as connection:
-        rows = connection.execute(select(article.c.role, article.c.copy_of).order_by(article.c.n)).all()
+        rows = connection.execute(
+            select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)
+        ).all()
     assert rows[1].copy_of is not None
     assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
 
@@ -103,7 +105,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(desk: Desk) -> None:
     desk.take(record("Courier", "1", title, LIVE, published=NOON))
     desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     with desk.database.read() as connection:
-        roles = connection.execute(select(article.c.role).order_by(article.c.n)).scalars().all()
+        roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
     (found,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
@@ -115,7 +117,11 @@ def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
     desk.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
     assert DatabaseStoryReader(desk.database).stories(StoryFilter()).stories[0].updated == before
     with desk.database.read() as connection:
-        weights = connection.execute(select(article.c.weighs).order_by(article.c.n)).scalars().all()
+        weights = (
+            connection.execute(select(article.c.counts_in_centroid).order_by(article.c.inbox_no))
+            .scalars()
+            .all()
+        )
     assert weights == [True, False]
 
 
@@ -127,7 +133,7 @@ def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(desk: D
     )
     assert [one.outcome for one in placed] == ["founded"]
     with desk.database.read() as connection:
-        twins = connection.execute(select(article.c.copy_of).order_by(article.c.n)).scalars().all()
+        twins = connection.execute(select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
     assert twins[0] is None
     assert twins[1] is not None
 
@@ -154,7 +160,9 @@ def test_a_live_blog_has_a_home_and_gives_way_to_a_report(desk: Desk) -> None:
     (found,) = reading.stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (2, 1)
     with desk.database.read() as connection:
-        rows = connection.execute(select(article.c.role, article.c.weighs).order_by(article.c.n)).all()
+        rows = connection.execute(
+            select(article.c.role, article.c.counts_in_centroid).order_by(article.c.inbox_no)
+        ).all()
     assert [tuple(row) for row in rows] == [("container", False), ("report", True)]
 
 
@@ -181,7 +189,7 @@ def test_sums_after_a_revision_are_those_of_the_new_text_alone(desk: Desk, tmp_p
     blobs_of = []
     for database in (desk.database, fresh):
         with database.read() as connection:
-            blobs_of.append(connection.execute(select(story.c.sums)).scalar_one())
+            blobs_of.append(connection.execute(select(story.c.centroid)).scalar_one())
     fresh.close()
     assert blobs_of[0] == blobs_of[1]
 
@@ -248,7 +256,7 @@ def test_memory_is_derived_a_restart_decides_alike(desk: Desk, data: Path) -> No
         for table in (
             "change",
             "story_log",
-            "sighting",
+            "observation",
             "identity_key",
             "entry",
             "lsh_band",
@@ -296,8 +304,8 @@ def test_the_seeds_are_one_story_alone_among_others(desk: Desk, data: Path) -> N
     entries = shuffled_records(data, 150) + seeds(data)
     random.Random(7).shuffle(entries)
     placed = desk.take(*entries)
-    sources = {one.n: entries[one.n - 1].source for one in placed}
-    homes = {one.story for one in placed if sources[one.n] == "seeds"}
+    sources = {one.entry_no: entries[one.entry_no - 1].source for one in placed}
+    homes = {one.story for one in placed if sources[one.entry_no] == "seeds"}
     reading = DatabaseStoryReader(desk.database)
     final = {story_now(reading, home) for home in homes}
     assert len(final) == 1
@@ -370,8 +378,8 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
         record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1")
     )
     with database.write() as connection:
-        assert first.n is not None
-        pending_pages.give_up(connection, first.n, verdict=None, reason="it does not answer")
+        assert first.entry_no is not None
+        pending_pages.give_up(connection, first.entry_no, verdict=None, reason="it does not answer")
     (waited,) = desk.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article

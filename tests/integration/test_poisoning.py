@@ -78,7 +78,9 @@ def _stories(database: Database) -> list[list[int]]:
     """The numbers of the articles of each story, the largest story first."""
     found: dict[str, list[int]] = {}
     with database.read() as connection:
-        for n, home in connection.execute(select(article.c.n, article.c.story).order_by(article.c.n)):
+        for n, home in connection.execute(
+            select(article.c.inbox_no, article.c.story).order_by(article.c.inbox_no)
+        ):
             found.setdefault(home, []).append(n)
     return sorted(found.values(), key=lambda members: (-len(members), members))
 
@@ -147,7 +149,7 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
         ).all()
         found_by_key = connection.execute(select(func.count(lsh_band.c.article.distinct()))).scalar_one()
         found_by_sketch = connection.execute(select(func.count()).select_from(sketch)).scalar_one()
-        sums = connection.execute(select(func.length(story.c.standing))).scalar_one()
+        sums = connection.execute(select(func.length(story.c.count_state))).scalar_one()
     assert [tuple(row) for row in counts] == [(late + 32, 1, 1)]
     assert found_by_key <= 9, "the first of the group and eight copies"
     assert found_by_sketch <= 9

@@ -29,7 +29,7 @@ from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 from tests.loopback import LoopbackServer, Resource, Response
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def server() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
+    made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     yield made
     made.close()
 
@@ -51,19 +51,19 @@ class Office:
     def __init__(self, database: Database, client: Client, source: Source) -> None:
         self.clock = Clock()
         self.stopped = threading.Event()
-        self.desk = Desk(database, self.clock, BOOK)
+        self.desk = Desk(database, self.clock, ALL_TUNING)
         self.database = database
         self.polling = Poller(
             database,
             client,
             InlineExecutor(),
-            BOOK,
+            ALL_TUNING,
             self.clock,
             robots=False,
             pages="auto",
             stops=self.stopped.is_set,
         )
-        self.watching = FolderWatcher(database, InlineExecutor(), BOOK, self.clock)
+        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
         with database.write() as connection:
             add(connection, source)
 
@@ -74,11 +74,11 @@ class Office:
 
     def entries(self) -> list[Any]:
         with self.database.read() as connection:
-            return list(connection.execute(select(entry).order_by(entry.c.n)))
+            return list(connection.execute(select(entry).order_by(entry.c.entry_no)))
 
     def stories(self) -> list[Any]:
         with self.database.read() as connection:
-            return list(connection.execute(select(story).order_by(story.c.n)))
+            return list(connection.execute(select(story).order_by(story.c.story_no)))
 
 
 def feed_of(address: str, **more: Any) -> Source:
@@ -154,7 +154,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     held = CopyKeys(impatient)
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive() and "stored later" not in caplog.text:
+    while thread.is_alive() and "is postponed" not in caplog.text:
         time.sleep(0.01)
     held.release()
     thread.join(timeout=60)
@@ -187,7 +187,7 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive() and "stored later" not in caplog.text:
+    while thread.is_alive() and "is postponed" not in caplog.text:
         time.sleep(0.01)
     office.stopped.set()
     thread.join(timeout=30)
@@ -231,7 +231,7 @@ def test_trackers_and_fresh_guids_are_no_news(office: Office, server: LoopbackSe
     assert office.stories() == before
 
 
-def test_a_revision_is_told_apart_from_news(office: Office, server: LoopbackServer) -> None:
+def test_a_revision_is_distinguished_from_news(office: Office, server: LoopbackServer) -> None:
     server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD)))
     office.polling.poll(office.source)
     office.desk.place()
@@ -256,7 +256,7 @@ def test_a_feed_without_news_is_asked_less_often(office: Office, server: Loopbac
             rss(item("1", "Flood", FLOOD), built=f"<ttl>{minute}</ttl>"), etag=None
         )
         office.polling.poll(office.source)
-        rhythm.append(office.source.rhythm_seconds)
+        rhythm.append(office.source.adaptive_interval_seconds)
     assert rhythm == [600, 900, 1350]
 
 
@@ -294,14 +294,14 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
             latest = max(one.next_due_at for one in all_of(database))
             assert latest < office.clock.time + dt.timedelta(minutes=3), "also those that failed at first"
             office.clock.time = latest
-    assert caplog.text.count("taken for an outage of our own") == 1
+    assert caplog.text.count("assuming an outage of the local network") == 1
     assert {one.failures for one in all_of(database)} == {0}
     server.routes["/feed"] = Resource(rss())
     back = feed_of(server.url("/feed"))
     with database.write() as connection:
         add(connection, back)
     office.polling.poll(back)
-    assert "can be reached again, after" in caplog.text
+    assert "can be reached again after" in caplog.text
 
 
 def all_of(database: Database) -> list[Source]:
@@ -342,9 +342,9 @@ def test_an_entry_gets_its_number_with_its_page(
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
     assert not office.polling.fetch_page(slow), "later again"
-    assert office.polling.fetch_page(pending_pages.PendingPage(n=slow.n, url=slow.url, tries=2)), (
-        "now without"
-    )
+    assert office.polling.fetch_page(
+        pending_pages.PendingPage(entry_no=slow.entry_no, url=slow.url, attempts=2)
+    ), "now without"
     assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
 
 
@@ -360,7 +360,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     office.polling.poll(office.source)
     with database.read() as connection:
         (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
-    office.polling.fetch_page(msgspec.structs.replace(due_pages, tries=2))
+    office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
     Desk(database, office.clock).place()
     (row,) = office.entries()
     assert (row.verdict, row.page_verdict) == ("stub", verdict)
@@ -383,7 +383,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
             inbox.accept(connection, [pushed], seen=[office.clock()], wants_page=[True])
     else:
         office.polling.poll(office.source)
-        moved = sources.update().values(adopted="http://192.0.2.1/feed")
+        moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
         with database.write() as connection:
             connection.execute(sources.delete() if by == "a feed that was removed" else moved)
     with database.read() as connection:
@@ -391,6 +391,16 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     assert office.polling.fetch_page(due_pages), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]
+
+
+def test_an_address_that_a_source_on_the_internet_moved_to_is_not_asked_in_the_operators_network(
+    database: Database, client: Client, server: LoopbackServer
+) -> None:
+    office = Office(database, client, feed_of("http://192.0.2.1/feed"))
+    with database.write() as connection:
+        connection.execute(sources.update().values(redirected_url=server.url("/feed")))
+    assert "refused" in str(office.polling.poll(office.source).problem)
+    assert server.paths() == []
 
 
 # --- folders -----------------------------------------------------------------------------------------------
@@ -424,10 +434,10 @@ def test_a_folder_of_many_files_comes_in_by_parts(database: Database, client: Cl
     write(tmp_path / "many.jsonl", "\n".join(lines))
     polled = office.watching.poll(office.source)
     assert (len(polled.accepted), polled.known) == (250, 0)
-    assert [row.n for row in office.entries()] == list(range(1, 251))
-    stamps = office.source.stamps
+    assert [row.entry_no for row in office.entries()] == list(range(1, 251))
+    stamps = office.source.folder_state
     assert office.watching.poll(office.source).read == 0
-    assert office.source.stamps == stamps
+    assert office.source.folder_state == stamps
     assert office.source.entries_new == 250
 
 
@@ -479,7 +489,7 @@ def test_an_archive_that_comes_by_is_stored_and_not_announced(office: Office, se
     feed.body = rss(dated("news", 0.05), *(dated(f"old{n}", 100 + n) for n in range(25)))
     assert len(office.polling.poll(office.source).accepted) == 26
     office.desk.place()
-    bumped_by_our_clock = [row.title for row in office.stories() if row.updated >= NOON]
+    bumped_by_our_clock = [row.title for row in office.stories() if row.bumped_at >= NOON]
     assert bumped_by_our_clock == ["Titlenews ofnews"]
     assert len(office.stories()) == 27
 
@@ -491,4 +501,4 @@ def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> 
     feed.body = rss(*(dated(f"late{n}", 5 + n) for n in range(5)))
     office.polling.poll(office.source)
     office.desk.place()
-    assert sum(row.updated >= NOON for row in office.stories()) == 5
+    assert sum(row.bumped_at >= NOON for row in office.stories()) == 5

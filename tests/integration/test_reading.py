@@ -142,7 +142,7 @@ def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> N
     ],
 )
 def test_a_cursor_that_is_none_of_ours_is_refused_in_words(desk: Desk, cursor: str) -> None:
-    with pytest.raises(UsageError, match="no cursor of ours"):
+    with pytest.raises(UsageError, match="invalid cursor"):
         DatabaseStoryReader(desk.database).stories(StoryFilter(after=cursor))
 
 

@@ -16,8 +16,9 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
+from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import enqueue, one
-from aggregator.store.tables import article, bond, correction, metadata, story
+from aggregator.store.tables import article, correction, link_constraint, metadata, story
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 from tests.conftest import REPOSITORY
 from tests.homes import (
@@ -68,7 +69,9 @@ def is_the_same(difference: GroupingDifference) -> bool:
 def came_in(database: Database, n: int) -> dt.datetime:
     """When the article of this inbox number was accepted."""
     with database.read() as connection:
-        seen: dt.datetime = connection.execute(select(article.c.seen).where(article.c.n == n)).scalar_one()
+        seen: dt.datetime = connection.execute(
+            select(article.c.seen_at).where(article.c.inbox_no == n)
+        ).scalar_one()
     return seen
 
 
@@ -76,7 +79,7 @@ def mistake(database: Database, kind: str, *stories: str, **more: object) -> lis
     """What a correction would do, as if the program had done it by itself."""
     done = correct(database, kind, *stories, **more)
     with database.write() as connection:
-        connection.execute(delete(bond))
+        connection.execute(delete(link_constraint))
         connection.execute(delete(correction))
     return list(done.stories)
 
@@ -131,7 +134,42 @@ def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     assert partition(database) == before
 
 
-QUICK_LOOKS = effective_tuning({"events": {"look_every": 8}})
+@pytest.fixture
+def of_days(database: Database) -> Database:
+    """Articles that came in on five days; refused entries begin two of them."""
+    clock = Clock(NOON + 9 * DAY)
+    desk = Desk(database, clock, QUICK_LOOKS)
+    entries = small_set()
+    for day in range(5):
+        junk = [record("Junk", f"{day} {n}", "", "...") for n in range(3 * (day % 2))]
+        desk.take(*junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5])
+        clock.time += DAY
+    with database.read() as connection:
+        assert len(stream_history.periods_from(connection, 0)) == 5
+        assert stream_history.closed_outlets(connection)
+    return database
+
+
+def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
+    """The word frequencies of a day are those of the days before it was accepted, not published."""
+    before = everything(of_days)
+    assert is_the_same(reclustering(of_days, QUICK_LOOKS).take_over(placing_of(of_days, QUICK_LOOKS), None))
+    assert everything(of_days) == before
+
+
+@pytest.mark.parametrize("n", [18, 31, 62])
+def test_since_a_day_the_earlier_days_are_known(of_days: Database, n: int) -> None:
+    """Of the days between, the matches of outlets are estimated; of the last one they are exact."""
+    before = everything(of_days)
+    difference = reclustering(of_days, QUICK_LOOKS).take_over(
+        placing_of(of_days, QUICK_LOOKS), came_in(of_days, n)
+    )
+    assert is_the_same(difference)
+    if n == 62:
+        assert everything(of_days) == before
+
+
+QUICK_LOOKS = effective_tuning({"events": {"reassess_every": 8}})
 
 
 def _second(database: Database) -> tuple[str, ...]:
@@ -165,7 +203,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
     )
     reclustering(database).take_over(placing_of(database), None)
     with database.read() as connection:
-        titles = connection.execute(select(article.c.title).order_by(article.c.n)).scalars().all()
+        titles = connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
 
@@ -249,8 +287,8 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
     before = partition(grouped)
     difference = reclustering(grouped, strict).take_over(placing_of(grouped, strict), since)
     with grouped.read() as connection:
-        rows = connection.execute(select(article.c.id, article.c.n, article.c.seen)).all()
-    later = {row.id for row in rows if row.seen >= since}
+        rows = connection.execute(select(article.c.id, article.c.inbox_no, article.c.seen_at)).all()
+    later = {row.id for row in rows if row.seen_at >= since}
     assert difference.articles == len(later) < len(rows)
     assert difference.changed_stories > 0
     now = homes(grouped)
@@ -395,7 +433,7 @@ def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes
     with grouped.read() as connection:
         request = one(connection, number)
     assert request.state == "done"
-    assert f'"changed_stories":{done.changed_stories}' in str(request.answer)
+    assert f'"changed_stories":{done.changed_stories}' in str(request.result)
 
 
 def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(

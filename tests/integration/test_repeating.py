@@ -25,7 +25,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.verdict_stats import describe_counts, page_verdicts_by_source, verdicts_by_source
+from aggregator.store.read.statistics import describe_counts, page_verdicts_by_source, verdicts_by_source
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.articles import NOON, Clock, Desk, record, settled
@@ -87,7 +87,7 @@ def articles_of(count: int, seed: int = 11) -> list[Entry]:
 def texts(database: Database) -> list[tuple[Any, ...]]:
     """Texts, what was taken out of them, and what the outlets' windows hold."""
     columns = (
-        article.c.n,
+        article.c.inbox_no,
         article.c.id,
         article.c.text,
         article.c.lead,
@@ -95,7 +95,7 @@ def texts(database: Database) -> list[tuple[Any, ...]]:
         article.c.verdict,
     )
     with database.read() as connection:
-        held = [tuple(row) for row in connection.execute(select(*columns).order_by(article.c.n))]
+        held = [tuple(row) for row in connection.execute(select(*columns).order_by(article.c.inbox_no))]
         window = select(outlet_line).order_by(outlet_line.c.outlet, outlet_line.c.article)
         return held + [tuple(row) for row in connection.execute(window)]
 
@@ -104,7 +104,7 @@ def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
     """The lines taken out of the outlet's articles, in the order of their placing."""
     with database.read() as connection:
         rows = connection.execute(
-            select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.n)
+            select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.inbox_no)
         )
         return [
             tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows
@@ -124,7 +124,9 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
     with database.read() as connection:
-        rows = connection.execute(select(article.c.text, article.c.details).order_by(article.c.n)).all()
+        rows = connection.execute(
+            select(article.c.text, article.c.details).order_by(article.c.inbox_no)
+        ).all()
     whole = [restore_text(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
@@ -249,8 +251,10 @@ def with_pages(desk: Desk, given: list[tuple[Entry, str]]) -> None:
     accepted = desk.accept(*(one for one, _ in given), wants_page=[True] * len(given))
     with desk.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
-            assert result.n is not None
-            pending_pages.store_page(connection, result.n, page=page.encode(), url=one.url, charset="utf-8")
+            assert result.entry_no is not None
+            pending_pages.store_page(
+                connection, result.entry_no, page=page.encode(), url=one.url, charset="utf-8"
+            )
     desk.place()
 
 
@@ -259,9 +263,9 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
     with_pages(Desk(database, Clock()), given)
     with database.read() as connection:
         counts = connection.execute(select(story.c.article_count)).scalars().all()
-        held = connection.execute(select(article.c.text).order_by(article.c.n)).scalars().all()
+        held = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
-        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.n))]
+        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
         by_source = verdicts_by_source(connection)
         by_page = page_verdicts_by_source(connection, ["feed"])
     assert counts == [1] * 20
@@ -316,7 +320,7 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
 
 def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
-    all_tuning = effective_tuning({"repeats": {"window": 24}})
+    all_tuning = effective_tuning({"boilerplate": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
     plain = [
         record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))

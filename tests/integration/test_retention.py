@@ -32,7 +32,7 @@ from aggregator.store.tables import (
     change,
     entry,
     lsh_band,
-    refusal,
+    rejected_input,
     revision,
     sketch,
     story,
@@ -104,7 +104,7 @@ def wrong(database: Database) -> list[str]:
 
 def checked(database: Database) -> list[str]:
     """What `db check` finds, but that these tests live in the future."""
-    return [fault.what for fault in faults(database) if "ahead of the clock" not in fault.what]
+    return [fault.what for fault in faults(database) if "in the future" not in fault.what]
 
 
 # --- packed ------------------------------------------------------------------------------------------------
@@ -117,14 +117,14 @@ def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(desk: De
     explained_article = {a.id: reading.explained_article(a.id) for one in stories for a in one.articles}
     told = {one.id: reading.merged(one.id) for one in stories}
     with desk.database.write() as connection:  # as an older program wrote half of them
-        for n, held in connection.execute(select(article.c.n, article.c.evidence)).all()[::2]:
+        for n, held in connection.execute(select(article.c.inbox_no, article.c.evidence)).all()[::2]:
             values = {"evidence": codecs.pack(codecs.unpack(held, Evidence))}
-            connection.execute(update(article).where(article.c.n == n).values(values))
-    before_sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
+            connection.execute(update(article).where(article.c.inbox_no == n).values(values))
+    before_sizes = sum(len(row[1]) for row in stored(desk.database, article.c.inbox_no, article.c.evidence))
     kept(desk, compress_after=30 * DAY, all_tuning=effective_tuning())
-    sizes = sum(len(row[1]) for row in stored(desk.database, article.c.n, article.c.evidence))
+    sizes = sum(len(row[1]) for row in stored(desk.database, article.c.inbox_no, article.c.evidence))
     assert sizes < before_sizes * 0.9
-    plain = stored(desk.database, article.c.n, article.c.text, article.c.packed)
+    plain = stored(desk.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
     assert {row[1] for row in plain} == {""}
     assert sum(row[2] is not None for row in plain) > 40
     assert {one.id: reading.story(one.id) for one in stories} == before
@@ -134,12 +134,12 @@ def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(desk: De
 
 
 def test_what_is_not_old_enough_is_left_alone(desk: Desk) -> None:
-    before = stored(desk.database, article.c.n, article.c.text, article.c.terms)
+    before = stored(desk.database, article.c.inbox_no, article.c.text, article.c.terms)
     at = NOON + dt.timedelta(days=38)
     kept(desk, at=at, compress_after=30 * DAY, text_after=60 * DAY, stories_after=90 * DAY)
-    assert stored(desk.database, article.c.n, article.c.text, article.c.terms) == before
+    assert stored(desk.database, article.c.inbox_no, article.c.text, article.c.terms) == before
     kept(desk, at=at + dt.timedelta(days=2), compress_after=30 * DAY)
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.text)} == {""}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.text)} == {""}
 
 
 def test_search_knows_headlines_and_first_paragraphs_of_packed_articles(desk: Desk) -> None:
@@ -177,11 +177,13 @@ def test_words_that_were_taken_out_leave_the_index_when_they_are_many(desk: Desk
     kept(
         desk,
         compress_after=30 * DAY,
-        all_tuning=effective_tuning(REACH | {"retention": {"merge_least": 10_000}}),
+        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 10_000}}),
     )
     assert holds()
     kept(
-        desk, compress_after=30 * DAY, all_tuning=effective_tuning(REACH | {"retention": {"merge_least": 20}})
+        desk,
+        compress_after=30 * DAY,
+        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 20}}),
     )
     assert not holds()
     assert wrong(desk.database) == []
@@ -206,15 +208,17 @@ def test_a_packed_article_is_revised_and_stays_packed(desk: Desk) -> None:
 # --- stripped ----------------------------------------------------------------------------------------------
 
 
-def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Desk) -> None:
+def test_a_stripped_story_keeps_counts_and_dates_and_is_rendered_on_demand(desk: Desk) -> None:
     reading = DatabaseStoryReader(desk.database)
     stories = reading.stories(StoryFilter(limit=100)).stories
     told = {one.id: reading.merged(one.id) for one in stories}
     kept(desk, compress_after=30 * DAY)
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.terms)} == {b""}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.terms)} == {b""}
     assert [bytes_of(desk.database, lsh_band), bytes_of(desk.database, sketch)] == [0, 0]
-    assert {row[1] for row in stored(desk.database, story.c.n, story.c.merged)} == {None}
-    rows = stored(desk.database, story.c.n, story.c.sums, story.c.article_count, story.c.redirect_to)
+    assert {row[1] for row in stored(desk.database, story.c.story_no, story.c.merged_story)} == {None}
+    rows = stored(
+        desk.database, story.c.story_no, story.c.centroid, story.c.article_count, story.c.redirect_to
+    )
     for light, count in [(centroid.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
         assert (len(light.ids), light.members) == (0, count)
     assert reading.stories(StoryFilter(limit=100)).stories == stories
@@ -227,12 +231,12 @@ def test_a_stripped_story_keeps_counts_and_dates_and_is_told_on_demand(desk: Des
 
 def test_what_can_still_be_joined_is_not_stripped(desk: Desk) -> None:
     kept(desk, compress_after=30 * DAY, all_tuning=effective_tuning())
-    assert b"" not in {row[1] for row in stored(desk.database, article.c.n, article.c.terms)}
+    assert b"" not in {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.terms)}
     assert bytes_of(desk.database, lsh_band) > 0
 
 
 def test_corrections_work_on_stripped_stories(desk: Desk) -> None:
-    first, second = stored(desk.database, story.c.n, story.c.id)[:2]
+    first, second = stored(desk.database, story.c.story_no, story.c.id)[:2]
     kept(desk, compress_after=30 * DAY)
     correct(desk.database, "merge", first[1], second[1])
     assert what_is_wrong(desk.database) == []
@@ -249,7 +253,8 @@ def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
     told = {one.id: reading.merged(one.id) for one in stories}
     kept(desk, compress_after=30 * DAY, text_after=180 * DAY)
     assert {
-        (row[1], row[2]) for row in stored(desk.database, article.c.n, article.c.text, article.c.packed)
+        (row[1], row[2])
+        for row in stored(desk.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
     } == {("", article_text.GONE)}
     assert {one.id: reading.merged(one.id) for one in stories} == {
         key: stays(one) for key, one in told.items()
@@ -267,14 +272,14 @@ def test_texts_go_and_the_merged_stories_stay(desk: Desk) -> None:
     assert wrong(desk.database) == []
 
 
-def test_what_was_told_for_the_last_time_is_kept_when_its_story_comes_of_age_later(desk: Desk) -> None:
+def test_the_last_merged_text_is_kept_when_its_story_ages_later(desk: Desk) -> None:
     reading = DatabaseStoryReader(desk.database)
     ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
     told = {id_: reading.merged(id_) for id_ in ids}
     at = NOON + dt.timedelta(days=20)
     kept(desk, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
     kept(desk, compress_after=30 * DAY, text_after=1_000 * DAY)
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.terms)} == {b""}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.terms)} == {b""}
     assert {id_: reading.merged(id_) for id_ in ids} == {id_: stays(one) for id_, one in told.items()}
     assert wrong(desk.database) == []
 
@@ -303,7 +308,9 @@ def test_a_text_that_went_does_not_come_back(desk: Desk) -> None:
 def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(desk: Desk) -> None:
     at = NOON + dt.timedelta(days=20)
     kept(desk, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
     after = desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
     before = homes_of(desk)
@@ -324,10 +331,10 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(desk: Desk) -> N
     given = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
     (placed,) = desk.take(given)
     assert placed.story is not None
-    ids = [row[1] for row in stored(desk.database, story.c.n, story.c.id)]
+    ids = [row[1] for row in stored(desk.database, story.c.story_no, story.c.id)]
     kept(desk, stories_after=300 * DAY)
     reading = DatabaseStoryReader(desk.database)
-    assert stored(desk.database, article.c.n) == []
+    assert stored(desk.database, article.c.inbox_no) == []
     assert reading.stories(StoryFilter(limit=10)).stories == ()
     assert reading.story(placed.story) is None
     assert [reading.gone(placed.story), reading.gone(placed.article), reading.gone("a" * 16)] == [
@@ -341,7 +348,7 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(desk: Desk) -> N
     moved = record("Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9")
     assert [one.outcome for one in desk.accept(changed, moved)] == ["known", "new"]
     desk.place()
-    fresh = {row[1] for row in stored(desk.database, story.c.n, story.c.id)}
+    fresh = {row[1] for row in stored(desk.database, story.c.story_no, story.c.id)}
     assert len(fresh) == len(ids) + 1, "ids are not given again"
     assert checked(desk.database) == []
 
@@ -371,8 +378,8 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(desk: De
     assert checked(desk.database) == []
     assert {title for title, count in seen if count} == {old.title}
     assert sorted(count for _, count in seen)[:2] == [0, old.article_count % 2 or 2]
-    assert stored(desk.database, article.c.n) == []
-    assert stored(desk.database, change.c.n) == []
+    assert stored(desk.database, article.c.inbox_no) == []
+    assert stored(desk.database, change.c.change_no) == []
 
 
 def test_a_story_that_goes_in_equal_parts_leaves_no_history(desk: Desk) -> None:
@@ -382,7 +389,7 @@ def test_a_story_that_goes_in_equal_parts_leaves_no_history(desk: Desk) -> None:
     assert len({placed.story for placed in desk.take(*twins)}) == 1
     all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
     kept(desk, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
-    assert stored(desk.database, story_log.c.n) == []
+    assert stored(desk.database, story_log.c.log_no) == []
 
 
 def test_a_large_story_goes_wholly_though_others_grew_beside_it(desk: Desk) -> None:
@@ -398,7 +405,7 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(desk: Desk) -> N
         connection.execute(of_first.values(title_article=placed[0].article))
     all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
     kept(desk, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
-    assert stored(desk.database, article.c.n, article.c.title) == []
+    assert stored(desk.database, article.c.inbox_no, article.c.title) == []
     assert is_nothing_late(desk)
     assert checked(desk.database) == []
 
@@ -413,8 +420,8 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(desk: Desk) ->
     newest = record("Courier", "z", "Levee gives way", FLOOD, url="https://c.example/z", published=later)
     assert desk.take(newest)[0].story == old[0].story
     with desk.database.write() as connection:  # all but the newest is so old
-        last = select(article.c.n).where(article.c.id == strike[0].article).scalar_subquery()
-        connection.execute(update(article).where(article.c.n <= last).values(placed_at=NOON))
+        last = select(article.c.inbox_no).where(article.c.id == strike[0].article).scalar_subquery()
+        connection.execute(update(article).where(article.c.inbox_no <= last).values(placed_at=NOON))
     kept(desk, at=later + dt.timedelta(days=20), text_after=100 * DAY)
     assert article_text.GONE not in packed_of(desk, old[0].story)
     forget(desk, "https://c.example/z")
@@ -425,7 +432,7 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(desk: Desk) ->
 
 
 def packed_of(desk: Desk, story_id: str) -> list[bytes | None]:
-    rows = stored(desk.database, article.c.n, article.c.packed, article.c.story)
+    rows = stored(desk.database, article.c.inbox_no, article.c.compressed_text, article.c.story)
     return [packed for _, packed, at in rows if at == story_id]
 
 
@@ -436,10 +443,12 @@ def is_nothing_late(desk: Desk) -> bool:
 
 def test_damaged_sums_hold_up_no_retention(desk: Desk) -> None:
     with desk.database.write() as connection:
-        connection.execute(update(story).values(sums=b"noise"))
+        connection.execute(update(story).values(centroid=b"noise"))
     desk.restart()
     kept(desk, text_after=180 * DAY)
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
 
 
 def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
@@ -454,7 +463,7 @@ def test_a_copy_of_what_went_is_an_original(desk: Desk) -> None:
     assert what_is_wrong(desk.database) == []
 
 
-def test_what_a_copy_told_for_the_last_time_stays_when_its_original_goes(desk: Desk) -> None:
+def test_what_a_copy_rendered_last_stays_when_its_original_goes(desk: Desk) -> None:
     desk.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     desk.clock = Clock(YEAR)
     desk.restart()
@@ -476,7 +485,9 @@ def test_what_a_copy_told_for_the_last_time_stays_when_its_original_goes(desk: D
 
 def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
     kept(desk, text_after=180 * DAY, stories_after=300 * DAY, compress_after=30 * DAY, steady=False)
-    assert article_text.GONE not in {row[1] for row in stored(desk.database, article.c.n, article.c.packed)}
+    assert article_text.GONE not in {
+        row[1] for row in stored(desk.database, article.c.inbox_no, article.c.compressed_text)
+    }
     clock = Clock(YEAR)
     desk.clock = clock
     desk.restart()
@@ -485,15 +496,17 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(desk: Desk) -> No
         clock.time += dt.timedelta(hours=8)
         while retention_job.step():
             pass
-    assert {row[1] for row in stored(desk.database, article.c.n, article.c.packed)} == {article_text.GONE}
+    assert {row[1] for row in stored(desk.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
 
 
 def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(desk: Desk) -> None:
-    before = stored(desk.database, change.c.n)
+    before = stored(desk.database, change.c.change_no)
     kept(desk, steady=False)
-    assert stored(desk.database, change.c.n) == before
+    assert stored(desk.database, change.c.change_no) == before
     kept(desk)
-    assert not stored(desk.database, change.c.n)
+    assert not stored(desk.database, change.c.change_no)
 
 
 def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: Desk) -> None:
@@ -501,16 +514,19 @@ def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(desk: 
         file_space = retention.file_space(connection)
     if file_space is None:
         kept(desk, size=1)
-        assert len(stored(desk.database, article.c.n)) > 60, "Postgres does not tell of its free pages"
+        assert len(stored(desk.database, article.c.inbox_no)) > 60, "Postgres does not tell of its free pages"
         return
     kept(desk, size=file_space.used)
     assert stored(desk.database, tombstone.c.article) == []
     kept(desk, size=file_space.used - 100_000)
-    gone = [row[1] == article_text.GONE for row in stored(desk.database, article.c.n, article.c.packed)]
+    gone = [
+        row[1] == article_text.GONE
+        for row in stored(desk.database, article.c.inbox_no, article.c.compressed_text)
+    ]
     assert 0 < sum(gone) < len(gone)
     assert all(gone[: sum(gone) // 2])
     kept(desk, size=1)
-    assert stored(desk.database, article.c.n) == []
+    assert stored(desk.database, article.c.inbox_no) == []
 
 
 def test_free_pages_leave_the_file_in_small_steps(desk: Desk) -> None:
@@ -559,11 +575,11 @@ def layout(database: Database) -> tuple[Any, ...]:
 
 
 def test_streams_are_kept_for_some_time(desk: Desk) -> None:
-    assert len(stored(desk.database, change.c.n)) > 20
+    assert len(stored(desk.database, change.c.change_no)) > 20
     kept(desk, at=NOON + dt.timedelta(days=60))
-    assert len(stored(desk.database, change.c.n)) > 20
+    assert len(stored(desk.database, change.c.change_no)) > 20
     kept(desk)
-    assert stored(desk.database, change.c.n) == []
+    assert stored(desk.database, change.c.change_no) == []
 
 
 def test_what_could_not_be_read_is_noted_for_some_time(desk: Desk) -> None:
@@ -572,15 +588,15 @@ def test_what_could_not_be_read_is_noted_for_some_time(desk: Desk) -> None:
             at = NOON + dt.timedelta(days=days)
             rejected.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
     kept(desk)
-    assert [row[0] for row in stored(desk.database, refusal.c.item)] == ["new.html"]
+    assert [row[0] for row in stored(desk.database, rejected_input.c.item)] == ["new.html"]
 
 
 def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(desk: Desk) -> None:
     desk.take(*(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6)))
     now = NOON + dt.timedelta(days=400)
     with desk.database.write() as connection:
-        numbers = list(connection.execute(select(article.c.n).order_by(article.c.n)).scalars())
-        wrong = update(article).where(article.c.n.in_(numbers[2:4]))
+        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
+        wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
         assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
 
@@ -588,24 +604,26 @@ def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(desk: Desk) 
 def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(desk: Desk) -> None:
     begin = NOON + dt.timedelta(days=10)
     with desk.database.write() as connection:
-        numbers = list(connection.execute(select(article.c.n).order_by(article.c.n)).scalars())
+        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
         for place, n in enumerate(numbers):
             at = begin + dt.timedelta(days=place)
-            connection.execute(update(article).where(article.c.n == n).values(placed_at=at))
+            connection.execute(update(article).where(article.c.inbox_no == n).values(placed_at=at))
         now = begin + dt.timedelta(days=len(numbers))
         for wrong in range(len(numbers) - 2):
-            stretch = article.c.n.in_(numbers[wrong : wrong + 2])
+            stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
             found = retention.placed_before(connection, now - dt.timedelta(days=30), now)
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + dt.timedelta(days=place)
-                connection.execute(update(article).where(article.c.n == numbers[place]).values(placed_at=at))
+                connection.execute(
+                    update(article).where(article.c.inbox_no == numbers[place]).values(placed_at=at)
+                )
 
 
 def test_placed_before_finds_the_same_as_reading_all(desk: Desk) -> None:
-    rows = stored(desk.database, article.c.n, article.c.placed_at)
+    rows = stored(desk.database, article.c.inbox_no, article.c.placed_at)
     for moment in [*(placed for _, placed in rows), YEAR, NOON]:
         expected = max((n for n, placed in rows if placed < moment), default=0)
         with desk.database.read() as connection:
@@ -635,7 +653,7 @@ def test_forgetting_reaches_packed_and_kept_texts(desk: Desk) -> None:
 def test_an_export_holds_all_rungs(desk: Desk, database: Database, tmp_path: Any) -> None:
     kept(desk, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=effective_tuning())
     first = b"".join(exported(database, no_progress))
-    assert b'"packed"' in first
+    assert b'"compressed_text"' in first
     target = Database(f"sqlite:///{tmp_path}/other.db")
     upgrade(target)
     import_into(target, first.splitlines(keepends=True), no_progress)
@@ -650,7 +668,7 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
     kept(
         desk, at=NOON + dt.timedelta(days=11), all_tuning=effective_tuning({"retention": {"rows_a_step": 1}})
     )
-    rows = stored(desk.database, entry.c.n, entry.c.article, entry.c.payload, entry.c.url)
+    rows = stored(desk.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
     assert rows[-1][1:] == (placed.article, b"", None)
     assert [one.url for one in results_of(desk.database)][-1] == address
     placing_of(desk.database).erase(ForgetCommand(name=address))
@@ -659,7 +677,7 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
 
 
 def results_of(database: Database) -> list[inbox.EntryResult]:
-    numbers = [row[0] for row in stored(database, entry.c.n)]
+    numbers = [row[0] for row in stored(database, entry.c.entry_no)]
     with database.read() as connection:
         return inbox.results(connection, numbers)
 
@@ -676,7 +694,7 @@ def test_entries_that_were_refused_are_settled_as_they_are(desk: Desk) -> None:
 
 
 def stored_last(connection: Any) -> int:
-    return int(connection.execute(select(func.max(entry.c.n))).scalar_one())
+    return int(connection.execute(select(func.max(entry.c.entry_no))).scalar_one())
 
 
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(desk: Desk) -> None:

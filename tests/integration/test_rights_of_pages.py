@@ -24,7 +24,7 @@ from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Desk
 from tests.loopback import LoopbackServer, Response
 
-BOOK = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
 WORDS = 40  # of an article, title included, for strangers
 DEEP = 9  # a sentence so far down that no excerpt reaches it
@@ -93,9 +93,16 @@ def outlet() -> Iterator[LoopbackServer]:
 def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     """A shelf with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
-    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), BOOK)
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     polling = Poller(
-        database, client, InlineExecutor(), BOOK, clock, robots=False, pages="always", stops=lambda: False
+        database,
+        client,
+        InlineExecutor(),
+        ALL_TUNING,
+        clock,
+        robots=False,
+        pages="always",
+        stops=lambda: False,
     )
     address = outlet.url("/feed")
     with database.write() as connection:
@@ -112,7 +119,7 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     for one in due_pages:
         assert polling.fetch_page(one)
     client.close()
-    Desk(database, clock, BOOK).place()
+    Desk(database, clock, ALL_TUNING).place()
     render_next(database, 100, shipped_tuning())
     return DatabaseStoryReader(database)
 

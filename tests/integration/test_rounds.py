@@ -21,7 +21,7 @@ from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.host_backoff import HostBackoff, save_host_backoffs
+from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
 from aggregator.store.migrate import upgrade
 from tests.articles import NOON, Desk, record
@@ -114,7 +114,7 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None
         fill(small, [feed_of(f"http://h{n}.example/feed") for n in range(4)])
         with small.write() as connection:
             until = NOON + dt.timedelta(seconds=600)
-            save_host_backoffs(connection, [HostBackoff(name="big.example", held_until=until)])
+            save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
         rounds = rounds_of(small, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(3):
@@ -139,7 +139,7 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database)
         desk.accept(last, wants_page=[True])
         with small.write() as connection:
             save_host_backoffs(
-                connection, [HostBackoff(name="big.example", held_until=NOON + dt.timedelta(hours=1))]
+                connection, [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))]
             )
         rounds = rounds_of(small, client, all_tuning, world.time)
         rounds.take_up(world.time())
@@ -253,6 +253,56 @@ def test_fifty_servers_that_drip_beside_fifty_good_feeds(small: Database) -> Non
     seconds, _ = drips_beside_good(small, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
     print(f"all good feeds after {seconds:.1f} s")
     assert seconds <= tuning["fetch_deadline_seconds"] + 5
+
+
+# --- what is logged ----------------------------------------------------------------------------------------
+
+
+def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
+    small: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line has the failed pages of the round before; single pages and repeats are at debug."""
+    caplog.set_level("DEBUG", "aggregator")
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{n}</guid><title>Report {n}</title>"
+        f"<link>http://asia.example/page{n}</link></item>"
+        for n in range(5)
+    )
+    feed = f"<rss version='2.0'><channel><title>Asia</title>{items}</channel></rss>"
+    with World() as world:
+        all_tuning = effective_tuning({"polling": {"page_attempts": 1}})
+        client = world.client(all_tuning)
+        fill(small, [feed_of("http://asia.example/feed", pages="always")])
+        rounds = rounds_of(small, client, all_tuning, world.time)
+        pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
+        pages["/page4"] = "a page"
+
+        def poll(answer: Any) -> list[tuple[str, str]]:
+            """Level and message of the lines of one poll, without its duration."""
+            world.sites["asia.example"] = {"/feed": answer, **pages}
+            caplog.clear()
+            asked = len(world.paths("asia.example"))
+            while "/feed" not in world.paths("asia.example")[asked:]:
+                rounds.tick()
+                world.time.run(60)
+            for _ in range(20):  # its pages, one after the other
+                rounds.tick()
+                world.time.run(5)
+            assert not [one for one in caplog.records if one.levelname != "DEBUG" and "/page" in one.message]
+            polls = [one for one in caplog.records if one.name == "aggregator.daemon.poll_scheduler"]
+            return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
+
+        assert poll(feed) == [("INFO", "Asia: 5 new")]
+        assert poll(feed) == [
+            ("INFO", "Asia: 0 new, 2 pages refused by the site, 2 pages without an article")
+        ]
+        assert poll(feed) == [("DEBUG", "Asia: nothing new")]
+        ((level, problem),) = poll(Response(503))
+        assert (level, "503" in problem) == ("WARNING", True)
+        ((level, problem),) = poll(Response(404))
+        assert (level, "404" in problem) == ("DEBUG", True)
+        assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
+        client.close()
 
 
 # --- a week ------------------------------------------------------------------------------------------------

@@ -287,8 +287,10 @@ def test_stories_can_be_asked_for_by_words(desk: Desk) -> None:
     reading = DatabaseStoryReader(desk.database)
     titles = [one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories]
     assert titles == ["Levee breaks at Pennmouth"]
-    with pytest.raises(UsageError, match="at least one word"):
-        reading.stories(StoryFilter(query="!!"))
+    for empty in ("!!", 'outlet:"', 'author:"!"', "outlet:_", 'lang:" "'):
+        with pytest.raises(UsageError, match="at least one word"):
+            reading.stories(StoryFilter(query=empty))
+    assert len(reading.stories(StoryFilter(query='levee outlet:""')).stories) == 1
 
 
 # --- queries -----------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def _fits(query: Query, one: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize("typed", ["地震", '"台北市" -xyz', "köln OR 台北", "lang:ar", "أطفال", "title:köln"])
-def test_those_among_a_few_articles_are_told(both: list[Database], typed: str) -> None:
+def test_matches_among_a_few_articles_are_found(both: list[Database], typed: str) -> None:
     query = parse_query(typed)
     for database in both:
         with database.read() as connection:

@@ -14,7 +14,7 @@ from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import article, bond, correction, story, story_log
+from aggregator.store.tables import article, correction, link_constraint, story, story_log
 from tests.articles import NOON, STRIKE, Clock, Desk, record, settled
 from tests.homes import (
     by_title,
@@ -41,7 +41,7 @@ def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[s
     """What a correction would do, as if the program had done it by itself: nothing is bound."""
     done = correct(database, kind, *stories, **more)
     with database.write() as connection:
-        connection.execute(delete(bond))
+        connection.execute(delete(link_constraint))
         connection.execute(delete(correction))
     return list(done.stories)
 
@@ -56,7 +56,7 @@ def look(database: Database) -> Desk:
 def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
     chosen = select(story_log).where(story_log.c.story == id_, story_log.c.kind == kind)
     with database.read() as connection:
-        rows = connection.execute(chosen.order_by(story_log.c.n)).all()
+        rows = connection.execute(chosen.order_by(story_log.c.log_no)).all()
     return [{"article": row.article, **json.loads(row.detail or "{}")} for row in rows]
 
 
@@ -164,9 +164,11 @@ def test_a_copy_that_is_bound_holds_its_report_back(grouped: Database) -> None:
     (held,) = members(grouped, goat)
     mistake(grouped, "move", goat, articles=(first,))
     with grouped.write() as connection:
-        connection.execute(insert(correction), [{"n": 1, "at": NOON, "kind": "merge", "detail": "{}"}])
+        connection.execute(
+            insert(correction), [{"correction_no": 1, "at": NOON, "kind": "merge", "detail": "{}"}]
+        )
         rows = [{"correction": 1, "article": id_, "relation": "together", "side": 0} for id_ in (copy, held)]
-        connection.execute(insert(bond), rows)
+        connection.execute(insert(link_constraint), rows)
     look(grouped)
     assert homes(grouped)[first] == homes(grouped)[copy] == homes(grouped)[held]
     assert what_is_wrong(grouped) == []
@@ -233,6 +235,6 @@ def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database
     assert difference.moved == 1
     assert partition(grouped) == before
     with grouped.read() as connection:
-        touched = dict(connection.execute(select(story.c.id, story.c.touched_no)).all())
+        touched = dict(connection.execute(select(story.c.id, story.c.membership_changed_no)).all())
     assert touched[bridge] <= 63
     assert what_is_wrong(grouped) == []

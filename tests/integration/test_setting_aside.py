@@ -15,7 +15,7 @@ from aggregator.store.tables import entry, story
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
 
-RULES = effective_tuning().section("stories", StoryTuning)
+TUNING = effective_tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
@@ -24,8 +24,8 @@ DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
 def states(database: Database) -> dict[int, str]:
     with database.read() as connection:
         return {
-            row.n: row.state
-            for row in connection.execute(select(entry.c.n, entry.c.state).order_by(entry.c.n))
+            row.entry_no: row.state
+            for row in connection.execute(select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
         }
 
 
@@ -45,7 +45,7 @@ def repaired(database: Database) -> list[str]:
 
 def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE)
-    damage(database, standing=b"\xc1")
+    damage(database, count_state=b"\xc1")
     desk = Desk(database, Clock())
     desk.accept(REPRINT)
     with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
@@ -55,15 +55,15 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database
     assert [one.outcome for one in desk.place()] == ["refused", "founded"]
     assert states(database) == {1: "done", 2: "refused", 3: "done"}
     found = repaired(database)
-    assert any("set aside" in what for what in found)
+    assert any("in quarantine" in what for what in found)
     assert states(database)[2] == "ready"
     assert [one.outcome for one in Desk(database, Clock()).place()] == ["copy"]
-    assert not [one.what for one in faults(database, now=NOON) if one.remedy == "set aside"]
+    assert not [one.what for one in faults(database, now=NOON) if one.remedy == "quarantine"]
 
 
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE)
-    damage(database, standing=b"\xc1")
+    damage(database, count_state=b"\xc1")
     desk = Desk(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
     desk.take(DOCKS)
     for number in range(7):
@@ -77,8 +77,8 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
 def test_a_story_whose_sums_and_members_are_damaged_is_joined_by_nobody(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE)
     with database.write() as connection:
-        whole = connection.execute(select(story.c.sums)).scalar_one()
-        connection.execute(update(story).values(sums=whole[:-4]))
+        whole = connection.execute(select(story.c.centroid)).scalar_one()
+        connection.execute(update(story).values(centroid=whole[:-4]))
         connection.execute(text("UPDATE article SET terms = :junk"), {"junk": b"abc"})
     [placed] = Desk(database, Clock()).take(DOCKS)
     assert placed.outcome == "founded"
@@ -89,32 +89,36 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
     desk.accept(LEVEE)
     desk.accept(DOCKS)
     with database.write() as connection:
-        connection.execute(update(entry).where(entry.c.n == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense"))
+        connection.execute(
+            update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense")
+        )
     assert [one.outcome for one in desk.place()] == ["founded"]
     assert states(database) == {1: "refused", 2: "done"}
 
 
 def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE)
-    whole = select(story.c.sums)
+    whole = select(story.c.centroid)
     with database.read() as connection:
         before = connection.execute(whole).scalar_one()
-    damage(database, sums=b"nonsense")
+    damage(database, centroid=b"nonsense")
     [placed] = Desk(database, Clock()).take(DOCKS)
     assert placed.outcome == "founded"
     with database.read() as connection:
-        assert connection.execute(whole.where(story.c.n == 1)).scalar_one() == before
+        assert connection.execute(whole.where(story.c.story_no == 1)).scalar_one() == before
 
 
-def test_a_damaged_merged_text_is_told_again(database: Database) -> None:
+def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
     Desk(database, Clock()).take(LEVEE, DOCKS)
-    while render_next(database, 20, RULES):
+    while render_next(database, 20, TUNING):
         pass
     with database.write() as connection:
-        connection.execute(text("UPDATE story SET merged = :junk WHERE n = 1"), {"junk": b"nonsense"})
+        connection.execute(
+            text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
+        )
     reading = DatabaseStoryReader(database)
     with database.read() as connection:
-        damaged, sound = connection.execute(select(story.c.id).order_by(story.c.n)).scalars()
+        damaged, sound = connection.execute(select(story.c.id).order_by(story.c.story_no)).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
     merged = reading.merged(damaged)
     assert merged is not None

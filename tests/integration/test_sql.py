@@ -44,11 +44,11 @@ TYPES = {
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
-RULES = effective_tuning().section("stories", StoryTuning)
+TUNING = effective_tuning().section("stories", StoryTuning)
 
 
 def _tell(database: Database) -> None:
-    while render_next(database, 50, RULES):
+    while render_next(database, 50, TUNING):
         pass
 
 

@@ -12,8 +12,8 @@ from aggregator.store.tables import counter, story
 from aggregator.stories.tuning import shipped_tuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
-RULES = shipped_tuning()
-OTHERS = msgspec.structs.replace(RULES, timeline_cap=0)
+TUNING = shipped_tuning()
+OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
 
 
 def filled(database: Database) -> Database:
@@ -34,21 +34,23 @@ def texts(database: Database) -> dict[str, str | None]:
 
 def merged(database: Database) -> dict[str, bytes | None]:
     with database.read() as connection:
-        rows = connection.execute(select(story.c.id, story.c.merged).where(story.c.redirect_to.is_(None)))
-        return {row.id: row.merged for row in rows}
+        rows = connection.execute(
+            select(story.c.id, story.c.merged_story).where(story.c.redirect_to.is_(None))
+        )
+        return {row.id: row.merged_story for row in rows}
 
 
-def tell_all(database: Database, tuning: object = RULES, limit: int = 10) -> int:
-    assert isinstance(tuning, type(RULES))
+def tell_all(database: Database, tuning: object = TUNING, limit: int = 10) -> int:
+    assert isinstance(tuning, type(TUNING))
     return sum(iter(lambda: render_next(database, limit, tuning), 0))
 
 
-def test_each_story_is_told_once(database: Database) -> None:
+def test_each_story_is_rendered_once(database: Database) -> None:
     filled(database)
     assert None in texts(database).values()
     assert tell_all(database) == 2
     assert None not in texts(database).values()
-    assert render_next(database, 10, RULES) == 0
+    assert render_next(database, 10, TUNING) == 0
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:
@@ -74,7 +76,7 @@ def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -
     after = merged(database)
     assert all(before[id_] != told for id_, told in after.items())
     assert render_next(database, 1, OTHERS) == 0
-    assert tell_all(database, RULES) == 2  # and back
+    assert tell_all(database, TUNING) == 2  # and back
     assert merged(database) == before
 
 
@@ -87,27 +89,27 @@ def test_what_reads_a_story_gets_its_old_text_until_then(database: Database) -> 
     assert read is not None
 
 
-def test_a_database_of_an_older_version_is_told_anew(database: Database) -> None:
+def test_a_database_of_an_older_version_is_rendered_again(database: Database) -> None:
     tell_all(filled(database))
     with database.write() as connection:  # as it was before versions were kept
-        connection.execute(counter.delete().where(counter.c.name.in_(("told_by", "told_from"))))
+        connection.execute(counter.delete().where(counter.c.name.in_(("render_version", "render_from"))))
         connection.execute(update(story).values(text="an old text"))
     assert tell_all(database) == 2
     assert "an old text" not in texts(database).values()
 
 
-def test_old_stories_are_left_as_they_were_told(database: Database) -> None:
+def test_old_stories_are_not_rendered_again(database: Database) -> None:
     tell_all(filled(database))
     (old, *_) = texts(database)
-    long_ago = NOON - dt.timedelta(days=RULES.told_again_days + 400)
+    long_ago = NOON - dt.timedelta(days=TUNING.rerender_days + 400)
     with database.write() as connection:
-        connection.execute(update(story).where(story.c.id == old).values(updated=long_ago))
+        connection.execute(update(story).where(story.c.id == old).values(bumped_at=long_ago))
     before = merged(database)
     assert tell_all(database, OTHERS) == 1
     assert merged(database)[old] == before[old]
 
 
 def test_the_version_is_of_the_rules() -> None:
-    versions = {render_version(RULES), render_version(OTHERS)}
+    versions = {render_version(TUNING), render_version(OTHERS)}
     assert len(versions) == 2
     assert render_version(shipped_tuning()) in versions

@@ -21,8 +21,8 @@ MARGIN = 0.04  # of the first three: one pair of look-alikes joined, or two even
 TORN_MARGIN = 0.10  # of the others: two stories of 22
 
 
-def grouped(**events: float) -> Evaluation:
-    all_tuning = effective_tuning({"events": events}) if events else effective_tuning()
+def grouped(**tuning: dict[str, float]) -> Evaluation:
+    all_tuning = effective_tuning(tuning) if tuning else effective_tuning()
     return evaluate(read_dataset(SET), all_tuning, executor="inline", workers=1)[0]
 
 
@@ -51,9 +51,12 @@ def test_the_grouping_holds_its_figures():
 
 
 @pytest.mark.parametrize(
-    ("events", "figure"),
-    [({"threshold": 1000.0}, "recall"), ({"threshold": -1000.0, "cohesion": 0.0}, "precision")],
+    ("tuning", "figure"),
+    [
+        ({"events": {"threshold": 1000.0}}, "recall"),
+        ({"events": {"threshold": -1000.0, "cohesion": 0.0}, "pairs": {"offset": 60.0}}, "precision"),
+    ],
     ids=["nothing joins", "everything joins"],
 )
-def test_the_wire_can_trip(events, figure):
-    assert figure in trips(grouped(**events))
+def test_the_wire_can_trip(tuning, figure):
+    assert figure in trips(grouped(**tuning))

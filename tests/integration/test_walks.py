@@ -47,7 +47,7 @@ def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_w
         seen = [one["id"] for one in first["stories"]]
         room.writer.accept(
             record("Herald", "g", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
-            bumps_by_clock=True,
+            bump_by_clock=True,
         )
         room.writer.place()
         bumped = room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"]
@@ -116,7 +116,11 @@ def put(database: Database, count: int) -> list[int]:
             and column.type.python_type in (bytes, int)
         }  # fmt: skip
         for n in range(1, count + 1):
-            row = needed | template | {"n": n, "id": f"s{n}", "founder": f"a{n}", "updated": moment(n)}
+            row = (
+                needed
+                | template
+                | {"story_no": n, "id": f"s{n}", "founding_article": f"a{n}", "bumped_at": moment(n)}
+            )
             connection.execute(insert(story).values(row))
     return list(range(1, count + 1))
 
@@ -146,7 +150,7 @@ def test_a_walk_shows_what_does_not_move_once(
             break
         for n in data.draw(st.lists(st.sampled_from(numbers), max_size=3)):
             with shelf.write() as connection:
-                connection.execute(update(story).where(story.c.n == n).values(updated=moment(turn)))
+                connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
             turn += 1
             moved.add(f"s{n}")
         page = reading.stories(StoryFilter(limit=limit, after=page.next))
@@ -155,7 +159,7 @@ def test_a_walk_shows_what_does_not_move_once(
     assert len(shown) == len(set(shown)), "nothing twice"
     assert {f"s{n}" for n in numbers} - moved <= set(shown), "what has not moved is shown"
     with shelf.read() as connection:
-        newest = connection.execute(select(story.c.id).order_by(story.c.updated.desc())).scalars().all()
+        newest = connection.execute(select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
     assert set(newest[: len(moved)]) == moved, "what has moved is at the top of the next walk"
 
 
@@ -170,7 +174,7 @@ def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> Non
 
 @pytest.mark.parametrize("after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"])
 def test_a_moment_that_is_none_is_refused(after: str) -> None:
-    with pytest.raises(UsageError, match="no cursor of ours"):
+    with pytest.raises(UsageError, match="invalid cursor"):
         cursor_time(after)
 
 

@@ -102,7 +102,7 @@ def test_all_is_well(watched: Watched) -> None:
     assert (status.status_code, status.json()["status"], status.json()["problems"]) == (200, "ok", [])
     page = watched.client.get("/status", headers={"Accept": "text/html,*/*"})
     assert page.status_code == 200
-    assert "All is well" in page.text
+    assert "No problems" in page.text
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_all_is_well(watched: Watched) -> None:
         ({"role": "standby", "placing_started": False}, "", 200, 200),
         ({"placing_started": False}, "", 200, 503),
         ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
-        ({"trouble": "the disk is full"}, "placing rests: the disk is full", 200, 200),
+        ({"trouble": "the disk is full"}, "placing is paused: the disk is full", 200, 200),
         ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
         ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
     ],
@@ -136,7 +136,7 @@ def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None
         role="writer", started_at=watched.clock(), placing_started=True, last_reload=failed
     )
     told = watched.client.get("/status").json()
-    assert (told["status"], told["problems"]) == ("degraded", ["config.yaml was not taken up: line 3"])
+    assert (told["status"], told["problems"]) == ("degraded", ["config.yaml was not applied: line 3"])
     assert watched.metrics()["aggregator_reload_failed"] == 1
 
 
@@ -157,16 +157,16 @@ def test_gauges_follow_the_database(watched: Watched) -> None:
     )
     watched.clock.time += dt.timedelta(hours=3)
     with watched.database.write() as connection:
-        connection.execute(update(entry).where(entry.c.n == 2).values(state="ready"))
+        connection.execute(update(entry).where(entry.c.entry_no == 2).values(state="ready"))
     found = watched.metrics()
     assert found["aggregator_article_number"] == 2
     assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
     assert found["aggregator_inbox_oldest_seconds"] == pytest.approx(3 * 3600, abs=60)
     assert found["aggregator_story_events_total{kind=created}"] == 2
-    assert found["aggregator_untold_stories"] == 2
+    assert found["aggregator_unrendered_stories"] == 2
     assert found["aggregator_database_bytes"] > 0
     told = watched.client.get("/status").json()
-    assert any("has waited for its place for 3 hours" in one for one in told["problems"])
+    assert any("has waited for placing for 3 hours" in one for one in told["problems"])
 
 
 def test_a_look_is_few_statements(watched: Watched) -> None:
@@ -236,14 +236,14 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
         assert told.status_code == 200
         assert (told.json()["problems"], told.json()["status"]) == wanted, path
     page = watched.client.get("/status", headers={"Accept": "text/html"}).text
-    assert ("All is well" in page) == (not words)
+    assert ("No problems" in page) == (not words)
     problems = [one.what for one in examine(watched.config) if one.level == "problem"]
-    assert [one.partition(",")[0] for one in problems] == wanted[0]
+    assert [one.partition(";")[0] for one in problems] == wanted[0]
     watched.close()
 
 
 def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None:
-    watched = Watched(tmp_path, database, rules={"watch": {"sources_labelled": 10}})
+    watched = Watched(tmp_path, database, tuning={"health_checks": {"sources_labelled": 10}})
     rows = [
         {
             "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
@@ -302,7 +302,7 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
 def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
     """All its processes stand still: it takes connections and never answers."""
     database = with_tables(Database(own_postgres.make()))
-    watched = Watched(tmp_path, database, rules={"watch": {"probe_seconds": 1.5}})
+    watched = Watched(tmp_path, database, tuning={"health_checks": {"probe_seconds": 1.5}})
     with database.write() as connection:
         _, secret = api_tokens.create(connection, "probe", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
@@ -317,7 +317,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres,
         told = watched.client.get("/status")
         assert (told.status_code, told.json()["status"]) == (503, "down")
         assert "did not answer within 1.5 s" in told.json()["problems"][0], "no longer than a probe may take"
-        assert watched.metrics()["aggregator_database_answers"] == 0
+        assert watched.metrics()["aggregator_database_up"] == 0
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
@@ -331,7 +331,10 @@ def test_a_folder_of_backups_that_hangs_is_not_the_database(
 ) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     folder = tmp_path / "far"
-    settings = {"backup": {"every": "1d", "folder": str(folder)}, "rules": {"watch": {"probe_seconds": 1.5}}}
+    settings = {
+        "backup": {"every": "1d", "folder": str(folder)},
+        "tuning": {"health_checks": {"probe_seconds": 1.5}},
+    }
     watched = Watched(tmp_path, database, **settings)
     answers = threading.Event()
     listed = Path.iterdir
@@ -346,7 +349,7 @@ def test_a_folder_of_backups_that_hangs_is_not_the_database(
     told = watched.client.get("/status").json()
     answers.set()
     assert (ready.status_code, told["status"]) == (200, "degraded")
-    assert told["problems"] == ["the folder of the backups did not answer within 1.5 s"]
+    assert told["problems"] == ["the backup folder did not answer within 1.5 s"]
     watched.close()
     database.close()
 

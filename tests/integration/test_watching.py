@@ -31,7 +31,7 @@ from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
 
-BOOK = effective_tuning()
+ALL_TUNING = effective_tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
 
 
@@ -42,7 +42,7 @@ class Folder:
         self.path = path
         self.database = database
         self.clock = Clock()
-        self.watching = FolderWatcher(database, InlineExecutor(), BOOK, self.clock)
+        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
         path.mkdir()
         address = str(path)
         id_ = source_id("folder", None, address)
@@ -74,15 +74,17 @@ class Folder:
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
 
     def ingest(self, *what: Path) -> IngestSummary:
-        client = Client(ClientSettings(), BOOK)
+        client = Client(ClientSettings(), ALL_TUNING)
         executor = InlineExecutor()
         run = Ingest(
             self.database,
-            become_writer=lambda: Pipeline(self.database, executor, BOOK, self.clock, summary_words=60),
-            poller=Poller(self.database, client, executor, BOOK, self.clock, robots=False, pages="never"),
+            become_writer=lambda: Pipeline(self.database, executor, ALL_TUNING, self.clock, summary_words=60),
+            poller=Poller(
+                self.database, client, executor, ALL_TUNING, self.clock, robots=False, pages="never"
+            ),
             client=client,
             executor=executor,
-            all_tuning=BOOK,
+            all_tuning=ALL_TUNING,
             now=self.clock,
         )
         for _ in run.run([str(one) for one in what]):
@@ -159,12 +161,12 @@ def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
     assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
 
 
-def test_of_a_million_broken_lines_the_first_are_told(folder: Folder) -> None:
+def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> None:
     file = folder.write("a.jsonl", "{broken\n" * 3000 + GOOD % (1, 1, 1))
     polled = folder.poll()
     assert len(folder.told()) == 1000
     assert "(and 2999 more)" in str(polled.problem)
-    assert folder.source.entries_refused == 3000
+    assert folder.source.entries_rejected == 3000
     summary = folder.ingest(file)
     assert (summary.rejected_count, len(summary.rejected), summary.known) == (3000, 1000, 1)
 
@@ -174,7 +176,7 @@ def test_of_a_million_broken_lines_the_first_are_told(folder: Folder) -> None:
 
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
-    all_tuning = effective_tuning({"sources": {"look_seconds": seconds}})
+    all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
     folder.watching = FolderWatcher(folder.database, InlineExecutor(), all_tuning, folder.clock)
     return folder.watching
 
@@ -218,15 +220,15 @@ def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool
     folder.write("z.jsonl", GOOD % (2, 2, 2))
     folder.poll()
     folder.poll()
-    assert 0 < folder.source.entries_refused < 8000, "it ended before all was read"
+    assert 0 < folder.source.entries_rejected < 8000, "it ended before all was read"
     if restarted:
         hurried(folder)
     looks(folder)
     assert titles(folder) == ["Report 1", "Report 2"]
-    assert folder.source.entries_refused == 8000, "nothing was read twice"
+    assert folder.source.entries_rejected == 8000, "nothing was read twice"
     assert len(folder.told()) == 1000
     folder.poll()
-    assert folder.source.entries_refused == 8000
+    assert folder.source.entries_rejected == 8000
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> None:
@@ -270,7 +272,7 @@ def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch
     assert len(folder.poll().accepted) == 200
     assert folder.poll().read == 0
     assert folder.source.next_due_at > folder.clock.time, "it is asked again soon"
-    desk = Desk(folder.database, folder.clock, BOOK)
+    desk = Desk(folder.database, folder.clock, ALL_TUNING)
     while len(titles(folder)) < 260:
         desk.place()
         folder.poll()
@@ -285,11 +287,11 @@ def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) 
     folder.write("a.jsonl", whole, 1)
     assert (len(folder.poll().accepted), folder.told()) == (1, [])
     with folder.database.read() as connection:
-        assert len(connection.execute(select(entry.c.n)).all()) == 2
+        assert len(connection.execute(select(entry.c.entry_no)).all()) == 2
 
 
 def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) -> None:
-    desk = Desk(folder.database, folder.clock, BOOK)
+    desk = Desk(folder.database, folder.clock, ALL_TUNING)
     folder.write("a.txt", f"Levee breaks\n\n{FLOOD}")
     folder.poll()
     desk.place()
@@ -305,7 +307,7 @@ def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) 
 
 
 def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:
-    desk = Desk(folder.database, folder.clock, BOOK)
+    desk = Desk(folder.database, folder.clock, ALL_TUNING)
     file = folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}")
     folder.poll()
     desk.place()

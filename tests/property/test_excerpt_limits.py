@@ -158,7 +158,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
         change,
         story,
         chosen,
-        effective_tuning().section("hooks", WebhookTuning),
+        effective_tuning().section("webhooks", WebhookTuning),
     )
     _within(body.decode(), allowed, is_json=True, where="webhook")
 

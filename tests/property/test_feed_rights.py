@@ -10,8 +10,7 @@ from lxml import html
 from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory
 from aggregator.model.read_model import Change
 from aggregator.web.excerpts import count_words
-from aggregator.web.feeds.items import story_items
-from aggregator.web.feeds.load_items import change_items
+from aggregator.web.feeds.load_items import change_items, story_items
 from aggregator.web.settings import PublishSettings
 from tests.memory_shelf import MORNING, a_story, an_article
 

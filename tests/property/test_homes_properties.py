@@ -16,7 +16,7 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.corrections import all_constraints
-from aggregator.store.tables import bond, story_log
+from aggregator.store.tables import link_constraint, story_log
 from tests.homes import (
     fill,
     homes,
@@ -142,7 +142,7 @@ def test_undone_in_any_order_all_is_taken_back_in_the_end(
             assert taken_back, "the last one is never held by a later one"
             left = [number for number in left if number not in taken_back]
             assert what_is_wrong(database, placing) == []
-        assert rows_of(database, bond) == []
+        assert rows_of(database, link_constraint) == []
 
 
 def _by(order: list[int], numbers: list[int]) -> list[int]:

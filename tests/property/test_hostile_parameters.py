@@ -104,6 +104,8 @@ def _quoted(value: str) -> str:
 @example("/api/v1/search?query=before:0001")
 @example("/api/v1/search?query=levee&until=9999-12-31")
 @example("/api/v1/search?query=levee+before:0001-01-01")
+@example("/?query=outlet%3A%22")
+@example("/search?q=author:%22!%22")
 @given(_addresses())
 def test_no_address_is_a_fault_of_the_program(room: Room, address: str) -> None:
     for headers in ({}, STRANGER, {"Authorization": f"Bearer {room.secret}"}):

@@ -18,10 +18,10 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.identify import PollContext
 from aggregator.store.migrate import upgrade
-from aggregator.store.tables import entry, identity_key, sighting
+from aggregator.store.tables import entry, identity_key, observation
 from tests.articles import NOON
 
-RULES = effective_tuning().section("identity", IdentityTuning)
+TUNING = effective_tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
 # Titles that come back on purpose: a title alone says nothing.
 TITLES = (
@@ -168,8 +168,8 @@ def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[in
             entries,
             seen=NOON,
             wants_page=[False] * len(entries),
-            bumps_by_clock=not is_first,
-            poll=PollContext(outlet=None, is_first=is_first, tuning=RULES),
+            bump_by_clock=not is_first,
+            poll=PollContext(outlet=None, is_first=is_first, tuning=TUNING),
         )
     return list(taken.accepted)
 
@@ -178,6 +178,6 @@ def rows(database: Database, source: str) -> tuple[Any, ...]:
     with database.read() as connection:
         return (
             connection.execute(select(func.count()).select_from(identity_key)).scalar_one(),
-            connection.execute(select(sighting).where(sighting.c.source == source)).all(),
+            connection.execute(select(observation).where(observation.c.source == source)).all(),
             connection.execute(select(func.count()).select_from(entry)).scalar_one(),
         )

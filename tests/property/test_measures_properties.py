@@ -118,7 +118,7 @@ def test_copies_lie_between_0_and_1_and_perfect_is_1(found, labelled):
     assert measure_copies(labelled, labelled).f1 == 1.0
 
 
-def test_a_twin_that_is_no_article_counts_in_no_pair():
+def test_a_copy_of_a_missing_article_counts_in_no_pair():
     labelled = {"a": "gone", "b": "gone", "c": None}
     assert measure_copies({"a": None, "b": "a"}, labelled).f1 == 1.0
     assert measure_copies({"a": "c"}, labelled).recall == 0.0

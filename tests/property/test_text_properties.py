@@ -20,8 +20,8 @@ from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, TimedEntry
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-BOOK = effective_tuning()
-RULES = BOOK.section("text", ExtractTuning)
+ALL_TUNING = effective_tuning()
+TUNING = ALL_TUNING.section("text", ExtractTuning)
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
     st.sampled_from(
@@ -134,8 +134,8 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 @example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
-    saved = read_saved_text(clean(text), SavedTextContext(tuning=RULES))
-    find_wire(saved.paragraphs, RULES, saved.lines, saved.author)
+    saved = read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
+    find_wire(saved.paragraphs, TUNING, saved.lines, saved.author)
     kept = "\n".join((saved.title, *saved.paragraphs))
     for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):
         assert (sentence in kept) == (sentence in text)
@@ -144,7 +144,7 @@ def test_saved_texts_keep_their_sentences(text: str) -> None:
 @given(st.lists(st.integers(0, 1439), min_size=3, max_size=12))
 def test_no_live_entry_is_lost(clocks: list[int]) -> None:
     page = [f"{clock // 60:02}:{clock % 60:02}: entry {number}" for number, clock in enumerate(clocks)]
-    entries: tuple[TimedEntry, ...] = timed_entries(page, RULES)
+    entries: tuple[TimedEntry, ...] = timed_entries(page, TUNING)
     assert sorted(entry.text for entry in entries) == sorted(f"entry {n}" for n in range(len(clocks)))
 
 
@@ -169,6 +169,6 @@ def test_the_door_never_raises(
     entry = Entry(
         source="s", title=title, text=text, html=html, is_page=is_page, is_saved_text=is_saved, author=title
     )
-    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, BOOK)
+    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, ALL_TUNING)
     for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
         assert value == clean(value)

@@ -37,7 +37,7 @@ def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) ->
         "title": "",
         "published": time,
         "seen": NOON + dt.timedelta(days=30),
-        "effective": time,
+        "effective_at": time,
         "language": "en",
         "copy_of": None,
         "wire": None,

@@ -57,7 +57,9 @@ def test_steps_take_turns_until_none_has_more() -> None:
     assert said.count("a") == 3
 
 
-def test_a_step_that_fails_rests_and_is_told_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     said: list[str] = []
     clock = Seconds()
     failures = TaskFailures(clock)
@@ -68,7 +70,7 @@ def test_a_step_that_fails_rests_and_is_told_and_the_others_go_on(caplog: pytest
     assert said.count("good") == 5
     assert failures.words() == ("bad: no room",)
     assert [getattr(record, "job", None) for record in caplog.records] == ["bad"]
-    clock.passed += maintenance.REST_SECONDS + 1
+    clock.passed += maintenance.BACKOFF_SECONDS + 1
     steps.next(never)
     steps.next(never)
     assert said.count("bad") == 2

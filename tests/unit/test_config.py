@@ -93,22 +93,30 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ["config.yaml:7", "fetch.interval"],
         ["config.yaml:8", "feed"],
     ]
-    assert said[2].endswith("there is no such key")
+    assert said[2].endswith("there is no such key; did you mean `port`?")
     assert "90s, 15m, 6h or 2d" in said[3]
 
 
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("log: {}\nserver: {}\nlog: {}\n", 3, "stands twice, first in line 1"),
+        ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
-        ("log: {}\nrules:\n  events:\n    nope: 1\n", 4, "there is no such rule"),
-        ("rules:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),
-        ("rules:\n  nothing:\n    a: 1\n", 2, "there is no such section"),
+        ("log: {}\ntuning:\n  events:\n    nope: 1\n", 4, "there is no such constant"),
+        ("log: {}\nrules: {}\n", 2, "rules: `rules` is now `tuning`"),
+        ("tuning:\n  event:\n    a: 1\n", 2, "no such section in config/tuning.yaml; did you mean `events`?"),
+        (
+            "tuning:\n  events:\n    widow_days: 1\n",
+            3,
+            "config/tuning.yaml; did you mean `window_days`?",
+        ),
+        ("log:\n  rules: 1\n", 2, "log.rules: there is no such key"),
+        ("tuning:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),
+        ("tuning:\n  nothing:\n    a: 1\n", 2, "there is no such section"),
         ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
-        ("sources:\n  - feed: ftp://a.example/\n", 2, "no http or https address"),
+        ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
         ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
-        ("fetch:\n  allow_private: [10.0.0.1/8]\n", 2, "host bits"),
+        ("fetch:\n  allow_private: [10.0.0.1/8]\n", 2, "10.0.0.1/8 has host bits set; give 10.0.0.0/8"),
         ("- a\n- b\n", 1, "expected `key: value` lines"),
         ("log: [a\n", 2, "expected"),
         ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
@@ -119,16 +127,43 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("fetch:\n  allow_private_links: [192.168.1.9]\n", 2, "give http:// or https://"),
         ("sources: yes\n", 1, "sources: give a list"),
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
-        ("fetch:\n  interval: 3000d\n", 2, "less than or equal to 31536000"),
+        ("fetch:\n  interval: 3000d\n", 2, "give at most 365d"),
         ("retention:\n  text_after: 9999999999999999999d\n", 2, "a number with its unit"),
         (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
-        (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "less than or equal to 100000"),
-        (f"rules:\n  hooks:\n    batch_changes: {'9' * 300}\n", 3, "like the shipped"),
-        ("rules:\n  sharing:\n    standby_seconds: -1\n", 3, "like the shipped"),
+        (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
+        (f"tuning:\n  webhooks:\n    batch_changes: {'9' * 300}\n", 3, "like the shipped"),
+        ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
         ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
         ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
+        (
+            "sources:\n  - url: https://a.example/\n",
+            2,
+            "sources.0.url: there is no such key; did you mean `feed`?",
+        ),
+        (
+            "queries:\n  a: {outlets: x}\n",
+            2,
+            "queries.a.outlets: there is no such key; did you mean `outlet`?",
+        ),
+        ("webhooks:\n  - {name: a, secret_file: x}\n", 2, "webhooks.0.url: this key is required"),
+        ("server:\n  port: null\n", 2, "server.port: it has no value: give one, or remove the key"),
+        ("server:\n  port: '80'\n", 2, "server.port: give a whole number"),
+        ("server:\n  port: [80]\n", 2, "server.port: give a whole number"),
+        ("server:\n  port: -1\n", 2, "server.port: give at least 0"),
+        ("fetch:\n  robots: maybe\n", 2, "fetch.robots: give true or false"),
+        ("publish:\n  title: 5\n", 2, "publish.title: give text: put the value in quotes"),
+        ("publish:\n  title: [a]\n", 2, "publish.title: give text"),
+        ("log:\n  level: loud\n", 2, "log.level: choose debug, info, warning or error"),
+        ("fetch:\n  allow_private: [home]\n", 2, "home is not a network, such as"),
+        ("sources:\n  - folder: ''\n", 2, "sources.0.folder: give at least one character"),
+        (f"sources:\n  - folder: x\n    name: {'x' * 201}\n", 3, "name: give at most 200 characters"),
+        ("queries:\n  a: null\n", 2, "queries.a: give `key: value` lines below it"),
+        ("queries: [a]\n", 1, "queries: give `key: value` lines below it"),
+        ("queries:\n  1: {query: x}\n", 2, "queries.1: put the key in quotes"),
+        ("1: 2\n", 1, "1: put the key in quotes"),
+        ("hello\n", 1, "expected `key: value` lines, found a single value"),
         ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
     ],
 )
@@ -147,24 +182,24 @@ FEED = "https://a.example/feed"
     [
         (
             f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
-            ["config.yaml:3: sources.1.feed: this is the feed of the source in line 2, too"],
+            ["config.yaml:3: sources.1.feed: the source in line 2 has the same feed"],
         ),
         (
             f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
-            ["config.yaml:5: sources.1.name: this is the name of the source in line 2, too"],
+            ["config.yaml:5: sources.1.name: the source in line 2 has the same name"],
         ),
         (
             f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
-            ["config.yaml:4: sources.1.name: this is the name of the source in line 2, too"],
+            ["config.yaml:4: sources.1.name: the source in line 2 has the same name"],
         ),
         (
             "sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
-            ["config.yaml:4: sources.2.folder: this is the folder of the source in line 2, too"],
+            ["config.yaml:4: sources.2.folder: the source in line 2 has the same folder"],
         ),
         (
             "sources:\n  - feed: https://me:hush@a.example/\n  - feed: https://a.example:0/\n",
             [
-                "config.yaml:2: sources.0.feed: an address with a name or password in it is not fetched",
+                "config.yaml:2: sources.0.feed: addresses with a user name or password are not fetched",
                 "config.yaml:3: sources.1.feed: there is no port 0",
             ],
         ),
@@ -174,24 +209,30 @@ FEED = "https://a.example/feed"
         ),
         (
             f"sources:\n  - feed: {FEED}\n    language: '?'\n",
-            ["config.yaml:3: sources.0.language: give a tag"],
+            ["config.yaml:3: sources.0.language: use a tag"],
         ),
         (
             "queries:\n  a: {query: fire}\n  b:\n    query: -word\n",
             ["config.yaml:4: queries.b.query: give at"],
         ),
         ("queries:\n  b: {query: 'after:2026-13'}\n", ["config.yaml:2: queries.b.query: after: give a day"]),
-        ("public_url: stories.example.org\n", ["config.yaml:1: public_url: stories.example.org is no http"]),
+        ("queries:\n  a:\n    query: ''\n", ["config.yaml:3: queries.a.query: it is empty; give words"]),
+        ("queries:\n  a: {}\n", ["config.yaml:2: queries.a: give at least one filter"]),
+        ("queries:\n  a: {title: A}\n", ["config.yaml:2: queries.a: give at least one filter"]),
+        ("public_url: stories.example.org\n", ["config.yaml:1: public_url: stories.example.org is not"]),
         ("public_url: 'http://['\n", ["config.yaml:1: public_url: "]),
         ("fetch:\n  contact: café\n", ["config.yaml:2: fetch.contact: only printable ASCII"]),
         ("backup:\n  folder: ~nobody-of-this-name/x\n", ["config.yaml:2: backup.folder: ~nobody-of-this"]),
         (
             "webhooks:\n  - {name: a, url: 'http://a.example:99999/hush', secret_file: nowhere}\n",
-            ["config.yaml:2: webhooks.0.url: this is no http", "config.yaml:2: webhooks.0: a: secret_file: "],
+            [
+                "config.yaml:2: webhooks.0.url: this is not an http",
+                "config.yaml:2: webhooks.0: a: secret_file: ",
+            ],
         ),
         (
             "retention:\n  size: 1 GB\ndatabase: postgresql://me@localhost/x\n",
-            ["config.yaml:2: retention.size: it is for SQLite"],
+            ["config.yaml:2: retention.size: only for SQLite"],
         ),
     ],
 )
@@ -206,6 +247,14 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
         lines
     )
     assert "hush" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
+    for name, words in (("nope.yaml", "No such file or directory"), ("bytes.yaml", "this is not UTF-8 text")):
+        with pytest.raises(ConfigError) as caught:
+            load(Path(name))
+        assert str(caught.value) == f"{name}: {words}"
 
 
 def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
@@ -267,7 +316,7 @@ def test_words_stay_words(tmp_path: Path, word: str) -> None:
 
 def test_numbers_are_decimal(tmp_path: Path) -> None:
     assert load(written(tmp_path, "server:\n  port: 0010\n")).server.port == 10
-    all_tuning = load(written(tmp_path, "rules:\n  events:\n    window_days: 1e1\n")).effective_tuning
+    all_tuning = load(written(tmp_path, "tuning:\n  events:\n    window_days: 1e1\n")).effective_tuning
     assert all_tuning.overrides["events"]["window_days"] == 10.0
 
 

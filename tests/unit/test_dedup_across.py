@@ -27,8 +27,8 @@ from aggregator.cluster.events.scripts import written_out
 from aggregator.config.tuning import effective_tuning
 from tests.across import half
 
-NAMES = effective_tuning({"across": {"mode": "names"}}).section("across", CrossLanguageTuning)
-VECTORS = msgspec.structs.replace(NAMES, mode="vectors", model="m", reach=50, candidates=4, longest_list=6)
+NAMES = effective_tuning({"cross_language": {"mode": "names"}}).section("cross_language", CrossLanguageTuning)
+VECTORS = msgspec.structs.replace(NAMES, mode="vectors", model="m", reach=50, candidates=4, max_postings=6)
 
 # --- forms -------------------------------------------------------------------------------------------------
 
@@ -120,9 +120,12 @@ def _likeness_of_pairs(name: str) -> tuple[list[float], list[float]]:
 
 
 @pytest.mark.parametrize(("name", "found_least", "wrong_most"), [("dev", 25, 0), ("check", 17, 3)])
-def test_events_are_told_from_look_alikes(name: str, found_least: int, wrong_most: int) -> None:
+def test_events_are_distinguished_from_look_alikes(name: str, found_least: int, wrong_most: int) -> None:
     same, other = _likeness_of_pairs(name)
-    found, wrong = sum(score >= NAMES.need for score in same), sum(score >= NAMES.need for score in other)
+    found, wrong = (
+        sum(score >= NAMES.threshold for score in same),
+        sum(score >= NAMES.threshold for score in other),
+    )
     print(f"{name}: {found} of {len(same)} pairs of one event, {wrong} of {len(other)} others")
     assert len(same) >= 20
     assert len(other) >= 450

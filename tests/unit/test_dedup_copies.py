@@ -22,7 +22,7 @@ from aggregator.cluster.copies.sampled_shingles import held, sketch
 from aggregator.cluster.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.config.tuning import effective_tuning
 
-RULES = effective_tuning().section("copies", CopyTuning)
+TUNING = effective_tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"
 OTHER_TITLE = "Parliament votes to lower the tax on school meals"
 
@@ -40,7 +40,7 @@ def prose(seed: int, words: int) -> str:
 def piece(
     text: str, title: str = TITLE, id_: str = "a", outlet: str | None = "Herald", order: int = 1
 ) -> ComparedText:
-    signature = sign(shingle_hashes(text), seed=RULES.seed)
+    signature = sign(shingle_hashes(text), seed=TUNING.seed)
     return ComparedText(id=id_, text=text, title=title, outlet=outlet, order=order, signature=signature)
 
 
@@ -54,7 +54,7 @@ def kind(
     found = verdict(
         piece(later, later_title, "later", outlets[0], 2),
         piece(earlier, earlier_title, "earlier", outlets[1]),
-        RULES,
+        TUNING,
     )
     return found.kind if found else None
 
@@ -67,7 +67,7 @@ def kind(
 def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(seed: int, count: int) -> None:
     text = prose(seed, count)
     for title in (TITLE, OTHER_TITLE, ""):
-        found = verdict(piece(text, title), piece(text, id_="b", outlet="Herald"), RULES)
+        found = verdict(piece(text, title), piece(text, id_="b", outlet="Herald"), TUNING)
         assert found is not None
         assert (found.kind, found.resemblance, found.containment, found.estimate) == ("copy", 1.0, 1.0, 1.0)
         assert found.other == "b"
@@ -79,11 +79,11 @@ def test_resemblance_is_the_same_from_both_sides(seed: int, kept: float, added: 
     text = prose(seed, 300)
     other = " ".join(text.split()[: int(300 * kept)]) + " " + prose(seed + 1, added)
     one, two = piece(text), piece(other, id_="b", outlet="Courier")
-    there, back = verdict(one, two, RULES), verdict(two, one, RULES)
+    there, back = verdict(one, two, TUNING), verdict(two, one, TUNING)
     if there and back:
         assert (there.resemblance, there.containment) == (back.resemblance, back.containment)
         assert there.estimate == back.estimate
-    if (there and there.kind) == "copy" and there.resemblance > RULES.mutual:
+    if (there and there.kind) == "copy" and there.resemblance > TUNING.mutual:
         assert back is not None
         assert back.kind == "copy"
 
@@ -164,10 +164,10 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     assert kind(excerpt, text, other, title) == "excerpt"
     assert kind(space.join(written(script, 4, 600)), text, title, title) is None
     mine, theirs = (
-        set(held(sketch(shingle_sequence(one), window=RULES.window, limit=1000)).tolist())
+        set(held(sketch(shingle_sequence(one), window=TUNING.window, limit=1000)).tolist())
         for one in (excerpt, text)
     )
-    assert len(mine & theirs) >= RULES.passage_shared, "the index would not propose it"
+    assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"
 
 
 @given(st.integers(0, 10**6), st.floats(0.0, 0.35), st.booleans())
@@ -200,7 +200,7 @@ def test_different_texts_and_empty_ones() -> None:
 @pytest.mark.parametrize("stolen", [300, 900])
 @pytest.mark.parametrize("own_first", [True, False])
 def test_a_page_stuffed_with_anothers_text_stays_apart(own: int, stolen: int, own_first: bool) -> None:
-    """Hardening D3: containment is 1.0 in every case."""
+    """Containment is 1.0 in every case, so containment alone must not merge."""
     mine = OTHER_TITLE + ". " + prose(7, own)
     theirs = TITLE + ". " + prose(8, stolen)
     attack = f"{mine}\n{theirs}" if own_first else f"{theirs}\n{mine}"
@@ -323,7 +323,7 @@ def test_an_excerpt_is_linked_and_not_merged(count: int) -> None:
     assert kind(excerpt, whole, OTHER_TITLE) == expected
     assert kind(whole, excerpt, TITLE, OTHER_TITLE) is None
     found = excerpts_in(
-        piece(whole), [piece(excerpt, OTHER_TITLE, "x"), piece(prose(18, 60), id_="y")], RULES
+        piece(whole), [piece(excerpt, OTHER_TITLE, "x"), piece(prose(18, 60), id_="y")], TUNING
     )
     assert [evidence.other for evidence in found] == (["x"] if expected else [])
 
@@ -335,7 +335,7 @@ def edited(text: str, words: int, seed: int) -> str:
     return " ".join([*text.split()[:-words], *prose(seed, words).split()])
 
 
-def test_the_best_twin_is_taken() -> None:
+def test_the_best_match_is_taken() -> None:
     text = prose(20, 300)
     far, near = (
         piece(edited(text, 90, 1), id_="far", order=1),
@@ -343,30 +343,30 @@ def test_the_best_twin_is_taken() -> None:
     )
     strange = piece(prose(21, 300), id_="strange")
     for order in ([far, near, strange], [strange, near, far]):
-        found = best_copy(piece(text, id_="me"), order, RULES)
+        found = best_copy(piece(text, id_="me"), order, TUNING)
         assert found is not None
         assert found.other == "near"
-    assert best_copy(piece(text, id_="me"), [strange], RULES) is None
-    assert best_copy(piece(text, id_="me"), [], RULES) is None
+    assert best_copy(piece(text, id_="me"), [strange], TUNING) is None
+    assert best_copy(piece(text, id_="me"), [], TUNING) is None
 
 
-def test_a_copy_goes_before_an_excerpt_and_the_older_twin_before_the_younger() -> None:
+def test_a_copy_goes_before_an_excerpt_and_the_older_match_before_the_younger() -> None:
     text = prose(22, 80)
     inside = piece(prose(23, 500) + " " + text + " " + prose(24, 500), OTHER_TITLE, "inside", order=1)
     young, old = (
         piece(edited(text, 8, 3), id_=name, order=order) for name, order in (("young", 9), ("old", 3))
     )
-    found = best_copy(piece(text, id_="me"), [inside, young, old], RULES)
+    found = best_copy(piece(text, id_="me"), [inside, young, old], TUNING)
     assert found is not None
     assert (found.other, found.kind) == ("old", "copy")
-    found = best_copy(piece(text, id_="me"), [inside], RULES)
+    found = best_copy(piece(text, id_="me"), [inside], TUNING)
     assert found is not None
     assert (found.other, found.kind) == ("inside", "excerpt")
 
 
-def test_an_article_is_no_twin_of_itself() -> None:
+def test_an_article_is_no_copy_of_itself() -> None:
     me = piece(prose(25, 100), id_="me")
-    assert best_copy(me, [me], RULES) is None
+    assert best_copy(me, [me], TUNING) is None
 
 
 def test_the_number_of_texts_read_is_bounded() -> None:
@@ -378,30 +378,30 @@ def test_the_number_of_texts_read_is_bounded() -> None:
             yield piece(text, id_=str(at), order=at)
 
     me = piece(prose(26, 100), id_="me")
-    assert best_copy(me, flood(prose(27, 100)), RULES) is None
-    assert len(read) == RULES.exact_checks
+    assert best_copy(me, flood(prose(27, 100)), TUNING) is None
+    assert len(read) == TUNING.exact_checks
     read.clear()
-    assert best_copy(me, flood(me.text), RULES) is not None
+    assert best_copy(me, flood(me.text), TUNING) is not None
     assert len(read) == 1, "a twin this near needs no better one"
 
 
 def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
     text = prose(28, 200)
-    mine = sign(shingle_hashes(text), seed=RULES.seed)
+    mine = sign(shingle_hashes(text), seed=TUNING.seed)
     rows = [
-        CopyProposal(f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=RULES.seed), 50)
+        CopyProposal(f"edit{words}", sign(shingle_hashes(edited(text, words, words)), seed=TUNING.seed), 50)
         for words in (100, 20)
     ]
-    strange = sign(shingle_hashes(prose(29, 200)), seed=RULES.seed)
+    strange = sign(shingle_hashes(prose(29, 200)), seed=TUNING.seed)
     rows += [CopyProposal("second", mine, 2), CopyProposal("first", mine, 1)]
     rows += [CopyProposal("strange", strange, 3), CopyProposal("none", b"", 4)]
-    rows += [CopyProposal("old seed", sign(shingle_hashes(text), seed=RULES.seed + 1), 5)]
-    found = rank_candidates(mine, rows, RULES)
+    rows += [CopyProposal("old seed", sign(shingle_hashes(text), seed=TUNING.seed + 1), 5)]
+    found = rank_candidates(mine, rows, TUNING)
     assert [one.id for one in found] == ["first", "second", "edit20", "edit100"]
     assert found[0].estimate == 1.0
-    assert len(rank_candidates(mine, rows * 5, RULES)) == RULES.exact_checks
+    assert len(rank_candidates(mine, rows * 5, TUNING)) == TUNING.exact_checks
     cut = CopyProposal("cut", strange, 9, share=0.9)
-    assert [one.id for one in rank_candidates(mine, [*rows, cut], RULES)][:4] == [
+    assert [one.id for one in rank_candidates(mine, [*rows, cut], TUNING)][:4] == [
         "first",
         "second",
         "cut",
@@ -410,19 +410,19 @@ def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
 
 
 def test_a_forged_signature_merges_nothing() -> None:
-    """Hardening D2: the estimate says 1.0, the texts say otherwise."""
+    """The estimate is 1.0 and the texts differ: a signature can be forged."""
     victim = piece(prose(30, 300), id_="victim")
     forged = msgspec.structs.replace(piece(prose(31, 300), id_="forger"), signature=victim.signature)
     assert (
-        rank_candidates(forged.signature, [CopyProposal("victim", victim.signature, 1)], RULES)[0].estimate
+        rank_candidates(forged.signature, [CopyProposal("victim", victim.signature, 1)], TUNING)[0].estimate
         == 1.0
     )
-    assert best_copy(forged, [victim], RULES) is None
+    assert best_copy(forged, [victim], TUNING) is None
 
 
 def test_long_texts_are_compared_up_to_the_limit() -> None:
     base = prose(32, 2_000)
-    narrow = msgspec.structs.replace(RULES, text_chars=len(base))
+    narrow = msgspec.structs.replace(TUNING, text_chars=len(base))
     found = verdict(piece(base + prose(33, 2_000)), piece(base + prose(34, 2_000), id_="b"), narrow)
     assert found is not None
     assert found.resemblance > 0.99

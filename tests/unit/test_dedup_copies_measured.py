@@ -77,7 +77,7 @@ def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[
 def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
     bench: ModuleType, articles: list[Any], own_first: bool
 ) -> None:
-    """Hardening D3, with real texts of one field, which share many of their words; 1 % in the full count."""
+    """Stuffing with real texts of one topic, which share many words; 1 % in the full count."""
     rng = random.Random(SEED)
     victims = [one for one in articles if len(one["text"].split()) >= 900]
     copies = 0

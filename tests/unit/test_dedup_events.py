@@ -79,7 +79,7 @@ class Desk:
         member = one.member(self.model)
         after = (
             centroid.add(before, member, self.model)
-            if decision.weighs
+            if decision.counts_in_centroid
             else centroid.add_silent(before, one.minutes)
         )
         for taken in decision.absorbed_stories:
@@ -200,7 +200,7 @@ def test_a_report_takes_a_live_blog_in_and_keeps_its_own_story():
     first, decision = desk.place(
         article(("Live: grain slide in Port Ellory", GRAIN[0][1]), NOON, 1, container=True)
     )
-    assert (decision.role, decision.weighs) == ("container", True)
+    assert (decision.role, decision.counts_in_centroid) == ("container", True)
     story, decision = desk.place(article(GRAIN[1], NOON, 2))
     assert decision.story is None
     assert decision.absorbed_stories == (first,)
@@ -274,8 +274,8 @@ def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
     grain, again, strike = (desk.scorer.score(one, [desk.index.story(n)])[0] for n in (1, 2, 3))
     crowded = desk.scorer.score(one, [desk.index.story(n) for n in (1, 2, 3)])
     tuning = MODEL.tuning
-    above = [max(other.score - tuning.crowd_from, 0.0) for other in (again, strike)]
-    expected = grain.need + tuning.crowd * sum(above) / tuning.crowd_stories
+    above = [max(other.score - tuning.rival_from, 0.0) for other in (again, strike)]
+    expected = grain.need + tuning.rival_share * sum(above) / tuning.rival_stories
     assert crowded[0].need == pytest.approx(expected)
     assert crowded[0].need > grain.need
     headline = msgspec.structs.replace(one, body_words=0)
@@ -314,12 +314,12 @@ def test_a_crowd_is_counted_up_to_the_highest_few():
     desk = Desk()
     tuning = MODEL.tuning
     many = [3.0, 1.0, -1.0, 2.0, -9.0, 5.0, 0.0]
-    five = sorted(many, reverse=True)[: tuning.crowd_stories]
+    five = sorted(many, reverse=True)[: tuning.rival_stories]
     assert desk.scorer.crowd(many) == desk.scorer.crowd(five) == desk.scorer.crowd(many[::-1])
-    assert desk.scorer.crowd([tuning.crowd_from, -50.0]) == desk.scorer.crowd([]) == 0.0
+    assert desk.scorer.crowd([tuning.rival_from, -50.0]) == desk.scorer.crowd([]) == 0.0
 
 
-VETO = Reason(name="veto", value=1.0, share=-99.0)
+VETO = Reason(name="veto:figures", value=1.0, share=-99.0)
 
 
 def test_a_veto_is_a_share_of_the_score_and_is_named():
@@ -330,7 +330,7 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
     free = decide(one, found, desk.scorer)
     against = decide(one, found, desk.scorer, lambda _: (VETO,))
     assert (free.story, against.story) == ("s1", None)
-    assert against.evidence.vetoes == ("veto",)
+    assert against.evidence.vetoes == (VETO.name,)
     rival = against.evidence.runner_up
     assert rival.score == free.evidence.score + VETO.share
     assert rival.reasons[-1] == VETO
@@ -350,28 +350,79 @@ def test_a_veto_against_the_best_story_leaves_the_next_one():
     one = article(GRAIN[1], inbox=9)
     found = [desk.index.story(number) for number in (1, 2, 3)]
     best = decide(one, found, desk.scorer)
-    asked: list[str] = []
-
-    def objections(candidate):
-        asked.append(candidate.story)
-        return (VETO,) if candidate.story == best.story else ()
-
-    second = decide(one, found, desk.scorer, objections)
+    second = decide(
+        one, found, desk.scorer, lambda candidate: (VETO,) if candidate.story == best.story else ()
+    )
     assert {best.story, second.story} == {"s1", "s2"}
-    assert asked == [best.story, second.story]
-    assert second.evidence.vetoes == ("veto",)
+    assert second.evidence.vetoes == (VETO.name,)
     barred = decide(one, found, desk.scorer, barred=lambda candidate: candidate.story == best.story)
     assert barred.story == second.story
     assert barred.evidence.vetoes == ()
 
 
-def test_a_story_that_does_not_fit_is_not_asked_for_vetoes():
+def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], STRIKE, GRAIN[2]), start=1):
+        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    one = article(GRAIN[1], inbox=9)
+    found = [desk.index.story(number) for number in (1, 2, 3)]
+    ranked = sorted(desk.scorer.score(one, found), key=lambda each: -each.score)
+    best, _, strike = (each.candidate.story for each in ranked)
+    assert strike == "s2"
+    missed = ranked[-1].need - ranked[-1].score
+    assert missed > 0
+
+    def asked(**limits: float) -> list[str]:
+        stories: list[str] = []
+        decide(one, found, desk.scorer, lambda candidate: stories.append(candidate.story) or (), **limits)
+        return stories
+
+    assert asked() == [each.candidate.story for each in ranked[:2]]
+    assert asked(slack=missed + 0.01) == [each.candidate.story for each in ranked]
+    assert asked(slack=missed - 0.01) == [each.candidate.story for each in ranked[:2]]
+    assert asked(slack=missed + 0.01, most=1) == [best]
+
+
+def test_a_correction_lifts_a_story_within_the_slack_above_its_need():
     desk = Desk()
     desk.place(article(STRIKE))
     one = article(GRAIN[1], inbox=2)
-    asked: list[str] = []
-    decide(one, [desk.index.story(1)], desk.scorer, lambda candidate: asked.append(candidate.story) or ())
-    assert asked == []
+    found = [desk.index.story(1)]
+    (scored,) = desk.scorer.score(one, found)
+    same = Reason(name="pair model", value=1.0, share=scored.need - scored.score + 1.0)
+    assert decide(one, found, desk.scorer, lambda _: (same,)).story is None
+    joined = decide(one, found, desk.scorer, lambda _: (same,), slack=scored.need - scored.score + 0.01)
+    assert joined.story == "s1"
+    assert joined.evidence.reasons[-1] == same
+    assert joined.evidence.vetoes == ()
+
+
+def test_no_other_than_the_compared_stories_is_joined():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
+        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    one = article(GRAIN[1], inbox=9)
+    found = [desk.index.story(number) for number in (1, 2)]
+    assert decide(one, found, desk.scorer, lambda _: (VETO,), most=1).story is None
+
+
+def test_a_long_text_without_a_date_has_a_lower_need_and_no_rivals():
+    desk = Desk()
+    for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
+        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    pair = centroid.Centroid()
+    for text in (GRAIN[0], GRAIN[2]):
+        pair = centroid.add(pair, article(text).member(MODEL), MODEL)
+    desk.index.add_story(IndexedStory(3, "s3", centroid.to_bytes(pair, MODEL), 3))
+    tuning = MODEL.tuning
+    undated = msgspec.structs.replace(article(GRAIN[1], None, 9), body_words=tuning.undated_words)
+    short = msgspec.structs.replace(undated, body_words=tuning.undated_words - 1)
+    found = [desk.index.story(number) for number in (1, 2, 3)]
+    cohesion = found[2].summary.cohesion
+    assert desk.scorer.score(undated, found)[2].need == max(
+        tuning.threshold, tuning.undated_cohesion * cohesion
+    )
+    assert desk.scorer.score(short, found)[2].need > tuning.cohesion * cohesion
 
 
 def test_neighbours_share_terms_and_a_window():

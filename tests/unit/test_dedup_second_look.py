@@ -112,7 +112,7 @@ class Shelf:
     def may_merge(self, one: int, other: int) -> bool:
         return frozenset((one, other)) not in self.unmergeable
 
-    def objections(self, article: str, number: int) -> tuple[Reason, ...]:
+    def corrections(self, article: str, number: int) -> tuple[Reason, ...]:
         found = self.against.get((article, number))
         return (found,) if found else ()
 
@@ -189,7 +189,7 @@ def test_corrections_outrank_the_look():
 
 
 def test_vetoes_are_counted_in():
-    veto = Reason(name="veto", value=1.0, share=-40.0)
+    veto = Reason(name="veto:figures", value=1.0, share=-40.0)
     shelf = grain_and_strike_with_a_stray()
     shelf.against = {("s0", 2): veto}
     assert [(change.article, change.target) for change in shelf.reassess_stories()] == [("s0", None)]

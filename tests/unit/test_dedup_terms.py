@@ -1,4 +1,4 @@
-"""Text to packed terms: what counts as a word, a name, a number, and what weighs."""
+"""Text to packed terms: what counts as a word, a name, a number, and what counts."""
 
 import numpy as np
 import pytest

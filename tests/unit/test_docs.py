@@ -186,8 +186,8 @@ def test_config_yaml_holds_no_key_and_no_default_but_the_programs_own() -> None:
     assert Config.model_validate_json(json.dumps(sections)) == Config()
 
 
-def test_operations_names_every_key() -> None:
-    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+def test_configuration_names_every_key() -> None:
+    text = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
     row = {match[1]: match[2] for match in re.finditer(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)}
     for key in _keys(Config):
         section, _, name = key.rpartition(".")

@@ -94,7 +94,7 @@ def test_copies_repeat_their_original_and_nothing_else_repeats_anything() -> Non
             assert shared < 0.06, (one, other)
 
 
-def test_events_are_told_by_different_outlets_and_look_alikes_are_apart() -> None:
+def test_events_have_different_outlets_and_look_alikes_are_apart() -> None:
     reports = Counter(label.event for label in LABELS)
     assert reports["dam-failure"] == 7
     assert reports["chemical-fire"] == 6

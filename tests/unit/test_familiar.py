@@ -23,12 +23,12 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Published
 from tests.articles import FLOOD, NOON
 
-RULES = effective_tuning().section("identity", IdentityTuning)
+TUNING = effective_tuning().section("identity", IdentityTuning)
 
 
 def marked(title: str, text: str, minute: dt.datetime | None = NOON, source: str = "s") -> EntryHashes:
     published = Published(time=minute) if minute else None
-    return hash_entry(Entry(source=source, title=title, html=text, published=published), RULES)
+    return hash_entry(Entry(source=source, title=title, html=text, published=published), TUNING)
 
 
 def look(article: str, entry_hashes: EntryHashes, source: str = "s", day: int = 0) -> Observation:
@@ -53,7 +53,7 @@ def found(
         UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(strangers)
     ]
     return match_entries(
-        given_now, looks, source="s", related_sources=related_sources, taken=taken, tuning=RULES
+        given_now, looks, source="s", related_sources=related_sources, taken=taken, tuning=TUNING
     )
 
 
@@ -71,7 +71,7 @@ def test_markup_case_spaces_and_addresses_are_no_words() -> None:
 def test_seconds_and_the_time_of_a_poll_are_no_date() -> None:
     assert marked("Levee breaks", FLOOD, NOON) == marked("Levee breaks", FLOOD, NOON.replace(second=30))
     polled = Entry(source="s", title="Levee breaks", published=Published(time=NOON, origin="poll"))
-    assert hash_entry(polled, RULES).minute is None
+    assert hash_entry(polled, TUNING).minute is None
 
 
 def test_hardly_any_words_say_nothing() -> None:
@@ -97,7 +97,7 @@ def test_a_match_asks_for_words_and_minute() -> None:
     assert found([same], [known, look("b", same)]) == {}, "which of the two?"
 
 
-def test_another_source_must_be_kin_and_agree_in_the_title_too() -> None:
+def test_another_source_must_be_of_the_same_site_and_agree_in_the_title_too() -> None:
     known = look("a", marked("Levee breaks", FLOOD, source="t"), source="t")
     assert found([marked("Levee breaks", FLOOD)], [known]) == {}
     assert found([marked("Levee breaks", FLOOD)], [known], related_sources=("t",)) == {
@@ -119,11 +119,11 @@ def test_a_feed_goes_on_where_one_other_ended() -> None:
         UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(told)
     ]
     looks = [look(f"a{n}", entry_hashes, source="old") for n, entry_hashes in enumerate(told)]
-    assert find_moved_source(strangers, looks, {"old"}, RULES) == "old"
-    assert find_moved_source(strangers, looks, set(), RULES) is None
-    assert find_moved_source(strangers, looks[:3], {"old"}, RULES) is None, "one in four is other news"
+    assert find_moved_source(strangers, looks, {"old"}, TUNING) == "old"
+    assert find_moved_source(strangers, looks, set(), TUNING) is None
+    assert find_moved_source(strangers, looks[:3], {"old"}, TUNING) is None, "one in four is other news"
     twice = [*looks, *(look(f"b{n}", entry_hashes, source="older") for n, entry_hashes in enumerate(told))]
-    assert find_moved_source(strangers, twice, {"old", "older"}, RULES) is None, "which of the two?"
+    assert find_moved_source(strangers, twice, {"old", "older"}, TUNING) is None, "which of the two?"
 
 
 @pytest.mark.parametrize(
@@ -148,5 +148,5 @@ def test_keys_that_different_entries_share_say_nothing(
 def test_strikes_are_polls_running() -> None:
     strikes = 0
     for restless, settled, expected in ((50, 0, 1), (41, 9, 2), (0, 0, 2), (40, 10, 0), (50, 0, 1)):
-        strikes = update_strikes(strikes, restless, settled, RULES)
+        strikes = update_strikes(strikes, restless, settled, TUNING)
         assert strikes == expected

@@ -11,7 +11,7 @@ from aggregator.store.read.reader import FrontPageTuning, ranked, weight
 from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
 from tests.memory_shelf import MORNING, a_story
 
-RULES = effective_tuning().section("front", FrontPageTuning)
+TUNING = effective_tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
 
 
@@ -36,31 +36,31 @@ glances = st.builds(
 def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], random: object) -> None:
     shuffled = list(stories)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert ranked(shuffled, RULES) == ranked(stories, RULES)
+    assert ranked(shuffled, TUNING) == ranked(stories, TUNING)
 
 
-@given(st.integers(1, RULES.reports_cap // 2))
+@given(st.integers(1, TUNING.reports_cap // 2))
 def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> None:
-    gained = weight(glance(reports=2 * reports), RULES) - weight(glance(reports=reports), RULES)
-    assert abs(gained - RULES.doubling_hours) < 1e-6
+    gained = weight(glance(reports=2 * reports), TUNING) - weight(glance(reports=reports), TUNING)
+    assert abs(gained - TUNING.doubling_hours) < 1e-6
 
 
 def test_four_reports_of_the_evening_stand_above_one_of_the_next_morning() -> None:
     evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 1)
-    assert [one.id for one in ranked([morning, evening], RULES)] == ["evening", "morning"]
+    assert [one.id for one in ranked([morning, evening], TUNING)] == ["evening", "morning"]
     late = glance("evening", 12.1, 4)
-    assert [one.id for one in ranked([late, morning], RULES)] == ["morning", "evening"]
+    assert [one.id for one in ranked([late, morning], TUNING)] == ["morning", "evening"]
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
-    assert weight(glance(reports=RULES.reports_cap), RULES) == weight(glance(reports=5000), RULES)
+    assert weight(glance(reports=TUNING.reports_cap), TUNING) == weight(glance(reports=5000), TUNING)
 
 
 def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
-    wanted, other = glance("wanted", RULES.preferred_hours - 0.1, preferred=True), glance("other")
-    assert [one.id for one in ranked([other, wanted], RULES)] == ["wanted", "other"]
-    plain = glance("wanted", RULES.preferred_hours - 0.1)
-    assert [one.id for one in ranked([other, plain], RULES)] == ["other", "wanted"]
+    wanted, other = glance("wanted", TUNING.preferred_hours - 0.1, preferred=True), glance("other")
+    assert [one.id for one in ranked([other, wanted], TUNING)] == ["wanted", "other"]
+    plain = glance("wanted", TUNING.preferred_hours - 0.1)
+    assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
 
 
 @given(st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14), st.booleans())

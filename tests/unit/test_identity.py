@@ -99,7 +99,7 @@ def test_the_canonical_form_is_its_own_canonical_form(scheme: str, path: str, ta
         "https://news.example/a?fbclid=1",
     ],
 )
-def test_twins_of_an_address_are_one_article(twin: str) -> None:
+def test_variants_of_an_address_are_one_article(twin: str) -> None:
     entry = Entry(source="s", url=twin)
     plain = identify(entry, canonical_url("https://news.example/a"))
     assert identify(entry, canonical_url(twin)) == plain

@@ -1,4 +1,4 @@
-"""What a line of a story's log says to a person, on the page and on the command line alike."""
+"""The text of a line of the story log, on pages and on the command line."""
 
 import datetime as dt
 import json
@@ -17,27 +17,27 @@ def line(kind: str, **detail: object) -> LogLine:
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("logged", "words"),
     [
-        (line("merged", into="other"), "gave way to other"),
+        (line("merged", into="other"), "merged into other"),
         (
             line("merged", other="loser", reason="container"),
-            "took in loser (it held nothing but a live blog or round-up)",
+            "story loser was merged into it (it had only a live blog or roundup)",
         ),
         (
             line("moved", to="there", reason="second look", score=1.5),
-            "moved to there (the second look, with the score +1.50)",
+            "moved to there (second look, score +1.50)",
         ),
-        (line("moved", **{"from": "here"}, reason="correction"), "came from here (a correction)"),
+        (line("moved", **{"from": "here"}, reason="correction"), "came from here (correction)"),
         (
             line("regrouped", came=2, went=1, reason="recluster"),
-            "decided again: 2 articles came, 1 went (everything was decided again)",
+            "regrouped: 2 articles added, 1 removed (all decisions were repeated)",
         ),
-        (line("regrouped", came=1, went=0), "decided again: 1 article came, 0 went"),
+        (line("regrouped", came=1, went=0), "regrouped: 1 article added, 0 removed"),
     ],
 )
-def test_a_line_says_what_happened_and_why(told: LogLine, words: str) -> None:
-    assert log_words(told) == words
+def test_a_line_says_what_happened_and_why(logged: LogLine, words: str) -> None:
+    assert log_words(logged) == words
 
 
 @pytest.mark.parametrize("kind", get_args(LogKind))

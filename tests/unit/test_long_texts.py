@@ -18,7 +18,7 @@ from aggregator.stories.text.merged_text import merge
 from tests.articles import FLOOD, NOON
 from tests.patterns import LIMIT, seconds
 
-BOOK = effective_tuning()
+ALL_TUNING = effective_tuning()
 WORDS = (
     ".", ",", "-", "a", "1", "中", "ア", "ا", "。", "।", "“", "@", "/", "(", "Aa ", "吉林", "a. ", "A. ",
     "1,", "1.", "12:30 ", "(a ", "“a ", "| ", " - ", "By A B ", "a@a.", "http://a.b/ ", "&amp;", "<p>", "<a ",
@@ -30,16 +30,18 @@ LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 
 
 def an_article(words: str) -> object:
-    return clean_article(Entry(source="s", title="Flood", text=FLOOD + words), None, None, None, NOON, BOOK)
+    return clean_article(
+        Entry(source="s", title="Flood", text=FLOOD + words), None, None, None, NOON, ALL_TUNING
+    )
 
 
 def an_untitled_article(words: str) -> object:
-    return clean_article(Entry(source="s", text=f"{words}\n{FLOOD}"), None, None, None, NOON, BOOK)
+    return clean_article(Entry(source="s", text=f"{words}\n{FLOOD}"), None, None, None, NOON, ALL_TUNING)
 
 
 def lines(words: str) -> object:
     text = "\n".join((FLOOD, *words.split(" "), FLOOD))
-    return clean_article(Entry(source="s", title="Flood", text=text), None, None, None, NOON, BOOK)
+    return clean_article(Entry(source="s", title="Flood", text=text), None, None, None, NOON, ALL_TUNING)
 
 
 def a_page(words: str) -> object:
@@ -48,7 +50,7 @@ def a_page(words: str) -> object:
         f"<h1>Flood</h1><p>{FLOOD}</p><p>{words}</p><p>9.30 p.m.: {words}</p></article></body></html>"
     )
     entry = Entry(source="s", url="https://x.example/1")
-    return clean_article(entry, page.encode(), None, None, NOON, BOOK)
+    return clean_article(entry, page.encode(), None, None, NOON, ALL_TUNING)
 
 
 def a_feed(words: str) -> object:
@@ -57,7 +59,7 @@ def a_feed(words: str) -> object:
         f"<author>{words}</author><pubDate>{words}</pubDate><description>{words}</description></item>"
         "</channel></rss>"
     )
-    rules = source_tuning(BOOK)
+    rules = source_tuning(ALL_TUNING)
     return read_feed(
         feed.encode(),
         source="s",
@@ -71,7 +73,7 @@ def a_feed(words: str) -> object:
 
 
 def the_terms(words: str) -> object:
-    make = fingerprinter(BOOK).fingerprint
+    make = fingerprinter(ALL_TUNING).fingerprint
     return [
         make(CleanArticle(verdict="ok", title="Flood", text=FLOOD + words, language=tag)) for tag in LANGUAGES
     ]
@@ -81,7 +83,7 @@ def a_story(words: str) -> object:
     def view(number: int, text: str) -> ArticleView:
         return ArticleView(
             id=f"a{number}", outlet=f"o{number}", url=None, title="Flood", published=NOON, seen=NOON,
-            effective=NOON, language=None, copy_of=None, wire=None, role="report", text=text,
+            effective_at=NOON, language=None, copy_of=None, wire=None, role="report", text=text,
         )  # fmt: skip
 
     views = [view(1, FLOOD + words), view(2, f"{FLOOD}\n{words}"), view(3, words)]

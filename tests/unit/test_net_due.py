@@ -20,7 +20,7 @@ from aggregator.sources.fetch.poll_schedule import (
 )
 from aggregator.sources.limits import net_tuning
 
-RULES = net_tuning(effective_tuning())
+TUNING = net_tuning(effective_tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 
@@ -32,7 +32,7 @@ def success(
     now: dt.datetime, interval: float, new: int, source: str = "feed", base: float = 600.0
 ) -> NextPoll:
     return after_success(
-        source, now, configured_seconds=base, interval_seconds=interval, new_entries=new, tuning=RULES
+        source, now, configured_seconds=base, interval_seconds=interval, new_entries=new, tuning=TUNING
     )
 
 
@@ -44,7 +44,7 @@ def failure(now: dt.datetime, failures: int, retry: float | None = None, source:
         interval_seconds=600.0,
         failures=failures,
         retry_after_seconds=retry,
-        tuning=RULES,
+        tuning=TUNING,
     )
 
 
@@ -68,8 +68,8 @@ def test_a_feed_may_ask_for_longer_within_its_stretch() -> None:
             configured_seconds=600,
             interval_seconds=600,
             new_entries=1,
-            asked_seconds=ask,
-            tuning=RULES,
+            ttl_seconds=ask,
+            tuning=TUNING,
         )
         return wait(poll)
 
@@ -100,16 +100,16 @@ def test_every_wait_is_between_a_minute_and_a_day(
     polls = [
         after_success(
             source, now, configured_seconds=base, interval_seconds=interval, new_entries=count,
-            asked_seconds=asked, tuning=RULES,
+            ttl_seconds=asked, tuning=TUNING,
         ),
         after_failure(
             source, now, configured_seconds=base, interval_seconds=interval, failures=count,
-            retry_after_seconds=asked, tuning=RULES,
+            retry_after_seconds=asked, tuning=TUNING,
         ),
     ]  # fmt: skip
     for poll in polls:
         assert 60 <= wait(poll, now) <= DAY
-        assert poll.due == correct_due(source, poll.due, now, longest_seconds=DAY, tuning=RULES)
+        assert poll.due == correct_due(source, poll.due, now, longest_seconds=DAY, tuning=TUNING)
 
 
 def test_a_week_of_errors_is_a_handful_of_requests() -> None:
@@ -132,11 +132,11 @@ def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times(
 def test_a_clock_that_was_wrong_starves_nobody_and_brings_nobody_together() -> None:
     far = NOW + dt.timedelta(days=400)
     names = [f"feed {number}" for number in range(1000)]
-    sooner = [correct_due(name, far, NOW, longest_seconds=600, tuning=RULES) for name in names]
+    sooner = [correct_due(name, far, NOW, longest_seconds=600, tuning=TUNING) for name in names]
     assert all(NOW <= due <= NOW + dt.timedelta(seconds=600) for due in sooner)
     assert max(Counter(due.replace(microsecond=0) for due in sooner).values()) < 20
     for right in (NOW - dt.timedelta(hours=8), NOW + dt.timedelta(seconds=599)):
-        assert correct_due("feed", right, NOW, longest_seconds=600, tuning=RULES) == right
+        assert correct_due("feed", right, NOW, longest_seconds=600, tuning=TUNING) == right
     assert is_overdue_by_jump(NOW, NOW - dt.timedelta(hours=1))
     assert not is_overdue_by_jump(NOW, NOW - dt.timedelta(seconds=59))
     assert not is_overdue_by_jump(NOW, NOW + dt.timedelta(hours=8))
@@ -149,11 +149,11 @@ def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
     """Else a clock that goes back by a minute would move sources that wait as they should."""
     poll = after_success(
         "feed", now, configured_seconds=base, interval_seconds=interval, new_entries=new,
-        asked_seconds=asked, gap_seconds=gap or None, tuning=RULES,
+        ttl_seconds=asked, gap_seconds=gap or None, tuning=TUNING,
     )  # fmt: skip
     longest = longest_wait(
-        failures=0, interval_seconds=base, rhythm_seconds=poll.interval_seconds, asked_seconds=asked,
-        tuning=RULES,
+        failures=0, interval_seconds=base, adaptive_interval_seconds=poll.interval_seconds, ttl_seconds=asked,
+        tuning=TUNING,
     )  # fmt: skip
     assert (poll.due - now).total_seconds() <= longest + 1e-3
 
@@ -164,7 +164,7 @@ def test_a_source_with_news_every_hour_is_not_left_alone_for_four() -> None:
         for _ in range(10):
             interval = after_success(
                 "feed", NOW, configured_seconds=600, interval_seconds=interval, new_entries=0,
-                gap_seconds=gap, tuning=RULES,
+                gap_seconds=gap, tuning=TUNING,
             ).interval_seconds  # fmt: skip
         return interval
 
@@ -175,7 +175,7 @@ def test_a_new_source_starts_with_the_rhythm_that_its_dates_tell() -> None:
     def first(gap: float | None) -> float:
         poll = after_success(
             "feed", NOW, configured_seconds=600, interval_seconds=0, new_entries=20, gap_seconds=gap,
-            tuning=RULES,
+            tuning=TUNING,
         )  # fmt: skip
         return poll.interval_seconds
 
@@ -183,5 +183,5 @@ def test_a_new_source_starts_with_the_rhythm_that_its_dates_tell() -> None:
 
 
 def test_a_410_is_asked_again_twice_half_a_day_apart() -> None:
-    waits = [(after_gone("feed", NOW, failures=n, tuning=RULES).due - NOW).total_seconds() for n in range(3)]
+    waits = [(after_gone("feed", NOW, failures=n, tuning=TUNING).due - NOW).total_seconds() for n in range(3)]
     assert all(12 * 3600 <= waited <= 12 * 3600 * 1.1 for waited in waits)

@@ -4,7 +4,9 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpcore
 import httpx
@@ -16,7 +18,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import address_of, is_public
-from tests.loopback import LoopbackServer, redirect
+from tests.loopback import LoopbackServer, Response, redirect
 from tests.waiting import PATIENCE_SECONDS
 
 PUBLIC = "93.184.216.34"
@@ -158,6 +160,12 @@ def test_public_addresses_are_dialled(host: str) -> None:
     assert len(network.dialled) == 1
 
 
+def test_a_refused_address_is_named_once() -> None:
+    with pytest.raises(FetchError) as caught:
+        Network({}).client().fetch("http://127.0.0.1/")
+    assert str(caught.value).startswith("refused: 127.0.0.1 is not on the public internet; ")
+
+
 def test_one_bad_answer_refuses_the_whole_name() -> None:
     network = Network({"mixed.example": [[PUBLIC, "127.0.0.1"]]})
     with pytest.raises(FetchError, match="refused"):
@@ -297,6 +305,24 @@ def test_a_name_that_changes_sides_is_not_the_operators() -> None:
             with pytest.raises(FetchError, match="refused"):
                 client.fetch(f"http://{mine}/off", accept="page", linked_from=feed)
         assert server.paths() == ["/feed"]
+        client.close()
+
+
+@pytest.mark.parametrize("second", [["192.168.7.9"], ["192.168.7.9", PUBLIC], [PUBLIC, "192.168.7.9"]])
+def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: list[str]) -> None:
+    """Its owner changes where the name leads: neither the feed nor what it names is asked there."""
+    names = {"turned.example": [[PUBLIC], second, ["192.168.7.9"]], "lan.example": [["192.168.7.9"]]}
+    with LoopbackServer({"*": Response(headers={"Connection": "close"})}) as server:
+        network = Network(names, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        feed = "http://turned.example/feed"
+        client.fetch(feed)
+        for linked_from in (None, None, feed):
+            with pytest.raises(FetchError, match=r"refused: turned\.example|refused: port 80"):
+                client.fetch(feed, linked_from=linked_from)
+        assert network.dialled == [PUBLIC]
+        client.fetch("http://lan.example/feed")
+        assert network.dialled == [PUBLIC, "192.168.7.9"]
         client.close()
 
 
@@ -480,6 +506,49 @@ def test_a_resolver_that_knows_of_no_gateway_keeps_nobody_from_ipv6() -> None:
     network = Network()  # the name is not answered at all
     with pytest.raises(FetchError, match="connect"):
         network.client().fetch("http://[2606:4700::a00:1]/")
+
+
+def test_a_question_about_the_gateway_that_failed_is_asked_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trap, clock = behind(64, "10.1.2.3"), [1000.0]
+    network = Network()
+    client = network.client()
+    monkeypatch.setattr("aggregator.sources.fetch.ssrf_guard.time.monotonic", lambda: clock[0])
+    with pytest.raises(FetchError, match="connect"):  # the resolver does not answer: nothing is known
+        client.fetch(f"http://[{trap}]/")
+    network.names["ipv4only.arpa"] = [[behind(64, "192.0.0.170")]]
+    clock[0] += 31.0
+    with pytest.raises(FetchError, match="refused"):
+        client.fetch(f"http://[{trap}]/")
+    assert network.dialled == [trap]
+    del network.names["ipv4only.arpa"]
+    clock[0] += 601.0
+    with pytest.raises(FetchError, match="refused"):  # what was known before stays
+        client.fetch(f"http://[{trap}]/")
+    assert network.asked.count("ipv4only.arpa") == 3
+    client.close()
+
+
+def test_no_request_waits_for_the_question_of_another_about_the_gateway() -> None:
+    network = Network()
+    both_ask = threading.Barrier(2)
+
+    def resolve(name: str, port: int, seconds: float) -> list[str]:
+        both_ask.wait(10.0)
+        return ["192.0.0.170"]
+
+    client = Client(ClientSettings(), effective_tuning(), resolve=resolve, dial=network.dial)
+
+    def fetch(host: str) -> str:
+        with pytest.raises(FetchError) as caught:
+            client.fetch(f"http://[{host}]/")
+        return caught.value.cause
+
+    with ThreadPoolExecutor() as threads:
+        causes = threads.map(fetch, ["2606:4700::6810:84e5", "2606:4700::6810:84e6"])
+        assert list(causes) == ["connect", "connect"]
+    client.close()
 
 
 @given(st.ip_addresses(v=4))

@@ -16,7 +16,7 @@ from aggregator.sources.fetch.rate_limiter import HostLimits, RateLimiter, parse
 from aggregator.sources.limits import net_tuning
 from tests.waiting import PATIENCE_SECONDS
 
-RULES = net_tuning(effective_tuning())
+TUNING = net_tuning(effective_tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 
@@ -48,14 +48,14 @@ DAY = 86400.0
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, NOW, RULES) == seconds
+    assert parse_retry_after(value, NOW, TUNING) == seconds
 
 
 @given(
     st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9]*")
 )
 def test_any_retry_after_is_within_the_clamp_or_nothing(value: str) -> None:
-    seconds = parse_retry_after(value, NOW, RULES)
+    seconds = parse_retry_after(value, NOW, TUNING)
     assert seconds is None or 60 <= seconds <= DAY
 
 
@@ -107,7 +107,7 @@ def test_the_gate_tells_how_long_it_would_take() -> None:
         assert rate_limiter.ready_in("b.example") == 0
 
 
-def test_a_hosts_own_wish_widens_the_gap_within_reason() -> None:
+def test_a_crawl_delay_widens_the_gap_within_reason() -> None:
     rate_limiter = gate_of(0.0, 1)
     rate_limiter.widen("a.example", 25.0)
     rate_limiter.widen("b.example", 1e9)
@@ -147,7 +147,7 @@ class Sand:
 
 
 def timed_gate(clock: Sand) -> RateLimiter:
-    return RateLimiter(RULES, clock, clock.run)
+    return RateLimiter(TUNING, clock, clock.run)
 
 
 def turned_away(rate_limiter: RateLimiter, host: str) -> float | None:

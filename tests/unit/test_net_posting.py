@@ -18,12 +18,14 @@ BODY = b'{"type": "test"}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
 
 
-def make_poster(*allowed: str, deadline_seconds: float = 5.0, answer_cap_bytes: int = 65536) -> WebhookPoster:
+def make_poster(
+    *allowed: str, deadline_seconds: float = 5.0, response_cap_bytes: int = 65536
+) -> WebhookPoster:
     return WebhookPoster(
         ClientSettings(allow_private=allowed, contact="https://example.org/about"),
         effective_tuning(),
         deadline_seconds=deadline_seconds,
-        answer_cap_bytes=answer_cap_bytes,
+        response_cap_bytes=response_cap_bytes,
         now=lambda: dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC),
     )
 

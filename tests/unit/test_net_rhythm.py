@@ -13,13 +13,13 @@ from aggregator.pipeline.poll import DetectedOutage, OutageDetector
 from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.feed import asked_seconds
-from aggregator.store.intake.source_health import health_of, health_rules
+from aggregator.sources.parse.feed import ttl_seconds
+from aggregator.store.intake.source_health import health_of, health_tuning
 from aggregator.store.intake.sources import Source
 
-BOOK = effective_tuning()
-RULES = net_tuning(BOOK)
-HEALTH = health_rules(BOOK)
+ALL_TUNING = effective_tuning()
+TUNING = net_tuning(ALL_TUNING)
+HEALTH = health_tuning(ALL_TUNING)
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
 
@@ -44,7 +44,7 @@ def ago(days: float) -> dt.datetime:
     ],
 )
 def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, most: float) -> None:
-    assert least <= initial_rate([ago(age) for age in ages], NOW, RULES.rate_days) <= most
+    assert least <= initial_rate([ago(age) for age in ages], NOW, TUNING.rate_days) <= most
 
 
 @given(st.floats(0.2, 200), st.floats(0, 500))
@@ -52,18 +52,20 @@ def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: floa
     rate, at = start, NOW
     for step in range(1, 1001):
         now = NOW + dt.timedelta(days=step / true)
-        rate, at = update_rate(rate, at, now, 1, RULES.rate_days), now
+        rate, at = update_rate(rate, at, now, 1, TUNING.rate_days), now
         if now > NOW + dt.timedelta(days=80):
             break
     days = (at - NOW).total_seconds() / 86400
     if days > 50:
-        assert true * 0.8 <= decay_rate(rate, at, at, RULES.rate_days) <= true * 1.8 + 0.2
+        assert true * 0.8 <= decay_rate(rate, at, at, TUNING.rate_days) <= true * 1.8 + 0.2
 
 
 def test_a_rate_fades_while_nothing_comes() -> None:
-    assert decay_rate(10.0, ago(7), NOW, RULES.rate_days) == pytest.approx(3.68, abs=0.01)
-    assert decay_rate(10.0, NOW, ago(1), RULES.rate_days) == 10.0, "a clock that went back makes nothing more"
-    assert decay_rate(10.0, None, NOW, RULES.rate_days) == 0.0
+    assert decay_rate(10.0, ago(7), NOW, TUNING.rate_days) == pytest.approx(3.68, abs=0.01)
+    assert decay_rate(10.0, NOW, ago(1), TUNING.rate_days) == 10.0, (
+        "a clock that went back makes nothing more"
+    )
+    assert decay_rate(10.0, None, NOW, TUNING.rate_days) == 0.0
     assert (expected_gap_seconds(24.0), expected_gap_seconds(0.0)) == (3600.0, None)
 
 
@@ -92,7 +94,7 @@ def test_a_rate_fades_while_nothing_comes() -> None:
 def test_what_a_feed_asks_for(
     ttl: str | None, period: str | None, frequency: str | None, seconds: float | None
 ) -> None:
-    assert asked_seconds(ttl, period, frequency) == seconds
+    assert ttl_seconds(ttl, period, frequency) == seconds
 
 
 DATE = "Fri, 20 Nov 2026 08:00:00 GMT"
@@ -154,7 +156,7 @@ def test_where_there_are_few_hosts_all_of_them_are_an_outage_and_one_alone_is_no
 def test_after_an_outage_of_our_own_sources_are_asked_soon_and_within_their_interval() -> None:
     def wait(minutes: float) -> float:
         since = NOW - dt.timedelta(minutes=minutes)
-        due = after_outage("a", NOW, since=since, configured_seconds=3600, tuning=RULES)
+        due = after_outage("a", NOW, since=since, configured_seconds=3600, tuning=TUNING)
         return (due - NOW).total_seconds() / 60
 
     assert 1 <= wait(-5) <= 1.1, "the clock went back"
@@ -182,17 +184,17 @@ def told(**more: object) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("health_cause", "cause", "words"),
     [
-        ("dns: there is no such name", "dns", "its name leads nowhere: there is no such name"),
-        ("tls: it has expired", "tls", "its certificate is not to be trusted: it has expired"),
-        ("http 403: Forbidden", "http 403", "it refuses us (403): Forbidden"),
+        ("dns: there is no such name", "dns", "DNS lookup failed: there is no such name"),
+        ("tls: it has expired", "tls", "TLS connection failed: it has expired"),
+        ("http 403: Forbidden", "http 403", "forbidden (403)"),
         ("bot wall: Cloudflare asks for a browser", "bot wall",
-         "a wall against programs stands before it: Cloudflare asks for a browser"),
-        ("http 429: Too Many Requests", "http 429", "it says that we ask too often (429): Too Many Requests"),
-        ("no feed: this is a web page", "no feed", "there is no feed at its address: this is a web page"),
+         "blocked by a bot check: Cloudflare asks for a browser"),
+        ("http 429: Too Many Requests", "http 429", "too many requests (429)"),
+        ("no feed: this is a web page", "no feed", "no feed at this address: this is a web page"),
         ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),
     ],
 )  # fmt: skip
-def test_a_failure_is_told_with_its_cause(health_cause: str, cause: str, words: str) -> None:
+def test_a_failure_is_shown_with_its_cause(health_cause: str, cause: str, words: str) -> None:
     failing = {"health": "failing", "health_cause": health_cause, "failures": 5, "failing_since": ago(2)}
     assert told(**failing) == (
         "failing", cause, f"{words}; 5 times since 2026-11-18 08:00; next try in 3 hours",
@@ -221,7 +223,7 @@ def test_a_silent_source_says_what_it_used_to_have() -> None:
     assert words == "nothing new for 5 days; it used to have something every 60 minutes"
 
 
-def test_a_flood_is_told_for_a_week() -> None:
+def test_a_flood_is_shown_for_a_week() -> None:
     assert told(flooded_at=ago(6), flood_entries=300) == (
         "flood", "flood", "300 old entries came at once on 2026-11-14 08:00; stored, not announced",
     )  # fmt: skip
@@ -229,8 +231,8 @@ def test_a_flood_is_told_for_a_week() -> None:
 
 
 def test_what_is_not_asked_any_more_says_why() -> None:
-    assert told(health="gone", gone_since=ago(3))[2].startswith("says that it is gone for ever (410) since")
-    assert "a source already (other)" in told(health="merged", merged_into="other")[2]
+    assert told(health="gone", gone_since=ago(3))[2].startswith("gone permanently (410) since")
+    assert "same feed as source other" in told(health="merged", merged_into="other")[2]
 
 
 def test_articles_a_day_are_known_after_the_first_answer() -> None:

@@ -123,7 +123,7 @@ def test_many_threads_ask_once(client: Client) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    few = Client(HOME, effective_tuning({"net": {"robots_hosts_kept": 3}}))
+    few = Client(HOME, effective_tuning({"net": {"robots_cache_hosts": 3}}))
     robots = Robots(few)
     servers = [LoopbackServer({"/robots.txt": ""}) for _ in range(5)]
     for _ in range(2):

@@ -20,7 +20,8 @@ from aggregator.config.logging import set_up
 set_up(sys.argv[1], sys.argv[2])
 log = logging.getLogger("aggregator.daemon.poll_scheduler")
 log.debug("a title\\nwith \\x1b[31mlines\\u2028in it")
-log.info("%s: 3 new", "https://me:hunter2@news.example/feed", extra={"source": "s1", "story": None})
+log.info("%s: 3 new", "https://me:hunter2@news.example/feed",
+         extra={"event": "source_polled", "source": "s1", "story": None})
 log.warning("slow")
 try:
     raise ValueError("key=hunter2\\nsecond line")
@@ -52,13 +53,14 @@ def test_json_is_one_record_a_line_whatever_goes_wrong() -> None:
     assert [record["level"] for record in records] == [
         *("debug", "info", "warning", "error", "warning", "critical", "critical")
     ]
-    assert all({"time", "level", "room", "message"} <= record.keys() for record in records)
+    assert all({"time", "level", "logger", "message"} <= record.keys() for record in records)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"]) for record in records)
     assert records[0]["message"] == "a title with  [31mlines in it"
     assert records[1]["message"] == "https://***@news.example/feed: 3 new"
-    assert records[1]["source"] == "s1"
+    assert (records[1]["event"], records[1]["source"]) == ("source_polled", "s1")
+    assert [record.get("event") for record in records[4:]] == [None, "thread_died", "exception_uncaught"]
     assert "story" not in records[1], "what is not known is not there"
-    assert records[1]["room"] == "daemon.poll_scheduler"
+    assert records[1]["logger"] == "daemon.poll_scheduler"
     assert "ValueError: key=***\nsecond line" in records[3]["trace"]
     assert "DeprecationWarning: an old call" in records[4]["message"]
     assert records[5]["message"] == "placing ended by ZeroDivisionError"
@@ -72,6 +74,13 @@ def test_text_is_for_people_and_the_level_chooses() -> None:
     assert "error   it failed" in lines[1]
     assert lines[2] == "Traceback (most recent call last):"
     assert not [line for line in lines if "3 new" in line or "hunter2\\n" in line]
+    named = [line.partition(" event=")[2] for line in lines if " event=" in line]
+    assert named == ["thread_died", "exception_uncaught"], "records of this program have an event"
+
+
+def test_a_line_of_text_ends_with_its_event() -> None:
+    (line,) = [line for line in said("info", "text") if "3 new" in line]
+    assert line.endswith(": 3 new event=source_polled")
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
@@ -114,10 +123,10 @@ def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
     record.source = source
     line = _Json(with_priority=False).format(record)
     assert len(line.splitlines()) == 1
-    assert json.loads(line)["room"] == "x"
+    assert json.loads(line)["logger"] == "x"
 
 
-def test_a_configuration_with_mistakes_is_told_as_json_too(tmp_path: Path) -> None:
+def test_a_configuration_with_mistakes_is_reported_as_json_too(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("server: {prot: 1}\nfetsch: 2\n")
     ended = forked.run(["run", "--log-format", "json"], tmp_path, dict(os.environ), b"")
     assert ended.code == 2

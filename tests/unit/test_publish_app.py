@@ -182,7 +182,7 @@ def test_the_api_says_what_is_wrong_as_problem_json(full: Serving, path: str, st
 def test_pages_of_no_story_are_not_found(full: Serving, story_id: str) -> None:
     answer = full.get(f"/stories/{story_id}")
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.text
+    assert "Page not found" in answer.text
 
 
 def test_other_methods_are_refused(full: Serving) -> None:
@@ -195,24 +195,24 @@ def test_full_text_is_for_the_owner(full: Serving) -> None:
         assert SECRET in full.get(path).text
     for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host"):
         page = full.get("/stories/lindferry", **{header: "for=203.0.113.9"}).text
-        assert "Read it here" not in page
+        assert "Full text" not in page
         assert "“We heard a long scrape, and then" not in page
 
 
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
     with Serving(a_full_shelf(), excerpt_words=20, **named) as serving:
-        assert "Read it here" in serving.get("/stories/lindferry").text
+        assert "Full text" in serving.get("/stories/lindferry").text
         public = serving.get("/stories/lindferry", Host="news.example")
         assert public.status_code == 200
-        assert "Read it here" not in public.text
+        assert "Full text" not in public.text
 
 
 @pytest.mark.parametrize(("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)])
 def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger: bool) -> None:
     with Serving(a_full_shelf(), full_text=rule) as serving:
-        assert ("Read it here" in serving.get("/stories/lindferry").text) is owner
-        assert ("Read it here" in serving.get("/stories/lindferry", **STRANGER).text) is stranger
+        assert ("Full text" in serving.get("/stories/lindferry").text) is owner
+        assert ("Full text" in serving.get("/stories/lindferry", **STRANGER).text) is stranger
 
 
 def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> None:
@@ -287,13 +287,13 @@ def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text
     assert "aggregator ingest --samples" in empty.get("/").text
     empty.shelf.set_sources(SourceView(id="s", name="One"))
-    assert "are being read" in empty.get("/").text
+    assert "are being polled" in empty.get("/").text
     assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False
 
 
-def test_a_wrong_address_and_a_forgotten_story_are_told_in_plain_words(full: Serving) -> None:
+def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(full: Serving) -> None:
     wrong = full.get("/?min_reports=x")
-    assert (wrong.status_code, "That address has a mistake" in wrong.text) == (400, True)
+    assert (wrong.status_code, "Invalid address" in wrong.text) == (400, True)
     assert "the story no longer exists" in full.get("/stories/nosuchstory").text
 
 

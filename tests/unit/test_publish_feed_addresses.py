@@ -116,7 +116,7 @@ def test_a_feed_names_the_very_address_that_it_was_read_at(site: Site) -> None:
     assert feed_rules.of_rss(site.get(path).content, BASE + path, site.clock.now) == []
 
 
-def test_a_feed_gathers_what_the_shelf_gives_in_short_pages() -> None:
+def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
     class Slow(MemoryShelf):
         """At most two stories a page."""
 
@@ -137,16 +137,16 @@ def test_an_updates_feed_says_what_is_new(site: Site) -> None:
     items = site.get("/feeds/updates.json").json()["items"]
     told = [(item["id"].rsplit("2026:", 1)[1], item["title"].split(":")[0]) for item in items]
     assert told == [
-        ("change/budget/6", "Split off"),
+        ("change/budget/6", "Split"),
         ("change/lindferry/5", "Corrected"),
         ("change/lindferry/4", "Merged"),
         ("change/lindferry/3", "New headline"),
-        ("change/lindferry/2", "New report by Island Weekly"),
+        ("change/lindferry/2", "New report from Island Weekly"),
         ("change/lindferry/1", "New story"),
     ]
     assert "Families opened their homes." in items[4]["content_html"]
     assert "<em>Ferry in &lt;b&gt;fog&lt;/b&gt;</em>" in items[3]["content_html"]
-    assert "1 story became part of this one" in items[2]["content_html"]
+    assert "1 story merged into this one" in items[2]["content_html"]
     assert all(item["url"].startswith(f"{BASE}/stories/") for item in items)
 
 
@@ -161,7 +161,7 @@ def test_updates_tell_only_what_bumps_a_story() -> None:
         shelf.put_change(a_change(number, kind=kind))
     site = Site(shelf, bump=("headline",))
     titles = [item["title"].split(":")[0] for item in site.get("/feeds/updates.json").json()["items"]]
-    assert titles == ["Split off", "New headline", "New story"]
+    assert titles == ["Split", "New headline", "New story"]
 
 
 def test_a_change_keeps_its_identity_when_its_story_is_merged(site: Site) -> None:
@@ -249,7 +249,7 @@ def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
     assert site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
 
 
-def test_what_is_told_later_is_sent_though_no_story_changed() -> None:
+def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
     story, merged = the_ferry()
 
     class Untold(MemoryShelf):

@@ -18,7 +18,7 @@ from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, F
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
 from aggregator.web.feeds.formats import FeedSelection, address, channel, written
-from aggregator.web.feeds.items import best_article, story_guid, story_items
+from aggregator.web.feeds.load_items import best_article, story_guid, story_items
 from aggregator.web.feeds.model import Format
 from aggregator.web.feeds.xml import feed_title, feed_url
 from aggregator.web.filters import ParsedFilter, parse_filter
@@ -81,7 +81,7 @@ def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_feed_of_the_shelf_is_valid(form: Format) -> None:
+def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
     shelf = a_full_shelf()
     stories = shelf.stories(StoryFilter()).stories
     feed = _feed(form, *stories, rendered=shelf.rendered(tuple(story.id for story in stories)))
@@ -250,7 +250,7 @@ def test_the_best_article_is_an_own_report_with_a_safe_address() -> None:
     copy = an_article(role="copy", copy_of="x")
     assert best_article((unsafe,)) is None
     assert best_article((unsafe, copy)) == copy
-    report = an_article(effective=copy.effective - dt.timedelta(days=1))
+    report = an_article(effective_at=copy.effective_at - dt.timedelta(days=1))
     assert best_article((unsafe, copy, report)) == report
 
 

@@ -127,12 +127,12 @@ def test_reasons_are_sentences_for_people() -> None:
     excerpt = msgspec.structs.replace(copy, kind="excerpt")
     assert reason_in_words(an_article()) is None
     assert reason_in_words(an_article(evidence=event)) == (
-        "reports the same event, score 2.50 against 1.00 needed; most alike in own names, lead"
+        "reports the same event, score 2.50, threshold 1.00; most similar in own names, lead"
     )
     as_copy = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=copy)))
     assert as_copy == "the same text as art9: 91% of all three-word runs are shared"
     as_excerpt = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=excerpt)))
-    assert as_excerpt == "an excerpt: 99% of it stands in art9"
+    assert as_excerpt == "an excerpt: 99% of it is in art9"
 
 
 def test_the_text_tells_the_lead_once_with_all_who_say_it() -> None:

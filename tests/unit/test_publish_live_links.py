@@ -21,7 +21,7 @@ def a_link(text: str, *, nosnippet: bool = False, clock: int = 875) -> LiveBlogL
         title="Storm in the west: live",
         outlet="Vessaly Now",
         url="https://now.example/live",
-        home="homestory",
+        live_blog_story="homestory",
         story="ferry",
         position=3,
         clock_minutes=clock,
@@ -44,7 +44,7 @@ def test_the_page_and_the_json_show_entries_with_time_and_live_blog() -> None:
         ][0]
     finally:
         server.stop()
-    assert "Also told in live blogs" in page
+    assert "In live blogs" in page
     assert "14:35" in page
     assert 'href="/stories/homestory#a-liveblog"' in page
     assert "The &lt;b&gt;ferry&lt;/b&gt; is afloat again." in page

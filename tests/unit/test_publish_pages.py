@@ -134,7 +134,7 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
                 f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, before=evil, after=evil, words=evil)
             )
     shelf.set_sources(
-        *(SourceView(id=e, name=e, url=ADDRESSES[0], home=ADDRESSES[0], folder=e) for e in HOSTILE)
+        *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
     shelf.set_quality(
@@ -184,7 +184,7 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
         "a-ferrywire": ["agency: NPA"],
         "a-ferrycopy": ["reprint of Northern Courier", "agency: NPA"],
         "a-ferryisle": [],
-        "a-ferrylive": ["live blog or briefing"],
+        "a-ferrylive": ["live blog or roundup"],
     }
 
 
@@ -205,10 +205,10 @@ def test_a_story_without_a_merged_text_still_reads() -> None:
     shelf.put(a_story(an_article(lead=""), id="old", texts_gone=True))
     front, story, old = _pages(shelf, "/", "/stories/bare", "/stories/old")
     assert "kept no more" not in story.text_content()
-    assert "Texts as old as these are kept no more." in old.text_content()
+    assert "The texts of these articles were deleted" in old.text_content()
     assert "Untitled" in front.text_content()
     assert "Unknown outlet" in story.text_content()
-    assert "time not known" in story.text_content()
+    assert "unknown time" in story.text_content()
 
 
 def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
@@ -230,10 +230,10 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     assert told == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
     (copied,) = page.xpath("//section[@aria-labelledby='copied']")
     assert "the whole text, 35 minutes later" in copied.text_content()
-    assert "an excerpt, time not known" in copied.text_content()
+    assert "an excerpt, unknown time" in copied.text_content()
 
 
-def test_how_a_story_grew_is_told_without_titles_that_the_page_does_not_show() -> None:
+def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
     story, merged = the_ferry()
     shelf = MemoryShelf()
     shelf.put(story, merged)
@@ -250,14 +250,14 @@ def test_how_a_story_grew_is_told_without_titles_that_the_page_does_not_show() -
     (page,) = _pages(shelf, "/stories/lindferry")
     steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
     assert steps == [
-        "The Harbour Post opened it",
-        "Eastgate Gazette came: a reprint",
-        "An article came that is elsewhere now",
+        "Founded by an article of The Harbour Post",
+        "Joined by a reprint of Eastgate Gazette",
+        "Joined by an article that has left since",
         "The headline changed: why",
     ]
 
 
-def test_articles_of_unknown_outlet_are_told_apart_by_their_titles_and_lead_to_their_place() -> None:
+def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> None:
     story, merged = the_ferry()
     nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
     lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
@@ -279,7 +279,7 @@ def test_a_long_timeline_unfolds_by_whole_days() -> None:
 @pytest.mark.parametrize(
     ("minutes", "words"),
     [
-        (0, "at the same minute"), (1, "1 minute later"), (119, "119 minutes later"), (120, "2 hours later"),
+        (0, "in the same minute"), (1, "1 minute later"), (119, "119 minutes later"), (120, "2 hours later"),
         (-2879, "48 hours earlier"), (-2880, "2 days earlier"),
     ],
 )  # fmt: skip
@@ -321,7 +321,7 @@ def test_many_facts_are_folded() -> None:
     shelf = MemoryShelf()
     shelf.put(story, msgspec.structs.replace(merged, facts=facts))
     (page,) = _pages(shelf, "/stories/lindferry")
-    assert page.xpath("//details[@class='more']/summary/text()") == ["3 further facts"]
+    assert page.xpath("//details[@class='more']/summary/text()") == ["3 more facts"]
     assert len(page.xpath("//details[@class='more']//li")) == 3
 
 
@@ -336,7 +336,7 @@ def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -
         AttributedSentence(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")
     ]
     (alone,) = only_by_outlet(said, articles)
-    assert (alone.outlet, alone.told) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
+    assert (alone.outlet, alone.sentences) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
     assert (alone.reprints, alone.agency) == (1, "NPA")
     unknown = [AttributedSentence(text=text, article=text, outlet=None) for text in "ab"]
     assert len(only_by_outlet(unknown, articles)) == 2
@@ -359,7 +359,7 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
     ]
 
 
-def test_the_lead_is_not_told_again_among_the_facts() -> None:
+def test_the_lead_is_not_repeated_among_the_facts() -> None:
     story, merged = the_ferry()
     assert merged.lead is not None
     same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
@@ -404,7 +404,7 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
     )
     shelf.put(story, told)
     (page,) = _pages(shelf, "/stories/lindferry")
-    assert [p.text_content() for p in page.find_class("rose")] == ["It rose from report to report."]
+    assert [p.text_content() for p in page.find_class("rose")] == ["The figure rose from report to report."]
     assert [p.text_content() for p in page.find_class("value")] == ["2 hurt", "5 hurt", "at 8", "at 9"]
     assert [p.text_content() for p in page.find_class("part")] == ["The sentence before it", "Denial"]
     assert (
@@ -412,7 +412,7 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
     )
     assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
-    assert "in like words" in page.find_class("warning")[0].text_content()
+    assert "in similar words" in page.find_class("warning")[0].text_content()
 
 
 def test_a_sentence_says_its_language() -> None:
@@ -461,7 +461,7 @@ def test_moments_of_unknown_day_come_under_their_own_heading() -> None:
     _, merged = the_ferry()
     assert [(title, len(items)) for title, items in timeline_days(merged)] == [
         ("Thursday, 19 November 2026", 4),
-        ("Day not known", 1),
+        ("Unknown day", 1),
     ]
 
 
@@ -495,7 +495,7 @@ def test_a_snippet_keeps_all_its_text_whatever_its_marks(marks: tuple[tuple[int,
         title="",
         outlet=None,
         url=None,
-        effective=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        effective_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
         snippet="one two",
         marks=marks,
     )

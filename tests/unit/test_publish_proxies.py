@@ -1,6 +1,7 @@
 """Who a request comes from: what trusted proxies say, what anybody may claim, and how often one may ask."""
 
 import base64
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
+from aggregator.web.security.connection_limits import ConnectionLimiter
 from aggregator.web.security.middleware import ClientRateLimiter, RequestGuard, is_owner
 from aggregator.web.settings import PublishSettings
 
@@ -38,11 +40,12 @@ def _client(peer: str, **settings: Any) -> TestClient:
         "owner_on_loopback": True,
         **settings,
     }
-    app = RequestGuard(
+    guard = RequestGuard(
         Starlette(routes=routes),
         PublishSettings(**given),
-        say=lambda _request, status, words: PlainTextResponse(words, status),
+        error_response=lambda _request, status, words: PlainTextResponse(words, status),
     )
+    app = partial(ConnectionLimiter(given["trusted_proxies"]).answer, guard)
     return TestClient(app, base_url="http://127.0.0.1:8080", client=(peer, 40_000))
 
 

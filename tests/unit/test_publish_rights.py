@@ -215,7 +215,7 @@ def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_t
     assert bounded_article(one, "owner", 30) == one
 
 
-def test_a_figure_that_agrees_is_told_whole_or_not_at_all() -> None:
+def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
     story, merged = the_ferry()
     said = tuple(
         AttributedSentence(

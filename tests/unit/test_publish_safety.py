@@ -1,11 +1,13 @@
 """What strangers write cannot break a page, a feed or a link."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aggregator.web.sanitise import one_line, plain_title, safe_url, visible
+from aggregator.web.responses import problem
+from aggregator.web.sanitise import encode_json, one_line, plain_title, safe_url, visible
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,11 @@ def test_marks_that_turn_text_around_are_dropped() -> None:
 
 def test_a_title_holds_no_tag_for_readers_that_take_titles_for_html() -> None:
     assert plain_title("<script>x</script> 1 < 2") == "‹script>x‹/script> 1 < 2"
+
+
+def test_no_json_turns_the_text_around() -> None:
+    marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    told = {f"a{marks}b": [f"{marks}é€漢{marks}", "\u2013 \u2070"]}
+    assert msgspec.json.decode(encode_json(told)) == {"ab": ["é€漢", "\u2013 \u2070"]}
+    refused = problem(400, f"no such{marks} field", more=marks)
+    assert not set(marks) & set(bytes(refused.body).decode())

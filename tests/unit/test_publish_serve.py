@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -79,7 +80,7 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         server = Server(MemoryShelf(), PublishSettings(port=port))
-        with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is taken"):
+        with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
             server.start()
         assert not server.is_serving
 
@@ -173,7 +174,7 @@ def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
     own = httpx.URL(url).port or 0
     with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
         settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
-        with pytest.raises(AggregatorError, match="is taken"):
+        with pytest.raises(AggregatorError, match="is in use"):
             server.change(a_full_shelf(), settings)
     with pytest.raises(ConfigError, match=r"server\.host"):
         server.change(a_full_shelf(), PublishSettings(host="192.0.2.1", port=own))
@@ -349,9 +350,14 @@ def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: 
     assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [200] * 3
 
 
-def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(opened: ExitStack) -> None:
+def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 64)  # 32 of them for an address of loopback
     server = serving(opened)
-    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    made = connect(opened, server, 99, HEAD, "127.0.0.2")
+    assert get(server, "/healthz") == 200, "what they sent has been read"
+    made += connect(opened, server, 1, HEAD, "127.0.0.2")
     assert said_on(made[67]) == b"", "the last one has come"
     for connection in made:
         with suppress(OSError):
@@ -360,7 +366,8 @@ def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(opened:
     assert answered == [b""] * 68 + [b"HTTP/1.1 200"] * 32
 
 
-def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack) -> None:
+def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 160)  # 128 of them for an address of loopback
     server = serving(opened, trusted_proxies=("127.0.0.2/32",))
     made = connect(opened, server, 100, HEAD, "127.0.0.2")
     made += connect(opened, server, 50, SIGN_IN, "127.0.0.2")
@@ -368,11 +375,41 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack) -> None:
         connection.sendall(rest)
     assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
     server.change(a_full_shelf(), PublishSettings(port=0))  # it is trusted no more
-    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    made = connect(opened, server, 149, HEAD, "127.0.0.2")
+    assert get(server, "/healthz") == 200, "what they sent has been read"
+    made += connect(opened, server, 1, HEAD, "127.0.0.2")
     assert said_on(made[0]) == b""
 
 
-def test_an_address_with_many_requests_under_way_waits_and_others_do_not(opened: ExitStack) -> None:
+def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(opened: ExitStack) -> None:
+    """They all have the address of loopback, like the browser of this machine."""
+    server = serving(opened)
+    slow = connect(opened, server, 200, SIGN_IN, "127.0.0.1")
+    assert [get(server, path) for path in ("/", "/static/style.css", "/feeds/stories.rss")] == [200] * 3
+    slow[0].sendall(b"token=abc")
+    assert said_on(slow[0]).startswith(b"HTTP/1.1 403"), "the first of them is served, too"
+
+
+def test_clients_of_a_trusted_proxy_are_limited_each(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serving(opened, trusted_proxies=("127.0.0.0/8",))
+
+    def ask(client: str) -> int:
+        headers = {"X-Forwarded-For": client}
+        return httpx.get(f"{server.url}/robots.txt", headers=headers, trust_env=False).status_code
+
+    slow = SIGN_IN.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+    connect(opened, server, connection_limits.OF_ONE_ADDRESS, slow, "127.0.0.2")
+    wait_until(lambda: ask("203.0.113.9") == 429, "the client of many requests to be refused")
+    assert ask("203.0.113.10") == 200
+    assert [one for one in warnings(caplog) if "answered with 429" in one and "(from 203.0.113.9)" in one]
+
+
+def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 64)  # 32 of them for an address of loopback
     server = serving(opened)
     for _ in range(
         4 * connection_limits.OF_ONE_ADDRESS
@@ -385,6 +422,7 @@ def test_an_address_with_many_requests_under_way_waits_and_others_do_not(opened:
     assert get(server, "/healthz") == 200
     (other,) = connect(opened, server, 1, HEAD + b"\r\n", "127.0.0.2")
     assert said_on(other).startswith(b"HTTP/1.1 200")
+    assert len([one for one in warnings(caplog) if "answered with 429" in one]) == 1, "once a minute"
 
 
 def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
@@ -399,7 +437,51 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
         connect(opened, server, 5, SIGN_IN, f"127.0.2.{one + 1}")
     assert get(server, "/healthz") == 200
     assert {get(server, "/") for _ in range(20)} == {503}
-    assert len([one for one in caplog.messages if "requests are under way" in one]) == 1
+    assert len([one for one in caplog.messages if "requests are active" in one]) == 1
+
+
+def test_probes_are_answered_in_a_flood_from_loopback(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take all that loopback may have, and connections without one come as fast as they can."""
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 256)
+    server, over = serving(opened), threading.Event()
+    connect(opened, server, 300, SIGN_IN, "127.0.0.1")
+
+    def flood() -> None:
+        url, kept = httpx.URL(server.url), deque[socket.socket](maxlen=300)
+        while not over.is_set():
+            if len(kept) == kept.maxlen:
+                kept[0].close()
+            kept.append(socket.create_connection((url.host, url.port or 80), timeout=60))
+        for one in kept:
+            one.close()
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        lost, probes = 0, 100
+        for _ in range(probes):
+            try:
+                lost += get(server, "/healthz") != 200
+            except httpx.TransportError:
+                lost += 1
+    finally:
+        over.set()
+        flooding.join()
+    assert lost == 0
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
+def test_probes_in_http_1_0_name_no_host(opened: ExitStack, path: str, host: bytes) -> None:
+    server = serving(opened)
+    request = b"GET %s HTTP/1.0\r\n%s\r\n"
+    (probe,) = connect(opened, server, 1, request % (path.encode(), host), "127.0.0.1")
+    expected = b"200" if path == "/healthz" else b"404"  # without a daemon there is no /readyz
+    assert said_on(probe)[9:12] == expected
+    (page,) = connect(opened, server, 1, request % (b"/", host), "127.0.0.1")
+    assert said_on(page)[9:12] == b"421"
 
 
 # --- what the log says of strangers ------------------------------------------------------------------------
@@ -424,7 +506,7 @@ def test_a_websocket_is_refused_in_words(path: bytes) -> None:
         answer = HTTPResponse(connection)
         answer.begin()
         assert answer.status == 400
-        assert b"no WebSocket" in answer.read()
+        assert b"WebSocket is not supported" in answer.read()
     server.stop()
 
 

@@ -35,7 +35,7 @@ queries:
 """,
     )
     assert [query.name for query in config.saved_queries] == ["homs", "coast"]
-    assert config.saved_query("homs").wanted(NOW, 7) == StoryFilter(
+    assert config.saved_query("homs").story_filter(NOW, 7) == StoryFilter(
         query="homs",
         since=NOW - dt.timedelta(days=1),
         until=dt.datetime(2026, 11, 20, 23, 59, 59, 999_999, tzinfo=dt.UTC),
@@ -46,7 +46,7 @@ queries:
     )
     coast = config.saved_query("coast")
     assert (coast.title, coast.items, coast.link) == ("The coast", 5, "article")
-    assert coast.wanted(NOW, 9) == StoryFilter(folder="Coast", outlet="Harbour Post", limit=9)
+    assert coast.story_filter(NOW, 9) == StoryFilter(folder="Coast", outlet="Harbour Post", limit=9)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -
 
 
 def test_an_empty_query_means_every_story() -> None:
-    assert SavedQuery(name="all").wanted(NOW, 50) == StoryFilter()
+    assert SavedQuery(name="all").story_filter(NOW, 50) == StoryFilter()
 
 
 @pytest.mark.parametrize("name", ["homs", "a", "A-1_b", "2026", "x" * 40])

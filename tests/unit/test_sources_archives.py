@@ -31,13 +31,13 @@ from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
 from tests.unit.test_sources_files import PAGE, answer, warc_record
 
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 Pack = Callable[[bytes], bytes]
 PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 
 
 def found(path: Path, **more: object) -> list[InputItem]:
-    return list(open_source(path, tuning=RULES, **more))  # type: ignore[arg-type]
+    return list(open_source(path, tuning=TUNING, **more))  # type: ignore[arg-type]
 
 
 def titles(results: list[InputItem]) -> list[str]:
@@ -99,7 +99,7 @@ def test_it_goes_on_behind_a_damaged_member(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_a_member_whose_beginning_is_damaged_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_member_whose_beginning_is_damaged_is_reported(tmp_path: Path, kind: str) -> None:
     members = [bytearray(PACKERS[kind](record(number) + b"\n")) for number in range(3)]
     members[1][0] ^= 0xFF
     (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
@@ -122,7 +122,7 @@ def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
-def test_any_damage_ends_and_is_told(data: st.DataObject) -> None:
+def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(sorted(PACKERS)))
     plain = b"".join(record(number) + b"\n" for number in range(20))
     packed = bytearray(PACKERS[kind](plain[:600]) + PACKERS[kind](plain[600:]))
@@ -187,7 +187,7 @@ def test_a_broken_element_of_a_list_harms_no_other(tmp_path: Path) -> None:
 
 
 def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(RULES, max_article_bytes=200_000, max_feed_bytes=300_000)
+    small = msgspec.structs.replace(TUNING, max_article_bytes=200_000, max_feed_bytes=300_000)
     long = [
         {"title": "long", "text": "x" * 250_000},
         {"title": "longer", "text": 'y\\"' * 1_000_000},
@@ -207,7 +207,7 @@ def test_a_long_list_is_held_a_piece_at_a_time(tmp_path: Path) -> None:
         file.write("[" + ",".join([one] * 3_000) + "]")
     assert (tmp_path / "a.json").stat().st_size > 7_000_000
     tracemalloc.start()
-    count = sum(1 for _ in open_source(tmp_path / "a.json", tuning=RULES))
+    count = sum(1 for _ in open_source(tmp_path / "a.json", tuning=TUNING))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 3_000
@@ -270,7 +270,7 @@ def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str)
     first, empty, last = EMPTY[name]
     file = tmp_path / f"{name}.gz"
     file.write_bytes(gzip.compress(first + empty * MANY + last))
-    reading = ReadOptions(tuning=RULES, progress=Progress())
+    reading = ReadOptions(tuning=TUNING, progress=Progress())
     steps = 0
 
     def count(_frame: object, _event: str, _argument: object) -> None:
@@ -303,7 +303,7 @@ def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None
     whole = [one for one in found(tmp_path / name) if one is not None]
     place = identify_below(tmp_path, name)
     for passed in range(len(whole) + 1):
-        reading = ReadOptions(tuning=RULES, progress=Progress(), passed=passed)
+        reading = ReadOptions(tuning=TUNING, progress=Progress(), passed=passed)
         rest = [one for one in read_file(tmp_path / name, place, reading) if one is not None]
         assert [one.where for one in rest] == [one.where for one in whole[passed:]]
 
@@ -367,7 +367,7 @@ def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
 def test_what_is_no_web_archive_is_said(tmp_path: Path) -> None:
     (tmp_path / "c.warc").write_bytes(b"hello\r\n" * 100)
     (one,) = problems(found(tmp_path / "c.warc"))
-    assert "no WARC archive" in one.reason
+    assert "not a WARC archive" in one.reason
 
 
 # --- feeds -------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[3] / "shared" / "data")) / "feeds"
 
 
@@ -32,7 +32,7 @@ def read(data: bytes | str, **changes: Any) -> ParsedFeed:
         "outlet": None,
         "zone": None,
         "seen": SEEN,
-        "tuning": RULES,
+        "tuning": TUNING,
     }
     return read_feed(data.encode() if isinstance(data, str) else data, **{**given, **changes})
 
@@ -61,7 +61,7 @@ FULL_ITEM = """<item>
 def test_an_rss_entry_keeps_all_that_it_declares() -> None:
     feed = read(rss(FULL_ITEM, "<language>en-GB</language>"))
     entry = feed.entries[0]
-    assert (feed.format, feed.title, feed.language, feed.home, feed.problem) == (
+    assert (feed.format, feed.title, feed.language, feed.site_url, feed.problem) == (
         "rss20",
         "Harbour Post",
         "en",
@@ -211,7 +211,7 @@ def test_a_time_without_a_zone_is_in_the_zone_of_the_source() -> None:
     bare = read(rss(item)).entries[0].published
     assert zoned is not None
     assert bare is not None
-    assert (zoned.time.hour, bare.time.hour, bare.zone_assumed) == (9, 10, True)
+    assert (zoned.time.hour, bare.time.hour, bare.timezone_assumed) == (9, 10, True)
 
 
 ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T</title>{}</item>'
@@ -273,9 +273,9 @@ def test_the_text_of_a_link_is_its_address_whatever_its_attributes_say() -> None
 
 def test_a_feed_says_how_seldom_it_wants_to_be_asked() -> None:
     every = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
-    assert read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).asked_seconds == 5400
-    assert read(rss("<item><title>T</title></item>", every)).asked_seconds == 86400
-    assert read(rss("<item><title>T</title></item>")).asked_seconds is None
+    assert read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).ttl_seconds == 5400
+    assert read(rss("<item><title>T</title></item>", every)).ttl_seconds == 86400
+    assert read(rss("<item><title>T</title></item>")).ttl_seconds is None
 
 
 @pytest.mark.parametrize("version", ["1.1", "https://jsonfeed.org/version/1"])
@@ -433,14 +433,14 @@ def dated(days: range) -> str:
 
 @pytest.mark.parametrize("days", [range(20, 0, -1), range(1, 21)])
 def test_of_too_many_entries_the_newest_are_taken_and_all_counted(days: range) -> None:
-    small = msgspec.structs.replace(RULES, max_entries=5)
+    small = msgspec.structs.replace(TUNING, max_entries=5)
     feed = read(rss(dated(days)), tuning=small)
     assert [entry.guid for entry in feed.entries] == ["20", "19", "18", "17", "16"]
     assert feed.entry_count == 20
 
 
 def test_one_text_is_cut_between_tags() -> None:
-    small = msgspec.structs.replace(RULES, max_entry_chars=100)
+    small = msgspec.structs.replace(TUNING, max_entry_chars=100)
     body = "".join(f"<p>word {number}</p>" for number in range(50))
     html = (
         read(rss(f"<item><description><![CDATA[{body}]]></description></item>"), tuning=small).entries[0].html
@@ -465,7 +465,7 @@ def test_an_entry_that_says_nothing_is_counted_but_dropped() -> None:
 def test_a_giant_guid_stays_a_key() -> None:
     keys = {read(rss(f"<item><guid>{'g' * 5000}{end}</guid></item>")).entries[0].guid for end in "ab"}
     assert len(keys) == 2
-    assert all(key and len(key) <= RULES.max_key_chars for key in keys)
+    assert all(key and len(key) <= TUNING.max_key_chars for key in keys)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.streams import Progress
 
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
 RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 
 
 def found(what: Path | str, **more: object) -> list[InputItem]:
-    return list(open_source(what, tuning=RULES, **more))  # type: ignore[arg-type]
+    return list(open_source(what, tuning=TUNING, **more))  # type: ignore[arg-type]
 
 
 def only_entry(what: Path | str, **more: object) -> InputEntry:
@@ -109,8 +109,8 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
         ("e.jsonl", b"", "empty"),
         ("b.txt", b"\x89PNG\r\n\x1a\n" + bytes(500), "binary"),
         ("b.html", b"%PDF-1.4 " + bytes(500), "binary"),
-        ("l.txt", b"a" * (RULES.max_article_bytes + 1), "too_long"),
-        ("l.txt.gz", gzip.compress(b"a" * (RULES.max_article_bytes + 1)), "too_long"),
+        ("l.txt", b"a" * (TUNING.max_article_bytes + 1), "too_long"),
+        ("l.txt.gz", gzip.compress(b"a" * (TUNING.max_article_bytes + 1)), "too_long"),
     ],
 )
 def test_a_bad_file_gives_one_clear_problem(tmp_path: Path, name: str, data: bytes, verdict: str) -> None:
@@ -151,7 +151,7 @@ def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(RULES, max_article_bytes=1000)
+    small = msgspec.structs.replace(TUNING, max_article_bytes=1000)
     (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
     first, long, last = open_source(tmp_path / "r.jsonl", tuning=small)
     assert isinstance(first, InputEntry)
@@ -293,7 +293,7 @@ def test_a_warc_gives_its_pages(tmp_path: Path, name: str) -> None:
 
 
 def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    bomb = answer(gzip.compress(bytes(RULES.max_article_bytes + 5)), "Content-Encoding: gzip\r\n")
+    bomb = answer(gzip.compress(bytes(TUNING.max_article_bytes + 5)), "Content-Encoding: gzip\r\n")
     (tmp_path / "c.warc").write_bytes(warc_record("response", bomb) + warc_record("response", answer(PAGE)))
     first, second = found(tmp_path / "c.warc")
     assert isinstance(first, InputProblem)

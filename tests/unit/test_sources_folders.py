@@ -10,7 +10,7 @@ from aggregator.model.errors import ReadError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.folder_scan import FileStamp, FolderChanges, listed, scan
 
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 
@@ -22,7 +22,7 @@ def write(path: Path, text: str, at_ns: int = START_NS) -> None:
 
 
 def look(folder: Path, known: dict[str, FileStamp] | None = None, after_seconds: float = 60) -> FolderChanges:
-    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), tuning=RULES)
+    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), tuning=TUNING)
 
 
 def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_an_unchanged_folder_has_nothing_to_tell(tmp_path: Path) -> None:
     assert second.stamps == first.stamps
 
 
-def test_changed_and_removed_files_are_told(tmp_path: Path) -> None:
+def test_changed_and_removed_files_are_detected(tmp_path: Path) -> None:
     for name in ("same.txt", "longer.txt", "touched.txt", "removed.txt"):
         write(tmp_path / name, "text")
     first = look(tmp_path)
@@ -53,7 +53,7 @@ def test_changed_and_removed_files_are_told(tmp_path: Path) -> None:
     assert set(second.stamps) == {"same.txt", "longer.txt", "touched.txt"}
 
 
-def test_a_file_put_in_the_place_of_another_is_told_though_it_looks_the_same(tmp_path: Path) -> None:
+def test_a_replaced_file_is_detected_though_it_looks_the_same(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "text")
     first = look(tmp_path)
     write(tmp_path / "other", "word")
@@ -95,4 +95,4 @@ def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_cannot_be_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such folder"):
-        list(listed(tmp_path / ("x" * 5_000), RULES))
+        list(listed(tmp_path / ("x" * 5_000), TUNING))

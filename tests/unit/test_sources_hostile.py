@@ -24,14 +24,14 @@ from tests.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
 from tests.loopback import LoopbackServer
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-BOOK = effective_tuning()
-RULES = source_tuning(BOOK)
+ALL_TUNING = effective_tuning()
+TUNING = source_tuning(ALL_TUNING)
 TITLE = "Ferry back in harbour"
 
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Executor]:
-    executor = open_executor("processes", 1, BOOK)
+    executor = open_executor("processes", 1, ALL_TUNING)
     yield executor
     executor.close()
 
@@ -49,7 +49,7 @@ def read(data: bytes | str, content_type: str | None = None) -> ParsedFeed:
         outlet=None,
         zone=None,
         seen=SEEN,
-        tuning=RULES,
+        tuning=TUNING,
     )
 
 
@@ -149,7 +149,7 @@ def test_entities_of_a_dtd_are_dropped_however_small() -> None:
     assert entry.title.endswith(" end")
 
 
-# --- feedparser never gets a string (I2) -------------------------------------------------------------------
+# --- feedparser never gets a string: it would open a path or an address ------------------------------------
 
 
 def test_only_one_place_calls_feedparser_and_it_hands_over_bytes() -> None:
@@ -170,7 +170,7 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
     for text in (str(path), f"file://{path}"):
         feed = read_feed(
             text,  # type: ignore[arg-type]
-            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, tuning=RULES,
+            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, tuning=TUNING,
         )  # fmt: skip
         assert feed.entries == ()
         assert feed.problem is not None
@@ -186,7 +186,7 @@ def test_an_entry_that_swallows_the_next_costs_neither() -> None:
     assert [(one.guid, one.title, one.language) for one in feed.entries] == [
         (str(n), f"Entry {n}", "de") for n in range(6)
     ]
-    assert (feed.entry_count, feed.title, feed.home) == (6, "Post", "https://www.example.org/")
+    assert (feed.entry_count, feed.title, feed.site_url) == (6, "Post", "https://www.example.org/")
 
 
 def test_prefixes_that_nobody_declared_are_passed_over() -> None:
@@ -214,7 +214,7 @@ def test_torn_atom_entries_are_read_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")])
-def test_of_very_many_entries_two_thousand_are_taken_and_all_are_told(entries: int, kind: str) -> None:
+def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(entries: int, kind: str) -> None:
     whole = {
         "rss": lambda: rss("<item><guid>n</guid></item>" * entries),
         "json": lambda: (
@@ -226,7 +226,7 @@ def test_of_very_many_entries_two_thousand_are_taken_and_all_are_told(entries: i
     assert (len(feed.entries), feed.entry_count) == (2_000, entries)
 
 
-# --- codecs and charsets (I13, I14) ------------------------------------------------------------------------
+# --- codecs and charsets ------------------------------------------------------------------------------------
 
 CODECS = (
     "punycode", "idna", "hex", "zlib", "rot13", "undefined", "base64", "bz2", "uu", "quopri", "utf-7",
@@ -298,7 +298,7 @@ def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
     ]
 
 
-# --- what is no feed (I15) ---------------------------------------------------------------------------------
+# --- responses that are not feeds ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> Non
     assert words in feed.problem
 
 
-# --- dates (I17) -------------------------------------------------------------------------------------------
+# --- dates --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

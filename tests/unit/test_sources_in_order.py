@@ -18,7 +18,7 @@ from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.unit.test_sources_files import answer, warc_record
 
-RULES = source_tuning(effective_tuning())
+TUNING = source_tuning(effective_tuning())
 DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
@@ -88,7 +88,7 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
     progress = Progress()
     told, shares = [], []
     for one in in_order_of_time(
-        open_source(tmp_path / name, tuning=RULES, progress=progress), progress, run_chars=300
+        open_source(tmp_path / name, tuning=TUNING, progress=progress), progress, run_chars=300
     ):
         assert isinstance(one, InputEntry)
         told.append(one.entry.published.time if one.entry.published else one.archived_at)

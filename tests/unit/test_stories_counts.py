@@ -234,7 +234,7 @@ def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
 
 
 def counted_by_hand(articles: list[ArticleView]) -> Counts:
-    """The words of product.md, said in another way: no groups are grown, all pairs are looked at."""
+    """Count by the definition, without grouping: compare all pairs."""
     texts: list[set[str]] = []
     for article in articles:
         joins = article.role != "excerpt" and article.copy_of is not None
@@ -244,13 +244,13 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
     origins, silent = set(), set()
     for text in texts:
         members = [a for a in articles if a.id in text]
-        first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective, a.id))
-        named = [a.wire for a in sorted(members, key=lambda a: (a.effective, a.id)) if a.wire]
+        first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
+        named = [a.wire for a in sorted(members, key=lambda a: (a.effective_at, a.id)) if a.wire]
         agency = agency_of(first.outlet) or first.wire or next(iter(named), None)
         outlet = (first.outlet or first.id).lower().replace("www.", "")
         family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
-        weighs = any(a.role in ("report", "copy") for a in members)
-        (origins if weighs else silent).add(agency or family)
+        is_counted = any(a.role in ("report", "copy") for a in members)
+        (origins if is_counted else silent).add(agency or family)
     outlets = {agency_of(a.outlet) or (a.outlet or a.id).lower().replace("www.", "") for a in articles}
     return Counts(len(articles), len(outlets), len(origins or silent))
 

@@ -83,10 +83,10 @@ NOMINEE = (
 @pytest.mark.parametrize(
     ("pair", "rule"),
     [
-        (PUMPS, {"named_share_most": 1.1}),
-        (CHARGES, {"shared_words_least": 0.0}),
+        (PUMPS, {"named_share_max": 1.1}),
+        (CHARGES, {"shared_words_min": 0.0}),
         (CANDIDATES, {"verbatim_from": 0.0}),
-        (NOMINEE, {"scrap_share": 0.0}),
+        (NOMINEE, {"fragment_share": 0.0}),
     ],
     ids=["names alone", "too few words", "no to two things", "a scrap of it"],
 )
@@ -125,7 +125,7 @@ def test_one_outlet_under_two_spellings_is_counted_once() -> None:
     assert merged.facts[0].of == count(written).outlet_count
 
 
-def test_two_outlets_with_the_same_words_beside_a_third_are_one_voice() -> None:
+def test_two_outlets_with_the_same_words_beside_a_third_are_one_origin() -> None:
     line = (
         "Police in Tarnow arrested the warden Emrys Boll on Sunday evening in a hotel at the harbour "
         "of Ellis."
@@ -142,7 +142,7 @@ def test_two_outlets_with_the_same_words_beside_a_third_are_one_voice() -> None:
     assert "2 of 3 outlets, the same words in 2 outlets" in as_text(merged, reports(line, line, other))
 
 
-def test_the_same_quotation_in_other_words_is_two_voices() -> None:
+def test_the_same_quotation_in_other_words_is_two_origins() -> None:
     quote = "“We closed the gates of the Arrel dyke at nine and saw no water until ten,”"
     merged = told(f"{quote} said warden Emrys Boll.", f"In Tarnow, Emrys Boll told reporters: {quote[:-2]}.”")
     (fact,) = [each for each in merged.facts if "gates" in each.said[0].text]
@@ -209,7 +209,7 @@ def test_what_is_no_other_toll(one: str, other: str) -> None:
     assert [each for each in told(one, other).disagreements if each.kind == "figures"] == []
 
 
-def test_figures_that_agree_are_told_with_who_gives_them() -> None:
+def test_figures_that_agree_are_shown_with_their_outlets() -> None:
     merged = told(
         "The county will pay $2.8 million for the new pumps of the Arrel dyke.",
         "Councillors in Belsk approved 2.8 million dollars for new pumps at the Arrel dyke on Friday.",

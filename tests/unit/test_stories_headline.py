@@ -188,7 +188,8 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
     fewer = later("Ferry Marlin sinks off Port Ellis, at least 12 killed")
     assert headline([*ferry(), fewer], SINKS).title == SINKS
     earlier = msgspec.structs.replace(
-        later("Ferry Marlin sinks off Port Ellis, at least 19 killed"), effective=NOON - dt.timedelta(hours=9)
+        later("Ferry Marlin sinks off Port Ellis, at least 19 killed"),
+        effective_at=NOON - dt.timedelta(hours=9),
     )
     assert headline([*ferry(), earlier], SINKS).title == SINKS
 
@@ -196,11 +197,11 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
 @pytest.mark.parametrize(
     ("shown", "reason"),
     [
-        ("Why did the Marlin sink?", "the one before was a question or clickbait"),
-        ("Five key takeaways from the Marlin's last night", "the one before was a question or clickbait"),
-        ("LIVE: FERRY MARLIN", "the one before was a label or a live blog's"),
+        ("Why did the Marlin sink?", "the previous title was a question or clickbait"),
+        ("Five key takeaways from the Marlin's last night", "the previous title was a question or clickbait"),
+        ("LIVE: FERRY MARLIN", "the previous title was a label or of a live blog"),
         ("A night of fear in the fog", "it covers more of what the reports share"),
-        ("No article has this", "no report has the one before any longer"),
+        ("No article has this", "no report has the previous title any more"),
     ],
 )
 def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
@@ -211,11 +212,11 @@ def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
 
 def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of_a_lead() -> None:
     blog = view("l", title="Ferry Marlin: the night", role="container")
-    assert headline([*ferry(), blog], blog.title).reason == "the one before was a label or a live blog's"
+    assert headline([*ferry(), blog], blog.title).reason == "the previous title was a label or of a live blog"
     bare = view("x", lead="A ferry sank near the harbour of Port Ellis on Tuesday evening.")
     shown = headline([bare], None)
     assert (shown.title, shown.article) == (bare.lead, None)
-    assert headline([*ferry(), bare], shown.title).reason == "the one before was the beginning of a text"
+    assert headline([*ferry(), bare], shown.title).reason == "the previous title was the beginning of a text"
     older = view("y", lead="Port Ellis, a harbour town, has seen a ferry sink.", hours=-5)
     assert headline([bare, older], shown.title) == shown
 
@@ -259,7 +260,7 @@ def test_the_title_of_a_preferred_outlet_goes_before_a_better_one() -> None:
     assert headline(articles, None).title == SINKS
     assert headline(articles, None, prefer=["evening bell"]).title == plain.title
     chosen = headline(articles, SINKS, prefer=["Nobody", "Evening Bell", "Harbour Post"])
-    assert (chosen.title, chosen.reason) == (plain.title, "a preferred outlet has one")
+    assert (chosen.title, chosen.reason) == (plain.title, "it is of a preferred outlet")
     assert headline(articles, plain.title, prefer=["Evening Bell"]).reason is None
     assert headline(articles, plain.title, prefer=["Harbour Post", "Evening Bell"]).title == SINKS
 
@@ -365,7 +366,7 @@ def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int
         role="copy",
         copy_of=original.id,
         published=NOON + dt.timedelta(hours=9),
-        effective=NOON + dt.timedelta(hours=9),
+        effective_at=NOON + dt.timedelta(hours=9),
     )
     if all(article.title for article in articles):
         assert headline([*articles, copy], shown.title).title == shown.title

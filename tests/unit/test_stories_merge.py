@@ -205,7 +205,7 @@ def test_copies_speak_once() -> None:
     assert all(fact.of == 3 for fact in merged.facts)
 
 
-def test_two_outlets_with_the_same_words_are_one_voice() -> None:
+def test_two_outlets_with_the_same_words_are_one_origin() -> None:
     line = (
         "The harbour authority of Port Ellis closed all three piers to visitors until the end of the month."
     )
@@ -305,7 +305,7 @@ def test_the_text_names_who_says_what() -> None:
     assert "— Daily Lantern" in text
 
 
-def test_reports_of_unknown_outlets_are_told_apart_by_their_titles() -> None:
+def test_reports_of_unknown_outlets_are_distinguished_by_their_titles() -> None:
     unknown = [msgspec.structs.replace(article, outlet=None) for article in ferry()]
     text = as_text(merge(unknown), unknown)
     said = text.split("\n\nTimeline")[0]
@@ -322,7 +322,7 @@ def test_reports_tell_what_they_are_a_copy_of() -> None:
     )
 
 
-def test_one_report_is_told_without_comparing_it_and_reprints_are_credited() -> None:
+def test_one_report_is_rendered_without_comparing_it_and_reprints_are_credited() -> None:
     alone = as_text(merge(ferry()[:1]), ferry()[:1])
     assert "Only one" not in alone
     assert "blankets and hot soup" in alone

@@ -59,7 +59,7 @@ def read(path: Path) -> ArticleView:
         title=article.title,
         published=published.time if published else None,
         seen=SEEN,
-        effective=published.time if published else SEEN,
+        effective_at=published.time if published else SEEN,
         language=article.language,
         copy_of=None,
         wire=article.wire.agency if article.wire else None,

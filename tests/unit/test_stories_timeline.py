@@ -39,7 +39,7 @@ WEDNESDAY = dt.date(2025, 3, 12)
         ("In May they may go.", []),
     ],
 )
-def test_days_are_told_against_the_day_of_publication(sentence: str, days: list[int]) -> None:
+def test_days_are_relative_to_the_day_of_publication(sentence: str, days: list[int]) -> None:
     assert days_stated(sentence, WEDNESDAY, shipped_tuning()) == [dt.date(2025, 3, day) for day in days]
 
 
@@ -127,7 +127,7 @@ def test_of_too_many_moments_the_newest_stay_and_publications_do() -> None:
 
 
 def test_the_time_of_fetching_is_never_shown() -> None:
-    items = merge([view("a", published=None, title="Ferry", seen=NOON, effective=NOON)]).timeline
+    items = merge([view("a", published=None, title="Ferry", seen=NOON, effective_at=NOON)]).timeline
     assert all(item.time is None for item in items)
 
 
@@ -136,7 +136,7 @@ def test_copies_are_named_below_the_publication_of_their_original() -> None:
     times = [NOON + dt.timedelta(minutes=30 + 50 * n) for n in range(22)]
     copies = [
         view(f"c{n:02}", f"Paper {n:02}", title="Ferry", role="copy", copy_of="o", text=original.text,
-             published=time, effective=time)
+             published=time, effective_at=time)
         for n, time in enumerate(times)
     ]  # fmt: skip
     undated = view("u", "Bell", role="copy", copy_of="o", published=None, hours=-1, text=original.text)

@@ -65,7 +65,7 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     assert unknown is not None
     assert given.time == dt.datetime(2024, 12, 6, 15, 30, tzinfo=dt.UTC)
     assert assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
-    assert assumed.zone_assumed
+    assert assumed.timezone_assumed
 
 
 @pytest.mark.parametrize(

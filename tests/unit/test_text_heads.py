@@ -4,12 +4,12 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.plain.boilerplate import is_furniture, is_navigation
+from aggregator.extract.plain.boilerplate import is_boilerplate, is_navigation
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.plain.outlet_names import is_masthead, split_title
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -18,7 +18,7 @@ TITLE = "Harbour bridge closed over cracks in two pillars"
 
 
 def read(text: str, outlet: str | None = "The Tern & Plover") -> SavedText:
-    return read_saved_text(text, SavedTextContext(tuning=RULES, outlet=outlet))
+    return read_saved_text(text, SavedTextContext(tuning=TUNING, outlet=outlet))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_signatures(line: str, name: str | None) -> None:
         "Ähnliche Artikel",
     ],
 )
-def test_more_furniture(line: str) -> None:
-    assert is_furniture(line)
+def test_more_boilerplate(line: str) -> None:
+    assert is_boilerplate(line)
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_more_furniture(line: str) -> None:
     ],
 )
 def test_sentences_that_look_like_it(line: str) -> None:
-    assert not is_furniture(line)
+    assert not is_boilerplate(line)

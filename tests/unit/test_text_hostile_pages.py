@@ -25,8 +25,8 @@ from tests.hostile_pages import (
     plain_page,
 )
 
-BOOK = effective_tuning()
-DEADLINE = BOOK.section("work", WorkerTuning).parse_deadline_seconds
+ALL_TUNING = effective_tuning()
+DEADLINE = ALL_TUNING.section("work", WorkerTuning).parse_deadline_seconds
 MIB = 1 << 20
 SEED = 20_241_206
 # One of each kind that is quick; the others are torture.
@@ -45,7 +45,7 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Executor]:
-    executor = open_executor("processes", 1, BOOK)
+    executor = open_executor("processes", 1, ALL_TUNING)
     yield executor
     executor.close()
 

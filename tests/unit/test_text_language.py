@@ -6,7 +6,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.detect import find_language
 from aggregator.extract.limits import ExtractTuning
 
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ RULES = effective_tuning().section("text", ExtractTuning)
     ],
 )
 def test_a_short_text_is_not_in_a_language_of_another_script(title: str, language: str) -> None:
-    assert find_language(title, "", "en", RULES) == language
+    assert find_language(title, "", "en", TUNING) == language
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_a_short_text_is_not_in_a_language_of_another_script(title: str, languag
     ],
 )
 def test_what_is_declared_of_a_short_text_holds_else(title: str, declared: str) -> None:
-    assert find_language(title, "", declared, RULES) == declared
+    assert find_language(title, "", declared, TUNING) == declared

@@ -23,7 +23,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.live_blogs import cases, is_right, read, told
 from tests.memory_shelf import an_article
 
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 STORIES = effective_tuning().section("stories", StoryTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
@@ -41,7 +41,7 @@ def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) 
         ("live_swap_minutes", 0, "en-swapped-at-midnight"),
         ("live_day_margin_minutes", 5000, "it-ore-oldest-first"),
         ("live_entry_words", 0, "no-recipe"),
-        ("live_entries_kept", 2, "html-time-elements-two-days"),
+        ("live_entries_max", 2, "html-time-elements-two-days"),
     ],
 )
 def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
@@ -137,7 +137,7 @@ def test_times_that_count_back() -> None:
 def clocks_of(page: list[str], known: ArticleTimes) -> list[tuple[str | None, str]]:
     return [
         (str(one.day) if one.day else None, f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}")
-        for one in entries_of(page, RULES, known, announced=False)
+        for one in entries_of(page, TUNING, known, announced=False)
     ]
 
 
@@ -160,7 +160,7 @@ def test_nothing_is_later_than_when_it_was_seen() -> None:
     assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon, seen=noon.time))} == {None}
 
 
-def test_where_two_days_are_as_near_none_is_told() -> None:
+def test_where_two_days_are_as_near_none_is_given() -> None:
     noon = Published(time=dt.datetime(2026, 3, 6, 12, 0, tzinfo=dt.UTC))
     page = ["00:20: c", "00:05: b", "23:50: a"]
     assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon))} == {None}
@@ -186,27 +186,29 @@ def test_headings_tell_more_than_clocks() -> None:
     assert clocks_of(page, ArticleTimes()) == [(None, "21:00"), (None, "22:00"), (None, "23:50")]
 
 
-def test_a_list_of_key_moments_is_not_told_twice() -> None:
+def test_a_list_of_key_moments_is_not_repeated() -> None:
     page = ["14:31: The mayor", "13:02: Quake felt", "14:31: The mayor has come.", "13:02: Quake felt here."]
-    assert [one.text for one in timed_entries(page, RULES)] == ["Quake felt here.", "The mayor has come."]
+    assert [one.text for one in timed_entries(page, TUNING)] == ["Quake felt here.", "The mayor has come."]
 
 
-def test_the_moment_is_told_where_the_zone_is_known() -> None:
+def test_the_moment_is_given_where_the_zone_is_known() -> None:
     page = ["22:05: a", "23:40: b", "00:31: c"]
     published = Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC))
     known = ArticleTimes(published=published, zone="Europe/Berlin")
-    assert [one.time and one.time.isoformat() for one in entries_of(page, RULES, known, announced=False)] == [
+    assert [
+        one.time and one.time.isoformat() for one in entries_of(page, TUNING, known, announced=False)
+    ] == [
         "2026-03-06T21:05:00+00:00",
         "2026-03-06T22:40:00+00:00",
         "2026-03-06T23:31:00+00:00",
     ]
-    assert {one.time for one in timed_entries(page, RULES, published=published)} == {None}
+    assert {one.time for one in timed_entries(page, TUNING, published=published)} == {None}
 
 
 def test_the_timeline_of_a_story_tells_entries_in_utc() -> None:
     entries = entries_of(
         ["22:05: The dam holds.", "00:31: The dam has broken."],
-        RULES,
+        TUNING,
         ArticleTimes(
             published=Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC)), zone="Europe/Berlin"
         ),
@@ -224,7 +226,7 @@ clock_times = st.integers(0, 1439)
 @given(st.lists(clock_times, min_size=3, max_size=12))
 def test_nothing_is_lost_or_added_and_days_never_fall(minutes: list[int]) -> None:
     found = [ExtractedEntry(clock_minutes=clock, text=f"entry {n} of it") for n, clock in enumerate(minutes)]
-    entries = timed(found, ArticleTimes(published=AT_TEN), RULES)
+    entries = timed(found, ArticleTimes(published=AT_TEN), TUNING)
     assert sorted(one.text for one in entries) == sorted(one.text for one in found)
     days = [one.day for one in entries if one.day]
     assert days == sorted(days)
@@ -242,7 +244,7 @@ def test_entries_within_hours_of_each_other_come_in_their_order(
         at.append(at[-1] + gap)
     found = [ExtractedEntry(clock_minutes=minute % 1440, text=str(n)) for n, minute in enumerate(at)]
     page = found[::-1] if newest_first else found
-    entries = timed(page, ArticleTimes(), RULES)
+    entries = timed(page, ArticleTimes(), TUNING)
     assert [one.text for one in entries] == [one.text for one in found]
 
 
@@ -259,18 +261,18 @@ def test_any_line_can_be_asked(line: str) -> None:
 
 def test_entries_in_sentences_look_live_and_lines_of_a_programme_do_not() -> None:
     said = "the fire brigade says that the road along the river stays closed until the morning."
-    assert looks_live([f"21:1{n}: At this hour {said}" for n in range(4)], RULES)
-    assert not looks_live([f"2{n}:15: Film {n}" for n in range(4)], RULES)
-    assert not looks_live([f"21:1{n}: At this hour {said}" for n in range(2)], RULES)
+    assert looks_live([f"21:1{n}: At this hour {said}" for n in range(4)], TUNING)
+    assert not looks_live([f"2{n}:15: Film {n}" for n in range(4)], TUNING)
+    assert not looks_live([f"21:1{n}: At this hour {said}" for n in range(2)], TUNING)
 
 
 def test_a_chronology_with_a_report_around_it_is_none() -> None:
     said = "the fire brigade of the town calls for help and says that the road along the river is closed."
     clocks = [f"21:1{n}: At this minute, as the log has it, {said}" for n in (9, 6, 3)]
     around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
-    assert looks_live(clocks, RULES)
-    assert not looks_live([*around[:6], *clocks, *around[6:]], RULES)
-    lax = effective_tuning({"text": {"live_around_share": 1.0}}).section("text", ExtractTuning)
+    assert looks_live(clocks, TUNING)
+    assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
+    lax = effective_tuning({"text": {"live_outside_share": 1.0}}).section("text", ExtractTuning)
     assert looks_live([*around[:6], *clocks, *around[6:]], lax)
 
 
@@ -321,13 +323,13 @@ def test_broken_json_ld_and_updates_without_a_time_say_nothing() -> None:
         '{"datePublished":"2026-01-22T18:20:00Z","articleBody":"The bill passes."}]}</script>'
         '<script type="application/ld+json">{"@type":"LiveBlogPosting","liveBlogUpdate":[</script>'
     )
-    found = read_live_page(page, ArticleTimes(), tuning=RULES, announced=True)
+    found = read_live_page(page, ArticleTimes(), tuning=TUNING, announced=True)
     assert [one.text for one in found] == ["The bill passes."]
 
 
 def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
     page = "<html><body>" + "<div>" * 5000 + "<time datetime='2026-01-22T18:20:00Z'>18:20</time> words" * 50
-    assert isinstance(read_live_page(page, ArticleTimes(), tuning=RULES, announced=True), tuple)
+    assert isinstance(read_live_page(page, ArticleTimes(), tuning=TUNING, announced=True), tuple)
 
 
 def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
@@ -338,7 +340,7 @@ def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() ->
         for number in range(20_000)
     ]
     started = time.process_time()  # of this process alone, however busy the machine is
-    assert len(timed(found, ArticleTimes(), RULES)) == len(found)
+    assert len(timed(found, ArticleTimes(), TUNING)) == len(found)
     assert time.process_time() - started <= deadline
 
 
@@ -348,5 +350,5 @@ def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:
         clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked."
     )
     others = [ExtractedEntry(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
-    found = timed([moment, *others, told_of], ArticleTimes(), RULES)
+    found = timed([moment, *others, told_of], ArticleTimes(), TUNING)
     assert [one.text for one in found if "ferry" in one.text] == [told_of.text]

@@ -10,11 +10,11 @@ from aggregator.extract.liveblog.detect import is_container_title, opens_with_cl
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Published
 
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 
 
 def clocks(paragraphs: list[str]) -> list[str]:
-    return [f"{e.clock_minutes // 60}:{e.clock_minutes % 60:02}" for e in timed_entries(paragraphs, RULES)]
+    return [f"{e.clock_minutes // 60}:{e.clock_minutes % 60:02}" for e in timed_entries(paragraphs, TUNING)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_opens_no_entry(line: str) -> None:
 def test_newest_first_with_two_swapped_by_a_minute() -> None:
     page = ["23:30: e", "21:55: d", "21:43: b", "21:44: c", "21:14: a", "more of a"]
     assert clocks(page) == ["21:14", "21:43", "21:44", "21:55", "23:30"]
-    assert timed_entries(page, RULES)[0].text == "a\nmore of a"
+    assert timed_entries(page, TUNING)[0].text == "a\nmore of a"
 
 
 def test_oldest_first_over_midnight() -> None:
@@ -59,19 +59,19 @@ def test_days_only_from_a_known_minute_of_publication() -> None:
     page = ["01:05: d", "00:20: c", "23:50: b", "22:10: a"]
     at = Published(time=dt.datetime(2025, 3, 6, 1, 30, tzinfo=dt.UTC))
     day = Published(time=dt.datetime(2025, 3, 6, tzinfo=dt.UTC), precision="day")
-    assert [e.day for e in timed_entries(page, RULES)] == [None] * 4
-    assert [e.day for e in timed_entries(page, RULES, published=day)] == [None] * 4
-    assert [e.day and e.day.day for e in timed_entries(page, RULES, published=at)] == [5, 5, 6, 6]
+    assert [e.day for e in timed_entries(page, TUNING)] == [None] * 4
+    assert [e.day for e in timed_entries(page, TUNING, published=day)] == [None] * 4
+    assert [e.day and e.day.day for e in timed_entries(page, TUNING, published=at)] == [5, 5, 6, 6]
 
 
 def test_entries_later_than_the_page_are_of_the_day_before() -> None:
     at = Published(time=dt.datetime(2025, 3, 6, 8, 0, tzinfo=dt.UTC))
-    entries = timed_entries(["23:10: c", "22:40: b", "21:00: a"], RULES, published=at)
+    entries = timed_entries(["23:10: c", "22:40: b", "21:00: a"], TUNING, published=at)
     assert {e.day for e in entries} == {dt.date(2025, 3, 5)}
 
 
 def test_two_clocks_are_no_live_blog() -> None:
-    assert timed_entries(["21:00: a", "b", "22:00: c"], RULES) == ()
+    assert timed_entries(["21:00: a", "b", "22:00: c"], TUNING) == ()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_plain_titles(title: str) -> None:
 def test_agencies(
     paragraphs: list[str], lines: list[str], author: str | None, agency: str | None, kind: str
 ) -> None:
-    wire = find_wire(paragraphs, RULES, lines, author)
+    wire = find_wire(paragraphs, TUNING, lines, author)
     assert wire is not None
     assert (wire.agency, wire.kind) == (agency, kind)
     assert wire.evidence
@@ -189,7 +189,7 @@ def test_agencies(
     ],
 )
 def test_a_quoted_agency_is_not_the_origin(paragraph: str) -> None:
-    assert find_wire([paragraph], RULES, [paragraph]) is None
+    assert find_wire([paragraph], TUNING, [paragraph]) is None
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_quoted_agency_is_not_the_origin(paragraph: str) -> None:
     ],
 )
 def test_an_unlisted_agency_in_a_dateline(paragraph: str) -> None:
-    wire = find_wire(["Bridge shut, ferries run", paragraph], RULES)
+    wire = find_wire(["Bridge shut, ferries run", paragraph], TUNING)
     assert wire is not None
     assert wire.kind == "dateline"
     assert wire.agency in ("MNA", "QXA", "OPN")
@@ -220,9 +220,9 @@ def test_an_unlisted_agency_in_a_dateline(paragraph: str) -> None:
     ],
 )
 def test_a_code_that_is_no_agency(paragraph: str) -> None:
-    assert find_wire([paragraph], RULES, outlet="Tern Plover") is None
+    assert find_wire([paragraph], TUNING, outlet="Tern Plover") is None
 
 
 def test_an_unlisted_agency_counts_in_the_first_paragraph_only() -> None:
     paragraphs = ["The bridge was closed on Monday, the port said.", "HALVERNE (MNA) — It will open again."]
-    assert find_wire(paragraphs, RULES) is None
+    assert find_wire(paragraphs, TUNING) is None

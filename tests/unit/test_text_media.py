@@ -12,12 +12,12 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.test_text_prepare import HEAD, clean, page
 
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 PAGE = "https://lantern.example/2025/bridge"
 
 
 def kept(*declared: Enclosure, page: tuple[Enclosure, ...] = (), **more: Any) -> tuple[Enclosure, ...]:
-    return media_of(declared, page, PAGE, RULES, no_images=more.get("no_images", False))
+    return media_of(declared, page, PAGE, TUNING, no_images=more.get("no_images", False))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_page_may_forbid_pictures(rule: str) -> None:
 )
 def test_whatever_is_declared_what_is_kept_can_stand_in_a_feed(declared: list[Enclosure]) -> None:
     found = kept(*declared)
-    assert len(found) <= RULES.media_kept
+    assert len(found) <= TUNING.max_media
     assert sum(map(is_image, found)) <= 1
     assert all(one.url.startswith(("http://", "https://")) and one.type for one in found)
     assert len({one.url for one in found}) == len(found)

@@ -18,7 +18,7 @@ from aggregator.extract.learned_boilerplate import (
 )
 from aggregator.model.core import LearnedBoilerplate
 
-RULES = effective_tuning().section("repeats", BoilerplateTuning)
+TUNING = effective_tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."
 
 
@@ -32,11 +32,11 @@ def body(
 
 
 def learnt_from(texts: list[list[str]]) -> LearnedBoilerplate:
-    return learn_boilerplate([pack_lines(hash_lines(text, RULES)) for text in texts], RULES)
+    return learn_boilerplate([pack_lines(hash_lines(text, TUNING)) for text in texts], TUNING)
 
 
 def taken_from(text: list[str], repeats: LearnedBoilerplate) -> list[str]:
-    _, taken = remove_lines(text, repeated(hash_lines(text, RULES), repeats), RULES)
+    _, taken = remove_lines(text, repeated(hash_lines(text, TUNING), repeats), TUNING)
     return [one.text for one in taken]
 
 
@@ -85,7 +85,7 @@ def test_one_text_printed_again_and_again_is_learnt_nothing_from() -> None:
 
 
 def test_lines_without_letters_are_no_lines() -> None:
-    assert hash_lines(["* * *", "—"], RULES) == hash_lines([], RULES)
+    assert hash_lines(["* * *", "—"], TUNING) == hash_lines([], TUNING)
 
 
 lines = st.lists(
@@ -98,16 +98,16 @@ lines = st.lists(
 
 @given(lines, st.data())
 def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject) -> None:
-    found = hash_lines(text, RULES)
+    found = hash_lines(text, TUNING)
     gone = data.draw(st.sets(st.sampled_from([*found.edges, *found.middles] or [0])))
-    kept, taken = remove_lines(text, gone, RULES)
+    kept, taken = remove_lines(text, gone, TUNING)
     assert restore_text("\n".join(kept), taken) == "\n".join(text)
     assert len(kept) + len(taken) == len(text)
 
 
 @given(lines, lines)
 def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[str], other: list[str]) -> None:
-    first, second = hash_lines(one, RULES), hash_lines(other, RULES)
+    first, second = hash_lines(one, TUNING), hash_lines(other, TUNING)
     both = combine_lines(first, second)
     assert both is not None
     repeats = LearnedBoilerplate(
@@ -119,7 +119,7 @@ def test_a_page_and_its_entry_are_asked_at_once_or_one_by_one_alike(one: list[st
 
 @pytest.mark.parametrize("rule", ["first_lines", "last_lines"])
 def test_the_ends_are_as_long_as_the_rule_says(rule: str) -> None:
-    narrow = msgspec.structs.replace(RULES, **{rule: 0})
+    narrow = msgspec.structs.replace(TUNING, **{rule: 0})
     text = [line.rstrip(".") for line in body(1, length=20)]
-    wide, less = hash_lines(text, RULES), hash_lines(text, narrow)
-    assert len(wide.edges) - len(less.edges) == getattr(RULES, rule)
+    wide, less = hash_lines(text, TUNING), hash_lines(text, narrow)
+    assert len(wide.edges) - len(less.edges) == getattr(TUNING, rule)

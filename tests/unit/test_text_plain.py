@@ -10,11 +10,11 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.detect import timed_entries
-from aggregator.extract.plain.boilerplate import is_furniture
+from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
     "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
@@ -22,7 +22,7 @@ BODY = (
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), SavedTextContext(tuning=RULES))
+    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
 
 
 def test_headline_byline_and_date() -> None:
@@ -154,8 +154,8 @@ def test_hard_wrapped_columns_are_joined() -> None:
         "Tags: harbour, bridge",
     ],
 )
-def test_furniture_lines(line: str) -> None:
-    assert is_furniture(line)
+def test_boilerplate_lines(line: str) -> None:
+    assert is_boilerplate(line)
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_furniture_lines(line: str) -> None:
         "Hace 20 años",
     ],
 )
-def test_sentences_and_headings_are_no_furniture(line: str) -> None:
-    assert not is_furniture(line)
+def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
+    assert not is_boilerplate(line)
 
 
 def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
     title = "Harbour bridge closed over cracks"
     text = f"{title.upper()}\nBy Ada Lorne\n{BODY}\nRead more: Ferry to run all night\n"
-    saved = read_titled_text(text, title, SavedTextContext(tuning=RULES))
+    saved = read_titled_text(text, title, SavedTextContext(tuning=TUNING))
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
 
@@ -207,7 +207,7 @@ def test_saved_pages_of_four_outlets() -> None:
         None,
     ]
     assert [len(s.paragraphs) for s in saved] == [13, 14, 11, 9]
-    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, RULES)]
+    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, TUNING)]
     assert clocks == sorted(clocks)
     assert len(clocks) == 7
 

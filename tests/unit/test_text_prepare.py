@@ -9,7 +9,7 @@ from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry, Published
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
-RULES = effective_tuning()
+ALL_TUNING = effective_tuning()
 SENTENCES = [
     "The old harbour bridge was closed on Monday after inspectors found cracks in its pillars.",
     "Traffic is led over the northern road until the repairs are done, the port said in the morning.",
@@ -42,7 +42,7 @@ def page(body: str = "", head: str = HEAD) -> bytes:
 def clean(
     entry: Entry, fetched: bytes | None = None, url: str | None = "https://lantern.example/b"
 ) -> CleanArticle:
-    return clean_article(entry, fetched, None, url, SEEN, RULES)
+    return clean_article(entry, fetched, None, url, SEEN, ALL_TUNING)
 
 
 def test_a_page() -> None:

@@ -13,7 +13,7 @@ from aggregator.model.core import CleanArticle, Entry
 
 ARTICLES = Path(__file__).parents[2] / "examples" / "articles"
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-RULES = effective_tuning()
+ALL_TUNING = effective_tuning()
 
 # By path: headline, time of publication, byline.
 EXPECTED: dict[str, tuple[str, str, str | None]] = {
@@ -217,7 +217,7 @@ def read(name: str) -> CleanArticle:
     entry = Entry(
         source="sample", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.parent.name
     )
-    return clean_article(entry, None, None, None, SEEN, RULES)
+    return clean_article(entry, None, None, None, SEEN, ALL_TUNING)
 
 
 def lines_of(name: str) -> list[str]:
@@ -276,6 +276,6 @@ def test_the_lead_is_the_articles_own(name: str) -> None:
     assert all(part in article.text for part in article.lead.split(". ")[:1])
 
 
-def test_a_live_blog_is_told() -> None:
+def test_a_live_blog_is_recognised() -> None:
     assert [name for name in EXPECTED if read(name).is_container] == ["Vessaly Now/live-blog-tarrowmere.txt"]
     assert len(read("Vessaly Now/live-blog-tarrowmere.txt").timed) >= 8

@@ -27,7 +27,7 @@ from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, rea
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 SETS = ("dev", "check", "fresh")
 
@@ -47,7 +47,7 @@ SCORES = {name: [BENCH.score(sample) for sample in BENCH.load(BENCH.SAMPLES / na
 
 
 def read(text: str) -> SavedText:
-    return read_saved_text(clean(text), SavedTextContext(tuning=RULES, seen=SEEN))
+    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING, seen=SEEN))
 
 
 def test_there_are_enough_of_them() -> None:
@@ -57,7 +57,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_furniture_goes_and_true_lines_stay(name: str) -> None:
+def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
     told = BENCH.figures(SCORES[name])
     assert told["left"] <= 0.05
     assert told["lost"] <= 0.005
@@ -65,7 +65,7 @@ def test_furniture_goes_and_true_lines_stay(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_what_is_told_of_them(name: str) -> None:
+def test_what_is_known_of_them(name: str) -> None:
     told = BENCH.figures(SCORES[name])
     assert told["invented"] == 0
     assert told["day"] >= 0.98
@@ -119,7 +119,7 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
         ("Aktualisiert: 9.12.2024, 10:00 Uhr | Veröffentlicht: 8.12.2024, 14:35 Uhr", "2024-12-08T14:35"),
     ],
 )
-def test_dates_of_many_manners(line: str, time: str) -> None:
+def test_dates_in_many_formats(line: str, time: str) -> None:
     found = published_from_text([line], None, SEEN)
     assert found is not None
     assert found.time == dt.datetime.fromisoformat(f"{time}+00:00")
@@ -189,8 +189,8 @@ def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
         "Got a story? Email news@sennick.example",
     ],
 )
-def test_more_furniture_lines(line: str) -> None:
-    assert boilerplate.is_furniture(line) or boilerplate.breadcrumb_pieces(line)
+def test_more_boilerplate_lines(line: str) -> None:
+    assert boilerplate.is_boilerplate(line) or boilerplate.breadcrumb_pieces(line)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_more_furniture_lines(line: str) -> None:
         "Dit artikel van de grondwet is oud, zei de minister.",
     ],
 )
-def test_sentences_that_look_like_furniture(line: str) -> None:
-    assert not boilerplate.is_furniture(line)
+def test_sentences_that_look_like_boilerplate(line: str) -> None:
+    assert not boilerplate.is_boilerplate(line)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ SAME = [
 
 
 @pytest.mark.parametrize(("url", "key"), SAME)
-def test_twins_have_one_key(url: str, key: str) -> None:
+def test_variants_have_one_key(url: str, key: str) -> None:
     assert canonical_url(url) == key
     assert canonical_url(key) == key
 

@@ -15,7 +15,7 @@ from aggregator.model.core import CleanArticle, Entry
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-RULES = effective_tuning()
+ALL_TUNING = effective_tuning()
 
 SENTENCES = {
     "en": "The old harbour bridge was closed on Monday after inspectors found cracks in two of its pillars.",
@@ -66,11 +66,11 @@ def page(title: str, body: str, tag: str) -> bytes:
 
 
 def read(fetched: bytes) -> CleanArticle:
-    return clean_article(Entry(source="s"), fetched, None, "https://lantern.example/a", SEEN, RULES)
+    return clean_article(Entry(source="s"), fetched, None, "https://lantern.example/a", SEEN, ALL_TUNING)
 
 
 def read_text(text: str, title: str = "") -> CleanArticle:
-    return clean_article(Entry(source="s", title=title, text=text), None, None, None, SEEN, RULES)
+    return clean_article(Entry(source="s", title=title, text=text), None, None, None, SEEN, ALL_TUNING)
 
 
 def article(tag: str, paragraphs: int) -> str:
@@ -158,6 +158,6 @@ def test_no_good_page_is_refused() -> None:
     refused = {
         page_id: verdict
         for page_id, raw, url in good_pages()
-        if (verdict := clean_article(Entry(source="s"), raw, None, url, SEEN, RULES).verdict) != "ok"
+        if (verdict := clean_article(Entry(source="s"), raw, None, url, SEEN, ALL_TUNING).verdict) != "ok"
     }
     assert refused == {}

@@ -16,7 +16,7 @@ from aggregator.model.core import CleanArticle, Entry
 from tests.web_pages import FERRY, FERRY_TITLE, WebPage, web_pages
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
-RULES = effective_tuning().section("text", ExtractTuning)
+TUNING = effective_tuning().section("text", ExtractTuning)
 
 
 def read(html: str) -> CleanArticle:
@@ -25,7 +25,7 @@ def read(html: str) -> CleanArticle:
 
 
 def page(html: str) -> Page:
-    found = read_page(html, tuning=RULES)
+    found = read_page(html, tuning=TUNING)
     assert found is not None
     return found
 
@@ -72,7 +72,7 @@ def test_a_large_box_is_the_article_whatever_its_name() -> None:
 )
 def test_a_box_is_taken_out_and_what_follows_it_stays(box: str) -> None:
     root = lxml.html.document_fromstring(f"<article id='post-1'>{paragraphs(*FERRY)}{box}A tail.</article>")
-    without_boxes(root, [FERRY_TITLE], RULES)
+    without_boxes(root, [FERRY_TITLE], TUNING)
     text = root.text_content()
     assert "another page" not in text
     assert text.endswith(f"{FERRY[-1]}A tail.")

@@ -12,12 +12,14 @@ from aggregator.pipeline.jobs import broken_article
 from tests.verdict_pages import CHECK, DEV, LATER, Sample, article, framed, paragraphs
 
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-RULES = effective_tuning()
+ALL_TUNING = effective_tuning()
 KINDS = ("ok", "stub", "consent", "paywall", "list", "block", "not_article", "empty", "binary")
 
 
 def read(page: bytes, entry: Entry | None = None) -> CleanArticle:
-    return clean_article(entry or Entry(source="s"), page, None, "https://lantern.example/a", SEEN, RULES)
+    return clean_article(
+        entry or Entry(source="s"), page, None, "https://lantern.example/a", SEEN, ALL_TUNING
+    )
 
 
 def wrong(samples: list[Sample]) -> dict[str, str]:

@@ -11,13 +11,13 @@ from aggregator.cluster.vetoes.headline_tokens import lists_hash
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objection, objections
 from aggregator.config.tuning import effective_tuning
 
-RULES = effective_tuning().section("vetoes", VetoTuning)
+TUNING = effective_tuning().section("vetoes", VetoTuning)
 DAY = 24 * 60
 NOON = 29_000_000
 
 
 def test_the_rules_name_the_word_lists_they_were_measured_with() -> None:
-    assert RULES.word_lists == lists_hash(), "put it into config/tuning.yaml: vetoes: word_lists"
+    assert TUNING.word_lists == lists_hash(), "put it into config/tuning.yaml: vetoes: word_lists"
 
 
 def telling(title: str, lead: str = "", **more: object) -> VetoInput:
@@ -26,7 +26,7 @@ def telling(title: str, lead: str = "", **more: object) -> VetoInput:
 
 
 def kind(left: str, right: str, **more: object) -> str | None:
-    return objection(telling(left, **more), telling(right, **more), RULES)
+    return objection(telling(left, **more), telling(right, **more), TUNING)
 
 
 @pytest.mark.parametrize(
@@ -90,17 +90,17 @@ def test_one_event_in_other_words(left: str, right: str) -> None:
 )
 def test_a_lead_that_has_the_others_value_answers_the_objection(titles: tuple[str, str], lead: str) -> None:
     one, other = (telling(title) for title in titles)
-    assert objection(one, other, RULES) is not None
+    assert objection(one, other, TUNING) is not None
     for left, right in ((0, 1), (1, 0)):
-        assert objection(telling(titles[left], lead), telling(titles[right], lead), RULES) is None
+        assert objection(telling(titles[left], lead), telling(titles[right], lead), TUNING) is None
 
 
 def test_daily_reports_of_two_days_are_two_and_of_one_day_are_one() -> None:
     first = telling("Marlow shares close higher as banks gain")
     title = "Marlow shares close higher as oil firms gain"
-    assert objection(first, telling(title, minutes=NOON + DAY), RULES) == "daily"
-    assert objection(first, telling(title, minutes=NOON + 60), RULES) is None
-    assert objection(first, telling(title, minutes=None), RULES) is None
+    assert objection(first, telling(title, minutes=NOON + DAY), TUNING) == "daily"
+    assert objection(first, telling(title, minutes=NOON + 60), TUNING) is None
+    assert objection(first, telling(title, minutes=None), TUNING) is None
 
 
 def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
@@ -111,7 +111,7 @@ def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
 
 def test_articles_in_two_languages_are_never_compared() -> None:
     left, right = telling("Man found dead in Marlow"), telling("Man found dead in Ellory", language="nl")
-    assert objection(left, right, RULES) is None
+    assert objection(left, right, TUNING) is None
 
 
 def test_without_a_language_capitals_tell_no_names() -> None:
@@ -124,23 +124,23 @@ def test_the_share_is_a_mean_in_which_those_who_cannot_tell_count_less() -> None
     against = telling("Man found dead in Ellory")
     agrees = telling("Man found dead in Marlow quarry")
     other_words = telling("Murder inquiry opened after discovery near the old lime works")
-    (alone,) = objections(newcomer, [against], RULES)
-    assert (alone.name, alone.value, alone.share) == ("veto:name", 1.0, -RULES.headline_logits)
-    (half,) = objections(newcomer, [agrees, against], RULES)
-    assert (half.value, half.share) == (0.5, -RULES.headline_logits / 2)
-    (most,) = objections(newcomer, [against, other_words], RULES)
+    (alone,) = objections(newcomer, [against], TUNING)
+    assert (alone.name, alone.value, alone.share) == ("veto:name", 1.0, -TUNING.headline_logits)
+    (half,) = objections(newcomer, [agrees, against], TUNING)
+    assert (half.value, half.share) == (0.5, -TUNING.headline_logits / 2)
+    (most,) = objections(newcomer, [against, other_words], TUNING)
     assert most.value == 0.5
-    assert most.share == -RULES.headline_logits / (1 + RULES.cannot_tell)
-    assert objections(newcomer, [agrees, other_words], RULES) == ()
-    assert objections(newcomer, [], RULES) == ()
+    assert most.share == -TUNING.headline_logits / (1 + TUNING.undecided_weight)
+    assert objections(newcomer, [agrees, other_words], TUNING) == ()
+    assert objections(newcomer, [], TUNING) == ()
 
 
 def test_between_two_texts_an_objection_weighs_less() -> None:
     words = "The police said on Friday that they had opened an inquiry and asked for witnesses to call them."
     (reason,) = objections(
-        telling("Man found dead in Marlow", words), [telling("Man found dead in Ellory", words)], RULES
+        telling("Man found dead in Marlow", words), [telling("Man found dead in Ellory", words)], TUNING
     )
-    assert reason.share == -RULES.text_logits > -RULES.headline_logits
+    assert reason.share == -TUNING.text_logits > -TUNING.headline_logits
 
 
 def test_the_order_of_a_storys_reports_changes_nothing() -> None:
@@ -150,7 +150,7 @@ def test_the_order_of_a_storys_reports_changes_nothing() -> None:
         telling("Ministers agree 13th package of cuts", "A text of some words about cuts in the harbour."),
         telling("Cuts again, says mayor"),
     ]
-    found = {objections(newcomer, order, RULES) for order in itertools.permutations(others)}
+    found = {objections(newcomer, order, TUNING) for order in itertools.permutations(others)}
     assert len(found) == 1
 
 
@@ -172,14 +172,14 @@ def test_any_two_titles_get_an_answer_that_is_symmetric(
 ) -> None:
     one = telling(left, lead, language=language)
     other = telling(right, language=language, minutes=NOON + apart)
-    assert objection(one, other, RULES) == objection(other, one, RULES)
-    for reason in objections(one, [other, one], RULES):
+    assert objection(one, other, TUNING) == objection(other, one, TUNING)
+    for reason in objections(one, [other, one], TUNING):
         assert reason.name.startswith("veto:")
-        assert -RULES.headline_logits <= reason.share < 0
+        assert -TUNING.headline_logits <= reason.share < 0
 
 
 @given(TITLES, LANGUAGES)
 @settings(max_examples=200, deadline=None)
 def test_nothing_speaks_against_the_same_headline_at_the_same_time(title: str, language: str | None) -> None:
     one = telling(title, language=language)
-    assert objection(one, telling(title, language=language), RULES) is None
+    assert objection(one, telling(title, language=language), TUNING) is None

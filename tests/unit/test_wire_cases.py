@@ -20,8 +20,8 @@ from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, Wire
 
-BOOK = effective_tuning()
-RULES = BOOK.section("text", ExtractTuning)
+ALL_TUNING = effective_tuning()
+TUNING = ALL_TUNING.section("text", ExtractTuning)
 COUNTS_FROM = 0.55  # config/tuning.yaml, placing.wire_confidence
 CASES = [
     json.loads(line)
@@ -37,7 +37,7 @@ MISSED = {"dpa/Ada Lorne", "ZEIT ONLINE, dpa, AFP, ade", "© APA", "PTI News"}
 def found_in(case: dict[str, Any]) -> Wire | None:
     return find_wire(
         case["lines"],
-        RULES,
+        TUNING,
         case["lines"],
         case.get("author"),
         title=case.get("title"),
@@ -86,7 +86,7 @@ def test_the_whole_way_of_an_entry_says_the_same() -> None:
             text="\n\n".join(case["lines"]),
             author=case.get("author"),
         )
-        wire = clean_article(entry, None, None, None, NOON, BOOK).wire
+        wire = clean_article(entry, None, None, None, NOON, ALL_TUNING).wire
         if case["where"] == "quoted":
             assert wire is None, case
         elif not is_right(case, wire):
@@ -107,33 +107,33 @@ TEXT = ["The harbour bridge was closed on Monday.", "Ferries will carry commuter
 
 
 def test_what_names_one_agency_goes_before_what_names_several() -> None:
-    wire = find_wire(TEXT, RULES, [*TEXT, "(dpa/AFP)", "Source: dpa"], "News Agencies")
+    wire = find_wire(TEXT, TUNING, [*TEXT, "(dpa/AFP)", "Source: dpa"], "News Agencies")
     assert wire is not None
     assert (wire.agency, wire.kind) == ("dpa", "credit")
 
 
 def test_who_contributed_goes_behind_who_wrote() -> None:
     wire = find_wire(
-        TEXT, RULES, [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."], None
+        TEXT, TUNING, [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."], None
     )
     assert wire is not None
-    assert (wire.agency, wire.confidence) == ("AFP", RULES.wire_line)
+    assert (wire.agency, wire.confidence) == ("AFP", TUNING.wire_line_confidence)
 
 
 def test_a_pictures_copyright_above_the_text_is_not_the_texts() -> None:
     for line in ("© AFP", "© 2025 AFP"):
-        assert find_wire(TEXT, RULES, [line, *TEXT]) is None
-        assert find_wire(TEXT, RULES, [*TEXT, line]) is not None
+        assert find_wire(TEXT, TUNING, [line, *TEXT]) is None
+        assert find_wire(TEXT, TUNING, [*TEXT, line]) is not None
 
 
 def test_meta_data_tell_of_an_agency_by_name_or_site() -> None:
-    wire = find_wire(TEXT, RULES, TEXT, sources=["The Harbour Post", "www.reuters.com"])
+    wire = find_wire(TEXT, TUNING, TEXT, sources=["The Harbour Post", "www.reuters.com"])
     assert wire == Wire(agency="Reuters", evidence="www.reuters.com", kind="metadata")
     address = "https://www.reuters.com/world/bridge-closed/"
-    assert find_wire(TEXT, RULES, TEXT, sources=[address]) == Wire(
+    assert find_wire(TEXT, TUNING, TEXT, sources=[address]) == Wire(
         agency="Reuters", evidence=address, kind="metadata"
     )
-    assert find_wire(TEXT, RULES, TEXT, sources=["https://post.example/afp.com/bridge"]) is None
+    assert find_wire(TEXT, TUNING, TEXT, sources=["https://post.example/afp.com/bridge"]) is None
 
 
 def test_a_page_that_names_its_source_is_heard() -> None:
@@ -141,7 +141,7 @@ def test_a_page_that_names_its_source_is_heard() -> None:
     page = f"""<html><head><title>{TITLE}</title><meta name="syndication-source" content="AFP">
         </head><body><article><h1>{TITLE}</h1>{body}</article></body></html>"""
     entry = Entry(source="cases", title=TITLE, url="https://post.example/bridge")
-    wire = clean_article(entry, page.encode(), None, entry.url, NOON, BOOK).wire
+    wire = clean_article(entry, page.encode(), None, entry.url, NOON, ALL_TUNING).wire
     assert wire == Wire(agency="AFP", evidence="AFP", kind="metadata")
 
 

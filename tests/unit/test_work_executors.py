@@ -104,7 +104,7 @@ def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
 
 
 def test_an_answer_that_is_too_long_is_refused() -> None:
-    with processes(answer_cap_bytes=1000) as executor:
+    with processes(result_cap_bytes=1000) as executor:
         assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
@@ -133,7 +133,7 @@ def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
         error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
         assert isinstance(error, WorkError)
         assert error.verdict == "died"
-        assert "again and again" in error.detail
+        assert "repeatedly" in error.detail
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 

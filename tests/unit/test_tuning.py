@@ -1,4 +1,4 @@
-"""The rule book: nothing in it is idle, nothing can be misspelt, and its version tells rules apart."""
+"""The tuning: every constant is used, no misspelt one is accepted, and each change gives another version."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.cross_language.features import CrossLanguageTuning
+from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
 from aggregator.cluster.rekeyed_entries import IdentityTuning
@@ -42,31 +43,32 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "text": ExtractTuning,
     "copies": CopyTuning,
     "events": EventTuning,
+    "pairs": PairTuning,
     "vetoes": VetoTuning,
-    "across": CrossLanguageTuning,
+    "cross_language": CrossLanguageTuning,
     "stories": StoryTuning,
-    "front": FrontPageTuning,
+    "front_page": FrontPageTuning,
     "changes": ChangeTuning,
-    "hooks": WebhookTuning,
+    "webhooks": WebhookTuning,
     "clock": ClockTuning,
     "database": DatabaseTuning,
     "search": SearchTuning,
     "net": NetTuning,
     "work": WorkerTuning,
-    "ahead": PrefetchTuning,
+    "prefetch": PrefetchTuning,
     "sources": SourceTuning,
     "placing": PlacingTuning,
     "polling": PollTuning,
     "links": LiveBlogLinkTuning,
     "identity": IdentityTuning,
     "push": PushTuning,
-    "desk": EditorTuning,
-    "repeats": BoilerplateTuning,
+    "editor": EditorTuning,
+    "boilerplate": BoilerplateTuning,
     "retention": RetentionTuning,
-    "service": ServiceTuning,
-    "watch": HealthCheckTuning,
-    "checking": CheckTuning,
-    "sharing": LeaseTuning,
+    "watchdog": ServiceTuning,
+    "health_checks": HealthCheckTuning,
+    "db_check": CheckTuning,
+    "leases": LeaseTuning,
 }
 PACKAGE = REPOSITORY / "aggregator"
 SHIPPED = yaml.safe_load((PACKAGE / "config/tuning.yaml").read_text())
@@ -77,7 +79,7 @@ CODE = {
 }
 
 
-def test_every_section_is_some_rooms_own() -> None:
+def test_every_section_has_one_struct() -> None:
     assert set(SHIPPED) == set(SHAPES)
 
 
@@ -90,10 +92,10 @@ def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -
         for key in SHIPPED[name]
         if not any(re.search(rf"\.{key}\b|\[\"{key}\"\]", code) for code in CODE.values())
     ]
-    assert not idle, f"rules that nothing asks for: {idle}"
+    assert not idle, f"constants that no code reads: {idle}"
 
 
-def test_an_override_lies_over_the_shipped_rules() -> None:
+def test_an_override_replaces_a_shipped_constant() -> None:
     before = effective_tuning().section("events", EventTuning)
     after = effective_tuning({"events": {"window_days": 3}}).section("events", EventTuning)
     assert after == msgspec.structs.replace(before, window_days=3.0)
@@ -102,12 +104,12 @@ def test_an_override_lies_over_the_shipped_rules() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"event": {}}, "rules.event: there is no such section"),
-        ({"events": {"windowdays": 1.0}}, "rules.events.windowdays: there is no such rule"),
-        ({"events": {"window_days": "14"}}, "rules.events.window_days: give a value like"),
-        ({"events": {"story_cap": 1.5}}, "rules.events.story_cap: give a value like"),
-        ({"events": {"story_cap": True}}, "rules.events.story_cap: give a value like"),
-        ({"events": {"threshold": float("nan")}}, "rules.events.threshold: give a value like"),
+        ({"event": {}}, "tuning.event: there is no such section"),
+        ({"events": {"windowdays": 1.0}}, "tuning.events.windowdays: there is no such constant"),
+        ({"events": {"window_days": "14"}}, "tuning.events.window_days: give a value like"),
+        ({"events": {"story_cap": 1.5}}, "tuning.events.story_cap: give a value like"),
+        ({"events": {"story_cap": True}}, "tuning.events.story_cap: give a value like"),
+        ({"events": {"threshold": float("nan")}}, "tuning.events.threshold: give a value like"),
     ],
 )
 def test_an_override_that_cannot_be_is_refused_at_once(
@@ -140,7 +142,7 @@ def test_the_version_changes_with_every_override_and_with_nothing_else() -> None
     )
 
 
-def test_a_book_survives_the_way_to_a_worker() -> None:
+def test_a_tuning_survives_the_way_to_a_worker() -> None:
     all_tuning = effective_tuning({"copies": {"mutual": 0.5}, "events": {"story_cap": 9}})
     assert Tuning.from_json(all_tuning.to_json()) == all_tuning
     assert Tuning.from_json(all_tuning.to_json()).version == all_tuning.version

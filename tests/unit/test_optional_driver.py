@@ -1,0 +1,33 @@
+"""The Postgres driver is an extra: without it SQLite works, and Postgres is refused in words."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_WITHOUT_DRIVER = (
+    "import sys; sys.modules['psycopg'] = None; from aggregator.cli.app import main; "
+    "sys.argv = ['aggregator', *sys.argv[1:]]; main()"
+)
+
+
+def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _WITHOUT_DRIVER, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
+    for words in (["config", "check"], ["ingest", "--samples"], ["stories"], ["sources", "list"]):
+        ended = typed(tmp_path, *words)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (words, ended.stderr)
+
+
+def test_postgres_without_its_driver_is_refused_with_what_to_type(tmp_path: Path) -> None:
+    ended = typed(tmp_path, "--database", "postgresql://postgres@127.0.0.1/none", "stories")
+    assert ended.returncode != 0
+    assert "pip install 'psycopg[binary]" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,36 @@
+"""Measures by outlets, and of judged pairs."""
+
+from aggregator.cluster.bcubed import JudgedPairs, OutletMetrics, measure_judged, measure_outlets
+
+OUTLETS = {"a": "Herald", "b": "Gazette", "c": "Herald", "d": "Herald", "e": "Post", "f": "Gazette"}
+CLUSTERS = {"a": "flood", "b": "flood", "c": "strike", "d": "fire", "e": "fair", "f": "strike"}
+
+
+def test_stories_of_several_outlets_and_of_one_are_counted_apart() -> None:
+    stories = {"a": "1", "b": "1", "c": "2", "d": "2", "e": "3", "f": "3"}
+    assert measure_outlets(stories, CLUSTERS, OUTLETS) == OutletMetrics(
+        stories=2, pure=1, events=2, whole=1, one_outlet=1, one_outlet_impure=1
+    )
+
+
+def test_loose_pairs_are_no_fault() -> None:
+    stories = {"a": "1", "b": "1", "c": "2", "d": "2", "e": "3", "f": "3"}
+    loose = {frozenset("cd"), frozenset("ef")}
+    found = measure_outlets(stories, CLUSTERS, OUTLETS, loose)
+    assert (found.pure, found.one_outlet_impure) == (2, 0)
+
+
+def test_an_event_with_other_articles_in_its_story_is_whole() -> None:
+    found = measure_outlets(dict.fromkeys(CLUSTERS, "1"), CLUSTERS, OUTLETS)
+    assert (found.events, found.whole, found.stories, found.pure) == (2, 2, 1, 0)
+
+
+def test_articles_without_outlet_are_each_of_their_own() -> None:
+    stories = {"a": "1", "b": "1"}
+    assert measure_outlets(stories, {"a": "flood", "b": "flood"}, {}).stories == 1
+
+
+def test_judged_pairs_are_counted_by_label_and_unknown_articles_left_out() -> None:
+    stories = {"a": "1", "b": "1", "c": "2"}
+    judged = [("a", "b", "same"), ("a", "c", "same"), ("b", "c", "next"), ("a", "x", "next")]
+    assert measure_judged(stories, judged) == (JudgedPairs("same", 2, 1), JudgedPairs("next", 1, 0))

@@ -6,12 +6,18 @@ start quickly. Global options may precede or follow the command.
 Usage lines follow the convention of manual pages: `WHAT...` is required, `[ANOTHER]` is optional.
 """
 
+import _thread
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from typer.core import TyperCommand
@@ -37,7 +43,6 @@ from aggregator.cli import (
     webhooks,
 )
 from aggregator.cli.context import Settings
-from aggregator.cli.interrupt import INTERRUPTED, interruptible
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +69,7 @@ class PlainCommand(TyperCommand):
     def invoke(self, ctx: "Context") -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
         message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
-        with interruptible(message) as is_interrupted:
+        with _interruptible(message) as is_interrupted:
             try:
                 return super().invoke(ctx)
             except typer.Exit:
@@ -77,7 +82,7 @@ class PlainCommand(TyperCommand):
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):
                     raise
                 sys.stderr.write(message)
-                raise typer.Exit(INTERRUPTED) from None
+                raise typer.Exit(_INTERRUPTED) from None
 
 
 def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
@@ -205,3 +210,76 @@ def _global_first(arguments: list[str]) -> list[str]:
         else:
             others.append(argument)
     return global_options + others
+
+
+# --- Ctrl-C ends a command at any point, within seconds and without a traceback ----------------------------
+
+_INTERRUPTED: Final = 130  # the exit code that shells use after SIGINT: 128 + 2
+_AGAIN_SECONDS = 0.2  # until an interrupt that did not end the command is raised again
+_END_SECONDS = 4.0  # until a command that has not ended is killed
+
+
+@contextmanager
+def _interruptible(message: str) -> Iterator[Callable[[], bool]]:
+    """Make Ctrl-C end the command; yields a function that returns whether it was pressed.
+
+    Python raises KeyboardInterrupt between any two instructions, and libraries can lose it: an exception in a
+    finalizer or a weak reference callback is only reported, and an import may continue or raise ImportError
+    instead. So the interrupt is raised again until it is handled.
+
+    It may also leave a lock or a transaction open that the end of the command waits for, and a call of a C
+    function does not return for it. So a process that has not ended after `_END_SECONDS` prints `message` and
+    exits immediately. The database and the files that commands write stay intact after that.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):  # nohup ignores it
+        yield lambda: False
+        return
+    is_interrupted = False
+    report = sys.unraisablehook
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal is_interrupted
+        if not (is_interrupted and _is_due_to_interrupt(sys.exc_info()[1])):
+            is_interrupted = True
+            raise KeyboardInterrupt
+
+    def report_others(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            report(lost)
+
+    read_end, write_end = os.pipe()  # signal numbers, also while a C function blocks the main thread
+    os.set_blocking(write_end, False)
+    # Not threading.Thread: the end of the daemon waits for all of those.
+    _thread.start_new_thread(_repeat_interrupt, (read_end, threading.get_ident(), interrupt, message))
+    write_end_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = report_others
+    try:
+        yield lambda: is_interrupted
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:  # the daemon sets its own handler
+            signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = report
+        signal.set_wakeup_fd(write_end_before)
+        os.close(write_end)
+
+
+def _is_due_to_interrupt(error: BaseException | None) -> bool:
+    """Whether `error` is a KeyboardInterrupt or was raised while one was handled."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+def _repeat_interrupt(read_end: int, main_thread: int, interrupt: object, message: str) -> None:
+    """Wait for SIGINT; then send it again repeatedly, and exit if the process does not end."""
+    while numbers := os.read(read_end, 64):
+        ends = time.monotonic() + _END_SECONDS
+        while signal.SIGINT in numbers and signal.getsignal(signal.SIGINT) is interrupt:
+            if time.monotonic() > ends:
+                os.write(2, message.encode())
+                os._exit(_INTERRUPTED)
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            time.sleep(_AGAIN_SECONDS)
+    os.close(read_end)

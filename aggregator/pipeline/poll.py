@@ -59,10 +59,9 @@ from aggregator.sources.limits import NetTuning, net_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
-from aggregator.store.intake.identify import PollContext
+from aggregator.store.intake.identify import PollContext, RereadTuning
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
-from aggregator.store.intake.reread_limits import RereadTuning
 from aggregator.store.intake.sources import (
     Source,
     feed_at,

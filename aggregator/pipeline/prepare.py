@@ -13,8 +13,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
-from aggregator.pipeline.workers.code_version import program
-from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.executor import Executor, program_versions
 from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
@@ -134,7 +133,7 @@ class PrepareDispatcher:
 
 def made_for(all_tuning: Tuning) -> str:
     """Return a hash of everything except the entry that affects a prepared text: program and tuning."""
-    parts = json.dumps([sorted(program().items()), all_tuning.to_json()])
+    parts = json.dumps([sorted(program_versions().items()), all_tuning.to_json()])
     return hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()
 
 

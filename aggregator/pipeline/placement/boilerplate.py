@@ -20,7 +20,7 @@ from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, learned_boilerplate
+from aggregator.store.stories import articles
 
 _STEM = 5  # letters by which forms of a word are equal
 _SHORT = 4  # letters; shorter words are ignored
@@ -96,11 +96,11 @@ class BoilerplateLearner:
             return
         window = self._window(connection, outlet)
         row = pack_lines(lines)
-        learned_boilerplate.add(connection, outlet, number, row)
+        articles.add_outlet_lines(connection, outlet, number, row)
         window.append((number, row))
         surplus = len(window) - self._tuning.window
         if surplus > 0:
-            learned_boilerplate.drop(connection, outlet, [old for old, _ in window[:surplus]])
+            articles.drop_outlet_lines(connection, outlet, [old for old, _ in window[:surplus]])
             del window[:surplus]
         self._learnt.pop(outlet, None)
 
@@ -152,7 +152,7 @@ class BoilerplateLearner:
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)
         if window is None:
-            window = self._windows[outlet] = learned_boilerplate.lines_of(connection, outlet)
+            window = self._windows[outlet] = articles.outlet_lines(connection, outlet)
             while len(self._windows) > self._tuning.outlets_in_memory:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)

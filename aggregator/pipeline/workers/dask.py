@@ -20,8 +20,15 @@ from distributed import Client, get_worker
 from distributed.scheduler import KilledWorker
 
 from aggregator.model.errors import NoWorkersError, WorkError
-from aggregator.pipeline.workers.code_version import differences, program
-from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, describe, function_named, name_of
+from aggregator.pipeline.workers.executor import (
+    JobFunction,
+    WorkerTuning,
+    describe,
+    function_named,
+    name_of,
+    program_versions,
+    version_differences,
+)
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 
 
@@ -71,7 +78,7 @@ def run_isolated(order: bytes) -> bytes:
 
 def _outcome(order: RemoteJob) -> RemoteResult:
     worker = get_worker()
-    other = differences(order.program, program())
+    other = version_differences(order.program, program_versions())
     if other is not None:
         return RemoteResult("stranger", detail=other, worker=worker.address)
     pool = _POOLS.pool(order.tuning, worker.state.nthreads)
@@ -99,7 +106,7 @@ class DaskExecutor:
         """Raises NoWorkersError if no scheduler answers, or all workers have other programs."""
         self._address = address
         self._tuning = tuning
-        self._program = dict(program())
+        self._program = dict(program_versions())
         self._threads = 1
         self._trouble: str | None = None
         self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
@@ -213,7 +220,7 @@ class DaskExecutor:
                 continue  # it stands still: a job finds out
             if isinstance(theirs, BaseException):
                 self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
-            elif (other := differences(self._program, theirs)) is not None:
+            elif (other := version_differences(self._program, theirs)) is not None:
                 self._refuse(worker, other)
         self._threads = max(1, await self._fit_threads(client))
         if answers and set(answers) <= set(self._unfit):
@@ -341,7 +348,7 @@ class DaskExecutor:
 
 
 def _program_there() -> dict[str, str]:
-    return dict(program())
+    return dict(program_versions())
 
 
 async def _threads(client: Client) -> list[tuple[str, int]]:

@@ -23,9 +23,9 @@ from aggregator.store.intake.identify import (
     IdentifiedBatch,
     IdentifiedEntry,
     PollContext,
+    RereadLimits,
     claimed_url,
 )
-from aggregator.store.intake.reread_limits import RereadLimits
 from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, observation
 
 

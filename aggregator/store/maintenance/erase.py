@@ -10,7 +10,20 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from aggregator.cluster.entry_identity import url_key
 from aggregator.extract.urls import canonical_url, registrable_domain
@@ -18,7 +31,6 @@ from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
-from aggregator.store.maintenance.rewrite_rows import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import article_text
 from aggregator.store.tables import (
@@ -33,6 +45,7 @@ from aggregator.store.tables import (
     is_indexed,
     live_blog_link,
     lsh_band,
+    metadata,
     outbox,
     rejected_input,
     revision,
@@ -439,3 +452,50 @@ def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_
         {"pages": -pages if is_first else pages},
     )
     return bool(connection.execute(counted).scalar_one() - before >= 2)  # less than 2: nothing was merged
+
+
+# --- updates that shrink rows ------------------------------------------------------------------------------
+
+
+def rewrite(connection: Connection, key: Column[Any], values: Mapping[Any, Mapping[str, Any]]) -> None:
+    """Write `values` (column to value, by `key`) into rows. Rows that refer to them are not changed.
+
+    On SQLite rows are deleted and inserted again, so that pages are filled: it does not merge the pages of
+    rows that an UPDATE made smaller. Measured, a row that lost nine tenths of its bytes continued to fill
+    half a page. PostgreSQL writes a new row version in any case.
+    """
+    table = key.table
+    assert isinstance(table, Table)
+    keys = sorted(values)
+    if connection.dialect.name != "sqlite":
+        for one in keys:
+            if values[one]:
+                connection.execute(update(table).where(key == one).values(**values[one]))
+        return
+    connection.execute(text("PRAGMA defer_foreign_keys=ON"))  # to the end of this transaction
+    for part in in_parts(keys):
+        rows = [dict(row) for row in connection.execute(select(table).where(key.in_(part))).mappings()]
+        cascaded = [(child, _rows(connection, child, part)) for child in _cascading_to(key)]
+        connection.execute(delete(table).where(key.in_(part)))
+        for row in rows:
+            row.update(values[row[key.name]])
+        if rows:
+            connection.execute(insert(table), sorted(rows, key=lambda row: row[key.name]))
+        for child, child_rows in cascaded:
+            if child_rows:
+                connection.execute(insert(child.table), child_rows)
+
+
+def _cascading_to(key: Column[Any]) -> list[Column[Any]]:
+    """Return the foreign keys whose rows are deleted together with the rows of `key`."""
+    return [
+        foreign.parent
+        for table in metadata.sorted_tables
+        for foreign in table.foreign_keys
+        if foreign.column is key and foreign.ondelete == "CASCADE"
+    ]
+
+
+def _rows(connection: Connection, column: Column[Any], keys: Sequence[Any]) -> list[dict[str, Any]]:
+    chosen = select(column.table).where(column.in_(keys))
+    return [dict(row) for row in connection.execute(chosen).mappings()]

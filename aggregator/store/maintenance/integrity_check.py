@@ -8,22 +8,25 @@ thousand rows, or all rows (`thorough`).
 """
 
 import datetime as dt
+import re
 import secrets
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import Connection, column, func, select, table, text
+from sqlalchemy.exc import DatabaseError
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import DamagedFileError
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.maintenance.checks import (
     conservation,
     references,
     search_index,
-    sqlite_file,
     story_rows,
     texts,
     values,
@@ -31,8 +34,8 @@ from aggregator.store.maintenance.checks import (
 from aggregator.store.maintenance.checks.conservation import Balance
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, CheckTuning, Fault
 from aggregator.store.maintenance.checks.story_rows import StoryCheckTuning
-from aggregator.store.maintenance.salvage import GARBLED
-from aggregator.store.tables import article
+from aggregator.store.maintenance.salvage import GARBLED, salvage_rows
+from aggregator.store.tables import article, metadata
 from aggregator.stories.tuning import StoryTuning
 
 __all__ = ["Balance", "Fault", "balance", "faults", "step_count"]
@@ -65,7 +68,7 @@ def faults(
         shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
     )
     copies = all_tuning.section("copies", CopyTuning)
-    file_faults = list(sqlite_file.of_pages(database))
+    file_faults = list(_file_faults(database))
     is_torn = not all(one.can_repair for one in file_faults)
     yield from (_without_remedy(one) if is_torn else one for one in file_faults)
     few = CheckScope(
@@ -73,7 +76,7 @@ def faults(
     )
     parts = {
         "the counts of entries": conservation.faults(database),
-        "foreign keys": sqlite_file.of_references(database),
+        "foreign keys": _foreign_key_faults(database),
         "references": references.faults(database),
         "words and times": values.faults(database, now or dt.datetime.now(dt.UTC)),
         "encoded values": values.unreadable(database, extent, step),
@@ -94,7 +97,7 @@ def _until_damage(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterat
             yield _without_remedy(one) if is_torn else one
     except DamagedFileError:
         what = f"{name}: not all rows could be checked, the file is damaged"
-        yield Fault(what=what, rows=1, advice=sqlite_file.DAMAGED, is_note=is_torn)
+        yield Fault(what=what, rows=1, advice=_DAMAGED, is_note=is_torn)
     except GARBLED as error:
         what = f"{name}: not all rows could be checked, a value has another type ({error})"
         yield Fault(what=what, rows=1, is_note=is_torn)
@@ -130,3 +133,94 @@ def _articles(database: Database) -> int:
 def _extent(database: Database, sample: int, *, thorough: bool, seed: int | None) -> CheckScope:
     every = 1 if thorough else max(1, _articles(database) // sample)
     return CheckScope(every=every, seed=secrets.randbelow(1 << 30) if seed is None else seed)
+
+
+# --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------
+
+_MOST_NAMED: Final = 1000  # lines of the database's own check
+# Messages about an index that does not match its table: the table itself is undamaged.
+_OF_AN_INDEX: Final = re.compile(
+    r"(?:row \d+ missing from index|wrong # of entries in index|non-unique entry in index) (\S+)"
+)
+_DAMAGED: Final = (
+    "stop the daemon, keep a copy of the file, and restore a backup; without one type: aggregator export "
+    "--salvage --output FILE, and import that into a new database"
+)
+_REBUILT: Final = (
+    "no row is lost: stop the daemon, keep a copy of the file, type aggregator export --salvage "
+    "--output FILE, and import that into a new database"
+)
+_OF_SEARCH: Final = "article_search"  # and the tables that SQLite makes for it
+_MASTER: Final = table("sqlite_master", column("name"), column("type"), column("rootpage"))
+_DERIVED: Final = frozenset({"sketch", "cross_language", "live_blog", "live_blog_link", "outlet_line"})
+
+
+def _file_faults(database: Database) -> Iterator[Fault]:
+    """Yield damage of the file."""
+    if database.is_sqlite:
+        with database.read() as connection:
+            yield from _page_faults(connection)
+
+
+def _foreign_key_faults(database: Database) -> Iterator[Fault]:
+    """Yield rows whose foreign key refers to a missing row."""
+    if database.is_sqlite:
+        with database.read() as connection:
+            yield from _reference_faults(connection)
+
+
+def _page_faults(connection: Connection) -> Iterator[Fault]:
+    indexes: dict[str, int] = {}
+    others: list[str] = []
+    try:
+        lines = connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).all()
+    except DatabaseError as error:  # it stops at some kinds of damage
+        if not is_damage(error.orig):
+            raise
+        yield from _by_tables(connection)
+        return
+    for (line,) in lines:
+        found = _OF_AN_INDEX.search(line)
+        if found:
+            indexes[found.group(1)] = indexes.get(found.group(1), 0) + 1
+        elif line != "ok":
+            others.append(line)
+    for name, rows in sorted(indexes.items()):
+        yield Fault(
+            what=f"the index {name} does not match its table", rows=rows, remedy="index", keys=(name,)
+        )
+    if others:
+        yield Fault(what=f"the file is damaged: {others[0]}", rows=len(others), advice=_DAMAGED)
+
+
+def _by_tables(connection: Connection) -> Iterator[Fault]:
+    """Yield the damaged tables, and whether their rows are damaged or only an index."""
+    of_pages = _MASTER.c.type == "table", _MASTER.c.rootpage > 0
+    for name in connection.execute(
+        select(_MASTER.c.name).where(*of_pages).order_by(_MASTER.c.name)
+    ).scalars():
+        if _is_sound(connection, name):
+            continue
+        rows = metadata.tables.get(name)
+        if name.startswith(_OF_SEARCH):
+            yield Fault(what="the full-text index has a damaged page", rows=1, advice=_REBUILT)
+        elif rows is not None and None not in salvage_rows(connection, rows):
+            yield Fault(what=f"an index of {name} has a damaged page", rows=1, advice=_REBUILT)
+        else:
+            yield Fault(what=f"{name} has a damaged page", rows=1, advice=_DAMAGED)
+
+
+def _is_sound(connection: Connection, name: str) -> bool:
+    """Whether the integrity check of SQLite finds nothing in a table and its indexes."""
+    try:
+        return connection.execute(text(f"PRAGMA integrity_check('{name}')")).scalars().all() == ["ok"]
+    except DatabaseError as error:
+        if not is_damage(error.orig):
+            raise
+        return False
+
+
+def _reference_faults(connection: Connection) -> Iterator[Fault]:
+    referring = [row[0] for row in connection.execute(text("PRAGMA foreign_key_check"))]
+    for name in sorted(set(referring) - _DERIVED):  # references.py checks those
+        yield Fault(what=f"rows of {name} refer to rows that do not exist", rows=referring.count(name))

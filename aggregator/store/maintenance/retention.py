@@ -27,7 +27,6 @@ from sqlalchemy import (
 from aggregator.model.core import Evidence, MergedStory
 from aggregator.store import codecs
 from aggregator.store.maintenance import erase
-from aggregator.store.maintenance.rewrite_rows import rewrite
 from aggregator.store.search import index
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
@@ -267,7 +266,7 @@ def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
         }
         for one in articles_with_text
     }
-    rewrite(connection, article.c.inbox_no, packed)
+    erase.rewrite(connection, article.c.inbox_no, packed)
     _put_back(connection, indexed)
 
 
@@ -322,7 +321,7 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
         }
         for row in connection.execute(kept).all()
     }
-    rewrite(connection, article.c.inbox_no, rows)
+    erase.rewrite(connection, article.c.inbox_no, rows)
     connection.execute(delete(revision).where(revision.c.article.in_(ids)))
     for table in (live_blog, live_blog_link):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
@@ -353,7 +352,7 @@ def _shortened(evidence: bytes) -> bytes:
 def clear_merged_texts(connection: Connection, old: Sequence[OldStory]) -> None:
     """Delete the merged texts of these stories; from now on they are rendered on demand."""
     rendered = [one for one in old if one.is_rendered]
-    rewrite(connection, story.c.story_no, {one.story_no: _without_merged_text(one) for one in rendered})
+    erase.rewrite(connection, story.c.story_no, {one.story_no: _without_merged_text(one) for one in rendered})
 
 
 def freeze_stories(connection: Connection, old: Sequence[OldStory], centroids: Mapping[int, bytes]) -> None:
@@ -366,7 +365,7 @@ def freeze_stories(connection: Connection, old: Sequence[OldStory], centroids: M
         one.story_no: {"centroid": centroids[one.story_no], "count_state": None, **_without_merged_text(one)}
         for one in old
     }
-    rewrite(connection, story.c.story_no, values)
+    erase.rewrite(connection, story.c.story_no, values)
 
 
 def _without_merged_text(old: OldStory) -> dict[str, Any]:
@@ -382,7 +381,7 @@ def keep_merged_text(
     """
     _drop_terms(connection, [old.id])
     final = {} if merged is None else {"merged_story": codecs.compress_struct(merged)}
-    rewrite(
+    erase.rewrite(
         connection,
         story.c.story_no,
         {old.story_no: {"centroid": centroid, "count_state": None, "text": "", **final}},
@@ -412,7 +411,7 @@ def slim_entries(connection: Connection, ids: Collection[str]) -> None:
     """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
     some = entry.c.article.in_(sorted(ids)), entry.c.state == "done"
     numbers = connection.execute(select(entry.c.entry_no).where(*some)).scalars().all()
-    rewrite(
+    erase.rewrite(
         connection, entry.c.entry_no, {n: {"payload": b"", "url": None, "page_url": None} for n in numbers}
     )
 
@@ -438,7 +437,7 @@ def settle_entries(connection: Connection, limit: int) -> int:
     waiting = next((at for at, row in enumerate(rows) if row.state in _WAITS), len(rows))
     if waiting < limit:
         return 0
-    rewrite(connection, entry.c.entry_no, {row.entry_no: _settled(row) for row in rows})
+    erase.rewrite(connection, entry.c.entry_no, {row.entry_no: _settled(row) for row in rows})
     reach(connection, "entries", rows[-1].entry_no)
     return len(rows)
 
@@ -455,7 +454,7 @@ def _settled(row: Any) -> dict[str, Any]:
 def settle_articles(connection: Connection, limit: int) -> int:
     """Rewrite the rows of the next articles of closed stories, which have shrunk. Return their number.
 
-    SQLite only: see rewrite_rows.py.
+    SQLite only: see erase.rewrite.
     """
     if connection.dialect.name != "sqlite":
         return 0
@@ -463,7 +462,7 @@ def settle_articles(connection: Connection, limit: int) -> int:
     chosen = select(article.c.inbox_no).where(within).order_by(article.c.inbox_no).limit(limit)
     numbers = connection.execute(chosen).scalars().all()
     if numbers:
-        rewrite(connection, article.c.inbox_no, {n: {} for n in numbers})
+        erase.rewrite(connection, article.c.inbox_no, {n: {} for n in numbers})
         reach(connection, "settled", numbers[-1])
     return len(numbers)
 

@@ -39,7 +39,16 @@ from aggregator.model.core import (
 )
 from aggregator.store import codecs
 from aggregator.store.stories import article_text
-from aggregator.store.tables import article, identity_key, in_parts, lsh_band, observation, revision, sketch
+from aggregator.store.tables import (
+    article,
+    identity_key,
+    in_parts,
+    lsh_band,
+    observation,
+    outlet_line,
+    revision,
+    sketch,
+)
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -611,3 +620,35 @@ def ids_of(connection: Connection, name: str) -> list[str]:
     key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
     named = select(article.c.id).where(article.c.root_article.in_(key))
     return [name, *connection.execute(named).scalars()]
+
+
+# --- hashes of the lines of each outlet's newest articles (extract/learned_boilerplate.py) -----------------
+
+_OUTLET_LINES = (
+    select(outlet_line.c.article, outlet_line.c.lines)
+    .where(outlet_line.c.outlet == bindparam("outlet_key"))
+    .order_by(outlet_line.c.article)
+)
+_ADD_LINES = insert(outlet_line)
+_DROP_LINES = delete(outlet_line).where(
+    outlet_line.c.outlet == bindparam("outlet_key"), outlet_line.c.article == bindparam("number")
+)
+
+
+def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
+    """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
+    return [
+        (row.article, bytes(row.lines)) for row in connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
+    ]
+
+
+def add_outlet_lines(connection: Connection, outlet: str, number: int, lines: bytes) -> None:
+    """Add the line hashes of an article."""
+    connection.execute(_ADD_LINES, {"outlet": outlet, "article": number, "lines": lines})
+
+
+def drop_outlet_lines(connection: Connection, outlet: str, numbers: Iterable[int]) -> None:
+    """Delete the line hashes of these articles."""
+    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
+    if rows:
+        connection.execute(_DROP_LINES, rows)

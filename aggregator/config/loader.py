@@ -45,6 +45,48 @@ _EXPECTED = {
     "bool_type": "give true or false",
 }
 
+_SECOND_COLON = "this line has a second colon: put a value that contains `: ` in quotes"
+_STRAY_KEY = (
+    "no key can begin here: write `key: value` with a space after the colon, and begin all keys of a section "
+    "in the same column"
+)
+# Context and problem of PyYAML, a description, and whether it concerns the place where a quotation mark or
+# bracket was opened.
+_SYNTAX = tuple(
+    (re.compile(pattern), described, at_opening)
+    for pattern, described, at_opening in (
+        (r".*: found character '\\t' that .*", "a tab cannot indent YAML: use spaces", False),
+        (
+            r".*: found character '(.)' that .*",
+            r"no value can begin with \1: put the value in quotes",
+            False,
+        ),
+        (r".* quoted scalar: .* end of stream", "the quotation mark that opens here is not closed", True),
+        (
+            r".* flow \w+: expected ',' or '(.)', but got .*",
+            r"the bracket that opens here is not closed: give \1 at its end, and a comma between two values",
+            True,
+        ),
+        (
+            r".*: expected <block end>, but found '<scalar>'",
+            "there is text after the closing quotation mark: put the whole value in quotes, of the kind that "
+            "it does not contain",
+            False,
+        ),
+        (
+            r".*: expected <block end>, but found .*",
+            "this line does not continue the lines above it: begin all keys of a section, or all `- ` of a "
+            "list, in the same column",
+            False,
+        ),
+        (
+            r".*: found unknown escape character .*",
+            "a backslash in double quotes has a special meaning: use single quotes",
+            False,
+        ),
+    )
+)
+
 
 def shipped_config_text() -> str:
     """Return the shipped config.yaml, from a checkout or from an installed wheel."""
@@ -150,8 +192,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except RecursionError as error:
         raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{name}:{line}: {error.problem or 'cannot be read as YAML'}") from error
+        raise ConfigError(f"{name}:{_syntax_text(error, text)}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     finally:
@@ -167,6 +208,26 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         if mistakes:
             raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in mistakes))
     return {key: value for key, value in values.items() if value is not None}, lines
+
+
+def _syntax_text(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Return line, column and description of a mistake in the syntax of YAML."""
+    problem, mark = error.problem or "", error.problem_mark
+    if mark is None:
+        return f"1: not valid YAML: {problem}"
+    if problem == "mapping values are not allowed here":
+        before = text.splitlines()[mark.line][: mark.column]
+        problem = _SECOND_COLON if ": " in before.replace("\t", " ") else _STRAY_KEY
+    else:
+        for pattern, described, at_opening in _SYNTAX:
+            found = pattern.fullmatch(f"{error.context}: {problem}")
+            if found:
+                problem = found.expand(described)
+                mark = error.context_mark if at_opening and error.context_mark else mark
+                break
+        else:
+            problem = f"not valid YAML: {problem}"
+    return f"{mark.line + 1}: column {mark.column + 1}: {problem}"
 
 
 def _check_size(root: yaml.Node, name: str) -> None:

@@ -7,6 +7,7 @@ import logging
 import shutil
 import socket
 import time
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 from sqlalchemy import event, func, select, text
 
 from aggregator.config.tuning import effective_tuning
@@ -33,6 +35,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import api_token as token_table
 from aggregator.store.tables import article, entry, idempotency_key, story
 from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.openapi import document
 from aggregator.web.api.push import PushEndpoint, read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
@@ -520,6 +523,31 @@ def test_the_description_has_examples_that_are_taken(local: Office) -> None:
             value = example["value"]
             body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
             assert local.push(body, Content_Type=kind).status_code == 202
+
+
+def is_accepted(record: dict[str, object]) -> bool:
+    body = json.dumps(record).encode()
+    ((_, read),) = read_push(body, lines=False, source="token", seen=NOON, max_items=1)
+    return isinstance(read, Entry)
+
+
+def test_the_description_permits_a_text_exactly_if_it_is_accepted() -> None:
+    """Of one character: all below U+3000, and a part of the others. Schemathesis sent ʅ as `html`."""
+    body = document()["paths"]["/api/v1/articles"]["post"]["requestBody"]
+    described = Draft202012Validator(body["content"]["application/json"]["schema"])
+    characters = [*map(chr, range(0x3000)), *map(chr, range(0x3000, 0x110000, 101))]
+    known = [one for one in characters if unicodedata.category(one) not in ("Cn", "Cs")]
+    assert {"\x9f", "ʅ", "!", "Σ"} <= set(known)
+    for one in known:
+        for key in ("title", "text", "html"):
+            assert described.is_valid({key: one}) == is_accepted({key: one}), (key, hex(ord(one)))
+    assert described.is_valid({"html": "ʹʾʅ\U000a8d5bʺ\x12ʧ\U00059a9c"})  # what it sent
+    for record in RECORD, {"url": "https://news.example.org/2026/ferry"}, {"url": "http://example.org"}:
+        assert described.is_valid(record), record
+        assert is_accepted(record), record
+    for record in {}, {"id": "1"}, {"url": "ferry"}, {"text": ""}, {"text": "…", "html": "<>"}:
+        assert not described.is_valid(record), record
+        assert not is_accepted(record), record
 
 
 JSON_VALUES = st.recursive(

@@ -347,7 +347,9 @@ _FIELD_DESCRIPTIONS: dict[str, str] = {
     "language": "a BCP 47 tag; `lang` means the same",
     "author": "the name of the author",
 }
-_LETTER = "[\\p{L}\\p{N}]"  # of any alphabet, as ECMA-262 writes it
+# Of any alphabet, and the controls that are read as ƒ ˆ Š Œ Ž š œ ž Ÿ of Windows-1252. Validators agree on
+# \p{Letter} of ECMA-262; some read \p{L} as Latin letters only.
+_LETTER = "[\\p{Letter}\\p{Number}\\x83\\x88\\x8a\\x8c\\x8e\\x9a\\x9c\\x9e\\x9f]"
 _TEXT_OR_NUMBER = {
     "type": ["string", "number"],
     "pattern": _LETTER,
@@ -366,7 +368,7 @@ _RECORD: dict[str, Any] = {
     + [
         {
             "required": ["url"],
-            "properties": {"url": {"type": "string", "pattern": "^https?://[0-9a-z]+[.][a-z]+(/|$)"}},
+            "properties": {"url": {"type": "string", "pattern": "^https?://([0-9a-z]+[.])+[a-z]+(/|$)"}},
         }
     ],
 }

@@ -280,9 +280,11 @@ class PollScheduler:
         if polled.problem is not None:
             is_repeat = polled.problem == source.health_cause or (was_failing and not polled.succeeded)
             level = logging.DEBUG if is_repeat else logging.WARNING
-            log.log(
-                level, "%s: %s", name, polled.problem, extra={"event": "poll_failed", "source": source.id}
-            )
+            line = (level, "%s: %s", name, polled.problem)
+            if polled.succeeded:
+                log.log(*line, extra={"event": "input_rejected", "source": source.id})
+            else:
+                log.log(*line, extra={"event": "poll_failed", "source": source.id})
         if not polled.succeeded:
             return
         if was_failing:

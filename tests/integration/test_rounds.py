@@ -67,9 +67,10 @@ def rounds_of(
     )
 
 
-def feed_of(address: str, **more: Any) -> Source:
+def source_of(address: str, **more: Any) -> Source:
     values = {"interval_seconds": 3600, "next_due_at": NOON, "pages": "never"} | more
-    return Source(id=source_id("feed", None, address), kind="feed", address=address, **values)
+    kind = "feed" if address.startswith("http") else "folder"
+    return Source(id=source_id(kind, None, address), kind=kind, address=address, **values)
 
 
 def fill(database: Database, sources: list[Source]) -> None:
@@ -92,8 +93,8 @@ def rss(*numbers: int, feed: str = "a") -> str:
 
 def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database: Database) -> None:
     early = NOON - dt.timedelta(hours=5)
-    crowd = [feed_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
-    fill(database, [*crowd, *(feed_of(f"http://h{n}.example/feed") for n in range(20))])
+    crowd = [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
+    fill(database, [*crowd, *(source_of(f"http://h{n}.example/feed") for n in range(20))])
     with database.read() as connection:
         handed = due(connection, "feed", NOON, 30, a_host=2)
         free = due(connection, "feed", NOON, 30, a_host=2, without_hosts=["big.example"])
@@ -110,8 +111,8 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None
         for number in range(4):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         world.sites["big.example"] = {"*": rss(1)}
-        fill(small, [feed_of(f"http://big.example/{n}") for n in range(200)])
-        fill(small, [feed_of(f"http://h{n}.example/feed") for n in range(4)])
+        fill(small, [source_of(f"http://big.example/{n}") for n in range(200)])
+        fill(small, [source_of(f"http://h{n}.example/feed") for n in range(4)])
         with small.write() as connection:
             until = NOON + dt.timedelta(seconds=600)
             save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
@@ -177,7 +178,7 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Databa
         for number in range(count):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
-        fill(small, [feed_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+        fill(small, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
         rounds = rounds_of(small, client, all_tuning, world.time)
         live(rounds, world.time, small, 3 * HOUR)
         jumped = world.time.monotonic()
@@ -197,7 +198,7 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Databa
 
 
 def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
-    fill(database, [feed_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
+    fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
     with World() as world:
         client = world.client(effective_tuning())
         rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
@@ -214,8 +215,8 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
     now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
     early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
-    fill(database, [feed_of(one.url("/feed"), next_due_at=early) for one in bad])
-    fill(database, [feed_of(one.url("/feed"), next_due_at=now()) for one in good])
+    fill(database, [source_of(one.url("/feed"), next_due_at=early) for one in bad])
+    fill(database, [source_of(one.url("/feed"), next_due_at=now()) for one in good])
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), all_tuning)
     rounds = rounds_of(database, client, all_tuning, now, threads=8)
     addresses = {one.url("/feed") for one in good}
@@ -272,7 +273,7 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     with World() as world:
         all_tuning = effective_tuning({"polling": {"page_attempts": 1}})
         client = world.client(all_tuning)
-        fill(small, [feed_of("http://asia.example/feed", pages="always")])
+        fill(small, [source_of("http://asia.example/feed", pages="always")])
         rounds = rounds_of(small, client, all_tuning, world.time)
         pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
         pages["/page4"] = "a page"
@@ -303,6 +304,35 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
         assert (level, "404" in problem) == ("DEBUG", True)
         assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
         client.close()
+
+
+def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
+    small: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    for name, text in [("a.txt", "Words of a report."), ("b.txt", ""), ("c.json", " \n"), ("d.xml", "\n")]:
+        (folder / name).write_text(text)
+        os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
+    with World() as world:
+        client = world.client(effective_tuning())
+        fill(small, [source_of(str(folder), interval_seconds=10)])
+        rounds = rounds_of(small, client, effective_tuning(), world.time)
+        rounds.take_up(world.time())
+        with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
+            for _ in range(3):
+                rounds.tick()
+                world.time.run(60)
+        client.close()
+    logged = [(record.__dict__["event"], record.levelname, record.message) for record in caplog.records]
+    (rejected, polled) = logged
+    assert rejected[:2] == ("input_rejected", "WARNING")
+    assert rejected[2].endswith("d.xml: there is nothing in it (and 2 more)")
+    assert polled[:2] == ("source_polled", "INFO")
+    assert ": 1 new" in polled[2]
+    with small.read() as connection:
+        (source,) = all_sources(connection)
+    assert (source.health, source.failures, source.entries_new, source.entries_rejected) == ("ok", 0, 1, 3)
 
 
 # --- a week ------------------------------------------------------------------------------------------------
@@ -389,7 +419,7 @@ class Many:
         fill(
             database,
             [
-                feed_of(
+                source_of(
                     f"http://{one.host}{one.path}",
                     interval_seconds=hours * 3600,
                     next_due_at=NOON + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),

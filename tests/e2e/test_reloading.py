@@ -87,7 +87,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         assert daemon.get("/status").json()["rules_version"] != old_rules
         daemon.wait_for(lambda: receiver.taken, "a webhook about the new source's article")
         assert not receiver.false
-        assert daemon.lines("placed ")[-1]
+        daemon.wait_for(lambda: daemon.lines("placed "), "the log to name the placed article")
         assert daemon.lines(" debug "), "the level follows"
         listed = daemon.sources()
         assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == ("paused", "ok")

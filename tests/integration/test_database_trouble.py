@@ -292,16 +292,21 @@ def test_a_commit_that_nobody_knows_of_is_not_done_again(own_postgres: OwnPostgr
 
 
 def test_a_writer_that_says_nothing_loses_what_it_holds_unless_it_may(own_postgres: OwnPostgres) -> None:
-    def dawdle(database: Database, first: int, *, unhurried: bool) -> None:
-        with database.write(unhurried=unhurried) as connection:
-            note(first)(connection)
-            time.sleep(2 * IMPATIENT.idle_seconds)
-            note(first + 1)(connection)
+    def write_after_the_end(database: Database) -> None:
+        with database.write() as connection:
+            note(1)(connection)
+            session = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            alive = f"SELECT 1 FROM pg_stat_activity WHERE pid = {session}"
+            wait_until(lambda: not own_postgres.run(alive), "the server to end the session")
+            note(2)(connection)
 
     with closing(prepared(own_postgres.make(), IMPATIENT)) as database:
         with pytest.raises(DatabaseAwayError):
-            dawdle(database, 1, unhurried=False)
-        dawdle(database, 3, unhurried=True)
+            write_after_the_end(database)
+        with database.write(unhurried=True) as connection:
+            note(3)(connection)
+            time.sleep(2 * IMPATIENT.idle_seconds)
+            note(4)(connection)
         assert rows(database) == [3, 4]
 
 
@@ -325,7 +330,7 @@ def test_a_server_that_is_not_there_is_said_in_words_and_waited_for(
     said: list[str] = []
 
     def start_later() -> None:
-        time.sleep(0.5)
+        wait_until(lambda: said, "it to say that it waits")
         own_postgres.start()
 
     with ThreadPoolExecutor(1) as beside:

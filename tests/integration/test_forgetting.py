@@ -131,8 +131,8 @@ def settle(unit_of_work: Desk) -> None:
 
 def forget(unit_of_work: Desk, name: str) -> ForgetResult:
     """As a running daemon is asked by the command."""
-    wish = msgspec.json.encode(ForgetCommand(name=name))
-    number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", wish)
+    payload = msgspec.json.encode(ForgetCommand(name=name))
+    number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
     unit_of_work.pipeline.run_commands()
     answer = command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
     assert answer is not None
@@ -437,8 +437,8 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Desk) -> Non
     for number in range(45):
         unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
     unit_of_work.place()
-    wish = msgspec.json.encode(ForgetCommand(name="Herald"))
-    number = command_queue.enqueue(unit_of_work.database, NOON, "forget", wish)
+    payload = msgspec.json.encode(ForgetCommand(name="Herald"))
+    number = command_queue.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
     with unit_of_work.database.read() as connection:

@@ -67,7 +67,7 @@ class Fresh:
         self._folder.cleanup()
 
 
-def wish(database: Database, kind: str, numbers: list[int]) -> CorrectionCommand:
+def command(database: Database, kind: str, numbers: list[int]) -> CorrectionCommand:
     """One of what could be asked for; ids that gave way are among the stories."""
     known = sorted(redirects(database))
     placed = sorted(homes(database))
@@ -115,7 +115,7 @@ def test_undone_in_reverse_all_is_as_it_was(template: Path, steps: list[tuple[st
         done = []
         for kind, numbers in steps:
             rows = rows_of(database, story_log), partition(database)
-            number = carried_out(placing, wish(database, kind, numbers))
+            number = carried_out(placing, command(database, kind, numbers))
             if number is None:
                 assert (rows_of(database, story_log), partition(database)) == rows
             else:
@@ -135,7 +135,7 @@ def test_undone_in_any_order_all_is_taken_back_in_the_end(
 ) -> None:
     with Fresh(template) as database:
         placing = in_memory(database)
-        done = [carried_out(placing, wish(database, kind, numbers)) for kind, numbers in steps]
+        done = [carried_out(placing, command(database, kind, numbers)) for kind, numbers in steps]
         left = [number for number in done if number is not None]
         while left:
             taken_back = [number for number in _by(order, left) if _undone(placing, number)]
@@ -159,7 +159,7 @@ def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[st
     with Fresh(template) as database:
         placing = placing_of(database)
         for kind, numbers in steps:
-            carried_out(placing, wish(database, kind, numbers))
+            carried_out(placing, command(database, kind, numbers))
         kept_to(database)
         reclustering(database).take_over(placing_of(database), None)
         assert what_is_wrong(database) == []

@@ -1,4 +1,4 @@
-"""Chores: what fails rests and is told, what is left goes on, and nothing ends the daemon."""
+"""Maintenance tasks: one that fails backs off and is logged, the others go on, the daemon lives on."""
 
 import datetime as dt
 import threading

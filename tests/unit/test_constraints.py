@@ -1,4 +1,4 @@
-"""Bonds: what corrections say of two articles, and that the later word counts."""
+"""Constraints: what corrections state about two articles, and that the later one counts."""
 
 import random
 
@@ -62,18 +62,18 @@ CORRECTIONS = st.lists(st.tuples(NAMES, NAMES, st.booleans()), max_size=6)
 
 @given(CORRECTIONS, st.integers())
 def test_partners_are_mutual_and_no_order_of_rows_matters(corrections, seed):
-    bonds = []
+    constraints = []
     said: dict[frozenset[str], str] = {}
     for number, (one, other, is_merge) in enumerate(corrections, start=1):
         left, right = set(one), set(other) - set(one)
         if is_merge:
-            bonds += together(number, *(left | right))
+            constraints += together(number, *(left | right))
             said |= {frozenset((a, b)): "together" for a in left | right for b in left | right if a != b}
         else:
-            bonds += apart(number, "".join(left), "".join(right))
+            constraints += apart(number, "".join(left), "".join(right))
             said |= {frozenset((a, b)): "apart" for a in left for b in right}
-    random.Random(seed).shuffle(bonds)
-    table = ConstraintTable(bonds)
+    random.Random(seed).shuffle(constraints)
+    table = ConstraintTable(constraints)
     for name in "abcdef":
         with_, never = table.linked_articles(name)
         assert with_ == {b for b in "abcdef" if said.get(frozenset((name, b))) == "together" and b != name}

@@ -1,4 +1,4 @@
-"""One entry that cannot be placed, or one damaged row, holds up nobody else and is lost to nobody."""
+"""Quarantine: one entry that cannot be placed, or one damaged row, delays no other entry and is not lost."""
 
 import pytest
 from sqlalchemy import select, text, update

@@ -79,6 +79,9 @@ class LongIngest:
             "database": url,
             "work": {"workers": 2},
             "sources": [{"folder": str(material.folder), "name": "watched"}],
+            # A look that ends after some seconds continues with the next file: the order of the inbox, and
+            # with it the stories, would depend on the speed of the machine.
+            "tuning": {"sources": {"turn_seconds": PATIENCE_SECONDS}},
         }
         self._daemon = DaemonProcess(place, settings)
         self._kills: dict[str, int] = {"ingest": 0, "daemon": 0, "worker": 0}

@@ -59,6 +59,7 @@ class Replay:
         self._articles: dict[str, PairArticle] = {}
         self._terms: list[bytes] = []  # of the present day
         self._periods: list[tuple[int, int, bytes]] = []  # day, articles, frequencies
+        self._lasts: list[tuple[int, int]] = []  # day, last inbox number
         self._day = -1
         self._outlets: Counter[str] = Counter()
         self._matches: Counter[str] = Counter()
@@ -141,7 +142,10 @@ class Replay:
         if day <= self._day:
             return
         self._periods.append((self._day, *pack_frequencies(self._terms)))
+        self._lasts.append((self._day, self.inbox - 1))
         self._terms, self._day = [], day
+        oldest = day - self.model.tuning.window_days
+        self.index.undated_from = max((last + 1 for ended, last in self._lasts if ended < oldest), default=0)
         self._periods = [one for one in self._periods if one[0] >= day - self.tuning.stream_days]
         outlets = {name: (count, self._matches[name]) for name, count in self._outlets.items()}
         self._snapshot = StreamSnapshot(day, [one[1:] for one in self._periods], outlets)

@@ -55,8 +55,8 @@ class Published(FrozenStruct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Whether grouping uses the time: a bare day in the text is often that of an event."""
-        return self.origin != "text" or self.precision == "minute"
+        """Whether grouping uses it like a declared time: a date in the text may be that of an event."""
+        return self.origin != "text"
 
 
 class Enclosure(FrozenStruct, frozen=True, kw_only=True):

@@ -475,7 +475,8 @@ article = Table(
     Column("published_origin", Text),  # feed | page | text | poll: where `published` is from
     Column("published_precision", Text),  # minute | day
     Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
-    # Whether grouping uses the date: not a bare day in the text, which is often that of an event.
+    # Whether the centroid counts the date: not one read in the text, which may be that of an event. Rows of
+    # older revisions keep what their centroids counted.
     Column("date_counts", Boolean, nullable=False, server_default=true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     Column("effective_at", UtcTime, nullable=False),  # the earlier of `published` and `seen_at`

@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, outlet_history
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
 
 DAY = 20_000  # days since 1970
 
@@ -95,6 +95,26 @@ def test_counts_grow_beyond_32_bits(database: Database) -> None:
     count(database, Herald=(1, 0))
     close(database, period(1))
     assert closed(database) == {"Herald": (2**40 + 1, 2**40)}
+
+
+def test_the_first_number_after_a_day(database: Database) -> None:
+    close(database, period(1), period(2), period(3))  # the last numbers are 10, 20 and 30
+    with database.read() as connection:
+        found = [stream_history.first_after(connection, DAY + day) for day in range(1, 6)]
+    assert found == [0, 11, 21, 31, 31]
+
+
+@pytest.mark.parametrize(("days", "stories"), [(13, 2), (16, 3)])
+def test_an_undated_article_is_as_old_as_its_arrival(database: Database, days: int, stories: int) -> None:
+    clock = Clock()
+    desk = Desk(database, clock)
+    desk.take(record("Herald", "1", "Levee breaks", FLOOD))
+    clock.time += dt.timedelta(days=1)
+    desk.take(record("Herald", "3", "Trains stand still", STRIKE))
+    clock.time += dt.timedelta(days=days - 1)
+    desk.take(record("Echo", "2", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE))
+    with database.read() as connection:
+        assert len(set(connection.execute(select(article.c.story)).scalars())) == stories
 
 
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:

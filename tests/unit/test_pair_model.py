@@ -51,10 +51,17 @@ def article(
     outlet: str | None = "Herald",
     minutes: int | None = NOON,
     language: str = "en",
+    stated_minutes: int | None = None,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, language)
     return PairArticle(
-        terms=terms, minutes=minutes, body_words=words, outlet=outlet, title=title, inbox=next(_NUMBERS)
+        terms=terms,
+        minutes=minutes,
+        stated_minutes=minutes if stated_minutes is None else stated_minutes,
+        body_words=words,
+        outlet=outlet,
+        title=title,
+        inbox=next(_NUMBERS),
     )
 
 
@@ -80,6 +87,26 @@ def linear(
     index = StoryIndex(MODEL, [IndexedStory(1, "s1", blob, 1)])
     terms, words = PACKER.pack_counted(title, text, language)
     return Scorer(MODEL).score(ScoringInput(terms, minutes, words, inbox=2), [index.story(1)])[0].score
+
+
+# --- dates in texts ----------------------------------------------------------------------------------------
+
+
+def test_a_date_in_a_text_helps_and_never_harms() -> None:
+    report = article(LEVEE, FLOOD, "Blog")
+
+    def gain(stated: int | None, minutes: int | None = None) -> float:
+        own = article("Pennmouth under water", FLOOD_ELSEWHERE, minutes=minutes, stated_minutes=stated)
+        return shares(SHIPPED.compare(own, [report], EMPTY)).get("dates in the texts", 0.0)
+
+    same_day, next_day = gain(NOON), gain(NOON + DAY)
+    assert same_day > next_day > 0.0
+    assert gain(NOON + 30 * DAY) == 0.0  # it may be the date of an event in the text
+    assert gain(None) == 0.0
+    assert gain(NOON, minutes=NOON) == 0.0  # a declared date is part of the linear score
+    declared = linear("Pennmouth under water", FLOOD_ELSEWHERE, NOON, (LEVEE, FLOOD, NOON), "en")
+    undated = linear("Pennmouth under water", FLOOD_ELSEWHERE, None, (LEVEE, FLOOD, NOON), "en")
+    assert same_day < declared - undated
 
 
 # --- features ----------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     judged_from: int
     offset: float
     undated_offset: float
+    text_date: float
     same_outlet: float
     same_outlet_no_news: float
     same_text: float
@@ -106,7 +107,18 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
 class PairArticle:
     """An article, decoded for comparison. Immutable."""
 
-    __slots__ = ("body_words", "hashes", "ids", "inbox", "minutes", "numbers", "outlet", "pieces", "weights")
+    __slots__ = (
+        "body_words",
+        "hashes",
+        "ids",
+        "inbox",
+        "minutes",
+        "numbers",
+        "outlet",
+        "pieces",
+        "stated_minutes",
+        "weights",
+    )
 
     def __init__(
         self,
@@ -117,8 +129,13 @@ class PairArticle:
         outlet: str | None,
         title: str,
         inbox: int,
+        stated_minutes: int | None = None,
     ) -> None:
-        """`inbox`: its inbox number. Other parameters as in ScoringInput."""
+        """Decode the terms.
+
+        `stated_minutes`: the time of publication, also if it was read in the text. `inbox`: its inbox number.
+        Other parameters as in ScoringInput.
+        """
         words = read(terms)
         ids = ids_of(words)
         order = np.argsort(ids, kind="stable")
@@ -126,6 +143,7 @@ class PairArticle:
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
         self.minutes = minutes
+        self.stated_minutes = stated_minutes
         self.body_words = body_words
         self.outlet = outlet
         self.inbox = inbox
@@ -206,7 +224,8 @@ class PairModel:
         is_judged = ~headline_only & ((shorter < tuning.judged_below) | (shorter >= tuning.judged_from))
         share = np.where(is_judged, 1.0 - tuning.linear_share, 0.0)
         corrections = [("pair model", share * (trees - linear))]
-        score = linear + corrections[0][1]
+        corrections.append(("dates in the texts", undated * self._stated_dates(article, reports)))
+        score = linear + corrections[0][1] + corrections[1][1]
 
         def subtract(name: str, logits: Floats) -> None:
             nonlocal score
@@ -263,6 +282,13 @@ class PairModel:
         for field, weight in enumerate(model.field_weights.tolist()):  # in one order on all machines
             scores = scores + features[:, field] * weight
         return scores
+
+    def _stated_dates(self, article: PairArticle, reports: Sequence[PairArticle]) -> Floats:
+        """Return what dates in the texts add to the share of undated pairs: they help and never harm."""
+        days = np.array([_days_apart(article.stated_minutes, one.stated_minutes) for one in reports])
+        minutes = np.rint(np.maximum(days, 0.0) * MINUTES_A_DAY).astype(np.int64)
+        time = time_shares(self._model.time_table, minutes) / TIME_SCALE - self._model.undated
+        return np.where(days >= 0, self.tuning.text_date * np.maximum(time, 0.0), 0.0)
 
     def _tree_sums(self, features: Floats) -> Floats:
         """Return the sum of the trees for each pair."""

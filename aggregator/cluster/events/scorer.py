@@ -49,14 +49,16 @@ class ScoringInput(msgspec.Struct, frozen=True):
     body_words: int = 0
     is_container: bool = False
     inbox: int = 0  # its inbox number
+    has_text_date: bool = False  # no date was declared with it, but its text has one
 
     def bodyless(self, model: EventModel) -> bool:
         """Return whether the article has so little text that it is scored by its title."""
         return self.body_words < model.tuning.bodyless_words
 
     def is_undated_text(self, model: EventModel) -> bool:
-        """Return whether the article has a long text and no date."""
-        return self.minutes is None and self.body_words >= model.tuning.undated_words
+        """Return whether the article has a long text and no date, not even in the text."""
+        is_undated = self.minutes is None and not self.has_text_date
+        return is_undated and self.body_words >= model.tuning.undated_words
 
     def member(self, model: EventModel) -> CentroidMember:
         """Return the article as a member of a centroid."""

@@ -83,6 +83,9 @@ class StoryIndex:
 
     def __init__(self, model: EventModel, rows: Iterable[IndexedStory] = ()) -> None:
         self._model = model
+        # Inbox number from which a story is compared where it or the article has no date: an undated article
+        # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
+        self.undated_from = 0
         self._postings = Postings()
         self._slot_of: dict[int, int] = {}
         self._free: list[int] = []
@@ -165,6 +168,7 @@ class StoryIndex:
         live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
         undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
         recent = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.undated_reach
+        recent &= self._inbox[slots] >= self.undated_from
         near = (self._first[slots] - reach <= self._last[own]) & (
             self._first[own] <= self._last[slots] + reach
         )
@@ -187,7 +191,7 @@ class StoryIndex:
         """Return those slots (as positions in `slots`) that a quick check of the window does not exclude."""
         tuning = self._model.tuning
         live = self._inbox[slots] >= article.inbox - tuning.live_reach
-        recent = self._inbox[slots] >= article.inbox - tuning.undated_reach
+        recent = self._inbox[slots] >= max(article.inbox - tuning.undated_reach, self.undated_from)
         if article.minutes is None:
             return np.flatnonzero(live & recent)
         reach = int(tuning.window_days * MINUTES_A_DAY)

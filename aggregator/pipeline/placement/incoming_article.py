@@ -29,6 +29,12 @@ class IncomingArticle(NamedTuple):
         declared = entry.outlet or site or self.clean.outlet
         return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
+    @property
+    def stated_minutes(self) -> int | None:
+        """The time of publication in minutes since 1970, also if it was read in the text."""
+        published = self.clean.published
+        return None if published is None else minutes_of(published.time, date_counts=True)
+
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
         """Keep the date of the stored article if the new one is only the time of a poll."""
         if self.clean.published is None or self.clean.published.origin != "poll":
@@ -49,6 +55,7 @@ class IncomingArticle(NamedTuple):
             body_words=self.fingerprint.body_words,
             is_container=self.clean.is_container,
             inbox=self.inbox_entry.inbox_no,
+            has_text_date=published is not None and not published.counts,
         )
 
     def row(
@@ -99,4 +106,5 @@ def as_article(old: StoredArticle) -> ScoringInput:
         body_words=old.body_words,
         is_container=old.role == "container",
         inbox=old.inbox_no,
+        has_text_date=not old.date_counts,
     )

@@ -335,6 +335,8 @@ class Placer:
         self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, prepared: Prepared
     ) -> PlacementResult:
         self._comparison.before(unit_of_work.connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
+        index = self.story_writer.index(unit_of_work.connection)
+        index.undated_from = self._comparison.undated_from(unit_of_work.connection)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
         if tombstones.find_tombstones(unit_of_work.connection, {inbox_entry.article}):
@@ -535,6 +537,7 @@ class Placer:
             PairArticle(
                 terms=article.terms,
                 minutes=article.minutes,
+                stated_minutes=incoming.stated_minutes,
                 body_words=article.body_words,
                 outlet=incoming.outlet,
                 title=incoming.clean.title,

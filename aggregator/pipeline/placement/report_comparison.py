@@ -40,11 +40,13 @@ class ReportComparison:
     def __init__(self, model: EventModel, all_tuning: Tuning) -> None:
         self.tuning = all_tuning.section("pairs", PairTuning)
         self._bodyless_words = model.tuning.bodyless_words
+        self._window_days = int(model.tuning.window_days)
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._pair_model = PairModel(model, self.tuning)
         self._snapshot: StreamSnapshot | None = None
         self._number: int | None = None  # of the newest closed period; None: not read yet
         self._day: int | None = None  # of the present period; None: not read yet
+        self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
         self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
         self._comparisons: dict[tuple[int, ...], PairComparison] = {}
@@ -57,6 +59,7 @@ class ReportComparison:
         self._snapshot = None
         self._number = None
         self._day = None
+        self._undated_from = None
         self._decoded.clear()
         self._comparisons.clear()
         self._articles.clear()
@@ -108,6 +111,14 @@ class ReportComparison:
             self._number = 0 if latest is None else latest.number
         return self._number
 
+    def undated_from(self, connection: Connection) -> int:
+        """Return the first inbox number that was accepted within the window before the present day."""
+        if self._undated_from is None:
+            latest = stream_history.latest(connection)
+            day = -1 if latest is None else latest.day + 1 - self._window_days
+            self._undated_from = stream_history.first_after(connection, day)
+        return self._undated_from
+
     def snapshot(self, connection: Connection) -> StreamSnapshot:
         """Return the snapshot as of the newest closed period."""
         if self._snapshot is None:
@@ -139,6 +150,7 @@ class ReportComparison:
             pair = PairArticle(
                 terms=row.terms,
                 minutes=minutes_of(row.published, date_counts=row.date_counts),
+                stated_minutes=minutes_of(row.published, date_counts=True),
                 body_words=row.body_words,
                 outlet=row.outlet,
                 title=row.title,

@@ -122,6 +122,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
             body_words=self.body_words,
             is_container=self.role == "container",
             inbox=self.inbox_no,
+            has_text_date=not self.date_counts,
         )
 
 

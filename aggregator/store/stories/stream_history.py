@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from aggregator.store.tables import article, insert_or, outlet_history, stream_period
 
@@ -17,7 +17,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     """A closed stretch of the inbox."""
 
     number: int  # 1, 2, ...
-    day: int  # days since 1970, UTC, of the last accepted article in it
+    day: int  # days since 1970, UTC: the day before the article that ended it was accepted
     last_inbox_no: int  # the last inbox number it covers
     articles: int
     terms: bytes  # packed document frequencies, in the format of the caller; b"": no longer needed
@@ -26,6 +26,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
 _PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
 _LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
 _PERIODS_FROM = _PERIOD.where(stream_period.c.day >= bindparam("from_day")).order_by(stream_period.c.number)
+_LAST_BEFORE = select(func.max(stream_period.c.last_inbox_no)).where(stream_period.c.day < bindparam("day"))
 _INSERT_PERIOD = insert(stream_period)
 _DROP_TERMS = (
     update(stream_period)
@@ -57,6 +58,12 @@ def latest(connection: Connection) -> StreamPeriod | None:
     """Return the newest period; None if there is none."""
     row = connection.execute(_LATEST).first()
     return None if row is None else StreamPeriod(*row)
+
+
+def first_after(connection: Connection, day: int) -> int:
+    """Return the first inbox number after the periods of the days before `day`; 0 if there are none."""
+    last: int | None = connection.execute(_LAST_BEFORE, {"day": day}).scalar()
+    return 0 if last is None else last + 1
 
 
 def periods_from(connection: Connection, day: int) -> list[StreamPeriod]:

@@ -49,6 +49,7 @@ class ScoringInput(msgspec.Struct, frozen=True):
     body_words: int = 0
     is_container: bool = False
     inbox: int = 0  # its inbox number
+    is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
 
     def bodyless(self, model: EventModel) -> bool:
         """Return whether the article has so little text that it is scored by its title."""

@@ -7,7 +7,7 @@ import msgspec
 
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import CleanArticle, Fingerprint, Placement, Published
+from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import NewArticle, StoredArticle, minutes_of
 
@@ -49,6 +49,7 @@ class IncomingArticle(NamedTuple):
             body_words=self.fingerprint.body_words,
             is_container=self.clean.is_container,
             inbox=self.inbox_entry.inbox_no,
+            is_opinion=self.clean.kind in OPINION_KINDS,
         )
 
     def row(
@@ -99,4 +100,5 @@ def as_article(old: StoredArticle) -> ScoringInput:
         body_words=old.body_words,
         is_container=old.role == "container",
         inbox=old.inbox_no,
+        is_opinion=old.kind in OPINION_KINDS,
     )

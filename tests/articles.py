@@ -122,6 +122,8 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         "id",
         "story",
         "role",
+        "kind",
+        "kind_evidence",
         "counts_in_centroid",
         "copy_of",
         "title",

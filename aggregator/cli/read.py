@@ -213,12 +213,12 @@ def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:
 
 
 def _articles(members: "Sequence[ArticleView]") -> list[str]:
-    """Return one line per article: id, time, role, outlet, and the original of a copy."""
+    """Return one line per article: id, time, role, kind, outlet, and the original of a copy."""
     now = dt.datetime.now(dt.UTC)
     return [
         "Article ids (`aggregator explain ID` shows why an article is here)",
         *(
-            f"- {one.id}  {output.cell(one.effective_at, now):11}  {one.role:9}  "
+            f"- {one.id}  {output.cell(one.effective_at, now):11}  {one.role:9}  {one.kind:10}  "
             + output.cell(one.outlet, now)
             + (f" (text of {one.copy_of})" if one.copy_of else "")
             for one in sorted(members, key=lambda one: (one.effective_at, one.id))

@@ -23,6 +23,7 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.html.robots_meta import permissions
+from aggregator.extract.kind import find_kind
 from aggregator.extract.language import dates
 from aggregator.extract.language.detect import find_language
 from aggregator.extract.language.unicode import clean, decode, looks_binary
@@ -217,6 +218,8 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     declared_language: str | None = None
     is_live: bool = False
     sources: tuple[str, ...] = ()  # the declared source of the page's text
+    types: tuple[str, ...] = ()  # that the page declares, in lower case ...
+    sections: tuple[str, ...] = ()  # ... and the sections that it is in
     image: Enclosure | None = None  # the page's image for sharing, its URL as written ...
     image_base: str | None = None  # ... and the base of a relative URL
     no_images: bool = False  # the page forbids the use of its images
@@ -279,6 +282,8 @@ def _from_html(
         declared_language=facts.language,
         is_live=facts.is_live,
         sources=facts.sources,
+        types=facts.types,
+        sections=facts.sections,
         entries=entries,
         image=facts.image,
         image_base=url,
@@ -416,6 +421,19 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
     times = ArticleTimes(published=published, modified=article.modified, seen=seen, zone=entry.zone)
     timed = _timed(draft, paragraphs, times, text_tuning, announced=announced)
     forbids = permissions(entry.robots)
+    is_container = bool(timed) or announced or detect.is_container_title(article.title)
+    found = find_kind(
+        article.title,
+        urls=(entry.url, article.canonical_url),
+        sections=(*entry.categories, *draft.sections),
+        types=draft.types,
+        author=author,
+        outlet=entry.outlet,
+        media=entry.enclosures,
+        episode_audio_bytes=text_tuning.episode_audio_bytes,
+        is_container=is_container,
+        is_live=bool(timed) or announced,
+    )
     return msgspec.structs.replace(
         article,
         title=_cut(article.title, text_tuning.max_title_chars),
@@ -434,7 +452,9 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
             title=article.title,
             sources=draft.sources,
         ),
-        is_container=bool(timed) or announced or detect.is_container_title(article.title),
+        is_container=is_container,
+        kind=found.kind,
+        kind_evidence=found.evidence,
         timed=timed,
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,

@@ -64,3 +64,4 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language_min_chars: int
     language_sample_chars: int
     lead_words: int
+    episode_audio_bytes: int

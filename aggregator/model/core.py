@@ -31,6 +31,21 @@ Verdict = Literal[
 ]
 ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
 Role = Literal["report", "copy", "excerpt", "container"]
+Kind = Literal[
+    "report",
+    "opinion",
+    "explainer",
+    "list",
+    "live_blog",
+    "roundup",
+    "newsletter",
+    "release",
+    "episode",
+    "fact_check",
+    "preview",
+    "status",
+]
+OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})  # not counted as reports
 Authority = Literal["own", "page", "handed", "foreign"]
 
 
@@ -151,6 +166,8 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     modified: dt.datetime | None = None
     wire: Wire | None = None
     is_container: bool = False  # live blog or roundup
+    kind: Kind = "report"
+    kind_evidence: str | None = None  # of the kind, for users; None for a report
     timed: tuple[TimedEntry, ...] = ()
     canonical_url: str | None = None  # rel=canonical: a hint
     noarchive: bool = False
@@ -289,6 +306,8 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
     wire: str | None
     role: Role
+    kind: Kind = "report"
+    kind_evidence: str | None = None
     lead: str = ""
     author: str | None = None
     published_origin: PublishedOrigin | None = None

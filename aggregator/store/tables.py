@@ -456,6 +456,8 @@ article = Table(
     Column("generation", Integer, nullable=False, server_default=text("0")),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
+    Column("kind", Text, nullable=False, server_default=text("'report'")),  # model.core.Kind
+    Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
     Column("counts_in_centroid", Boolean, nullable=False),  # its terms are in `story.centroid`
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),

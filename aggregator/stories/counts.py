@@ -4,6 +4,9 @@ A *copy group* is a connected component of the links "is a copy of". Its *origin
 published itself, if the group has one, else the text with the earliest effective time. The *origin* of a text
 is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet.
 
+An opinion or an explainer (`kind`) is no independent report: like an excerpt, a live blog or a roundup it is
+counted in `report_count` only in a story that has nothing else, so that no count is 0.
+
 Links of excerpts join no groups: an excerpt of two texts would make one group of them.
 
 A `CountState` is updated with each added article in constant time, also in a flood of copies. An article
@@ -19,7 +22,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import ArticleView, CopyTrail, Reprint, Role
+from aggregator.model.core import OPINION_KINDS, ArticleView, CopyTrail, Kind, Reprint, Role
 
 COUNTED_ROLES: Final = ("report", "copy")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -32,7 +35,7 @@ class Counts(msgspec.Struct, frozen=True):
 
     article_count: int
     outlet_count: int  # each article of unknown outlet is an outlet of its own
-    report_count: int  # different origins
+    report_count: int  # different origins of the reports; of all articles, if none of them is a report
 
 
 class Countable(Protocol):
@@ -50,6 +53,8 @@ class Countable(Protocol):
     def copy_of(self) -> str | None: ...
     @property
     def role(self) -> Role: ...
+    @property
+    def kind(self) -> Kind: ...
 
 
 AnyCountable = TypeVar("AnyCountable", bound=Countable)
@@ -64,13 +69,14 @@ class CountedArticle(msgspec.Struct, frozen=True):
     wire: str | None
     copy_of: str | None
     role: Role
+    kind: Kind = "report"
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A text and its copies; times are microseconds since 1970, UTC."""
 
     ids: tuple[str, ...]  # sorted; without copies that no other article is compared with
-    is_counted: bool  # whether it has a report or a copy
+    is_counted: bool  # whether it has a report or a copy that is no opinion or explainer
     original: str
     effective: int  # of the original
     is_agency_text: bool  # whether the outlet of the original is an agency
@@ -328,7 +334,7 @@ def _single_group(article: Countable) -> CopyGroup:
     wire = None if article.wire is None else article.wire.casefold()
     return CopyGroup(
         ids=(),
-        is_counted=article.role in COUNTED_ROLES,
+        is_counted=article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS,
         original=article.id,
         effective=effective,
         is_agency_text=agency_of(article.outlet) is not None,

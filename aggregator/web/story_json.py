@@ -18,6 +18,7 @@ from aggregator.model.core import (
     CopyTrail,
     Disagreement,
     Evidence,
+    Kind,
     LiveBlogLink,
     MergedStory,
     Precision,
@@ -93,6 +94,7 @@ class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None
     copy_of: str | None
     wire: str | None
+    kind: Kind
     role: Role
 
 
@@ -127,6 +129,7 @@ class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
     reason: str | None
+    kind_reason: str | None
 
 
 class SaidJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -310,6 +313,7 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
         published_origin=article.published_origin,
         published_precision=article.published_precision,
         reason=reason_in_words(article),
+        kind_reason=article.kind_evidence,
         **_article_values(article),
     )
 

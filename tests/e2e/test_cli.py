@@ -520,7 +520,19 @@ def test_a_story_has_the_promised_keys(filled: Terminal) -> None:
         "report_count",
         "articles",
     }
-    article = {"id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "role"}
+    article = {
+        "id",
+        "outlet",
+        "url",
+        "title",
+        "published",
+        "seen",
+        "language",
+        "copy_of",
+        "wire",
+        "kind",
+        "role",
+    }
     for one in filled.stories():
         assert promised <= set(one)
         assert all(article <= set(inner) for inner in one["articles"])

@@ -34,6 +34,7 @@ ARTICLE_KEYS = [
     "language",
     "copy_of",
     "wire",
+    "kind",
     "role",
 ]
 
@@ -78,7 +79,7 @@ def test_one_story_adds_text_timeline_disagreements_and_how_each_article_came_in
     whole = json.loads(whole_story_json(*the_ferry()))
     told = {"text", "timeline", "disagreements", "agreed", "no_shared_fact", "trails", "links"}
     assert set(whole) == {*STORY_KEYS, *told}
-    extra = {"lead", "author", "published_origin", "published_precision", "reason"}
+    extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"
     assert whole["disagreements"][0]["values"] == ["2 injured", "5 injured"]

@@ -79,6 +79,22 @@ def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None
     assert count([view("cut", "North Courier", role="excerpt", copy_of="elsewhere")]).report_count == 1
 
 
+def test_opinions_and_explainers_count_only_when_there_is_nothing_else() -> None:
+    column = view("column", "Daily Lantern", kind="opinion")
+    background = view("background", "North Courier", kind="explainer")
+    assert count([view("a"), column, background]) == Counts(3, 3, 1)
+    assert count([view("a"), view("b", "Daily Lantern", kind="list"), column]) == Counts(3, 2, 2)
+    assert count([column]) == Counts(1, 1, 1)
+    assert count([column, background]) == Counts(2, 2, 2)
+    assert count([column, view("blog", "Sennick Echo", role="container")]).report_count == 2
+
+
+def test_a_copy_that_is_not_labelled_as_opinion_counts_with_its_text() -> None:
+    column = view("column", "Daily Lantern", kind="opinion")
+    reprint = view("reprint", "North Courier", role="copy", copy_of="column", hours=1)
+    assert count([view("a"), column, reprint]) == Counts(3, 3, 2)
+
+
 def test_a_publisher_family_is_one_origin_of_several_outlets() -> None:
     articles = [view("a", "Harbour Post"), view("b", "Harbour Post on Sunday")]
     assert count(articles) == Counts(2, 2, 2)
@@ -144,6 +160,7 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
                 st.sampled_from([None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpost.de"])
             ),
             role=draw(st.sampled_from(["report", "copy", "excerpt", "container"])),
+            kind=draw(st.sampled_from(["report", "opinion", "explainer", "list"])),
             copy_of=draw(st.sampled_from([None, *ids, "elsewhere"])),
             wire=draw(st.sampled_from([None, "AFP", "dpa"])),
             hours=draw(st.integers(0, 3)),
@@ -249,7 +266,9 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
         agency = agency_of(first.outlet) or first.wire or next(iter(named), None)
         outlet = (first.outlet or first.id).lower().replace("www.", "")
         family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
-        is_counted = any(a.role in ("report", "copy") for a in members)
+        is_counted = any(
+            a.role in ("report", "copy") and a.kind not in ("opinion", "explainer") for a in members
+        )
         (origins if is_counted else silent).add(agency or family)
     outlets = {agency_of(a.outlet) or (a.outlet or a.id).lower().replace("www.", "") for a in articles}
     return Counts(len(articles), len(outlets), len(origins or silent))

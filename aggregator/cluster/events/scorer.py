@@ -50,6 +50,7 @@ class ScoringInput(msgspec.Struct, frozen=True):
     is_container: bool = False
     inbox: int = 0  # its inbox number
     has_text_date: bool = False  # no date was declared with it, but its text has one
+    is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
 
     def bodyless(self, model: EventModel) -> bool:
         """Return whether the article has so little text that it is scored by its title."""

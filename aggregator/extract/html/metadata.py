@@ -29,6 +29,7 @@ _JSON_LD_NODES = 2_000
 _AUTHORS = 5
 _ARTICLES_COMPARED = 20
 _KINDS = 20
+_SECTIONS = 10
 
 
 class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,8 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_live: bool = False
     body: str = ""  # JSON-LD's articleBody
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
+    types: tuple[str, ...] = ()  # those of its article alone, or all, if there is no article
+    sections: tuple[str, ...] = ()  # where the page stands at its outlet: "Opinion"
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared
 
 
@@ -59,6 +62,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
     linked = _article_among(nodes, root, meta, max_chars)
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
     published, modified = _times(root, meta, linked, zone, seen)
+    kinds = _kinds(meta, nodes)
     return PageFacts(
         title=_title(root, meta, linked, site, max_chars),
         headings=_headings(root, linked, max_chars),
@@ -77,7 +81,9 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         image=_image(meta, linked, max_chars),
         is_live="LiveBlogPosting" in _types(linked),
         body=_text_of(linked.get("articleBody"), _JSON_LD_CHARS, keep_lines=True),
-        kinds=_kinds(meta, nodes),
+        kinds=kinds,
+        types=tuple(name.lower() for name in _types(linked)) or kinds,
+        sections=_sections(meta, linked, max_chars),
         is_free=_is_free(linked),
     )
 
@@ -140,6 +146,13 @@ def _article_among(
 def _kinds(meta: dict[str, str], nodes: list[dict[str, Any]]) -> tuple[str, ...]:
     names = (meta.get("og:type", ""), *(name for node in nodes for name in _types(node)))
     return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
+
+
+def _sections(meta: dict[str, str], linked: dict[str, Any], max_chars: int) -> tuple[str, ...]:
+    stated = linked.get("articleSection")
+    listed = stated if isinstance(stated, list) else [stated]
+    names = (_text_of(name, max_chars) for name in (*listed[:_SECTIONS], meta.get("article:section")))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _is_free(linked: dict[str, Any]) -> bool | None:

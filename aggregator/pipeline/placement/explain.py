@@ -19,7 +19,16 @@ from aggregator.cluster.events.weights import EventModel, shipped_model
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, CopyEvidence, Evidence, FrozenStruct, LiveBlogLink, Reason
+from aggregator.model.core import (
+    OPINION_KINDS,
+    ArticleView,
+    CopyEvidence,
+    Evidence,
+    FrozenStruct,
+    Kind,
+    LiveBlogLink,
+    Reason,
+)
 from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, LogLine
 
@@ -87,6 +96,8 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: str
     title: str
     outlet: str | None
+    kind: Kind
+    kind_evidence: str | None  # None for a report
     story: str
     story_title: str
     evidence: Evidence
@@ -120,6 +131,8 @@ def explanation(
         article=one.article.id,
         title=one.article.title,
         outlet=one.article.outlet,
+        kind=one.article.kind,
+        kind_evidence=one.article.kind_evidence,
         story=one.story,
         story_title=one.story_title,
         evidence=one.evidence,
@@ -287,7 +300,12 @@ class _Explainer:
             article.title, article.text, article.language, is_container=article.role == "container"
         )
         minutes = None if article.published_origin == "text" else _minutes(article)
-        return ScoringInput(terms=terms, minutes=minutes, body_words=words)
+        return ScoringInput(
+            terms=terms,
+            minutes=minutes,
+            body_words=words,
+            is_opinion=article.kind in OPINION_KINDS,
+        )
 
     def _veto_input(self, article: ArticleView) -> VetoInput:
         return VetoInput(
@@ -316,6 +334,8 @@ def _lines(explained: Explanation) -> list[str]:
         f"{explained.title}",
         f"  article {explained.article} by {explained.outlet or 'an unknown outlet'}",
     ]
+    if explained.kind_evidence is not None:
+        lines.append(f"  kind: {explained.kind.replace('_', ' ')} ({explained.kind_evidence})")
     lines += [f"  in story {explained.story}: {explained.story_title}", "", *_evidence(explained)]
     lines += _shared_lines(explained.shared, "shared with the story at that time")
     lines += [f'  in both texts: "{_on_one_line(passage)}"' for passage in explained.passages]

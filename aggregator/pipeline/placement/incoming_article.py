@@ -7,7 +7,7 @@ import msgspec
 
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import CleanArticle, Fingerprint, Placement, Published
+from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import NewArticle, StoredArticle, minutes_of
 
@@ -56,6 +56,7 @@ class IncomingArticle(NamedTuple):
             is_container=self.clean.is_container,
             inbox=self.inbox_entry.inbox_no,
             has_text_date=published is not None and not published.counts,
+            is_opinion=self.clean.kind in OPINION_KINDS,
         )
 
     def row(
@@ -107,4 +108,5 @@ def as_article(old: StoredArticle) -> ScoringInput:
         is_container=old.role == "container",
         inbox=old.inbox_no,
         has_text_date=not old.date_counts,
+        is_opinion=old.kind in OPINION_KINDS,
     )

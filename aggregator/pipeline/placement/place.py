@@ -483,7 +483,8 @@ class Placer:
             return incoming
         if articles.role_of(connection, copy.other) == "container":
             return incoming
-        return incoming._replace(clean=msgspec.structs.replace(clean, is_container=False))
+        report = msgspec.structs.replace(clean, is_container=False, kind="report", kind_evidence=None)
+        return incoming._replace(clean=report)
 
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None

@@ -183,7 +183,13 @@ class _StoryLookup:
         rows = articles.counted_members(self._connection, story, newest)
         found = [(row, row.as_article()) for row in rows]
         return [
-            CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
+            CountedReport(
+                row.id,
+                row.inbox_no,
+                one.member(self._model),
+                one.is_undated_text(self._model),
+                is_opinion=one.is_opinion,
+            )
             for row, one in found
         ]
 

@@ -140,7 +140,7 @@ def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
 
 
 # What the rows of earlier revisions have in columns that were added since.
-_ADDED: Final[dict[str, Values]] = {article.name: {"date_counts": True}}
+_ADDED: Final[dict[str, Values]] = {article.name: {"date_counts": True, "kind": "report"}}
 
 
 def checked(name: str, given: Mapping[str, Any]) -> Values:

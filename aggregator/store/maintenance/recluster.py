@@ -169,6 +169,8 @@ def _replayed(row: Any) -> ReplayedArticle:
             modified=details.modified,
             wire=None if details.wire and details.wire.kind == "copy" else details.wire,
             is_container=row.role == "container",
+            kind=row.kind,
+            kind_evidence=row.kind_evidence,
             timed=details.timed,
             canonical_url=details.canonical_url,
             noarchive=details.noarchive,

@@ -24,12 +24,14 @@ from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
+    OPINION_KINDS,
     BoilerplateLine,
     CleanArticle,
     Enclosure,
     Evidence,
     Fingerprint,
     FrozenStruct,
+    Kind,
     Placement,
     Precision,
     PublishedOrigin,
@@ -78,6 +80,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     generation: int
     story: str
     role: Role
+    kind: Kind
     counts_in_centroid: bool
     copy_of: str | None
     outlet: str | None
@@ -103,6 +106,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     id: str
     story: str
     role: Role
+    kind: Kind
     counts_in_centroid: bool
     copy_of: str | None
     outlet: str | None
@@ -123,6 +127,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
             is_container=self.role == "container",
             inbox=self.inbox_no,
             has_text_date=not self.date_counts,
+            is_opinion=self.kind in OPINION_KINDS,
         )
 
 
@@ -221,6 +226,8 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         "outlet": new.outlet,
         "url": new.url,
         "title": clean.title,
+        "kind": clean.kind,
+        "kind_evidence": clean.kind_evidence,
         "lead": clean.lead,
         "text": clean.text,
         "language": clean.language,

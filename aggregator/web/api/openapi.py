@@ -36,6 +36,7 @@ _ARTICLE: dict[str, Any] = {
     "language": "en",
     "copy_of": None,
     "wire": None,
+    "kind": "report",
     "role": "report",
 }
 _WHOLE_ARTICLE: dict[str, Any] = _ARTICLE | {
@@ -44,6 +45,7 @@ _WHOLE_ARTICLE: dict[str, Any] = _ARTICLE | {
     "published_origin": "feed",
     "published_precision": "minute",
     "reason": "founded this story: no live story was similar enough",
+    "kind_reason": None,
 }
 _STORY: dict[str, Any] = {
     "id": "q5m2x7k4d1t8w0ya",

@@ -12,7 +12,16 @@ from aggregator.cluster.constraints import Relation
 from aggregator.cluster.copies.minhash import bands
 from aggregator.cluster.events import term_codec
 from aggregator.extract.language.dates import EARLIEST
-from aggregator.model.core import Entry, Evidence, MergedStory, Precision, PublishedOrigin, Role, Verdict
+from aggregator.model.core import (
+    Entry,
+    Evidence,
+    Kind,
+    MergedStory,
+    Precision,
+    PublishedOrigin,
+    Role,
+    Verdict,
+)
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -67,6 +76,7 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         (entry, "page_verdict", get_args(Verdict)),
         (intake_count, "outcome", get_args(IntakeOutcome)),
         (article, "role", get_args(Role)),
+        (article, "kind", get_args(Kind)),
         (article, "verdict", get_args(Verdict)),
         (article, "published_origin", get_args(PublishedOrigin)),
         (article, "published_precision", get_args(Precision)),

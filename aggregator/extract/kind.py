@@ -1,0 +1,221 @@
+"""The kind of an article (opinion, explainer, list ...), and its evidence.
+
+Only what an outlet states is used: the type of the page, a label of the headline, a folder of the address, a
+section, the byline, the form of the headline. A report that is wrongly called an opinion is not counted, so a
+word must stand as a label or a section does: "Opinion polls show a lead" and "Court issues opinion" are
+reports. `aggregator.extract.liveblog` finds live blogs and roundups, which are only named here.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import yaml
+
+from aggregator.extract.liveblog.detect import announces_live
+from aggregator.model.core import Enclosure, Kind
+
+
+class FoundKind(NamedTuple):
+    """A kind and its evidence; None for a report, which needs none."""
+
+    kind: Kind = "report"
+    evidence: str | None = None
+
+
+class KindWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The words of one kind in kinds.yaml; sections and labels by language."""
+
+    host: str = ""
+    path: str = ""
+    section: dict[str, list[str]] = {}
+    label: dict[str, list[str]] = {}
+    title: list[str] = []
+
+
+def find_kind(
+    title: str,
+    *,
+    urls: Sequence[str | None] = (),
+    sections: Sequence[str] = (),
+    types: Sequence[str] = (),
+    author: str | None = None,
+    outlet: str | None = None,
+    media: Sequence[Enclosure] = (),
+    episode_audio_bytes: int = 0,
+    is_container: bool = False,
+    is_live: bool = False,
+) -> FoundKind:
+    """Return the kind of an article, by the first evidence of another one; else "report".
+
+    `is_container`, `is_live`: whether it is a live blog or roundup, and of these a live blog. `types`: the
+    types that the page declares, in lower case. `sections`: the categories of the entry and the sections of
+    the page. `media`: the files that the feed names; audio of `episode_audio_bytes` or more is an episode.
+    """
+    if is_container:
+        return _container_kind(title, is_live=is_live)
+    evidence = (
+        _by_type(types),
+        _by_label(title, "label"),
+        _by_address(urls),
+        _by_section(sections),
+        _by_label(outlet or "", "outlet"),
+        _by_byline(author or ""),
+        _by_title(title),
+        _by_audio(media, episode_audio_bytes),
+    )
+    return next((found for one in evidence for found in one), FoundKind())
+
+
+def _container_kind(title: str, *, is_live: bool) -> FoundKind:
+    if is_live or announces_live(title):
+        return FoundKind("live_blog", "structure or headline of a live blog")
+    if "newsletter" in title.casefold():
+        return FoundKind("newsletter", "headline of a newsletter")
+    return FoundKind("roundup", "headline of a roundup")
+
+
+_TYPES: dict[str, Kind] = {
+    "opinionnewsarticle": "opinion",
+    "reviewnewsarticle": "opinion",
+    "analysisnewsarticle": "explainer",
+    "backgroundnewsarticle": "explainer",
+    "claimreview": "fact_check",
+    "podcastepisode": "episode",
+    "radioepisode": "episode",
+    "tvepisode": "episode",
+}
+
+
+def _by_type(types: Sequence[str]) -> Iterator[FoundKind]:
+    yield from (FoundKind(_TYPES[name], f"type: {name}") for name in types if name in _TYPES)
+
+
+# --- labels ------------------------------------------------------------------------------------------------
+
+_LABEL_CHARS = 120  # of a title searched for a label, at each end
+_TITLE_CHARS = 300  # of a title whose form is read
+_BEFORE = re.compile(r"\W{0,4}(?P<label>[^:：|｜–—]{2,40}?)\s*(?:[:：|｜]|\s[–—-])\s?(?=\S)")
+_BRACKETED = re.compile(r"\W{0,4}[\[(【（「〈](?P<label>[^\])】）」〉]{2,30})[\])】）」〉]")
+_AFTER = re.compile(r".*\S\s?(?P<mark>[|｜>]|\s[–—-])\s(?P<label>[^|｜>]{2,30}?)\W*")
+
+
+def _by_label(title: str, where: str) -> Iterator[FoundKind]:
+    """Yield the kind of a label before or after `title`.
+
+    "- Analysis" after a headline often means "according to an analysis", so it needs a bar there.
+    """
+    head = title[:_LABEL_CHARS]
+    for match in (_BEFORE.match(head), _BRACKETED.match(head)):
+        if match is not None and (kind := _labels().get(_folded(match["label"]))):
+            yield FoundKind(kind, f"{where}: {match.group().strip()}")
+    match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
+    kind = _labels().get(_folded(match["label"])) if match else None
+    if match is not None and kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
+        yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
+
+
+def _folded(words: str) -> str:
+    return " ".join(words.casefold().replace("’", "'").split())
+
+
+# --- address, sections, byline -----------------------------------------------------------------------------
+
+
+def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
+    for url in urls:
+        try:
+            parts = urlsplit(url or "")
+        except ValueError:
+            continue
+        if kind := _hosts().get((parts.hostname or "").partition(".")[0]):
+            yield FoundKind(kind, f"address: {parts.hostname}")
+        folders = unquote(parts.path).casefold().split("/")[:-1]
+        for folder in (*folders, *map("/".join, pairwise(folders))):
+            if kind := _folders().get(folder):
+                yield FoundKind(kind, f"address: /{folder}/")
+
+
+def _by_section(sections: Iterable[str]) -> Iterator[FoundKind]:
+    for section in sections:
+        for part in re.split(r"\s*[/>|»]\s*", section):
+            if kind := _sections().get(_folded(part)):
+                yield FoundKind(kind, f"section: {section.strip()[:60]}")
+
+
+_BYLINE = re.compile(
+    r"\b(?:(?:the )?editorial board|opinion (?:contributor|columnist|writer|editor)|guest columnist|"
+    r"contributing columnist)\b",
+    re.IGNORECASE,
+)
+
+
+def _by_byline(author: str) -> Iterator[FoundKind]:
+    if _BYLINE.search(author):
+        yield FoundKind("opinion", f"byline: {author[:60]}")
+
+
+def _by_title(title: str) -> Iterator[FoundKind]:
+    for kind, form in _title_forms():
+        match = form.search(title[:_TITLE_CHARS])
+        if match is not None:
+            yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
+
+
+def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKind]:
+    for one in media:
+        if one.type.startswith("audio") and (one.length_bytes or 0) >= least_bytes:
+            yield FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
+
+
+# --- kinds.yaml --------------------------------------------------------------------------------------------
+
+
+@cache
+def _words() -> dict[Kind, KindWords]:
+    raw = files("aggregator.extract").joinpath("kinds.yaml").read_text(encoding="utf-8")
+    return msgspec.convert(yaml.safe_load(raw), dict[Kind, KindWords])
+
+
+@cache
+def _folders() -> dict[str, Kind]:
+    return {folder: kind for kind, words in _words().items() for folder in words.path.split()}
+
+
+@cache
+def _hosts() -> dict[str, Kind]:
+    return {host: kind for kind, words in _words().items() for host in words.host.split()}
+
+
+@cache
+def _labels() -> dict[str, Kind]:
+    return {
+        _folded(label): kind
+        for kind, words in _words().items()
+        for labels in words.label.values()
+        for label in labels
+    }
+
+
+@cache
+def _sections() -> dict[str, Kind]:
+    return {
+        _folded(name): kind
+        for kind, words in _words().items()
+        for names in words.section.values()
+        for name in names
+    }
+
+
+@cache
+def _title_forms() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    return tuple(
+        (kind, re.compile("|".join(words.title), re.IGNORECASE))
+        for kind, words in _words().items()
+        if words.title
+    )

@@ -1,0 +1,120 @@
+"""The kind of an article from its page or entry to counts, SQL, JSON and explanations, on both databases."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.explain import explanation
+from aggregator.pipeline.placement.incoming_article import as_article
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.articles import by_number, members
+from aggregator.web.story_json import jsonl, whole_story_json
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.homes import correct, placing_of, reclustering
+
+TUNING = effective_tuning()
+PAGE = """<html><head><title>Levee breaks</title><meta property="article:section" content="{section}">
+<script type="application/ld+json">{{"@type": "{type}", "headline": "Levee breaks at Pennmouth"}}</script>
+</head><body><article><h1>Levee breaks at Pennmouth</h1><p>{text}</p></article></body></html>"""
+
+
+def page(type_: str = "NewsArticle", section: str = "Region", *entry: str) -> CleanArticle:
+    html = PAGE.format(type=type_, section=section, text=FLOOD.replace(".", ".</p><p>", 3))
+    one = Entry(source="s", url="https://herald.example/1", categories=entry)
+    return clean_article(one, html.encode(), "utf-8", "https://herald.example/1", NOON, TUNING)
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    """With a report of a flood, and an opinion on it that a person put beside it."""
+    made = Desk(database, Clock())
+    made.take(
+        record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
+    )
+    stories = list(DatabaseStoryReader(database).stories(StoryFilter()).stories)
+    if len(stories) > 1:
+        correct(database, "merge", *(one.id for one in stories))
+        made.restart()
+    return made
+
+
+def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(text(sql))]
+
+
+KINDS = "SELECT outlet, kind, kind_evidence FROM article ORDER BY inbox_no"
+COUNTS = "SELECT article_count, outlet_count, report_count FROM v_stories"
+
+
+def test_a_page_tells_its_kind_by_type_and_section() -> None:
+    assert (page().kind, page().kind_evidence) == ("report", None)
+    assert page("OpinionNewsArticle").kind_evidence == "type: opinionnewsarticle"
+    assert page("NewsArticle", "Kommentare").kind_evidence == "section: Kommentare"
+    assert page("NewsArticle", "Region", "Opinion").kind == "opinion"
+
+
+def test_a_live_blog_is_one_by_its_kind_too() -> None:
+    entry = Entry(source="s", title="Flood in Pennmouth: live updates", text=FLOOD)
+    clean = clean_article(entry, None, None, None, NOON, TUNING)
+    assert (clean.is_container, clean.kind) == (True, "live_blog")
+
+
+def test_the_kind_is_stored_with_its_evidence(desk: Desk) -> None:
+    assert rows(desk.database, KINDS) == [
+        ("Herald", "report", None),
+        ("Echo", "opinion", "label: Opinion:"),
+    ]
+    shown = "SELECT kind FROM v_story_articles ORDER BY outlet"
+    assert rows(desk.database, shown) == [("opinion",), ("report",)]
+
+
+def test_an_opinion_is_an_article_of_its_story_and_no_report(desk: Desk) -> None:
+    assert rows(desk.database, COUNTS) == [(2, 2, 1)]
+
+
+def test_a_story_of_an_opinion_alone_has_one_report(database: Database) -> None:
+    Desk(database, Clock()).take(record("Echo", "1", "Opinion: Strike on", STRIKE, published=NOON))
+    assert rows(database, COUNTS) == [(1, 1, 1)]
+
+
+def test_a_revision_changes_kind_and_count(desk: Desk) -> None:
+    longer = FLOOD_ELSEWHERE + " The council meets tonight."
+    desk.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))
+    assert rows(desk.database, KINDS)[1] == ("Echo", "report", None)
+    assert rows(desk.database, COUNTS) == [(2, 2, 2)]
+
+
+def test_json_and_explanation_name_the_kind(desk: Desk) -> None:
+    reader = DatabaseStoryReader(desk.database)
+    [listed] = reader.stories(StoryFilter()).stories
+    whole = reader.story(listed.id)
+    assert [one["kind"] for one in json.loads(jsonl([listed]))["articles"]] == ["report", "opinion"]
+    articles = json.loads(whole_story_json(whole, None))["articles"]  # type: ignore[arg-type]
+    assert [one["kind_reason"] for one in articles] == [None, "label: Opinion:"]
+    explained = explanation(reader, articles[1]["id"], None, TUNING)
+    assert (explained.kind, explained.kind_evidence) == ("opinion", "label: Opinion:")
+    assert "kind: opinion (label: Opinion:)" in explained.as_text()
+    assert "kind:" not in explanation(reader, articles[0]["id"], None, TUNING).as_text()
+
+
+def test_grouping_knows_a_stored_and_an_incoming_opinion(desk: Desk) -> None:
+    with desk.database.read() as connection:
+        stored = by_number(connection, 2)
+        assert stored is not None
+        stored_members = members(connection, stored.story)
+    assert as_article(stored).is_opinion
+    assert [one.as_article().is_opinion for one in stored_members] == [False, True]
+
+
+def test_reclustering_keeps_kinds_and_counts(desk: Desk) -> None:
+    before = rows(desk.database, KINDS), rows(desk.database, COUNTS)
+    reclustering(desk.database).take_over(placing_of(desk.database), None)
+    assert (rows(desk.database, KINDS), rows(desk.database, COUNTS)) == before

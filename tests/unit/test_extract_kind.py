@@ -1,0 +1,222 @@
+"""The kind of an article: what tells it, and what must not."""
+
+import time
+
+import pytest
+
+from aggregator.extract.kind import find_kind
+from aggregator.model.core import Enclosure, Kind
+
+MB = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("opinion", "Opinion: The ferry should stay public"),
+        ("opinion", "OPINION | The ferry should stay public"),
+        ("opinion", "Op-Ed: The ferry should stay public"),
+        ("opinion", "Editorial: A harbour for all"),
+        ("opinion", "Comment – A harbour for all"),
+        ("opinion", "The ferry should stay public | Opinion"),
+        ("opinion", "[Opinion] The ferry should stay public"),
+        ("opinion", "Kommentar: Die Fähre gehört allen"),
+        ("opinion", "Leitartikel: Ein Hafen für alle"),
+        ("opinion", "Tribune : « Le port est à tous »"),
+        ("opinion", "Édito. – Le port est à tous | Édito"),
+        ("opinion", "Opinión | Un puerto para todos"),
+        ("opinion", "L’editoriale: il porto di tutti"),
+        ("opinion", "Opinião: um porto para todos"),
+        ("opinion", "Opinie: een haven voor iedereen"),
+        ("opinion", "Мнение: порт для всех"),
+        ("opinion", "رأي: ميناء للجميع"),
+        ("opinion", "社评:港口属于大家"),
+        ("opinion", "【社説】港はみんなのものだ"),
+        ("explainer", "Explainer: Why the ferry was sold"),
+        ("explainer", "Analysis: A narrow win for the harbour board"),
+        ("explainer", "A narrow win for the harbour board | Analysis"),
+        ("explainer", "The sale of the ferry, explained"),
+        ("explainer", "The sale of the ferry, explained in 400 words"),
+        ("explainer", "What we know about the sale of the ferry"),
+        ("explainer", "What is a ground lease?"),
+        ("explainer", "How does a ground lease work?"),
+        ("explainer", "Analyse: Ein knapper Sieg"),
+        ("explainer", "Die wichtigsten Fragen und Antworten zur Fähre"),
+        ("explainer", "Ce que l’on sait de la vente du ferry"),
+        ("explainer", "Lo que se sabe sobre la venta del ferri"),
+        ("explainer", "Cosa sappiamo della vendita del traghetto"),
+        ("explainer", "O que se sabe sobre a venda da balsa"),
+        ("explainer", "Wat weten we over de verkoop van de veerboot?"),
+        ("explainer", "Что известно о продаже парома"),
+        ("explainer", "تحليل: فوز ضيق"),
+        ("explainer", "一文读懂渡轮出售"),
+        ("explainer", "【解説】フェリー売却"),
+        ("list", "5 takeaways from the harbour debate"),
+        ("list", "The 11 most famous ferries in history"),
+        ("list", "7 Gründe für die Fähre"),
+        ("list", "10 razones para ir en ferri"),
+        ("fact_check", "Fact check: Did the board sell the ferry?"),
+        ("fact_check", "Faktencheck: Wurde die Fähre verkauft?"),
+        ("fact_check", "事实核查:渡轮卖了吗?"),
+        ("preview", "What to expect from the harbour hearings"),
+        ("preview", "Week ahead: The board meets"),
+        ("preview", "Preview: Harbour FC v Pennmouth"),
+        ("release", "Ardour 8.6 released"),
+        ("release", "v8.1 released"),
+        ("release", "Twentyseven 1.0.0"),
+        ("release", "Announcing Rust 1.77"),
+        ("episode", "Episode 12: The ferry"),
+        ("episode", "The ferry (Ep 42)"),
+        ("episode", "Did the board sell the ferry? – podcast"),
+        ("episode", "第12回 港の話"),
+        ("newsletter", "Newsletter for friends #06: Time flies"),
+        ("status", "Scheduled maintenance of the database"),
+    ],
+)
+def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
+    found = find_kind(title)
+    assert found.kind == kind
+    assert found.evidence
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "",
+        "Opinion polls show Labour lead",
+        "Opinion divided over the sale of the ferry",
+        "Supreme Court issues opinion on harbour fees",
+        "Supreme Court: opinion on harbour fees expected",
+        "Analysis of water samples finds lead",
+        "Ferry sale costs jobs - analysis",
+        "Comment sections are closed at three papers",
+        "Review of police conduct ordered",
+        "Review: Police failed victims for years",
+        "Editorial staff of the Herald on strike",
+        "Columnist sues the Herald",
+        "Poll: Labour leads",
+        "Report: Ferry was sold twice",
+        "Mayor explains why she sold the ferry",
+        "Suspect identified in harbour shooting: What we know",
+        "Board to hold its first meeting. Here’s what we know",
+        "Attentat à Pennmouth : ce que l’on sait",
+        "Explosion in Pennmouth: Was bisher bekannt ist",
+        "What is the mayor hiding?",
+        "What is going on at the harbour?",
+        "5 people killed in ferry fire",
+        "Three things stolen from the harbour office",
+        "2 legislators on tough turf",
+        "Five years on, the harbour is still closed",
+        "Sudden marriage of the mayor explained?",
+        "Ferry's massive delay explained",
+        "iOS 7.1 is out! Update adds car support",
+        "BREAKING: iOS 7.1 released for two new tablets",
+        "The Bachelor finale (Episode 11): Who is the winner?",
+        "Fact-checking group loses its funding",
+        "Two prisoners released after 12.5 years",
+        "Documents released in the ferry case",
+        "Magnitude 6.2 earthquake shakes Pennmouth",
+        "Economy added 1.3 million jobs",
+        "Latest episode of violence at the harbour",
+        "Podcast host arrested",
+        "Police resolved to clear the harbour",
+        "Der Kommentar des Ministers sorgt für Streit",
+        "Tribune effondrée au stade",
+        "La opinión pública rechaza la venta",
+        "Мнение экспертов о продаже парома разделилось",
+        "专家评论渡轮出售",
+    ],
+)
+def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
+    assert find_kind(title) == ("report", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("opinion", "https://www.herald.example/2026/11/20/opinion/ferry/index.html"),
+        ("opinion", "https://www.herald.example/commentisfree/2026/nov/20/ferry"),
+        ("opinion", "https://herald.example/columnists/ada/2026/ferry"),
+        ("opinion", "https://zeitung.example/meinung/kommentare/faehre-123.html"),
+        ("opinion", "https://journal.example/idees/article/2026/le-port.html"),
+        ("opinion", "https://diario.example/opini%C3%B3n/el-puerto.html"),
+        ("opinion", "https://opinion.herald.example/ferry"),
+        ("explainer", "https://herald.example/article/explained/ferry-1/"),
+        ("fact_check", "https://herald.example/news/factcheck/2026/ferry"),
+        ("episode", "https://herald.example/podcasts/the-ferry/"),
+        ("newsletter", "https://herald.example/newsletters/huddle/2026/11/20/ferry"),
+        ("release", "https://github.com/herald/ferry/releases/tag/aurora"),
+        ("status", "https://status.herald.example/incidents/x1"),
+        ("report", "https://herald.example/news/opinion-polls-show-labour-lead"),
+        ("report", "https://herald.example/news/opinion"),
+        ("report", "https://herald.example/opinion-polls/labour-lead"),
+        ("report", "https://tribune.example/news/ferry"),
+        ("report", "https://agency.example/news/releases/ferry"),
+        ("report", "https://x.example/herald/status/12345"),
+        ("report", "https://[bad/opinion/x"),
+    ],
+)
+def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) -> None:
+    assert find_kind("The ferry was sold", urls=(None, url)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [
+        ("opinion", "Opinion"),
+        ("opinion", "News / Opinion"),
+        ("opinion", "Gastkommentar"),
+        ("opinion", "Opinión"),
+        ("opinion", "社説"),
+        ("opinion", "观点"),
+        ("explainer", "Explainer"),
+        ("episode", "Podcasts"),
+        ("fact_check", "Faktencheck"),
+        ("report", "Opinion polls"),
+        ("report", "Analysis"),  # also a field of mathematics
+        ("report", "Q&A"),  # mostly interviews
+        ("report", "News"),
+    ],
+)
+def test_a_category_or_section_tells_the_kind_only_as_a_whole(kind: Kind, section: str) -> None:
+    assert find_kind("The ferry was sold", sections=("News", section)).kind == kind
+
+
+def test_the_type_of_the_page_comes_first() -> None:
+    by_type = find_kind("Opinion: The ferry", types=("newsarticle", "analysisnewsarticle"))
+    assert by_type == ("explainer", "type: analysisnewsarticle")
+    assert find_kind("The ferry", types=("article", "opinionnewsarticle")).kind == "opinion"
+    assert find_kind("The ferry", types=("podcastepisode",)).kind == "episode"
+    assert find_kind("The ferry", types=("reportagenewsarticle",)) == ("report", None)
+
+
+def test_the_source_and_the_byline_tell_an_opinion() -> None:
+    assert find_kind("The ferry", outlet="The Herald - Opinion") == ("opinion", "outlet: - Opinion")
+    assert find_kind("The ferry", outlet="Herald > Opinion").kind == "opinion"
+    assert find_kind("The ferry", outlet="Opinion Research Group").kind == "report"
+    assert find_kind("The ferry", author="Ada Lind, opinion contributor").kind == "opinion"
+    assert find_kind("The ferry", author="The Editorial Board").kind == "opinion"
+    assert find_kind("The ferry", author="Ada Lind, editor").kind == "report"
+
+
+def test_a_long_audio_file_tells_an_episode() -> None:
+    def kind(length: int | None, type_: str = "audio/mpeg") -> Kind:
+        media = (Enclosure(url="https://herald.example/1", type=type_, length_bytes=length),)
+        return find_kind("The ferry", media=media, episode_audio_bytes=20 * MB).kind
+
+    assert kind(65 * MB) == "episode"
+    assert {kind(5 * MB), kind(None), kind(65 * MB, "video/mp4")} == {"report"}
+
+
+def test_live_blogs_and_roundups_are_named_as_they_were_found() -> None:
+    assert find_kind("Opinion: Live updates", is_container=True, is_live=True).kind == "live_blog"
+    assert find_kind("Key events, day 12", is_container=True).kind == "roundup"
+    assert find_kind("Morning newsletter", is_container=True).kind == "newsletter"
+
+
+@pytest.mark.parametrize("part", ["a", "1.", "- ", "| ", "[(", "what is ", "v1.2.3", "ы", "5 "])
+def test_a_title_made_to_take_long_takes_no_time(part: str) -> None:
+    start = time.process_time()
+    find_kind(part * 100_000, outlet=part * 100_000, author=part * 100)
+    find_kind("x 1.2.3" + part * 20_000 + "!")
+    assert time.process_time() - start < 0.5

@@ -31,14 +31,17 @@ from sqlalchemy import select
 
 from aggregator.admin.evaluate import place_records, read_dataset
 from aggregator.cluster.events.pair_model import FEATURES, PairArticle, PairTuning, pair_features
+from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import MINUTES_A_DAY, model_hash
 from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import OPINION_KINDS
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import assignments
+from aggregator.store.stories.articles import dates_of
 from aggregator.store.tables import article as article_table
 from training.dataset import data_folder, is_held_out
 
@@ -116,12 +119,15 @@ def stored(name: str, tuning: Tuning) -> list[Stored]:
                     row.title,
                     row.terms,
                     PairArticle(
-                        terms=row.terms,
-                        minutes=None if row.published is None else int(row.published.timestamp() // 60),
-                        body_words=row.body_words,
+                        ScoringInput(
+                            row.terms,
+                            dates_of(row.published, date_counts=row.date_counts)[0],
+                            row.body_words,
+                            inbox=row.inbox_no,
+                            is_opinion=row.kind in OPINION_KINDS,
+                        ),
                         outlet=row.outlet,
                         title=row.title,
-                        inbox=row.inbox_no,
                     ),
                 )
             )

@@ -87,14 +87,7 @@ class Replay:
         """Decides about one article, keeps what was decided, and looks again when that is due."""
         self.inbox += 1
         self._close_period(article)
-        self._articles[name] = own = PairArticle(
-            terms=article.terms,
-            minutes=article.minutes,
-            body_words=article.body_words,
-            outlet=outlet,
-            title=title,
-            inbox=article.inbox,
-        )
+        self._articles[name] = own = PairArticle(article, outlet=outlet, title=title)
         matched: set[str] = set()
 
         def correct(candidate: Candidate) -> tuple[Reason, ...]:

@@ -76,6 +76,14 @@ def test_the_kind_is_stored_with_its_evidence(desk: Desk) -> None:
     assert rows(desk.database, shown) == [("opinion",), ("report",)]
 
 
+@pytest.mark.parametrize(("label", "stories"), [("", 1), ("Opinion: ", 2)])
+def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str, stories: int) -> None:
+    first = record("Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
+    Desk(database, Clock()).take(first, report)
+    assert len(set(rows(database, "SELECT story FROM article"))) == stories
+
+
 def test_an_opinion_is_an_article_of_its_story_and_no_report(desk: Desk) -> None:
     assert rows(desk.database, COUNTS) == [(2, 2, 1)]
 

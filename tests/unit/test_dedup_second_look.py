@@ -124,6 +124,16 @@ def total(change: ReportMove | StoryMerge) -> float:
     return MODEL.bias + sum(reason.share for reason in change.reasons)
 
 
+def test_the_story_with_a_report_survives_that_of_an_opinion_before_it():
+    opinion = msgspec.structs.replace(unit("g0"), is_opinion=True)
+    (merge,) = Shelf((opinion,), (unit("g1"),)).reassess_stories()
+    assert isinstance(merge, StoryMerge)
+    assert (merge.kept, merge.gone) == (2, 1)
+    (merge,) = Shelf((unit("g0"),), (unit("g1"),)).reassess_stories()
+    assert isinstance(merge, StoryMerge)
+    assert (merge.kept, merge.gone) == (1, 2)
+
+
 def grain_and_strike_with_a_stray(*, stray: str = "s0") -> Shelf:
     """Story 1 has two grain reports and a stray strike report, story 2 the other strike reports."""
     return Shelf((unit("g0"), unit("g1"), unit(stray)), (unit("s1"), unit("s2")))

@@ -51,18 +51,12 @@ def article(
     outlet: str | None = "Herald",
     minutes: int | None = NOON,
     language: str = "en",
-    stated_minutes: int | None = None,
+    text_minutes: int | None = None,
+    is_opinion: bool = False,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, language)
-    return PairArticle(
-        terms=terms,
-        minutes=minutes,
-        stated_minutes=minutes if stated_minutes is None else stated_minutes,
-        body_words=words,
-        outlet=outlet,
-        title=title,
-        inbox=next(_NUMBERS),
-    )
+    scoring = ScoringInput(terms, minutes, words, inbox=next(_NUMBERS), text_minutes=text_minutes)
+    return PairArticle(msgspec.structs.replace(scoring, is_opinion=is_opinion), outlet=outlet, title=title)
 
 
 def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:
@@ -89,6 +83,21 @@ def linear(
     return Scorer(MODEL).score(ScoringInput(terms, minutes, words, inbox=2), [index.story(1)])[0].score
 
 
+# --- opinions ----------------------------------------------------------------------------------------------
+
+
+def test_an_opinion_needs_more_and_a_report_needs_most_in_a_story_of_opinions() -> None:
+    report, other = article(LEVEE, FLOOD, "Blog"), article("Pennmouth under water", FLOOD_ELSEWHERE)
+    opinion = article("Pennmouth under water", FLOOD_ELSEWHERE, is_opinion=True)
+    assert "opinion" not in penalties(report, other)
+    joins, is_joined, opinions = penalties(opinion, report), penalties(report, opinion), [opinion, opinion]
+    assert joins["opinion"] == is_joined["opinion"] == -TUNING.opinion
+    assert "story of opinions" not in joins  # it may join the event that it is about
+    assert is_joined["story of opinions"] == penalties(report, *opinions)["story of opinions"] < -20
+    assert "story of opinions" not in penalties(report, opinion, other)
+    assert "story of opinions" not in penalties(opinion, *opinions)
+
+
 # --- dates in texts ----------------------------------------------------------------------------------------
 
 
@@ -96,7 +105,7 @@ def test_a_date_in_a_text_helps_and_never_harms() -> None:
     report = article(LEVEE, FLOOD, "Blog")
 
     def gain(stated: int | None, minutes: int | None = None) -> float:
-        own = article("Pennmouth under water", FLOOD_ELSEWHERE, minutes=minutes, stated_minutes=stated)
+        own = article("Pennmouth under water", FLOOD_ELSEWHERE, minutes=minutes, text_minutes=stated)
         return shares(SHIPPED.compare(own, [report], EMPTY)).get("dates in the texts", 0.0)
 
     same_day, next_day = gain(NOON), gain(NOON + DAY)

@@ -103,6 +103,69 @@ def test_daily_reports_of_two_days_are_two_and_of_one_day_are_one() -> None:
     assert objection(first, telling(title, minutes=None), TUNING) is None
 
 
+LEVEE = "Levee breaks at Pennmouth, four dead"
+LEVEE_LEAD = (
+    "The levee at Pennmouth broke shortly before ten on Sunday evening. Four people are dead, the mayor said,"
+    " and eleven were pulled from roofs. The breach is ninety metres wide."
+)
+MATTRESSES = (
+    "Sleep better from tonight: our summer sale has mattresses in every size, with free delivery and a"
+    " hundred nights to try them. Order before Friday and get two pillows."
+)
+WITHOUT_THE_HEADLINE = (
+    "Sunday evening, shortly before ten, the mayor was told of the breach of ninety metres. Eleven people"
+    " were pulled from roofs in the dark, by neighbours in boats."
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "lead", "expected"),
+    [
+        (LEVEE, MATTRESSES, "text"),
+        ("Four dead as levee breaks at Pennmouth", MATTRESSES, "text"),
+        (LEVEE, LEVEE_LEAD.replace("shortly before ten", "late"), None),
+        (LEVEE, WITHOUT_THE_HEADLINE, None),  # but it shares words with the other text
+        ("Summer sale: mattresses at half price", MATTRESSES, None),  # no headline of the report
+        (LEVEE, "Read more in the app.", None),  # too short to tell
+        ("Levee breaks", MATTRESSES, None),  # so are two words
+    ],
+)
+def test_another_text_under_the_headline_of_a_report_is_objected_to(
+    title: str, lead: str, expected: str | None
+) -> None:
+    report, other = telling(LEVEE, LEVEE_LEAD), telling(title, lead)
+    assert objection(report, other, TUNING) == objection(other, report, TUNING) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "lead", "advertisement"),
+    [
+        (
+            "de",
+            "Deich in Pennmünde gebrochen, vier Tote",
+            "Der Deich in Pennmünde ist am Sonntagabend gebrochen. Vier Menschen sind tot, elf wurden von"
+            " Dächern gerettet, wie die Bürgermeisterin in der Nacht sagte.",
+            "Besser schlafen ab heute: Matratzen in allen Größen im Sommerverkauf, mit freier Lieferung und"
+            " hundert Nächten zum Ausprobieren. Wer bis Freitag bestellt, bekommt zwei Kissen dazu.",
+        ),
+        (
+            "ru",
+            "Прорыв дамбы в Пеннмуте: четверо погибших",
+            "Дамбу в Пеннмуте прорвало в воскресенье вечером. Погибли четыре человека, одиннадцать сняли с"
+            " крыш, сообщила мэр города ночью журналистам.",
+            "Спите лучше уже сегодня: летняя распродажа матрасов любых размеров с бесплатной доставкой и"
+            " сотней ночей на пробу. Закажите до пятницы и получите две подушки в подарок.",
+        ),
+    ],
+)
+def test_another_text_is_recognised_in_other_languages(
+    language: str, title: str, lead: str, advertisement: str
+) -> None:
+    report = telling(title, lead, language=language)
+    assert objection(report, telling(title, advertisement, language=language), TUNING) == "text"
+    assert objection(report, telling(title, lead + " 1.", language=language), TUNING) is None
+
+
 def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
     left, right = "Grain slips into harbour | Quay", "Mayor quits over tram | Quay"
     assert kind(left, right) is None

@@ -25,6 +25,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.stream import IDF_UNITS, StreamSnapshot, Units
 from aggregator.cluster.events.term_codec import (
     DOT_SCALE,
@@ -91,6 +92,8 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     series_score: float
     series_frame: float
     no_news: float
+    opinion: float
+    opinion_story: float
     title_word: float
     title_word_least: float
     long_words: int
@@ -112,6 +115,7 @@ class PairArticle:
         "hashes",
         "ids",
         "inbox",
+        "is_opinion",
         "minutes",
         "numbers",
         "outlet",
@@ -120,33 +124,20 @@ class PairArticle:
         "weights",
     )
 
-    def __init__(
-        self,
-        *,
-        terms: bytes,
-        minutes: int | None,
-        body_words: int,
-        outlet: str | None,
-        title: str,
-        inbox: int,
-        stated_minutes: int | None = None,
-    ) -> None:
-        """Decode the terms.
-
-        `stated_minutes`: the time of publication, also if it was read in the text. `inbox`: its inbox number.
-        Other parameters as in ScoringInput.
-        """
-        words = read(terms)
+    def __init__(self, article: ScoringInput, *, outlet: str | None, title: str) -> None:
+        """Decode the terms of the article and read the words of its title."""
+        words = read(article.terms)
         ids = ids_of(words)
         order = np.argsort(ids, kind="stable")
         self.ids: Words = ids[order]
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
-        self.minutes = minutes
-        self.stated_minutes = stated_minutes
-        self.body_words = body_words
+        self.minutes = article.minutes
+        self.stated_minutes = article.text_minutes if article.minutes is None else article.minutes
+        self.body_words = article.body_words
+        self.is_opinion = article.is_opinion
         self.outlet = outlet
-        self.inbox = inbox
+        self.inbox = article.inbox
         self.numbers = tuple(_NUMBER.findall(title))
         self.pieces = tuple("0" if one.isdigit() else one for one in _PIECE.findall(title.lower()))
 
@@ -253,6 +244,10 @@ class PairModel:
         )
         limit("numbered series", frames >= tuning.series_frame, tuning.series_score)
         subtract("outlet without news", tuning.no_news * lacks)
+        opinions = np.array([one.is_opinion for one in reports])
+        subtract("opinion", np.where(opinions | article.is_opinion, tuning.opinion, 0.0))
+        if opinions.all() and not article.is_opinion:
+            subtract("story of opinions", np.full(len(reports), tuning.opinion_story))
         few_words = headline_only & (features[:, _AT["title_shared"]] < 2)
         subtract(
             "one shared title word",

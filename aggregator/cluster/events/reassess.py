@@ -423,7 +423,7 @@ class _WorkingCopies:
         reasons = shares.reasons()
         if not self._may_be_one(one, other):
             return False
-        smaller, larger = sorted((one, other), key=lambda story: (story.summary.reports, -story.number))
+        larger, smaller = sorted((one, other), key=self._seniority)
         corrections = self._corrections(smaller.number, larger.number)
         score = shares.score(self._model) + sum(reason.share for reason in corrections)
         if score < need or not (self._most_fit(one, other) and self._most_fit(other, one)):
@@ -449,9 +449,14 @@ class _WorkingCopies:
         return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._tuning.threshold
 
     def _kept(self, one: Candidate, other: Candidate) -> tuple[Candidate, Candidate]:
-        """Return the surviving story (more reports, then the older one) and the other."""
-        kept, gone = sorted((one, other), key=lambda story: (-story.summary.reports, story.number))
+        """Return the surviving story and the other."""
+        kept, gone = sorted((one, other), key=self._seniority)
         return kept, gone
+
+    def _seniority(self, story: Candidate) -> tuple[bool, int, int]:
+        """Order stories: those with a report before opinions only, then more reports, then the older one."""
+        counted_reports = self._lookup.counted_reports(story.number, self._tuning.reassess_members)
+        return all(one.is_opinion for one in counted_reports), -story.summary.reports, story.number
 
     def _merge_need(self, one: Candidate, other: Candidate) -> float:
         tuning = self._tuning

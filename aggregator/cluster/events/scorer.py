@@ -49,7 +49,7 @@ class ScoringInput(msgspec.Struct, frozen=True):
     body_words: int = 0
     is_container: bool = False
     inbox: int = 0  # its inbox number
-    has_text_date: bool = False  # no date was declared with it, but its text has one
+    text_minutes: int | None = None  # the date read in its text where none was declared
     is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
 
     def bodyless(self, model: EventModel) -> bool:
@@ -58,7 +58,7 @@ class ScoringInput(msgspec.Struct, frozen=True):
 
     def is_undated_text(self, model: EventModel) -> bool:
         """Return whether the article has a long text and no date, not even in the text."""
-        is_undated = self.minutes is None and not self.has_text_date
+        is_undated = self.minutes is None and self.text_minutes is None
         return is_undated and self.body_words >= model.tuning.undated_words
 
     def member(self, model: EventModel) -> CentroidMember:

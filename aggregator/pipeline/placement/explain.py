@@ -228,14 +228,7 @@ class _Explainer:
         vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_tuning)
         snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
         pairs = [
-            PairArticle(
-                terms=terms.terms,
-                minutes=terms.minutes,
-                body_words=terms.body_words,
-                outlet=article.outlet,
-                title=article.title,
-                inbox=0,
-            )
+            PairArticle(terms, outlet=article.outlet, title=article.title)
             for terms, article in ((left, one.article), (right, two.article))
         ]
         compared = PairModel(self.model, self._pair_tuning).compare(pairs[0], pairs[1:], snapshot)
@@ -299,10 +292,11 @@ class _Explainer:
         terms, words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.role == "container"
         )
-        minutes = None if article.published_origin == "text" else _minutes(article)
+        minutes, is_text_date = _minutes(article), article.published_origin == "text"
         return ScoringInput(
             terms=terms,
-            minutes=minutes,
+            minutes=None if is_text_date else minutes,
+            text_minutes=minutes if is_text_date else None,
             body_words=words,
             is_opinion=article.kind in OPINION_KINDS,
         )

@@ -9,7 +9,7 @@ from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories.articles import NewArticle, StoredArticle, minutes_of
+from aggregator.store.stories.articles import NewArticle, StoredArticle, dates_of
 
 _OUTLET_CHARS = 300  # like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
 
@@ -29,12 +29,6 @@ class IncomingArticle(NamedTuple):
         declared = entry.outlet or site or self.clean.outlet
         return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
-    @property
-    def stated_minutes(self) -> int | None:
-        """The time of publication in minutes since 1970, also if it was read in the text."""
-        published = self.clean.published
-        return None if published is None else minutes_of(published.time, date_counts=True)
-
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
         """Keep the date of the stored article if the new one is only the time of a poll."""
         if self.clean.published is None or self.clean.published.origin != "poll":
@@ -49,13 +43,16 @@ class IncomingArticle(NamedTuple):
     def as_article(self) -> ScoringInput:
         """As the event level sees it."""
         published = self.clean.published
+        minutes, text_minutes = (
+            (None, None) if published is None else dates_of(published.time, date_counts=published.counts)
+        )
         return ScoringInput(
             terms=self.fingerprint.terms,
-            minutes=None if published is None else minutes_of(published.time, date_counts=published.counts),
+            minutes=minutes,
+            text_minutes=text_minutes,
             body_words=self.fingerprint.body_words,
             is_container=self.clean.is_container,
             inbox=self.inbox_entry.inbox_no,
-            has_text_date=published is not None and not published.counts,
             is_opinion=self.clean.kind in OPINION_KINDS,
         )
 
@@ -101,12 +98,13 @@ class IncomingArticle(NamedTuple):
 
 def as_article(old: StoredArticle) -> ScoringInput:
     """A stored article as the event level saw it."""
+    minutes, text_minutes = dates_of(old.published, date_counts=old.date_counts)
     return ScoringInput(
         terms=old.terms,
-        minutes=minutes_of(old.published, date_counts=old.date_counts),
+        minutes=minutes,
+        text_minutes=text_minutes,
         body_words=old.body_words,
         is_container=old.role == "container",
         inbox=old.inbox_no,
-        has_text_date=not old.date_counts,
         is_opinion=old.kind in OPINION_KINDS,
     )

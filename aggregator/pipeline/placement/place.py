@@ -535,15 +535,7 @@ class Placer:
                     evidence=Evidence(stage="copy"),
                 )
         own = ComparedArticle(
-            PairArticle(
-                terms=article.terms,
-                minutes=article.minutes,
-                stated_minutes=incoming.stated_minutes,
-                body_words=article.body_words,
-                outlet=incoming.outlet,
-                title=incoming.clean.title,
-                inbox=article.inbox,
-            ),
+            PairArticle(article, outlet=incoming.outlet, title=incoming.clean.title),
             self._veto_input(incoming, article),
         )
         decided = decide(
@@ -612,7 +604,7 @@ class Placer:
             lead=incoming.clean.lead,
             language=incoming.clean.language,
             outlet=incoming.outlet,
-            minutes=article.minutes,
+            minutes=article.text_minutes if article.minutes is None else article.minutes,
             bodyless=article.bodyless(self._model),
         )
 

@@ -18,7 +18,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import ComparedRow, minutes_of
+from aggregator.store.stories.articles import ComparedRow
 from aggregator.store.stories.stream_history import StreamPeriod
 
 _DAY = dt.timedelta(days=1)
@@ -147,23 +147,16 @@ class ReportComparison:
         """Return a stored article, decoded."""
         found = self._decoded.get(row.inbox_no)
         if found is None:
-            pair = PairArticle(
-                terms=row.terms,
-                minutes=minutes_of(row.published, date_counts=row.date_counts),
-                stated_minutes=minutes_of(row.published, date_counts=True),
-                body_words=row.body_words,
-                outlet=row.outlet,
-                title=row.title,
-                inbox=row.inbox_no,
-            )
+            article = row.as_article()
             veto = VetoInput(
                 title=row.title,
                 lead=row.lead,
                 language=row.language,
                 outlet=row.outlet,
-                minutes=minutes_of(row.published, date_counts=True),
+                minutes=article.text_minutes if article.minutes is None else article.minutes,
                 bodyless=row.body_words < self._bodyless_words,
             )
+            pair = PairArticle(article, outlet=row.outlet, title=row.title)
             found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
             if len(self._decoded) > _ARTICLES_KEPT:
                 self._decoded.popitem(last=False)

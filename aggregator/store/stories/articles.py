@@ -120,20 +120,24 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
+        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
         return ScoringInput(
             terms=self.terms,
-            minutes=minutes_of(self.published, date_counts=self.date_counts),
+            minutes=minutes,
+            text_minutes=text_minutes,
             body_words=self.body_words,
             is_container=self.role == "container",
             inbox=self.inbox_no,
-            has_text_date=not self.date_counts,
             is_opinion=self.kind in OPINION_KINDS,
         )
 
 
-def minutes_of(published: dt.datetime | None, *, date_counts: bool) -> int | None:
-    """Return the date that grouping uses, in minutes since 1970; None for none."""
-    return int(published.timestamp() // 60) if published is not None and date_counts else None
+def dates_of(published: dt.datetime | None, *, date_counts: bool) -> tuple[int | None, int | None]:
+    """Return the declared date and the one read in the text, in minutes since 1970; None for none."""
+    if published is None:
+        return None, None
+    minutes = int(published.timestamp() // 60)
+    return (minutes, None) if date_counts else (None, minutes)
 
 
 class NewArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -360,10 +364,23 @@ class ComparedRow(msgspec.Struct, frozen=True):
     lead: str
     language: str | None
     outlet: str | None
+    kind: Kind
     published: dt.datetime | None
     date_counts: bool
     body_words: int
     terms: bytes  # b"" where the story is closed
+
+    def as_article(self) -> ScoringInput:
+        """Return it as input of the scorer."""
+        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
+        return ScoringInput(
+            terms=self.terms,
+            minutes=minutes,
+            text_minutes=text_minutes,
+            body_words=self.body_words,
+            inbox=self.inbox_no,
+            is_opinion=self.kind in OPINION_KINDS,
+        )
 
 
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]

@@ -86,16 +86,14 @@ def linear(
 # --- opinions ----------------------------------------------------------------------------------------------
 
 
-def test_an_opinion_needs_more_and_a_report_needs_most_in_a_story_of_opinions() -> None:
+def test_a_report_does_not_fit_a_story_of_opinions() -> None:
     report, other = article(LEVEE, FLOOD, "Blog"), article("Pennmouth under water", FLOOD_ELSEWHERE)
     opinion = article("Pennmouth under water", FLOOD_ELSEWHERE, is_opinion=True)
-    assert "opinion" not in penalties(report, other)
-    joins, is_joined, opinions = penalties(opinion, report), penalties(report, opinion), [opinion, opinion]
-    assert joins["opinion"] == is_joined["opinion"] == -TUNING.opinion
-    assert "story of opinions" not in joins  # it may join the event that it is about
-    assert is_joined["story of opinions"] == penalties(report, *opinions)["story of opinions"] < -20
+    assert penalties(report, opinion)["story of opinions"] < -20
+    assert penalties(report, opinion, opinion)["story of opinions"] < -20
+    assert "story of opinions" not in penalties(opinion, report)  # it may join the event that it is about
     assert "story of opinions" not in penalties(report, opinion, other)
-    assert "story of opinions" not in penalties(opinion, *opinions)
+    assert "story of opinions" not in penalties(opinion, opinion)
 
 
 # --- dates in texts ----------------------------------------------------------------------------------------

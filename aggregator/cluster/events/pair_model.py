@@ -92,7 +92,6 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     series_score: float
     series_frame: float
     no_news: float
-    opinion: float
     opinion_story: float
     title_word: float
     title_word_least: float
@@ -245,7 +244,6 @@ class PairModel:
         limit("numbered series", frames >= tuning.series_frame, tuning.series_score)
         subtract("outlet without news", tuning.no_news * lacks)
         opinions = np.array([one.is_opinion for one in reports])
-        subtract("opinion", np.where(opinions | article.is_opinion, tuning.opinion, 0.0))
         if opinions.all() and not article.is_opinion:
             subtract("story of opinions", np.full(len(reports), tuning.opinion_story))
         few_words = headline_only & (features[:, _AT["title_shared"]] < 2)

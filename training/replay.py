@@ -218,6 +218,9 @@ class Replay:
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         return self.index.candidates(article)
 
+    def has_report(self, number: int) -> bool:
+        return any(not one.is_opinion for one in self.members[number].values())
+
     def may_leave(self, article: str) -> bool:
         return article not in self._moved  # once, as in the store
 

@@ -425,7 +425,8 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
     found = find_kind(
         article.title,
         urls=(entry.url, article.canonical_url),
-        sections=(*entry.categories, *draft.sections),
+        categories=entry.categories,
+        sections=draft.sections,
         types=draft.types,
         author=author,
         outlet=entry.outlet,

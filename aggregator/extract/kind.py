@@ -42,6 +42,7 @@ def find_kind(
     title: str,
     *,
     urls: Sequence[str | None] = (),
+    categories: Sequence[str] = (),
     sections: Sequence[str] = (),
     types: Sequence[str] = (),
     author: str | None = None,
@@ -54,8 +55,9 @@ def find_kind(
     """Return the kind of an article, by the first evidence of another one; else "report".
 
     `is_container`, `is_live`: whether it is a live blog or roundup, and of these a live blog. `types`: the
-    types that the page declares, in lower case. `sections`: the categories of the entry and the sections of
-    the page. `media`: the files that the feed names; audio of `episode_audio_bytes` or more is an episode.
+    types that the page declares, in lower case. `categories`: of the entry, which often name its topics, so
+    that only those of opinions count. `sections`: of the page. `media`: the files that the feed names; audio
+    of `episode_audio_bytes` or more is an episode.
     """
     if is_container:
         return _container_kind(title, is_live=is_live)
@@ -64,7 +66,8 @@ def find_kind(
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
-        _by_label(outlet or "", "outlet"),
+        (found for found in _by_section(categories, "category") if found.kind == "opinion"),
+        (found for found in _by_label(outlet or "", "outlet") if not _is_tribune(found)),
         _by_byline(author or ""),
         _by_title(title),
         _by_audio(media, episode_audio_bytes),
@@ -120,6 +123,11 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
         yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
 
 
+def _is_tribune(found: FoundKind) -> bool:
+    """Return whether the label is a word that is also the name of papers."""
+    return "tribun" in _folded(found.evidence or "")
+
+
 def _folded(words: str) -> str:
     return " ".join(words.casefold().replace("’", "'").split())
 
@@ -141,11 +149,11 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
                 yield FoundKind(kind, f"address: /{folder}/")
 
 
-def _by_section(sections: Iterable[str]) -> Iterator[FoundKind]:
+def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:
     for section in sections:
         for part in re.split(r"\s*[/>|»]\s*", section):
             if kind := _sections().get(_folded(part)):
-                yield FoundKind(kind, f"section: {section.strip()[:60]}")
+                yield FoundKind(kind, f"{where}: {section.strip()[:60]}")
 
 
 _BYLINE = re.compile(

@@ -84,6 +84,29 @@ def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
+def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
+    """The second look compares a report with the rest of its own story, which is an opinion."""
+    desk = Desk(database, Clock())
+    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
+    opinion = record("Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    desk.take(report, opinion)
+    together = "SELECT count(DISTINCT story) FROM article WHERE outlet IN ('Herald', 'Echo')"
+    assert rows(database, together) == [(1,)]
+    desk.take(*(record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}") for n in range(70)))
+    assert rows(database, together) == [(1,)]
+    moved = "SELECT count(*) FROM story_log WHERE kind = 'moved'"
+    assert rows(database, moved) == [(0,)]
+
+
+def test_a_copy_of_an_opinion_is_one(database: Database) -> None:
+    desk = Desk(database, Clock())
+    desk.take(
+        record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
+        record("Mirror", "1", "Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
+    )
+    assert [row[1] for row in rows(database, KINDS)] == ["opinion", "opinion"]
+
+
 def test_an_opinion_is_an_article_of_its_story_and_no_report(desk: Desk) -> None:
     assert rows(desk.database, COUNTS) == [(2, 2, 1)]
 
@@ -120,6 +143,26 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(desk: Desk) -> None:
         stored_members = members(connection, stored.story)
     assert as_article(stored).is_opinion
     assert [one.as_article().is_opinion for one in stored_members] == [False, True]
+
+
+def test_after_a_recluster_the_rows_agree_with_their_centroids(database: Database) -> None:
+    """Rows of older revisions count dates that were read in a text; those that were decided again do not."""
+    desk = Desk(database, Clock())
+    for number, body in enumerate((FLOOD, FLOOD_ELSEWHERE)):
+        dated = f"Monday 12 October 2026, 10:0{number}\n\n{body}"
+        desk.take(record("Herald", str(number), f"Levee breaks {number}", dated, is_saved_text=True))
+    dates = "SELECT published_origin, date_counts FROM article ORDER BY inbox_no"
+    assert [bool(row[1]) for row in rows(database, dates)] == [
+        row[0] != "text" for row in rows(database, dates)
+    ]
+    assert ("text", 0) in [(row[0], int(bool(row[1]))) for row in rows(database, dates)]
+    with database.write() as connection:
+        connection.execute(text("UPDATE article SET date_counts = (1 = 1)"))
+    desk.restart()
+    reclustering(database).take_over(placing_of(database), None)
+    assert [bool(row[1]) for row in rows(database, dates)] == [
+        row[0] != "text" for row in rows(database, dates)
+    ]
 
 
 def test_reclustering_keeps_kinds_and_counts(desk: Desk) -> None:

@@ -103,6 +103,9 @@ class Shelf:
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         return self.index.candidates(article)
 
+    def has_report(self, number: int) -> bool:
+        return any(not one.is_opinion for one in self.stories[number])
+
     def may_leave(self, article: str) -> bool:
         return article not in self.held
 

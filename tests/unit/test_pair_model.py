@@ -52,11 +52,10 @@ def article(
     minutes: int | None = NOON,
     language: str = "en",
     text_minutes: int | None = None,
-    is_opinion: bool = False,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, language)
     scoring = ScoringInput(terms, minutes, words, inbox=next(_NUMBERS), text_minutes=text_minutes)
-    return PairArticle(msgspec.structs.replace(scoring, is_opinion=is_opinion), outlet=outlet, title=title)
+    return PairArticle(scoring, outlet=outlet, title=title)
 
 
 def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:
@@ -81,19 +80,6 @@ def linear(
     index = StoryIndex(MODEL, [IndexedStory(1, "s1", blob, 1)])
     terms, words = PACKER.pack_counted(title, text, language)
     return Scorer(MODEL).score(ScoringInput(terms, minutes, words, inbox=2), [index.story(1)])[0].score
-
-
-# --- opinions ----------------------------------------------------------------------------------------------
-
-
-def test_a_report_does_not_fit_a_story_of_opinions() -> None:
-    report, other = article(LEVEE, FLOOD, "Blog"), article("Pennmouth under water", FLOOD_ELSEWHERE)
-    opinion = article("Pennmouth under water", FLOOD_ELSEWHERE, is_opinion=True)
-    assert penalties(report, opinion)["story of opinions"] < -20
-    assert penalties(report, opinion, opinion)["story of opinions"] < -20
-    assert "story of opinions" not in penalties(opinion, report)  # it may join the event that it is about
-    assert "story of opinions" not in penalties(report, opinion, other)
-    assert "story of opinions" not in penalties(opinion, opinion)
 
 
 # --- dates in texts ----------------------------------------------------------------------------------------

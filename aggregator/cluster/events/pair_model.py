@@ -243,9 +243,6 @@ class PairModel:
         )
         limit("numbered series", frames >= tuning.series_frame, tuning.series_score)
         subtract("outlet without news", tuning.no_news * lacks)
-        opinions = np.array([one.is_opinion for one in reports])
-        if opinions.all() and not article.is_opinion:
-            subtract("story of opinions", np.full(len(reports), tuning.opinion_story))
         few_words = headline_only & (features[:, _AT["title_shared"]] < 2)
         subtract(
             "one shared title word",

@@ -94,6 +94,9 @@ class StoryLookup(Protocol):
     def candidates(self, article: ScoringInput) -> Sequence[Candidate]:
         """Return live stories that share terms with the article (story_index)."""
 
+    def has_report(self, number: int, /) -> bool:
+        """Return whether a counted article of the story is a report, no opinion and no explainer."""
+
     def may_leave(self, article: str, /) -> bool:
         """Return False if a correction keeps the article in its story."""
 
@@ -400,9 +403,10 @@ class _WorkingCopies:
             shares = pairs.get((pair[0], pair[1]))
             if one is None or other is None or shares is None or shares.score(self._model) != -score:
                 continue
-            if not self._merge(one, other, shares):
+            merged_pair = self._merge(one, other, shares)
+            if merged_pair is None:
                 continue
-            kept, gone = self._kept(one, other)
+            kept, gone = merged_pair
             around = sorted((near[kept.number] | near[gone.number]) - {kept.number, gone.number})
             near[kept.number] = set()
             pairs = {
@@ -417,23 +421,35 @@ class _WorkingCopies:
                 if beside is not None:
                     propose(merged, beside)
 
-    def _merge(self, one: Candidate, other: Candidate, shares: ScoreShares) -> bool:
-        """Merge the two unless a constraint, a veto or a score prevents it."""
+    def _merge(
+        self, one: Candidate, other: Candidate, shares: ScoreShares
+    ) -> tuple[Candidate, Candidate] | None:
+        """Merge the two unless a constraint, a veto or a score prevents it.
+
+        Return the surviving story and the other. A story with a report survives one of opinions only, then
+        that with more reports, then the older one.
+        """
         need = self._merge_need(one, other)
         reasons = shares.reasons()
         if not self._may_be_one(one, other):
-            return False
-        larger, smaller = sorted((one, other), key=self._seniority)
-        corrections = self._corrections(smaller.number, larger.number)
+            return None
+        kept, gone = sorted(
+            (one, other),
+            key=lambda story: (
+                not self._lookup.has_report(story.number),
+                -story.summary.reports,
+                story.number,
+            ),
+        )
+        corrections = self._corrections(gone.number, kept.number)
         score = shares.score(self._model) + sum(reason.share for reason in corrections)
         if score < need or not (self._most_fit(one, other) and self._most_fit(other, one)):
-            return False
-        kept, gone = self._kept(one, other)
+            return None
         total = centroids.merge(self._centroid_of(kept.number), self._centroid_of(gone.number), self._model)
         self._set(kept.number, total, gone.last_inbox)
         self._changed[gone.number] = None
         self.changes.append(StoryMerge(kept.number, gone.number, score, need, (*reasons, *corrections)))
-        return True
+        return kept, gone
 
     def _most_fit(self, story: Candidate, other: Candidate) -> bool:
         """Return whether more than half of the newest reports fit the other story.
@@ -447,16 +463,6 @@ class _WorkingCopies:
             self._centroid_of(other.number), inside=False
         )
         return float(np.sort(scores)[(len(scores) - 1) // 2]) >= self._tuning.threshold
-
-    def _kept(self, one: Candidate, other: Candidate) -> tuple[Candidate, Candidate]:
-        """Return the surviving story and the other."""
-        kept, gone = sorted((one, other), key=self._seniority)
-        return kept, gone
-
-    def _seniority(self, story: Candidate) -> tuple[bool, int, int]:
-        """Order stories: those with a report before opinions only, then more reports, then the older one."""
-        counted_reports = self._lookup.counted_reports(story.number, self._tuning.reassess_members)
-        return all(one.is_opinion for one in counted_reports), -story.summary.reports, story.number
 
     def _merge_need(self, one: Candidate, other: Candidate) -> float:
         tuning = self._tuning

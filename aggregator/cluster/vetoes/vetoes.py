@@ -10,8 +10,8 @@ verbs for one event, so a veto needs all of these:
 - Neither text has the other's value: a later report often names both.
 
 Three more vetoes: the headlines share only the label of a series or the name of an outlet; both are daily
-reports (market, weather, lottery) from different days; or one text is not about its own headline, as an
-advertisement under the headline of a report is not, and shares nothing with the other text.
+reports (market, weather, lottery) from different days; or the headlines are alike and one text is not about
+its own, as an advertisement under the headline of a report is not, and hardly shares a word with the other.
 
 An objection is a share of the score, in logits. The score is a mean over a story's reports, and so is the
 share. A report with a headline of another pattern cannot be judged and counts less in that mean.

@@ -30,6 +30,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import (
+    OPINION_KINDS,
     CleanArticle,
     CopyEvidence,
     Evidence,
@@ -477,14 +478,18 @@ class Placer:
     def _as_what_it_copies(
         connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
-        """A copy of a report is not a live blog or roundup, whatever its headline."""
+        """A copy is of the kind of its original, and no live blog or roundup, whatever its headline."""
         clean = incoming.clean
-        if copy is None or copy.kind != "copy" or not clean.is_container or clean.timed:
+        if copy is None or copy.kind != "copy":
             return incoming
-        if articles.role_of(connection, copy.other) == "container":
+        role, kind = articles.role_and_kind_of(connection, copy.other)
+        if role == "container" or (clean.is_container and clean.timed):
             return incoming
-        report = msgspec.structs.replace(clean, is_container=False, kind="report", kind_evidence=None)
-        return incoming._replace(clean=report)
+        if not clean.is_container and (kind == clean.kind or kind not in OPINION_KINDS):
+            return incoming
+        evidence = None if kind == "report" else f"copy of {copy.other}"
+        copied = msgspec.structs.replace(clean, is_container=False, kind=kind, kind_evidence=evidence)
+        return incoming._replace(clean=copied)
 
     def _with_wire_of_original(
         self, connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
@@ -543,7 +548,10 @@ class Placer:
             index.candidates(article),
             self._scorer,
             correct=lambda candidate: self._comparison.corrections(
-                connection, own, self._comparison.newest_reports(connection, candidate.story)
+                connection,
+                own,
+                candidate.story,
+                self._comparison.newest_reports(connection, candidate.story),
             ),
             barred=lambda candidate: candidate.story in story_constraints.barred,
             slack=self._comparison.tuning.slack,
@@ -643,6 +651,9 @@ class Placer:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
         before = as_article(old)
+        if incoming.clean.is_container != before.is_container:
+            kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
+            incoming = incoming._replace(clean=kept)
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
         assigned_story = _require(stories.row_of(unit_of_work.connection, old.story))
         placement = Placement(story=old.story, founded=False, role=old.role, evidence=_REVISED)

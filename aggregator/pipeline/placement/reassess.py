@@ -199,6 +199,9 @@ class _StoryLookup:
     def candidates(self, article: ScoringInput) -> Sequence[Candidate]:
         return self._index.candidates(article)
 
+    def has_report(self, number: int) -> bool:
+        return articles.has_report(self._connection, self._index.story(number).story)
+
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
         was_moved = articles.stage_of(self._connection, article) == "second look"
@@ -217,4 +220,5 @@ class _StoryLookup:
         is_own = articles.assigned_stories(self._connection, [article])[article] == story
         if story not in self._newest:
             self._newest[story] = self._comparison.newest_reports(self._connection, story)
-        return self._comparison.corrections(self._connection, own, self._newest[story], vetoes=not is_own)
+        newest = self._newest[story]
+        return self._comparison.corrections(self._connection, own, story, newest, is_own_story=is_own)

@@ -115,8 +115,8 @@ class ReportComparison:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
             latest = stream_history.latest(connection)
-            day = -1 if latest is None else latest.day + 1 - self._window_days
-            self._undated_from = stream_history.first_after(connection, day)
+            day = 0 if latest is None else latest.day + 1 - self._window_days
+            self._undated_from = stream_history.first_accepted(connection, day)
         return self._undated_from
 
     def snapshot(self, connection: Connection) -> StreamSnapshot:
@@ -176,11 +176,15 @@ class ReportComparison:
         self,
         connection: Connection,
         own: ComparedArticle,
+        story: str,
         newest: Sequence[ComparedArticle],
         *,
-        vetoes: bool = True,
+        is_own_story: bool = False,
     ) -> tuple[Reason, ...]:
-        """Return the corrections of an article's score in the story that has these newest reports."""
+        """Return the corrections of an article's score in the story that has these newest reports.
+
+        In its own story it is only compared: vetoes would take a report out of a story that it started.
+        """
         others = [one for one in newest if one.pair.inbox != own.pair.inbox]
         others = others[: self.tuning.compared_reports]
         reasons: tuple[Reason, ...] = ()
@@ -190,9 +194,14 @@ class ReportComparison:
             if own.pair.inbox == self._inbox_no:
                 self._matched |= comparison.matched
             reasons = comparison.reasons
-        if vetoes:
-            reasons += objections(own.veto, [one.veto for one in others], self._veto_tuning)
-        return reasons
+        if is_own_story:
+            return reasons
+        opinions = [one.pair.is_opinion for one in others]
+        is_report_among_opinions = bool(opinions) and all(opinions) and not own.pair.is_opinion
+        if is_report_among_opinions and not articles.has_report(connection, story):
+            share = -self.tuning.opinion_story
+            reasons += (Reason(name="story of opinions", value=1.0, share=share),)
+        return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
 
     def _compare(
         self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]

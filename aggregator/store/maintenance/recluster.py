@@ -45,6 +45,9 @@ _DECIDED = (
     "signature",
     "terms",
     "body_words",
+    "date_counts",
+    "kind",
+    "kind_evidence",
 )
 
 

@@ -81,6 +81,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     story: str
     role: Role
     kind: Kind
+    kind_evidence: str | None
     counts_in_centroid: bool
     copy_of: str | None
     outlet: str | None
@@ -451,13 +452,29 @@ def origin_of(connection: Connection, id: str) -> tuple[str | None, str | None]:
     return row.outlet, row.wire
 
 
-_ROLE = select(article.c.role).where(article.c.id == bindparam("article_id"))
+_ROLE_AND_KIND = select(article.c.role, article.c.kind).where(article.c.id == bindparam("article_id"))
 
 
-def role_of(connection: Connection, id: str) -> Role:  # noqa: A002 - the word that people type
-    """Return the role of article `id`, which must exist."""
-    role: Role = connection.execute(_ROLE, {"article_id": id}).scalar_one()
-    return role
+def role_and_kind_of(connection: Connection, id: str) -> tuple[Role, Kind]:  # noqa: A002
+    """Return role and kind of article `id`, which must exist."""
+    row = connection.execute(_ROLE_AND_KIND, {"article_id": id}).one()
+    return row.role, row.kind
+
+
+_REPORT = (
+    select(article.c.id)
+    .where(
+        article.c.story == bindparam("story_id"),
+        article.c.counts_in_centroid,
+        article.c.kind.not_in(sorted(OPINION_KINDS)),
+    )
+    .limit(1)
+)
+
+
+def has_report(connection: Connection, story: str) -> bool:
+    """Return whether a counted article of the story is a report, no opinion and no explainer."""
+    return connection.execute(_REPORT, {"story_id": story}).first() is not None
 
 
 _LINK_IN_STORY = select(article.c.copy_of).where(

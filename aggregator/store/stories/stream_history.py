@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from aggregator.store.tables import article, insert_or, outlet_history, stream_period
 
@@ -26,7 +26,12 @@ class StreamPeriod(msgspec.Struct, frozen=True):
 _PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
 _LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
 _PERIODS_FROM = _PERIOD.where(stream_period.c.day >= bindparam("from_day")).order_by(stream_period.c.number)
-_LAST_BEFORE = select(func.max(stream_period.c.last_inbox_no)).where(stream_period.c.day < bindparam("day"))
+_FIRST_FROM = (
+    select(stream_period.c.number, stream_period.c.last_inbox_no)
+    .where(stream_period.c.day >= bindparam("day"))
+    .order_by(stream_period.c.number)
+    .limit(1)
+)
 _INSERT_PERIOD = insert(stream_period)
 _DROP_TERMS = (
     update(stream_period)
@@ -60,10 +65,14 @@ def latest(connection: Connection) -> StreamPeriod | None:
     return None if row is None else StreamPeriod(*row)
 
 
-def first_after(connection: Connection, day: int) -> int:
-    """Return the first inbox number after the periods of the days before `day`; 0 if there are none."""
-    last: int | None = connection.execute(_LAST_BEFORE, {"day": day}).scalar()
-    return 0 if last is None else last + 1
+def first_accepted(connection: Connection, day: int) -> int:
+    """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
+
+    The articles after a period were accepted on the day after it; of those in the first period, and of a
+    database without periods, the day is not stored.
+    """
+    row = connection.execute(_FIRST_FROM, {"day": day - 1}).first()
+    return 0 if row is None or row.number == 1 else int(row.last_inbox_no) + 1
 
 
 def periods_from(connection: Connection, day: int) -> list[StreamPeriod]:

@@ -55,32 +55,36 @@ _STRAY_KEY = (
 _SYNTAX = tuple(
     (re.compile(pattern), described, at_opening)
     for pattern, described, at_opening in (
-        (r".*: found character '\\t' that .*", "a tab cannot indent YAML: use spaces", False),
+        (r".{0,200}: found character '\\t' that .*", "a tab cannot indent YAML: use spaces", False),
         (
-            r".*: found character '(.)' that .*",
+            r".{0,200}: found character '(.)' that .*",
             r"no value can begin with \1: put the value in quotes",
             False,
         ),
-        (r".* quoted scalar: .* end of stream", "the quotation mark that opens here is not closed", True),
         (
-            r".* flow \w+: expected ',' or '(.)', but got .*",
+            r".{0,200} quoted scalar: .* end of stream",
+            "the quotation mark that opens here is not closed",
+            True,
+        ),
+        (
+            r".{0,200} flow \w+: expected ',' or '(.)', but got .*",
             r"the bracket that opens here is not closed: give \1 at its end, and a comma between two values",
             True,
         ),
         (
-            r".*: expected <block end>, but found '<scalar>'",
+            r".{0,200}: expected <block end>, but found '<scalar>'",
             "there is text after the closing quotation mark: put the whole value in quotes, of the kind that "
             "it does not contain",
             False,
         ),
         (
-            r".*: expected <block end>, but found .*",
+            r".{0,200}: expected <block end>, but found .*",
             "this line does not continue the lines above it: begin all keys of a section, or all `- ` of a "
             "list, in the same column",
             False,
         ),
         (
-            r".*: found unknown escape character .*",
+            r".{0,200}: found unknown escape character .*",
             "a backslash in double quotes has a special meaning: use single quotes",
             False,
         ),

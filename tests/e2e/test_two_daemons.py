@@ -210,8 +210,9 @@ def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: random.Random) -
         daemon.start()
     else:
         time.sleep(rng.uniform(0.0, 2.0))
-        before = len(daemon.lines("it is a standby"))
+        before = len(daemon.lines("now a standby event=writer_lease_lost"))
         os.kill(daemon.process.pid, signal.SIGCONT)
         daemon.wait_for(
-            lambda: len(daemon.lines("it is a standby")) > before, "it to see that it lost the lock"
+            lambda: len(daemon.lines("now a standby event=writer_lease_lost")) > before,
+            "it to see that it lost the lock",
         )

@@ -106,6 +106,11 @@ def _quoted(value: str) -> str:
 @example("/api/v1/search?query=levee+before:0001-01-01")
 @example("/?query=outlet%3A%22")
 @example("/search?q=author:%22!%22")
+@example("/explain/levee%00")
+@example("/stories/levee%00")
+@example("/api/v1/articles/levee%00")
+@example("/t/levee%00/")
+@example("/feeds/levee%00.rss")
 @given(_addresses())
 def test_no_address_is_a_fault_of_the_program(room: Room, address: str) -> None:
     for headers in ({}, STRANGER, {"Authorization": f"Bearer {room.secret}"}):

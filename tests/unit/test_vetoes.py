@@ -103,6 +103,25 @@ def test_daily_reports_of_two_days_are_two_and_of_one_day_are_one() -> None:
     assert objection(first, telling(title, minutes=None), TUNING) is None
 
 
+@pytest.mark.parametrize(
+    ("language", "left", "right", "expected"),
+    [
+        ("en", "Magazine printables - February 27, 2026", "All of Marlow today - February 17, 2026", "date"),
+        ("en", "Ferries to watch in 2026", "Harbour budget 2026", "date"),
+        ("en", "Harbour budget, February 2026", "Council passes the harbour budget, February 2026", None),
+        ("en", "Ferries to watch", "Harbour budget", None),  # nothing is shared: the score sees that
+        ("de", "Termine im Februar 2026", "Haushalt: was der Februar bringt", "date"),
+        ("ru", "Афиша на февраль 2026", "Погода: февраль 2026", "date"),
+    ],
+)
+def test_a_month_or_a_year_is_nothing_that_bare_headlines_share(
+    language: str, left: str, right: str, expected: str | None
+) -> None:
+    assert kind(left, right, language=language) == kind(right, left, language=language) == expected
+    report = telling(left, "A text of its own.", language=language)
+    assert objection(report, telling(right, "Another text.", language=language), TUNING) is None
+
+
 LEVEE = "Levee breaks at Pennmouth, four dead"
 LEVEE_LEAD = (
     "The levee at Pennmouth broke shortly before ten on Sunday evening. Four people are dead, the mayor said,"

@@ -9,9 +9,10 @@ verbs for one event, so a veto needs all of these:
   one name instead of another, an action instead of its opposite, the same two actors in the other order.
 - Neither text has the other's value: a later report often names both.
 
-Three more vetoes: the headlines share only the label of a series or the name of an outlet; both are daily
-reports (market, weather, lottery) from different days; or the headlines are alike and one text is not about
-its own, as an advertisement under the headline of a report is not, and hardly shares a word with the other.
+Four more vetoes: bare headlines share only a month or a year; the headlines share only the label of a series
+or the name of an outlet; both are daily reports (market, weather, lottery) from different days; or the
+headlines are alike and one text is not about its own, as an advertisement under the headline of a report is
+not, and hardly shares a word with the other.
 
 An objection is a share of the score, in logits. The score is a mean over a story's reports, and so is the
 share. A report with a headline of another pattern cannot be judged and counts less in that mean.
@@ -33,6 +34,7 @@ from aggregator.cluster.vetoes.headline_tokens import (
     VetoTuning,
     are_near,
     is_outlet,
+    month_of,
     name_likelihood,
     read_headline,
     unwrapped,
@@ -43,9 +45,9 @@ from aggregator.model.core import Reason
 
 __all__ = ["Kind", "VetoInput", "VetoTuning", "objection", "objections"]
 
-Kind = HeadlineDifference | Literal["series", "daily", "text"]
+Kind = HeadlineDifference | Literal["series", "daily", "date", "text"]
 _KINDS: Final[tuple[Kind, ...]] = (
-    "actors", "row", "day", "figure", "score", "name", "deed", "object", "series", "daily", "text",
+    "actors", "row", "day", "figure", "score", "name", "deed", "object", "series", "daily", "date", "text",
 )  # fmt: skip
 _LABEL: Final = re.compile(r"^(?P<label>[^:|–—：.]{2,45}?)\s*(?:[:|–—：]|\. |\s-\s)\s*(?P<rest>\S.*)$")
 _MANY: Final = 3.0  # words before an outlet's name, from which on a single shared word does not count
@@ -57,6 +59,7 @@ _OWN_WORDS_OF: Final = 5
 _KEY_CHARS: Final = 5  # of a word that are looked for, since endings differ
 _LEAST_LEAD: Final = 120  # characters of a lead that could repeat words of the headline
 _LEAST_HEADLINE: Final = 3  # words
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _SHARED_LEAD: Final = 4  # words of a lead in the other
 _SPELT_OF: Final = 3  # one of so many words must be in both; `compare` requires half, but forms vary
 
@@ -95,6 +98,8 @@ def _judge(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | Liter
         one, other = other, one
     if _is_series(one, other):
         return "series"
+    if _share_only_a_date(one, other):
+        return "date"
     if _is_other_text(one, other):
         return "text"
     pair = compare(one, other) if _may_be_of_one_build(one.title, other.title) else None
@@ -194,6 +199,25 @@ def _is_informative(words: frozenset[str], of: VetoInput) -> bool:
     """Return whether the lead has half of the words: then the titles share more than the label."""
     lead = of.lead.lower()
     return bool(lead) and sum(word in lead for word in words if len(word) > 1) * 2 >= len(words)
+
+
+def _share_only_a_date(one: VetoInput, other: VetoInput) -> bool:
+    """Return whether a bare headline shares words with the other article, but only months and years."""
+    bare, with_text = (one, other) if one.bodyless else (other, one)
+    if not bare.bodyless:
+        return False
+    headline, lead = read_headline(bare.title, bare.language), with_text.lead.lower()
+    keys = _contents(with_text.title, with_text.language)
+    shared = [
+        word
+        for word in headline.words
+        if word.is_content and (word.key[:_KEY_CHARS] in lead or any(are_near(word.key, key) for key in keys))
+    ]
+    dates = [
+        word for word in shared if _YEAR.fullmatch(word.key) or month_of(word, headline.language) is not None
+    ]
+    has_others = sum(word.is_content for word in headline.words) > len(shared)
+    return bool(dates) and len(dates) == len(shared) and has_others
 
 
 # --- texts that are not about their headline ---------------------------------------------------------------

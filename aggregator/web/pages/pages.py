@@ -360,7 +360,7 @@ class Pages:
     def explain(self, editor: EditorService, request: Request) -> Response:
         """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
         other = request.query_params.get("other", "").strip().replace("\x00", "")[:MAX_URL_CHARS]
-        article = request.path_params["article"][:MAX_TEXT_CHARS]
+        article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
         explained = editor.explanation(article, _article_id(other) or None)
         if explained is None:
             detail = "This article, or the one to compare it with, does not exist."

@@ -219,7 +219,7 @@ class Replay:
         return self.index.candidates(article)
 
     def has_report(self, number: int) -> bool:
-        return any(not one.is_opinion for one in self.members[number].values())
+        return any(not self._articles[name].is_opinion for name in self.members[number])
 
     def may_leave(self, article: str) -> bool:
         return article not in self._moved  # once, as in the store

@@ -132,7 +132,7 @@ class PairArticle:
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
         self.minutes = article.minutes
-        self.stated_minutes = article.text_minutes if article.minutes is None else article.minutes
+        self.stated_minutes = article.stated_minutes
         self.body_words = article.body_words
         self.is_opinion = article.is_opinion
         self.outlet = outlet

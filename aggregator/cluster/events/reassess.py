@@ -44,7 +44,6 @@ class CountedReport(msgspec.Struct, frozen=True):
     inbox: int  # its inbox number
     member: CentroidMember
     is_undated_text: bool = False  # see ScoringInput
-    is_opinion: bool = False  # see ScoringInput
 
 
 class ReportMove(msgspec.Struct, frozen=True):
@@ -324,13 +323,7 @@ class _WorkingCopies:
 
     def _article(self, report: CountedReport) -> ScoringInput:
         body_words = 0 if report.member.bodyless else self._tuning.bodyless_words
-        return ScoringInput(
-            report.member.terms,
-            report.member.minutes,
-            body_words,
-            inbox=report.inbox,
-            is_opinion=report.is_opinion,
-        )
+        return ScoringInput(report.member.terms, report.member.minutes, body_words, inbox=report.inbox)
 
     def _fits(self, article: ScoringInput, candidate: Candidate) -> bool:
         has_capacity = candidate.summary.members < self._tuning.story_cap

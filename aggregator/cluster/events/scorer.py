@@ -52,14 +52,18 @@ class ScoringInput(msgspec.Struct, frozen=True):
     text_minutes: int | None = None  # the date read in its text where none was declared
     is_opinion: bool = False  # an opinion or an explainer, which is not counted as a report
 
+    @property
+    def stated_minutes(self) -> int | None:
+        """The date, declared or read in the text."""
+        return self.text_minutes if self.minutes is None else self.minutes
+
     def bodyless(self, model: EventModel) -> bool:
         """Return whether the article has so little text that it is scored by its title."""
         return self.body_words < model.tuning.bodyless_words
 
     def is_undated_text(self, model: EventModel) -> bool:
         """Return whether the article has a long text and no date, not even in the text."""
-        is_undated = self.minutes is None and self.text_minutes is None
-        return is_undated and self.body_words >= model.tuning.undated_words
+        return self.stated_minutes is None and self.body_words >= model.tuning.undated_words
 
     def member(self, model: EventModel) -> CentroidMember:
         """Return the article as a member of a centroid."""

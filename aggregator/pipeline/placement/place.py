@@ -612,7 +612,7 @@ class Placer:
             lead=incoming.clean.lead,
             language=incoming.clean.language,
             outlet=incoming.outlet,
-            minutes=article.text_minutes if article.minutes is None else article.minutes,
+            minutes=article.stated_minutes,
             bodyless=article.bodyless(self._model),
         )
 

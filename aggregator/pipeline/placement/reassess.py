@@ -183,13 +183,7 @@ class _StoryLookup:
         rows = articles.counted_members(self._connection, story, newest)
         found = [(row, row.as_article()) for row in rows]
         return [
-            CountedReport(
-                row.id,
-                row.inbox_no,
-                one.member(self._model),
-                one.is_undated_text(self._model),
-                is_opinion=one.is_opinion,
-            )
+            CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
             for row, one in found
         ]
 

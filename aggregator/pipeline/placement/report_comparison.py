@@ -153,7 +153,7 @@ class ReportComparison:
                 lead=row.lead,
                 language=row.language,
                 outlet=row.outlet,
-                minutes=article.text_minutes if article.minutes is None else article.minutes,
+                minutes=article.stated_minutes,
                 bodyless=row.body_words < self._bodyless_words,
             )
             pair = PairArticle(article, outlet=row.outlet, title=row.title)

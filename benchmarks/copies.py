@@ -236,7 +236,9 @@ class Library:
         self.originals = {
             article["id"]: wording(article, order=at) for at, article in enumerate(articles, start=1)
         }
-        self.twins: dict[str, set[str]] = defaultdict(set)  # copies of each other as they came: not false
+        self.paired_copies: dict[str, set[str]] = defaultdict(
+            set
+        )  # copies of each other as they came: not false
         self.database = Database(f"sqlite:///{folder / 'copies.db'}")
         upgrade(self.database)
         self._finder = CopyFinder(effective_tuning(), scans=0)
@@ -251,8 +253,8 @@ class Library:
                 self._finder.add(original.order, found.held.sketch)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
-                        self.twins[original.id].add(evidence.other)
-                        self.twins[evidence.other].add(original.id)
+                        self.paired_copies[original.id].add(evidence.other)
+                        self.paired_copies[evidence.other].add(original.id)
 
     def find(self, text: ComparedText) -> CopyMatch:
         """What the daemon would find for a text that comes after all originals."""
@@ -333,7 +335,7 @@ def measure(
         derived = wording(article, text, title, id="derived", outlet="another outlet", order=10**5)
         straight = verdict(derived, library.originals[article["id"]], library.tuning)
         found = library.find(derived)
-        family = {article["id"]} | library.twins[article["id"]]
+        family = {article["id"]} | library.paired_copies[article["id"]]
         best = found.copy
         counts["all"] += 1
         counts["check"] += straight is not None and straight.kind == "copy"
@@ -463,8 +465,8 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
         )
         del loaded
         figures = [np.median(look_up), np.percentile(look_up, 99), np.median(add), np.percentile(add, 99)]
-        told = [f"{size:9}", *(f"{figure:9.0f}" for figure in figures)]
-        print(" ".join([*told, f"{load:9.1f}", f"{memory:9.0f}", f"{scan:9.2f}"]), flush=True)
+        reported = [f"{size:9}", *(f"{figure:9.0f}" for figure in figures)]
+        print(" ".join([*reported, f"{load:9.1f}", f"{memory:9.0f}", f"{scan:9.2f}"]), flush=True)
 
 
 def _sketched(text: str) -> bytes:

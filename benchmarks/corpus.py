@@ -83,7 +83,7 @@ class Made(NamedTuple):
     text: str
     outlet: str
     time: dt.datetime
-    twin: int | None  # the number of the article that it is a copy of
+    copy: int | None  # the number of the article that it is a copy of
 
     def entry(self) -> Entry:
         """As a line of a JSONL file gives it."""
@@ -280,10 +280,10 @@ class Stream:
     def article(self, n: int) -> Made:
         """Article number `n`, from 1."""
         story, place = int(self._owner[n - 1]), int(self._place[n - 1])
-        title, text_, twin = self._text(story, place)
+        title, text_, copy = self._text(story, place)
         draw = _draws(self.seed, 7, story, place)
         outlet = int(OUTLETS ** draw[0]) - 1
-        twin_n = None if twin is None else int(self._numbers[self._start_of[story] + twin])
+        twin_n = None if copy is None else int(self._numbers[self._start_of[story] + copy])
         moment = START + dt.timedelta(seconds=int(self._minute[n - 1] * 60))
         return Made(n, story, title, text_, f"outlet{outlet}.example", moment, twin_n)
 
@@ -313,10 +313,10 @@ class Stream:
         """Title, text and, of a copy, the place of its twin."""
         draw = np.random.default_rng((self.seed, 5, story, place))
         if place > 0 and draw.random() < 0.24:
-            twin = int(draw.integers(max(0, place - 6), place))
-            known = self._text(story, twin)
+            copy = int(draw.integers(max(0, place - 6), place))
+            known = self._text(story, copy)
             if known[2] is None:
-                return self._copy(known, twin, story, place, draw)
+                return self._copy(known, copy, story, place, draw)
         title, pool = self._pool(story)
         count = int(np.clip(draw.lognormal(2.95, 0.35), 6, len(pool)))
         later = 1 + np.sort(draw.permutation(len(pool) - 1)[: count - 1])
@@ -334,7 +334,7 @@ class Stream:
         return self._words.written(headline), self._words.written(body, paragraphs), None
 
     def _copy(
-        self, known: tuple[str, str, int | None], twin: int, story: int, place: int, draw: np.random.Generator
+        self, known: tuple[str, str, int | None], copy: int, story: int, place: int, draw: np.random.Generator
     ) -> tuple[str, str, int | None]:
         title, whole, _ = known
         lines = whole.split("\n")
@@ -349,7 +349,7 @@ class Stream:
                 picked = other[int(draw.integers(len(other)))]
                 changed = self._words.exchanged(picked.words, key, 0.6, _ALL)
                 lines[at] = self._words.written(_Sentence(changed, picked.frames))
-        return title, "\n".join(lines), twin
+        return title, "\n".join(lines), copy
 
 
 def _draws(*key: int) -> list[float]:

@@ -146,14 +146,14 @@ def _sample(path: Path) -> Sample:
     head, _, body = path.read_text(encoding="utf-8").partition("\n\n")
     labels = dict(line.split(": ", 1) for line in head.split("\n"))
     marked = tuple((line[:1], line[2:]) for line in body.rstrip("\n").split("\n"))
-    told = {name: None if value == "null" else value for name, value in labels.items()}
+    reported = {name: None if value == "null" else value for name, value in labels.items()}
     return Sample(
         name=path.stem,
         language=labels["lang"],
-        title=told["title"],
-        published=told["published"],
-        outlet=told["outlet"],
-        author=told["author"],
+        title=reported["title"],
+        published=reported["published"],
+        outlet=reported["outlet"],
+        author=reported["author"],
         marked=marked,
     )
 
@@ -198,11 +198,10 @@ def _print_scores(scores: Sequence[Score], *, show: bool) -> None:
     for one in scores:
         by_language[one.sample.language].append(one)
     for language, some in [*sorted(by_language.items()), ("all", list(scores))]:
-        told = figures(some)
-        counts = (
-            f"{told['texts']:3.0f} texts {told['furniture_lines']:4.0f} + {told['true_lines']:3.0f} lines"
-        )
-        shares = "  ".join(f"{what} {share:.3f}" for what, share in list(told.items())[3:])
+        reported = figures(some)
+        counts = f"{reported['texts']:3.0f} texts "
+        counts += f"{reported['furniture_lines']:4.0f} + {reported['true_lines']:3.0f} lines"
+        shares = "  ".join(f"{what} {share:.3f}" for what, share in list(reported.items())[3:])
         print(f"{language:4s}{counts}  {shares}")
     for one in scores if show else ():
         told_wrong = [w for w in ("title", "moment", "outlet", "author") if not getattr(one, w)]

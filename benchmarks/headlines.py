@@ -62,7 +62,7 @@ def steadiness(stories: list[list[ArticleView]], tuning: StoryTuning) -> Steadin
     return Steadiness(len(stories), arrivals, changes, returns, reasons)
 
 
-def told(name: str, found: Steadiness) -> str:
+def reported(name: str, found: Steadiness) -> str:
     """A line of the report."""
     per_story = found.changes / max(1, found.stories)
     per_arrival = found.changes / max(1, found.arrivals)
@@ -80,10 +80,10 @@ def main(paths: list[str]) -> None:
         print(path.name)
         for margin in MARGINS:
             tuning = msgspec.structs.replace(shipped, headline_keep_margin=margin)
-            print(told(f"margin {margin}", steadiness(stories, tuning)))
+            print(reported(f"margin {margin}", steadiness(stories, tuning)))
         first = [articles[: FIRST + 1] for articles in stories if len(articles) > FIRST]
         if first:
-            print(told(f"first {FIRST}, shipped", steadiness(first, shipped)))
+            print(reported(f"first {FIRST}, shipped", steadiness(first, shipped)))
         for reason, count in steadiness(stories, shipped).reasons.most_common():
             print(f"    {count:5} {reason}")
 

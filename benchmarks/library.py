@@ -128,7 +128,7 @@ class Library:
                 row[spots[at]] = topic[spots[at] % TOPIC_WORDS]
                 language = LANGUAGES[self.language[story]][0]
                 words = self._words[language]
-                told = [words[i] for i in row]
+                reported = [words[i] for i in row]
                 headline = [words[i] for i in (*topic[at % 3 : at % 3 + 5], *row[:4])]
                 yield Invented(
                     n=n,
@@ -136,7 +136,7 @@ class Library:
                     language=language,
                     outlet=NAMES[int(outlets[at])],
                     title=_written(headline, language).rstrip(".。"),
-                    text=_written(told, language),
+                    text=_written(reported, language),
                     time=END + dt.timedelta(minutes=float(self.minute[n - 1]), microseconds=n % 1000),
                 )
 

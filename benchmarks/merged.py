@@ -136,14 +136,14 @@ def tell(articles: Sequence[ArticleView]) -> Told:
     return Told(articles, merge(articles), read(articles))
 
 
-def measures(told: Sequence[Told]) -> dict[str, float]:
+def measures(reported: Sequence[Told]) -> dict[str, float]:
     """The figures that the head of this file names."""
-    sentences = [(said, {a.id: a for a in each.articles}) for each in told for said in shown(each.merged)]
-    several = [each for each in told if len({a.outlet for a in each.articles}) >= 3]
+    sentences = [(said, {a.id: a for a in each.articles}) for each in reported for said in shown(each.merged)]
+    several = [each for each in reported if len({a.outlet for a in each.articles}) >= 3]
     words_in = sum(len(a.text.split()) for each in several for a in each.articles)
     words_out = sum(len(said.text.split()) for each in several for said in shown(each.merged))
     return {
-        "stories": len(told),
+        "stories": len(reported),
         "sentences shown": len(sentences),
         "faithful": _share(is_faithful(said, articles) for said, articles in sentences),
         "attributed": _share(
@@ -165,9 +165,9 @@ def _share(flags: Iterator[bool]) -> float:
     return sum(found) / max(1, len(found))
 
 
-def _redundant(told: Told) -> list[bool]:
+def _redundant(reported: Told) -> list[bool]:
     """For each shown sentence whether one outside its block says nearly the same."""
-    merged = told.merged
+    merged = reported.merged
     blocks: list[Sequence[AttributedSentence]] = [fact.said for fact in merged.facts]
     blocks += [*merged.beside, *(each.sides for each in merged.disagreements)]
     blocks += [(said,) for said in merged.only]
@@ -175,21 +175,25 @@ def _redundant(told: Told) -> list[bool]:
         blocks.append((merged.lead,))
     number = {
         (end[0], f.sentence.text): index
-        for index, (end, f) in enumerate(zip(told.read.ends, told.read.similarities.features, strict=True))
+        for index, (end, f) in enumerate(
+            zip(reported.read.ends, reported.read.similarities.features, strict=True)
+        )
     }
     heads = [number[block[0].article, block[0].text] for block in blocks if block]
     return [
-        any(told.read.similarities.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
+        any(reported.read.similarities.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
         for a in dict.fromkeys(heads)
     ]
 
 
-def _best_share(told: Told) -> float:
-    held = Counter(article for fact in told.merged.facts for article in {said.article for said in fact.said})
-    return max(held.values()) / len(told.merged.facts)
+def _best_share(reported: Told) -> float:
+    held = Counter(
+        article for fact in reported.merged.facts for article in {said.article for said in fact.said}
+    )
+    return max(held.values()) / len(reported.merged.facts)
 
 
-def _partnered(told: Sequence[Told]) -> float:
+def _partnered(reported: Sequence[Told]) -> float:
     tuning = shipped_tuning()
     partnered = sum(
         len(
@@ -199,9 +203,9 @@ def _partnered(told: Sequence[Told]) -> float:
                 for i in group.members
             }
         )
-        for each in told
+        for each in reported
     )
-    return partnered / max(1, sum(len(each.read.similarities.features) for each in told))
+    return partnered / max(1, sum(len(each.read.similarities.features) for each in reported))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +245,13 @@ def counted_pairs(story: ReadStory) -> set[frozenset[End]]:
     }
 
 
-def shown_pairs(told: Told, kind: str) -> set[frozenset[End]]:
+def shown_pairs(reported: Told, kind: str) -> set[frozenset[End]]:
     """The pairs that a story shows side by side, as figures that agree, or as what differs."""
     number = {
         (end[0], f.sentence.text): end
-        for end, f in zip(told.read.ends, told.read.similarities.features, strict=True)
+        for end, f in zip(reported.read.ends, reported.read.similarities.features, strict=True)
     }
-    merged = told.merged
+    merged = reported.merged
     groups: Sequence[Sequence[AttributedSentence]] = {
         "beside": merged.beside,
         "agreed": [same.said for same in merged.agreed],
@@ -306,15 +310,15 @@ def main() -> None:
     asked = parser.parse_args()
     path = asked.data / "events-fulltext.jsonl.gz"
     if not asked.speed:
-        told = [tell(articles) for articles in stories(path, asked.half)]
-        _print("events-fulltext", measures(told))
+        reported = [tell(articles) for articles in stories(path, asked.half)]
+        _print("events-fulltext", measures(reported))
         _print(
             "seeds", measures([tell([seed(file) for file in sorted((asked.data / "seeds").glob("*.txt"))])])
         )
         for name in ("counted-facts.tsv", "side-by-side.tsv"):
             pairs = judged(name)
             for which in dict.fromkeys(pair.list for pair in pairs):
-                _print_judged(f"{name} {which}", [pair for pair in pairs if pair.list == which], told)
+                _print_judged(f"{name} {which}", [pair for pair in pairs if pair.list == which], reported)
     four = [[*event, *more[:1]] for event, more in zip(*_threes(path), strict=True)]
     times = sorted(milliseconds(four[:40]))
     print(
@@ -325,12 +329,12 @@ def main() -> None:
     print(f"CPU for {len(long)} reports: {milliseconds([long])[0]:.0f} ms")
 
 
-def _print_judged(name: str, pairs: Sequence[Judged], told: Sequence[Told]) -> None:
+def _print_judged(name: str, pairs: Sequence[Judged], reported: Sequence[Told]) -> None:
     kind = pairs[0].list
     now: Collection[frozenset[End]] | str = "counted"
     if kind in SHOWN:
-        now = set().union(*(shown_pairs(each, kind) for each in told))
-    shown_now, same, lost = precision([each.read for each in told], pairs, now)
+        now = set().union(*(shown_pairs(each, kind) for each in reported))
+    shown_now, same, lost = precision([each.read for each in reported], pairs, now)
     share = same / max(1, shown_now)
     print(f"{name}: {same} of {shown_now} right ({share:.3f}); {len(pairs)} judged, {lost} lost")
 

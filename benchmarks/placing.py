@@ -89,10 +89,10 @@ class Watch:
     def show(self, articles: int) -> None:
         """A line for each part; what happens by batch is shared out over its articles."""
         print(f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock")
-        for name in ("shingles", "twin", "event", "story"):
+        for name in ("shingles", "copy", "event", "story"):
             print(self.line(name, self.cpu[name], self.wall[name]))
-        parts = [np.array(self.cpu[name]) for name in ("shingles", "twin", "event")]
-        clock = [np.array(self.wall[name]) for name in ("shingles", "twin", "event")]
+        parts = [np.array(self.cpu[name]) for name in ("shingles", "copy", "event")]
+        clock = [np.array(self.wall[name]) for name in ("shingles", "copy", "event")]
         print(self.line("placing", sum(parts), sum(clock)))
         looks = [value for value in self.cpu["look"] if value > 1e-3]
         print(
@@ -124,8 +124,8 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
         stories = len(placing.story_writer.index(connection))
         after_stories = rss_mib()
         spent = time.perf_counter() - began
-        twins: Any = placing._copy_finder
-        twins._asked = twins._scans  # as if it had been asked often: the index is built
+        paired_copies: Any = placing._copy_finder
+        paired_copies._asked = paired_copies._scans  # as if it had been asked often: the index is built
     place_some(database, placing, made[:1], Watch())
     print(
         f"  loading: {stories} stories {spent:.1f} s, +{after_stories - before:.0f} MiB; with the sampled "
@@ -151,7 +151,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
 
 def _watch(placing: Placer, watch: Watch) -> None:
     inner: Any = placing
-    inner._copy_finder.find = watch.over("twin", inner._copy_finder.find)
+    inner._copy_finder.find = watch.over("copy", inner._copy_finder.find)
     inner._decision = watch.over("event", inner._decision)
     inner.story_writer.take_in = watch.over("story", inner.story_writer.take_in)
     inner._second_look.before = watch.over("look", inner._second_look.before)
@@ -187,7 +187,7 @@ def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
 
 
 def _truth(made: Sequence[Made]) -> collections.Counter[str]:
-    return collections.Counter("copy" if one.twin else "report" for one in made)
+    return collections.Counter("copy" if one.copy else "report" for one in made)
 
 
 def accept(database: Database, entries: Sequence[Entry]) -> None:

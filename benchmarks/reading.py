@@ -173,8 +173,8 @@ def lists(reading: DatabaseStoryReader) -> None:
     for name, wanted in filters().items():
         found = reading.stories(wanted)
         more = " and more" if found.next else ""
-        told = f"{len(found.stories)} stories{more}"
-        tell(name, measured(10, lambda wanted=wanted: reading.stories(wanted)), told)  # type: ignore[misc]
+        reported = f"{len(found.stories)} stories{more}"
+        tell(name, measured(10, lambda wanted=wanted: reading.stories(wanted)), reported)  # type: ignore[misc]
 
 
 def command(url: str) -> None:

@@ -47,11 +47,11 @@ def pairs(articles: list[ArticleView], tuning: StoryTuning) -> list[Pair]:
     """The pairs of one event."""
     reports = read_reports(articles, tuning)
     features = read_features(reports)
-    told = [_told(reports[each.sentence.report], each.sentence.text, tuning) for each in features]
+    reported = [_written(reports[each.sentence.report], each.sentence.text, tuning) for each in features]
     found = []
     for (a, b), s in sorted(compare_all(features, tuning).pairs.items()):
         one, other = (reports[features[index].sentence.report] for index in (a, b))
-        days = told[a], told[b]
+        days = reported[a], reported[b]
         if s < LIKENESS or one.origin == other.origin or days[0] is None or days[1] is None:
             continue
         texts = (features[a].sentence.text, features[b].sentence.text)
@@ -64,7 +64,7 @@ def _published(report: SourceReport) -> dt.date:
     return report.article.published.date()
 
 
-def _told(report: SourceReport, sentence: str, tuning: StoryTuning) -> dt.date | None:
+def _written(report: SourceReport, sentence: str, tuning: StoryTuning) -> dt.date | None:
     days = days_stated(sentence, _published(report), tuning)
     return days[0] if len(days) == 1 else None
 

@@ -69,7 +69,7 @@ def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
     )
 
 
-class Desk:
+class Rig:
     """A database with its pipeline, for tests that only want to hand articles in."""
 
     def __init__(

@@ -64,11 +64,11 @@ def numbered_on(connection: Connection) -> None:
 def shape(database: Database) -> str:
     """On Postgres: a sum of all tables, columns, indexes and views, and the revision; "none" without any."""
     with database.read() as connection:
-        told = connection.execute(_SHAPE).one()
-        if told.counter is None:
+        reported = connection.execute(_SHAPE).one()
+        if reported.counter is None:
             return "none"
         kept = connection.execute(_KEPT).scalars()
-        return f"{told.shape} {' '.join(kept)}"
+        return f"{reported.shape} {' '.join(kept)}"
 
 
 _SHAPE = text(

@@ -26,7 +26,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, counter, metadata, story
 from aggregator.stories.counts import count
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.conftest import REPOSITORY
 from tests.fresh import emptied, numbered_on, with_tables
 
@@ -46,9 +46,9 @@ def _placed_rows() -> dict[str, list[dict[str, Any]]]:
     with TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/small.db")
         with_tables(database)
-        desk = Desk(database, Clock(NOON + dt.timedelta(days=9)))
+        rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
         for start in range(0, len(small_set()), 7):
-            desk.take(*small_set()[start : start + 7])
+            rig.take(*small_set()[start : start + 7])
         with database.read() as connection:
             rows = {table.name: _rows(connection, table) for table in metadata.sorted_tables}
         database.close()
@@ -168,10 +168,10 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             if row.container_only != (roles == {"container"}):
                 wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
             views = article_views.views_of_story(connection, row.id)
-            told = (row.article_count, row.outlet_count, row.report_count)
+            reported = (row.article_count, row.outlet_count, row.report_count)
             counted = count(views)
-            if told != (counted.article_count, counted.outlet_count, counted.report_count):
-                wrong.append(f"{row.id} counts {told}, its articles {counted}")
+            if reported != (counted.article_count, counted.outlet_count, counted.report_count):
+                wrong.append(f"{row.id} counts {reported}, its articles {counted}")
             times = [view.effective_at for view in views]
             if (row.first_published, row.last_published) != (min(times), max(times)):
                 wrong.append(f"the times of {row.id} are not those of its articles")

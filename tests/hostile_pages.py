@@ -60,8 +60,8 @@ def _headed(make: Make) -> Callable[[random.Random], bytes]:
 def character_page(name: str) -> bytes:
     """A page with that character in the middle of its text, beside each of four different sentences."""
     bad = CHARACTERS[name]
-    told = "".join(f"<p>{bad}{sentence}{bad}</p>" for sentence in (SENTENCE, *MORE))
-    return _page(f"<article><h1>No ferry on Tuesday</h1>{told}</article>")
+    reported = "".join(f"<p>{bad}{sentence}{bad}</p>" for sentence in (SENTENCE, *MORE))
+    return _page(f"<article><h1>No ferry on Tuesday</h1>{reported}</article>")
 
 
 def plain_page() -> bytes:
@@ -77,8 +77,8 @@ def _page(body: str, head: str = "") -> bytes:
 
 
 def _article() -> str:
-    told = "".join(f"<p>{sentence}</p>" for sentence in (SENTENCE, *MORE))
-    return f"<article><h1>No ferry on Tuesday</h1>{told}</article>"
+    reported = "".join(f"<p>{sentence}</p>" for sentence in (SENTENCE, *MORE))
+    return f"<article><h1>No ferry on Tuesday</h1>{reported}</article>"
 
 
 def _times(text: str, least: int, most: int) -> Make:

@@ -4,7 +4,7 @@ import datetime as dt
 import random
 
 from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, Fact, MergedStory, StoryView
-from tests.memory_shelf import MORNING, a_story, an_article
+from tests.memory_reader import MORNING, a_story, an_article
 
 SCRIPTS = [
     "<script>alert(1)</script>",

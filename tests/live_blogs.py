@@ -37,7 +37,7 @@ def read(case: dict[str, Any], all_tuning: Tuning | None = None) -> CleanArticle
     )
 
 
-def told(article: CleanArticle) -> list[tuple[str | None, str, str]]:
+def reported(article: CleanArticle) -> list[tuple[str | None, str, str]]:
     """Day, clock and text of its entries."""
     return [
         (
@@ -54,7 +54,7 @@ def is_right(case: dict[str, Any], all_tuning: Tuning | None = None) -> bool:
     article = read(case, all_tuning)
     if case.get("is_live") is False:
         return not article.timed and not article.is_container
-    found, wanted = told(article), case["entries"]
+    found, wanted = reported(article), case["entries"]
     return (
         article.is_container
         and [one[:2] for one in found] == [(day, clock) for day, clock, _ in wanted]

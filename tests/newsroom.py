@@ -17,7 +17,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
 
@@ -29,14 +29,14 @@ class Newsroom:
         self.database = database
         self.clock = Clock()
         self.all_tuning = effective_tuning(tuning)
-        self.writer = Desk(database, self.clock, self.all_tuning)
+        self.writer = Rig(database, self.clock, self.all_tuning)
         self._left = threading.Event()
         self._ended = threading.Event()
         letterbox = PushEndpoint(database, self.all_tuning, self.clock)
-        desk = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
+        rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
         self.reading = DatabaseStoryReader(database, self.all_tuning)
         self.server = Server(
-            self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, desk
+            self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, rig
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)
@@ -103,7 +103,7 @@ def problem_of(answer: httpx.Response, status: int) -> str:
     """What a problem says, once it is checked to be one."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    told = answer.json()
-    assert told["status"] == status
-    assert told["type"].startswith("tag:aggregator,2026:problem/")
-    return str(told["detail"])
+    reported = answer.json()
+    assert reported["status"] == status
+    assert reported["type"].startswith("tag:aggregator,2026:problem/")
+    return str(reported["detail"])

@@ -100,16 +100,16 @@ class Wire:
     def __init__(self, *, feeds: int, days: float, articles_a_day: float, seed: int, start: float) -> None:
         chance = random.Random(seed)
         self.feeds = [Feed(number, start) for number in range(feeds)]
-        told = 0
+        reported = 0
         for event in range(int(days * articles_a_day)):
-            if told >= days * articles_a_day:
+            if reported >= days * articles_a_day:
                 break
             at = start + chance.uniform(0, days) * DAY
             facts = _facts(chance)
             for feed in chance.sample(self.feeds, chance.choice((1, 1, 2, 3))):
                 since = at + chance.uniform(0, 12 * HOUR)
                 feed.items.append(Item(since, _xml(chance, f"{event}", facts, since - start)))
-                told += 1
+                reported += 1
         for feed in self.feeds:
             feed.items.sort()
 
@@ -128,5 +128,5 @@ def _xml(chance: random.Random, event: str, facts: Mapping[str, object], since: 
     title = f"{facts['n']} hurt at {facts['a']} in {facts['p']}"
     when = format_datetime(NOON + dt.timedelta(seconds=since))
     guid = f"<guid isPermaLink='false'>{event} {chance.getrandbits(60)}</guid>"
-    told = f"<title>{title}</title><description>{text}</description><pubDate>{when}</pubDate>"
-    return f"<item>{guid}{told}</item>"
+    reported = f"<title>{title}</title><description>{text}</description><pubDate>{when}</pubDate>"
+    return f"<item>{guid}{reported}</item>"

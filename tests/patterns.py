@@ -394,8 +394,8 @@ class Growing(NamedTuple):
 
     def __str__(self) -> str:
         before, body, behind = self.attack
-        told = f"{before!r} + n * {body!r} + {behind!r}"
-        return f"{self.expression.where} {self.method}({told}): n^{self.exponent:.2f}"
+        reported = f"{before!r} + n * {body!r} + {behind!r}"
+        return f"{self.expression.where} {self.method}({reported}): n^{self.exponent:.2f}"
 
 
 def growing(expression: Expression, *, most: int, longest: int = _LONGEST) -> Growing | None:

@@ -22,7 +22,7 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
 from tests.homes import small_set
 
@@ -37,9 +37,9 @@ def rich(database: Database) -> Database:
     return database
 
 
-def desk_at(database: Database) -> Desk:
-    """A desk of the day after, with the same rules; two of them do the same things at the same times."""
-    return Desk(database, Clock(LATER + dt.timedelta(days=1)), ALL_TUNING)
+def rig_at(database: Database) -> Rig:
+    """A test rig of the day after, with the same rules; two of them do the same things at the same times."""
+    return Rig(database, Clock(LATER + dt.timedelta(days=1)), ALL_TUNING)
 
 
 def later_entries() -> list[Entry]:
@@ -64,13 +64,13 @@ def _file() -> bytes:
 
 def _fill(database: Database) -> None:
     clock = Clock(LATER)
-    desk = Desk(database, clock, ALL_TUNING)
+    rig = Rig(database, clock, ALL_TUNING)
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
-        desk.take(*small_set()[start : start + 7])
-    desk.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
-    desk.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
-    gone = desk.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
+        rig.take(*small_set()[start : start + 7])
+    rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
+    gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
     placing = Placer(database, ALL_TUNING, clock, summary_words=60)
     found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
     for pair in (found[:2], found[4:6], found[8:10]):
@@ -79,8 +79,8 @@ def _fill(database: Database) -> None:
     placing.erase(ForgetCommand(name=gone[0].article))
     while render_next(database, 50, ALL_TUNING.section("stories", StoryTuning)):
         pass
-    desk.restart()
-    desk.pipeline.index_text()
+    rig.restart()
+    rig.pipeline.index_text()
     with database.write() as connection:
         blog = connection.execute(select(tables.live_blog.c.article)).scalar_one()
         link = {"article": blog, "position": 0, "story": found[-1], "score": 1 / 3}
@@ -91,8 +91,8 @@ def _fill(database: Database) -> None:
         for period in (old, new):
             stream_history.close_period(connection, period, keep_terms_from=20_801)
         stream_history.count_outlets(connection, {"Herald": (1, 1)})
-    desk.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
-    desk.accept(
+    rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
+    rig.accept(
         record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),
         wants_page=[True],
     )

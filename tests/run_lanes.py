@@ -128,7 +128,7 @@ def say(words: str) -> None:
 def run(groups: dict[str, list[str]], folder: Path) -> list[Lane]:
     """Run all groups to their end, three at a time, whatever becomes of each."""
     waiting, running, ended = list(groups.items()), list[Lane](), list[Lane]()
-    told_at = time.monotonic()
+    report_at = time.monotonic()
     try:
         while waiting or running:
             while waiting and len(running) < SIDE_BY_SIDE:
@@ -139,8 +139,8 @@ def run(groups: dict[str, list[str]], folder: Path) -> list[Lane]:
                 running.remove(lane)
                 ended.append(lane)
                 say(f"{lane.progress()}, ended after {lane.seconds:.0f} s")
-            if time.monotonic() - told_at >= PROGRESS_SECONDS:
-                told_at = time.monotonic()
+            if time.monotonic() - report_at >= PROGRESS_SECONDS:
+                report_at = time.monotonic()
                 for lane in running:
                     say(lane.progress())
     except KeyboardInterrupt:  # which the terminal sent to pytest, too

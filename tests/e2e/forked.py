@@ -117,11 +117,11 @@ def _serve(connection: socket.socket) -> None:
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)
-    told = json.loads(asked)
-    os.chdir(told["folder"])
+    reported = json.loads(asked)
+    os.chdir(reported["folder"])
     os.environ.clear()
-    os.environ.update(told["environment"])
-    sys.argv = [str(Path(sys.executable).with_name("aggregator")), *told["arguments"]]
+    os.environ.update(reported["environment"])
+    sys.argv = [str(Path(sys.executable).with_name("aggregator")), *reported["arguments"]]
 
 
 def _main() -> NoReturn:

@@ -69,7 +69,7 @@ def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def assert_each_record_once(url: str, told: dict[str, int], records: int) -> None:
+def assert_each_record_once(url: str, reported: dict[str, int], records: int) -> None:
     database = Database(url)
     with database.read() as connection:
         ids = connection.execute(select(entry.c.article)).scalars().all()
@@ -79,8 +79,8 @@ def assert_each_record_once(url: str, told: dict[str, int], records: int) -> Non
     database.close()
     assert (len(ids), len(set(ids))) == (records, records)
     assert (waiting, refused, held) == ([], [], records)
-    assert told["last"] == records - told["placed_before"], "what was placed is not extracted again"
-    assert told["again"] == 0
+    assert reported["last"] == records - reported["placed_before"], "what was placed is not extracted again"
+    assert reported["again"] == 0
 
 
 def test_an_archive_killed_five_times_gives_every_record_once(
@@ -91,8 +91,8 @@ def test_an_archive_killed_five_times_gives_every_record_once(
     urls = [f"sqlite:///{tmp_path / 'killed.db'}"]
     if postgres_server() is not None:
         urls.append(request.getfixturevalue("postgres").make())
-    for url, told in zip(urls, read_killed(archive, SEED, *urls), strict=True):
-        assert_each_record_once(url, told, RECORDS + PAGES)
+    for url, reported in zip(urls, read_killed(archive, SEED, *urls), strict=True):
+        assert_each_record_once(url, reported, RECORDS + PAGES)
 
 
 @pytest.mark.timeout(240)
@@ -127,9 +127,9 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
     assert reading.returncode == 0, errors
     assert ended >= 5, f"the server ended {ended} connections, at {progress}"
     assert "retrying" in errors
-    told = json.loads(out)
-    assert told["read"] == RECORDS + PAGES
-    assert (told["waiting"], told["rejected_count"]) == (0, 0)
+    reported = json.loads(out)
+    assert reported["read"] == RECORDS + PAGES
+    assert (reported["waiting"], reported["rejected_count"]) == (0, 0)
     assert_each_record_once(url, {"placed_before": 0, "last": RECORDS + PAGES, "again": 0}, RECORDS + PAGES)
     checked = subprocess.run([*command, "db", "check"], cwd=REPOSITORY, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout.decode()
@@ -146,8 +146,8 @@ def test_many_archives_killed_five_times(
     for number in range(10):
         made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
         url = made or f"sqlite:///{tmp_path / f'{number}.db'}"
-        (told,) = read_killed(archive, f"{SEED} {number}", url)
-        assert_each_record_once(url, told, RECORDS + PAGES)
+        (reported,) = read_killed(archive, f"{SEED} {number}", url)
+        assert_each_record_once(url, reported, RECORDS + PAGES)
 
 
 def test_progress_on_a_terminal_has_rate_and_time_left(archive: Path, tmp_path: Path) -> None:

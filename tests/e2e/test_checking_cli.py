@@ -40,10 +40,10 @@ def test_it_counts_finds_and_repairs(tmp_path: Path) -> None:
     assert "make a copy" in words
     code, out, words = typed("db", "check", "--repair", "--format", "json")
     assert code == 0, out
-    told = json.loads(out)
-    assert told["repaired"] > 0
-    assert told["faults"] == []
-    assert told["balance"]["seen"] == told["balance"]["stored"] + told["balance"]["known"]
+    reported = json.loads(out)
+    assert reported["repaired"] > 0
+    assert reported["faults"] == []
+    assert reported["balance"]["seen"] == reported["balance"]["stored"] + reported["balance"]["known"]
     damaged(tmp_path / "a.db", "DELETE FROM entry WHERE entry_no = 1")
     code, out, words = typed("db", "check", "--repair")
     assert code == 1

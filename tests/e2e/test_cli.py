@@ -576,10 +576,10 @@ def test_tables_and_stories_fit_the_terminal(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
     for columns in (60, 80, 120):
         listed = filled.type_on_screen(columns, "stories")
-        told = filled.type_on_screen(columns, "story", flood["id"])
+        reported = filled.type_on_screen(columns, "story", flood["id"])
         assert all(one["id"] in listed for one in filled.stories())
-        assert max(len(line) for line in (listed + told).splitlines()) <= columns
-        assert " ".join(told.split()) == " ".join(filled.type("story", flood["id"]).text.split())
+        assert max(len(line) for line in (listed + reported).splitlines()) <= columns
+        assert " ".join(reported.split()) == " ".join(filled.type("story", flood["id"]).text.split())
     title = listed.splitlines()[0].index("title")
     assert 80 - title >= 38, "most of the room is for the titles"
     assert flood["articles"][0]["id"] not in filled.type_on_screen(80, "search", "Arrel")
@@ -638,9 +638,9 @@ def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Ter
     assert atom.out.count(b"<entry") == 1
     assert b"<title>Water</title>" in atom.out
     assert b'rel="self" href="http://127.0.0.1:8080/feeds/wet.atom"' in atom.out
-    told = json.loads(filled.type("feed", "--format", "jsonfeed", "--updates").out)
-    assert told["feed_url"] == "http://127.0.0.1:8080/feeds/updates.json"
-    assert {item["title"].split(":")[0] for item in told["items"]} >= {"New story"}
+    reported = json.loads(filled.type("feed", "--format", "jsonfeed", "--updates").out)
+    assert reported["feed_url"] == "http://127.0.0.1:8080/feeds/updates.json"
+    assert {item["title"].split(":")[0] for item in reported["items"]} >= {"New story"}
     missing = filled.type("feed", "--saved", "nosuch", *here)
     assert (missing.code, "config.yaml has: wet" in missing.err) == (2, True)
 
@@ -649,8 +649,8 @@ def test_explaining_one_article_and_two(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
     strike = next(one for one in filled.stories() if one["article_count"] == 1)
     ids = [one["id"] for one in flood["articles"]]
-    told = [json.loads(filled.type("explain", one, "--format", "json").out) for one in ids]
-    joined = next(one for one in told if one["evidence"]["stage"] == "event")
+    reported = [json.loads(filled.type("explain", one, "--format", "json").out) for one in ids]
+    joined = next(one for one in reported if one["evidence"]["stage"] == "event")
     shares = sum(reason["share"] for reason in joined["evidence"]["reasons"])
     assert joined["evidence"]["bias"] + shares == pytest.approx(joined["evidence"]["score"])
     assert joined["shared"]["words"]
@@ -874,10 +874,10 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
     holder.stdin.close()  # the writer ends without having placed anything
     holder.wait(timeout=PATIENCE_SECONDS)
     assert waiting.stdout is not None
-    told = json.loads(waiting.stdout.read())
+    reported = json.loads(waiting.stdout.read())
     assert waiting.wait(timeout=PATIENCE_SECONDS) == 0
     waiting.stderr.close()
-    assert (told["new"], told["waiting"]) == (1, 0)
+    assert (reported["new"], reported["waiting"]) == (1, 0)
     assert sum(one["article_count"] for one in terminal.stories()) == 4
 
 
@@ -963,10 +963,10 @@ def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -
 def labelled() -> str:
     good = [json.loads(line) for line in reports().splitlines()]
     clusters = zip(good, ("flood", "flood", "strike"), strict=True)
-    twin = good[0] | {"id": "twin", "cluster": "flood", "copy_of": "1"}
+    copy = good[0] | {"id": "twin", "cluster": "flood", "copy_of": "1"}
     without_id = {key: value for key, value in good[2].items() if key != "id"} | {"cluster": "strike"}
     bad = '{"id": "bad", "title": \n{"id": "void"}\n\nnonsense\n'
-    return jsonl(*(one | {"cluster": name} for one, name in clusters), twin, without_id) + bad
+    return jsonl(*(one | {"cluster": name} for one, name in clusters), copy, without_id) + bad
 
 
 def test_eval_takes_everything_and_measures(terminal: Terminal) -> None:
@@ -1087,8 +1087,8 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
         assert [line.split(": ")[1] for line in said.err.splitlines()] == lines
     said = terminal.type("doctor", "--format", "jsonl")
     assert said.code == 1
-    told = [line["what"] for line in said.lines if line["level"] == "problem"]
-    assert [what.split(": ")[0] for what in told] == lines
+    reported = [line["what"] for line in said.lines if line["level"] == "problem"]
+    assert [what.split(": ")[0] for what in reported] == lines
     terminal.write("config.yaml", "database: postgresql://me@localhost/x\nretention: {size: 20 GB}\n")
     said = terminal.type("config", "check")
     assert (said.code, "retention.size: only for SQLite" in said.err) == (2, True), "as the daemon would end"

@@ -63,8 +63,8 @@ def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> 
 
 
 def _examples(help_text: str) -> list[str]:
-    told = help_text.split("Examples:\n", 1)
-    lines = told[1].splitlines() if len(told) == 2 else []
+    reported = help_text.split("Examples:\n", 1)
+    lines = reported[1].splitlines() if len(reported) == 2 else []
     return [line.strip() for line in lines if line.strip().startswith("aggregator ")]
 
 
@@ -231,10 +231,10 @@ def test_shells_complete_commands_options_and_values(stage: Path, shell: str) ->
 
 def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
     # A shell finds out which one it is by the process that asks: true keeps bash from giving way to it.
-    told = subprocess.run(
+    reported = subprocess.run(
         ["bash", "-c", f"{SCRIPT} --show-completion; true"], capture_output=True, text=True, check=True
     )
-    script = told.stdout
+    script = reported.stdout
     asked = (
         f"{script}\nPATH={SCRIPT.parent}:$PATH; COMP_WORDS=(aggregator stories --format js); COMP_CWORD=3; "
         "_aggregator_completion aggregator; echo ${COMPREPLY[@]}"

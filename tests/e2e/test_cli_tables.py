@@ -13,7 +13,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.story_json import page_json
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.e2e.test_cli import DAY, Terminal, jsonl, on_screen
 from tests.homes import fill, small_set
 
@@ -66,9 +66,9 @@ def test_piped_a_row_is_a_line_with_all_of_it(listed: Terminal) -> None:
 
 def test_prose_wraps_where_chinese_words_have_no_blanks(listed: Terminal) -> None:
     (quake,) = (one["id"] for one in listed.stories() if one["title"] == CHINESE)
-    told = listed.type_on_screen(60, "story", quake)
-    assert max(map(cell_len, told.splitlines())) <= 60
-    assert CHINESE in "".join(line.strip() for line in told.splitlines())
+    reported = listed.type_on_screen(60, "story", quake)
+    assert max(map(cell_len, reported.splitlines())) <= 60
+    assert CHINESE in "".join(line.strip() for line in reported.splitlines())
 
 
 def _raw_screen(terminal: Terminal, *arguments: str, **environment: str) -> bytes:
@@ -109,14 +109,14 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Datab
     reading = DatabaseStoryReader(database)
     before = [one.id for one in reading.stories(StoryFilter(limit=1000)).stories]
     pages = reading.pages(StoryFilter(limit=1000), 5)
-    told = [one.id for one in next(pages).stories]
-    desk = Desk(database, Clock(NOON.replace(year=2027)))
+    reported = [one.id for one in next(pages).stories]
+    rig = Rig(database, Clock(NOON.replace(year=2027)))
     last = small_set()[0]
-    desk.take(
+    rig.take(
         record("Another Outlet", "new", last.title, f"{last.text} And more of it, later.", published=NOON)
     )
-    told += [one.id for page in pages for one in page.stories]
-    assert told == before
+    reported += [one.id for page in pages for one in page.stories]
+    assert reported == before
 
 
 def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:

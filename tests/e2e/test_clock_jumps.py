@@ -100,7 +100,7 @@ class Patient:
             found: int = connection.execute(text(f"SELECT count(*) FROM {what}")).scalar_one()
         return found
 
-    def is_told(self, title: str) -> bool:
+    def is_reported(self, title: str) -> bool:
         return any(one["title"] == title for one in self.daemon.stories())
 
     def close(self) -> None:
@@ -130,11 +130,13 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(4):
             title = newsroom.publish()
-            daemon.wait_for(lambda title=title: patient.is_told(title), "what is published before")
+            daemon.wait_for(lambda title=title: patient.is_reported(title), "what is published before")
         for seconds, words in JUMPS:
             receiver.answer = lambda _request: Response(500)  # what is tried meanwhile must not be given up
             before = newsroom.publish()
-            daemon.wait_for(lambda title=before: patient.is_told(title), f"what came before it was {words}")
+            daemon.wait_for(
+                lambda title=before: patient.is_reported(title), f"what came before it was {words}"
+            )
             daemon.wait_for(lambda title=before: title in failed(receiver), "a delivery that failed")
             rows = {name: patient.count(name) for name in ("article", "story", "change", "outbox")}
             polls = newsroom.outlet.polls()
@@ -143,7 +145,9 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
             daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, f"polls {words}")
             print(f"{words}: asked twice within {time.monotonic() - began:.1f} s")
             meanwhile = newsroom.publish()
-            daemon.wait_for(lambda title=meanwhile: patient.is_told(title), f"what came when it was {words}")
+            daemon.wait_for(
+                lambda title=meanwhile: patient.is_reported(title), f"what came when it was {words}"
+            )
             time.sleep(3)  # several looks of retention and of the clock
             polls = newsroom.outlet.polls()
             clock.jump(0)
@@ -151,7 +155,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
             daemon.wait_for(lambda polls=polls: newsroom.outlet.polls() > polls + 1, "polls afterwards")
             print(f"{words}, and right again: asked twice within {time.monotonic() - began:.1f} s")
             after = newsroom.publish()
-            daemon.wait_for(lambda title=after: patient.is_told(title), f"what came after it was {words}")
+            daemon.wait_for(lambda title=after: patient.is_reported(title), f"what came after it was {words}")
             now = {name: patient.count(name) for name in rows}
             assert {name: now[name] - rows[name] for name in ("article", "story")} == {
                 "article": 2,
@@ -167,7 +171,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
         assert patient.count("outbox WHERE state = 'given_up'") == 0
         assert "config reloaded" in reload(daemon)
         title = newsroom.publish()
-        daemon.wait_for(lambda: patient.is_told(title), "news after a reload")
+        daemon.wait_for(lambda: patient.is_reported(title), "news after a reload")
         assert not daemon.lines("no progress")
         assert "Traceback" not in daemon.log()
         checked = daemon.command("db", "check", "--thorough")

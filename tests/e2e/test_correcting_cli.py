@@ -78,8 +78,8 @@ def bench(tmp_path: Path, ingested: Path) -> Iterator[Bench]:
 
 
 def test_help_teaches_what_to_type(bench: Bench) -> None:
-    told = bench.program.command("correct", "--help").stdout
-    assert all(word in told for word in ("merge", "split", "move", "undo", "list", "export"))
+    reported = bench.program.command("correct", "--help").stdout
+    assert all(word in reported for word in ("merge", "split", "move", "undo", "list", "export"))
     merging = bench.program.command("correct", "merge", "--help").stdout
     assert "aggregator correct merge STORY ANOTHER-STORY" in merging
     assert "never again" in " ".join(bench.program.command("correct", "split", "--help").stdout.split())
@@ -260,9 +260,9 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
         assert time.monotonic() < ends
         time.sleep(0.05)
     lock.release()
-    told, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    reported, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
-    assert f"merged {goat} into {bridge}" in told
+    assert f"merged {goat} into {bridge}" in reported
     assert bench.requests()[0][0] == "done"
 
 

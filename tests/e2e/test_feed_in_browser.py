@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, sync_playwright
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
-from tests.memory_shelf import a_full_shelf
+from tests.memory_reader import full_reader
 
 
 def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str]]:
@@ -32,7 +32,7 @@ def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str
 def test_a_browser_shows_a_feed_as_a_page() -> None:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not there")
-    server = Server(a_full_shelf(), PublishSettings(port=0, title="Morning stories"))
+    server = Server(full_reader(), PublishSettings(port=0, title="Morning stories"))
     address = server.start()
     try:
         with sync_playwright() as playwright:

@@ -63,8 +63,8 @@ def test_a_daemon_whose_database_is_gone_ends_and_makes_no_new_one(
         refused = daemon.command(*arguments)
         assert (refused.returncode, "is missing, and it was there before" in refused.stderr) == (5, True)
     assert not file.exists()
-    told = daemon.command("doctor")
-    assert (told.returncode, "is missing, and it was there before" in told.stdout) == (1, True)
+    reported = daemon.command("doctor")
+    assert (reported.returncode, "is missing, and it was there before" in reported.stdout) == (1, True)
     if lose is rename:  # all that was committed is in it, also what was in the log beside its old place
         assert count(tmp_path / "away.db") == 1
         (tmp_path / "away.db").rename(file)
@@ -128,8 +128,8 @@ def test_files_of_the_database_are_only_for_who_made_them(tmp_path: Path) -> Non
             assert set(modes.values()) == {0o600}, modes
             # Files that an older version made stay as they are, and the doctor names them.
             (tmp_path / "stories.db").chmod(0o644)
-            told = daemon.command("doctor").stdout
-            assert f"chmod 600 {tmp_path / 'stories.db'}\n" in told
+            reported = daemon.command("doctor").stdout
+            assert f"chmod 600 {tmp_path / 'stories.db'}\n" in reported
             assert daemon.stop() == 0
         finally:
             daemon.kill()

@@ -25,7 +25,7 @@ from playwright.sync_api import (
 
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.memory_shelf import MemoryShelf, a_full_shelf
+from tests.memory_reader import MemoryReader, full_reader
 from tests.waiting import PATIENCE_SECONDS
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
@@ -66,7 +66,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = Server(a_full_shelf(), PublishSettings(port=0, title="Morning stories"))
+    server = Server(full_reader(), PublishSettings(port=0, title="Morning stories"))
     yield server.start()
     server.stop()
 
@@ -254,7 +254,7 @@ def test_every_text_has_enough_contrast(visit: Visit) -> None:
 
 
 def test_the_first_run_says_what_to_type(browser: Browser) -> None:
-    server = Server(MemoryShelf(), PublishSettings(port=0))
+    server = Server(MemoryReader(), PublishSettings(port=0))
     address = server.start()
     context = browser.new_context(viewport=DESK)
     visit = Visit(context.new_page(), address)

@@ -131,7 +131,9 @@ def go_through(
                 else:
                     own_postgres.stop("immediate")
                 time.sleep(seconds)
-                daemon.wait_for(lambda: who_was_told(reading) == PATHS and pushing.refusals, "all to be told")
+                daemon.wait_for(
+                    lambda: who_was_warned(reading) == PATHS and pushing.refusals, "all to be told"
+                )
                 if hangs:
                     own_postgres.resume()
                 else:
@@ -160,23 +162,23 @@ def go_through(
     assert_said_in_words(reading, pushing)
 
 
-def who_was_told(reading: Reading) -> set[str]:
+def who_was_warned(reading: Reading) -> set[str]:
     return {answer.request.url.path for answer in list(reading.answers) if answer.status_code == 503}
 
 
 def assert_said_in_words(reading: Reading, pushing: Pushing) -> None:
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     for answer in reading.answers:
         path = answer.request.url.path
         assert answer.status_code in (200, 503), f"{path}: {answer.status_code} {answer.text[:300]}"
         if answer.status_code == 503:
-            told[path] += 1
+            reported[path] += 1
             if path != "/healthz":
                 assert answer.headers["Retry-After"] == "5"
                 assert "does not answer" in answer.text, answer.text
             if path.startswith("/api"):
                 assert answer.headers["Content-Type"] == "application/problem+json"
-    assert told.keys() == PATHS, "each was asked meanwhile"
+    assert reported.keys() == PATHS, "each was asked meanwhile"
     assert pushing.refusals
     assert {answer.status_code for answer in pushing.refusals} == {503}
 

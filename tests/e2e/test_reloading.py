@@ -123,9 +123,9 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
             assert re.search(words, said), said
             assert "keeping the current configuration" in said
             assert title(daemon) == "Changed"
-            told = daemon.get("/status").json()["last_reload"]
-            assert told["ok"] is False
-            assert "stays" in told["words"]
+            reported = daemon.get("/status").json()["last_reload"]
+            assert reported["ok"] is False
+            assert "stays" in reported["words"]
     (daemon.folder / "config.yaml").unlink()
     begun = len(daemon.lines("SIGHUP: reading"))
     assert "config.yaml: No such file or directory" in reload(daemon)
@@ -350,9 +350,9 @@ class Systemd:
     def next(self, *, but: tuple[str, ...] = ("WATCHDOG", "STATUS")) -> dict[str, str]:
         """The next message that is more than these."""
         while True:
-            told = dict(line.split("=", 1) for line in self._listening.recv(4096).decode().splitlines())
-            if not set(told) <= set(but):
-                return told
+            reported = dict(line.split("=", 1) for line in self._listening.recv(4096).decode().splitlines())
+            if not set(reported) <= set(but):
+                return reported
 
     def quiet_for(self, seconds: float) -> bool:
         """Whether no ping comes for so long, once what was sent before is read."""
@@ -410,17 +410,17 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
 
             began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
             reload(daemon)
-            told = systemd.next()
-            assert told["RELOADING"] == "1"
-            assert int(told["MONOTONIC_USEC"]) >= began
+            reported = systemd.next()
+            assert reported["RELOADING"] == "1"
+            assert int(reported["MONOTONIC_USEC"]) >= began
             assert "config reloaded" in systemd.next()["STATUS"]
 
             (tmp_path / "config.yaml").write_text("publish: {titel: x}\n")
             reload(daemon)
             assert systemd.next()["RELOADING"] == "1"
-            told = systemd.next()
-            assert told["READY"] == "1", "it goes on"
-            assert "publish.titel" in told["STATUS"]
+            reported = systemd.next()
+            assert reported["READY"] == "1", "it goes on"
+            assert "publish.titel" in reported["STATUS"]
             assert "publish.titel" in systemd.next(but=("WATCHDOG",))["STATUS"], (
                 "and says so until it is mended"
             )

@@ -52,10 +52,10 @@ def test_no_secret_is_said_through_a_whole_life(tmp_path: Path, postgres: Postgr
                 client.get(f"/t/{given}/feeds/stories.rss")
                 client.get("/stories", params={"q": "x" * 20, "token": f"{MARK}asked"}, auth=("me", given))
             client.post("/sign-in", data={"token": f"agg_{MARK}typed"})
-            told = [client.get(path).text for path in ("/status", "/metrics", "/healthz", "/readyz")]
+            reported = [client.get(path).text for path in ("/status", "/metrics", "/healthz", "/readyz")]
         said = [daemon.command(*words) for words in (["config", "show"], ["config", "check"], ["doctor"])]
         assert daemon.stop() == 0
-        everything = "\n".join([daemon.log(), *told, *(one.stdout + one.stderr for one in said)])
+        everything = "\n".join([daemon.log(), *reported, *(one.stdout + one.stderr for one in said)])
     for secret in (MARK, token, SECRET, SECRET.removeprefix("whsec_")):
         assert [line for line in everything.splitlines() if secret in line] == []
     assert "api_key=***" in daemon.log()

@@ -26,7 +26,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.fresh import with_tables
 from tests.homes import fill
@@ -40,12 +40,12 @@ class Newsroom:
     def __init__(self, database: Path) -> None:
         self.database = Database(f"sqlite:///{database}")
         clock, all_tuning = Clock(NOON), effective_tuning({"editor": {"response_wait_seconds": 1.0}})
-        self._writer = Desk(self.database, clock)
+        self._writer = Rig(self.database, clock)
         self.is_busy = False
         self.reading = DatabaseStoryReader(self.database)
-        desk = EditorService(self.database, all_tuning, clock, arrived=self.answer)
+        rig = EditorService(self.database, all_tuning, clock, arrived=self.answer)
         letterbox = PushEndpoint(self.database, all_tuning, clock)
-        self.server = Server(self.reading, PublishSettings(port=0), letterbox, desk)
+        self.server = Server(self.reading, PublishSettings(port=0), letterbox, rig)
         self.address = self.server.start()
         self._clock = clock
 
@@ -72,7 +72,7 @@ class Newsroom:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database as each test finds it."""
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
     database = with_tables(Database(f"sqlite:///{file}"))
@@ -84,8 +84,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def newsroom(told: Path, tmp_path: Path) -> Iterator[Newsroom]:
-    made = Newsroom(Path(shutil.copy(told, tmp_path)))
+def newsroom(reported: Path, tmp_path: Path) -> Iterator[Newsroom]:
+    made = Newsroom(Path(shutil.copy(reported, tmp_path)))
     yield made
     made.close()
 

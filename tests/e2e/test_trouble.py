@@ -48,9 +48,9 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_pa
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
         daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
-        told = daemon.get("/healthz").json()
-        assert told["writable"] is False
-        assert "cannot be written" in " ".join(told["problems"])
+        reported = daemon.get("/healthz").json()
+        assert reported["writable"] is False
+        assert "cannot be written" in " ".join(reported["problems"])
         resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, before)
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
         assert daemon.get("/healthz").status_code == 200
@@ -81,9 +81,9 @@ def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_p
             record = {"id": "1", "outlet": "Wire", "title": "Ferry runs aground", "text": FERRY}
             refused = [push(daemon, secret, record) for _ in range(3)]
             assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "5")] * 3
-            told = daemon.get("/status").json()
-            assert any("another program" in one for one in told["process_problems"])
-            assert told["writable"] is False
+            reported = daemon.get("/status").json()
+            assert any("another program" in one for one in reported["process_problems"])
+            assert reported["writable"] is False
             time.sleep(6.0)  # longer than is taken for a stall
             assert len(daemon.stories()) == 1
             assert daemon.lines("no progress") == stalled
@@ -144,8 +144,8 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
             assert len(daemon.log().splitlines()) < 50
-            told = daemon.wait_for(lambda: problems_of(daemon, "are open"), "/status to say it")
-            assert "LimitNOFILE" in told[0]
+            reported = daemon.wait_for(lambda: problems_of(daemon, "are open"), "/status to say it")
+            assert "LimitNOFILE" in reported[0]
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
             daemon.wait_for(lambda: articles_in(daemon) == 3, "what came meanwhile")
             assert {one["state"] for one in daemon.sources().values()} == {"ok"}

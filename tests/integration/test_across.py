@@ -20,7 +20,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles, stories
 from aggregator.store.tables import article, cross_language
 from tests.across import half, make_model
-from tests.articles import Clock, Desk, record
+from tests.articles import Clock, Rig, record
 from tests.fresh import with_tables
 from tests.homes import homes, reclustering, what_is_wrong
 
@@ -54,8 +54,8 @@ def entries(name: str, *events: str) -> list[Entry]:
     ]
 
 
-def desk(database: Database, all_tuning: Tuning = NAMES) -> Desk:
-    return Desk(database, Clock(LATER), all_tuning)
+def rig(database: Database, all_tuning: Tuning = NAMES) -> Rig:
+    return Rig(database, Clock(LATER), all_tuning)
 
 
 def placed(database: Database) -> list[Any]:
@@ -94,11 +94,13 @@ def rows_across(database: Database) -> int:
 
 def test_by_default_nothing_is_joined_kept_or_worked_out(sqlite: Database) -> None:
     asked: list[str] = []
-    event.listen(sqlite.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
-    told = entries("dev")
-    at = desk(sqlite, effective_tuning())
-    at.take(*told)
-    at.take(record(told[0].source, "1", told[0].title, f"{told[0].text} More soon.", language="es"))
+    event.listen(sqlite.engine, "before_cursor_execute", lambda *reported: asked.append(reported[2]))
+    reported = entries("dev")
+    at = rig(sqlite, effective_tuning())
+    at.take(*reported)
+    at.take(
+        record(reported[0].source, "1", reported[0].title, f"{reported[0].text} More soon.", language="es")
+    )
     assert len(asked) > 200
     assert [statement for statement in asked if "cross_language" in statement] == []
     languages = defaultdict(set)
@@ -125,7 +127,7 @@ def test_without_the_choice_rules_and_fingerprints_are_as_if_there_were_none(tmp
 
 @pytest.mark.parametrize(("name", "least", "wrong_most"), [("dev", 11, 1), ("check", 9, 2)])
 def test_joins_across_languages_are_right(sqlite: Database, name: str, least: int, wrong_most: int) -> None:
-    desk(sqlite).take(*entries(name))
+    rig(sqlite).take(*entries(name))
     cluster = {one["id"]: one["cluster"] for one in half(name)}
     founder: dict[str, str] = {}
     right, wrong = 0, []
@@ -142,7 +144,7 @@ def test_joins_across_languages_are_right(sqlite: Database, name: str, least: in
 
 
 def test_a_guest_counts_and_is_silent_in_the_sums(database: Database, tmp_path: Path) -> None:
-    desk(database).take(*entries("dev", "dev-takeover"))
+    rig(database).take(*entries("dev", "dev-takeover"))
     english, german, chinese = placed(database)
     assert {english.story, german.story, chinese.story} == {english.story}
     assert [(row.role, row.counts_in_centroid) for row in (english, german, chinese)] == [
@@ -165,9 +167,9 @@ def test_a_guest_counts_and_is_silent_in_the_sums(database: Database, tmp_path: 
 
 
 def test_the_next_report_of_a_guests_language_is_weighed_beside_the_guest(sqlite: Database) -> None:
-    told = entries("dev", "dev-takeover")
-    at = desk(sqlite)
-    at.take(*told)
+    reported = entries("dev", "dev-takeover")
+    at = rig(sqlite)
+    at.take(*reported)
     _, german, _ = placed(sqlite)
     # Says nothing that the English report says, but much that the German one does.
     again = record(
@@ -188,7 +190,7 @@ def test_the_next_report_of_a_guests_language_is_weighed_beside_the_guest(sqlite
 
 
 def test_where_the_hosts_leave_a_guest_is_at_home(sqlite: Database) -> None:
-    desk(sqlite).take(*entries("dev", "dev-takeover"))
+    rig(sqlite).take(*entries("dev", "dev-takeover"))
     english, german, chinese = placed(sqlite)
     placing = Placer(sqlite, NAMES, Clock(LATER), summary_words=60)
     placing.correct(CorrectionCommand(kind="split", stories=(english.story,), articles=(english.id,)))
@@ -206,7 +208,7 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
     for name, restarts in (("one", False), ("other", True)):
         database = Database(f"sqlite:///{tmp_path}/{name}.db")
         with_tables(database)
-        at = desk(database)
+        at = rig(database)
         for one in entries("dev", "dev-match", "dev-bus", "dev-busother-ar", "dev-busother-fr"):
             at.take(one)
             if restarts:
@@ -218,7 +220,7 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_recluster_turns_it_on_and_holds_it(database: Database) -> None:
-    at = desk(database, effective_tuning())
+    at = rig(database, effective_tuning())
     at.take(*entries("dev", "dev-takeover"))
     assert len(set(homes(database).values())) == 3
     run = reclustering(database, NAMES)
@@ -234,7 +236,7 @@ def test_recluster_turns_it_on_and_holds_it(database: Database) -> None:
 
 
 def test_the_row_goes_with_its_article(database: Database) -> None:
-    desk(database).take(*entries("dev", "dev-takeover"))
+    rig(database).take(*entries("dev", "dev-takeover"))
     assert rows_across(database) == 3
     with database.write() as connection:
         connection.execute(delete(article).where(article.c.id == placed(database)[-1].id))
@@ -243,7 +245,7 @@ def test_the_row_goes_with_its_article(database: Database) -> None:
 
 def test_a_revision_is_compared_by_its_new_words(sqlite: Database) -> None:
     first = entries("dev", "dev-takeover")[0]
-    at = desk(sqlite)
+    at = rig(sqlite)
     at.take(first)
     with sqlite.read() as connection:
         before = connection.execute(select(cross_language.c.features)).scalar_one()
@@ -287,7 +289,7 @@ def test_vectors_bring_together_what_no_name_and_number_does(
     make_model(tmp_path / "model")
     words = "  across_languages: vectors\n  vectors: model\n"
     all_tuning = load(configured(tmp_path, words)).effective_tuning
-    at = desk(sqlite, all_tuning)
+    at = rig(sqlite, all_tuning)
     work = open_executor(executor, 1, all_tuning)
     try:
         at.pipeline = Pipeline(sqlite, work, all_tuning, at.clock, summary_words=60)
@@ -301,7 +303,7 @@ def test_vectors_bring_together_what_no_name_and_number_does(
 
 
 def test_without_vectors_these_stay_apart(sqlite: Database) -> None:
-    desk(sqlite).take(*BRIDGE)
+    rig(sqlite).take(*BRIDGE)
     assert len(set(homes(sqlite).values())) == 3
 
 

@@ -18,7 +18,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import prefetched
 from aggregator.store.tables import prefetched as rows
-from tests.articles import NOON, Clock, Desk, record, settled
+from tests.articles import NOON, Clock, Rig, record, settled
 from tests.conftest import Postgres
 from tests.e2e.kill_records import invented
 from tests.fresh import with_tables
@@ -70,7 +70,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one daemon makes of it."""
     one = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('alone')}/one.db"))
-    Desk(one, Clock()).take(*entries())
+    Rig(one, Clock()).take(*entries())
     found = settled(one)
     one.close()
     return found
@@ -96,7 +96,7 @@ def without_rules(found: dict[str, Any]) -> str:
 def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
     database: Database, alone: dict[str, Any]
 ) -> None:
-    Desk(database, Clock()).accept(*entries())
+    Rig(database, Clock()).accept(*entries())
     first, second = helper(database, "first"), helper(database, "second")
     assert first.step() + second.step() > 64
     while first.step() + second.step():
@@ -115,7 +115,7 @@ def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
 
 
 def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Database) -> None:
-    Desk(database, Clock()).accept(*entries()[:10])
+    Rig(database, Clock()).accept(*entries()[:10])
     one = helper(database, "one")
     other = helper(database, "other", all_tuning=effective_tuning({**EAGER, "events": {"packed_terms": 40}}))
     assert one.step() == 10
@@ -131,7 +131,7 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
     print(f"{seed=}")
     rng = random.Random(seed)
     other = effective_tuning({**EAGER, "events": {"packed_terms": 40}})
-    Desk(database, Clock()).accept(*entries())
+    Rig(database, Clock()).accept(*entries())
     helper(database, all_tuning=other).step()
     for _ in range(6):
         match rng.randrange(4):

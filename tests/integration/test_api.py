@@ -41,8 +41,8 @@ def strike_of(room: Newsroom) -> dict[str, Any]:
 def test_one_article_with_its_story_its_copies_and_the_reason(room: Newsroom) -> None:
     flood = flood_of(room)
     printed = next(one for one in flood["articles"] if one["copy_of"])
-    told = room.get(f"/api/v1/articles/{printed['copy_of']}").json()
-    one = msgspec.convert(told, OneArticleJson)
+    reported = room.get(f"/api/v1/articles/{printed['copy_of']}").json()
+    one = msgspec.convert(reported, OneArticleJson)
     assert (one.story, one.story_title) == (flood["id"], flood["title"])
     assert [copy.id for copy in one.copies] == [printed["id"]]
     assert one.copy_count == 1
@@ -102,8 +102,8 @@ def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
 
 def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
     report = next(one["id"] for one in flood_of(room)["articles"] if not one["copy_of"])
-    told = room.get(f"/api/v1/explain?article={report}")
-    assert msgspec.json.decode(told.content, type=Explanation) == room.explained(report)
+    reported = room.get(f"/api/v1/explain?article={report}")
+    assert msgspec.json.decode(reported.content, type=Explanation) == room.explained(report)
     other = strike_of(room)["articles"][0]["id"]
     pair = room.get(f"/api/v1/explain?article={report}&other={other}").json()["pair"]
     assert pair["article"] == other
@@ -136,21 +136,21 @@ def test_merge_list_and_undo(room: Newsroom) -> None:
     flood, strike = flood_of(room)["id"], strike_of(room)["id"]
     done = room.ask("POST", "/api/v1/corrections", secret, json={"kind": "merge", "stories": [flood, strike]})
     assert done.status_code == 200
-    told = done.json()
-    assert told["state"] == "done"
-    assert told["corrected"]["stories"] == [flood]
+    reported = done.json()
+    assert reported["state"] == "done"
+    assert reported["corrected"]["stories"] == [flood]
     moved = room.get(f"/api/v1/stories/{strike}")
     assert (moved.status_code, moved.headers["location"]) == (301, f"/api/v1/stories/{flood}")
     listed = room.get("/api/v1/corrections", secret).json()["corrections"]
     assert [(one["n"], one["kind"], one["undone_at"]) for one in listed] == [
-        (told["corrected"]["n"], "merge", None)
+        (reported["corrected"]["n"], "merge", None)
     ]
     assert set(listed[0]["stories"]) == {flood, strike}
-    undone = room.ask("POST", f"/api/v1/corrections/{told['corrected']['n']}/undo", secret)
+    undone = room.ask("POST", f"/api/v1/corrections/{reported['corrected']['n']}/undo", secret)
     assert undone.json()["state"] == "done"
     assert room.get(f"/api/v1/stories/{strike}").status_code == 200
     assert room.get("/api/v1/corrections", secret).json()["corrections"][0]["undone_at"]
-    again = room.ask("DELETE", f"/api/v1/corrections/{told['corrected']['n']}", secret)
+    again = room.ask("DELETE", f"/api/v1/corrections/{reported['corrected']['n']}", secret)
     assert "already undone" in problem_of(again, 409)
 
 
@@ -287,9 +287,9 @@ def test_each_status_has_one_type_and_title() -> None:
 
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
-    told = room_once.get("/api/v1/openapi.json").json()
-    assert told == json.loads(msgspec.json.encode(document(is_watched=False)))
-    for path, operations in told["paths"].items():
+    reported = room_once.get("/api/v1/openapi.json").json()
+    assert reported == json.loads(msgspec.json.encode(document(is_watched=False)))
+    for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {
             method for method in ("get", "post", "put", "delete", "patch")

@@ -56,8 +56,8 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
 
 
 def test_its_tables_are_those_of_the_program() -> None:
-    told = dict(re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE))
-    assert told == {str(status): kind.name for status, kind in PROBLEMS.items()}
+    reported = dict(re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE))
+    assert reported == {str(status): kind.name for status, kind in PROBLEMS.items()}
     routes = re.findall(r"`(GET|POST|DELETE) (/api/v1/\S+?)`", DOCUMENT)
     described = {
         (method.upper(), re.sub(r"\{\w+\}", "X", path))

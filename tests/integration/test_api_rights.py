@@ -65,9 +65,9 @@ def addresses(room: Newsroom) -> list[str]:
 def shown_of(text: str, answer: str) -> set[tuple[str, ...]]:
     """The runs of three words of `text` that stand in an answer."""
     said = re.findall(r"\w+", answer.replace("\\n", " ").replace('\\"', '"').lower())
-    told = set(zip(said, said[1:], said[2:], strict=False))
+    reported = set(zip(said, said[1:], said[2:], strict=False))
     words = re.findall(r"\w+", text.lower())
-    return told & set(zip(words, words[1:], words[2:], strict=False))
+    return reported & set(zip(words, words[1:], words[2:], strict=False))
 
 
 def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) -> None:
@@ -92,12 +92,12 @@ def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
 
 def test_the_title_of_a_copy_that_stands_beside_it_counts_in_an_explanation(room: Newsroom) -> None:
     every = (room.explained(one["id"]) for story in room.stories().values() for one in story["articles"])
-    told = next(one for one in every if one.evidence.copy is not None and one.passages)
-    assert told.evidence.copy is not None
-    other, title = told.evidence.copy.other, "A title of ten words that stands on the page too"
-    words = count_words(told.passages[0]) + count_words(told.title) + 5
-    assert bounded_explanation(told, "excerpt", words).passages
-    assert not bounded_explanation(told, "excerpt", words, beside={other: title}).passages
+    reported = next(one for one in every if one.evidence.copy is not None and one.passages)
+    assert reported.evidence.copy is not None
+    other, title = reported.evidence.copy.other, "A title of ten words that stands on the page too"
+    words = count_words(reported.passages[0]) + count_words(reported.title) + 5
+    assert bounded_explanation(reported, "excerpt", words).passages
+    assert not bounded_explanation(reported, "excerpt", words, beside={other: title}).passages
 
 
 def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
@@ -106,8 +106,8 @@ def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
         if one["outlet"] == "Quiet Post" and one["title"] == "Levee breaks again"
     ]  # fmt: skip
     assert len(quiet) == 1
-    told = room.get(f"/api/v1/articles/{quiet[0]}", **STRANGER).json()
-    assert (told["lead"], told["text"]) == ("", None)
+    reported = room.get(f"/api/v1/articles/{quiet[0]}", **STRANGER).json()
+    assert (reported["lead"], reported["text"]) == ("", None)
     explained = room.get(f"/api/v1/explain?article={quiet[0]}", **STRANGER).json()
     assert explained["passages"] == []
     assert room.get(f"/api/v1/explain?article={quiet[0]}").json()["passages"], "there is something to hide"
@@ -121,12 +121,12 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         whole, kept = [], []
         for story in everybody.stories().values():
             for one in story["articles"]:
-                told = everybody.get(f"/api/v1/articles/{one['id']}", **STRANGER).json()
-                (kept if one["outlet"] == "Quiet Post" else whole).append(told)
+                reported = everybody.get(f"/api/v1/articles/{one['id']}", **STRANGER).json()
+                (kept if one["outlet"] == "Quiet Post" else whole).append(reported)
         assert whole
-        assert all(told["text"] for told in whole)
+        assert all(reported["text"] for reported in whole)
         assert len(kept) == 2
-        assert all(told["text"] is None and count_words(told["lead"]) <= WORDS for told in kept)
+        assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
     finally:
         everybody.close()
 

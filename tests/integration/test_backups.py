@@ -49,12 +49,12 @@ from aggregator.store.migrate import newest_revision, revision_of, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, metadata, prefetched
 from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1
-from tests.articles import NOON, STRIKE, Clock, Desk, record
+from tests.articles import NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.e2e import forked
 from tests.homes import undo, what_is_wrong
 from tests.revision_0018 import of_revision_0018
-from tests.rich import LATER, desk_at, later_entries, rich
+from tests.rich import LATER, later_entries, rich, rig_at
 
 
 @contextmanager
@@ -81,12 +81,12 @@ def assert_same(one: Database, other: Database) -> None:
 def assert_goes_on(one: Database, other: Database) -> None:
     """The same things done to both leave both the same: ids, numbers, times, and what a person undoes."""
     for database in (one, other):
-        desk = desk_at(database)
-        desk.place()
-        desk.take(*later_entries())
+        rig = rig_at(database)
+        rig.place()
+        rig.take(*later_entries())
         undo(database)
-        desk.pipeline.index_text()
-        desk.pipeline.index_older()
+        rig.pipeline.index_text()
+        rig.pipeline.index_older()
         assert what_is_wrong(database) == []
         assert list(faults(database)) == []
     assert export(one) == export(other)
@@ -173,13 +173,13 @@ def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, datab
 
 def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database, server: Database) -> None:
     before, placed = export(full), threading.Event()
-    desk = desk_at(full)
+    rig = rig_at(full)
 
     @contextmanager
     def busy(_unit: str, _total: int | None) -> Iterator[Advance]:
         def advance(_count: int) -> None:
             if not placed.is_set():
-                desk.take(*later_entries())
+                rig.take(*later_entries())
                 placed.set()
 
         yield advance
@@ -232,13 +232,13 @@ def test_backed_up_from_either_kind_and_restored_into_either_kind(
 
 
 def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: Path) -> None:
-    before, desk, took = export(full), desk_at(full), []
+    before, rig, took = export(full), rig_at(full), []
 
     @contextmanager
     def busy(unit: str, _total: int | None) -> Iterator[Advance]:
         def advance(_count: int) -> None:
             if unit == "pages" and not took:
-                took.extend(desk.take(*later_entries()))
+                took.extend(rig.take(*later_entries()))
 
         yield advance
 
@@ -262,8 +262,8 @@ def test_a_backup_is_only_for_who_made_it(kept: Path, full: Database, tmp_path: 
 def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
     full: Database, kept: Path, database: Database
 ) -> None:
-    desk = Desk(database, Clock())
-    desk.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    rig = Rig(database, Clock())
+    rig.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before = export(database)
     with pytest.raises(UsageError, match="--replace"):
         restore(kept, database, quietly)
@@ -452,10 +452,10 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
         left = after
 
         @contextmanager
-        def deadly(told: str, _total: int | None) -> Iterator[Advance]:
+        def deadly(reported: str, _total: int | None) -> Iterator[Advance]:
             def advance(_count: int) -> None:
                 nonlocal left
-                left -= told == unit
+                left -= reported == unit
                 if left == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -489,7 +489,7 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
 ) -> None:
     monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
     full.close()
-    Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before, url = export(database), database.url
     unit = "pages" if database.is_sqlite else "rows"
     database.close()

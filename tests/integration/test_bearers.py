@@ -95,8 +95,8 @@ def test_every_way_of_giving_a_token_reads_whole_articles(room: Newsroom) -> Non
 
 def test_a_token_in_the_address_opens_reading_alone(room: Newsroom) -> None:
     secret = room.token("all", "read", "push", "admin")
-    told = problem_of(room.client.get(f"/t/{secret}/api/v1/corrections"), 403)
-    assert "may not make corrections" in told
+    reported = problem_of(room.client.get(f"/t/{secret}/api/v1/corrections"), 403)
+    assert "may not make corrections" in reported
     pushed = room.client.post(f"/t/{secret}/api/v1/articles", json={"title": "x"})
     assert "may not push" in problem_of(pushed, 403)
     assert room.client.get("/api/v1/corrections", headers=basic(secret)).status_code == 200
@@ -258,9 +258,9 @@ def own_address() -> str | None:
 def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
-    letterbox, desk = room.server._push_endpoint, room.server._editor
+    letterbox, rig = room.server._push_endpoint, room.server._editor
     queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
-    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, desk)
+    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
     port = server.start().rpartition(":")[2]
     client = httpx.Client(
         base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False, timeout=PATIENCE_SECONDS

@@ -14,15 +14,15 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.homes import by_title, correct, fill, partition, placing_of, reclustering, rows_of, undo
 
 DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database, Clock(NOON))
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON))
 
 
 def stream(database: Database, **wanted: object) -> list[Change]:
@@ -61,16 +61,16 @@ def strike() -> object:
     return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)
 
 
-def test_a_story_a_report_and_a_copy(desk: Desk) -> None:
-    desk.take(flood())
-    (created,) = stream(desk.database)
+def test_a_story_a_report_and_a_copy(rig: Rig) -> None:
+    rig.take(flood())
+    (created,) = stream(rig.database)
     assert (created.kind, created.report_count, created.title_before) == ("created", 1, None)
     assert created.article is not None
     assert (created.article.outlet, created.article.text) == ("Gazette", "")
-    desk.take(flood_copied())
-    assert kinds(stream(desk.database)) == ["created"], "a copy is no news"
-    desk.take(flood_elsewhere())
-    came = stream(desk.database)[1:]
+    rig.take(flood_copied())
+    assert kinds(stream(rig.database)) == ["created"], "a copy is no news"
+    rig.take(flood_elsewhere())
+    came = stream(rig.database)[1:]
     assert kinds(came) == ["report"]
     assert came[0].article is not None
     assert (came[0].article.outlet, came[0].report_count) == ("Herald", 2)
@@ -78,18 +78,18 @@ def test_a_story_a_report_and_a_copy(desk: Desk) -> None:
     assert came[0].at >= created.at
 
 
-def test_the_same_again_is_no_news(desk: Desk) -> None:
-    desk.take(flood(), flood_elsewhere())
-    before = stream(desk.database)
-    desk.take(flood(), flood_elsewhere())
-    assert stream(desk.database) == before
+def test_the_same_again_is_no_news(rig: Rig) -> None:
+    rig.take(flood(), flood_elsewhere())
+    before = stream(rig.database)
+    rig.take(flood(), flood_elsewhere())
+    assert stream(rig.database) == before
 
 
-def test_a_change_of_headline_has_both_headlines(desk: Desk) -> None:
-    desk.take(strike())
+def test_a_change_of_headline_has_both_headlines(rig: Rig) -> None:
+    rig.take(strike())
     other = "Forty ships wait as dock workers walk out in Sennick"
-    desk.take(record("Herald", "strike", other, STRIKE, published=NOON))
-    (change,) = stream(desk.database)[1:]
+    rig.take(record("Herald", "strike", other, STRIKE, published=NOON))
+    (change,) = stream(rig.database)[1:]
     assert (change.kind, change.title_before, change.title) == (
         "headline",
         "Dock workers strike in Sennick",
@@ -97,10 +97,10 @@ def test_a_change_of_headline_has_both_headlines(desk: Desk) -> None:
     )
 
 
-def test_what_an_archive_brings_sorts_by_its_own_time(desk: Desk) -> None:
-    desk.clock.time = NOON + 300 * DAY  # type: ignore[attr-defined]
-    desk.take(strike())
-    (change,) = stream(desk.database)
+def test_what_an_archive_brings_sorts_by_its_own_time(rig: Rig) -> None:
+    rig.clock.time = NOON + 300 * DAY  # type: ignore[attr-defined]
+    rig.take(strike())
+    (change,) = stream(rig.database)
     assert change.updated.replace(microsecond=0) == NOON
     assert change.at > NOON + 299 * DAY
 

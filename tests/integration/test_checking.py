@@ -45,7 +45,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.fresh import with_tables
 from tests.homes import correct, homes
@@ -62,18 +62,18 @@ class Sound:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        desk = Desk(database, Clock())
-        desk.take(
+        rig = Rig(database, Clock())
+        rig.take(
             record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
             record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON),
             record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
             record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
             record("Port", "2", "", ""),
         )
-        desk.take(record("Port", "1", "Dock workers strike", f"{STRIKE} Ferries ran.", published=NOON))
-        desk.pipeline.index_text()
+        rig.take(record("Port", "1", "Dock workers strike", f"{STRIKE} Ferries ran.", published=NOON))
+        rig.pipeline.index_text()
         correct(database, "merge", *sorted(set(homes(database).values())))
-        desk.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
+        rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
         self.tell()
         self.before = self.contents()
 
@@ -103,7 +103,7 @@ class Sound:
     def repair(self) -> int:
         """What `db check --repair` does where nobody else is the writer."""
         placing = Placer(self.database, effective_tuning(), Clock(), summary_words=60)
-        done = sum(placing.repair(wish).rows for wish in pieces(self.found()))
+        done = sum(placing.repair(preference).rows for preference in pieces(self.found()))
         with self.database.write() as connection:
             while index.index_older(connection, 100):
                 pass
@@ -152,7 +152,7 @@ def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> Non
             recluster.placed_from(connection, 1, 10)
     with pytest.raises(DamagedError, match=rf"{row.id}.*aggregator db check"):
         reading.article(row.id)
-    [placed] = Desk(sound.database, Clock()).place()  # the same words once more
+    [placed] = Rig(sound.database, Clock()).place()  # the same words once more
     assert placed.outcome in ("founded", "joined")
     shown = reading.story(row.story)
     assert isinstance(shown, StoryView)
@@ -191,10 +191,10 @@ def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sou
 
 def test_a_sound_database_has_no_fault(sound: Sound) -> None:
     assert sound.found() == []
-    told = dict(statistics(sound.database))
-    assert (told["articles"], told["stories"], told["merged stories"]) == (4, 1, 1)
-    assert (told["entries done"], told["entries ready"], told["entries refused"]) == (5, 1, 1)
-    assert told["bytes"] > 0
+    reported = dict(statistics(sound.database))
+    assert (reported["articles"], reported["stories"], reported["merged stories"]) == (4, 1, 1)
+    assert (reported["entries done"], reported["entries ready"], reported["entries refused"]) == (5, 1, 1)
+    assert reported["bytes"] > 0
     where = balance(sound.database)
     assert (where.seen, where.stored, where.known) == (7, 7, 0)
     assert (where.placed, where.waiting, where.refused, where.articles) == (5, 1, 1, 4)
@@ -457,12 +457,12 @@ def test_chained_redirects_are_made_short(sound: Sound) -> None:
 
 
 def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
-    desk = Desk(sound.database, Clock())
+    rig = Rig(sound.database, Clock())
     with sound.database.write() as connection:
         connection.execute(update(story).where(LIVE).values(outlet_count=7))
-    (wish,) = pieces(sound.found())
-    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(wish))
-    assert desk.pipeline.run_commands() == 1
+    (preference,) = pieces(sound.found())
+    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
+    assert rig.pipeline.run_commands() == 1
     answer = command_queue.wait_for_answer(sound.database, number, patience_seconds=0)
     assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
     assert sound.found() == []
@@ -471,7 +471,7 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
 def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
     placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
-    for wish in (
+    for preference in (
         RepairCommand(
             remedy="identity keys", keys=tuple(row["article"] for row in sound.before["identity_key"])
         ),
@@ -485,5 +485,5 @@ def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
         RepairCommand(remedy="stories", keys=(retired, "nobody")),
         RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),
     ):
-        placing.repair(wish)
+        placing.repair(preference)
     assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)

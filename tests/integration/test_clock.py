@@ -8,16 +8,16 @@ from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.tables import story
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 
 TUNING = Tuning().section("clock", ClockTuning)
 YEAR = dt.timedelta(days=365)
 
 
-def take(desk: Desk, number: int) -> None:
+def take(rig: Rig, number: int) -> None:
     words = " ".join(f"w{number}x{at}" for at in range(60))
-    desk.accept(record("wire", str(number), f"Headline number {number}", words), bump_by_clock=True)
-    desk.place()
+    rig.accept(record("wire", str(number), f"Headline number {number}", words), bump_by_clock=True)
+    rig.place()
 
 
 def newest_first(database: Database) -> list[str]:
@@ -34,18 +34,18 @@ def pulled_back(database: Database, now: dt.datetime) -> int:
 
 def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
     clock = Clock(NOON)
-    desk = Desk(database, clock)
-    take(desk, 1)
+    rig = Rig(database, clock)
+    take(rig, 1)
     clock.time = NOON + YEAR  # for a while, a year ahead
-    take(desk, 2)
-    take(desk, 3)
+    take(rig, 2)
+    take(rig, 3)
     clock.time = NOON + dt.timedelta(hours=1)
-    take(desk, 4)
+    take(rig, 4)
     assert newest_first(database) == ["3", "2", "4", "1"]
     assert pulled_back(database, clock.time) == 2
     assert newest_first(database) == ["3", "2", "4", "1"]
     clock.time += dt.timedelta(seconds=1)
-    take(desk, 5)
+    take(rig, 5)
     assert newest_first(database) == ["5", "3", "2", "4", "1"]
     with database.read() as connection:
         moments = connection.execute(select(story.c.bumped_at)).scalars().all()
@@ -56,16 +56,16 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Data
 
 def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database) -> None:
     clock = Clock(NOON)
-    desk = Desk(database, clock)
+    rig = Rig(database, clock)
     for number in range(4):
-        take(desk, number)
+        take(rig, number)
     few = Tuning({"clock": {"ahead_min": 3}}).section("clock", ClockTuning)
     wrong = NOON - YEAR
     assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
     assert newest_first(database) == ["3", "2", "1", "0"]
     clock.time = wrong
-    take(desk, 5)
+    take(rig, 5)
     assert newest_first(database) == ["3", "2", "1", "0", "5"], "until the clock is right again"
     clock.time = NOON + dt.timedelta(hours=1)
-    take(desk, 6)
+    take(rig, 6)
     assert newest_first(database)[0] == "6"

@@ -26,7 +26,7 @@ from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from tests.articles import Clock, Desk, record, settled
+from tests.articles import Clock, Rig, record, settled
 from tests.cluster import Cluster, children_of
 from tests.e2e.kill_records import invented
 from tests.fresh import with_tables
@@ -169,9 +169,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
 ) -> None:
     given = entries()
     inline = with_tables(Database(f"sqlite:///{tmp_path}/inline.db"))
-    Desk(inline, Clock()).take(*given)
+    Rig(inline, Clock()).take(*given)
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
-    Desk(database, Clock()).accept(*given[:FIRST])
+    Rig(database, Clock()).accept(*given[:FIRST])
     with caplog.at_level(logging.WARNING):
         executor = open_executor(
             cluster.executor, 0, effective_tuning({"work": {"remote_deadline_seconds": 30.0}})
@@ -185,7 +185,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         killer.join(timeout=PATIENCE_SECONDS)
         assert cluster.workers[0].poll() == -signal.SIGKILL
         kill(cluster.workers[1])
-        Desk(database, Clock()).accept(*given[FIRST:])
+        Rig(database, Clock()).accept(*given[FIRST:])
         with pytest.raises(NoWorkersError, match="no Dask worker"):
             list(pipeline.place_waiting())
     finally:

@@ -23,7 +23,7 @@ from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.maintenance.checks import conservation
 from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.e2e.kill_records import invented
 from tests.homes import placing_of
 
@@ -38,8 +38,8 @@ class Life:
         self.database = database
         self.rng = rng
         self.clock = Clock()
-        self.desk = Desk(database, self.clock)
-        self.told = [
+        self.rig = Rig(database, self.clock)
+        self.reported = [
             record(
                 one["source"],
                 one["id"],
@@ -58,8 +58,8 @@ class Life:
             self.be_polled,
             self.wait_for_pages,
             self.have_pages,
-            self.desk.place,
-            self.desk.place,
+            self.rig.place,
+            self.rig.place,
             self.be_empty,
             self.forget,
             self.grow_old,
@@ -68,7 +68,7 @@ class Life:
 
     def some(self) -> list[Entry]:
         """Entries, some of them known, some with other words."""
-        chosen = self.rng.choices(self.told, k=self.rng.randint(1, 8))
+        chosen = self.rng.choices(self.reported, k=self.rng.randint(1, 8))
         return [
             msgspec.structs.replace(one, text=f"{one.text} Later more was said.")
             if self.rng.random() < 0.2
@@ -77,7 +77,7 @@ class Life:
         ]
 
     def come(self) -> None:
-        self.desk.accept(*self.some())
+        self.rig.accept(*self.some())
 
     def be_polled(self) -> None:
         entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
@@ -95,7 +95,7 @@ class Life:
 
     def wait_for_pages(self) -> None:
         entries = self.some()
-        self.desk.accept(*entries, wants_page=[True] * len(entries))
+        self.rig.accept(*entries, wants_page=[True] * len(entries))
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
@@ -104,19 +104,19 @@ class Life:
                 pending_pages.give_up(connection, one.entry_no, verdict=None, reason="it does not answer")
 
     def be_empty(self) -> None:
-        self.desk.take(record("Void", str(self.rng.randrange(1000)), "", ""))
+        self.rig.take(record("Void", str(self.rng.randrange(1000)), "", ""))
 
     def forget(self) -> None:
         with self.database.read() as connection:
             ids = connection.execute(select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
         if ids:
             placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
-            self.desk.restart()
+            self.rig.restart()
 
     def grow_old(self) -> None:
         """A year goes by, and retention does what it may."""
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
-        placing = self.desk.pipeline._placer
+        placing = self.rig.pipeline._placer
         plan = RetentionPlan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
         retention_job = placing.retention_job(plan, effective_tuning(), is_asked=True)
         for _ in range(20):
@@ -130,16 +130,16 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
     for _ in range(STEPS):
         life.step()
         assert list(conservation.faults(database)) == []
-        told = balance(database)
-        assert told.seen == told.stored + told.known + told.refused_as_forgotten
-        assert told.stored == told.placed + told.waiting + told.refused + told.deleted
+        reported = balance(database)
+        assert reported.seen == reported.stored + reported.known + reported.refused_as_forgotten
+        assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
     now = max(life.clock(), dt.datetime.now(dt.UTC))
     assert [one.what for one in faults(database, now=now) if not one.is_note] == []
 
 
 def test_deleted_entries_are_still_counted(database: Database) -> None:
-    desk = Desk(database, Clock(NOON))
-    desk.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
+    rig = Rig(database, Clock(NOON))
+    rig.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
     with database.write() as connection:
         connection.execute(delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation.faults(database)] == [1]

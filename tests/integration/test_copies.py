@@ -18,26 +18,26 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 
 TUNING = effective_tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database, Clock(NOON))
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON))
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Callable[[], Desk]]:
+def fresh(tmp_path: Path) -> Iterator[Callable[[], Rig]]:
     """As many desks as one likes, each with an empty SQLite file: what is long is run on one database."""
     opened: list[Database] = []
 
-    def make() -> Desk:
+    def make() -> Rig:
         opened.append(Database(f"sqlite:///{tmp_path / f'{len(opened)}.db'}"))
         upgrade(opened[-1])
-        return Desk(opened[-1], Clock(NOON))
+        return Rig(opened[-1], Clock(NOON))
 
     yield make
     for database in opened:
@@ -79,18 +79,18 @@ def part(text: str, start: int, words: int) -> str:
     return " ".join(text.split()[start : start + words])
 
 
-def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(desk: Desk) -> None:
+def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> None:
     first, second = prose("first", 600), prose("second", 600)
     whole = piece("Gazette", "1", first, "Whole that came first")
     cut = piece("Courier", "2", part(first, 300, 60), "Excerpt that came later")
     early = piece("Herald", "3", part(second, 200, 60), "Excerpt that came first")
     late = piece("Gazette", "4", second, "Whole that came later")
-    desk.take(whole, cut, early, late)
-    found = links(desk.database)
+    rig.take(whole, cut, early, late)
+    found = links(rig.database)
     assert found["Excerpt that came later"] == ("excerpt", "Whole that came first")
     # What came first keeps its word: the whole says what it holds, and may be a page stuffed with it.
     assert found["Excerpt that came first"] == ("report", None)
-    with desk.database.read() as connection:
+    with rig.database.read() as connection:
         rows = connection.execute(select(article.c.title, article.c.id, article.c.evidence)).all()
     id_of = {row.title: row.id for row in rows}
     evidence = {row.title: codecs.unpack(row.evidence, Evidence) for row in rows}
@@ -99,16 +99,16 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(desk: Desk) -> N
     assert found["Whole that came later"][0] == "report", "linked, never merged"
 
 
-def test_a_cut_to_two_fifths_is_a_copy(desk: Desk) -> None:
+def test_a_cut_to_two_fifths_is_a_copy(rig: Rig) -> None:
     texts = {f"Long report {at}": prose(f"cut {at}", 700) for at in range(8)}
-    desk.take(*(piece("Gazette", title, text, title) for title, text in texts.items()))
-    desk.take(
+    rig.take(*(piece("Gazette", title, text, title) for title, text in texts.items()))
+    rig.take(
         *(
             piece("Courier", f"{at}", part(text, 0, 280), f"{at} cut")
             for at, text in enumerate(texts.values())
         )
     )
-    found = links(desk.database)
+    found = links(rig.database)
     assert [found[f"{at} cut"] for at in range(8)] == [("copy", f"Long report {at}") for at in range(8)]
 
 
@@ -127,8 +127,8 @@ def mixture(seed: int, count: int) -> list[Entry]:
     return entries
 
 
-def test_rows_and_memory_answer_alike(fresh: Callable[[], Desk]) -> None:
-    """One desk forgets after every article, so it asks the rows; the other one has its index in memory."""
+def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
+    """One rig forgets after every article, so it asks the rows; the other one has its index in memory."""
     going, forgetting = fresh(), fresh()
     for one in mixture(20261, 60):
         going.take(one)
@@ -140,7 +140,7 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Desk]) -> None:
     assert {"report", "copy", "excerpt"} <= roles
 
 
-def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Desk]) -> None:
+def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig]) -> None:
     entries = mixture(7, 50)
     disturbed, straight = fresh(), fresh()
     straight.take(*entries[:30])
@@ -161,38 +161,38 @@ def rename(database: Database, before: str, after: str) -> None:
         connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
 
 
-def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Desk]) -> None:
+def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Rig]) -> None:
     """More members than a shingle may have: a family holds its shingles once."""
-    desk = fresh()
+    rig = fresh()
     wire = prose("wire", 400)
-    desk.take(piece("Agency", "wire", wire, "The wire text"))
+    rig.take(piece("Agency", "wire", wire, "The wire text"))
     for at in range(70):
         framed = f"{prose(f'before {at}', 20)}\n{wire}\n{prose(f'after {at}', 40)}"
-        desk.take(piece(f"Outlet {at}", f"{at}", framed))
-    desk.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
-    with desk.database.read() as connection:
+        rig.take(piece(f"Outlet {at}", f"{at}", framed))
+    rig.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
+    with rig.database.read() as connection:
         roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
         hashes = [len(held(blob)) for blob in connection.execute(select(sketch.c.hashes)).scalars()]
     assert roles[1:71] == ["copy"] * 70
-    assert links(desk.database)["An excerpt after all"][1] is not None
+    assert links(rig.database)["An excerpt after all"][1] is not None
     assert sum(hashes) < 3 * hashes[0], "what copies share is held once; a flood adds nothing"
 
 
-def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: Callable[[], Desk]) -> None:
+def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: Callable[[], Rig]) -> None:
     """The weather of one outlet, every day: no copies, and no key or shingle grows without end."""
-    desk = fresh()
+    rig = fresh()
     form = prose("form", 120).split()
     days = []
     for at in range(120):
         rng = random.Random(at)
         filled = [str(rng.randrange(100, 999)) if place % 9 == 4 else word for place, word in enumerate(form)]
         days.append(f"{' '.join(filled)} {prose(f'day {at}', 60)}")
-    desk.take(*(piece("Weather", f"{at}", day, f"The weather on day {at}") for at, day in enumerate(days)))
-    desk.take(piece("Courier", "reprint", days[-1], "Tomorrow's weather"))
-    found = links(desk.database)
+    rig.take(*(piece("Weather", f"{at}", day, f"The weather on day {at}") for at, day in enumerate(days)))
+    rig.take(piece("Courier", "reprint", days[-1], "Tomorrow's weather"))
+    found = links(rig.database)
     assert {found[f"The weather on day {at}"][0] for at in range(120)} <= {"report"}
     assert found["Tomorrow's weather"] == ("copy", "The weather on day 119")
-    with desk.database.read() as connection:
+    with rig.database.read() as connection:
         keys = (
             connection.execute(select(func.count(lsh_band.c.article)).group_by(lsh_band.c.band))
             .scalars()
@@ -207,8 +207,8 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: C
     assert max(shingles.values()) <= TUNING.shingle_cap
 
 
-def test_a_text_that_came_after_its_headline_is_found_by_its_copies(desk: Desk) -> None:
-    desk.take(record("Herald", "1", "Levee breaks at Pennmouth", "", published=NOON))
-    desk.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    (copy,) = desk.take(record("Post", "1", "Levee breaks", FLOOD, published=NOON))
+def test_a_text_that_came_after_its_headline_is_found_by_its_copies(rig: Rig) -> None:
+    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", "", published=NOON))
+    rig.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    (copy,) = rig.take(record("Post", "1", "Levee breaks", FLOOD, published=NOON))
     assert copy.outcome == "copy"

@@ -33,7 +33,7 @@ from aggregator.store.tables import (
     story,
     story_log,
 )
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.homes import (
     by_title,
     copied,
@@ -67,8 +67,8 @@ def grouped(database: Database) -> Database:
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database, Clock(NOON + 3 * DAY))
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + 3 * DAY))
 
 
 def flood(**more: object) -> object:
@@ -131,10 +131,10 @@ def test_of_two_equals_the_older_keeps_its_id(grouped: Database) -> None:
     assert correct(grouped, "merge", goat, marathon).stories == (marathon,)
 
 
-def test_the_story_of_a_live_blog_gives_way_even_to_a_younger_one(desk: Desk) -> None:
-    opened, walkout = desk.take(blog(), strike())
-    assert correct(desk.database, "merge", opened.story, walkout.story).stories == (walkout.story,)
-    assert what_is_wrong(desk.database) == []
+def test_the_story_of_a_live_blog_gives_way_even_to_a_younger_one(rig: Rig) -> None:
+    opened, walkout = rig.take(blog(), strike())
+    assert correct(rig.database, "merge", opened.story, walkout.story).stories == (walkout.story,)
+    assert what_is_wrong(rig.database) == []
 
 
 def test_many_stories_become_one_and_come_apart_again(grouped: Database) -> None:
@@ -293,11 +293,11 @@ def _goat(database: Database) -> str:
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(grouped: Database, words: str, asked: Asked) -> None:
-    wish = asked(grouped)
+    preference = asked(grouped)
     before = everything(grouped)
     placing = placing_of(grouped)
     with pytest.raises(UsageError, match=words) as caught:
-        placing.correct(wish)
+        placing.correct(preference)
     assert caught.value.exit_code == 2
     assert everything(grouped) == before
     assert what_is_wrong(grouped, placing) == []
@@ -386,31 +386,31 @@ def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> 
 # --- it binds ----------------------------------------------------------------------------------------------
 
 
-def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(desk: Desk) -> None:
-    first, silent = desk.take(flood(), blog())
+def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(rig: Rig) -> None:
+    first, silent = rig.take(flood(), blog())
     assert first.story == silent.story
-    correct(desk.database, "split", first.story, articles=(silent.article,))
-    desk.restart()
-    later = desk.take(flood_elsewhere())
+    correct(rig.database, "split", first.story, articles=(silent.article,))
+    rig.restart()
+    later = rig.take(flood_elsewhere())
     assert later[0].story == first.story
-    assert homes(desk.database)[silent.article] != first.story
-    assert what_is_wrong(desk.database) == []
+    assert homes(rig.database)[silent.article] != first.story
+    assert what_is_wrong(rig.database) == []
 
 
-def test_a_copy_of_what_was_split_off_goes_with_it_and_not_back(desk: Desk) -> None:
-    first, second = desk.take(flood(), flood_elsewhere())
+def test_a_copy_of_what_was_split_off_goes_with_it_and_not_back(rig: Rig) -> None:
+    first, second = rig.take(flood(), flood_elsewhere())
     assert first.story == second.story
-    new = correct(desk.database, "split", first.story, articles=(second.article,)).stories[1]
-    desk.restart()
-    copy = desk.take(record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+    new = correct(rig.database, "split", first.story, articles=(second.article,)).stories[1]
+    rig.restart()
+    copy = rig.take(record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     assert copy[0].story == new
-    assert homes(desk.database)[second.article] == new
+    assert homes(rig.database)[second.article] == new
 
 
 def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grouped: Database) -> None:
     def look_again(database: Database) -> None:
         junk = [record("Junk", f"{turn}-{n}", "", "...") for n in range(64)]
-        Desk(database, Clock(NOON + 9 * DAY)).take(*junk, record("Late", turn, "Heron", STRIKE + turn))
+        Rig(database, Clock(NOON + 9 * DAY)).take(*junk, record("Late", turn, "Heron", STRIKE + turn))
 
     (bridge,) = by_title(grouped, "Hollin Bridge")
     one = members(grouped, bridge)[1]
@@ -492,8 +492,8 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
         for table in (correction, link_constraint):
             rows = [dict(row) for row in old.execute(select(table)).mappings()]
             new.execute(insert(table), rows)
-    desk = Desk(other_kind, Clock(NOON + 9 * DAY))
-    desk.take(*small_set())
+    rig = Rig(other_kind, Clock(NOON + 9 * DAY))
+    rig.take(*small_set())
     assert set(partition(other_kind).values()) == set(partition(corrected).values())
     assert what_is_wrong(other_kind) == []
 
@@ -516,14 +516,14 @@ def test_all_taken_back_leaves_what_was_before_any_correction(corrected: Databas
 # --- live blogs in stories that a person made --------------------------------------------------------------
 
 
-def test_a_report_that_belongs_to_a_live_blog_silences_it(desk: Desk) -> None:
+def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
     """The report comes to the blog's story by a correction made elsewhere; then the blog gets new words."""
     other = record("Live Desk", "1", "Live blog: council of Sennick votes on budget", BLOG, published=NOON)
-    (opened,) = desk.take(other)
-    with desk.database.read() as connection:
+    (opened,) = rig.take(other)
+    with rig.database.read() as connection:
         assert connection.execute(select(story.c.container_only)).scalar_one()
-    ids = [one.article for one in desk.accept(strike())]
-    with desk.database.write() as connection:
+    ids = [one.article for one in rig.accept(strike())]
+    with rig.database.write() as connection:
         detail = {"correction_no": 1, "at": NOON, "kind": "merge", "detail": '{"words":"elsewhere"}'}
         connection.execute(insert(correction), [detail])
         rows = [
@@ -531,13 +531,13 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(desk: Desk) -> None:
             for one in (opened.article, *ids)
         ]
         connection.execute(insert(link_constraint), rows)
-    desk.restart()
-    (joined,) = desk.place()
+    rig.restart()
+    (joined,) = rig.place()
     assert joined.story == opened.story
-    assert what_is_wrong(desk.database) == []
+    assert what_is_wrong(rig.database) == []
     longer = record("Live Desk", "1", other.title, "10 p.m.: All is quiet now.\n\n" + BLOG, published=NOON)
-    assert [one.outcome for one in desk.take(longer)] == ["revised"]
-    assert what_is_wrong(desk.database) == []
+    assert [one.outcome for one in rig.take(longer)] == ["revised"]
+    assert what_is_wrong(rig.database) == []
 
 
 # --- labels ------------------------------------------------------------------------------------------------

@@ -151,8 +151,8 @@ def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Databa
 def repair(database: Database) -> None:
     placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
     for _ in range(4):
-        for wish in pieces(list(faults(database))):
-            placing.repair(wish)
+        for preference in pieces(list(faults(database))):
+            placing.repair(preference)
         while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
             pass
 

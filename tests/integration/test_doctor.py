@@ -31,7 +31,7 @@ from aggregator.model.health_report import ProcessState
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import source_id
 from aggregator.store.tables import counter, entry, source, webhook
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.fresh import with_tables
 from tests.integration.test_watch import Watched
 from tests.loopback import LoopbackServer, Request, Response
@@ -145,17 +145,17 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("executor", "is_told"),
+    ("executor", "is_reported"),
     [
         ("dask://127.0.0.1:1", False), ("dask://127.1.2.3:1", False), ("dask://[::1]:1", False),
         ("dask://localhost:1", False), ("dask+tls://0.0.0.0:1", False), ("processes", False),
         ("dask://[::ffff:127.0.0.1]:1", False), ("dask://0.0.0.0:1", True), ("dask://w.invalid:1", True),
     ],
 )  # fmt: skip
-def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_told: bool) -> None:
+def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_reported: bool) -> None:
     found = patient.ill(work={"executor": executor}, tuning={"work": {"connect_seconds": 0.3}})
-    told = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
-    assert len(told) == is_told, found
+    reported = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
+    assert len(reported) == is_reported, found
 
 
 def test_secrets_that_others_may_read(patient: Patient) -> None:
@@ -172,8 +172,8 @@ def test_backups_that_others_may_read(patient: Patient) -> None:
     backup = patient.folder / "backups" / "stories-20261121T195149Z.db.zst"
     backup.parent.mkdir()
     backup.touch(mode=0o644)
-    told = "is readable by other users and contains full texts"
-    patient.the_one("warning", told, f"chmod 600 {backup}")
+    reported = "is readable by other users and contains full texts"
+    patient.the_one("warning", reported, f"chmod 600 {backup}")
     other = backup.with_name("stories-20261120T195149Z.db.zst")
     other.touch(mode=0o644)
     patient.the_one("warning", "and 1 more file are readable by other users and contain full texts", "chmod")
@@ -350,7 +350,7 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
 
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
     clock = Clock()
-    Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     patient.the_one(
         "warning", "a backup is overdue: there is none yet", "aggregator db backup", backup={"every": "1h"}
     )
@@ -504,7 +504,7 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_clock_that_went_back(patient: Patient) -> None:
     clock = Clock()
-    Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     with patient.database.write() as connection:
         connection.execute(update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
     patient.the_one("problem", "the clock shows", "timedatectl")
@@ -512,7 +512,7 @@ def test_a_clock_that_went_back(patient: Patient) -> None:
 
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
     clock = Clock()
-    Desk(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
     with patient.database.write() as connection:
         connection.execute(update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
     patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")

@@ -99,9 +99,9 @@ def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
     assert result.articles == len({item.story for item in assigned}) == 5
     assert {group.cause for group in result.not_read} == {"record"}
     assert sum(group.articles for group in result.not_read) == 4
-    told = {id_: group.reason for group in result.not_read for id_ in group.ids}
-    assert "not JSON" in told["broken"]
-    assert "empty" in told["empty"]
+    reported = {id_: group.reason for group in result.not_read for id_ in group.ids}
+    assert "not JSON" in reported["broken"]
+    assert "empty" in reported["empty"]
     assert result.failed_jobs == 0
     assert result.labelled is not None
     assert [part.name for part in result.kinds] == ["full text", "not read"]

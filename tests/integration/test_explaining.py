@@ -16,7 +16,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
@@ -55,20 +55,20 @@ def _rival_adds_up(evidence: Evidence) -> bool:
     return math.isclose(total, rival.score, abs_tol=1e-6)
 
 
-def placed(desk: Desk, path: Path, most: int | None) -> None:
+def placed(rig: Rig, path: Path, most: int | None) -> None:
     records = read_dataset(path)[:most]
     entries = [
         msgspec.structs.replace(one.entry, source="set", guid=str(number), authority="handed")
         for number, one in enumerate(records)
     ]
     for start in range(0, len(entries), 400):
-        desk.take(*entries[start : start + 400])
+        rig.take(*entries[start : start + 400])
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
-    desk = Desk(sqlite, Clock())
-    placed(desk, data / f"events-{name}.jsonl.gz", 200)
+    rig = Rig(sqlite, Clock())
+    placed(rig, data / f"events-{name}.jsonl.gz", 200)
     found = evidence_of_all(sqlite)
     assert len(found) > 150
     assert sum(one.score is not None for one in found) > 10, "too few decisions by score to say anything"
@@ -78,32 +78,32 @@ def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path
 @pytest.mark.torture
 @pytest.mark.parametrize("name", SETS)
 def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
-    desk = Desk(sqlite, Clock())
-    placed(desk, data / f"events-{name}.jsonl.gz", None)
+    rig = Rig(sqlite, Clock())
+    placed(rig, data / f"events-{name}.jsonl.gz", None)
     assert wrong_sums(evidence_of_all(sqlite)) == []
 
 
 @pytest.fixture
-def three(database: Database) -> tuple[DatabaseStoryReader, list[str], Desk]:
-    desk = Desk(database, Clock())
-    done = desk.take(
+def three(database: Database) -> tuple[DatabaseStoryReader, list[str], Rig]:
+    rig = Rig(database, Clock())
+    done = rig.take(
         record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
         record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
     )
-    return DatabaseStoryReader(database), [one.article for one in done], desk
+    return DatabaseStoryReader(database), [one.article for one in done], rig
 
 
 def test_an_article_tells_how_it_came_and_how_it_stands(
-    three: tuple[DatabaseStoryReader, list[str], Desk],
+    three: tuple[DatabaseStoryReader, list[str], Rig],
 ) -> None:
-    reading, (first, second, _), desk = three
-    told = explanation(reading, second, None, desk.all_tuning)
-    assert told.evidence.stage == "event"
-    assert told.today is not None
-    assert told.today.score >= told.today.need
-    assert "Ilse Brandt" in " ".join((*told.shared.names, *told.shared.words)).title()
-    text = told.as_text()
+    reading, (first, second, _), rig = three
+    reported = explanation(reading, second, None, rig.all_tuning)
+    assert reported.evidence.stage == "event"
+    assert reported.today is not None
+    assert reported.today.score >= reported.today.need
+    assert "Ilse Brandt" in " ".join((*reported.shared.names, *reported.shared.words)).title()
+    text = reported.as_text()
     for words in (
         "It joined this story: score",
         "words of the whole text",
@@ -112,39 +112,39 @@ def test_an_article_tells_how_it_came_and_how_it_stands(
         "Its score against the rest",
     ):
         assert words in text
-    assert "It founded this story" in explanation(reading, first, None, desk.all_tuning).as_text()
+    assert "It founded this story" in explanation(reading, first, None, rig.all_tuning).as_text()
 
 
 def test_two_articles_say_why_they_are_together_or_apart(
-    three: tuple[DatabaseStoryReader, list[str], Desk],
+    three: tuple[DatabaseStoryReader, list[str], Rig],
 ) -> None:
-    reading, (first, second, third), desk = three
-    together = explanation(reading, first, second, desk.all_tuning).pair
+    reading, (first, second, third), rig = three
+    together = explanation(reading, first, second, rig.all_tuning).pair
     assert together is not None
     assert together.same_story
     assert together.fits == ()
     assert math.isclose(together.score, together.bias + math.fsum(r.share for r in together.reasons))
-    apart = explanation(reading, first, third, desk.all_tuning).pair
+    apart = explanation(reading, first, third, rig.all_tuning).pair
     assert apart is not None
     assert not apart.same_story
     assert [fit.score < fit.need for fit in apart.fits] == [True, True]
     assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
 
 
-def test_a_copy_shows_the_passages(three: tuple[DatabaseStoryReader, list[str], Desk]) -> None:
-    reading, (first, _, _), desk = three
-    (copy,) = desk.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
-    told = explanation(reading, copy.article, first, desk.all_tuning)
-    assert told.evidence.stage == "copy"
-    assert told.passages
-    assert " ".join(told.passages[0].split()) in " ".join(FLOOD.split())
-    assert told.pair is not None
-    assert told.pair.copy is not None
+def test_a_copy_shows_the_passages(three: tuple[DatabaseStoryReader, list[str], Rig]) -> None:
+    reading, (first, _, _), rig = three
+    (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
+    reported = explanation(reading, copy.article, first, rig.all_tuning)
+    assert reported.evidence.stage == "copy"
+    assert reported.passages
+    assert " ".join(reported.passages[0].split()) in " ".join(FLOOD.split())
+    assert reported.pair is not None
+    assert reported.pair.copy is not None
 
 
 def test_an_article_that_is_not_there_is_said_in_words(
-    three: tuple[DatabaseStoryReader, list[str], Desk],
+    three: tuple[DatabaseStoryReader, list[str], Rig],
 ) -> None:
-    reading, _, desk = three
+    reading, _, rig = three
     with pytest.raises(UsageError, match="there is no article nothing"):
-        explanation(reading, "nothing", None, desk.all_tuning)
+        explanation(reading, "nothing", None, rig.all_tuning)

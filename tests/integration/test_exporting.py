@@ -19,7 +19,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import metadata
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, NOON, Clock, Desk, record
+from tests.articles import FLOOD, NOON, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.homes import correct, fill, undo, what_is_wrong
 
@@ -49,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             undo(database)
             while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
                 pass
-            Desk(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
+            Rig(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
         database.close()
     return folder
 
@@ -95,10 +95,10 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
 def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Database) -> None:
     """What waited is placed, running numbers go on, the correction binds and can be undone."""
     import_into(database, _export(filled), _ignore)
-    desks = [Desk(one, Clock()) for one in (filled, database)]
-    placed = [desk.place() for desk in desks]
+    rigs = [Rig(one, Clock()) for one in (filled, database)]
+    placed = [rig.place() for rig in rigs]
     assert [one.story for one in placed[0]] == [one.story for one in placed[1]] != []
-    taken = [desk.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON)) for desk in desks]
+    taken = [rig.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON)) for rig in rigs]
     assert taken[0] == taken[1]
     undone = [undo(one) for one in (filled, database)]
     assert undone[0] == undone[1]

@@ -16,7 +16,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from tests import feed_rules
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.feeds import NOW, channel_of, feed_of
 from tests.homes import by_title, correct, fill, members, placing_of, reclustering, small_set, undo
 
@@ -51,13 +51,13 @@ def flood(outlet: str = "Gazette", text: str = FLOOD, **more: Any) -> Entry:
 
 
 def test_a_report_bumps_its_item_and_copies_do_not(database: Database) -> None:
-    desk, reader = Desk(database, Clock(NOON)), Reader(database)
-    desk.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
+    rig, reader = Rig(database, Clock(NOON)), Reader(database)
+    rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
     new, _ = reader.look()
     assert len(new) == 2
-    desk.take(*(flood(f"Mirror {n}") for n in range(5)))
+    rig.take(*(flood(f"Mirror {n}") for n in range(5)))
     assert reader.look() == ([], []), "copies are no news"
-    desk.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
+    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
     came, bumped = reader.look()
     assert (came, len(bumped)) == ([], 1)
     assert channel_of(database).items[0].id == bumped[0]
@@ -94,7 +94,7 @@ def test_deciding_again_without_a_change_restart_and_the_same_again_change_no_by
     updates = feed_of(database, updates=True)
     reclustering(database).take_over(placing_of(database), None)
     assert {form: feed_of(database, form) for form in FORMATS} == before
-    Desk(database, Clock(NOON + dt.timedelta(days=20))).take(*small_set())
+    Rig(database, Clock(NOON + dt.timedelta(days=20))).take(*small_set())
     assert {form: feed_of(database, form) for form in FORMATS} == before
     assert feed_of(database, updates=True) == updates
 
@@ -116,13 +116,13 @@ def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
 
 
 def test_an_updates_feed_tells_every_change_once(database: Database) -> None:
-    desk, reader = Desk(database, Clock(NOON)), Reader(database, updates=True)
-    desk.take(flood())
+    rig, reader = Rig(database, Clock(NOON)), Reader(database, updates=True)
+    rig.take(flood())
     new, _ = reader.look()
     assert len(new) == 1
-    desk.take(*(flood(f"Mirror {n}") for n in range(5)))
+    rig.take(*(flood(f"Mirror {n}") for n in range(5)))
     assert reader.look() == ([], [])
-    desk.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
+    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
     new, moved = reader.look()
     assert (len(new), moved) == (1, [])
     assert channel_of(database, updates=True).items[0].title.startswith("New report from Herald: ")
@@ -134,15 +134,15 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     database: Database, bumps: tuple[str, ...]
 ) -> None:
     assert set(bumps) <= BUMPS
-    desk = Desk(database, Clock(NOON))
-    desk.pipeline = Pipeline(
-        database, InlineExecutor(), effective_tuning(), desk.clock, summary_words=60, bumps=bumps
+    rig = Rig(database, Clock(NOON))
+    rig.pipeline = Pipeline(
+        database, InlineExecutor(), effective_tuning(), rig.clock, summary_words=60, bumps=bumps
     )
-    desk.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
+    rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
     reader = Reader(database)
     new, _ = reader.look()
     titles = {item.title for item in channel_of(database).items}
-    desk.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
+    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
     items = channel_of(database).items
     assert {item.id for item in items} == set(new)
     assert any("2 independent reports" in item.summary for item in items)
@@ -154,8 +154,8 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("bumps", [("report", "headline"), ("correction",)])
 def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tuple[str, ...]) -> None:
-    desk = Desk(database, Clock(NOON))
-    desk.take(flood(), flood("Mirror", FLOOD, title="Levee breaks at Pennmouth, four dead, again"))
+    rig = Rig(database, Clock(NOON))
+    rig.take(flood(), flood("Mirror", FLOOD, title="Levee breaks at Pennmouth, four dead, again"))
     reader = Reader(database)
     (whole,), _ = reader.look()
     later = Clock(NOON + dt.timedelta(days=9))

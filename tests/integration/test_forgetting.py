@@ -38,7 +38,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.homes import (
     by_title,
     correct,
@@ -122,14 +122,14 @@ def in_files(database: Database) -> bool:
     return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
 
 
-def settle(unit_of_work: Desk) -> None:
+def settle(unit_of_work: Rig) -> None:
     """The full-text index and the merged texts."""
     unit_of_work.pipeline.index_text()
     while render_next(unit_of_work.database, 50, ALL_TUNING.section("stories", StoryTuning)):
         pass
 
 
-def forget(unit_of_work: Desk, name: str) -> ForgetResult:
+def forget(unit_of_work: Rig, name: str) -> ForgetResult:
     """As a running daemon is asked by the command."""
     payload = msgspec.json.encode(ForgetCommand(name=name))
     number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
@@ -139,7 +139,7 @@ def forget(unit_of_work: Desk, name: str) -> ForgetResult:
     return msgspec.json.decode(answer, type=ForgetResult)
 
 
-def filling_of(unit_of_work: Desk, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
+def filling_of(unit_of_work: Rig, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     tuning = ALL_TUNING.section("webhooks", WebhookTuning)
     reading = reading or DatabaseStoryReader(unit_of_work.database, ALL_TUNING)
@@ -161,14 +161,14 @@ def the_article(database: Database, guid: str = "1") -> str:
 
 
 @pytest.fixture
-def unit_of_work(database: Database) -> Desk:
-    return Desk(database, Clock())
+def unit_of_work(database: Database) -> Rig:
+    return Rig(database, Clock())
 
 
 # --- no word is left ---------------------------------------------------------------------------------------
 
 
-def test_no_word_of_it_is_left(unit_of_work: Desk, tmp_path: Path) -> None:
+def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
     database = unit_of_work.database
     filling = filling_of(unit_of_work)
     filling.sync_webhooks()
@@ -253,7 +253,7 @@ def _unpacked(line: bytes) -> str:
     return line.decode().lower()
 
 
-def test_no_page_feed_or_answer_has_it(unit_of_work: Desk) -> None:
+def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
     unit_of_work.take(marked("1", FLOOD), alone("3"))
     unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
     settle(unit_of_work)
@@ -279,10 +279,10 @@ def test_no_page_feed_or_answer_has_it(unit_of_work: Desk) -> None:
         settle(unit_of_work)
         again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
         assert again.status_code == 200, "readers that ask whether it changed are told"
-        told = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
-        inside = [path for path, page in told.items() if MARK in page and not path.startswith("/search")]
+        reported = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
+        inside = [path for path, page in reported.items() if MARK in page and not path.startswith("/search")]
         assert inside == []
-        assert "nothing" in told[f"/search?q={MARK}"] or "no story" in told[f"/search?q={MARK}"]
+        assert "nothing" in reported[f"/search?q={MARK}"] or "no story" in reported[f"/search?q={MARK}"]
         for path in (f"/stories/{ended}", f"/api/v1/stories/{ended}", f"/api/v1/articles/{gone}"):
             assert client.get(path).status_code == 410
     server.stop()
@@ -291,7 +291,7 @@ def test_no_page_feed_or_answer_has_it(unit_of_work: Desk) -> None:
 # --- it does not come back ---------------------------------------------------------------------------------
 
 
-def test_it_does_not_come_back_by_any_door(unit_of_work: Desk, tmp_path: Path) -> None:
+def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) -> None:
     database = unit_of_work.database
     unit_of_work.take(
         marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
@@ -336,7 +336,7 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Desk, tmp_path: Path) -
     assert all(one != id_ for one in homes(database))
 
 
-def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Desk) -> None:
+def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) -> None:
     """Another process accepts while the writer forgets: neither has seen what the other one did."""
     unit_of_work.take(marked("1", FLOOD))
     id_ = the_article(unit_of_work.database)
@@ -351,21 +351,21 @@ def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Desk)
     assert words_in(unit_of_work.database) == []
 
 
-def test_an_export_carries_tombstones(unit_of_work: Desk, tmp_path: Path) -> None:
+def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None:
     unit_of_work.take(marked("1", FLOOD))
     forget(unit_of_work, "Herald")
     lines = list(exported(unit_of_work.database, lambda _: None))
     other = Database(f"sqlite:///{tmp_path / 'other.db'}")
     upgrade(other)
     import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
-    assert Desk(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
+    assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
     other.close()
 
 
 # --- what is left ------------------------------------------------------------------------------------------
 
 
-def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Desk) -> None:
+def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Rig) -> None:
     database = unit_of_work.database
     for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
         unit_of_work.take(
@@ -387,9 +387,9 @@ def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Desk) -
     assert [
         one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
     ] == ["copy"]
-    before, told = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
+    before, reported = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
     forget(unit_of_work, next(id_ for id_ in homes(database) if id_ not in (second, third)))
-    assert by_title(database, "Levee breaks") == told
+    assert by_title(database, "Levee breaks") == reported
     assert DatabaseStoryReader(database).last_change() != before, (
         "readers are told, though the headline stayed"
     )
@@ -409,7 +409,7 @@ def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
     return found
 
 
-def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Desk) -> None:
+def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Rig) -> None:
     """Its lines are learnt from its articles; those that are gone teach nothing, in rows or in memory."""
     given = [one for one in articles_of(81) if one.outlet == "Lantern"]
     unit_of_work.take(*given[:-1])
@@ -419,7 +419,7 @@ def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Desk) -> None:
     assert taken_out(unit_of_work.database, "Lantern") == [()]
 
 
-def test_an_outlet_goes_with_all_that_waits(unit_of_work: Desk) -> None:
+def test_an_outlet_goes_with_all_that_waits(unit_of_work: Rig) -> None:
     unit_of_work.take(
         marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
     )
@@ -433,7 +433,7 @@ def test_an_outlet_goes_with_all_that_waits(unit_of_work: Desk) -> None:
     )
 
 
-def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Desk) -> None:
+def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None:
     for number in range(45):
         unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
     unit_of_work.place()
@@ -451,7 +451,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Desk) -> Non
     assert what_is_wrong(unit_of_work.database) == []
 
 
-def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Desk) -> None:
+def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Rig) -> None:
     """Its scratch file holds texts; and taken up again it would decide by what is gone."""
 
     def stops(*_: int) -> None:
@@ -470,14 +470,14 @@ def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Desk) -> None:
     assert scratch_files(database.file.parent) == []
 
 
-def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Desk) -> None:
+def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Rig) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
         forget(unit_of_work, f"https://herald.example/{MARK}")
     with unit_of_work.database.read() as connection:
         assert connection.execute(select(command.c.payload)).scalar_one() == "{}"
 
 
-def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Desk) -> None:
+def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None:
     """Webhooks read and write apart: what was read before and is written after must not be the old words."""
     met = []
 
@@ -502,7 +502,7 @@ def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Desk) -> Non
         assert connection.execute(select(outbox_table.c.body)).first() is not None
 
 
-def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Desk) -> None:
+def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Rig) -> None:
     seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
     (placed,) = unit_of_work.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
@@ -510,7 +510,7 @@ def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Desk) ->
     assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == ("founded", 1, 1)
 
 
-def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Desk) -> None:
+def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Rig) -> None:
     database = unit_of_work.database
     unit_of_work.take(
         marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
@@ -549,7 +549,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
 
 
 def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:
-    unit_of_work = Desk(database, Clock())
+    unit_of_work = Rig(database, Clock())
     first, copy, *_ = unit_of_work.take(
         record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
         record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
@@ -562,10 +562,10 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     assert index is not None
 
     def go(article_id: str, story_id: str) -> None:
-        with placer.unit_of_work() as open_desk:
+        with placer.unit_of_work() as open_rig:
             former = {article_id: [story_id]}
             ForgetHandler(placer.story_writer, placer._copy_finder).carry_out(
-                open_desk, [article_id], former, "retention"
+                open_rig, [article_id], former, "retention"
             )
             if article_id == copy.article:
                 raise ZeroDivisionError

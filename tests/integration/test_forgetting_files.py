@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.homes import fill
 from tests.integration.test_forgetting import MARK, alone, forget, settle, the_article, words_in
 from tests.own_postgres import OwnPostgres
@@ -20,14 +20,14 @@ def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(own_post
     database = Database(address)
     upgrade(database)
     fill(database)
-    desk = Desk(database, Clock(NOON))
-    desk.take(alone("1"))
-    settle(desk)
+    rig = Rig(database, Clock(NOON))
+    rig.take(alone("1"))
+    settle(rig)
     own_postgres.run("VACUUM ANALYZE", address.rsplit("/", 1)[1])
     assert _holding(own_postgres) >= {"base", "pg_wal"}, "the test would see it"
-    forget(desk, the_article(database))
+    forget(rig, the_article(database))
     assert words_in(database) == []
-    desk.database.close()
+    rig.database.close()
     engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM (FULL, ANALYZE)"))

@@ -15,52 +15,50 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.pages.pages import list_item_of
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.homes import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
+def rig(database: Database) -> Rig:
     """A flood of two reports, older than a strike of one."""
-    desk = Desk(database, Clock(NOON + 10 * DAY))
-    desk.take(
+    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
     )
-    desk.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
-    desk.pipeline.index_text()
-    return desk
+    rig.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
+    rig.pipeline.index_text()
+    return rig
 
 
-def rank_front_page(desk: Desk, *prefer: str, **tuning: object) -> list[tuple[int, bool]]:
+def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int, bool]]:
     all_tuning = Tuning(overrides={"front_page": tuning})
     return [
         (one.report_count, one.preferred)
-        for one in DatabaseStoryReader(desk.database, all_tuning).rank_front_page(
-            StoryFilter(), tuple(prefer)
-        )
+        for one in DatabaseStoryReader(rig.database, all_tuning).rank_front_page(StoryFilter(), tuple(prefer))
     ]
 
 
-def test_reports_weigh_more_than_a_few_hours(desk: Desk) -> None:
-    assert rank_front_page(desk) == [(2, False), (1, False)]
-    assert rank_front_page(desk, doubling_hours=1.0) == [(1, False), (2, False)]
+def test_reports_weigh_more_than_a_few_hours(rig: Rig) -> None:
+    assert rank_front_page(rig) == [(2, False), (1, False)]
+    assert rank_front_page(rig, doubling_hours=1.0) == [(1, False), (2, False)]
 
 
-def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(desk: Desk) -> None:
-    assert rank_front_page(desk, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
-    assert rank_front_page(desk, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
+def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(rig: Rig) -> None:
+    assert rank_front_page(rig, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
+    assert rank_front_page(rig, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
 
 
-def test_a_story_of_several_reports_is_found_beyond_the_newest(desk: Desk) -> None:
+def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None:
     """The window holds one story of each class: without the classes the flood would be out of it."""
-    assert rank_front_page(desk, window=1) == [(2, False), (1, False)]
+    assert rank_front_page(rig, window=1) == [(2, False), (1, False)]
 
 
-def test_filters_hold_and_the_chosen_come_whole_in_their_order(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     assert [one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))] == [2]
     assert [one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))] == [1]
     ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
@@ -70,21 +68,21 @@ def test_filters_hold_and_the_chosen_come_whole_in_their_order(desk: Desk) -> No
     assert reading.list_stories(("nosuch", *ids)) == tuple(list_item_of(listed[one]) for one in ids)
 
 
-def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) -> None:
+def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None:
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         asked.append(statement)
 
-    event.listen(desk.database.engine, "before_cursor_execute", note)
-    DatabaseStoryReader(desk.database).rank_front_page(StoryFilter())
-    event.remove(desk.database.engine, "before_cursor_execute", note)
+    event.listen(rig.database.engine, "before_cursor_execute", note)
+    DatabaseStoryReader(rig.database).rank_front_page(StoryFilter())
+    event.remove(rig.database.engine, "before_cursor_execute", note)
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
     assert not any("FROM article" in statement or "centroid" in statement for statement in asked)
     assert all("LIMIT" in statement for statement in weighing)
-    if desk.database.engine.dialect.name == "sqlite":
-        with desk.database.read() as connection:
+    if rig.database.engine.dialect.name == "sqlite":
+        with rig.database.read() as connection:
             for statement in weighing:
                 plan = connection.exec_driver_sql(
                     f"EXPLAIN QUERY PLAN {statement}", (2, 10, 0)[: statement.count("?")]
@@ -92,8 +90,8 @@ def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(desk: Desk) ->
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)
 
 
-def test_the_history_of_a_story_is_in_order(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
     strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
     steps = reading.story_history(flood, 60)
@@ -102,7 +100,7 @@ def test_the_history_of_a_story_is_in_order(desk: Desk) -> None:
         one.id for one in reading.stories_by_id((flood,))[0].articles
     ]
     title = reading.stories_by_id((strike.id,))[0].title
-    correct(desk.database, "merge", flood, strike.id)
+    correct(rig.database, "merge", flood, strike.id)
     kept = reading.rank_front_page(StoryFilter())[0].id
     merged = [step for step in reading.story_history(kept, 60) if step.kind == "merged"]
     assert len(merged) == 1
@@ -112,10 +110,10 @@ def test_the_history_of_a_story_is_in_order(desk: Desk) -> None:
     assert len(reading.story_history(kept, 2)) == 2
 
 
-def test_a_long_history_shows_its_beginning_and_its_end(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     story = reading.rank_front_page(StoryFilter())[0].id
-    with desk.database.write() as connection:
+    with rig.database.write() as connection:
         for n in range(30):
             connection.execute(
                 text("INSERT INTO story_log (story, at, kind, article) VALUES (:s, :t, 'revised', :a)"),
@@ -178,12 +176,12 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
     assert (found.merges, found.split_count, found.undone) == (0, 0, 0)
 
 
-def test_quality_tells_what_stands_from_what_was_taken_back(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_quality_tells_what_stands_from_what_was_taken_back(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
-    correct(desk.database, "merge", *ids)
-    now = desk.clock()
+    correct(rig.database, "merge", *ids)
+    now = rig.clock()
     assert (reading.quality(now).merges, reading.quality(now).undone) == (1, 0)
-    undo(desk.database)
+    undo(rig.database)
     assert (reading.quality(now).merges, reading.quality(now).undone) == (0, 1)
     assert reading.quality(now + 91 * DAY).undone == 0

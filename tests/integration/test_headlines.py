@@ -12,7 +12,7 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 BAIT = "Why did the levee at Pennmouth break?"
 PLAIN = "Levee on the Arrel breaks at Pennmouth, four people killed"
@@ -23,8 +23,8 @@ def report(outlet: str, title: str, text: str, hours: int) -> Entry:
     return record(outlet, f"{outlet} {hours}", title, text, published=NOON + dt.timedelta(hours=hours))
 
 
-class Newsroom(Desk):
-    """A desk whose operator prefers some outlets."""
+class Newsroom(Rig):
+    """A test rig whose operator prefers some outlets."""
 
     def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
         self.prefer = prefer
@@ -54,30 +54,30 @@ class Newsroom(Desk):
 
 
 def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None:
-    desk = Newsroom(database)
-    desk.take(report("Echo", BAIT, FLOOD, 0))
-    assert (desk.titles(), desk.changes()) == ([(BAIT, "Echo")], [])
-    desk.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
-    assert desk.titles() == [(PLAIN, "Gazette")]
+    rig = Newsroom(database)
+    rig.take(report("Echo", BAIT, FLOOD, 0))
+    assert (rig.titles(), rig.changes()) == ([(BAIT, "Echo")], [])
+    rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
+    assert rig.titles() == [(PLAIN, "Gazette")]
     reason = "the previous title was a question or clickbait"
-    assert desk.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
-    desk.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
-    assert len(desk.changes()) == 1
+    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
+    rig.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
+    assert len(rig.changes()) == 1
 
 
 def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
-    desk = Newsroom(database, prefer=("Herald", "Gazette"))
-    desk.take(report("Echo", PLAIN, FLOOD, 0))
-    desk.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
-    assert desk.titles() == [(OTHER, "Gazette")]
-    assert desk.changes() == [{"before": PLAIN, "after": OTHER, "reason": "it is of a preferred outlet"}]
-    desk.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
-    assert len(desk.titles()) == 2
+    rig = Newsroom(database, prefer=("Herald", "Gazette"))
+    rig.take(report("Echo", PLAIN, FLOOD, 0))
+    rig.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
+    assert rig.titles() == [(OTHER, "Gazette")]
+    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": "it is of a preferred outlet"}]
+    rig.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
+    assert len(rig.titles()) == 2
 
 
 def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(database: Database) -> None:
-    desk = Newsroom(database)
-    desk.take(report("Gazette", PLAIN, FLOOD, 0))
+    rig = Newsroom(database)
+    rig.take(report("Gazette", PLAIN, FLOOD, 0))
     with database.write() as connection:
         row = dict(connection.execute(select(article)).one()._mapping)
         later = [
@@ -94,7 +94,7 @@ def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(da
         ]
         connection.execute(insert(article), later)
         connection.execute(update(story).values(article_count=81, count_state=None))
-    desk.restart()
-    desk.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
-    assert desk.titles() == [(PLAIN, "Gazette")]
-    assert desk.changes() == []
+    rig.restart()
+    rig.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
+    assert rig.titles() == [(PLAIN, "Gazette")]
+    assert rig.changes() == []

@@ -17,7 +17,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.feeds import feed_of
 from tests.hostile_feeds import rss
 
@@ -83,11 +83,11 @@ def chance_feed(rng: random.Random, count: int) -> bytes:
 def test_chance_strings_go_through_feed_database_and_output(strings: int, database: Database) -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    desk, placed, fields = Desk(database, Clock()), 0, 6
+    rig, placed, fields = Rig(database, Clock()), 0, 6
     while placed * fields < strings:
         entries = read(chance_feed(rng, 40), source=f"feed-{placed}")
         assert entries
-        desk.take(*entries)
+        rig.take(*entries)
         placed += len(entries)
     with database.read() as connection:
         kept = [
@@ -115,8 +115,8 @@ def test_the_same_three_times_is_no_news_whatever_an_entry_lacks(database: Datab
         "<item><guid isPermaLink='false'>only-a-guid</guid></item>"
         "<item><pubDate>Sat, 28 Feb 2026 09:30:00 GMT</pubDate></item><item/>"
     ).encode()
-    desk = Desk(database, Clock())
-    outcomes = [[one.outcome for one in desk.accept(*read(feed))] for _ in range(3)]
+    rig = Rig(database, Clock())
+    outcomes = [[one.outcome for one in rig.accept(*read(feed))] for _ in range(3)]
     assert outcomes == [["new"] * 4, ["known"] * 4, ["known"] * 4]
 
 
@@ -131,7 +131,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
       </media:content>
       <media:thumbnail url="https://news.example.org/1.jpg"/>
       <description>All are on board.</description></item>"""
-    Desk(database, Clock()).take(*read(rss(item).encode()))
+    Rig(database, Clock()).take(*read(rss(item).encode()))
     with database.read() as connection:
         payload = connection.execute(select(entry.c.payload)).scalar_one()
     kept = codecs.decompress_struct(payload, Entry)
@@ -146,13 +146,13 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
 
 def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
     """An entry dated in the year 9999 is as old as its arrival, not the first for ever."""
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     future, today = "Fri, 31 Dec 9999 23:59:59 GMT", "Sun, 08 Dec 2024 11:00:00 GMT"
     items = "".join(
         f"<item><guid>{title}</guid><title>{title}</title><pubDate>{raw}</pubDate></item>"
         for title, raw in (("Ferry returns to harbour", future), ("Parliament passes budget law", today))
     )
-    desk.take(*read(rss(items).encode()))
+    rig.take(*read(rss(items).encode()))
     with database.read() as connection:
         rows = connection.execute(select(article.c.title, article.c.published, article.c.effective_at)).all()
     assert {row.title: row.published is None for row in rows} == {

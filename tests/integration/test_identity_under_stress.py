@@ -37,7 +37,7 @@ from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.story_json import whole_story_json
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, settled
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
 from tests.feeds import feed_of
 from tests.loopback import LoopbackServer, Resource
 
@@ -76,7 +76,7 @@ class Report:
 
 def reports(*, dated: bool = True, long: bool = True) -> list[Report]:
     """Five different ones and the flood, an hour apart."""
-    told = [("Levee breaks at Pennmouth", FLOOD), *THINGS]
+    reported = [("Levee breaks at Pennmouth", FLOOD), *THINGS]
     return [
         Report(
             number=number,
@@ -84,7 +84,7 @@ def reports(*, dated: bool = True, long: bool = True) -> list[Report]:
             text=text if number == 0 else f"{text} {tail(number)}" if long else text,
             published=NOON - dt.timedelta(hours=1 + number) if dated else None,
         )
-        for number, (title, text) in enumerate(told)
+        for number, (title, text) in enumerate(reported)
     ]
 
 
@@ -132,7 +132,7 @@ class Office:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.database, self.clock, ALL_TUNING)
+        self.rig = Rig(self.database, self.clock, ALL_TUNING)
         self.polling = Poller(
             self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
         )
@@ -154,7 +154,7 @@ class Office:
             (source,) = [one for one in all_sources(connection) if one.id == id_]
         polled = self.polling.poll(source)
         assert polled.problem is None
-        self.desk.place()
+        self.rig.place()
         return polled
 
     def output(self) -> list[tuple[str, ...]]:
@@ -316,10 +316,10 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
 
 
 def test_fifty_entries_with_fresh_guids_ten_times_are_fifty_rows(office: Office) -> None:
-    told = [
+    reported = [
         Report(n, f"Notice {n} of the harbour", f"Berth {n} is closed. {tail(n)}", None) for n in range(50)
     ]
-    paper = Paper(told, url=lambda one: None)
+    paper = Paper(reported, url=lambda one: None)
     paper.guid = fresh(paper)
     source = office.source()
     for _ in range(10):
@@ -392,8 +392,8 @@ def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get
     (flood,) = everywhere.column(article.c.story, article.c.inbox_no)[-1:]
     whole = reading.story(flood)
     assert isinstance(whole, StoryView)
-    told = json.loads(whole_story_json(whole, reading.merged(flood)))
-    (printed,) = (one for moment in told["timeline"] for one in moment["copies"])
+    reported = json.loads(whole_story_json(whole, reading.merged(flood)))
+    (printed,) = (one for moment in reported["timeline"] for one in moment["copies"])
     assert printed["url"] == "https://herald.example/archive/0"
 
 
@@ -410,10 +410,10 @@ def test_a_new_system_that_dates_all_articles_anew_is_no_news(office: Office) ->
 
 def test_a_section_feed_that_only_repeats_the_main_one_is_believed(office: Office) -> None:
     """Its GUIDs are new and their articles known, at every poll; they came by another feed first."""
-    told = [Report(n, f"Notice {n} of the harbour", tail(n), NOON) for n in range(20)]
+    reported = [Report(n, f"Notice {n} of the harbour", tail(n), NOON) for n in range(20)]
     main, section = office.source("/main"), office.source("/section")
     for first in range(0, 20, 4):
-        paper = Paper(told[first : first + 4])
+        paper = Paper(reported[first : first + 4])
         office.poll(paper, main, "/main")
         paper.guid = lambda one: f"section/{one.number}"
         office.poll(paper, section, "/section")
@@ -508,21 +508,21 @@ def test_a_column_that_comes_back_daily_is_new_every_day(
 
 def test_many_notices_under_one_title_and_one_minute_stay_many(office: Office) -> None:
     """Police reports: the title says nothing, the date is that of the day."""
-    told = [Report(n, "Report of the police", "", NOON - dt.timedelta(hours=9)) for n in range(12)]
-    paper, source = Paper(told[:1]), office.source()
+    reported = [Report(n, "Report of the police", "", NOON - dt.timedelta(hours=9)) for n in range(12)]
+    paper, source = Paper(reported[:1]), office.source()
     for last in range(1, 13):
-        paper.reports = told[max(0, last - 4) : last]
+        paper.reports = reported[max(0, last - 4) : last]
         assert len(office.poll(paper, source).accepted) == 1
     assert len(set(office.column(entry.c.article))) == 12
 
 
 def test_episodes_with_one_description_stay_apart(office: Office) -> None:
     said = "A talk about what happened this week, with guests, every Friday. " + tail(1)
-    told = [Report(n, f"Episode {n} of the talk", said, None) for n in range(12)]
-    paper, source = Paper(told[:4]), office.source()
+    reported = [Report(n, f"Episode {n} of the talk", said, None) for n in range(12)]
+    paper, source = Paper(reported[:4]), office.source()
     office.poll(paper, source)
     for first in range(1, 9):
-        paper.reports = told[first : first + 4]
+        paper.reports = reported[first : first + 4]
         office.poll(paper, source)
     assert len(set(office.column(entry.c.article))) == 12
 
@@ -658,7 +658,7 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     with office.database.read() as connection:
         (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
     office.polling.fetch_page(due_pages)
-    office.desk.place()
+    office.rig.place()
     assert office.count(article) == 2
     assert office.column(article.c.title, article.c.inbox_no) == [
         "Levee breaks at Pennmouth",
@@ -695,15 +695,15 @@ def test_both_words_in_one_feed_are_no_going_back(office: Office) -> None:
 
 
 def rewritten(office: Office, count: int) -> None:
-    told = [
+    reported = [
         Report(n, f"Item{n} of the council{n}", f"Decision {n}. {tail(n)}", NOON - dt.timedelta(minutes=n))
         for n in range(count)
     ]
-    paper, source = Paper(told), office.source()
+    paper, source = Paper(reported), office.source()
     office.poll(paper, source)
     ids = office.column(article.c.story, article.c.inbox_no)
     items = [one[0] for one in office.output()]
-    paper.reports = [replace(one, text=one.text.replace("Decision", "Final decision")) for one in told]
+    paper.reports = [replace(one, text=one.text.replace("Decision", "Final decision")) for one in reported]
     polled = office.poll(paper, source)
     assert polled.revised == count
     assert office.column(article.c.story, article.c.inbox_no) == ids
@@ -724,14 +724,14 @@ def test_an_archive_under_new_keys_is_matched_before_it_is_a_flood(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.pipeline.poll")
-    told = [
+    reported = [
         Report(n, f"Item{n} of the council{n}", f"Decision {n}. {tail(n)}", NOON - dt.timedelta(days=30 + n))
         for n in range(40)
     ]
-    paper, source = Paper(told[:15]), office.source()
+    paper, source = Paper(reported[:15]), office.source()
     office.poll(paper, source)
     before = office.output()
-    paper.reports = told
+    paper.reports = reported
     paper.guid, paper.url = (lambda one: f"n{one.number}"), at("http://gazette.example/archive/{n}")
     polled = office.poll(paper, source)
     assert (len(polled.accepted), polled.known) == (25, 15)

@@ -15,7 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.story_json import jsonl, whole_story_json
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.homes import correct, placing_of, reclustering
 
 TUNING = effective_tuning()
@@ -31,9 +31,9 @@ def page(type_: str = "NewsArticle", section: str = "Region", *entry: str) -> Cl
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
+def rig(database: Database) -> Rig:
     """With a report of a flood, and an opinion on it that a person put beside it."""
-    made = Desk(database, Clock())
+    made = Rig(database, Clock())
     made.take(
         record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
@@ -67,64 +67,64 @@ def test_a_live_blog_is_one_by_its_kind_too() -> None:
     assert (clean.is_container, clean.kind) == (True, "live_blog")
 
 
-def test_the_kind_is_stored_with_its_evidence(desk: Desk) -> None:
-    assert rows(desk.database, KINDS) == [
+def test_the_kind_is_stored_with_its_evidence(rig: Rig) -> None:
+    assert rows(rig.database, KINDS) == [
         ("Herald", "report", None),
         ("Echo", "opinion", "label: Opinion:"),
     ]
     shown = "SELECT kind FROM v_story_articles ORDER BY outlet"
-    assert rows(desk.database, shown) == [("opinion",), ("report",)]
+    assert rows(rig.database, shown) == [("opinion",), ("report",)]
 
 
 @pytest.mark.parametrize(("label", "stories"), [("", 1), ("Opinion: ", 2)])
 def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str, stories: int) -> None:
     first = record("Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
     report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
-    Desk(database, Clock()).take(first, report)
+    Rig(database, Clock()).take(first, report)
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
 def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
     """The second look compares a report with the rest of its own story, which is an opinion."""
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
     opinion = record("Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
-    desk.take(report, opinion)
+    rig.take(report, opinion)
     together = "SELECT count(DISTINCT story) FROM article WHERE outlet IN ('Herald', 'Echo')"
     assert rows(database, together) == [(1,)]
-    desk.take(*(record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}") for n in range(70)))
+    rig.take(*(record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}") for n in range(70)))
     assert rows(database, together) == [(1,)]
     moved = "SELECT count(*) FROM story_log WHERE kind = 'moved'"
     assert rows(database, moved) == [(0,)]
 
 
 def test_a_copy_of_an_opinion_is_one(database: Database) -> None:
-    desk = Desk(database, Clock())
-    desk.take(
+    rig = Rig(database, Clock())
+    rig.take(
         record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
         record("Mirror", "1", "Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
     )
     assert [row[1] for row in rows(database, KINDS)] == ["opinion", "opinion"]
 
 
-def test_an_opinion_is_an_article_of_its_story_and_no_report(desk: Desk) -> None:
-    assert rows(desk.database, COUNTS) == [(2, 2, 1)]
+def test_an_opinion_is_an_article_of_its_story_and_no_report(rig: Rig) -> None:
+    assert rows(rig.database, COUNTS) == [(2, 2, 1)]
 
 
 def test_a_story_of_an_opinion_alone_has_one_report(database: Database) -> None:
-    Desk(database, Clock()).take(record("Echo", "1", "Opinion: Strike on", STRIKE, published=NOON))
+    Rig(database, Clock()).take(record("Echo", "1", "Opinion: Strike on", STRIKE, published=NOON))
     assert rows(database, COUNTS) == [(1, 1, 1)]
 
 
-def test_a_revision_changes_kind_and_count(desk: Desk) -> None:
+def test_a_revision_changes_kind_and_count(rig: Rig) -> None:
     longer = FLOOD_ELSEWHERE + " The council meets tonight."
-    desk.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))
-    assert rows(desk.database, KINDS)[1] == ("Echo", "report", None)
-    assert rows(desk.database, COUNTS) == [(2, 2, 2)]
+    rig.take(record("Echo", "1", "Pennmouth deserves a levee", longer, published=NOON))
+    assert rows(rig.database, KINDS)[1] == ("Echo", "report", None)
+    assert rows(rig.database, COUNTS) == [(2, 2, 2)]
 
 
-def test_json_and_explanation_name_the_kind(desk: Desk) -> None:
-    reader = DatabaseStoryReader(desk.database)
+def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
+    reader = DatabaseStoryReader(rig.database)
     [listed] = reader.stories(StoryFilter()).stories
     whole = reader.story(listed.id)
     assert [one["kind"] for one in json.loads(jsonl([listed]))["articles"]] == ["report", "opinion"]
@@ -136,8 +136,8 @@ def test_json_and_explanation_name_the_kind(desk: Desk) -> None:
     assert "kind:" not in explanation(reader, articles[0]["id"], None, TUNING).as_text()
 
 
-def test_grouping_knows_a_stored_and_an_incoming_opinion(desk: Desk) -> None:
-    with desk.database.read() as connection:
+def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
+    with rig.database.read() as connection:
         stored = by_number(connection, 2)
         assert stored is not None
         stored_members = members(connection, stored.story)
@@ -147,10 +147,10 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(desk: Desk) -> None:
 
 def test_after_a_recluster_the_rows_agree_with_their_centroids(database: Database) -> None:
     """Rows of older revisions count dates that were read in a text; those that were decided again do not."""
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     for number, body in enumerate((FLOOD, FLOOD_ELSEWHERE)):
         dated = f"Monday 12 October 2026, 10:0{number}\n\n{body}"
-        desk.take(record("Herald", str(number), f"Levee breaks {number}", dated, is_saved_text=True))
+        rig.take(record("Herald", str(number), f"Levee breaks {number}", dated, is_saved_text=True))
     dates = "SELECT published_origin, date_counts FROM article ORDER BY inbox_no"
     assert [bool(row[1]) for row in rows(database, dates)] == [
         row[0] != "text" for row in rows(database, dates)
@@ -158,14 +158,14 @@ def test_after_a_recluster_the_rows_agree_with_their_centroids(database: Databas
     assert ("text", 0) in [(row[0], int(bool(row[1]))) for row in rows(database, dates)]
     with database.write() as connection:
         connection.execute(text("UPDATE article SET date_counts = (1 = 1)"))
-    desk.restart()
+    rig.restart()
     reclustering(database).take_over(placing_of(database), None)
     assert [bool(row[1]) for row in rows(database, dates)] == [
         row[0] != "text" for row in rows(database, dates)
     ]
 
 
-def test_reclustering_keeps_kinds_and_counts(desk: Desk) -> None:
-    before = rows(desk.database, KINDS), rows(desk.database, COUNTS)
-    reclustering(desk.database).take_over(placing_of(desk.database), None)
-    assert (rows(desk.database, KINDS), rows(desk.database, COUNTS)) == before
+def test_reclustering_keeps_kinds_and_counts(rig: Rig) -> None:
+    before = rows(rig.database, KINDS), rows(rig.database, COUNTS)
+    reclustering(rig.database).take_over(placing_of(rig.database), None)
+    assert (rows(rig.database, KINDS), rows(rig.database, COUNTS)) == before

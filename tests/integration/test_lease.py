@@ -22,7 +22,7 @@ from aggregator.store.engine.timeouts import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease, open_writer_lease, writer_status
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer_lease
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.fresh import with_tables
 from tests.own_postgres import OwnPostgres
@@ -144,7 +144,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
     first, second = open_writer_lease(database), open_writer_lease(other)
     assert first.become_writer()
-    before = Desk(first.fenced, Clock())
+    before = Rig(first.fenced, Clock())
     before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
     lose(first, database)
     taken_over(second)
@@ -154,7 +154,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
     with pytest.raises(LeaseLostError):
         before.place()
     assert titles(other) == ["Levee breaks at Pennmouth"]
-    Desk(second.fenced, Clock()).place()
+    Rig(second.fenced, Clock()).place()
     assert titles(other) == ["Levee breaks at Pennmouth", "Dock workers strike in Sennick"]
     first.release()
     second.release()

@@ -25,7 +25,7 @@ from aggregator.store.intake.sources import (
     sources_named,
 )
 from aggregator.store.read.statistics import problem_texts
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response
 
@@ -52,7 +52,7 @@ class Newsroom:
     def __init__(self, database: Database, server: LoopbackServer) -> None:
         self.database, self.server, self.clock = database, server, Clock()
         self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
-        self.desk = Desk(database, self.clock, ALL_TUNING)
+        self.rig = Rig(database, self.clock, ALL_TUNING)
         self.polling = Poller(
             database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
         )
@@ -70,7 +70,7 @@ class Newsroom:
             asked = all_sources(connection)
         for one in asked:
             self.polling.poll(one)
-        self.desk.place()
+        self.rig.place()
 
     def list(self) -> dict[str, ListedSource]:
         with self.database.read() as connection:

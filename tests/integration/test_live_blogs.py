@@ -22,7 +22,7 @@ from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, live_blog, live_blog_link
 from aggregator.store.tables import story as stories
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
 from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is_wrong
 from tests.live_blogs import fillers, linking_set, live_blogs, reports
@@ -58,16 +58,16 @@ def flood_report() -> Entry:
 
 def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database) -> None:
     """It is counted where there is nothing else, counts nothing beside a report, and its address lives on."""
-    desk = Desk(database, Clock())
-    (live,) = desk.take(flood_live(published=NOON))
+    rig = Rig(database, Clock())
+    (live,) = rig.take(flood_live(published=NOON))
     reading = DatabaseStoryReader(database)
     alone = reading.story(live.story or "")
     assert alone is not None
     assert not isinstance(alone, StoryRedirect)
     assert (alone.report_count, alone.articles[0].role, len(alone.articles[0].timed)) == (1, "container", 3)
-    (first,) = desk.take(flood_report())
+    (first,) = rig.take(flood_report())
     assert reading.story(live.story or "") == StoryRedirect(to=first.story or "")
-    (second,) = desk.take(
+    (second,) = rig.take(
         record("Observer", "b", "Pennmouth under water after levee break", FLOOD_ELSEWHERE, published=NOON)
     )
     assert second.story == first.story
@@ -85,9 +85,9 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database)
 
 
 def test_the_order_of_arrival_makes_no_difference_to_the_sums(sqlite: Database) -> None:
-    desk = Desk(sqlite, Clock())
-    desk.take(flood_report())
-    (live,) = desk.take(flood_live(published=NOON))
+    rig = Rig(sqlite, Clock())
+    rig.take(flood_report())
+    (live,) = rig.take(flood_live(published=NOON))
     assert live.outcome == "joined"
     assert what_is_wrong(sqlite) == []
 
@@ -102,7 +102,7 @@ class Office:
         self.clock = Clock()
         self.server = server
         self.database = database
-        self.desk = Desk(database, self.clock, ALL_TUNING)
+        self.rig = Rig(database, self.clock, ALL_TUNING)
         self.polling = Poller(
             database, client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="auto"
         )
@@ -147,7 +147,7 @@ class Office:
             due_pages = pending_pages.due_pages(connection, self.clock(), 10)
         for one in due_pages:
             self.polling.fetch_page(one)
-        self.desk.place()
+        self.rig.place()
         return self.server.paths().count("/live") - before
 
     def timed(self) -> list[str]:
@@ -254,9 +254,9 @@ def test_the_page_says_last_what_its_entries_are(office: Office) -> None:
 
 
 def test_a_search_finds_the_entry_with_its_time(database: Database) -> None:
-    desk = Desk(database, Clock(NOON + dt.timedelta(days=1)))
-    desk.take(flood_live(published=NOON.replace(hour=23, minute=50)))
-    desk.pipeline.index_text()
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
+    rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
+    rig.pipeline.index_text()
     (hit,) = DatabaseStoryReader(database).search('boats "off roofs"', 5).hits
     assert [(one.clock_minutes, one.day) for one in hit.entries] == [(23 * 60 + 40, NOON.date())]
     assert "boats" in hit.entries[0].snippet
@@ -311,16 +311,16 @@ def test_links_are_right(sqlite: Database) -> None:
 @pytest.mark.parametrize("live_blogs_first", [False, True])
 def test_links_are_right_whichever_comes_first(sqlite: Database, live_blogs_first: bool) -> None:
     """The figures of docs/evaluation.md: 36 entries, 21 of them of nothing."""
-    desk = Desk(sqlite, Clock(TUESDAY))
-    desk.take(*small_set())
+    rig = Rig(sqlite, Clock(TUESDAY))
+    rig.take(*small_set())
     if live_blogs_first:
-        desk.take(*live_blogs())
+        rig.take(*live_blogs())
         assert _links(sqlite) == {}
-        desk.take(*reports())
+        rig.take(*reports())
     else:
-        desk.take(*reports())
-        desk.take(*live_blogs())
-    desk.take(*fillers(70))
+        rig.take(*reports())
+        rig.take(*live_blogs())
+    rig.take(*fillers(70))
     links, right, due_pages, nothing = _judged(sqlite)
     print(f"links {links}, right {right}, wanted {due_pages}, of nothing {nothing}")
     assert nothing == 21
@@ -330,46 +330,46 @@ def test_links_are_right_whichever_comes_first(sqlite: Database, live_blogs_firs
 
 
 def test_without_the_margin_links_are_wrong(sqlite: Database) -> None:
-    desk = Desk(sqlite, Clock(TUESDAY), Tuning(overrides={"links": {"margin": -20.0}}))
-    desk.take(*reports())
-    desk.take(*live_blogs())
+    rig = Rig(sqlite, Clock(TUESDAY), Tuning(overrides={"links": {"margin": -20.0}}))
+    rig.take(*reports())
+    rig.take(*live_blogs())
     links, right, *_ = _judged(sqlite)
     assert right < 0.95 * links
 
 
-def linked(database: Database) -> Desk:
+def linked(database: Database) -> Rig:
     """The reports, then the live blogs."""
-    desk = Desk(database, Clock(TUESDAY))
-    desk.take(*reports())
-    desk.take(*live_blogs())
-    return desk
+    rig = Rig(database, Clock(TUESDAY))
+    rig.take(*reports())
+    rig.take(*live_blogs())
+    return rig
 
 
 def test_a_link_changes_no_count_and_is_shown(database: Database) -> None:
-    desk = Desk(database, Clock(TUESDAY))
-    desk.take(*reports())
+    rig = Rig(database, Clock(TUESDAY))
+    rig.take(*reports())
     columns = ("id", "article_count", "report_count", "bumped_at", "centroid")
     before = {row[0]: row for row in _columns(database, stories, columns)}
-    desk.take(*live_blogs())
-    told = set(_links(database).values())
-    assert told
+    rig.take(*live_blogs())
+    reported = set(_links(database).values())
+    assert reported
     after = {row[0]: row for row in _columns(database, stories, columns)}
     with database.read() as connection:
         homes = set(
             connection.execute(select(article.c.story).where(article.c.role == "container")).scalars()
         )
-    assert all(after[one] == before[one] for one in told - homes)
+    assert all(after[one] == before[one] for one in reported - homes)
     reading = DatabaseStoryReader(database)
-    ferry = next(one for one in told if "ferry" in reading.title_of(one))
+    ferry = next(one for one in reported if "ferry" in reading.title_of(one))
     shown = reading.story(ferry)
     assert shown is not None
     assert not isinstance(shown, StoryRedirect)
     assert [one.clock_minutes for one in shown.links] == [6 * 60 + 20, 7 * 60 + 50]
     assert {one.outlet for one in shown.links} == {"Vessaly Now"}
     assert "hypothermia" in shown.links[0].text
-    told_of = explanation(reading, shown.links[0].article, None, effective_tuning())
-    assert ferry in {one.story for one in told_of.links}
-    assert f"06:20 story {ferry}" in told_of.as_text()
+    mentions = explanation(reading, shown.links[0].article, None, effective_tuning())
+    assert ferry in {one.story for one in mentions.links}
+    assert f"06:20 story {ferry}" in mentions.as_text()
 
 
 def _columns(database: Database, table: object, names: tuple[str, ...]) -> list[tuple[object, ...]]:
@@ -381,8 +381,10 @@ def _columns(database: Database, table: object, names: tuple[str, ...]) -> list[
 def test_links_follow_a_merge_and_come_back_with_its_undoing(sqlite: Database) -> None:
     linked(sqlite)
     reading = DatabaseStoryReader(sqlite)
-    told = sorted(set(_links(sqlite).values()))
-    ferry, rate = (next(one for one in told if word in reading.title_of(one)) for word in ("ferry", "rate"))
+    reported = sorted(set(_links(sqlite).values()))
+    ferry, rate = (
+        next(one for one in reported if word in reading.title_of(one)) for word in ("ferry", "rate")
+    )
     number = correct(sqlite, "merge", ferry, rate).n
     kept = rate if isinstance(reading.story(ferry), StoryRedirect) else ferry
     both = reading.story(kept)
@@ -397,21 +399,21 @@ def test_links_follow_a_merge_and_come_back_with_its_undoing(sqlite: Database) -
 
 
 def test_deciding_again_gives_the_same_links(database: Database) -> None:
-    desk = linked(database)
+    rig = linked(database)
     before, marks = _links(database), rows_of(database, live_blog)
-    reclustering(database).take_over(desk.pipeline._placer, None)
+    reclustering(database).take_over(rig.pipeline._placer, None)
     assert _links(database) == before
     assert rows_of(database, live_blog) == marks
     assert what_is_wrong(database) == []
 
 
 def test_a_revision_is_linked_anew_and_one_without_entries_has_none(sqlite: Database) -> None:
-    desk = linked(sqlite)
+    rig = linked(sqlite)
     blog = linking_set()["live_blogs"][0]
     kept = [one for one in blog["entries"] if one[1] != "ferry"]
     lines = [blog["intro"], *(f"{clock} - {text}" for clock, _, text in kept)]
     words = live_blogs()[0]
-    (placed,) = desk.take(msgspec.structs.replace(words, text="\n".join(lines)))
+    (placed,) = rig.take(msgspec.structs.replace(words, text="\n".join(lines)))
     assert placed.outcome == "revised"
     reading = DatabaseStoryReader(sqlite)
     titles = {
@@ -424,11 +426,11 @@ def test_a_revision_is_linked_anew_and_one_without_entries_has_none(sqlite: Data
 @pytest.mark.torture
 def test_links_are_made_again_at_the_same_numbers_after_a_restart(sqlite: Database) -> None:
     """Due by rows: with the memory lost after every article the links are the same."""
-    desk = Desk(sqlite, Clock(TUESDAY))
-    desk.take(*live_blogs())
+    rig = Rig(sqlite, Clock(TUESDAY))
+    rig.take(*live_blogs())
     for one in (*reports(), *fillers(46)):
-        desk.take(one)
-        desk.restart()
+        rig.take(one)
+        rig.restart()
     with sqlite.read() as connection:
         rounds = connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).all()
     assert [tuple(row) for row in rounds] == [(1, 192)] * 3
@@ -437,11 +439,11 @@ def test_links_are_made_again_at_the_same_numbers_after_a_restart(sqlite: Databa
 
 def test_linking_ends(sqlite: Database) -> None:
     all_tuning = effective_tuning({"links": {"relink_after": 2, "relink_factor": 2, "relink_rounds": 3}})
-    desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
-    desk.take(live_blogs()[0])
+    rig = Rig(sqlite, Clock(TUESDAY), all_tuning)
+    rig.take(live_blogs()[0])
     rounds = []
     for one in fillers(40):
-        desk.take(one)
+        rig.take(one)
         with sqlite.read() as connection:
             rounds.append(tuple(connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).one()))
     assert rounds[-1] == (3, None)
@@ -451,17 +453,17 @@ def test_linking_ends(sqlite: Database) -> None:
 def test_many_live_blogs_are_not_linked_again_before_one_article(database: Database) -> None:
     """The others wait in their rows: a restart in between links no more of them."""
     all_tuning = effective_tuning({"links": {"relink_after": 4, "relink_at_once": 2}})
-    desk = Desk(database, Clock(TUESDAY), all_tuning)
+    rig = Rig(database, Clock(TUESDAY), all_tuning)
     blog = live_blogs()[0]
     copies = [
         msgspec.structs.replace(blog, guid=f"{n}", title=f"{blog.title} {n}", text=f"{blog.text} Part {n}.")
         for n in range(7)
     ]
-    desk.take(*copies)
+    rig.take(*copies)
     rounds = []
     for one in fillers(24):
-        desk.take(one)
-        desk.restart()
+        rig.take(one)
+        rig.restart()
         rounds.append([again for _, _, again, _ in rows_of(database, live_blog)])
     assert max(sum(later) - sum(earlier) for earlier, later in pairwise(rounds[1::4])) == 2, "a period"
     assert min(rounds[-1]) >= 1, "each has its turn"
@@ -469,19 +471,19 @@ def test_many_live_blogs_are_not_linked_again_before_one_article(database: Datab
 
 def test_only_so_many_entries_are_linked_and_short_ones_are_not(sqlite: Database) -> None:
     all_tuning = effective_tuning({"links": {"entries": 5, "min_words": 20}})
-    desk = Desk(sqlite, Clock(TUESDAY), all_tuning)
-    desk.take(*reports())
-    desk.take(live_blogs()[0])
+    rig = Rig(sqlite, Clock(TUESDAY), all_tuning)
+    rig.take(*reports())
+    rig.take(live_blogs()[0])
     newest = len(linking_set()["live_blogs"][0]["entries"]) - 5
     assert all(position >= newest for _, position in _links(sqlite))
 
 
 def test_a_strike_elsewhere_is_another_story(sqlite: Database) -> None:
     """The entry's own home is no further story."""
-    desk = Desk(sqlite, Clock())
-    desk.take(flood_report())
-    desk.take(record("Gazette", "b", "Dock workers in Sennick walk out", STRIKE, published=NOON))
-    desk.take(flood_live(published=NOON.replace(hour=23, minute=50)))
+    rig = Rig(sqlite, Clock())
+    rig.take(flood_report())
+    rig.take(record("Gazette", "b", "Dock workers in Sennick walk out", STRIKE, published=NOON))
+    rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
     assert _links(sqlite) == {}
 
 

@@ -40,20 +40,20 @@ def cases() -> list[dict[str, Any]]:
     return [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
 
 
-class Desk:
+class Rig:
     """Places the articles of one case one after the other, as the daemon would on an empty database."""
 
     def __init__(self, packer: TermPacker, scorer: Scorer) -> None:
         self._packer, self._scorer = packer, scorer
         self._index = StoryIndex(MODEL)
         self._sums: dict[int, centroid.Centroid] = {}
-        self._tellings: dict[int, list[VetoInput]] = {}
+        self._inputs: dict[int, list[VetoInput]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
         terms, words = self._packer.pack_counted(record["title"], record["text"], language)
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
         article = ScoringInput(terms, minutes, words, inbox=inbox)
-        telling = VetoInput(
+        veto_input = VetoInput(
             title=record["title"],
             lead=" ".join(record["text"].split()[:80]),
             language=language,
@@ -63,14 +63,14 @@ class Desk:
         )
 
         def against(candidate: Candidate) -> tuple[Reason, ...]:
-            return objections(telling, self._tellings[candidate.number], VETOES)
+            return objections(veto_input, self._inputs[candidate.number], VETOES)
 
         decision = decide(article, self._index.candidates(article), self._scorer, against)
         number = inbox if decision.story is None else int(decision.story)
         known = number in self._sums
         total = centroid.add(self._sums.get(number, centroid.Centroid()), article.member(MODEL), MODEL)
         self._sums[number] = total
-        self._tellings.setdefault(number, []).append(telling)
+        self._inputs.setdefault(number, []).append(veto_input)
         row = IndexedStory(number, str(number), centroid.to_bytes(total, MODEL), inbox)
         (self._index.replace_story if known else self._index.add_story)(row)
         return str(number)
@@ -81,9 +81,9 @@ def outcomes() -> list[Outcome]:
     packer, scorer = TermPacker(MODEL), Scorer(MODEL)
     found = []
     for case in cases():
-        desk = Desk(packer, scorer)
+        rig = Rig(packer, scorer)
         stories = [
-            desk.place(record, case["language"], inbox)
+            rig.place(record, case["language"], inbox)
             for inbox, record in enumerate(case["articles"], start=1)
         ]
         found.append(Outcome(case, stories, _partition(stories) == _partition(case["events"])))

@@ -33,7 +33,7 @@ from aggregator.store.intake.sources import (
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from aggregator.store.tables import source as source_table
-from tests.articles import FLOOD, NOON, STRIKE, Desk, record
+from tests.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.loopback import Request, Resource, Response, redirect
 from tests.world import World
 
@@ -175,8 +175,8 @@ def test_a_moved_feed_brings_its_news(week: Week, world: World) -> None:
     week.live(72)
     feed.body = TWO
     week.live(12)
-    desk = Desk(week.database, world.time, ALL_TUNING)
-    desk.place()
+    rig = Rig(week.database, world.time, ALL_TUNING)
+    rig.place()
     with week.database.read() as connection:
         sources = connection.execute(select(article.c.source)).scalars().all()
     assert sources == [id_, id_]
@@ -468,8 +468,8 @@ def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(week: Week, world
 
 def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World) -> None:
     world.sites["old.example"] = {"/robots.txt": Response(503), "/1": "a page"}
-    desk = Desk(week.database, world.time, ALL_TUNING)
-    desk.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
+    rig = Rig(week.database, world.time, ALL_TUNING)
+    rig.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
     polling = Poller(
         week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=True, pages="always"
     )
@@ -494,8 +494,8 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     world.sites["big.example"] = {"/feed": Response(429, {"Retry-After": "3600"}), "/1": "a page"}
     week.add("http://big.example/feed")
     week.live(0.01)
-    desk = Desk(week.database, world.time, ALL_TUNING)
-    desk.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
+    rig = Rig(week.database, world.time, ALL_TUNING)
+    rig.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
     polling = Poller(
         week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=False, pages="always"
     )

@@ -39,12 +39,12 @@ from aggregator.store.migrate import (
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import counter, metadata, story
 from aggregator.store.upgrade_0018 import COUNTERS, TABLES
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.fresh import shape, with_tables
 from tests.homes import placing_of, what_is_wrong
 from tests.revision_0018 import export_of_revision_0018, of_revision_0018, rows_of_all_tables
-from tests.rich import ALL_TUNING, desk_at, later_entries
+from tests.rich import ALL_TUNING, later_entries, rig_at
 
 
 def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
@@ -96,7 +96,7 @@ def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
 
 
 def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
-    Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     upgrade(database)
     with database.read() as connection:
         assert connection.execute(select(story.c.title)).scalars().all() == ["Dock workers strike"]
@@ -302,11 +302,11 @@ def test_views_and_indexes_of_users_survive_the_upgrade(old: Database) -> None:
 
 def test_what_waited_before_is_placed_by_this_program(old: Database) -> None:
     upgrade(old)
-    desk = desk_at(old)
-    placed = desk.take(*later_entries())
+    rig = rig_at(old)
+    placed = rig.take(*later_entries())
     assert {one.outcome for one in placed} > {"copy"}
-    desk.pipeline.index_older()
-    desk.pipeline.index_text()
+    rig.pipeline.index_older()
+    rig.pipeline.index_text()
     assert what_is_wrong(old, placing_of(old, ALL_TUNING)) == []
 
 
@@ -316,7 +316,7 @@ def test_what_waited_before_is_placed_by_this_program(old: Database) -> None:
 @pytest.fixture
 def of_0019(database: Database) -> Database:
     """With some stories, as the program left it before stream history."""
-    Desk(database, Clock()).take(
+    Rig(database, Clock()).take(
         record("Herald", "1", "Dock workers strike", STRIKE, published=NOON),
         record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
     )
@@ -353,7 +353,7 @@ def test_revision_0019_gets_stream_history_and_keeps_every_value(of_0019: Databa
 
 
 def test_an_export_of_revision_0019_is_imported(database: Database, fresh: Database) -> None:
-    Desk(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     lines = _export(database)
     older = lines.replace(newest_revision().encode(), b"0019", 1).splitlines(keepends=True)
     assert b'"0019"' in older[0]
@@ -398,13 +398,13 @@ def _killed_before(address: str, statement: int | None) -> int:
 
     How many statements it had seen by then; 0 where it went to its end.
     """
-    told, tells = os.pipe()
+    reported, tells = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(told)
+        os.close(reported)
         _migrate_and_die(address, statement, tells)
     os.close(tells)
-    with os.fdopen(told, "rb") as pipe:
+    with os.fdopen(reported, "rb") as pipe:
         seen = pipe.read()
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert ended in (0, -signal.SIGKILL)

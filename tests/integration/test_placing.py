@@ -21,7 +21,7 @@ from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record, settled
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 
 DAY = dt.timedelta(days=1)
 LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
@@ -33,34 +33,34 @@ in the lower town and boats are on their way to residents on roofs.
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database, Clock(NOON + 3 * DAY))
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + 3 * DAY))
 
 
 def flood(**more: object) -> object:
     return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON, **more)
 
 
-def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(desk: Desk) -> None:
-    placed = desk.take(
+def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig: Rig) -> None:
+    placed = rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
     )
     assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
-    stories = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
+    stories = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
         (1, 1, 1),
         (2, 2, 2),
     ]
 
 
-def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None:
-    desk.take(
+def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:
+    rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
     )
-    with desk.database.read() as connection:
+    with rig.database.read() as connection:
         found = [
             codecs.unpack(blob, Evidence)
             for blob in connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
@@ -74,24 +74,24 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(desk: Desk) -> None
     )
 
 
-def test_a_reprint_is_a_copy_and_no_further_report(desk: Desk) -> None:
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    placed = desk.take(
+def test_a_reprint_is_a_copy_and_no_further_report(rig: Rig) -> None:
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = rig.take(
         record("Courier", "9", "Four die in flood", FLOOD + " Subscribers read more.", published=NOON)
     )
     assert [one.outcome for one in placed] == ["copy"]
-    (found,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
+    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
     assert {one.role for one in found.articles} == {"report", "copy"}
 
 
 @pytest.mark.parametrize("later", [0, 400])
-def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(desk: Desk, later: int) -> None:
-    desk.clock.time = NOON + 500 * DAY
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later: int) -> None:
+    rig.clock.time = NOON + 500 * DAY
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     at = NOON + later * DAY
-    (placed,) = desk.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
-    with desk.database.read() as connection:
+    (placed,) = rig.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
+    with rig.database.read() as connection:
         rows = connection.execute(
             select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)
         ).all()
@@ -99,24 +99,24 @@ def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(desk: Desk, lat
     assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
 
 
-def test_a_reprint_of_a_live_blog_is_a_live_blog(desk: Desk) -> None:
+def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     title = "Live blog: levee breaks at Pennmouth on the Arrel"
-    desk.take(record("Live Desk", "1", title, LIVE, published=NOON))
-    desk.take(record("Courier", "1", title, LIVE, published=NOON))
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    with desk.database.read() as connection:
+    rig.take(record("Live Desk", "1", title, LIVE, published=NOON))
+    rig.take(record("Courier", "1", title, LIVE, published=NOON))
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    with rig.database.read() as connection:
         roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
-    (found,) = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories
+    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
 
 
-def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    before = DatabaseStoryReader(desk.database).stories(StoryFilter()).stories[0].updated
-    desk.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
-    assert DatabaseStoryReader(desk.database).stories(StoryFilter()).stories[0].updated == before
-    with desk.database.read() as connection:
+def test_a_copy_does_not_bump_and_does_not_weigh(rig: Rig) -> None:
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    before = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated
+    rig.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
+    assert DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated == before
+    with rig.database.read() as connection:
         weights = (
             connection.execute(select(article.c.counts_in_centroid).order_by(article.c.inbox_no))
             .scalars()
@@ -125,134 +125,136 @@ def test_a_copy_does_not_bump_and_does_not_weigh(desk: Desk) -> None:
     assert weights == [True, False]
 
 
-def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(desk: Desk) -> None:
-    desk.clock.time = NOON + 400 * DAY
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    placed = desk.take(
+def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(rig: Rig) -> None:
+    rig.clock.time = NOON + 400 * DAY
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = rig.take(
         record("Gazette", "again", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + 365 * DAY)
     )
     assert [one.outcome for one in placed] == ["founded"]
-    with desk.database.read() as connection:
-        twins = connection.execute(select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
-    assert twins[0] is None
-    assert twins[1] is not None
+    with rig.database.read() as connection:
+        paired_copies = (
+            connection.execute(select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
+        )
+    assert paired_copies[0] is None
+    assert paired_copies[1] is not None
 
 
-def test_a_dated_report_joins_within_the_window_only(desk: Desk) -> None:
-    desk.clock.time = NOON + 100 * DAY
+def test_a_dated_report_joins_within_the_window_only(rig: Rig) -> None:
+    rig.clock.time = NOON + 100 * DAY
     first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     near = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 2 * DAY)
     far = record("Courier", "1", "Pennmouth under water", FLOOD_ELSEWHERE + " x", published=NOON + 40 * DAY)
-    assert [one.outcome for one in desk.take(first, near, far)] == ["founded", "joined", "founded"]
+    assert [one.outcome for one in rig.take(first, near, far)] == ["founded", "joined", "founded"]
 
 
-def test_a_live_blog_has_a_home_and_gives_way_to_a_report(desk: Desk) -> None:
+def test_a_live_blog_has_a_home_and_gives_way_to_a_report(rig: Rig) -> None:
     blog = record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", LIVE, published=NOON)
-    (opened,) = desk.take(blog)
+    (opened,) = rig.take(blog)
     assert opened.outcome == "founded"
-    (joined,) = desk.take(
+    (joined,) = rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     )
     assert joined.story != opened.story, "a container's id always gives way"
-    reading = DatabaseStoryReader(desk.database)
+    reading = DatabaseStoryReader(rig.database)
     assert opened.story is not None
     assert reading.story(opened.story) == StoryRedirect(to=str(joined.story))
     (found,) = reading.stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (2, 1)
-    with desk.database.read() as connection:
+    with rig.database.read() as connection:
         rows = connection.execute(
             select(article.c.role, article.c.counts_in_centroid).order_by(article.c.inbox_no)
         ).all()
     assert [tuple(row) for row in rows] == [("container", False), ("report", True)]
 
 
-def test_a_revision_keeps_id_and_home_and_is_logged(desk: Desk) -> None:
+def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    (first,) = desk.take(entry)
+    (first,) = rig.take(entry)
     changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
-    (second,) = desk.take(changed)
+    (second,) = rig.take(changed)
     assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
-    assert [one.outcome for one in desk.take(changed)] == []
-    with desk.database.read() as connection:
+    assert [one.outcome for one in rig.take(changed)] == []
+    with rig.database.read() as connection:
         assert "Five people" in connection.execute(select(article.c.text)).scalar_one()
 
 
-def test_sums_after_a_revision_are_those_of_the_new_text_alone(desk: Desk, tmp_path: Path) -> None:
+def test_sums_after_a_revision_are_those_of_the_new_text_alone(rig: Rig, tmp_path: Path) -> None:
     entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
-    desk.take(entry)
-    desk.take(changed)
+    rig.take(entry)
+    rig.take(changed)
     fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
     upgrade(fresh)
-    alone = Desk(fresh, Clock(NOON + 3 * DAY))
+    alone = Rig(fresh, Clock(NOON + 3 * DAY))
     alone.take(changed)
     blobs_of = []
-    for database in (desk.database, fresh):
+    for database in (rig.database, fresh):
         with database.read() as connection:
             blobs_of.append(connection.execute(select(story.c.centroid)).scalar_one())
     fresh.close()
     assert blobs_of[0] == blobs_of[1]
 
 
-def test_another_text_under_a_reused_address_is_a_new_article(desk: Desk) -> None:
+def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
     live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
-    (first,) = desk.take(live)
-    (second,) = desk.take(msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE))
+    (first,) = rig.take(live)
+    (second,) = rig.take(msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE))
     assert second.outcome == "founded"
     assert second.article != first.article
     changed = msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE + " Talks go on.")
-    desk.accept(changed)
+    rig.accept(changed)
     third = msgspec.structs.replace(changed, text=STRIKE + " Talks have failed.")
-    (revised,) = desk.take(third)[-1:]
+    (revised,) = rig.take(third)[-1:]
     assert revised.article == second.article
 
 
-def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(desk: Desk) -> None:
+def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(rig: Rig) -> None:
     address = "https://gazette.example/live"
     texts = {"a": FLOOD, "b": STRIKE, "c": FLOOD_ELSEWHERE[:400] + STRIKE[:100]}
     entries = [
         record("Gazette", guid, f"Live {guid}", text, url=address, published=NOON)
         for guid, text in texts.items()
     ]
-    first = desk.take(*entries)
+    first = rig.take(*entries)
     assert len({one.article for one in first}) == 3
-    before = settled(desk.database)
+    before = settled(rig.database)
     for again in (entries, entries[::-1], entries[1:]):
-        assert desk.take(*again) == []
-    assert settled(desk.database)["articles"] == before["articles"]
+        assert rig.take(*again) == []
+    assert settled(rig.database)["articles"] == before["articles"]
 
 
-def test_placing_at_once_or_one_by_one_gives_the_same(desk: Desk, tmp_path: Path) -> None:
+def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) -> None:
     address = "https://gazette.example/live"
     texts = (FLOOD, STRIKE, FLOOD_ELSEWHERE, STRIKE + " More follows.")
     entries = [
         record("Gazette", str(number), "Live", text, url=address, published=NOON)
         for number, text in enumerate(texts)
     ]
-    desk.take(*entries)
+    rig.take(*entries)
     fresh = Database(f"sqlite:///{tmp_path / 'one-by-one.db'}")
     upgrade(fresh)
-    other = Desk(fresh, Clock(NOON + 3 * DAY))
+    other = Rig(fresh, Clock(NOON + 3 * DAY))
     for entry in entries:
         other.take(entry)
-    assert settled(fresh) == settled(desk.database)
+    assert settled(fresh) == settled(rig.database)
     fresh.close()
 
 
-def test_text_of_nothing_is_refused_with_its_reason(desk: Desk) -> None:
-    placed = desk.take(record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE))
+def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
+    placed = rig.take(record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE))
     assert [one.outcome for one in placed] == ["refused", "founded"]
     assert placed[0].reason
 
 
-def test_memory_is_derived_a_restart_decides_alike(desk: Desk, data: Path) -> None:
+def test_memory_is_derived_a_restart_decides_alike(rig: Rig, data: Path) -> None:
     entries = shuffled_records(data, 120)
     half = len(entries) // 2
-    desk.take(*entries[:half])
-    desk.restart()
-    desk.take(*entries[half:])
-    restarted = settled(desk.database)
-    with desk.database.write() as connection:
+    rig.take(*entries[:half])
+    rig.restart()
+    rig.take(*entries[half:])
+    restarted = settled(rig.database)
+    with rig.database.write() as connection:
         for table in (
             "change",
             "story_log",
@@ -265,22 +267,22 @@ def test_memory_is_derived_a_restart_decides_alike(desk: Desk, data: Path) -> No
         ):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         connection.exec_driver_sql("UPDATE counter SET value = 0")
-    desk.restart()
-    desk.take(*entries)
-    assert settled(desk.database) == restarted
+    rig.restart()
+    rig.take(*entries)
+    assert settled(rig.database) == restarted
 
 
-def test_a_failed_transaction_leaves_no_trace_in_memory(desk: Desk) -> None:
+def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
     first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     second = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
     strike = record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON)
-    desk.take(first)
-    desk.accept(second, strike)
-    rename(desk.database, "story_log", "away")
+    rig.take(first)
+    rig.accept(second, strike)
+    rename(rig.database, "story_log", "away")
     with pytest.raises((SQLAlchemyError, AggregatorError)):
-        desk.place()
-    rename(desk.database, "away", "story_log")
-    assert [one.outcome for one in desk.place()] == ["joined", "founded"], "the very same pipeline goes on"
+        rig.place()
+    rename(rig.database, "away", "story_log")
+    assert [one.outcome for one in rig.place()] == ["joined", "founded"], "the very same pipeline goes on"
 
 
 def rename(database: Database, before: str, after: str) -> None:
@@ -294,19 +296,19 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
     for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
         database = Database(url)
         upgrade(database)
-        Desk(database, Clock(NOON)).take(*entries)
+        Rig(database, Clock(NOON)).take(*entries)
         held.append(settled(database))
         database.close()
     assert held[0] == held[1]
 
 
-def test_the_seeds_are_one_story_alone_among_others(desk: Desk, data: Path) -> None:
+def test_the_seeds_are_one_story_alone_among_others(rig: Rig, data: Path) -> None:
     entries = shuffled_records(data, 150) + seeds(data)
     random.Random(7).shuffle(entries)
-    placed = desk.take(*entries)
+    placed = rig.take(*entries)
     sources = {one.entry_no: entries[one.entry_no - 1].source for one in placed}
     homes = {one.story for one in placed if sources[one.entry_no] == "seeds"}
-    reading = DatabaseStoryReader(desk.database)
+    reading = DatabaseStoryReader(rig.database)
     final = {story_now(reading, home) for home in homes}
     assert len(final) == 1
     found = reading.story(final.pop())
@@ -315,9 +317,9 @@ def test_the_seeds_are_one_story_alone_among_others(desk: Desk, data: Path) -> N
     assert (found.article_count, found.outlet_count) == (4, 4)
 
 
-def test_a_story_at_its_cap_takes_copies_only(desk: Desk) -> None:
+def test_a_story_at_its_cap_takes_copies_only(rig: Rig) -> None:
     small = effective_tuning({"events": {"story_cap": 2}})
-    full = Desk(desk.database, desk.clock, small)
+    full = Rig(rig.database, rig.clock, small)
     placed = full.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
@@ -340,14 +342,14 @@ def test_a_story_at_its_cap_takes_copies_only(desk: Desk) -> None:
     assert all(one.outcome in ("copy", "founded") for one in placed[2:])
 
 
-def test_numbers_of_sources_do_not_leak_addresses_into_ids(desk: Desk) -> None:
-    (placed,) = desk.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
+def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
+    (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
     assert placed.article is not None
     assert placed.story is not None
     assert len(placed.article) == len(placed.story) == 16
-    with desk.database.write() as connection:
+    with rig.database.write() as connection:
         connection.execute(update(article).values(url=None))  # nothing of the id is read from the row again
-    assert desk.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
+    assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
 
 
 def shuffled_records(data: Path, count: int) -> list:
@@ -370,17 +372,15 @@ def story_now(reading: DatabaseStoryReader, id_: str | None) -> str:
 
 
 def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:
-    desk = Desk(database, Clock())
-    (first,) = desk.accept(
+    rig = Rig(database, Clock())
+    (first,) = rig.accept(
         record("Port", "1", "Strike", STRIKE, url="https://port.example/1"), wants_page=[True]
     )
-    (later,) = desk.take(
-        record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1")
-    )
+    (later,) = rig.take(record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1"))
     with database.write() as connection:
         assert first.entry_no is not None
         pending_pages.give_up(connection, first.entry_no, verdict=None, reason="it does not answer")
-    (waited,) = desk.place()
+    (waited,) = rig.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article
     with database.read() as connection:

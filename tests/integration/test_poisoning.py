@@ -16,7 +16,7 @@ from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch, story, story_log
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 _STEPS = 20  # of SQLite's machine, to one count
 _LITTLE = ("the", "of", "and", "in", "to", "a", "that", "was", "for", "on", "with", "by", "at", "from")
@@ -69,9 +69,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def _desk(database: Database, **tuning: dict[str, Any]) -> Desk:
+def _rig(database: Database, **tuning: dict[str, Any]) -> Rig:
     upgrade(database)
-    return Desk(database, Clock(), effective_tuning(tuning) if tuning else None)
+    return Rig(database, Clock(), effective_tuning(tuning) if tuning else None)
 
 
 def _stories(database: Database) -> list[list[int]]:
@@ -115,16 +115,16 @@ def _filled_in(number: int) -> Entry:
 
 
 def _growth(
-    database: Database, meter: Meter, desk: Desk, post: Callable[[int], Entry], early: int, late: int
+    database: Database, meter: Meter, rig: Rig, post: Callable[[int], Entry], early: int, late: int
 ) -> tuple[Work, Work]:
     """What 32 posts took (so one second look is among them) from number `early` and from number `late`."""
     taken = []
     at = 0
     for start in (early, late):
-        desk.take(*(post(number) for number in range(at, start)))
+        rig.take(*(post(number) for number in range(at, start)))
         posts = [post(number) for number in range(start, start + 32)]
-        desk.accept(*posts)
-        taken.append(meter.of(desk.place))
+        rig.accept(*posts)
+        taken.append(meter.of(rig.place))
         at = start + 32
     return taken[0], taken[1]
 
@@ -140,8 +140,8 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
     meter = Meter(database)
-    desk = _desk(database)
-    before, after = _growth(database, meter, desk, _copied, early, late)
+    rig = _rig(database)
+    before, after = _growth(database, meter, rig, _copied, early, late)
     assert _is_flat(before, after), (before, after)
     with database.read() as connection:
         counts = connection.execute(
@@ -161,8 +161,8 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
 )
 def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, early: int, late: int) -> None:
     meter = Meter(database)
-    desk = _desk(database)
-    before, after = _growth(database, meter, desk, _filled_in, early, late)
+    rig = _rig(database)
+    before, after = _growth(database, meter, rig, _filled_in, early, late)
     # The newest reports of a story are found by going through its members, of which there are at most
     # `story_cap`: the machine's steps may grow with them, by a few dozen for each.
     # Late in the long run several stories are full of the template, and all of them are candidates.
@@ -212,11 +212,11 @@ def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
     partitions = []
     for name, floods in (("calm", False), ("flooded", True)):
         database = Database(f"sqlite:///{tmp_path / name}.db")
-        desk = _desk(database)
+        rig = _rig(database)
         for at, entry in enumerate(_others()):
             if floods:
-                desk.take(*(_filled_in(number) for number in range(12 * at, 12 * at + 12)))
-            desk.take(entry)
+                rig.take(*(_filled_in(number) for number in range(12 * at, 12 * at + 12)))
+            rig.take(entry)
         partitions.append(_partition_of_others(database))
         database.close()
     assert partitions[0] == partitions[1]
@@ -225,7 +225,7 @@ def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
 
 def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     cap = 12
-    desk = _desk(database, events={"story_cap": cap})
+    rig = _rig(database, events={"story_cap": cap})
     random_ = random.Random(11)
     words = [_word(random_) for _ in range(60)]
     title = _sentence(random.Random(1), words[:20], 7)
@@ -233,11 +233,11 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
         record(f"o{at}.example", str(at), title, _text(random_, words, 10), published=NOON, language="en")
         for at in range(30)
     ]
-    desk.take(*reports)
+    rig.take(*reports)
     largest = _stories(database)[0]
     assert len(largest) == cap
     again = record("late.example", "again", title, reports[0].text or "", published=NOON, language="en")
-    placed = desk.take(again)
+    placed = rig.take(again)
     assert placed[0].outcome == "copy", "a copy of a member always comes in"
     assert placed[0].story is not None
     with database.read() as connection:
@@ -252,7 +252,7 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
 @pytest.mark.parametrize("length", [120, pytest.param(600, marks=pytest.mark.torture)])
 def test_a_drift_does_not_take_a_story_along_for_ever(database: Database, length: int) -> None:
     """Each text has four words of a hundred anew: those that are 25 texts apart have none in common."""
-    desk = _desk(database)
+    rig = _rig(database)
     random_ = random.Random(5)
     vocabulary = [_word(random_) for _ in range(4 * length + 100)]
     for at in range(length):
@@ -266,7 +266,7 @@ def test_a_drift_does_not_take_a_story_along_for_ever(database: Database, length
             published=when,
             language="en",
         )
-        desk.take(entry)
+        rig.take(entry)
     stories = _stories(database)
     longest = max(max(members) - min(members) for members in stories)
     assert longest < 180, "bounded, however long the drift"
@@ -293,17 +293,17 @@ def _text(random_: random.Random, words: Sequence[str], sentences: int) -> str:
 
 
 def test_a_round_up_of_two_events_is_no_bridge_between_their_stories(database: Database) -> None:
-    desk = _desk(database)
+    rig = _rig(database)
     sentences = [line for text in (FLOOD, STRIKE) for line in text.replace("\n", " ").split(". ")]
     random.Random(3).shuffle(sentences)
     title = "Pennmouth levee breaks, Sennick dock workers strike"
-    desk.take(
+    rig.take(
         record("a.example", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("b.example", "2", "Pennmouth under water after levee breach", FLOOD_ELSEWHERE, published=NOON),
         record("c.example", "3", "Dock workers strike in Sennick", STRIKE, published=NOON),
         record("spam.example", "4", title, ". ".join(sentences), published=NOON),
     )
     fillers = [record("later.example", str(at), "", "", published=NOON) for at in range(40)]
-    desk.take(*fillers, *_others()[2:3])
+    rig.take(*fillers, *_others()[2:3])
     homes = {n: members for members in _stories(database) for n in members}
     assert homes[1] != homes[3]

@@ -25,7 +25,7 @@ from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
 from aggregator.store.tables import entry, story
 from aggregator.store.tables import source as sources
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.loopback import LoopbackServer, Resource, Response
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -51,7 +51,7 @@ class Office:
     def __init__(self, database: Database, client: Client, source: Source) -> None:
         self.clock = Clock()
         self.stopped = threading.Event()
-        self.desk = Desk(database, self.clock, ALL_TUNING)
+        self.rig = Rig(database, self.clock, ALL_TUNING)
         self.database = database
         self.polling = Poller(
             database,
@@ -203,7 +203,7 @@ def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: Loopb
     server.routes["/feed"] = Resource(rss(item("2", "Strike", STRIKE), item("1", "Flood", FLOOD)))
     polled = office.polling.poll(office.source)
     assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
-    office.desk.place()
+    office.rig.place()
     assert [row.title for row in office.stories()] == ["Flood", "Strike"]
     assert (office.source.title, office.source.health, office.source.entries_new) == ("Gazette", "ok", 2)
 
@@ -222,23 +222,23 @@ def test_trackers_and_fresh_guids_are_no_news(office: Office, server: LoopbackSe
     base = server.url("/a")
     server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD, f"<link>{base}</link>")))
     office.polling.poll(office.source)
-    office.desk.place()
+    office.rig.place()
     before = office.stories()
     tracked = f"<link>{base}?utm_source=rss&amp;utm_campaign=7</link>"
     server.routes["/feed"] = Resource(rss(item("urn:other", "Flood", FLOOD, tracked)))
     assert office.polling.poll(office.source).known == 1
-    office.desk.place()
+    office.rig.place()
     assert office.stories() == before
 
 
 def test_a_revision_is_distinguished_from_news(office: Office, server: LoopbackServer) -> None:
     server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD)))
     office.polling.poll(office.source)
-    office.desk.place()
+    office.rig.place()
     server.routes["/feed"] = Resource(rss(item("1", "Flood", FLOOD.replace("four", "five"))))
     polled = office.polling.poll(office.source)
     assert (len(polled.accepted), polled.revised) == (1, 1)
-    assert [placed.outcome for placed in office.desk.place()] == ["revised"]
+    assert [placed.outcome for placed in office.rig.place()] == ["revised"]
     assert (office.source.entries_new, office.source.entries_known) == (1, 1)
 
 
@@ -361,7 +361,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     with database.read() as connection:
         (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
-    Desk(database, office.clock).place()
+    Rig(database, office.clock).place()
     (row,) = office.entries()
     assert (row.verdict, row.page_verdict) == ("stub", verdict)
     assert str(status) in row.reason
@@ -488,7 +488,7 @@ def test_an_archive_that_comes_by_is_stored_and_not_announced(office: Office, se
     office.polling.poll(office.source)
     feed.body = rss(dated("news", 0.05), *(dated(f"old{n}", 100 + n) for n in range(25)))
     assert len(office.polling.poll(office.source).accepted) == 26
-    office.desk.place()
+    office.rig.place()
     bumped_by_our_clock = [row.title for row in office.stories() if row.bumped_at >= NOON]
     assert bumped_by_our_clock == ["Titlenews ofnews"]
     assert len(office.stories()) == 27
@@ -500,5 +500,5 @@ def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> 
     office.polling.poll(office.source)
     feed.body = rss(*(dated(f"late{n}", 5 + n) for n in range(5)))
     office.polling.poll(office.source)
-    office.desk.place()
+    office.rig.place()
     assert sum(row.bumped_at >= NOON for row in office.stories()) == 5

@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
-from tests.articles import Clock, Desk, record, settled
+from tests.articles import Clock, Rig, record, settled
 from tests.fresh import with_tables
 
 SEED = int(os.environ.get("AGGREGATOR_CUT_SEED", random.randrange(2**32)))
@@ -63,7 +63,7 @@ def all_rows(database: Database) -> str:
     return sum_.hexdigest()
 
 
-def hand_in(desk: Desk, seed: int) -> None:
+def hand_in(rig: Rig, seed: int) -> None:
     """Some articles in batches, copies and revisions among them: the same for the same seed."""
     chance = random.Random(seed)
     for number in range(ARTICLES):
@@ -71,8 +71,8 @@ def hand_in(desk: Desk, seed: int) -> None:
         length = chance.choice((90, 120))
         words = [f"{said.choice('bdfglmnprst')}{said.randrange(5000)}" for _ in range(length)]
         guid = str(chance.randrange(ARTICLES))
-        desk.take(record(f"wire{number % 3}", guid, " ".join(words[:6]), " ".join(words)))
-        desk.pipeline.index_text()
+        rig.take(record(f"wire{number % 3}", guid, " ".join(words[:6]), " ".join(words)))
+        rig.pipeline.index_text()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         # As long as somebody reads the first state, the log only grows and the file stays as it is.
         reader.execute(text("SELECT count(*) FROM story")).scalar()
         database.note()
-        hand_in(Desk(database, Clock()), SEED)
+        hand_in(Rig(database, Clock()), SEED)
         log = file.with_name(file.name + "-wal").read_bytes()
         return Written(file.read_bytes(), log, database.states, settled(database))
 
@@ -132,7 +132,7 @@ def cut(written: Written, tmp_path: Path, times: int) -> None:
                 f"{spoil.__name__} at {place} of {len(written.log)} is no state that there was"
             )
             if number % 20 == 0:  # what was lost is read again, and it comes to the same
-                hand_in(Desk(database, Clock()), SEED)
+                hand_in(Rig(database, Clock()), SEED)
                 assert {key: settled(database)[key] for key in ("articles", "keys")} == {
                     key: written.end[key] for key in ("articles", "keys")
                 }

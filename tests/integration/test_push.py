@@ -41,7 +41,7 @@ from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.waiting import PATIENCE_SECONDS
 
 RECORD = {
@@ -86,7 +86,7 @@ class Office:
             return connection.execute(select(func.count()).select_from(entry)).scalar_one()
 
     def place(self) -> None:
-        Desk(self.database, self.clock).place()
+        Rig(self.database, self.clock).place()
         render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning))
 
     def close(self) -> None:
@@ -129,9 +129,9 @@ def local(sqlite: Database) -> Iterator[Office]:
 def problem_of(answer: httpx.Response, status: int) -> str:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    told = answer.json()
-    assert told["status"] == status
-    return str(told["detail"])
+    reported = answer.json()
+    assert reported["status"] == status
+    return str(reported["detail"])
 
 
 # --- what is pushed is stored, and placed like everything else ---------------------------------------------
@@ -140,37 +140,37 @@ def problem_of(answer: httpx.Response, status: int) -> str:
 def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> None:
     answer = office.push(OTHER)
     assert answer.status_code == 202
-    told = answer.json()
-    assert (told["accepted"], told["known"], told["rejected"]) == (1, 0, 0)
+    reported = answer.json()
+    assert (reported["accepted"], reported["known"], reported["rejected"]) == (1, 0, 0)
     office.place()
     with office.database.read() as connection:
         row = connection.execute(select(article.c.id, article.c.outlet, article.c.published)).one()
         bumped = connection.execute(select(story.c.bumped_at)).scalar_one()
-    assert (row.id, row.outlet) == (told["items"][0]["article"], "Herald")
+    assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
     assert row.published.date() == dt.date(2026, 10, 11)
     assert bumped > NOON, "pushed is announced like polled, whatever its date"
 
 
 def test_each_record_of_a_list_is_answered(office: Office) -> None:
-    told = office.push([RECORD, 7, {"outlet": "Empty"}, OTHER, RECORD]).json()
-    assert [one["status"] for one in told["items"]] == [
+    reported = office.push([RECORD, 7, {"outlet": "Empty"}, OTHER, RECORD]).json()
+    assert [one["status"] for one in reported["items"]] == [
         "accepted",
         "rejected",
         "rejected",
         "accepted",
         "known",
     ]
-    assert [one["record"] for one in told["items"]] == [1, 2, 3, 4, 5]
-    assert "object in braces" in told["items"][1]["reason"]
-    assert "empty" in told["items"][2]["reason"]
-    assert told["items"][0]["article"] == told["items"][4]["article"]
+    assert [one["record"] for one in reported["items"]] == [1, 2, 3, 4, 5]
+    assert "object in braces" in reported["items"][1]["reason"]
+    assert "empty" in reported["items"][2]["reason"]
+    assert reported["items"][0]["article"] == reported["items"][4]["article"]
     assert office.entries() == 2
 
 
 def test_records_may_come_a_line(office: Office) -> None:
     body = b"\xef\xbb\xbf" + json.dumps(RECORD).encode() + b"\r\n\r\n{broken\r\n" + json.dumps(OTHER).encode()
-    told = office.push(body, Content_Type=JSONL).json()
-    assert [(one["record"], one["status"]) for one in told["items"]] == [
+    reported = office.push(body, Content_Type=JSONL).json()
+    assert [(one["record"], one["status"]) for one in reported["items"]] == [
         (1, "accepted"),
         (3, "rejected"),
         (4, "accepted"),

@@ -13,7 +13,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import entry, story
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 
 TUNING = effective_tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
@@ -38,78 +38,78 @@ def repaired(database: Database) -> list[str]:
     """Repair what is found; what it was."""
     placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
     found = list(faults(database, now=NOON))
-    for wish in pieces(found):
-        placing.repair(wish)
+    for preference in pieces(found):
+        placing.repair(preference)
     return [one.what for one in found]
 
 
 def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
-    Desk(database, Clock()).take(LEVEE)
+    Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
-    desk = Desk(database, Clock())
-    desk.accept(REPRINT)
+    rig = Rig(database, Clock())
+    rig.accept(REPRINT)
     with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
-        desk.place()
+        rig.place()
     assert states(database)[2] == "ready", "nothing says that it is the entry's fault"
-    desk.accept(DOCKS)
-    assert [one.outcome for one in desk.place()] == ["refused", "founded"]
+    rig.accept(DOCKS)
+    assert [one.outcome for one in rig.place()] == ["refused", "founded"]
     assert states(database) == {1: "done", 2: "refused", 3: "done"}
     found = repaired(database)
     assert any("in quarantine" in what for what in found)
     assert states(database)[2] == "ready"
-    assert [one.outcome for one in Desk(database, Clock()).place()] == ["copy"]
+    assert [one.outcome for one in Rig(database, Clock()).place()] == ["copy"]
     assert not [one.what for one in faults(database, now=NOON) if one.remedy == "quarantine"]
 
 
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
-    Desk(database, Clock()).take(LEVEE)
+    Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
-    desk = Desk(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
-    desk.take(DOCKS)
+    rig = Rig(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
+    rig.take(DOCKS)
     for number in range(7):
-        desk.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
-    desk.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
-    assert {one.outcome for one in desk.place()[:-1]} == {"refused"}
+        rig.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
+    rig.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
+    assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
     assert set(list(states(database).values())[-8:-1]) == {"refused"}
     assert list(states(database).values())[-1] == "done"
 
 
 def test_a_story_whose_sums_and_members_are_damaged_is_joined_by_nobody(database: Database) -> None:
-    Desk(database, Clock()).take(LEVEE)
+    Rig(database, Clock()).take(LEVEE)
     with database.write() as connection:
         whole = connection.execute(select(story.c.centroid)).scalar_one()
         connection.execute(update(story).values(centroid=whole[:-4]))
         connection.execute(text("UPDATE article SET terms = :junk"), {"junk": b"abc"})
-    [placed] = Desk(database, Clock()).take(DOCKS)
+    [placed] = Rig(database, Clock()).take(DOCKS)
     assert placed.outcome == "founded"
 
 
 def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
-    desk = Desk(database, Clock())
-    desk.accept(LEVEE)
-    desk.accept(DOCKS)
+    rig = Rig(database, Clock())
+    rig.accept(LEVEE)
+    rig.accept(DOCKS)
     with database.write() as connection:
         connection.execute(
             update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense")
         )
-    assert [one.outcome for one in desk.place()] == ["founded"]
+    assert [one.outcome for one in rig.place()] == ["founded"]
     assert states(database) == {1: "refused", 2: "done"}
 
 
 def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
-    Desk(database, Clock()).take(LEVEE)
+    Rig(database, Clock()).take(LEVEE)
     whole = select(story.c.centroid)
     with database.read() as connection:
         before = connection.execute(whole).scalar_one()
     damage(database, centroid=b"nonsense")
-    [placed] = Desk(database, Clock()).take(DOCKS)
+    [placed] = Rig(database, Clock()).take(DOCKS)
     assert placed.outcome == "founded"
     with database.read() as connection:
         assert connection.execute(whole.where(story.c.story_no == 1)).scalar_one() == before
 
 
 def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
-    Desk(database, Clock()).take(LEVEE, DOCKS)
+    Rig(database, Clock()).take(LEVEE, DOCKS)
     while render_next(database, 20, TUNING):
         pass
     with database.write() as connection:

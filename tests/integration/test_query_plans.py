@@ -25,7 +25,7 @@ from aggregator.store.read.story_filter import fitting
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
 from aggregator.stories.tuning import shipped_tuning
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.conftest import Postgres
 
 DAY = dt.timedelta(days=1)
@@ -35,7 +35,7 @@ LARGE = {"story", "article", "entry", "story_log", "change", "article_search", "
 
 def fill(database: Database) -> None:
     """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     address = "https://ports.example/feed"
     feed = Source(
         id=source_id("feed", None, address),
@@ -47,7 +47,7 @@ def fill(database: Database) -> None:
     )
     with database.write() as connection:
         sources.add(connection, feed)
-    desk.take(
+    rig.take(
         record(feed.id, "1", "Ferry runs aground", "The ferry ran aground off Lind island.", published=NOON)
     )
     with database.write() as connection:
@@ -72,7 +72,7 @@ def fill(database: Database) -> None:
         connection.execute(
             text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), {"n": STORIES}
         )
-    desk.pipeline.index_text()
+    rig.pipeline.index_text()
     while render_next(database, 50, shipped_tuning()):
         pass
     with database.write() as connection:
@@ -211,9 +211,9 @@ def test_no_whole_table_is_read(database: Database, case: str) -> None:
 def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(database: Database) -> None:
     source = source_id("feed", None, "https://ports.example/feed")
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     with overheard(database) as sent:
-        desk.take(record(source, "1", "Ferry runs aground", words, published=NOON))
+        rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
     deleted = [one for one in sent if one[0].startswith("DELETE")]
     assert deleted
     with database.read() as connection:

@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 DAY = dt.timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
@@ -21,9 +21,9 @@ nehmen. Der Bürgermeister von Tavelle dankte den Busfahrern."""
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    desk = Desk(database, Clock(NOON + 10 * DAY))
-    desk.take(
+def rig(database: Database) -> Rig:
+    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + 2 * DAY),
@@ -31,48 +31,48 @@ def desk(database: Database) -> Desk:
             "Bote", "3", "Fähre nach Tavelle fährt wieder", FERRY, published=NOON + 4 * DAY, language="de"
         ),
     )
-    desk.pipeline.index_text()
-    return desk
+    rig.pipeline.index_text()
+    return rig
 
 
-def titles(desk: Desk, **wanted: object) -> set[str]:
-    page = DatabaseStoryReader(desk.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
+def titles(rig: Rig, **wanted: object) -> set[str]:
+    page = DatabaseStoryReader(rig.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
     return {one.title.split()[0] for one in page.stories}
 
 
-def flood_of(desk: Desk) -> set[str]:
-    return titles(desk, min_outlets=2)
+def flood_of(rig: Rig) -> set[str]:
+    return titles(rig, min_outlets=2)
 
 
 # --- filters -----------------------------------------------------------------------------------------------
 
 
-def test_filters_choose_and_can_be_joined(desk: Desk) -> None:
-    flood = flood_of(desk)
-    everything = titles(desk)
+def test_filters_choose_and_can_be_joined(rig: Rig) -> None:
+    flood = flood_of(rig)
+    everything = titles(rig)
     assert len(flood) == 1
     assert len(everything) == 3
-    assert titles(desk, min_reports=2) == flood
-    assert titles(desk, min_reports=3) == set()
-    assert titles(desk, outlet="gazette") == flood
-    assert titles(desk, outlet="Herald") == flood | {"Dock"}
-    assert titles(desk, outlet="Nobody") == set()
-    assert titles(desk, language="de") == {"Fähre"}
-    assert titles(desk, query="levee") == flood
-    assert titles(desk, query="levee", outlet="Bote") == set()
-    assert titles(desk, outlet="Herald", min_outlets=2) == flood
+    assert titles(rig, min_reports=2) == flood
+    assert titles(rig, min_reports=3) == set()
+    assert titles(rig, outlet="gazette") == flood
+    assert titles(rig, outlet="Herald") == flood | {"Dock"}
+    assert titles(rig, outlet="Nobody") == set()
+    assert titles(rig, language="de") == {"Fähre"}
+    assert titles(rig, query="levee") == flood
+    assert titles(rig, query="levee", outlet="Bote") == set()
+    assert titles(rig, outlet="Herald", min_outlets=2) == flood
 
 
-def test_both_ends_of_a_time_are_included(desk: Desk) -> None:
-    assert titles(desk, since=NOON + 2 * DAY) == {"Dock", "Fähre"}
-    assert titles(desk, since=NOON + 2 * DAY + dt.timedelta(seconds=1)) == {"Fähre"}
-    assert titles(desk, until=NOON) == flood_of(desk)
-    assert titles(desk, since=NOON + 2 * DAY, until=NOON + 2 * DAY) == {"Dock"}
-    assert titles(desk, since=NOON + 5 * DAY) == set()
-    assert len(titles(desk, since=dt.datetime.min.replace(tzinfo=dt.UTC))) == 3
+def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
+    assert titles(rig, since=NOON + 2 * DAY) == {"Dock", "Fähre"}
+    assert titles(rig, since=NOON + 2 * DAY + dt.timedelta(seconds=1)) == {"Fähre"}
+    assert titles(rig, until=NOON) == flood_of(rig)
+    assert titles(rig, since=NOON + 2 * DAY, until=NOON + 2 * DAY) == {"Dock"}
+    assert titles(rig, since=NOON + 5 * DAY) == set()
+    assert len(titles(rig, since=dt.datetime.min.replace(tzinfo=dt.UTC))) == 3
 
 
-def test_a_folder_is_that_of_the_source(desk: Desk) -> None:
+def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = Source(
         id=source_id("feed", None, "https://a.example/feed"),
         kind="feed",
@@ -81,18 +81,18 @@ def test_a_folder_is_that_of_the_source(desk: Desk) -> None:
         interval_seconds=60,
         next_due_at=NOON,
     )
-    with desk.database.write() as connection:
+    with rig.database.write() as connection:
         sources.add(connection, feed)
-    desk.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
-    assert titles(desk, folder="Ports") == {"Harbour"}
-    assert titles(desk, folder="Hills") == set()
+    rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
+    assert titles(rig, folder="Ports") == {"Harbour"}
+    assert titles(rig, folder="Hills") == set()
 
 
 # --- pages -------------------------------------------------------------------------------------------------
 
 
-def test_pages_hold_every_story_once_and_the_last_has_no_next(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_pages_hold_every_story_once_and_the_last_has_no_next(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     whole = reading.stories(StoryFilter())
     assert whole.next is None
     seen, after = [], None
@@ -106,11 +106,11 @@ def test_pages_hold_every_story_once_and_the_last_has_no_next(desk: Desk) -> Non
     assert [one.updated for one in seen] == sorted((one.updated for one in seen), reverse=True)
 
 
-def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_a_story_that_moves_up_between_two_pages_hides_no_other(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     whole = [one.id for one in reading.stories(StoryFilter()).stories]
     first = reading.stories(StoryFilter(limit=1))
-    desk.take(record("Post", "n", "Wholly new matter in Orrin", FERRY[::-1].replace(".", " ")))
+    rig.take(record("Post", "n", "Wholly new matter in Orrin", FERRY[::-1].replace(".", " ")))
     last = whole[-1]
     rest = reading.stories(StoryFilter(after=first.next))
     assert [one.id for one in rest.stories] == whole[1:]
@@ -118,7 +118,7 @@ def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> N
         FLOOD.replace("Four people", "Six persons").split("\n", 2)[2]
         + " Rain is forecast for Tuesday in Pennmouth."
     )
-    desk.take(
+    rig.take(
         record("Bote", "late", "Six dead at Pennmouth after levee on the Arrel breaks", again, published=NOON)
     )
     rest_now = [one.id for one in reading.stories(StoryFilter(after=first.next)).stories]
@@ -141,20 +141,20 @@ def test_a_story_that_moves_up_between_two_pages_hides_no_other(desk: Desk) -> N
         "1-1\n",
     ],
 )
-def test_a_cursor_that_is_none_of_ours_is_refused_in_words(desk: Desk, cursor: str) -> None:
+def test_a_cursor_that_is_none_of_ours_is_refused_in_words(rig: Rig, cursor: str) -> None:
     with pytest.raises(UsageError, match="invalid cursor"):
-        DatabaseStoryReader(desk.database).stories(StoryFilter(after=cursor))
+        DatabaseStoryReader(rig.database).stories(StoryFilter(after=cursor))
 
 
-def test_any_number_may_be_asked_for(desk: Desk) -> None:
-    assert len(DatabaseStoryReader(desk.database).stories(StoryFilter(limit=10**30)).stories) == 3
+def test_any_number_may_be_asked_for(rig: Rig) -> None:
+    assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
 
 
 # --- one story ---------------------------------------------------------------------------------------------
 
 
-def test_one_story_is_whole_and_one_that_never_was_is_none(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     (listed,) = reading.stories(StoryFilter(min_outlets=2)).stories
     found = reading.story(listed.id)
     assert found is not None
@@ -171,9 +171,9 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(desk: Desk) -> None:
     assert reading.merged("nosuchstory") is None
 
 
-def test_an_article_is_explained_by_id_and_by_address(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
-    desk.take(
+def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    rig.take(
         record("Post", "a", "Wholly new matter", STRIKE[::-1], url="https://post.example/a", published=NOON)
     )
     by_address = reading.explained_article("https://post.example/a")
@@ -185,18 +185,18 @@ def test_an_article_is_explained_by_id_and_by_address(desk: Desk) -> None:
     assert reading.explained_article("nobody") is None
 
 
-def test_the_word_of_change_changes_with_every_story_and_only_then(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     before = reading.last_change()
     assert reading.last_change() == before
-    desk.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     assert reading.last_change() == before, "the same again changes nothing"
-    desk.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
+    rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
     assert reading.last_change() != before
 
 
-def test_health_counts_what_waits(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_health_counts_what_waits(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     assert (reading.state().waiting, reading.state().writable) == (0, True)
-    desk.accept(record("Post", "w", "Waiting", STRIKE))
+    rig.accept(record("Post", "w", "Waiting", STRIKE))
     assert reading.state().waiting == 1

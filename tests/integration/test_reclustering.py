@@ -19,7 +19,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import enqueue, one
 from aggregator.store.tables import article, correction, link_constraint, metadata, story
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY
 from tests.homes import (
     by_title,
@@ -96,7 +96,7 @@ def test_right_after_ingest_nothing_changes_and_nothing_is_written(grouped: Data
 
 
 def test_the_examples_are_decided_alike(database: Database) -> None:
-    Desk(database, Clock()).take(*of_files(REPOSITORY / "examples" / "articles"))
+    Rig(database, Clock()).take(*of_files(REPOSITORY / "examples" / "articles"))
     before = everything(database)
     difference = reclustering(database).take_over(placing_of(database), None)
     assert is_the_same(difference)
@@ -113,7 +113,7 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
     upgrade(database)
     entries = of_files(data / name)[:260]
     random.Random(19).shuffle(entries)
-    Desk(database, Clock()).take(*entries)
+    Rig(database, Clock()).take(*entries)
     before = everything(database)
     assert is_the_same(reclustering(database).take_over(placing_of(database), None))
     assert everything(database) == before
@@ -124,11 +124,11 @@ def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
 def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     """A second look is due by inbox numbers, also by those of which no article came."""
     junk = [record("Junk", str(n), "", "...") for n in range(150)]
-    desk = Desk(database, Clock(NOON + 9 * DAY), QUICK_LOOKS)
-    desk.take(*small_set()[:30], *junk[:40])
+    rig = Rig(database, Clock(NOON + 9 * DAY), QUICK_LOOKS)
+    rig.take(*small_set()[:30], *junk[:40])
     mistake(database, "split", *by_title(database, "Hollin Bridge"), articles=_second(database))
-    desk.restart()
-    desk.take(*small_set()[30:], *junk[40:])
+    rig.restart()
+    rig.take(*small_set()[30:], *junk[40:])
     before = partition(database)
     assert is_the_same(reclustering(database, QUICK_LOOKS).difference(None))
     assert partition(database) == before
@@ -138,11 +138,11 @@ def test_refused_entries_in_between_change_nothing(database: Database) -> None:
 def of_days(database: Database) -> Database:
     """Articles that came in on five days; refused entries begin two of them."""
     clock = Clock(NOON + 9 * DAY)
-    desk = Desk(database, clock, QUICK_LOOKS)
+    rig = Rig(database, clock, QUICK_LOOKS)
     entries = small_set()
     for day in range(5):
         junk = [record("Junk", f"{day} {n}", "", "...") for n in range(3 * (day % 2))]
-        desk.take(*junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5])
+        rig.take(*junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5])
         clock.time += DAY
     with database.read() as connection:
         assert len(stream_history.periods_from(connection, 0)) == 5
@@ -184,7 +184,7 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
         '<link rel="canonical" href="https://gazette.example/levee"></head>'
         f"<body><article><h1>Levee breaks at Pennmouth, four dead</h1><p>{FLOOD}</p></article></body></html>"
     )
-    Desk(database, Clock()).take(Entry(source="files", guid="a.html", html=page, is_page=True))
+    Rig(database, Clock()).take(Entry(source="files", guid="a.html", html=page, is_page=True))
     with database.read() as connection:
         assert connection.execute(select(article.c.outlet)).scalar_one() is None
     before = everything(database)
@@ -193,12 +193,12 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
 
 
 def test_the_words_of_today_are_decided_about(database: Database) -> None:
-    desk = Desk(database, Clock(NOON + 3 * DAY))
-    desk.take(
+    rig = Rig(database, Clock(NOON + 3 * DAY))
+    rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
     )
-    desk.take(
+    rig.take(
         record("Gazette", "1", "Levee breaks at Pennmouth, five dead", FLOOD + " A fifth body was found.")
     )
     reclustering(database).take_over(placing_of(database), None)
@@ -325,9 +325,9 @@ def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
         folder.mkdir()
         database = Database(f"sqlite:///{folder / 'stories.db'}")
         upgrade(database)
-        desk = Desk(database, Clock(NOON + 9 * DAY))
+        rig = Rig(database, Clock(NOON + 9 * DAY))
         for part in range(4):
-            desk.take(*(twin(entry, part) for entry in small_set()))
+            rig.take(*(copy(entry, part) for entry in small_set()))
         strict = effective_tuning(STRICT)
         seen: list[int] = []
 
@@ -350,7 +350,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same(tmp_path: Path) -> None:
     assert kinds[0] == kinds[1]
 
 
-def twin(entry: Entry, part: int) -> Entry:
+def copy(entry: Entry, part: int) -> Entry:
     """The same news at another outlet, so that there is more of it."""
     import msgspec
 
@@ -382,12 +382,12 @@ def test_what_a_stopped_run_left_goes_when_it_can_not_go_on(grouped: Database, t
 
 
 def test_other_words_meanwhile_begin_a_stopped_run_anew(database: Database) -> None:
-    desk = Desk(database, Clock(NOON + 3 * DAY))
+    rig = Rig(database, Clock(NOON + 3 * DAY))
     one_ = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    desk.take(one_, record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON))
+    rig.take(one_, record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON))
     stopped_run(database, effective_tuning())
     longer = record("Gazette", "1", one_.title, FLOOD + " A fifth body was found on Monday.", published=NOON)
-    assert [placed.outcome for placed in desk.take(longer)] == ["revised"]
+    assert [placed.outcome for placed in rig.take(longer)] == ["revised"]
     before = rows_of(database, article)
     reclustering(database).take_over(placing_of(database), None)
     assert rows_of(database, article) == before
@@ -448,15 +448,15 @@ def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_s
     answered = pipeline.run_commands(lambda: next(asked, True))
     with grouped.read() as connection:
         assert (answered, one(connection, number).state) == (0, "waiting")
-    assert Desk(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
+    assert Rig(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
     with grouped.read() as connection:
         assert one(connection, number).state == "done"
 
 
 def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(grouped: Database) -> None:
-    desk = Desk(grouped, Clock(NOON + 20 * DAY))
+    rig = Rig(grouped, Clock(NOON + 20 * DAY))
 
     def step(*_: int) -> None:
-        desk.take(record("Herald", "late", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+        rig.take(record("Herald", "late", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
 
     assert is_the_same(reclustering(grouped).difference(None, step))

@@ -28,7 +28,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.statistics import describe_counts, page_verdicts_by_source, verdicts_by_source
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
-from tests.articles import NOON, Clock, Desk, record, settled
+from tests.articles import NOON, Clock, Rig, record, settled
 from tests.homes import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
@@ -60,7 +60,7 @@ DEEDS = (
 PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Isk", "Lower Hume")
 
 
-def told_of(rng: random.Random) -> tuple[str, list[str]]:
+def mentions(rng: random.Random) -> tuple[str, list[str]]:
     """An invented event: a headline and its sentences."""
     noun, deed, place = rng.choice(NOUNS), rng.choice(DEEDS), rng.choice(PLACES)
     words = [f"{rng.choice(NOUNS)} {rng.randint(100, 9999)}" for _ in range(6)]
@@ -77,7 +77,7 @@ def articles_of(count: int, seed: int = 11) -> list[Entry]:
     rng, found = random.Random(seed), []
     for number in range(count):
         outlet = ("Lantern", "Beacon", "Courier")[number % 3]
-        title, said = told_of(rng)
+        title, said = mentions(rng)
         text = "\n".join([*said, *([FOOTERS[outlet]] if outlet in FOOTERS else [])])
         day = NOON - dt.timedelta(days=number % 9)
         found.append(record(outlet, str(number), title, text, published=day))
@@ -118,8 +118,8 @@ def fresh(folder: Path, name: str) -> Database:
 
 
 def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database) -> None:
-    desk = Desk(database, Clock())
-    desk.take(*articles_of(75))
+    rig = Rig(database, Clock())
+    rig.take(*articles_of(75))
     for outlet, footer in FOOTERS.items():
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
@@ -143,7 +143,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
 def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """What is left where every article is prepared after the one before it was placed."""
     database = fresh(tmp_path_factory.mktemp("one"), "one")
-    Desk(database, Clock()).accept(*articles_of(ARTICLES))
+    Rig(database, Clock()).accept(*articles_of(ARTICLES))
     with database.read() as connection:
         waiting = inbox.ready(connection, ARTICLES)
     placing = placing_of(database)
@@ -172,13 +172,13 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
     database: Database, executor: Executor, expected: tuple[Any, Any]
 ) -> None:
     clock = Clock()
-    desk = Desk(database, clock)
+    rig = Rig(database, clock)
     entries = articles_of(ARTICLES)
     rng = random.Random(3)
     start = 0
     while start < len(entries):
         portion = rng.choice((1, 7, 40, 90))
-        desk.accept(*entries[start : start + portion])
+        rig.accept(*entries[start : start + portion])
         start += portion
         pipeline = Pipeline(database, executor, effective_tuning(), clock, summary_words=60)
         stop_after = rng.choice((1, 2, 99))
@@ -190,7 +190,7 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
 
 
 def test_deciding_again_leaves_texts_and_stories_as_they_are(database: Database) -> None:
-    Desk(database, Clock()).take(*articles_of(75))
+    Rig(database, Clock()).take(*articles_of(75))
     before = texts(database), settled(database)
     difference = reclustering(database).take_over(placing_of(database), None)
     assert difference.moved == 0
@@ -247,20 +247,20 @@ def pages() -> list[tuple[Entry, str]]:
     return found
 
 
-def with_pages(desk: Desk, given: list[tuple[Entry, str]]) -> None:
-    accepted = desk.accept(*(one for one, _ in given), wants_page=[True] * len(given))
-    with desk.database.write() as connection:
+def with_pages(rig: Rig, given: list[tuple[Entry, str]]) -> None:
+    accepted = rig.accept(*(one for one, _ in given), wants_page=[True] * len(given))
+    with rig.database.write() as connection:
         for result, (one, page) in zip(accepted, given, strict=True):
             assert result.entry_no is not None
             pending_pages.store_page(
                 connection, result.entry_no, page=page.encode(), url=one.url, charset="utf-8"
             )
-    desk.place()
+    rig.place()
 
 
 def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) -> None:
     given = pages()
-    with_pages(Desk(database, Clock()), given)
+    with_pages(Rig(database, Clock()), given)
     with database.read() as connection:
         counts = connection.execute(select(story.c.article_count)).scalars().all()
         held = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
@@ -280,40 +280,40 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
 
 
 def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_path: Path) -> None:
-    with_pages(Desk(database, Clock()), pages())
+    with_pages(Rig(database, Clock()), pages())
     other = fresh(tmp_path, "other")
     for one in pages():
-        with_pages(Desk(other, Clock()), [one])
+        with_pages(Rig(other, Clock()), [one])
     assert texts(other) == texts(database)
     other.close()
 
 
 def test_a_brief_printed_again_under_a_like_headline_is_no_wall(database: Database) -> None:
-    desk = Desk(database, Clock())
-    title, said = told_of(random.Random(5))
+    rig = Rig(database, Clock())
+    title, said = mentions(random.Random(5))
     text = "\n".join(said)
-    desk.take(record("Lantern", "1", title, text), record("Lantern", "2", f"Update: {title}", text))
+    rig.take(record("Lantern", "1", title, text), record("Lantern", "2", f"Update: {title}", text))
     with database.read() as connection:
         assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
 
 
 def test_what_one_outlet_takes_from_another_is_no_wall(database: Database) -> None:
-    desk = Desk(database, Clock())
-    title, said = told_of(random.Random(5))
+    rig = Rig(database, Clock())
+    title, said = mentions(random.Random(5))
     text = "\n".join(said)
-    desk.take(record("Lantern", "1", title, text), record("Beacon", "2", "Nobody saw it coming", text))
+    rig.take(record("Lantern", "1", title, text), record("Beacon", "2", "Nobody saw it coming", text))
     with database.read() as connection:
         assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
 
 
 def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) -> None:
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     text = "\n".join([
         "The ferry of Isk sails again after nine weeks in the dock, its owner said on Monday morning.",
         "Engineers had found rust in both of its engines and waited long for spare parts from abroad.",
     ])  # fmt: skip
     titles = ("Ferry of Isk sails again", "Engineers waited long for spare parts")
-    desk.take(*(record("Lantern", str(n), title, text) for n, title in enumerate(titles)))
+    rig.take(*(record("Lantern", str(n), title, text) for n, title in enumerate(titles)))
     with database.read() as connection:
         assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
 
@@ -325,7 +325,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     plain = [
         record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))
     ]
-    Desk(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
+    Rig(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
     with database.read() as connection:
         held = (
             connection.execute(select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()
@@ -339,7 +339,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
 
 def events(count: int) -> list[tuple[str, list[str]]]:
     rng = random.Random(99)
-    return [told_of(rng) for _ in range(count)]
+    return [mentions(rng) for _ in range(count)]
 
 
 # --- in another's name -------------------------------------------------------------------------------------
@@ -373,23 +373,23 @@ def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> 
 
 @pytest.mark.parametrize("at", ["rogue.example", "lantern.example"])
 def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(database: Database, at: str) -> None:
-    desk = Desk(database, Clock())
+    rig = Rig(database, Clock())
     true = "The levee of Pennmouth broke at four in the morning, the mayor said."
     fakes = [(title, "\n".join([true, *said])) for title, said in events(30)]
-    desk.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
+    rig.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
     (title, said), *_ = events(31)[30:]
-    (placed,) = desk.take(own(99, title, "\n".join([true, *said])))
+    (placed,) = rig.take(own(99, title, "\n".join([true, *said])))
     with database.read() as connection:
         text = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
     assert text.startswith(true)
 
 
 def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> None:
-    desk = Desk(database, Clock())
-    _, said = told_of(random.Random(5))
+    rig = Rig(database, Clock())
+    _, said = mentions(random.Random(5))
     text = "\n".join(said)
-    desk.take(forged(1, HEADLINES[2], text))
-    (placed,) = desk.take(own(2, HEADLINES[7], text))
+    rig.take(forged(1, HEADLINES[2], text))
+    (placed,) = rig.take(own(2, HEADLINES[7], text))
     with database.read() as connection:
         held = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
     assert held == text

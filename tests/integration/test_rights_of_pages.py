@@ -21,7 +21,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.articles import NOON, Clock, Desk
+from tests.articles import NOON, Clock, Rig
 from tests.loopback import LoopbackServer, Response
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
@@ -91,7 +91,7 @@ def outlet() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
-    """A shelf with the articles of the outlet's feed, pages and all."""
+    """A reader with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     polling = Poller(
@@ -119,16 +119,16 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     for one in due_pages:
         assert polling.fetch_page(one)
     client.close()
-    Desk(database, clock, ALL_TUNING).place()
+    Rig(database, clock, ALL_TUNING).place()
     render_next(database, 100, shipped_tuning())
     return DatabaseStoryReader(database)
 
 
-def by_page(shelf: DatabaseStoryReader) -> dict[str, tuple[str, ArticleView]]:
+def by_page(story_reader: DatabaseStoryReader) -> dict[str, tuple[str, ArticleView]]:
     """Path of the page to story and article."""
     found = {}
-    for listed in shelf.stories(StoryFilter(limit=100)).stories:
-        story = shelf.story(listed.id)
+    for listed in story_reader.stories(StoryFilter(limit=100)).stories:
+        story = story_reader.story(listed.id)
         assert story is not None
         assert not isinstance(story, StoryRedirect)
         for article in story.articles:
@@ -152,10 +152,10 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryRea
                 client.get("/api/v1/search", params={"q": TOPICS[path]}).text,
                 feeds,
             ]
-            told = re.sub(r"</?mark>", "", " ".join(answers))
-            assert (sentence(path, DEEP) in told) == (path in WHOLE), path
-            assert (f"by {TOPICS[path]} engineer" in told) == (path not in UNQUOTED), path
-            assert f"The {TOPICS[path]} is measured anew" in told
+            reported = re.sub(r"</?mark>", "", " ".join(answers))
+            assert (sentence(path, DEEP) in reported) == (path in WHOLE), path
+            assert (f"by {TOPICS[path]} engineer" in reported) == (path not in UNQUOTED), path
+            assert f"The {TOPICS[path]} is measured anew" in reported
             assert f"pictures/{TOPICS[path]}.jpg" not in answers[0]  # pages show no picture
     server.stop()
 

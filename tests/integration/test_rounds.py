@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
 from aggregator.store.migrate import upgrade
-from tests.articles import NOON, Desk, record
+from tests.articles import NOON, Rig, record
 from tests.loopback import LoopbackServer, Request, Response, redirect
 from tests.world import Time, World
 
@@ -133,11 +133,11 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database)
         all_tuning = effective_tuning()
         client = world.client(all_tuning)
         world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
-        desk = Desk(small, world.time, all_tuning)
+        rig = Rig(small, world.time, all_tuning)
         crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
         last = record("other", "1", "Title", "", url="http://other.example/1")
-        desk.accept(*crowd, wants_page=[True] * len(crowd))
-        desk.accept(last, wants_page=[True])
+        rig.accept(*crowd, wants_page=[True] * len(crowd))
+        rig.accept(last, wants_page=[True])
         with small.write() as connection:
             save_host_backoffs(
                 connection, [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))]

@@ -17,16 +17,16 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
-from tests.articles import Clock, Desk
+from tests.articles import Clock, Rig
 from tests.conftest import REPOSITORY
 
 SAMPLES = REPOSITORY / "examples" / "articles"
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
+def rig(database: Database) -> Rig:
     """All samples, placed; read five weeks after the last of them was published."""
-    made = Desk(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
+    made = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
     found = open_source(SAMPLES, tuning=source_tuning(effective_tuning()), seen=made.clock())
     made.take(*(item.entry for item in found if isinstance(item, InputEntry)))
     return made
@@ -38,26 +38,26 @@ def labels() -> dict[str, dict[str, str]]:
     return {line["file"]: line for line in map(json.loads, lines)}
 
 
-def homes(desk: Desk) -> dict[str, str]:
+def homes(rig: Rig) -> dict[str, str]:
     """The story of each file."""
     statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
-    with desk.database.read() as connection:
+    with rig.database.read() as connection:
         rows = connection.execute(statement).all()
     return {str(codecs.decompress_struct(row.payload, Entry).guid): row.story for row in rows}
 
 
-def test_every_event_is_one_story_and_no_story_holds_two(desk: Desk) -> None:
+def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
     expected = {file: line["event"] for file, line in labels().items()}
-    report = measure(homes(desk), expected)
+    report = measure(homes(rig), expected)
     assert report.articles == len(expected)
     assert report.over_merge == 0, "a false merge hurts more than a miss"
     assert report.bcubed.recall >= 0.95
     assert report.stories <= report.clusters + 1
 
 
-def test_reprints_of_one_agency_text_are_one_report(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
-    home = homes(desk)
+def test_reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    home = homes(rig)
     (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
     fire = reading.story(story)
     assert isinstance(fire, StoryView)
@@ -66,8 +66,8 @@ def test_reprints_of_one_agency_text_are_one_report(desk: Desk) -> None:
     assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
 
 
-def test_no_title_is_a_masthead(desk: Desk) -> None:
-    for story in DatabaseStoryReader(desk.database).stories(StoryFilter()).stories:
+def test_no_title_is_a_masthead(rig: Rig) -> None:
+    for story in DatabaseStoryReader(rig.database).stories(StoryFilter()).stories:
         for one in story.articles:
             assert one.outlet is not None
             assert one.title.casefold() != one.outlet.casefold()

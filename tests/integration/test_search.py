@@ -17,7 +17,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
 from aggregator.store.search.query_syntax import Phrase, parse_query
 from aggregator.store.search.snippets import snippet
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
@@ -27,15 +27,15 @@ SEOUL = "서울 시장은 월요일에 새로운 지하철 노선을 발표했�
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
+def rig(database: Database) -> Rig:
     return filled(database)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def story_reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """The same, for all that only read."""
     if request.param == "sqlite":
-        address = f"sqlite:///{tmp_path_factory.mktemp('search') / 'shelf.db'}"
+        address = f"sqlite:///{tmp_path_factory.mktemp('search') / 'reader.db'}"
     else:
         address = request.getfixturevalue("postgres").make()
     database = with_tables(Database(address))
@@ -43,10 +43,10 @@ def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     database.close()
 
 
-def filled(database: Database) -> Desk:
+def filled(database: Database) -> Rig:
     """Articles in several scripts, indexed."""
-    desk = Desk(database, Clock())
-    desk.take(
+    rig = Rig(database, Clock())
+    rig.take(
         record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON),
         record("Daily", "quake", "台北地震", TAIPEI, published=NOON),
@@ -57,12 +57,12 @@ def filled(database: Database) -> Desk:
             "Courier", "mayor", "Mayor asks for calm", STRIKE.replace("Sennick", "Pennmouth"), published=NOON
         ),
     )
-    desk.pipeline.index_text()
-    return desk
+    rig.pipeline.index_text()
+    return rig
 
 
-def found(desk: Desk, query: str, limit: int = 50) -> list[str]:
-    results = DatabaseStoryReader(desk.database).search(query, limit)
+def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
+    results = DatabaseStoryReader(rig.database).search(query, limit)
     assert results.problem is None
     return [hit.outlet or "" for hit in results.hits]
 
@@ -104,19 +104,19 @@ def found(desk: Desk, query: str, limit: int = 50) -> list[str]:
         ("AND", ["Courier", "Herald", "Gazette"]),
     ],
 )
-def test_what_is_found(shelf: Desk, query: str, outlets: list[str]) -> None:
-    assert found(shelf, query) == outlets
+def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> None:
+    assert found(story_reader, query) == outlets
 
 
 @pytest.mark.parametrize("query", ["", '"', "***", "- _ !", "\x00"])
-def test_a_search_for_no_word_is_refused_in_words(shelf: Desk, query: str) -> None:
-    results = DatabaseStoryReader(shelf.database).search(query, 10)
+def test_a_search_for_no_word_is_refused_in_words(story_reader: Rig, query: str) -> None:
+    results = DatabaseStoryReader(story_reader.database).search(query, 10)
     assert results.hits == ()
     assert "at least one word" in (results.problem or "")
 
 
-def test_a_limit_cuts_and_says_that_there_is_more(shelf: Desk) -> None:
-    reading = DatabaseStoryReader(shelf.database)
+def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
+    reading = DatabaseStoryReader(story_reader.database)
     whole = reading.search("the", 10**30)
     assert not whole.more
     for limit in range(1, len(whole.hits)):
@@ -125,83 +125,83 @@ def test_a_limit_cuts_and_says_that_there_is_more(shelf: Desk) -> None:
         assert cut.more
 
 
-def test_a_revised_text_is_found_by_its_new_words_alone(desk: Desk) -> None:
+def test_a_revised_text_is_found_by_its_new_words_alone(rig: Rig) -> None:
     changed = FLOOD.replace("Mayor Ilse Brandt", "Governor Ada Quill")
-    desk.take(record("Gazette", "flood", "Levee breaks at Pennmouth", changed, published=NOON))
-    desk.pipeline.index_text()
-    assert found(desk, "quill") == ["Gazette"]
-    assert found(desk, "brandt") == []
+    rig.take(record("Gazette", "flood", "Levee breaks at Pennmouth", changed, published=NOON))
+    rig.pipeline.index_text()
+    assert found(rig, "quill") == ["Gazette"]
+    assert found(rig, "brandt") == []
 
 
-def test_indexing_follows_the_articles_and_can_be_done_again(desk: Desk) -> None:
-    with desk.database.read() as connection:
+def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
+    with rig.database.read() as connection:
         assert index.unindexed_count(connection) == 0
-    desk.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
-    with desk.database.read() as connection:
+    rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
+    with rig.database.read() as connection:
         assert index.unindexed_count(connection) == 1
-    assert found(desk, "quillon") == []
-    assert desk.pipeline.index_text() == 1
-    assert desk.pipeline.index_text() == 0
-    assert found(desk, "quillon") == ["Post"]
+    assert found(rig, "quillon") == []
+    assert rig.pipeline.index_text() == 1
+    assert rig.pipeline.index_text() == 0
+    assert found(rig, "quillon") == ["Post"]
 
 
-def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(desk: Desk) -> None:
+def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -> None:
     words = " ".join(f"word{number}" for number in range(30_000))
-    desk.take(record("Long", "1", "A long list of words", f"{words} " + "again and again " * 20_000))
-    desk.pipeline.index_text()
-    assert found(desk, "word17") == ["Long"]
-    assert found(desk, '"word17 word18"') == ["Long"]
-    assert found(desk, "word19000") == ["Long"]  # past the last position that Postgres keeps
+    rig.take(record("Long", "1", "A long list of words", f"{words} " + "again and again " * 20_000))
+    rig.pipeline.index_text()
+    assert found(rig, "word17") == ["Long"]
+    assert found(rig, '"word17 word18"') == ["Long"]
+    assert found(rig, "word19000") == ["Long"]  # past the last position that Postgres keeps
 
 
 LATE = "filler and more " * 9_000 + "then the bridge of Sennick opened its second span at dawn "
 
 
-def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(desk: Desk) -> None:
+def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     """Postgres keeps 16,383 places, and 255 of one word."""
-    desk.take(record("Long", "1", "A long text about nothing", LATE * 2))
-    desk.pipeline.index_text()
-    assert found(desk, '"bridge of sennick opened"') == ["Long"]
-    assert found(desk, '"sennick of bridge opened"') == []
-    assert found(desk, '"the bridge" levee') == []
-    assert found(desk, 'title:"long text"') == ["Long"]
-    assert found(desk, 'title:"bridge of sennick"') == []
-    assert found(desk, 'filler -"bridge of sennick"') == []
-    reading = DatabaseStoryReader(desk.database)
+    rig.take(record("Long", "1", "A long text about nothing", LATE * 2))
+    rig.pipeline.index_text()
+    assert found(rig, '"bridge of sennick opened"') == ["Long"]
+    assert found(rig, '"sennick of bridge opened"') == []
+    assert found(rig, '"the bridge" levee') == []
+    assert found(rig, 'title:"long text"') == ["Long"]
+    assert found(rig, 'title:"bridge of sennick"') == []
+    assert found(rig, 'filler -"bridge of sennick"') == []
+    reading = DatabaseStoryReader(rig.database)
     assert len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories) == 1
 
 
-def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(desk: Desk) -> None:
+def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -> None:
     every = [chr(0x4E00 + number) for number in range(20_000)]
     pairs = ((at, (at * 7919 + turn * 31 + 13) % 20_000) for turn in range(5) for at in range(20_000))
     text = "".join(every[first] + every[second] for first, second in pairs)
-    desk.take(record("Long", "1", "All characters", text))
-    desk.pipeline.index_text()
-    assert found(desk, f"{text[100:104]}") == ["Long"]
-    assert found(desk, f"{text[-4:]}") == []
+    rig.take(record("Long", "1", "All characters", text))
+    rig.pipeline.index_text()
+    assert found(rig, f"{text[100:104]}") == ["Long"]
+    assert found(rig, f"{text[-4:]}") == []
 
 
-def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(desk: Desk) -> None:
-    with desk.database.write() as connection:
+def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> None:
+    with rig.database.write() as connection:
         empty_index(connection)
         connection.execute(text("UPDATE counter SET value = 7 WHERE name = 'unindexed'"))
-    assert found(desk, "the") == []
-    assert DatabaseStoryReader(desk.database).search("the", 5).partial, "and says so"
-    desk.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
-    desk.pipeline.index_text()
-    assert found(desk, "the") == ["Post"], "what is new does not wait for what is old"
-    desk.take(record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD.replace("Brandt", "Quill")))
-    assert found(desk, "quill") == [], "not indexed yet, and so not taken out"
-    with desk.database.write() as connection:
+    assert found(rig, "the") == []
+    assert DatabaseStoryReader(rig.database).search("the", 5).partial, "and says so"
+    rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
+    rig.pipeline.index_text()
+    assert found(rig, "the") == ["Post"], "what is new does not wait for what is old"
+    rig.take(record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD.replace("Brandt", "Quill")))
+    assert found(rig, "quill") == [], "not indexed yet, and so not taken out"
+    with rig.database.write() as connection:
         assert index.unindexed_count(connection) == 7
         assert index.index_older(connection, 2) == 2
-    assert found(desk, "the") == ["Post", "Courier"]
-    assert desk.pipeline.index_older() == 5
-    assert desk.pipeline.index_older() == 0
-    assert found(desk, "quill") == ["Gazette"]
-    assert found(desk, "brandt") == []
-    assert not DatabaseStoryReader(desk.database).search("the", 5).partial
-    with desk.database.read() as connection:
+    assert found(rig, "the") == ["Post", "Courier"]
+    assert rig.pipeline.index_older() == 5
+    assert rig.pipeline.index_older() == 0
+    assert found(rig, "quill") == ["Gazette"]
+    assert found(rig, "brandt") == []
+    assert not DatabaseStoryReader(rig.database).search("the", 5).partial
+    with rig.database.read() as connection:
         assert index.unindexed_count(connection) == 0
 
 
@@ -213,38 +213,38 @@ def empty_index(connection: Connection) -> None:
         connection.execute(text("DELETE FROM article_search"))
 
 
-def test_marks_follow_a_revision(desk: Desk) -> None:
+def test_marks_follow_a_revision(rig: Rig) -> None:
     changed = FLOOD.replace("Mayor Ilse Brandt", "Governor Ada Quill")
-    assert found(desk, "levee author:nobody") == []
+    assert found(rig, "levee author:nobody") == []
     entry = record(
         "Gazette", "flood", "Levee breaks at Pennmouth", changed, published=NOON, author="Ada Nobody"
     )
-    desk.take(entry)
-    assert found(desk, "levee author:nobody") == ["Gazette"]
-    assert found(desk, "title:levee outlet:gazette") == ["Gazette"]
-    assert found(desk, "levee outlet:herald") == []
+    rig.take(entry)
+    assert found(rig, "levee author:nobody") == ["Gazette"]
+    assert found(rig, "title:levee outlet:gazette") == ["Gazette"]
+    assert found(rig, "levee outlet:herald") == []
 
 
-def test_results_are_stories_with_their_best_articles(desk: Desk) -> None:
-    desk.take(record("Echo", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON))
-    desk.pipeline.index_text()
-    results = DatabaseStoryReader(desk.database).search("levee", 10)
+def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
+    rig.take(record("Echo", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON))
+    rig.pipeline.index_text()
+    results = DatabaseStoryReader(rig.database).search("levee", 10)
     (flood,) = results.stories
     assert flood.found == 2
     assert {hit.outlet for hit in flood.hits} == {"Gazette", "Echo"}
     assert flood.hits == results.hits
     assert (flood.article_count, flood.report_count) == (2, 2)
-    (first, *_) = DatabaseStoryReader(desk.database).search("pennmouth", 1).stories
+    (first, *_) = DatabaseStoryReader(rig.database).search("pennmouth", 1).stories
     assert first.story == flood.story
 
 
-def test_only_so_many_articles_are_ranked_and_titles_beside_them(desk: Desk) -> None:
+def test_only_so_many_articles_are_ranked_and_titles_beside_them(rig: Rig) -> None:
     few = Tuning({"search": {"ranked": 2, "ranked_titles": 1}})
-    desk.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
-    desk.pipeline.index_text()
-    hits = DatabaseStoryReader(desk.database, few).search("pennmouth", 1).hits
+    rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.pipeline.index_text()
+    hits = DatabaseStoryReader(rig.database, few).search("pennmouth", 1).hits
     assert [hit.outlet for hit in hits] == ["Gazette"], "none of the newest two, but it has it as headline"
-    beyond = DatabaseStoryReader(desk.database, few).search("the", 50).hits
+    beyond = DatabaseStoryReader(rig.database, few).search("the", 50).hits
     assert len(beyond) == 4, "a longer list than is ranked by rule is ranked whole"
 
 
@@ -264,11 +264,11 @@ STOP_WORD = dict.fromkeys(
         ("recent_points", "mill isk", "Recent"),
     ],
 )
-def test_each_ground_for_being_better_counts(desk: Desk, points: str, query: str, best: str) -> None:
+def test_each_ground_for_being_better_counts(rig: Rig, points: str, query: str, best: str) -> None:
     """With the points for all else at 0; without any, what was placed last goes first."""
     text = "".join(f"Line {one} tells nothing of either, nor does it end soon or well.\n" for one in WORDS)
     day = dt.timedelta(days=1)
-    desk.take(
+    rig.take(
         record("Old", "o", "A mill of Isk", f"{text} One mill stands.", published=NOON - 9 * day),
         record("Phrase", "p", "Two", f"This is a mill: Isk has none.\n{text}", published=NOON - 9 * day),
         record("Lead", "l", "One", f"The Isk council sold a mill at last.\n{text}", published=NOON - 9 * day),
@@ -276,15 +276,17 @@ def test_each_ground_for_being_better_counts(desk: Desk, points: str, query: str
         record("Echo", "e", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
         record("Last", "z", "Nothing", f"{text}No mill at Isk, no levee.", published=NOON - 9 * day),
     )
-    desk.pipeline.index_text()
-    silent = DatabaseStoryReader(desk.database, Tuning({"search": STOP_WORD})).search(query, 10)
+    rig.pipeline.index_text()
+    silent = DatabaseStoryReader(rig.database, Tuning({"search": STOP_WORD})).search(query, 10)
     assert silent.hits[0].outlet == "Last"
-    told = DatabaseStoryReader(desk.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(query, 10)
-    assert told.hits[0].outlet == best
+    reported = DatabaseStoryReader(rig.database, Tuning({"search": STOP_WORD | {points: 1.0}})).search(
+        query, 10
+    )
+    assert reported.hits[0].outlet == best
 
 
-def test_stories_can_be_asked_for_by_words(desk: Desk) -> None:
-    reading = DatabaseStoryReader(desk.database)
+def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
     titles = [one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories]
     assert titles == ["Levee breaks at Pennmouth"]
     for empty in ("!!", 'outlet:"', 'author:"!"', "outlet:_", 'lang:" "'):

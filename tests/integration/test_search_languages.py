@@ -16,7 +16,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import Query, SearchableText, parse_query
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.conftest import REPOSITORY, Postgres
 
 DATA = REPOSITORY / "tests" / "data" / "search"
@@ -28,8 +28,8 @@ def filled(address: str) -> Database:
     """A database with all the articles, indexed."""
     database = Database(address)
     upgrade(database)
-    desk = Desk(database, Clock(NOON + dt.timedelta(days=1)))
-    desk.take(
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
+    rig.take(
         *(
             record(
                 one["id"],
@@ -43,7 +43,7 @@ def filled(address: str) -> Database:
             for one in ARTICLES
         )
     )
-    desk.pipeline.index_text()
+    rig.pipeline.index_text()
     return database
 
 

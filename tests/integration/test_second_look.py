@@ -15,7 +15,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
-from tests.articles import NOON, STRIKE, Clock, Desk, record, settled
+from tests.articles import NOON, STRIKE, Clock, Rig, record, settled
 from tests.homes import (
     by_title,
     correct,
@@ -46,11 +46,11 @@ def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[s
     return list(done.stories)
 
 
-def look(database: Database) -> Desk:
+def look(database: Database) -> Rig:
     """The next look is due at inbox number 64, before the first of these is placed."""
-    desk = Desk(database, Clock(NOON + dt.timedelta(days=9)))
-    desk.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
-    return desk
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
+    rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
+    return rig
 
 
 def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
@@ -70,14 +70,14 @@ def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)
     new = mistake(grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2]))[1]
-    desk = look(grouped)
+    rig = look(grouped)
     assert {home: ids for home, ids in partition(grouped).items() if home in before} == before
     assert redirects(grouped)[new] == bridge
     (merged,) = [line for line in log_of(grouped, bridge, "merged") if line.get("other") == new]
     assert merged["reason"] == "second look"
     assert merged["score"] >= merged["need"]
     assert log_of(grouped, new, "merged")[-1]["into"] == bridge
-    assert what_is_wrong(grouped, desk.pipeline._placer) == []
+    assert what_is_wrong(grouped, rig.pipeline._placer) == []
 
 
 def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
@@ -85,7 +85,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     before = partition(grouped)
     moved = members(grouped, bridge)[1]
     mistake(grouped, "move", norvale, articles=(moved,))
-    desk = look(grouped)
+    rig = look(grouped)
     assert {home: ids for home, ids in partition(grouped).items() if home in before} == before
     why = evidence_of(grouped, moved)
     assert why.stage == "second look"
@@ -101,7 +101,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     assert (left["article"], left["to"], came["from"]) == (moved, bridge, norvale)
     assert left["score"] == came["score"] == pytest.approx(why.score)
     assert left["own"] < left["score"]
-    assert what_is_wrong(grouped, desk.pipeline._placer) == []
+    assert what_is_wrong(grouped, rig.pipeline._placer) == []
 
 
 def test_a_report_that_fits_nowhere_stands_alone_with_an_id_of_its_own(grouped: Database) -> None:
@@ -179,9 +179,9 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
     mistake(grouped, "split", bridge, articles=(members(grouped, bridge)[1],))
     look(grouped)
     merged = rows_of(grouped, story_log)
-    desk = Desk(grouped, Clock(NOON + dt.timedelta(days=9)))
+    rig = Rig(grouped, Clock(NOON + dt.timedelta(days=9)))
     junk = [record("Junk", str(n), "", "...") for n in range(200)]
-    desk.take(*junk)
+    rig.take(*junk)
     assert rows_of(grouped, story_log) == merged, "nothing was left to say"
 
 
@@ -199,21 +199,21 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
         (norvale,) = by_title(database, "Bank of Norvale")
         mistake(database, "split", bridge, articles=tuple(members(database, bridge)[:2]))
         mistake(database, "move", norvale, articles=(members(database, bridge)[0],))
-        desk = Desk(database, Clock(NOON + dt.timedelta(days=9)))
+        rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
         if way == "through":
-            desk.take(*late)
+            rig.take(*late)
         for one in late if way == "restarted" else ():
-            desk.take(one)
-            desk.restart()
+            rig.take(one)
+            rig.restart()
         if way == "crashed":
-            desk.accept(*late)
+            rig.accept(*late)
             rename(database, "lsh_band", "away")  # the first article of the batch fails, after the look
             with pytest.raises((SQLAlchemyError, AggregatorError)):
-                desk.place()
+                rig.place()
             rename(database, "away", "lsh_band")
             assert redirects(database)[bridge] is None
-            desk.place()
-        assert what_is_wrong(database, desk.pipeline._placer) == []
+            rig.place()
+        assert what_is_wrong(database, rig.pipeline._placer) == []
         rows = settled(database)
         rows.pop("sightings")
         held.append(rows)

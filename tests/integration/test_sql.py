@@ -22,7 +22,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.homes import copied, correct, small_set
 from tests.live_blogs import live_blogs, reports
@@ -57,11 +57,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Events, copies, live blogs with links; what waits, was refused, was corrected; a source that fails."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}")
     upgrade(database)
-    desk = Desk(database, Clock(NOW))
-    desk.take(*small_set(), *reports(), *live_blogs())
+    rig = Rig(database, Clock(NOW))
+    rig.take(*small_set(), *reports(), *live_blogs())
     early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR)
-    desk.take(early)
-    desk.take(
+    rig.take(early)
+    rig.take(
         record("Calmouth Post", "2", "Levee on the Arrel breaks, Pennmouth under water", FLOOD_ELSEWHERE,
                published=NOW - 8 * HOUR),
         record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOW - 7 * HOUR),
@@ -70,8 +70,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         record("Harbour Post", "5", "Dockers strike in Sennick", f"SENNICK (Reuters) - {STRIKE}",
                published=NOW - 5 * HOUR),
     )  # fmt: skip
-    desk.accept(record("Sennick Echo", "6", "Waiting", STRIKE + " More."))
-    desk.accept(record("Sennick Echo", "7", "", "", url="https://news.example/7"), wants_page=[True])
+    rig.accept(record("Sennick Echo", "6", "Waiting", STRIKE + " More."))
+    rig.accept(record("Sennick Echo", "7", "", "", url="https://news.example/7"), wants_page=[True])
     source = Source(
         id="s", kind="feed", address="https://news.example/feed", interval_seconds=3600, next_due_at=NOW,
         health="failing", health_cause="http 503: Service Unavailable", failures=2, name="Echo",
@@ -166,15 +166,15 @@ def test_copies_are_those_of_the_json(filled: Database) -> None:
     _, rows = _asked(filled, "SELECT article_id, original FROM v_story_articles WHERE original IS NOT NULL")
     reading = DatabaseStoryReader(filled)
     _, ids = _asked(filled, "SELECT id FROM v_stories")
-    told = {
+    reported = {
         (one.id, one.copy_of)
         for (id_,) in ids
         if isinstance(found := reading.story(id_), StoryView)
         for one in found.articles
         if one.copy_of is not None
     }
-    assert set(rows) == told
-    assert len(told) >= 5
+    assert set(rows) == reported
+    assert len(reported) >= 5
     _, late = _asked(
         filled,
         "SELECT outlet, original_outlet, minutes_late FROM v_copies WHERE original_outlet = 'Arrel Courier'",
@@ -186,15 +186,15 @@ def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> N
     """What SQL sees of copies follows corrections, as soon as the stories are told again."""
     database = Database(f"sqlite:///{tmp_path / 'a.db'}")
     upgrade(database)
-    desk = Desk(database, Clock(NOW))
-    first, copy = desk.take(
+    rig = Rig(database, Clock(NOW))
+    first, copy = rig.take(
         record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),
         record("Sennick Echo", "2", "Levee breaks", FLOOD, published=NOW - HOUR),
     )
     _tell(database)
     assert _asked(database, "SELECT original_id FROM v_copies")[1] == [(first.article,)]
     earlier = record("Calmouth Post", "3", "Levee gives way", FLOOD, published=NOW - 3 * HOUR)
-    (third,) = desk.take(earlier)
+    (third,) = rig.take(earlier)
     _tell(database)
     _, rows = _asked(database, "SELECT article_id, original_id FROM v_copies ORDER BY minutes_late")
     assert rows == [(first.article, third.article), (copy.article, third.article)]
@@ -206,13 +206,13 @@ def test_moments_are_moments(both: tuple[Database, Database]) -> None:
         _, (moments,) = _asked(database, "SELECT now, hour_ago, day_ago, week_ago, month_ago FROM v_now")
         now, *before = (dt.datetime.fromisoformat(one) for one in moments)
         assert [now - one for one in before] == [HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR]
-        _, told = _asked(
+        _, reported = _asked(
             database, "SELECT COUNT(*) FROM v_stories WHERE last_published < (SELECT week_ago FROM v_now)"
         )
         _, fresh = _asked(
             database, "SELECT COUNT(*) FROM v_stories WHERE last_published > (SELECT day_ago FROM v_now)"
         )
-        assert told[0][0] > fresh[0][0] > 0
+        assert reported[0][0] > fresh[0][0] > 0
 
 
 # --- what is asked often goes by an index ------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_no_table_is_read_from_end_to_end(both: tuple[Database, Database], sql: 
 def test_the_longest_names_fit_into_the_indexes(database: Database) -> None:
     """Rows of an index on Postgres are bounded, and what is read has names of at most 300 characters."""
     name = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(300))
-    (placed,) = Desk(database, Clock(NOW)).take(record(name, "1", "Levee breaks", FLOOD, language="en"))
+    (placed,) = Rig(database, Clock(NOW)).take(record(name, "1", "Levee breaks", FLOOD, language="en"))
     assert _asked(database, "SELECT article_id, outlet FROM v_story_articles")[1] == [(placed.article, name)]
 
 

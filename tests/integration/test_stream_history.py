@@ -10,7 +10,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, outlet_history
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 DAY = 20_000  # days since 1970
 
@@ -107,19 +107,19 @@ def test_the_first_number_of_a_day(database: Database) -> None:
 @pytest.mark.parametrize(("days", "stories"), [(13, 2), (16, 3)])
 def test_an_undated_article_is_as_old_as_its_arrival(database: Database, days: int, stories: int) -> None:
     clock = Clock()
-    desk = Desk(database, clock)
-    desk.take(record("Herald", "3", "Trains stand still", STRIKE))
+    rig = Rig(database, clock)
+    rig.take(record("Herald", "3", "Trains stand still", STRIKE))
     clock.time += dt.timedelta(days=1)
-    desk.take(record("Herald", "1", "Levee breaks", FLOOD))
+    rig.take(record("Herald", "1", "Levee breaks", FLOOD))
     clock.time += dt.timedelta(days=days)  # nothing arrives meanwhile
-    desk.take(record("Echo", "2", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE))
+    rig.take(record("Echo", "2", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE))
     with database.read() as connection:
         assert len(set(connection.execute(select(article.c.story)).scalars())) == stories
 
 
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:
     texts = (FLOOD, STRIKE, FLOOD[::-1], STRIKE[::-1])
-    Desk(database, Clock()).take(
+    Rig(database, Clock()).take(
         *(record("Herald", str(n), f"Number {n}", body, published=NOON) for n, body in enumerate(texts))
     )
     with database.write() as connection:
@@ -139,8 +139,8 @@ def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> Non
 
 
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
-    desk = Desk(database, Clock())
-    desk.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
+    rig = Rig(database, Clock())
+    rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
     with database.write() as connection:
         row = connection.execute(select(article)).one()._asdict()
         more = [row | {"inbox_no": n, "id": str(n), "terms": str(n).encode()} for n in range(2, 1_502)]
@@ -157,11 +157,11 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
 
 def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(database: Database) -> None:
     clock = Clock()
-    desk = Desk(database, clock)
+    rig = Rig(database, clock)
     first = (NOON - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
     for number, days in enumerate((0, 0, 1, 4000, 4000, 2, 1, 3)):
         clock.time = NOON + dt.timedelta(days=days, minutes=number)
-        desk.take(record("Herald", str(number), f"Number {number}", f"{STRIKE} {number}", published=NOON))
+        rig.take(record("Herald", str(number), f"Number {number}", f"{STRIKE} {number}", published=NOON))
     with database.read() as connection:
         periods = stream_history.periods_from(connection, 0)
     assert [(one.day - first, one.articles) for one in periods] == [

@@ -10,7 +10,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next, render_version
 from aggregator.store.tables import counter, story
 from aggregator.stories.tuning import shipped_tuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 TUNING = shipped_tuning()
 OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
@@ -18,7 +18,7 @@ OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
 
 def filled(database: Database) -> Database:
     """A story of two reports and one of one, not told yet."""
-    Desk(database, Clock()).take(
+    Rig(database, Clock()).take(
         record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
         record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
         record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
@@ -70,11 +70,11 @@ def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -
     tell_all(filled(database))
     before = merged(database)
     assert render_next(database, 1, OTHERS) == 1
-    assert sum(before[id_] != told for id_, told in merged(database).items()) == 1
+    assert sum(before[id_] != reported for id_, reported in merged(database).items()) == 1
     assert render_next(database, 1, OTHERS) == 1
     assert render_next(database, 1, OTHERS) == 0
     after = merged(database)
-    assert all(before[id_] != told for id_, told in after.items())
+    assert all(before[id_] != reported for id_, reported in after.items())
     assert render_next(database, 1, OTHERS) == 0
     assert tell_all(database, TUNING) == 2  # and back
     assert merged(database) == before

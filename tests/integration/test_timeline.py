@@ -14,16 +14,16 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.story_json import whole_story_json
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 
 CLOCKS = ["19:50", "21:14", "21:43", "21:44", "21:55", "23:10", "23:30"]
 
 
 def only_story(database: Database) -> tuple[StoryView, MergedStory]:
     render_next(database, 10, shipped_tuning())
-    shelf = DatabaseStoryReader(database)
-    (listed,) = shelf.stories(StoryFilter()).stories
-    found, merged = shelf.story(listed.id), shelf.merged(listed.id)
+    story_reader = DatabaseStoryReader(database)
+    (listed,) = story_reader.stories(StoryFilter()).stories
+    found, merged = story_reader.story(listed.id), story_reader.merged(listed.id)
     assert found is not None
     assert merged is not None
     assert not isinstance(found, StoryRedirect)
@@ -36,7 +36,7 @@ def seeds(data: Path, database: Database) -> dict[str, Any]:
     texts = sorted((data / "seeds").glob("*.txt"))
     if len(texts) != 4:
         pytest.skip(f"the four seed articles are not in {data}/seeds")
-    Desk(database, Clock()).take(
+    Rig(database, Clock()).take(
         *(
             Entry(source="seeds", guid=path.name, text=path.read_text(encoding="utf-8"), is_saved_text=True)
             for path in texts
@@ -57,11 +57,11 @@ def test_the_seeds_stand_in_true_clock_order(seeds: dict[str, Any]) -> None:
     # The live blog names no day, and none is made up for it: neither ours nor that of another report.
     assert all(one["day"] is None and one["time"] is None for one in live)
 
-    told = [one for one in moments if one["kind"] == "told"]
-    assert {one["day"] for one in told} == {"2024-11-27", "2024-12-07"}
-    assert all(one["day_inferred"] and one["time"] is None for one in told)
-    assert told[0]["text"].startswith("On November 27,")
-    assert any("on Saturday" in one["text"] for one in told)
+    reported = [one for one in moments if one["kind"] == "told"]
+    assert {one["day"] for one in reported} == {"2024-11-27", "2024-12-07"}
+    assert all(one["day_inferred"] and one["time"] is None for one in reported)
+    assert reported[0]["text"].startswith("On November 27,")
+    assert any("on Saturday" in one["text"] for one in reported)
 
     days = [one["day"] for one in moments]
     assert days == sorted([day for day in days if day], key=str) + [None] * days.count(None)
@@ -77,7 +77,7 @@ def test_every_moment_of_the_seeds_stands_in_its_article(seeds: dict[str, Any], 
         assert any("".join(moment["text"].split()) in text for text in whole), moment["text"]
 
 
-def told_at(minutes: int, outlet: str, text: str, **more: Any) -> Entry:
+def report_at(minutes: int, outlet: str, text: str, **more: Any) -> Entry:
     time = NOON + dt.timedelta(minutes=minutes)
     published = more.pop("published", Published(time=time))
     return record(
@@ -87,12 +87,12 @@ def told_at(minutes: int, outlet: str, text: str, **more: Any) -> Entry:
 
 def test_copies_are_folded_under_their_original_with_how_long_after(database: Database) -> None:
     a_day = Published(time=NOON.replace(hour=0), precision="day")
-    Desk(database, Clock(NOON + dt.timedelta(days=1))).take(
-        told_at(0, "Gazette", FLOOD),
-        told_at(25, "Echo", FLOOD),
-        told_at(90, "Herald", FLOOD),
-        told_at(200, "Weekly", FLOOD, published=a_day),
-        told_at(40, "Courier", FLOOD_ELSEWHERE),
+    Rig(database, Clock(NOON + dt.timedelta(days=1))).take(
+        report_at(0, "Gazette", FLOOD),
+        report_at(25, "Echo", FLOOD),
+        report_at(90, "Herald", FLOOD),
+        report_at(200, "Weekly", FLOOD, published=a_day),
+        report_at(40, "Courier", FLOOD_ELSEWHERE),
     )
     story, merged = only_story(database)
     name = {article.id: article.outlet for article in story.articles}
@@ -110,8 +110,8 @@ def test_copies_are_folded_under_their_original_with_how_long_after(database: Da
 
 
 def test_an_agencys_text_comes_first_whenever_it_was_read(database: Database) -> None:
-    Desk(database, Clock(NOON + dt.timedelta(days=1))).take(
-        told_at(10, "Echo", FLOOD), told_at(0, "Reuters", FLOOD), told_at(31, "Herald", FLOOD)
+    Rig(database, Clock(NOON + dt.timedelta(days=1))).take(
+        report_at(10, "Echo", FLOOD), report_at(0, "Reuters", FLOOD), report_at(31, "Herald", FLOOD)
     )
     story, merged = only_story(database)
     (trail,) = story.trails

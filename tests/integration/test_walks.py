@@ -94,7 +94,7 @@ def served(room: Newsroom, clock: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def story_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     opened = Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}")
     upgrade(opened)
     yield opened
@@ -136,11 +136,11 @@ def moment(turn: int) -> dt.datetime:
 )
 @given(data=st.data(), count=st.integers(1, 12), limit=st.integers(1, 5))
 def test_a_walk_shows_what_does_not_move_once(
-    shelf: Database, data: st.DataObject, count: int, limit: int
+    story_reader: Database, data: st.DataObject, count: int, limit: int
 ) -> None:
     """The model: a list, newest first. Between any two pages any stories are bumped, and new ones come."""
-    numbers = put(shelf, count)
-    reading, turn = DatabaseStoryReader(shelf), count + 1
+    numbers = put(story_reader, count)
+    reading, turn = DatabaseStoryReader(story_reader), count + 1
     moved: set[str] = set()
     shown: list[str] = []
     page = reading.stories(StoryFilter(limit=limit))
@@ -149,7 +149,7 @@ def test_a_walk_shows_what_does_not_move_once(
         if page.next is None:
             break
         for n in data.draw(st.lists(st.sampled_from(numbers), max_size=3)):
-            with shelf.write() as connection:
+            with story_reader.write() as connection:
                 connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
             turn += 1
             moved.add(f"s{n}")
@@ -158,7 +158,7 @@ def test_a_walk_shows_what_does_not_move_once(
         pytest.fail("the walk does not end")
     assert len(shown) == len(set(shown)), "nothing twice"
     assert {f"s{n}" for n in numbers} - moved <= set(shown), "what has not moved is shown"
-    with shelf.read() as connection:
+    with story_reader.read() as connection:
         newest = connection.execute(select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
     assert set(newest[: len(moved)]) == moved, "what has moved is at the top of the next walk"
 
@@ -184,10 +184,10 @@ def test_a_moment_that_is_none_is_refused(after: str) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_every_cursor_that_the_description_allows_is_one(shelf: Database, data: st.DataObject) -> None:
+def test_every_cursor_that_the_description_allows_is_one(story_reader: Database, data: st.DataObject) -> None:
     parameters = document()["paths"]["/api/v1/stories"]["get"]["parameters"]
     pattern = next(one["schema"]["pattern"] for one in parameters if one["name"] == "after")
     after = data.draw(st.from_regex(pattern, fullmatch=True))
     if after.strip():
         cursor_time(after)
-        DatabaseStoryReader(shelf).stories(StoryFilter(after=after.strip().partition(".")[2]))
+        DatabaseStoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))

@@ -31,7 +31,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
-from tests.articles import NOON, Clock, Desk, record
+from tests.articles import NOON, Clock, Rig, record
 from tests.conftest import REPOSITORY
 from tests.fresh import with_tables
 from tests.newsroom import STRANGER
@@ -56,7 +56,7 @@ class Watched:
         self.process = ProcessState(role="writer", started_at=self.clock(), placing_started=True)
         self.vitals = HealthMonitor(config, database, self.metrics_registry, lambda: self.process, self.clock)
         all_tuning = config.effective_tuning
-        self.desk = Desk(database, self.clock, all_tuning)
+        self.rig = Rig(database, self.clock, all_tuning)
         letterbox = PushEndpoint(database, all_tuning, self.clock)
         self.server = Server(
             DatabaseStoryReader(database, all_tuning),
@@ -124,8 +124,8 @@ def test_what_the_daemon_says_of_itself(
     watched.process = ProcessState(**(given | process))
     assert watched.client.get("/healthz").status_code == healthy
     assert watched.client.get("/readyz").status_code == ready
-    told = watched.client.get("/status").json()
-    assert told["problems"] == ([words] if words else [])
+    reported = watched.client.get("/status").json()
+    assert reported["problems"] == ([words] if words else [])
     assert watched.metrics()["aggregator_writer"] == (process.get("role") != "standby")
     watched.close()
 
@@ -135,8 +135,8 @@ def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None
     watched.process = ProcessState(
         role="writer", started_at=watched.clock(), placing_started=True, last_reload=failed
     )
-    told = watched.client.get("/status").json()
-    assert (told["status"], told["problems"]) == ("degraded", ["config.yaml was not applied: line 3"])
+    reported = watched.client.get("/status").json()
+    assert (reported["status"], reported["problems"]) == ("degraded", ["config.yaml was not applied: line 3"])
     assert watched.metrics()["aggregator_reload_failed"] == 1
 
 
@@ -151,7 +151,7 @@ def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
 def test_gauges_follow_the_database(watched: Watched) -> None:
     before = watched.metrics()
     assert before["aggregator_inbox_oldest_seconds"] == before["aggregator_article_number"] == 0
-    watched.desk.take(
+    watched.rig.take(
         record("Echo", "1", "Levee breaks in Pennmouth", "Water came over the levee. " * 20, published=NOON),
         record("Post", "2", "Strike at the harbour", "Dockers stopped work at noon. " * 20, published=NOON),
     )
@@ -165,8 +165,8 @@ def test_gauges_follow_the_database(watched: Watched) -> None:
     assert found["aggregator_story_events_total{kind=created}"] == 2
     assert found["aggregator_unrendered_stories"] == 2
     assert found["aggregator_database_bytes"] > 0
-    told = watched.client.get("/status").json()
-    assert any("has waited for placing for 3 hours" in one for one in told["problems"])
+    reported = watched.client.get("/status").json()
+    assert any("has waited for placing for 3 hours" in one for one in reported["problems"])
 
 
 def test_a_look_is_few_statements(watched: Watched) -> None:
@@ -232,9 +232,9 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
         connection.execute(insert(source), rows)
     wanted = ([words] if words else [], "degraded" if words else "ok")
     for path in (*PROBES, "/status"):
-        told = watched.client.get(path)
-        assert told.status_code == 200
-        assert (told.json()["problems"], told.json()["status"]) == wanted, path
+        reported = watched.client.get(path)
+        assert reported.status_code == 200
+        assert (reported.json()["problems"], reported.json()["status"]) == wanted, path
     page = watched.client.get("/status", headers={"Accept": "text/html"}).text
     assert ("No problems" in page) == (not words)
     problems = [one.what for one in examine(watched.config) if one.level == "problem"]
@@ -314,9 +314,11 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres,
         asked: list[tuple[str, dict[str, str]]] = [("/healthz", {}), ("/readyz", {}), ("/healthz", key)]
         for path, headers in asked:
             assert watched.client.get(path, headers=headers).status_code == 503
-        told = watched.client.get("/status")
-        assert (told.status_code, told.json()["status"]) == (503, "down")
-        assert "did not answer within 1.5 s" in told.json()["problems"][0], "no longer than a probe may take"
+        reported = watched.client.get("/status")
+        assert (reported.status_code, reported.json()["status"]) == (503, "down")
+        assert "did not answer within 1.5 s" in reported.json()["problems"][0], (
+            "no longer than a probe may take"
+        )
         assert watched.metrics()["aggregator_database_up"] == 0
     finally:
         for pid in stopped:
@@ -346,10 +348,10 @@ def test_a_folder_of_backups_that_hangs_is_not_the_database(
 
     monkeypatch.setattr(Path, "iterdir", hangs)
     ready = watched.client.get("/readyz")
-    told = watched.client.get("/status").json()
+    reported = watched.client.get("/status").json()
     answers.set()
-    assert (ready.status_code, told["status"]) == (200, "degraded")
-    assert told["problems"] == ["the backup folder did not answer within 1.5 s"]
+    assert (ready.status_code, reported["status"]) == (200, "degraded")
+    assert reported["problems"] == ["the backup folder did not answer within 1.5 s"]
     watched.close()
     database.close()
 
@@ -376,7 +378,7 @@ def test_alerts_name_only_metrics_that_there_are() -> None:
 
 def test_every_metric_stands_in_the_docs() -> None:
     words = (REPOSITORY / "docs" / "monitoring.md").read_text()
-    told = set(re.findall(r"`(aggregator_\w+)", words))
+    reported = set(re.findall(r"`(aggregator_\w+)", words))
     wanted = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names()}
-    assert wanted <= told, sorted(wanted - told)
-    assert told <= wanted, sorted(told - wanted)
+    assert wanted <= reported, sorted(wanted - reported)
+    assert reported <= wanted, sorted(reported - wanted)

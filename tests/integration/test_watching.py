@@ -29,7 +29,7 @@ from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
-from tests.articles import FLOOD, NOON, STRIKE, Clock, Desk
+from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
 
 ALL_TUNING = effective_tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
@@ -68,7 +68,7 @@ class Folder:
     def poll(self) -> PollResult:
         return self.watching.poll(self.source)
 
-    def told(self) -> list[str]:
+    def reported(self) -> list[str]:
         """What `doctor` shows as refused, without the folder."""
         shown = DatabaseStoryReader(self.database).rejected_inputs(1000)
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
@@ -102,17 +102,17 @@ def test_what_was_refused_of_a_file_goes_with_its_mending(folder: Folder) -> Non
     folder.write("a.txt", "")
     folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "{broken\n" + "3\n")
     folder.poll()
-    assert folder.told() == ["a.txt", "b, c.jsonl, line 2", "b, c.jsonl, line 3"]
+    assert folder.reported() == ["a.txt", "b, c.jsonl, line 2", "b, c.jsonl, line 3"]
     assert "(and 2 more)" in str(folder.source.health_cause)
 
     folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "\n" + GOOD % (2, 2, 2), 1)
     folder.poll()
-    assert folder.told() == ["a.txt"]
+    assert folder.reported() == ["a.txt"]
     assert str(folder.source.health_cause).endswith("a.txt: there is nothing in it")
 
     folder.write("a.txt", FLOOD, 2)
     folder.poll()
-    assert folder.told() == []
+    assert folder.reported() == []
     assert folder.source.health_cause is None
 
 
@@ -121,34 +121,34 @@ def test_what_was_refused_of_a_file_goes_with_the_file(folder: Folder, way: str)
     file = folder.write("a.txt", "")
     folder.write("b.txt", FLOOD)
     folder.poll()
-    assert folder.told() == ["a.txt"]
+    assert folder.reported() == ["a.txt"]
     if way == "deleted":
         file.unlink()
     else:
         file.rename(folder.path / "z.txt")
     folder.poll()
-    assert folder.told() == ([] if way == "deleted" else ["z.txt"])
+    assert folder.reported() == ([] if way == "deleted" else ["z.txt"])
 
 
 def test_who_reads_the_mended_file_does_not_matter(folder: Folder) -> None:
     file = folder.write("a.jsonl", "{broken\n")
     assert folder.ingest(file).rejected_count == 1
     folder.poll()
-    assert folder.told() == ["a.jsonl, line 1"], "once, though two have read it"
+    assert folder.reported() == ["a.jsonl, line 1"], "once, though two have read it"
     folder.write("a.jsonl", GOOD % (1, 1, 1), 1)
     folder.poll()
-    assert folder.told() == []
+    assert folder.reported() == []
 
 
 def test_ingesting_again_forgets_what_was_mended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     file = folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n" * 3)
     monkeypatch.chdir(folder.path)
     assert folder.ingest(Path("a.jsonl")).rejected_count == 3
-    assert folder.told() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], "by the whole path"
+    assert folder.reported() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], "by the whole path"
     folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n", 1)
     monkeypatch.chdir(folder.path.parent)
     assert folder.ingest(file).rejected_count == 1
-    assert folder.told() == ["a.jsonl, line 2"]
+    assert folder.reported() == ["a.jsonl, line 2"]
 
 
 def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
@@ -164,7 +164,7 @@ def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
 def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> None:
     file = folder.write("a.jsonl", "{broken\n" * 3000 + GOOD % (1, 1, 1))
     polled = folder.poll()
-    assert len(folder.told()) == 1000
+    assert len(folder.reported()) == 1000
     assert "(and 2999 more)" in str(polled.problem)
     assert folder.source.entries_rejected == 3000
     summary = folder.ingest(file)
@@ -226,7 +226,7 @@ def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool
     looks(folder)
     assert titles(folder) == ["Report 1", "Report 2"]
     assert folder.source.entries_rejected == 8000, "nothing was read twice"
-    assert len(folder.told()) == 1000
+    assert len(folder.reported()) == 1000
     folder.poll()
     assert folder.source.entries_rejected == 8000
 
@@ -240,17 +240,17 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> N
     looks(folder)  # to the end of what was begun
     looks(folder)  # at the next interval
     assert titles(folder) == ["Report 1", "Report 3"]
-    assert len(folder.told()) == 1000
+    assert len(folder.reported()) == 1000
 
 
 def test_what_was_refused_of_a_file_that_goes_while_it_is_read_goes_with_it(folder: Folder) -> None:
     hurried(folder)
     file = folder.write("a.jsonl", "{broken\n" * 4000)
     folder.poll()
-    assert folder.told() != []
+    assert folder.reported() != []
     file.unlink()
     looks(folder)
-    assert folder.told() == []
+    assert folder.reported() == []
 
 
 def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None:
@@ -272,9 +272,9 @@ def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch
     assert len(folder.poll().accepted) == 200
     assert folder.poll().read == 0
     assert folder.source.next_due_at > folder.clock.time, "it is asked again soon"
-    desk = Desk(folder.database, folder.clock, ALL_TUNING)
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
     while len(titles(folder)) < 260:
-        desk.place()
+        rig.place()
         folder.poll()
     assert folder.source.entries_new == 260
 
@@ -283,34 +283,34 @@ def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) 
     whole = GOOD % (1, 1, 1) + GOOD % (2, 2, 2)
     folder.write("a.jsonl", whole[: len(whole) * 3 // 4])
     assert len(folder.poll().accepted) == 1
-    assert folder.told() == ["a.jsonl, line 2"]
+    assert folder.reported() == ["a.jsonl, line 2"]
     folder.write("a.jsonl", whole, 1)
-    assert (len(folder.poll().accepted), folder.told()) == (1, [])
+    assert (len(folder.poll().accepted), folder.reported()) == (1, [])
     with folder.database.read() as connection:
         assert len(connection.execute(select(entry.c.entry_no)).all()) == 2
 
 
 def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) -> None:
-    desk = Desk(folder.database, folder.clock, ALL_TUNING)
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
     folder.write("a.txt", f"Levee breaks\n\n{FLOOD}")
     folder.poll()
-    desk.place()
+    rig.place()
     folder.write("a.txt", f"Levee breaks\n\n{FLOOD} A sentence was added.", 1)
     folder.poll()
-    assert [one.outcome for one in desk.place()] == ["revised"]
+    assert [one.outcome for one in rig.place()] == ["revised"]
     (folder.path / "a.txt").rename(folder.path / "b.txt")
     folder.poll()
-    assert [one.outcome for one in desk.place()] == ["copy"]
+    assert [one.outcome for one in rig.place()] == ["copy"]
     with folder.database.read() as connection:
         assert len(connection.execute(select(articles.c.id)).all()) == 2
         assert len(connection.execute(select(revision)).all()) == 1
 
 
 def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:
-    desk = Desk(folder.database, folder.clock, ALL_TUNING)
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
     file = folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}")
     folder.poll()
-    desk.place()
+    rig.place()
     file.unlink()
     folder.poll()
     folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}", 3)

@@ -34,11 +34,11 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 from aggregator.web.webhooks.sender import WebhookSender
 from aggregator.web.webhooks.threads import WebhookThreads
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Desk, record
+from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import emptied
 from tests.homes import correct
 from tests.loopback import Request, Response, redirect
-from tests.memory_shelf import a_story, an_article
+from tests.memory_reader import a_story, an_article
 from tests.receiver import SECRET, Receiver, documented_check
 
 DAY = dt.timedelta(days=1)
@@ -59,7 +59,7 @@ class Post:
     ) -> None:
         self.clock = Clock()
         self.database = database
-        self.desk = Desk(database, self.clock)
+        self.rig = Rig(database, self.clock)
         self.all_tuning = effective_tuning({"webhooks": tuning})
         self._allow_private = allow_private
         self.restart(*webhooks)
@@ -106,7 +106,7 @@ class Post:
         return waits
 
     def run(self) -> list[float | None]:
-        self.desk.pipeline.index_text(lambda: False)
+        self.rig.pipeline.index_text(lambda: False)
         self.fill()
         return self.send()
 
@@ -183,11 +183,11 @@ def strike() -> object:
 def test_once_for_each_story_and_change_and_never_for_what_was_there(
     database: Database, receiver: Receiver
 ) -> None:
-    Desk(database, Clock()).take(strike())
+    Rig(database, Clock()).take(strike())
     post = Post(database, hook(receiver))
     assert post.run() == [None]
     assert receiver.came == [], "nothing old is sent"
-    post.desk.take(flood(), flood_copied(), flood_elsewhere())
+    post.rig.take(flood(), flood_copied(), flood_elsewhere())
     post.run()
     assert receiver.types() == ["story.created", "story.report"]
     assert len(set(receiver.ids())) == 2
@@ -199,8 +199,8 @@ def test_once_for_each_story_and_change_and_never_for_what_was_there(
 
 def test_what_a_delivery_says(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
-    post.desk.take(flood())
-    post.desk.take(flood_elsewhere())
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere())
     post.run()
     body = receiver.bodies()[1]
     data = body["data"]
@@ -215,7 +215,7 @@ def test_what_a_delivery_says(database: Database, receiver: Receiver) -> None:
 def test_signatures_hold_by_the_check_that_is_documented(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     post.clock.time = dt.datetime.now(dt.UTC)
-    post.desk.take(flood(published=post.clock.time))
+    post.rig.take(flood(published=post.clock.time))
     post.run()
     (request,) = receiver.taken
     check, headers = documented_check(), dict(request.headers)
@@ -234,10 +234,10 @@ def test_a_query_is_asked_at_every_change(database: Database, receiver: Receiver
         hook(receiver, "words", "/words", query="pennmouth -strike"),
         hook(receiver, "none", "/none", outlet="Nobody"),
     )
-    post.desk.take(flood(), strike())
+    post.rig.take(flood(), strike())
     post.run()
     assert [request.path for request in receiver.taken] == ["/words"]
-    post.desk.take(flood_elsewhere())
+    post.rig.take(flood_elsewhere())
     post.run()
     assert sorted(request.path for request in receiver.taken[1:]) == ["/two", "/words"]
     assert {body["data"]["query"] for body in receiver.bodies()} == {"q"}
@@ -246,7 +246,7 @@ def test_a_query_is_asked_at_every_change(database: Database, receiver: Receiver
 def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Receiver) -> None:
     """The full-text index follows placing: until it has the article, the change waits."""
     post = Post(database, hook(receiver, query="pennmouth"))
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.fill()
     assert post.tally().waiting == 0
     post.run()
@@ -256,8 +256,8 @@ def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Re
 def test_an_archive_is_quiet(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     post.clock.time = NOON + 3 * DAY
-    post.desk.take(strike())
-    post.desk.take(flood(published=NOON + 3 * DAY - HOUR))
+    post.rig.take(strike())
+    post.rig.take(flood(published=NOON + 3 * DAY - HOUR))
     post.run()
     assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
         "Levee breaks at Pennmouth, four dead"
@@ -271,7 +271,7 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, rece
         hook(receiver, "flood", "/flood", query="pennmouth"),
         hook(receiver, "other", "/other", query="nothing"),
     )
-    post.desk.take(flood(), flood_elsewhere(), strike())
+    post.rig.take(flood(), flood_elsewhere(), strike())
     post.run()
     flood_id, strike_id = (
         next(b["data"]["story"]["id"] for b in receiver.bodies() if b["data"]["hook"] == name)
@@ -290,7 +290,7 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, rece
 def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(database: Database, receiver: Receiver) -> None:
     """The query fits no more, by its time: what was told once is told to its end."""
     post = Post(database, hook(receiver, query="sennick", since="2h"))
-    post.desk.take(flood(), strike())
+    post.rig.take(flood(), strike())
     post.run()
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
@@ -308,7 +308,7 @@ def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(database: Database
 def test_the_same_id_and_body_until_it_is_taken(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(flood())
+    post.rig.take(flood())
     gaps = []
     for _ in range(4):
         (wait,) = post.run()
@@ -332,7 +332,7 @@ def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiv
     post = Post(database, hook(receiver))
     elsewhere = redirect(receiver.url("/elsewhere"), failing)
     receiver.answer = lambda _request: elsewhere
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
     assert [request.path for request in receiver.came] == ["/hook"], "redirects are not followed"
     assert post.tally().waiting == 1
@@ -342,7 +342,7 @@ def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiv
 def test_retry_after_is_waited_for(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(429, {"Retry-After": "7200"})
-    post.desk.take(flood(), strike())
+    post.rig.take(flood(), strike())
     (wait,) = post.run()
     assert wait is not None
     assert 7190 < wait <= 7200
@@ -352,7 +352,7 @@ def test_retry_after_is_waited_for(database: Database, receiver: Receiver) -> No
 def test_after_three_days_it_is_given_up_and_that_shows(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(flood())
+    post.rig.take(flood())
     began = post.clock.time
     for _ in range(20):
         (wait,) = post.run()
@@ -369,9 +369,9 @@ def test_a_clock_that_was_ahead_holds_up_no_delivery(database: Database, receive
     right = post.clock.time
     receiver.answer = lambda _request: Response(500)
     post.clock.time = right + 8 * HOUR
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
-    post.desk.take(strike())
+    post.rig.take(strike())
     post.run()
     post.clock.time = right + dt.timedelta(minutes=1)
     receiver.answer = lambda _request: Response(200)
@@ -388,10 +388,10 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
 
     post = Post(database, hook(receiver))
     look(post)
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(strike())
+    post.rig.take(strike())
     post.run()
     post.clock.time += 400 * DAY
     for _ in range(3):
@@ -412,7 +412,7 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
 def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(410)
-    post.desk.take(flood(), strike())
+    post.rig.take(flood(), strike())
     assert post.run() == [None]
     assert len(receiver.came) == 1
     assert (post.tally().row.state, post.tally().given_up) == ("gone", 2)
@@ -420,13 +420,13 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, recei
     assert "desk" in problem
     assert "410" in problem
     receiver.answer = lambda _request: Response(200)
-    post.desk.take(flood_elsewhere())
+    post.rig.take(flood_elsewhere())
     post.run()
     post.restart(hook(receiver))
     post.run()
     assert len(receiver.came) == 1
     post.restart(hook(receiver, path="/moved"))
-    post.desk.take(record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE))
+    post.rig.take(record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE))
     post.run()
     assert receiver.came[-1].path == "/moved"
     assert post.tally().row.state == "ok"
@@ -435,7 +435,7 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, recei
 def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(flood())
+    post.rig.take(flood())
     for _ in range(4):
         (wait,) = post.run()
         post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
@@ -460,8 +460,8 @@ def test_a_story_keeps_its_order_and_holds_up_no_other(database: Database, recei
 
     post = Post(database, hook(receiver))
     receiver.answer = answer
-    post.desk.take(flood())
-    post.desk.take(flood_elsewhere(), strike())
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere(), strike())
     while post.clock.time < NOON + 12 * HOUR:
         (wait,) = post.run()
         if wait is None:
@@ -476,8 +476,8 @@ def test_a_story_keeps_its_order_and_holds_up_no_other(database: Database, recei
 def test_a_receiver_that_is_back_gets_all_that_waits(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(503)
-    post.desk.take(flood())
-    post.desk.take(strike())
+    post.rig.take(flood())
+    post.rig.take(strike())
     for _ in range(8):
         (wait,) = post.run()
         post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
@@ -492,7 +492,7 @@ def test_a_receiver_that_is_back_gets_all_that_waits(database: Database, receive
 
 def test_a_network_that_is_not_allowed_is_not_asked(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver), allow_private=())
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
     assert receiver.came == []
     problem = post.tally().row.problem or ""
@@ -506,13 +506,13 @@ def test_what_is_said_holds_no_secret(
     caplog.set_level(logging.DEBUG)
     secret_path = "/services/T0PSECRET?key=ALSOSECRET"
     post = Post(database, hook(receiver, path=secret_path))
-    post.desk.take(flood())
+    post.rig.take(flood())
     for status in (500, 410):
         receiver.answer = lambda _request, status=status: Response(status)  # type: ignore[misc]
         (wait,) = post.run()
         post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
     post.restart(Webhook(name="desk", url="http://127.0.0.1:9" + secret_path, key=signing_key(SECRET)))
-    post.desk.take(strike())
+    post.rig.take(strike())
     post.run()
     said = (
         caplog.text
@@ -533,8 +533,8 @@ def test_what_is_said_holds_no_secret(
 def test_of_too_many_the_oldest_are_given_up(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver), waiting_max=2)
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(flood())
-    post.desk.take(flood_elsewhere(), strike())
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere(), strike())
     post.fill()
     assert (post.tally().waiting, post.tally().given_up) == (2, 1)
     receiver.answer = lambda _request: Response(200)
@@ -544,7 +544,7 @@ def test_of_too_many_the_oldest_are_given_up(database: Database, receiver: Recei
 
 def test_what_ended_is_forgotten_after_some_days(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
     post.filling.prune()
     assert _count(database) == 1
@@ -556,10 +556,10 @@ def test_what_ended_is_forgotten_after_some_days(database: Database, receiver: R
 def test_a_hook_that_went_and_came_back_begins_anew(database: Database, receiver: Receiver) -> None:
     post = Post(database, hook(receiver))
     receiver.answer = lambda _request: Response(500)
-    post.desk.take(flood())
+    post.rig.take(flood())
     post.run()
     post.restart()
-    post.desk.take(strike())
+    post.rig.take(strike())
     post.run()
     post.clock.time += HOUR
     receiver.answer = lambda _request: Response(204)
@@ -571,7 +571,7 @@ def test_a_hook_that_went_and_came_back_begins_anew(database: Database, receiver
 def test_rows_and_cursor_are_one_transaction(database: Database, receiver: Receiver) -> None:
     """Where adding fails, the changes are looked at again, and nothing is there twice."""
     post = Post(database, hook(receiver))
-    post.desk.take(flood())
+    post.rig.take(flood())
     with database.write() as connection:
         taken = outbox.NewDelivery(webhook="desk", change=1, id="msg_x", story="s", body=b"{}")
         outbox.add(connection, [taken], {}, post.clock())
@@ -689,7 +689,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     )
     post.clock.time = NOON
     webhooks.start()
-    post.desk.take(flood(), strike())
+    post.rig.take(flood(), strike())
     webhooks.wake()
 
     def attempts() -> set[tuple[str, int]]:
@@ -718,7 +718,7 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
         heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,
     )
-    post.desk.take(flood())
+    post.rig.take(flood())
     webhooks.start()
     receiver.wait(lambda: len(beats) > 1)
     assert _count(database) == 0
@@ -733,14 +733,14 @@ def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) ->
     one, other = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other"))
     upgrade(one)
     upgrade(other)
-    Desk(one, Clock()).take(flood(), strike())
+    Rig(one, Clock()).take(flood(), strike())
     lines = b"".join(exported(one, lambda _rows: None)).splitlines(keepends=True)
     one.close()
     post = Post(other, hook(receiver))
     import_into(other, lines, lambda _rows: None)
     post.run()
     assert receiver.came == []
-    post.desk.take(flood_elsewhere())
+    post.rig.take(flood_elsewhere())
     post.run()
     assert receiver.types() == ["story.report"]
     other.close()
@@ -749,7 +749,7 @@ def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) ->
 def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> None:
     """Every question of the stream and the outbox goes by an index: none reads all that ever was."""
     post = Post(database, hook(receiver, query="pennmouth"))
-    post.desk.take(flood(), flood_elsewhere(), strike())
+    post.rig.take(flood(), flood_elsewhere(), strike())
     asked: list[tuple[str, object]] = []
 
     def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:

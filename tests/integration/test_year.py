@@ -403,11 +403,14 @@ class Year:
         found = integrity_check.faults(at.database, at.config.effective_tuning, thorough=True, now=now)
         wrong = [one for one in found if not one.is_note]  # notes: what came while the clock ran ahead
         assert wrong == []
-        told = integrity_check.balance(at.database)
-        print(told)
-        assert told.seen == told.stored + told.known + told.refused_as_forgotten + told.earlier
-        assert told.stored == told.placed + told.waiting + told.refused + told.deleted
-        assert told.waiting == 0
+        reported = integrity_check.balance(at.database)
+        print(reported)
+        assert (
+            reported.seen
+            == reported.stored + reported.known + reported.refused_as_forgotten + reported.earlier
+        )
+        assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
+        assert reported.waiting == 0
         assert at.problems == []
         assert self.log.lines("ERROR") == []
         self._check_that_each_came_once()

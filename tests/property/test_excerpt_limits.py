@@ -27,7 +27,7 @@ from aggregator.web.app import create_app
 from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
-from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article
+from tests.memory_reader import MORNING, MemoryReader, a_story, an_article
 
 PATHS = (
     "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/quality", "/api/v1/stories",
@@ -62,7 +62,7 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
         articles.append(one)
         said += [AttributedSentence(text=each, article=one.id, outlet=one.outlet) for each in text]
     some = st.lists(st.sampled_from(said), min_size=1, max_size=3).map(tuple)
-    told = MergedStory(
+    reported = MergedStory(
         title=articles[0].title,
         lead=draw(st.none() | st.sampled_from(said)),
         facts=tuple(Fact(said=one, outlets=len(one), of=3) for one in draw(st.lists(some, max_size=3))),
@@ -79,7 +79,7 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
         ),
         beside=tuple(draw(st.lists(some, max_size=2))),
     )
-    return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), told
+    return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
 
 
 def _strings(value: Any) -> list[str]:
@@ -103,11 +103,11 @@ def _given(answer: str, *, is_json: bool) -> dict[str, tuple[int, int]]:
         filling = re.match(r"(.)\1*", stretch[len(here[0]) :], re.DOTALL)
         length = len(here[0]) + (len(filling[0]) if filling else 0)
         longest[here[1], here[2]] = max(longest.get((here[1], here[2]), 0), length)
-    told: dict[str, tuple[int, int]] = {}
+    reported: dict[str, tuple[int, int]] = {}
     for (article, _), length in longest.items():
-        words, characters = told.get(article, (0, 0))
-        told[article] = (words + 1, characters + length)
-    return told
+        words, characters = reported.get(article, (0, 0))
+        reported[article] = (words + 1, characters + length)
+    return reported
 
 
 def _within(answer: str, allowed: int, *, is_json: bool, where: str) -> None:
@@ -120,10 +120,10 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
     text = "a0u100z" + '"' * 90_000
     one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
     said = AttributedSentence(text=text, article="r0", outlet=one.outlet)
-    told = MergedStory(
+    reported = MergedStory(
         title=one.title, lead=said, facts=(), only=(said,), disagreements=(), timeline=()
     )  # fmt: skip
-    return a_story(one, id="hostile", summary=text, updated=MORNING), told
+    return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 
 
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
@@ -132,18 +132,18 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
 def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
     made: tuple[StoryView, MergedStory], allowed: int
 ) -> None:
-    story, told = made
+    story, reported = made
     chosen = PublishSettings(excerpt_words=allowed)
-    shelf = MemoryShelf()
-    shelf.put(story, told)
+    reader = MemoryReader()
+    reader.put(story, reported)
     article = story.articles[0]
     change = Change(
         n=1, story=story.id, was=story.id, kind="report", at=MORNING, updated=MORNING, title=story.title,
         title_before=story.articles[-1].title, report_count=1, article=article,
     )  # fmt: skip
-    shelf.put_change(change)
+    reader.put_change(change)
     with TestClient(
-        create_app(shelf, chosen, lambda: MORNING + dt.timedelta(hours=1)),
+        create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1)),
         base_url="http://127.0.0.1:8080",
         client=("203.0.113.9", 40_000),
     ) as client:
@@ -165,11 +165,11 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
 
 def test_what_is_counted_is_there_to_be_counted() -> None:
     """The owner gets all of it, so the test above can fail."""
-    story, told = _quotation_marks()
-    shelf = MemoryShelf()
-    shelf.put(story, told)
+    story, reported = _quotation_marks()
+    reader = MemoryReader()
+    reader.put(story, reported)
     with TestClient(
-        create_app(shelf, PublishSettings()), base_url="http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
+        create_app(reader, PublishSettings()), base_url="http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
     ) as client:
         answer = client.get("/api/v1/articles/r0")
     assert _given(answer.text, is_json=True)["0"][1] > 90_000

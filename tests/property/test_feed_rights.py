@@ -12,7 +12,7 @@ from aggregator.model.read_model import Change
 from aggregator.web.excerpts import count_words
 from aggregator.web.feeds.load_items import change_items, story_items
 from aggregator.web.settings import PublishSettings
-from tests.memory_shelf import MORNING, a_story, an_article
+from tests.memory_reader import MORNING, a_story, an_article
 
 Sentences = list[str]
 
@@ -49,7 +49,7 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
 
 
 @st.composite
-def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
+def _written(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> MergedStory:
     every = [
         AttributedSentence(text=text, article=article.id, outlet=article.outlet)
         for article in articles
@@ -84,11 +84,11 @@ def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
 @given(st.data(), st.integers(1, 60))
 def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:
     articles, sentences = data.draw(_reports())
-    merged = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
+    merged = data.draw(_written(articles, sentences)) if data.draw(st.booleans()) else None
     story = a_story(*articles, summary=" ".join(sentences["r0"]))
     chosen = PublishSettings(excerpt_words=allowed, full_text="all")
-    told = {story.id: merged} if merged else {}
-    item = story_items([story], told, chosen)[0]
+    reported = {story.id: merged} if merged else {}
+    item = story_items([story], reported, chosen)[0]
     shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
     for article in articles:
         given = _given_of(article, sentences[article.id], shown)

@@ -60,15 +60,19 @@ class Keys:
     has_urls: bool = True
     are_fresh: bool = False
 
-    def entry(self, told: Told, source: str, poll: int) -> Entry:
+    def entry(self, reported: Told, source: str, poll: int) -> Entry:
         host = ("gazette.example", "www.gazette.example", "gazette.test")[self.urls % 3]
         return Entry(
             source=source,
-            guid=f"{poll if self.are_fresh else 0}/{self.guids}/{told.number}" if self.has_guids else None,
-            url=f"https://{host}/{source}/{self.urls}/{told.number}" if self.has_urls else None,
-            title=told.title,
-            html=f"<p class='{self.urls}'>{told.text}</p>",
-            published=Published(time=told.minute) if told.minute else Published(time=NOON, origin="poll"),
+            guid=f"{poll if self.are_fresh else 0}/{self.guids}/{reported.number}"
+            if self.has_guids
+            else None,
+            url=f"https://{host}/{source}/{self.urls}/{reported.number}" if self.has_urls else None,
+            title=reported.title,
+            html=f"<p class='{self.urls}'>{reported.text}</p>",
+            published=Published(time=reported.minute)
+            if reported.minute
+            else Published(time=NOON, origin="poll"),
             authority="own",
         )
 
@@ -105,13 +109,13 @@ def follow(
     database: Database, steps: list[str], titles: list[str], is_dated: bool, window: int, data: st.DataObject
 ) -> None:
     source = f"s{next(NUMBERS)}"
-    shown = [told_of(number, titles, source, is_dated=is_dated) for number in range(window)]
+    shown = [mentions(number, titles, source, is_dated=is_dated) for number in range(window)]
     keys, count = Keys(), window
     ids: dict[int, str] = {}
     for polls, step in enumerate(["begin", *steps]):
         expected = 0
         if step == "news":
-            shown = [told_of(count, titles, source, is_dated=is_dated), *shown[:-1]]
+            shown = [mentions(count, titles, source, is_dated=is_dated), *shown[:-1]]
             count, expected = count + 1, 1
         elif step in ("edit", "retitle", "both, edit"):
             if not is_dated:
@@ -137,7 +141,7 @@ def follow(
         assert rows(database, source) == before, "the same poll again changes nothing"
 
 
-def told_of(number: int, titles: list[str], source: str, *, is_dated: bool) -> Told:
+def mentions(number: int, titles: list[str], source: str, *, is_dated: bool) -> Told:
     text = " ".join(f"{source}w{number}x{word}" for word in range(40))
     return Told(
         number=number,

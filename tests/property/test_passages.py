@@ -35,7 +35,7 @@ SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
 ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
 
 
-def told(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[bool]]:
+def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[bool]]:
     """All that a look says, in an order of its own."""
     columns = (look_up.places.tolist(), look_up.numbers.tolist(), look_up.wholes.tolist())
     return sorted(zip(*columns, strict=True)), look_up.full.tolist()
@@ -63,8 +63,8 @@ def test_loaded_scanned_and_counted_by_hand_are_one(
     rng.shuffle(mixed)
     index = PassageIndex(reach=REACH, cap=CAP, rows=mixed)
     expected = naive(rows, number, blob)
-    assert told(index.look_up(number, blob)) == expected
-    assert told(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
+    assert reported(index.look_up(number, blob)) == expected
+    assert reported(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
 
 
 @given(
@@ -89,7 +89,7 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
                 index.remove(number, rows.pop(number))
     loaded = PassageIndex(reach=REACH, cap=CAP, rows=rows.items())
     assert index.entries(number) == loaded.entries(number)
-    assert told(index.look_up(number + 1, asked)) == told(loaded.look_up(number + 1, asked))
+    assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
 
 
 def test_an_article_of_a_million_numbers_ago_is_not_mistaken_for_a_new_one() -> None:
@@ -115,7 +115,7 @@ def test_a_sweep_changes_no_answer() -> None:
     swept.sweep(200)
     for number in (200, 220):
         blob = stored({rng.randrange(1 << 14) for _ in range(400)})
-        assert told(still.look_up(number, blob)) == told(swept.look_up(number, blob))
+        assert reported(still.look_up(number, blob)) == reported(swept.look_up(number, blob))
 
 
 def test_what_is_too_old_to_be_asked_is_neither_kept_nor_covered() -> None:

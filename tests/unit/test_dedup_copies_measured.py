@@ -53,9 +53,9 @@ def test_derived_copies_are_found_and_nothing_else(
     missed, false, total = 0, 0, 0
     for name, make in bench.MUST_BE_COPIES.items():
         counts = bench.measure(library, chosen, make, articles, f"{SEED} {name}")
-        told = f"seed {SEED}, {name}: {dict(counts)}"
-        assert counts["found"] >= ARTICLES - (3 if name in HARD else 1), told
-        assert counts["found"] == counts["check"], f"not proposed: {told}"
+        reported = f"seed {SEED}, {name}: {dict(counts)}"
+        assert counts["found"] >= ARTICLES - (3 if name in HARD else 1), reported
+        assert counts["found"] == counts["check"], f"not proposed: {reported}"
         false += counts["false"]
         if name not in HARD:
             missed += counts["all"] - counts["found"]
@@ -67,10 +67,10 @@ def test_derived_copies_are_found_and_nothing_else(
 def test_excerpts_are_linked_and_never_merged(bench: ModuleType, articles: list[Any], library: Any) -> None:
     chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
     counts = bench.measure(library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts")
-    told = f"seed {SEED}: {dict(counts)}"
-    assert counts["linked"] >= 2 * ARTICLES - 1, told
-    assert counts["found"] == 0, told
-    assert counts["false"] == counts["false excerpts"] == 0, told
+    reported = f"seed {SEED}: {dict(counts)}"
+    assert counts["linked"] >= 2 * ARTICLES - 1, reported
+    assert counts["found"] == 0, reported
+    assert counts["false"] == counts["false excerpts"] == 0, reported
 
 
 @pytest.mark.parametrize("own_first", [True, False])

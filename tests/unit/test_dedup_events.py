@@ -60,7 +60,7 @@ def article(
     return ScoringInput(terms, minutes, words, container, inbox)
 
 
-class Desk:
+class Rig:
     """Places articles as the store would: rows in a dict, the index beside them."""
 
     def __init__(self, model: EventModel = MODEL) -> None:
@@ -102,8 +102,8 @@ def model_with(**tuning: float) -> EventModel:
 
 
 def test_reports_of_one_event_make_one_story_and_another_event_its_own():
-    desk = Desk()
-    placed = [desk.place(article(text, NOON + i, i + 1))[0] for i, text in enumerate((*GRAIN, STRIKE, AGAIN))]
+    rig = Rig()
+    placed = [rig.place(article(text, NOON + i, i + 1))[0] for i, text in enumerate((*GRAIN, STRIKE, AGAIN))]
     assert placed == ["s1", "s1", "s1", "s4", "s4"]
 
 
@@ -122,10 +122,10 @@ def test_shared_terms_are_those_with_the_same_id(mine: set[int], theirs: list[in
 
 
 def test_shares_add_up_to_the_score_and_the_rival_is_named():
-    desk = Desk()
-    desk.place(article(STRIKE, inbox=1))
-    desk.place(article(GRAIN[0], inbox=2))
-    decision = decide(article(GRAIN[1], inbox=3), [desk.index.story(1), desk.index.story(2)], desk.scorer)
+    rig = Rig()
+    rig.place(article(STRIKE, inbox=1))
+    rig.place(article(GRAIN[0], inbox=2))
+    decision = decide(article(GRAIN[1], inbox=3), [rig.index.story(1), rig.index.story(2)], rig.scorer)
     evidence = decision.evidence
     total = evidence.bias
     for reason in evidence.reasons:
@@ -142,88 +142,88 @@ def test_shares_add_up_to_the_score_and_the_rival_is_named():
 
 @pytest.mark.parametrize(("days", "joins"), [(0, True), (2, True), (15, False), (-2, True), (-15, False)])
 def test_dates_far_apart_keep_reports_apart(days, joins):
-    desk = Desk()
-    desk.place(article(GRAIN[0]))
-    assert (desk.place(article(GRAIN[1], NOON + days * DAY, 2))[0] == "s1") is joins
+    rig = Rig()
+    rig.place(article(GRAIN[0]))
+    assert (rig.place(article(GRAIN[1], NOON + days * DAY, 2))[0] == "s1") is joins
 
 
 def test_the_window_is_a_wall_before_and_after_the_nearest_dated_member():
     near_enough = model_with(threshold=-99.0, cohesion=0.0)
     for days, open_ in ((14, True), (-14, True), (14.01, False), (-14.01, False)):
-        desk = Desk(near_enough)
-        desk.place(article(GRAIN[0]))
+        rig = Rig(near_enough)
+        rig.place(article(GRAIN[0]))
         assert (
-            desk.decide(article(GRAIN[1], NOON + int(days * DAY) + (days > 14), 2)).story is not None
+            rig.decide(article(GRAIN[1], NOON + int(days * DAY) + (days > 14), 2)).story is not None
         ) is open_
 
 
 def test_a_copy_carries_the_window_without_weight():
-    desk = Desk(model_with(threshold=-99.0, cohesion=0.0))
-    desk.place(article(GRAIN[0]))
-    row = desk.rows["s1"]
+    rig = Rig(model_with(threshold=-99.0, cohesion=0.0))
+    rig.place(article(GRAIN[0]))
+    row = rig.rows["s1"]
     with_copy = centroid.add_silent(centroid.from_bytes(row.blob), NOON + 10 * DAY)
-    desk.index.replace_story(row._replace(blob=centroid.to_bytes(with_copy, MODEL)))
-    assert desk.decide(article(GRAIN[1], NOON + 20 * DAY, 2)).story == "s1"
+    rig.index.replace_story(row._replace(blob=centroid.to_bytes(with_copy, MODEL)))
+    assert rig.decide(article(GRAIN[1], NOON + 20 * DAY, 2)).story == "s1"
 
 
 def test_undated_articles_are_bounded_by_inbox_numbers():
     for minutes in (None, NOON):
-        desk = Desk()
-        desk.place(article(GRAIN[0], minutes, 1))
+        rig = Rig()
+        rig.place(article(GRAIN[0], minutes, 1))
         reach = MODEL.tuning.undated_reach
-        assert desk.decide(article(GRAIN[1], None, 1 + reach)).story == "s1"
-        assert desk.decide(article(GRAIN[1], None, 2 + reach)).story is None
-    desk = Desk()
-    desk.place(article(GRAIN[0], NOON, 1))
-    assert desk.decide(article(GRAIN[1], NOON, 2 + MODEL.tuning.undated_reach)).story == "s1"
+        assert rig.decide(article(GRAIN[1], None, 1 + reach)).story == "s1"
+        assert rig.decide(article(GRAIN[1], None, 2 + reach)).story is None
+    rig = Rig()
+    rig.place(article(GRAIN[0], NOON, 1))
+    assert rig.decide(article(GRAIN[1], NOON, 2 + MODEL.tuning.undated_reach)).story == "s1"
 
 
 def test_a_full_story_takes_no_more_reports():
-    desk = Desk(model_with(story_cap=2))
-    placed = [desk.place(article(text, NOON, i + 1))[0] for i, text in enumerate(GRAIN)]
+    rig = Rig(model_with(story_cap=2))
+    placed = [rig.place(article(text, NOON, i + 1))[0] for i, text in enumerate(GRAIN)]
     assert placed == ["s1", "s1", "s3"]
 
 
 def test_a_headline_alone_is_asked_for_less():
-    desk = Desk()
-    desk.place(article(GRAIN[0], inbox=1))
-    desk.place(article(GRAIN[1], inbox=2))
+    rig = Rig()
+    rig.place(article(GRAIN[0], inbox=1))
+    rig.place(article(GRAIN[1], inbox=2))
     headline = article((GRAIN[2][0], ""), NOON, 3)
-    decision = desk.decide(headline)
+    decision = rig.decide(headline)
     assert decision.story == "s1"
     assert decision.evidence.need == MODEL.tuning.threshold
     assert "no_body" in {reason.name for reason in decision.evidence.reasons}
 
 
 def test_a_report_takes_a_live_blog_in_and_keeps_its_own_story():
-    desk = Desk()
-    first, decision = desk.place(
+    rig = Rig()
+    first, decision = rig.place(
         article(("Live: grain slide in Port Ellory", GRAIN[0][1]), NOON, 1, container=True)
     )
     assert (decision.role, decision.counts_in_centroid) == ("container", True)
-    story, decision = desk.place(article(GRAIN[1], NOON, 2))
+    story, decision = rig.place(article(GRAIN[1], NOON, 2))
     assert decision.story is None
     assert decision.absorbed_stories == (first,)
     assert decision.evidence.score >= decision.evidence.need
-    assert set(desk.rows) == {story}
+    assert set(rig.rows) == {story}
 
 
 def test_a_live_blog_joins_reports_without_weight_in_either_order():
     blog = ("Live: grain slide in Port Ellory", GRAIN[0][1])
     ends = []
     for order in ((blog, GRAIN[1], GRAIN[2]), (GRAIN[1], blog, GRAIN[2]), (GRAIN[1], GRAIN[2], blog)):
-        desk = Desk()
+        rig = Rig()
         for number, text in enumerate(order, start=1):
-            desk.place(article(text, NOON, number, container=text is blog))
-        ends.append([row.blob for row in desk.rows.values()])
+            rig.place(article(text, NOON, number, container=text is blog))
+        ends.append([row.blob for row in rig.rows.values()])
     assert ends[0] == ends[1] == ends[2]
     assert len(ends[0]) == 1
 
 
 def test_an_article_without_terms_opens_its_own_story():
-    desk = Desk()
-    desk.place(article(("", ""), NOON, 1))
-    assert desk.decide(article(("", ""), NOON, 2)).story is None
+    rig = Rig()
+    rig.place(article(("", ""), NOON, 1))
+    assert rig.decide(article(("", ""), NOON, 2)).story is None
 
 
 TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
@@ -255,31 +255,31 @@ def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
 
 
 def test_scores_do_not_depend_on_the_company():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], STRIKE), start=1):
-        desk.place(article(text, NOON, number))
+        rig.place(article(text, NOON, number))
     one = article(GRAIN[1], NOON, 5)
-    found = [desk.index.story(1), desk.index.story(2)]
-    together = desk.scorer.score(one, found)
-    alone = [desk.scorer.score(one, [each])[0] for each in found]
+    found = [rig.index.story(1), rig.index.story(2)]
+    together = rig.scorer.score(one, found)
+    alone = [rig.scorer.score(one, [each])[0] for each in found]
     assert [(each.score, each.reasons) for each in alone] == [(each.score, each.reasons) for each in together]
-    assert desk.scorer.score(one, found[::-1]) == together[::-1]
+    assert rig.scorer.score(one, found[::-1]) == together[::-1]
 
 
 def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], NOON, 5)
-    grain, again, strike = (desk.scorer.score(one, [desk.index.story(n)])[0] for n in (1, 2, 3))
-    crowded = desk.scorer.score(one, [desk.index.story(n) for n in (1, 2, 3)])
+    grain, again, strike = (rig.scorer.score(one, [rig.index.story(n)])[0] for n in (1, 2, 3))
+    crowded = rig.scorer.score(one, [rig.index.story(n) for n in (1, 2, 3)])
     tuning = MODEL.tuning
     above = [max(other.score - tuning.rival_from, 0.0) for other in (again, strike)]
     expected = grain.need + tuning.rival_share * sum(above) / tuning.rival_stories
     assert crowded[0].need == pytest.approx(expected)
     assert crowded[0].need > grain.need
     headline = msgspec.structs.replace(one, body_words=0)
-    assert {each.need for each in desk.scorer.score(headline, [desk.index.story(n) for n in (1, 2)])} == {0.0}
+    assert {each.need for each in rig.scorer.score(headline, [rig.index.story(n) for n in (1, 2)])} == {0.0}
 
 
 UNRELATED = (
@@ -311,24 +311,24 @@ def test_stories_that_share_no_word_change_no_decision(others):
 
 
 def test_a_crowd_is_counted_up_to_the_highest_few():
-    desk = Desk()
+    rig = Rig()
     tuning = MODEL.tuning
     many = [3.0, 1.0, -1.0, 2.0, -9.0, 5.0, 0.0]
     five = sorted(many, reverse=True)[: tuning.rival_stories]
-    assert desk.scorer.crowd(many) == desk.scorer.crowd(five) == desk.scorer.crowd(many[::-1])
-    assert desk.scorer.crowd([tuning.rival_from, -50.0]) == desk.scorer.crowd([]) == 0.0
+    assert rig.scorer.crowd(many) == rig.scorer.crowd(five) == rig.scorer.crowd(many[::-1])
+    assert rig.scorer.crowd([tuning.rival_from, -50.0]) == rig.scorer.crowd([]) == 0.0
 
 
 VETO = Reason(name="veto:figures", value=1.0, share=-99.0)
 
 
 def test_a_veto_is_a_share_of_the_score_and_is_named():
-    desk = Desk()
-    desk.place(article(GRAIN[0]))
+    rig = Rig()
+    rig.place(article(GRAIN[0]))
     one = article(GRAIN[1], inbox=2)
-    found = desk.index.candidates(one)
-    free = decide(one, found, desk.scorer)
-    against = decide(one, found, desk.scorer, lambda _: (VETO,))
+    found = rig.index.candidates(one)
+    free = decide(one, found, rig.scorer)
+    against = decide(one, found, rig.scorer, lambda _: (VETO,))
     assert (free.story, against.story) == ("s1", None)
     assert against.evidence.vetoes == (VETO.name,)
     rival = against.evidence.runner_up
@@ -337,36 +337,36 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
     shares = sum(reason.share for reason in rival.reasons)
     assert against.evidence.bias + shares == pytest.approx(rival.score, abs=1e-9)
     light = msgspec.structs.replace(VETO, share=-0.5)
-    softened = decide(one, found, desk.scorer, lambda _: (light,))
+    softened = decide(one, found, rig.scorer, lambda _: (light,))
     assert softened.story == "s1"
     assert softened.evidence.reasons == (*free.evidence.reasons, light)
     assert softened.evidence.score == free.evidence.score - 0.5
 
 
 def test_a_veto_against_the_best_story_leaves_the_next_one():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], inbox=9)
-    found = [desk.index.story(number) for number in (1, 2, 3)]
-    best = decide(one, found, desk.scorer)
+    found = [rig.index.story(number) for number in (1, 2, 3)]
+    best = decide(one, found, rig.scorer)
     second = decide(
-        one, found, desk.scorer, lambda candidate: (VETO,) if candidate.story == best.story else ()
+        one, found, rig.scorer, lambda candidate: (VETO,) if candidate.story == best.story else ()
     )
     assert {best.story, second.story} == {"s1", "s2"}
     assert second.evidence.vetoes == (VETO.name,)
-    barred = decide(one, found, desk.scorer, barred=lambda candidate: candidate.story == best.story)
+    barred = decide(one, found, rig.scorer, barred=lambda candidate: candidate.story == best.story)
     assert barred.story == second.story
     assert barred.evidence.vetoes == ()
 
 
 def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], STRIKE, GRAIN[2]), start=1):
-        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], inbox=9)
-    found = [desk.index.story(number) for number in (1, 2, 3)]
-    ranked = sorted(desk.scorer.score(one, found), key=lambda each: -each.score)
+    found = [rig.index.story(number) for number in (1, 2, 3)]
+    ranked = sorted(rig.scorer.score(one, found), key=lambda each: -each.score)
     best, _, strike = (each.candidate.story for each in ranked)
     assert strike == "s2"
     missed = ranked[-1].need - ranked[-1].score
@@ -374,7 +374,7 @@ def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
 
     def asked(**limits: float) -> list[str]:
         stories: list[str] = []
-        decide(one, found, desk.scorer, lambda candidate: stories.append(candidate.story) or (), **limits)
+        decide(one, found, rig.scorer, lambda candidate: stories.append(candidate.story) or (), **limits)
         return stories
 
     assert asked() == [each.candidate.story for each in ranked[:2]]
@@ -384,45 +384,45 @@ def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
 
 
 def test_a_correction_lifts_a_story_within_the_slack_above_its_need():
-    desk = Desk()
-    desk.place(article(STRIKE))
+    rig = Rig()
+    rig.place(article(STRIKE))
     one = article(GRAIN[1], inbox=2)
-    found = [desk.index.story(1)]
-    (scored,) = desk.scorer.score(one, found)
+    found = [rig.index.story(1)]
+    (scored,) = rig.scorer.score(one, found)
     same = Reason(name="pair model", value=1.0, share=scored.need - scored.score + 1.0)
-    assert decide(one, found, desk.scorer, lambda _: (same,)).story is None
-    joined = decide(one, found, desk.scorer, lambda _: (same,), slack=scored.need - scored.score + 0.01)
+    assert decide(one, found, rig.scorer, lambda _: (same,)).story is None
+    joined = decide(one, found, rig.scorer, lambda _: (same,), slack=scored.need - scored.score + 0.01)
     assert joined.story == "s1"
     assert joined.evidence.reasons[-1] == same
     assert joined.evidence.vetoes == ()
 
 
 def test_no_other_than_the_compared_stories_is_joined():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
-        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], inbox=9)
-    found = [desk.index.story(number) for number in (1, 2)]
-    assert decide(one, found, desk.scorer, lambda _: (VETO,), most=1).story is None
+    found = [rig.index.story(number) for number in (1, 2)]
+    assert decide(one, found, rig.scorer, lambda _: (VETO,), most=1).story is None
 
 
 def test_a_long_text_without_a_date_has_a_lower_need_and_no_rivals():
-    desk = Desk()
+    rig = Rig()
     for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
-        desk.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     pair = centroid.Centroid()
     for text in (GRAIN[0], GRAIN[2]):
         pair = centroid.add(pair, article(text).member(MODEL), MODEL)
-    desk.index.add_story(IndexedStory(3, "s3", centroid.to_bytes(pair, MODEL), 3))
+    rig.index.add_story(IndexedStory(3, "s3", centroid.to_bytes(pair, MODEL), 3))
     tuning = MODEL.tuning
     undated = msgspec.structs.replace(article(GRAIN[1], None, 9), body_words=tuning.undated_words)
     short = msgspec.structs.replace(undated, body_words=tuning.undated_words - 1)
-    found = [desk.index.story(number) for number in (1, 2, 3)]
+    found = [rig.index.story(number) for number in (1, 2, 3)]
     cohesion = found[2].summary.cohesion
-    assert desk.scorer.score(undated, found)[2].need == max(
+    assert rig.scorer.score(undated, found)[2].need == max(
         tuning.threshold, tuning.undated_cohesion * cohesion
     )
-    assert desk.scorer.score(short, found)[2].need > tuning.cohesion * cohesion
+    assert rig.scorer.score(short, found)[2].need > tuning.cohesion * cohesion
 
 
 def test_neighbours_share_terms_and_a_window():

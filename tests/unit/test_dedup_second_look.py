@@ -69,8 +69,8 @@ def unit(name: str, minutes: int | None = NOON, *, container: bool = False) -> C
     return CountedReport(name, 1 + list(TEXTS).index(name), CentroidMember(terms, minutes, False, container))
 
 
-class Shelf:
-    """Stories given by hand; a desk that remembers nothing and allows everything, unless told."""
+class StoredArticles:
+    """Stories given by hand; no memory and no vetoes unless given."""
 
     def __init__(self, *stories: tuple[CountedReport, ...], model: EventModel = MODEL) -> None:
         self.model = model
@@ -129,19 +129,19 @@ def total(change: ReportMove | StoryMerge) -> float:
 
 
 def test_the_story_with_a_report_survives_that_of_an_opinion_before_it():
-    shelf = Shelf((unit("g0"),), (unit("g1"),))
-    shelf.opinions = {"g0"}
-    (merge,) = shelf.reassess_stories()
+    reader = StoredArticles((unit("g0"),), (unit("g1"),))
+    reader.opinions = {"g0"}
+    (merge,) = reader.reassess_stories()
     assert isinstance(merge, StoryMerge)
     assert (merge.kept, merge.gone) == (2, 1)
-    (merge,) = Shelf((unit("g0"),), (unit("g1"),)).reassess_stories()
+    (merge,) = StoredArticles((unit("g0"),), (unit("g1"),)).reassess_stories()
     assert isinstance(merge, StoryMerge)
     assert (merge.kept, merge.gone) == (1, 2)
 
 
-def grain_and_strike_with_a_stray(*, stray: str = "s0") -> Shelf:
+def grain_and_strike_with_a_stray(*, stray: str = "s0") -> StoredArticles:
     """Story 1 has two grain reports and a stray strike report, story 2 the other strike reports."""
-    return Shelf((unit("g0"), unit("g1"), unit(stray)), (unit("s1"), unit("s2")))
+    return StoredArticles((unit("g0"), unit("g1"), unit(stray)), (unit("s1"), unit("s2")))
 
 
 def test_a_report_in_the_wrong_story_moves_to_the_right_one():
@@ -153,7 +153,7 @@ def test_a_report_in_the_wrong_story_moves_to_the_right_one():
 
 
 def test_a_report_that_fits_nowhere_stands_alone():
-    (move,) = Shelf((unit("g0"), unit("g1"), unit("s0"))).reassess_stories()
+    (move,) = StoredArticles((unit("g0"), unit("g1"), unit("s0"))).reassess_stories()
     assert isinstance(move, ReportMove)
     assert (move.article, move.target) == ("s0", None)
     assert move.score == move.own < move.need
@@ -161,7 +161,7 @@ def test_a_report_that_fits_nowhere_stands_alone():
 
 
 def test_two_stories_of_one_event_merge_and_the_larger_keeps_its_number():
-    (merge,) = Shelf((unit("g0"),), (unit("g1"), unit("g2")), (unit("s0"),)).reassess_stories()
+    (merge,) = StoredArticles((unit("g0"),), (unit("g1"), unit("g2")), (unit("s0"),)).reassess_stories()
     assert isinstance(merge, StoryMerge)
     assert (merge.kept, merge.gone) == (2, 1)
     assert merge.score >= merge.need
@@ -169,7 +169,7 @@ def test_two_stories_of_one_event_merge_and_the_larger_keeps_its_number():
 
 
 def test_three_stories_become_one_step_by_step():
-    merges = Shelf((unit("g0"),), (unit("g1"),), (unit("g2"),)).reassess_stories(2)
+    merges = StoredArticles((unit("g0"),), (unit("g1"),), (unit("g2"),)).reassess_stories(2)
     assert [(merge.kept, merge.gone) for merge in merges if isinstance(merge, StoryMerge)] != []
     assert len(merges) == 2
     assert {merges[0].kept, merges[0].gone, merges[1].gone} == {1, 2, 3}
@@ -178,42 +178,44 @@ def test_three_stories_become_one_step_by_step():
 
 def test_well_sorted_stories_stay_as_they_are():
     assert (
-        Shelf(tuple(map(unit, ("g0", "g1", "g2"))), tuple(map(unit, ("s0", "s1", "s2")))).reassess_stories()
+        StoredArticles(
+            tuple(map(unit, ("g0", "g1", "g2"))), tuple(map(unit, ("s0", "s1", "s2")))
+        ).reassess_stories()
         == ()
     )
 
 
 def test_what_was_not_touched_is_not_asked():
-    shelf = Shelf((unit("g0"),), (unit("g1"),), (unit("s0"), unit("s1")))
-    assert shelf.reassess_stories(3) == ()
-    assert len(shelf.reassess_stories(1)) == 1
-    assert shelf.reassess_stories(99) == ()
+    reader = StoredArticles((unit("g0"),), (unit("g1"),), (unit("s0"), unit("s1")))
+    assert reader.reassess_stories(3) == ()
+    assert len(reader.reassess_stories(1)) == 1
+    assert reader.reassess_stories(99) == ()
 
 
 def test_corrections_outrank_the_look():
-    shelf = grain_and_strike_with_a_stray()
-    shelf.held = {"s0"}
-    assert not [change for change in shelf.reassess_stories() if isinstance(change, ReportMove)]
-    shelf = grain_and_strike_with_a_stray()
-    shelf.apart = {("s0", 2)}
-    assert [(change.article, change.target) for change in shelf.reassess_stories()] == [("s0", None)]
-    shelf = Shelf((unit("g0"),), (unit("g1"),))
-    assert len(shelf.reassess_stories()) == 1
-    shelf.unmergeable = {frozenset((1, 2))}
-    assert shelf.reassess_stories() == ()
+    reader = grain_and_strike_with_a_stray()
+    reader.held = {"s0"}
+    assert not [change for change in reader.reassess_stories() if isinstance(change, ReportMove)]
+    reader = grain_and_strike_with_a_stray()
+    reader.apart = {("s0", 2)}
+    assert [(change.article, change.target) for change in reader.reassess_stories()] == [("s0", None)]
+    reader = StoredArticles((unit("g0"),), (unit("g1"),))
+    assert len(reader.reassess_stories()) == 1
+    reader.unmergeable = {frozenset((1, 2))}
+    assert reader.reassess_stories() == ()
 
 
 def test_vetoes_are_counted_in():
     veto = Reason(name="veto:figures", value=1.0, share=-40.0)
-    shelf = grain_and_strike_with_a_stray()
-    shelf.against = {("s0", 2): veto}
-    assert [(change.article, change.target) for change in shelf.reassess_stories()] == [("s0", None)]
-    shelf = Shelf((unit("g0"),), (unit("g1"), unit("g2")))
-    shelf.against = {("g0", 2): veto}
-    assert shelf.reassess_stories() == ()
+    reader = grain_and_strike_with_a_stray()
+    reader.against = {("s0", 2): veto}
+    assert [(change.article, change.target) for change in reader.reassess_stories()] == [("s0", None)]
+    reader = StoredArticles((unit("g0"),), (unit("g1"), unit("g2")))
+    reader.against = {("g0", 2): veto}
+    assert reader.reassess_stories() == ()
     light = msgspec.structs.replace(veto, share=-0.125)
-    shelf.against = {("g0", 2): light}
-    (merge,) = shelf.reassess_stories()
+    reader.against = {("g0", 2): light}
+    (merge,) = reader.reassess_stories()
     assert merge.reasons[-1] == light
     assert total(merge) == pytest.approx(merge.score, abs=1e-9)
 
@@ -221,21 +223,27 @@ def test_vetoes_are_counted_in():
 def test_reports_of_other_weeks_stay_apart():
     later = unit("g1", NOON + 15 * DAY)
     generous = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, merge_threshold=-50.0))
-    assert Shelf((unit("g0"),), (later,), model=generous).reassess_stories() == ()
-    assert len(Shelf((unit("g0"),), (unit("g1", NOON + 13 * DAY),), model=generous).reassess_stories()) == 1
+    assert StoredArticles((unit("g0"),), (later,), model=generous).reassess_stories() == ()
+    assert (
+        len(StoredArticles((unit("g0"),), (unit("g1", NOON + 13 * DAY),), model=generous).reassess_stories())
+        == 1
+    )
 
 
 def test_a_full_story_takes_nothing_in():
     stories = (unit("g0"),), (unit("g1"), unit("g2"))
     for cap, changes in ((1, 0), (3, 1)):
         small = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, story_cap=cap))
-        assert len(Shelf(*stories, model=small).reassess_stories()) == changes
+        assert len(StoredArticles(*stories, model=small).reassess_stories()) == changes
 
 
 def test_containers_are_left_to_the_reports_that_take_them_in():
     live = unit("g0", container=True)
-    assert Shelf((live,), (unit("g1"), unit("g2"))).reassess_stories() == ()
-    assert Shelf((live, unit("g1", container=True)), (unit("g2", container=True),)).reassess_stories() == ()
+    assert StoredArticles((live,), (unit("g1"), unit("g2"))).reassess_stories() == ()
+    assert (
+        StoredArticles((live, unit("g1", container=True)), (unit("g2", container=True),)).reassess_stories()
+        == ()
+    )
 
 
 @given(
@@ -248,11 +256,11 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
     homes: dict[int, list[CountedReport]] = {}
     for name, place, date in zip(TEXTS, places, dates, strict=True):
         homes.setdefault(place, []).append(unit(name, None if date is None else NOON + date))
-    shelf = Shelf(*(tuple(counted_reports) for _, counted_reports in sorted(homes.items())))
-    changes = shelf.reassess_stories()
-    order = list(shelf.stories)
+    reader = StoredArticles(*(tuple(counted_reports) for _, counted_reports in sorted(homes.items())))
+    changes = reader.reassess_stories()
+    order = list(reader.stories)
     chance.shuffle(order)
-    mixed = Shelf(
+    mixed = StoredArticles(
         *(
             tuple(random.Random(1).sample(counted_reports, len(counted_reports)))
             for _, counted_reports in sorted(homes.items())
@@ -264,22 +272,22 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
         blob = centroid.to_bytes(mixed.story_centroid(number), MODEL)
         mixed.index.add_story(IndexedStory(number, f"s{number}", blob, last))
     assert mixed.reassess_stories(*order) == changes
-    after = carried_out(shelf, changes)
+    after = carried_out(reader, changes)
     for change in changes:
         assert total(change) == pytest.approx(change.score, abs=1e-9)
     assert sorted(name for names in after.values() for name in names) == sorted(TEXTS)
     assert all(after.values())
     wrong = sum(len({name[0] for name in names}) > 1 for names in after.values())
     before = sum(
-        len({one.article[0] for one in counted_reports}) > 1 for counted_reports in shelf.stories.values()
+        len({one.article[0] for one in counted_reports}) > 1 for counted_reports in reader.stories.values()
     )
     assert wrong <= before
 
 
-def carried_out(shelf: Shelf, changes) -> dict[int, set[str]]:
+def carried_out(reader: StoredArticles, changes) -> dict[int, set[str]]:
     """What the stories hold after the changes, done in their order as a store would."""
     homes = {
-        number: {one.article for one in counted_reports} for number, counted_reports in shelf.stories.items()
+        number: {one.article for one in counted_reports} for number, counted_reports in reader.stories.items()
     }
     for change in changes:
         if isinstance(change, StoryMerge):

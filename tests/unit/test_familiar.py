@@ -108,21 +108,24 @@ def test_another_source_must_be_of_the_same_site_and_agree_in_the_title_too() ->
 
 @given(st.permutations(range(8)), st.sampled_from([None, NOON]))
 def test_the_order_of_what_is_known_decides_nothing(order: list[int], minute: dt.datetime | None) -> None:
-    told = [marked(f"Title of number {n // 2}", f"{FLOOD} {n // 2}", minute) for n in range(8)]
-    looks = [look(f"a{n}", entry_hashes, day=n) for n, entry_hashes in enumerate(told)]
-    assert found(told, [looks[n] for n in order]) == found(told, looks)
+    reported = [marked(f"Title of number {n // 2}", f"{FLOOD} {n // 2}", minute) for n in range(8)]
+    looks = [look(f"a{n}", entry_hashes, day=n) for n, entry_hashes in enumerate(reported)]
+    assert found(reported, [looks[n] for n in order]) == found(reported, looks)
 
 
 def test_a_feed_goes_on_where_one_other_ended() -> None:
-    told = [marked(f"Title of number {n}", f"{FLOOD} {n}") for n in range(4)]
+    reported = [marked(f"Title of number {n}", f"{FLOOD} {n}") for n in range(4)]
     strangers = [
-        UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(told)
+        UnknownEntry(place=place, entry_hashes=entry_hashes) for place, entry_hashes in enumerate(reported)
     ]
-    looks = [look(f"a{n}", entry_hashes, source="old") for n, entry_hashes in enumerate(told)]
+    looks = [look(f"a{n}", entry_hashes, source="old") for n, entry_hashes in enumerate(reported)]
     assert find_moved_source(strangers, looks, {"old"}, TUNING) == "old"
     assert find_moved_source(strangers, looks, set(), TUNING) is None
     assert find_moved_source(strangers, looks[:3], {"old"}, TUNING) is None, "one in four is other news"
-    twice = [*looks, *(look(f"b{n}", entry_hashes, source="older") for n, entry_hashes in enumerate(told))]
+    twice = [
+        *looks,
+        *(look(f"b{n}", entry_hashes, source="older") for n, entry_hashes in enumerate(reported)),
+    ]
     assert find_moved_source(strangers, twice, {"old", "older"}, TUNING) is None, "which of the two?"
 
 

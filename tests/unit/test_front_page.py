@@ -9,7 +9,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import FrontPageStory
 from aggregator.store.read.reader import FrontPageTuning, ranked, weight
 from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
-from tests.memory_shelf import MORNING, a_story
+from tests.memory_reader import MORNING, a_story
 
 TUNING = effective_tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)

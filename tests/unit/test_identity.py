@@ -91,7 +91,7 @@ def test_the_canonical_form_is_its_own_canonical_form(scheme: str, path: str, ta
 
 
 @pytest.mark.parametrize(
-    "twin",
+    "copy",
     [
         "http://news.example/a",
         "https://NEWS.example:443/a",
@@ -99,10 +99,10 @@ def test_the_canonical_form_is_its_own_canonical_form(scheme: str, path: str, ta
         "https://news.example/a?fbclid=1",
     ],
 )
-def test_variants_of_an_address_are_one_article(twin: str) -> None:
-    entry = Entry(source="s", url=twin)
+def test_variants_of_an_address_are_one_article(copy: str) -> None:
+    entry = Entry(source="s", url=copy)
     plain = identify(entry, canonical_url("https://news.example/a"))
-    assert identify(entry, canonical_url(twin)) == plain
+    assert identify(entry, canonical_url(copy)) == plain
 
 
 @given(TEXTS, st.integers(0, 50), st.integers(0, 50))

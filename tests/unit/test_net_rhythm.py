@@ -176,7 +176,7 @@ def source(**more: object) -> Source:
     return msgspec.convert(values | more, Source)
 
 
-def told(**more: object) -> tuple[str, str, str]:
+def reported(**more: object) -> tuple[str, str, str]:
     health = health_of(source(**more), NOW, HEALTH)
     return health.state, health.cause, health.words
 
@@ -196,15 +196,15 @@ def told(**more: object) -> tuple[str, str, str]:
 )  # fmt: skip
 def test_a_failure_is_shown_with_its_cause(health_cause: str, cause: str, words: str) -> None:
     failing = {"health": "failing", "health_cause": health_cause, "failures": 5, "failing_since": ago(2)}
-    assert told(**failing) == (
+    assert reported(**failing) == (
         "failing", cause, f"{words}; 5 times since 2026-11-18 08:00; next try in 3 hours",
     )  # fmt: skip
 
 
 def test_a_source_that_is_well_says_nothing() -> None:
-    assert told() == ("ok", "", "")
-    assert told(health="new") == ("new", "", "")
-    assert told(paused=True, health="failing", health_cause="tls: x")[0] == "paused"
+    assert reported() == ("ok", "", "")
+    assert reported(health="new") == ("new", "", "")
+    assert reported(paused=True, health="failing", health_cause="tls: x")[0] == "paused"
 
 
 @pytest.mark.parametrize(
@@ -213,26 +213,26 @@ def test_a_source_that_is_well_says_nothing() -> None:
      (0, 1000, False)],
 )  # fmt: skip
 def test_silence_is_measured_by_a_sources_own_rhythm(per_day: float, days: float, is_silent: bool) -> None:
-    state, cause, words = told(per_day=per_day, per_day_at=ago(days), last_new_at=ago(days))
+    state, cause, words = reported(per_day=per_day, per_day_at=ago(days), last_new_at=ago(days))
     assert (state == "silent") == is_silent
     assert ("nothing new for" in words, cause) == (is_silent, "silent" if is_silent else "")
 
 
 def test_a_silent_source_says_what_it_used_to_have() -> None:
-    words = told(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
+    words = reported(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
     assert words == "nothing new for 5 days; it used to have something every 60 minutes"
 
 
 def test_a_flood_is_shown_for_a_week() -> None:
-    assert told(flooded_at=ago(6), flood_entries=300) == (
+    assert reported(flooded_at=ago(6), flood_entries=300) == (
         "flood", "flood", "300 old entries came at once on 2026-11-14 08:00; stored, not announced",
     )  # fmt: skip
-    assert told(flooded_at=ago(8), flood_entries=300)[0] == "ok"
+    assert reported(flooded_at=ago(8), flood_entries=300)[0] == "ok"
 
 
 def test_what_is_not_asked_any_more_says_why() -> None:
-    assert told(health="gone", gone_since=ago(3))[2].startswith("gone permanently (410) since")
-    assert "same feed as source other" in told(health="merged", merged_into="other")[2]
+    assert reported(health="gone", gone_since=ago(3))[2].startswith("gone permanently (410) since")
+    assert "same feed as source other" in reported(health="merged", merged_into="other")[2]
 
 
 def test_articles_a_day_are_known_after_the_first_answer() -> None:

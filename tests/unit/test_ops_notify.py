@@ -21,28 +21,28 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listening
 
 
-def told(listening: socket.socket) -> dict[str, str]:
+def reported(listening: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in listening.recv(4096).decode().splitlines())
 
 
 def test_each_state_is_a_datagram(systemd: socket.socket) -> None:
     notifier = Notifier("notify")
     notifier.ready("listening")
-    assert told(systemd) == {"READY": "1", "STATUS": "listening"}
+    assert reported(systemd) == {"READY": "1", "STATUS": "listening"}
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     notifier.reloading()
-    reloading = told(systemd)
+    reloading = reported(systemd)
     assert reloading["RELOADING"] == "1"
     assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     notifier.watchdog()
-    assert told(systemd) == {"WATCHDOG": "1"}
+    assert reported(systemd) == {"WATCHDOG": "1"}
     notifier.stopping()
-    assert told(systemd)["STOPPING"] == "1"
+    assert reported(systemd)["STOPPING"] == "1"
 
 
 def test_no_words_can_make_a_state_of_their_own(systemd: socket.socket) -> None:
     Notifier("notify").status("a source named\nREADY=1 " + "x" * 5000)
-    status = told(systemd)
+    status = reported(systemd)
     assert list(status) == ["STATUS"]
     assert len(status["STATUS"]) == watchdog.STATUS_CHARS
 
@@ -67,8 +67,8 @@ def test_a_long_start_asks_for_more_time_until_it_is_over(
 ) -> None:
     monkeypatch.setattr(watchdog, "EXTEND_EACH_SECONDS", 0.05)
     with Notifier("notify").starting("upgrading the database"):
-        assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
-        assert told(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}
+        assert reported(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000", "STATUS": "upgrading the database"}
+        assert reported(systemd) == {"EXTEND_TIMEOUT_USEC": "60000000"}
     systemd.setblocking(False)
     with suppress(BlockingIOError):
         while systemd.recv(4096):  # what was sent by the end of the block

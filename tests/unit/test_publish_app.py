@@ -1,4 +1,4 @@
-"""The web server as others meet it: real requests to a real server on the stand-in shelf."""
+"""The web server as others meet it: real requests to a real server with stories in memory."""
 
 import gzip
 import http.client
@@ -17,7 +17,7 @@ from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPa
 from aggregator.web.filters import FILTER_NAMES
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
+from tests.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
 from tests.waiting import PATIENCE_SECONDS
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
@@ -50,9 +50,9 @@ ROUTES = [
 class Serving:
     """A server with its shelf and a client that follows nothing."""
 
-    def __init__(self, shelf: MemoryShelf, **chosen: object) -> None:
-        self.shelf = shelf
-        self.server = Server(shelf, msgspec.convert({"port": 0} | chosen, PublishSettings))
+    def __init__(self, reader: MemoryReader, **chosen: object) -> None:
+        self.reader = reader
+        self.server = Server(reader, msgspec.convert({"port": 0} | chosen, PublishSettings))
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
@@ -70,13 +70,13 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def full() -> Iterator[Serving]:
-    with Serving(a_full_shelf(), full_text="owner", excerpt_words=40) as serving:
+    with Serving(full_reader(), full_text="owner", excerpt_words=40) as serving:
         yield serving
 
 
 @pytest.fixture
 def empty() -> Iterator[Serving]:
-    with Serving(MemoryShelf()) as serving:
+    with Serving(MemoryReader()) as serving:
         yield serving
 
 
@@ -101,12 +101,12 @@ def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"])
 def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None:
-    with Serving(a_full_shelf()) as serving:
+    with Serving(full_reader()) as serving:
         tag = serving.get(path).headers["etag"]
         again = serving.get(path, If_None_Match=f'"other", {tag}')
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         story, merged = the_ferry()
-        serving.shelf.put(msgspec.structs.replace(story, title="Another headline"), merged)
+        serving.reader.put(msgspec.structs.replace(story, title="Another headline"), merged)
         assert serving.get(path, If_None_Match=tag).status_code == 200
 
 
@@ -201,7 +201,7 @@ def test_full_text_is_for_the_owner(full: Serving) -> None:
 
 def test_a_request_for_the_public_name_is_no_owners() -> None:
     named = {"public_url": "https://news.example", "owner_on_loopback": True}
-    with Serving(a_full_shelf(), excerpt_words=20, **named) as serving:
+    with Serving(full_reader(), excerpt_words=20, **named) as serving:
         assert "Full text" in serving.get("/stories/lindferry").text
         public = serving.get("/stories/lindferry", Host="news.example")
         assert public.status_code == 200
@@ -210,7 +210,7 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
 
 @pytest.mark.parametrize(("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)])
 def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger: bool) -> None:
-    with Serving(a_full_shelf(), full_text=rule) as serving:
+    with Serving(full_reader(), full_text=rule) as serving:
         assert ("Full text" in serving.get("/stories/lindferry").text) is owner
         assert ("Full text" in serving.get("/stories/lindferry", **STRANGER).text) is stranger
 
@@ -224,9 +224,9 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
 
 
 def test_search_snippets_are_cut_for_strangers() -> None:
-    shelf = MemoryShelf()
-    shelf.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
-    with Serving(shelf, excerpt_words=20) as serving:
+    reader = MemoryReader()
+    reader.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
+    with Serving(reader, excerpt_words=20) as serving:
         snippets = html.fromstring(serving.get("/search?q=needle", **STRANGER).text).xpath(
             "//p[@class='excerpt']"
         )
@@ -234,15 +234,15 @@ def test_search_snippets_are_cut_for_strangers() -> None:
 
 
 def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
-    shelf = MemoryShelf()
+    reader = MemoryReader()
     title = " ".join(f"title{n}" for n in range(50))
     story = a_story(
         an_article(title=title, lead="needle.", text="needle " + " ".join(f"hay{n}" for n in range(40)))
     )
-    shelf.put(story)
-    none = shelf.quality(MORNING)
-    shelf.set_quality(msgspec.structs.replace(none, stories=1, largest=((story.id, title, 1),)))
-    with Serving(shelf, excerpt_words=20) as serving:
+    reader.put(story)
+    none = reader.quality(MORNING)
+    reader.set_quality(msgspec.structs.replace(none, stories=1, largest=((story.id, title, 1),)))
+    with Serving(reader, excerpt_words=20) as serving:
         for path in ("/search?q=needle", "/api/v1/search?query=needle", "/quality", "/", "/api/v1/stories"):
             words = re.compile(r"\b(?:title|hay)[0-9]+\b")
             assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, path
@@ -269,7 +269,7 @@ def test_names_of_this_machine_and_numbers_are_served(full: Serving, host: str) 
 def test_health_is_words_for_the_owner_and_a_number_for_others(empty: Serving) -> None:
     assert empty.get("/healthz").json()["status"] == "ok"
     problems = ("the disk of /var/lib is full",)
-    empty.shelf.set_health(Health(writable=False, waiting=7, last_placed=MORNING, problems=problems))
+    empty.reader.set_health(Health(writable=False, waiting=7, last_placed=MORNING, problems=problems))
     own, other = empty.get("/healthz"), empty.get("/healthz", **STRANGER)
     assert (own.status_code, other.status_code) == (503, 503)
     assert own.json() == {
@@ -286,7 +286,7 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(empty: Serving) -
 def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert "aggregator sources add" in empty.get("/").text
     assert "aggregator ingest --samples" in empty.get("/").text
-    empty.shelf.set_sources(SourceView(id="s", name="One"))
+    empty.reader.set_sources(SourceView(id="s", name="One"))
     assert "are being polled" in empty.get("/").text
     assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False
 
@@ -321,13 +321,13 @@ def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
 
 
 def test_pages_may_be_indexed_only_when_switched_on() -> None:
-    with Serving(a_full_shelf(), index=True) as serving:
+    with Serving(full_reader(), index=True) as serving:
         page = serving.get("/")
         assert "noindex" not in page.text
         assert "x-robots-tag" not in page.headers
 
 
-class BrokenShelf(MemoryShelf):
+class BrokenReader(MemoryReader):
     """A shelf whose database went away, or whose program is wrong."""
 
     def __init__(self, error: Exception) -> None:
@@ -340,7 +340,7 @@ class BrokenShelf(MemoryShelf):
 
 def test_a_database_that_does_not_answer_is_said_in_words() -> None:
     with Serving(
-        BrokenShelf(NotWritableError("the database does not answer; is Postgres running?"))
+        BrokenReader(NotWritableError("the database does not answer; is Postgres running?"))
     ) as serving:
         page, api = serving.get("/?view=newest"), serving.get("/api/v1/stories")
         assert (page.status_code, api.status_code) == (503, 503)
@@ -350,7 +350,7 @@ def test_a_database_that_does_not_answer_is_said_in_words() -> None:
 
 
 def test_a_fault_of_ours_shows_no_insides_and_keeps_the_headers() -> None:
-    with Serving(BrokenShelf(RuntimeError("inside: password=1234"))) as serving:
+    with Serving(BrokenReader(RuntimeError("inside: password=1234"))) as serving:
         for path in ("/?view=newest", "/api/v1/stories"):
             answer = serving.get(path)
             assert answer.status_code == 500

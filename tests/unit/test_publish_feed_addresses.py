@@ -16,7 +16,7 @@ from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPa
 from aggregator.web.app import create_app
 from aggregator.web.settings import PublishSettings
 from tests import feed_rules
-from tests.memory_shelf import MORNING, MemoryShelf, a_full_shelf, a_story, an_article, the_ferry
+from tests.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
 
 BASE = "http://127.0.0.1:8080"
 QUERIES = (
@@ -43,12 +43,12 @@ class Clock:
 
 
 class Site:
-    """An application with its shelf and its clock."""
+    """An application with its reader and its clock."""
 
-    def __init__(self, shelf: MemoryShelf, **chosen: object) -> None:
-        self.shelf, self.clock = shelf, Clock()
+    def __init__(self, reader: MemoryReader, **chosen: object) -> None:
+        self.reader, self.clock = reader, Clock()
         settings = msgspec.convert({"queries": QUERIES} | chosen, PublishSettings)
-        self.client = TestClient(create_app(shelf, settings, self.clock), base_url=BASE)
+        self.client = TestClient(create_app(reader, settings, self.clock), base_url=BASE)
         self.get = self.client.get
 
 
@@ -68,15 +68,15 @@ def a_change(number: int, story: str = "lindferry", **given: object) -> Change:
 
 @pytest.fixture
 def site() -> Site:
-    shelf = a_full_shelf()
+    reader = full_reader()
     report = an_article(outlet="Island Weekly", title="A long scrape", lead="Families opened their homes.")
-    shelf.put_change(a_change(1, kind="created", report_count=1))
-    shelf.put_change(a_change(2, article=report))
-    shelf.put_change(a_change(3, kind="headline", title_before="Ferry in <b>fog</b>"))
-    shelf.put_change(a_change(4, kind="merged", others=("oldferry",)))
-    shelf.put_change(a_change(5, kind="corrected"))
-    shelf.put_change(a_change(6, story="budget", kind="split", others=("lindferry",)))
-    return Site(shelf)
+    reader.put_change(a_change(1, kind="created", report_count=1))
+    reader.put_change(a_change(2, article=report))
+    reader.put_change(a_change(3, kind="headline", title_before="Ferry in <b>fog</b>"))
+    reader.put_change(a_change(4, kind="merged", others=("oldferry",)))
+    reader.put_change(a_change(5, kind="corrected"))
+    reader.put_change(a_change(6, story="budget", kind="split", others=("lindferry",)))
+    return Site(reader)
 
 
 @pytest.mark.parametrize("path", FEEDS)
@@ -117,16 +117,16 @@ def test_a_feed_names_the_very_address_that_it_was_read_at(site: Site) -> None:
 
 
 def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
-    class Slow(MemoryShelf):
+    class Slow(MemoryReader):
         """At most two stories a page."""
 
         def stories(self, wanted: StoryFilter) -> StoryPage:
             return super().stories(msgspec.structs.replace(wanted, limit=min(2, wanted.limit)))
 
-    shelf = Slow()
+    reader = Slow()
     for number in range(7):
-        shelf.put(a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number)))
-    items = Site(shelf).get("/feeds/stories.json?limit=5").json()["items"]
+        reader.put(a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number)))
+    items = Site(reader).get("/feeds/stories.json?limit=5").json()["items"]
     assert [item["id"][-2:] for item in items] == ["s6", "s5", "s4", "s3", "s2"]
 
 
@@ -135,8 +135,8 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
 
 def test_an_updates_feed_says_what_is_new(site: Site) -> None:
     items = site.get("/feeds/updates.json").json()["items"]
-    told = [(item["id"].rsplit("2026:", 1)[1], item["title"].split(":")[0]) for item in items]
-    assert told == [
+    reported = [(item["id"].rsplit("2026:", 1)[1], item["title"].split(":")[0]) for item in items]
+    assert reported == [
         ("change/budget/6", "Split"),
         ("change/lindferry/5", "Corrected"),
         ("change/lindferry/4", "Merged"),
@@ -156,16 +156,16 @@ def test_updates_of_a_query_are_those_of_its_stories(site: Site) -> None:
 
 
 def test_updates_tell_only_what_bumps_a_story() -> None:
-    shelf = a_full_shelf()
+    reader = full_reader()
     for number, kind in enumerate(("created", "report", "headline", "corrected", "merged", "split")):
-        shelf.put_change(a_change(number, kind=kind))
-    site = Site(shelf, bump=("headline",))
+        reader.put_change(a_change(number, kind=kind))
+    site = Site(reader, bump=("headline",))
     titles = [item["title"].split(":")[0] for item in site.get("/feeds/updates.json").json()["items"]]
     assert titles == ["Split", "New headline", "New story"]
 
 
 def test_a_change_keeps_its_identity_when_its_story_is_merged(site: Site) -> None:
-    site.shelf.put_change(a_change(9, story="oldferry"))
+    site.reader.put_change(a_change(9, story="oldferry"))
     first = site.get("/feeds/updates.json").json()["items"][0]
     assert first["id"] == "tag:aggregator,2026:change/oldferry/9"
     assert first["url"] == f"{BASE}/stories/lindferry"
@@ -174,11 +174,11 @@ def test_a_change_keeps_its_identity_when_its_story_is_merged(site: Site) -> Non
 # --- what is not sent twice --------------------------------------------------------------------------------
 
 
-def _told_shelf() -> MemoryShelf:
+def _written_story_reader() -> MemoryReader:
     """One story, and all is worked out about it."""
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry())
-    return shelf
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    return reader
 
 
 @pytest.mark.parametrize("path", FEEDS)
@@ -190,16 +190,16 @@ def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
 
 
 def test_a_304_asks_for_no_story() -> None:
-    class Counting(MemoryShelf):
+    class Counting(MemoryReader):
         asked = 0
 
         def stories(self, wanted: StoryFilter) -> StoryPage:
             Counting.asked += 1
             return super().stories(wanted)
 
-    shelf = Counting()
-    shelf.put(*the_ferry())
-    site = Site(shelf)
+    reader = Counting()
+    reader.put(*the_ferry())
+    site = Site(reader)
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     modified = first.headers["last-modified"]
@@ -210,7 +210,7 @@ def test_a_304_asks_for_no_story() -> None:
 
 
 def test_the_tag_goes_before_the_time() -> None:
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)
     modified = site.get("/feeds/stories.rss").headers["last-modified"]
     both = {"If-None-Match": '"other"', "If-Modified-Since": modified}
@@ -218,12 +218,12 @@ def test_the_tag_goes_before_the_time() -> None:
 
 
 def test_a_change_is_sent_whatever_the_reader_has() -> None:
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     story, merged = the_ferry()
-    for _ in range(300):  # minutes of the shelf's clock: past the start of the server
-        site.shelf.put(msgspec.structs.replace(story, title="Another headline"), merged)
+    for _ in range(300):  # minutes of the reader's clock: past the start of the server
+        site.reader.put(msgspec.structs.replace(story, title="Another headline"), merged)
     site.clock.now += dt.timedelta(days=1)
     for name, header in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
         again = site.get("/feeds/stories.rss", headers={name: first.headers[header]})
@@ -232,7 +232,7 @@ def test_a_change_is_sent_whatever_the_reader_has() -> None:
 
 
 def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     assert "last-modified" not in site.get("/feeds/stories.rss").headers
     site.clock.now += dt.timedelta(seconds=1)
     assert "last-modified" not in site.get("/feeds/stories.rss").headers
@@ -244,7 +244,7 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
 
 @pytest.mark.parametrize("nonsense", ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT"])
 def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)
     assert site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
 
@@ -252,19 +252,19 @@ def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
 def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
     story, merged = the_ferry()
 
-    class Untold(MemoryShelf):
-        is_told = False
+    class Unrendered(MemoryReader):
+        is_reported = False
 
         def rendered(self, ids: tuple[str, ...], /) -> dict:  # type: ignore[type-arg]
-            return super().rendered(ids) if self.is_told else {}
+            return super().rendered(ids) if self.is_reported else {}
 
-    shelf = Untold()
-    shelf.put(story, merged)
-    site = Site(shelf)
+    reader = Unrendered()
+    reader.put(story, merged)
+    site = Site(reader)
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     assert "last-modified" not in first.headers
-    shelf.is_told = True
+    reader.is_reported = True
     later = site.get("/feeds/stories.rss", headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
     assert b"Where they differ" in later.content
@@ -272,7 +272,7 @@ def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
 
 @pytest.mark.parametrize("path", ["/feeds/day.rss", "/feeds/stories.rss?since=24h"])
 def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(path: str) -> None:
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get(path)
     assert b"<item>" in first.content
@@ -286,11 +286,11 @@ def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(path: str) ->
 
 def test_a_feed_of_a_folder_is_looked_at_anew() -> None:
     """Sources are moved from folder to folder, and no story knows."""
-    site = Site(_told_shelf())
+    site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get("/feeds/stories.rss?folder=Coast")
     assert (first.status_code, "last-modified" in first.headers) == (200, False)
-    site.shelf.set_sources(SourceView(id="s", name="The Harbour Post", folder="Coast"))
+    site.reader.set_sources(SourceView(id="s", name="The Harbour Post", folder="Coast"))
     later = site.get("/feeds/stories.rss?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
     assert b"<item>" in later.content
 
@@ -317,10 +317,10 @@ def test_a_browser_gets_what_it_shows(site: Site) -> None:
 
 def test_owner_and_stranger_get_the_same_feed() -> None:
     long = " ".join(f"word{n}" for n in range(400))
-    shelf = MemoryShelf()
+    reader = MemoryReader()
     story: StoryView = a_story(an_article(title="Three short words", lead=long, text=long), summary=long)
-    shelf.put(story)
-    site = Site(shelf, excerpt_words=20, full_text="all")
+    reader.put(story)
+    site = Site(reader, excerpt_words=20, full_text="all")
     shown = feedparser.parse(site.get("/feeds/stories.rss").content).entries[0].description
     assert "word16 …" in shown
     assert "word17" not in shown

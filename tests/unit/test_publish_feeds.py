@@ -25,7 +25,7 @@ from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests import feed_rules
 from tests.hostile_titles import ADDRESSES, TEXTS, hostile_stories
-from tests.memory_shelf import MORNING, a_full_shelf, a_story, an_article, the_ferry
+from tests.memory_reader import MORNING, a_story, an_article, full_reader, the_ferry
 
 FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
 RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}
@@ -60,7 +60,7 @@ def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object
 
 @pytest.mark.parametrize(("form", "version"), [("rss", "rss20"), ("atom", "atom10")])
 def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
-    stories = a_full_shelf().stories(StoryFilter()).stories
+    stories = full_reader().stories(StoryFilter()).stories
     feed = feedparser.parse(_feed(form, *stories, title="My morning"))
     assert (feed.bozo, feed.version, feed.feed.title) == (False, version, "My morning")
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
@@ -74,7 +74,7 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
-    stories = a_full_shelf().stories(StoryFilter()).stories
+    stories = full_reader().stories(StoryFilter()).stories
     feed = fastfeedparser.parse(_feed(form, *stories))
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
     assert [entry.title for entry in feed.entries] == [story.title for story in stories]
@@ -82,9 +82,9 @@ def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
-    shelf = a_full_shelf()
-    stories = shelf.stories(StoryFilter()).stories
-    feed = _feed(form, *stories, rendered=shelf.rendered(tuple(story.id for story in stories)))
+    reader = full_reader()
+    stories = reader.stories(StoryFilter()).stories
+    feed = _feed(form, *stories, rendered=reader.rendered(tuple(story.id for story in stories)))
     assert RULES[form](feed, _here(form), LATER) == []
     assert RULES[form](_feed(form), _here(form), LATER) == []
 
@@ -122,7 +122,7 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 @pytest.mark.parametrize("form", ["rss", "atom"])
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)
-    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=dict(_told(stories))))
+    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=dict(_written(stories))))
     assert not feed.bozo
     assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
     assert [entry.title for entry in feed.entries] == [_shown(story) for story, _ in stories]
@@ -132,7 +132,7 @@ def _shown(story: StoryView) -> str:
     return feed_title(first_words(story.title, PublishSettings().excerpt_words)) or "Untitled"
 
 
-def _told(stories: list[tuple[StoryView, MergedStory | None]]) -> list[tuple[str, MergedStory]]:
+def _written(stories: list[tuple[StoryView, MergedStory | None]]) -> list[tuple[str, MergedStory]]:
     return [(story.id, merged) for story, merged in stories if merged is not None]
 
 

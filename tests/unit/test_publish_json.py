@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
 from aggregator.web.story_json import jsonl, page_json, reason_in_words, whole_story_json
-from tests.memory_shelf import a_story, an_article, the_ferry
+from tests.memory_reader import a_story, an_article, the_ferry
 
 STORY_KEYS = [
     "id",
@@ -77,8 +77,8 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 
 def test_one_story_adds_text_timeline_disagreements_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
-    told = {"text", "timeline", "disagreements", "agreed", "no_shared_fact", "trails", "links"}
-    assert set(whole) == {*STORY_KEYS, *told}
+    reported = {"text", "timeline", "disagreements", "agreed", "no_shared_fact", "trails", "links"}
+    assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"
@@ -107,9 +107,9 @@ def test_without_a_merged_text_the_summary_stands_for_it() -> None:
 
 @pytest.mark.parametrize("stage", get_args(Stage))
 def test_every_stage_has_its_words(stage: Stage) -> None:
-    told = reason_in_words(an_article(evidence=Evidence(stage=stage, score=2.0, need=1.0)))
-    assert told
-    assert ("2.00" in told) == (stage in ("event", "second look"))
+    reported = reason_in_words(an_article(evidence=Evidence(stage=stage, score=2.0, need=1.0)))
+    assert reported
+    assert ("2.00" in reported) == (stage in ("event", "second look"))
 
 
 def test_reasons_are_sentences_for_people() -> None:

@@ -11,7 +11,7 @@ from aggregator.web.excerpts import Access, count_words, for_reader
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import whole_story_json
-from tests.memory_shelf import MemoryShelf, a_story
+from tests.memory_reader import MemoryReader, a_story
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -33,9 +33,9 @@ def a_link(text: str, *, nosnippet: bool = False, clock: int = 875) -> LiveBlogL
 
 
 def test_the_page_and_the_json_show_entries_with_time_and_live_blog() -> None:
-    shelf = MemoryShelf()
-    shelf.put(a_story(id="ferry", links=(a_link("The <b>ferry</b> is afloat again."),)))
-    server = Server(shelf, PublishSettings(port=0))
+    reader = MemoryReader()
+    reader.put(a_story(id="ferry", links=(a_link("The <b>ferry</b> is afloat again."),)))
+    server = Server(reader, PublishSettings(port=0))
     url = server.start()
     try:
         page = httpx.get(f"{url}/stories/ferry", trust_env=False, timeout=PATIENCE_SECONDS).text

@@ -25,7 +25,7 @@ from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips
 from aggregator.web.pages.pages import days_shown, only_by_outlet, timeline_days
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.memory_shelf import MORNING, MemoryShelf, a_story, an_article, the_ferry
+from tests.memory_reader import MORNING, MemoryReader, a_story, an_article, the_ferry
 from tests.waiting import PATIENCE_SECONDS
 
 HOSTILE = [
@@ -52,8 +52,8 @@ ADDRESSES = [
 ]
 
 
-def _pages(shelf: MemoryShelf, *paths: str) -> list[html.HtmlElement]:
-    server = Server(shelf, PublishSettings(port=0))
+def _pages(reader: MemoryReader, *paths: str) -> list[html.HtmlElement]:
+    server = Server(reader, PublishSettings(port=0))
     url = server.start()
     try:
         answers = [httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS) for path in paths]
@@ -126,18 +126,18 @@ def assert_tame(page: html.HtmlElement) -> None:
 
 
 def test_nothing_of_strangers_runs_on_any_page() -> None:
-    shelf = MemoryShelf()
+    reader = MemoryReader()
     for number, evil in enumerate(HOSTILE):
-        shelf.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
+        reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
         for kind in ("headline", "merged", "corrected"):
-            shelf.grow(
+            reader.grow(
                 f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, before=evil, after=evil, words=evil)
             )
-    shelf.set_sources(
+    reader.set_sources(
         *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
-    shelf.set_quality(
+    reader.set_quality(
         Quality(
             stories=1,
             by_reports=((1, 1),),
@@ -159,23 +159,23 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
         "/sources",
         "/quality",
     )
-    for page in _pages(shelf, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
+    for page in _pages(reader, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
         assert_tame(page)
 
 
 def test_links_to_outlets_give_nothing_away() -> None:
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry())
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    (page,) = _pages(reader, "/stories/lindferry")
     outward = page.xpath("//a[starts-with(@href, 'http')]")
     assert {link.get("href") for link in outward} >= {"https://courier.example/news/ferry"}
     assert all({"noopener", "noreferrer"} <= set(link.get("rel", "").split()) for link in outward)
 
 
 def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry())
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    (page,) = _pages(reader, "/stories/lindferry")
     marks = {
         li.get("id"): [m.text_content() for m in li.find_class("mark")] for li in page.xpath("//li[@id]")
     }
@@ -189,9 +189,9 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
 
 
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry())
-    for page in _pages(shelf, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"):
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    for page in _pages(reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"):
         assert len(page.xpath("//h1")) == 1
         ids = page.xpath("//@id")
         assert len(ids) == len(set(ids))
@@ -199,11 +199,11 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
 
 
 def test_a_story_without_a_merged_text_still_reads() -> None:
-    shelf = MemoryShelf()
+    reader = MemoryReader()
     bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None)
-    shelf.put(a_story(bare, id="bare", title="", summary="", language=None))
-    shelf.put(a_story(an_article(lead=""), id="old", texts_gone=True))
-    front, story, old = _pages(shelf, "/", "/stories/bare", "/stories/old")
+    reader.put(a_story(bare, id="bare", title="", summary="", language=None))
+    reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
+    front, story, old = _pages(reader, "/", "/stories/bare", "/stories/old")
     assert "kept no more" not in story.text_content()
     assert "The texts of these articles were deleted" in old.text_content()
     assert "Untitled" in front.text_content()
@@ -218,16 +218,16 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
     trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, reprints=copies)
-    shelf = MemoryShelf()
-    shelf.put(
+    reader = MemoryReader()
+    reader.put(
         msgspec.structs.replace(story, trails=(trail,)),
         msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
     )
-    (page,) = _pages(shelf, "/stories/lindferry")
+    (page,) = _pages(reader, "/stories/lindferry")
     (folded,) = page.xpath("//details[@class='copies']")
     assert folded.xpath("summary/text()") == ["7 reprints"]
-    told = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
-    assert told == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
+    reported = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
+    assert reported == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
     (copied,) = page.xpath("//section[@aria-labelledby='copied']")
     assert "the whole text, 35 minutes later" in copied.text_content()
     assert "an excerpt, unknown time" in copied.text_content()
@@ -235,9 +235,9 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
 
 def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
     story, merged = the_ferry()
-    shelf = MemoryShelf()
-    shelf.put(story, merged)
-    shelf.grow(
+    reader = MemoryReader()
+    reader.put(story, merged)
+    reader.grow(
         "lindferry",
         HistoryEvent(at=MORNING, kind="created", article="ferrypost"),
         HistoryEvent(at=MORNING, kind="joined", article="ferrycopy"),
@@ -247,7 +247,7 @@ def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
         ),
         HistoryEvent(at=MORNING, kind="other"),
     )
-    (page,) = _pages(shelf, "/stories/lindferry")
+    (page,) = _pages(reader, "/stories/lindferry")
     steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
     assert steps == [
         "Founded by an article of The Harbour Post",
@@ -261,9 +261,9 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     story, merged = the_ferry()
     nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
     lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
-    shelf = MemoryShelf()
-    shelf.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
+    (page,) = _pages(reader, "/stories/lindferry")
     (who,) = page.xpath("//div[@class='lead']//a")
     assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
 
@@ -288,10 +288,10 @@ def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int,
 
 
 def test_saved_queries_and_feeds_are_led_to() -> None:
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry())
+    reader = MemoryReader()
+    reader.put(*the_ferry())
     query = SavedQuery(name="isles", title="From the <isles>", query="ferry")
-    server = Server(shelf, PublishSettings(port=0, queries=(query,)))
+    server = Server(reader, PublishSettings(port=0, queries=(query,)))
     url = server.start()
     try:
         page = html.fromstring(
@@ -318,9 +318,9 @@ def test_many_facts_are_folded() -> None:
         Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
         for n in range(15)
     )
-    shelf = MemoryShelf()
-    shelf.put(story, msgspec.structs.replace(merged, facts=facts))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, facts=facts))
+    (page,) = _pages(reader, "/stories/lindferry")
     assert page.xpath("//details[@class='more']/summary/text()") == ["3 more facts"]
     assert len(page.xpath("//details[@class='more']//li")) == 3
 
@@ -347,9 +347,9 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
     alone = msgspec.structs.replace(
         story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
     )
-    shelf = MemoryShelf()
-    shelf.put(alone, msgspec.structs.replace(merged, facts=(), beside=(), disagreements=()))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(alone, msgspec.structs.replace(merged, facts=(), beside=(), disagreements=()))
+    (page,) = _pages(reader, "/stories/lindferry")
     assert "Only one report says" not in page.text_content()
     assert page.find_class("lead")[0].text_content().split() == [
         *story.summary.split(),
@@ -364,9 +364,9 @@ def test_the_lead_is_not_repeated_among_the_facts() -> None:
     assert merged.lead is not None
     same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
-    shelf = MemoryShelf()
-    shelf.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
+    (page,) = _pages(reader, "/stories/lindferry")
     (lead,) = page.find_class("lead")
     assert "2 of 4 outlets" in lead.text_content()
     assert same.text in lead.text_content()
@@ -382,9 +382,9 @@ def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
         Disagreement(kind="figures", sides=sides, values=("4 dead", "6 dead")),
         Disagreement(kind="denial", sides=sides, values=("claimed", "denied")),
     )
-    shelf = MemoryShelf()
-    shelf.put(story, msgspec.structs.replace(merged, disagreements=disputes))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, disagreements=disputes))
+    (page,) = _pages(reader, "/stories/lindferry")
     assert [p.text_content() for p in page.find_class("value")] == ["4 dead", "6 dead"]
     assert [p.text_content() for p in page.find_class("part")] == ["Claim", "Denial"]
 
@@ -398,12 +398,12 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
     before = Disagreement(kind="denial", sides=(early, late), values=("before", "denied"))
     same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
     fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
-    shelf = MemoryShelf()
-    told = msgspec.structs.replace(
+    reader = MemoryReader()
+    reported = msgspec.structs.replace(
         merged, facts=(fact,), disagreements=(rose, clocks, before), agreed=(same,), no_shared_fact=True
     )
-    shelf.put(story, told)
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader.put(story, reported)
+    (page,) = _pages(reader, "/stories/lindferry")
     assert [p.text_content() for p in page.find_class("rose")] == ["The figure rose from report to report."]
     assert [p.text_content() for p in page.find_class("value")] == ["2 hurt", "5 hurt", "at 8", "at 9"]
     assert [p.text_content() for p in page.find_class("part")] == ["The sentence before it", "Denial"]
@@ -418,9 +418,9 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
 def test_a_sentence_says_its_language() -> None:
     story, merged = the_ferry()
     german = msgspec.structs.replace(story.articles[0], language="de")
-    shelf = MemoryShelf()
-    shelf.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
+    (page,) = _pages(reader, "/stories/lindferry")
     lead = page.find_class("lead")[0][0]
     assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
     fact = page.xpath("//ul[@class='facts']/li/p[@dir]")[0]
@@ -433,27 +433,27 @@ def test_a_lone_denial_differs_from_nobody() -> None:
         text="The owner denied that the ferry was late.", article="ferrypost", outlet="A"
     )
     lone = Disagreement(kind="denial", sides=(side,), values=("denied",))
-    shelf = MemoryShelf()
-    shelf.put(story, msgspec.structs.replace(merged, disagreements=(lone,)))
-    (page,) = _pages(shelf, "/stories/lindferry")
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, disagreements=(lone,)))
+    (page,) = _pages(reader, "/stories/lindferry")
     assert page.xpath("//h2[@id='differ']/text()") == ["What is denied"]
 
 
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
 def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
-    shelf = MemoryShelf()
-    shelf.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
-    (page,) = _pages(shelf, "/")
+    reader = MemoryReader()
+    reader.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
+    (page,) = _pages(reader, "/")
     assert page.find_class("outlets")[0].text_content().endswith(end)
 
 
 def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> None:
-    shelf = MemoryShelf()
-    shelf.set_sources(
+    reader = MemoryReader()
+    reader.set_sources(
         SourceView(id="a", name="samples", kind="folder", state="ok"),
         SourceView(id="b", name="tide", state="new"),
     )
-    (page,) = _pages(shelf, "/sources")
+    (page,) = _pages(reader, "/sources")
     assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
 
 

@@ -18,7 +18,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.read_model import ArticleDetail
 from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
-from tests.memory_shelf import a_story, an_article, the_ferry
+from tests.memory_reader import a_story, an_article, the_ferry
 
 
 def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:
@@ -155,14 +155,14 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
     several = st.lists(said, min_size=1, max_size=3).map(tuple)
     fact = st.builds(Fact, said=several, outlets=st.just(2), of=st.just(4))
     differ = st.builds(Disagreement, kind=st.just("figures"), sides=several)
-    told = said.map(lambda s: TimelineItem(kind="told", text=s.text, article=s.article, outlet=None))
+    reported = said.map(lambda s: TimelineItem(kind="told", text=s.text, article=s.article, outlet=None))
     merged = MergedStory(
         title=draw(_words),
         lead=draw(st.none() | said),
         facts=draw(st.lists(fact, max_size=3).map(tuple)),
         only=draw(st.lists(said, max_size=4).map(tuple)),
         disagreements=draw(st.lists(differ, max_size=2).map(tuple)),
-        timeline=draw(st.lists(told, max_size=3).map(tuple)),
+        timeline=draw(st.lists(reported, max_size=3).map(tuple)),
         beside=draw(st.lists(several, max_size=2).map(tuple)),
     )
     return a_story(*articles, summary=draw(_words)), merged
@@ -171,9 +171,9 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
 @settings(max_examples=60, deadline=None)
 @given(_stories(), st.integers(1, 30))
 def test_no_article_ever_gives_more_words_than_allowed(
-    told: tuple[StoryView, MergedStory], words: int
+    reported: tuple[StoryView, MergedStory], words: int
 ) -> None:
-    story, merged = for_reader(*told, "excerpt", words)
+    story, merged = for_reader(*reported, "excerpt", words)
     assert count_words(story.summary.removesuffix(" …")) <= words
     for article in story.articles:
         assert _words_carried(story, merged, article.id) <= words
@@ -191,11 +191,11 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     )
     merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, disagreements=(), timeline=())
     former = count_words(title) if "former" in title else 0
-    for bounded, told in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
+    for bounded, reported in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
         assert bounded.title == title.strip()
-        assert told is not None
+        assert reported is not None
         for article in bounded.articles:
-            of_it = sum(count_words(one.text) for one in told.only if one.article == article.id)
+            of_it = sum(count_words(one.text) for one in reported.only if one.article == article.id)
             shown = former + count_words(article.title) + count_words(article.lead.removesuffix(" …")) + of_it
             assert shown <= 30
             assert shown > 10 or article is not bounded.articles[0], "the rest may be shown"

@@ -75,7 +75,7 @@ def test_a_title_holds_no_tag_for_readers_that_take_titles_for_html() -> None:
 
 def test_no_json_turns_the_text_around() -> None:
     marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    told = {f"a{marks}b": [f"{marks}é€漢{marks}", "\u2013 \u2070"]}
-    assert msgspec.json.decode(encode_json(told)) == {"ab": ["é€漢", "\u2013 \u2070"]}
+    reported = {f"a{marks}b": [f"{marks}é€漢{marks}", "\u2013 \u2070"]}
+    assert msgspec.json.decode(encode_json(reported)) == {"ab": ["é€漢", "\u2013 \u2070"]}
     refused = problem(400, f"no such{marks} field", more=marks)
     assert not set(marks) & set(bytes(refused.body).decode())

@@ -23,13 +23,13 @@ from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.memory_shelf import MemoryShelf, a_full_shelf
+from tests.memory_reader import MemoryReader, full_reader
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     for _ in range(2):
         url = server.start()
         assert server.is_serving
@@ -42,7 +42,7 @@ def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
 
 
 def test_stopping_twice_or_unstarted_does_nothing() -> None:
-    server = Server(MemoryShelf(), PublishSettings(port=0))
+    server = Server(MemoryReader(), PublishSettings(port=0))
     server.stop()
     server.start()
     server.stop()
@@ -50,7 +50,7 @@ def test_stopping_twice_or_unstarted_does_nothing() -> None:
 
 
 def test_links_lead_to_the_address_that_was_bound() -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     url = server.start()
     assert (
         f"<link>{url}/stories/lindferry</link>"
@@ -61,16 +61,16 @@ def test_links_lead_to_the_address_that_was_bound() -> None:
 
 def test_nothing_is_left_of_what_was_shown_before() -> None:
     """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     url = server.start()
     shown = []
     for _ in range(3):
-        shelf = a_full_shelf()
-        shown.append(weakref.ref(shelf))
-        server.change(shelf, PublishSettings(port=0))
+        reader = full_reader()
+        shown.append(weakref.ref(reader))
+        server.change(reader, PublishSettings(port=0))
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
-        del shelf
+        del reader
     gc.collect()
     assert [one() is None for one in shown] == [True, True, False]
     server.stop()
@@ -79,7 +79,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        server = Server(MemoryShelf(), PublishSettings(port=port))
+        server = Server(MemoryReader(), PublishSettings(port=port))
         with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
             server.start()
         assert not server.is_serving
@@ -88,16 +88,16 @@ def test_a_port_that_is_taken_is_named() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_an_address_that_others_reach_is_refused_without_tokens(host: str) -> None:
     with pytest.raises(ConfigError, match=r"server\.host"):
-        Server(MemoryShelf(), PublishSettings(host=host, port=0)).start()
+        Server(MemoryReader(), PublishSettings(host=host, port=0)).start()
 
 
 def test_a_port_that_cannot_be_is_refused_in_words() -> None:
     with pytest.raises(AggregatorError, match="cannot listen"):
-        Server(MemoryShelf(), PublishSettings(port=70000)).start()
+        Server(MemoryReader(), PublishSettings(port=70000)).start()
 
 
 def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     with connected(server) as connection:
         connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntok")
@@ -118,7 +118,7 @@ def title(url: str) -> str:
 
 
 def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0, title="first"))
+    server = Server(full_reader(), PublishSettings(port=0, title="first"))
     url = server.start()
     threads, over, titles = threading.active_count(), threading.Event(), set()
 
@@ -134,7 +134,7 @@ def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> N
     with ThreadPoolExecutor(2) as pool:
         asking = [pool.submit(ask) for _ in range(2)]
         for number in range(30):
-            assert server.change(a_full_shelf(), PublishSettings(port=0, title=f"change {number}")) == url
+            assert server.change(full_reader(), PublishSettings(port=0, title=f"change {number}")) == url
         try:
             wait_until(lambda: (200, "change 29") in titles, "the last change to be seen")
         finally:
@@ -147,11 +147,11 @@ def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> N
 
 
 def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     old = server.start()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    new = server.change(a_full_shelf(), PublishSettings(port=port, title="moved"))
+    new = server.change(full_reader(), PublishSettings(port=port, title="moved"))
     assert new == f"http://127.0.0.1:{port}" == server.url
     assert title(new) == "moved"
     with pytest.raises(httpx.ConnectError):
@@ -160,27 +160,27 @@ def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
 
 
 def test_it_moves_to_another_name_of_the_same_address() -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     port = httpx.URL(server.start()).port or 0
-    assert server.change(a_full_shelf(), PublishSettings(host="localhost", port=port)).endswith(f":{port}")
+    assert server.change(full_reader(), PublishSettings(host="localhost", port=port)).endswith(f":{port}")
     assert title(server.url) == "Stories"
     server.stop()
 
 
 @pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"], ids=["another port", "the same port"])
 def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0, title="first"))
+    server = Server(full_reader(), PublishSettings(port=0, title="first"))
     url = server.start()
     own = httpx.URL(url).port or 0
     with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
         settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
         with pytest.raises(AggregatorError, match="is in use"):
-            server.change(a_full_shelf(), settings)
+            server.change(full_reader(), settings)
     with pytest.raises(ConfigError, match=r"server\.host"):
-        server.change(a_full_shelf(), PublishSettings(host="192.0.2.1", port=own))
+        server.change(full_reader(), PublishSettings(host="192.0.2.1", port=own))
     assert server.url == url
     assert title(url) == "first"
-    assert server.change(a_full_shelf(), PublishSettings(port=0, title="third")) == url
+    assert server.change(full_reader(), PublishSettings(port=0, title="third")) == url
     assert title(url) == "third"
     server.stop()
 
@@ -195,7 +195,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server that waits half a second for a request, and a second for an answer to be read."""
     monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.5)
     monkeypatch.setattr(connection_limits, "UNREAD_SECONDS", 1)
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     yield server
     server.stop()
@@ -307,7 +307,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
 
 def serving(stack: ExitStack, **settings: Any) -> Server:
     """A server; connections that `connect` opens later end before it does."""
-    server = Server(a_full_shelf(), PublishSettings(port=0, **settings))
+    server = Server(full_reader(), PublishSettings(port=0, **settings))
     server.start()
     stack.callback(server.stop)
     return server
@@ -374,7 +374,7 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch:
     for connection, rest in zip(made, [b"\r\n"] * 100 + [b"token=abc"] * 50, strict=True):
         connection.sendall(rest)
     assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
-    server.change(a_full_shelf(), PublishSettings(port=0))  # it is trusted no more
+    server.change(full_reader(), PublishSettings(port=0))  # it is trusted no more
     made = connect(opened, server, 149, HEAD, "127.0.0.2")
     assert get(server, "/healthz") == 200, "what they sent has been read"
     made += connect(opened, server, 1, HEAD, "127.0.0.2")
@@ -499,7 +499,7 @@ WEBSOCKET = (
 
 @pytest.mark.parametrize("path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"])
 def test_a_websocket_is_refused_in_words(path: bytes) -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     with connected(server) as connection:
         connection.sendall(WEBSOCKET % path)
@@ -511,7 +511,7 @@ def test_a_websocket_is_refused_in_words(path: bytes) -> None:
 
 
 def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
     assert httpx.get(f"{server.url}/", headers=offer, trust_env=False).status_code == 200
@@ -533,7 +533,7 @@ MALFORMED = (
 
 
 def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     for request in MALFORMED * 20:
         with connected(server) as connection, suppress(ConnectionError):
@@ -554,7 +554,7 @@ def test_what_happens_often_is_counted_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "NOTE_SECONDS", 0.3)
-    server = Server(a_full_shelf(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0))
     server.start()
     deadline = time.monotonic() + 20
     while "more times within" not in caplog.text and time.monotonic() < deadline:

@@ -171,14 +171,16 @@ def test_all_that_the_container_copies_is_there_and_let_through() -> None:
 
 
 def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
-    told = steps()
-    users = [rest for name, rest in told if name == "USER"]
+    reported = steps()
+    users = [rest for name, rest in reported if name == "USER"]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
-    for name, rest in told:
+    for name, rest in reported:
         if name in ("RUN", "ENTRYPOINT", "VOLUME"):
             assert json.loads(rest), "no shell: a list of words"
     fetching = [
-        rest for name, rest in told if name == "RUN" and re.search(r'pip", "(install|wheel|download)', rest)
+        rest
+        for name, rest in reported
+        if name == "RUN" and re.search(r'pip", "(install|wheel|download)', rest)
     ]
     assert len(fetching) == 4
     assert all("--require-hashes" in rest or "--no-index" in rest for rest in fetching)
@@ -187,12 +189,12 @@ def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
     locked = (REPOSITORY / "requirements" / "build.txt").read_text(encoding="utf-8")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     assert all(f"{re.split('[<>=]', one)[0]}==" in locked for one in project["build-system"]["requires"])
-    health = next(rest for name, rest in told if name == "HEALTHCHECK")
+    health = next(rest for name, rest in reported if name == "HEALTHCHECK")
     assert json.loads(health[health.index("[") :])[1] == "-c"
     compile(json.loads(health[health.index("[") :])[2], "health", "exec")
-    names = [name for name, _ in told]
+    names = [name for name, _ in reported]
     assert names.count("FROM") == 2, "what builds is left behind"
-    assert ("STOPSIGNAL", "SIGTERM") in told
+    assert ("STOPSIGNAL", "SIGTERM") in reported
 
 
 @pytest.fixture
@@ -220,11 +222,11 @@ def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
 def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) -> None:
     done = write_notices(environment)
     assert (done.returncode, done.stderr) == (0, "")
-    told = (environment / "licences" / "NOTICE").read_text(encoding="utf-8")
+    reported = (environment / "licences" / "NOTICE").read_text(encoding="utf-8")
     packages = next((environment / "lib").glob("python*")) / "site-packages"
     found = list(metadata.distributions(path=[str(packages)]))
     assert len(found) > 50
-    parts = dict(re.findall(r"^(\S+) \S+: .+\n((?:    .+\n)+)", told, re.M))
+    parts = dict(re.findall(r"^(\S+) \S+: .+\n((?:    .+\n)+)", reported, re.M))
     assert set(parts) == {package.metadata["Name"] for package in found}
     for package, lines in parts.items():
         texts = re.findall(r"    text: (.+)", lines)
@@ -233,8 +235,8 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
     for package in found:
         for library in (str(one) for one in package.files or () if ".libs/" in str(one)):
             assert f"    contains {library}: " in parts[package.metadata["Name"]]
-    assert re.search(r"^psycopg-binary \S+: LGPL-3.0", told, re.M)
-    assert "libquadmath" in told
+    assert re.search(r"^psycopg-binary \S+: LGPL-3.0", reported, re.M)
+    assert "libquadmath" in reported
     for name, title in (("LGPL-3", "LESSER"), ("LGPL-2.1", "LESSER"), ("GPL-3", "GNU GENERAL")):
         text = (environment / "licences" / name).read_text(encoding="utf-8")
         assert title in text.split("\n", 1)[0]

@@ -105,8 +105,8 @@ def test_a_member_whose_beginning_is_damaged_is_reported(tmp_path: Path, kind: s
     (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
     results = found(tmp_path / f"a.jsonl.{kind}")
     assert titles(results) == ["Item 0", "Item 2"]
-    (told,) = problems(results)
-    assert "damaged" in told.reason
+    (reported,) = problems(results)
+    assert "damaged" in reported.reason
 
 
 def test_a_few_bytes_behind_the_last_member_lose_nothing(tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
         data = b"".join(gzip.compress(one) for one in dated)
     (tmp_path / name).write_bytes(data)
     progress = Progress()
-    told, shares = [], []
+    reported, shares = [], []
     for one in in_order_of_time(
         open_source(tmp_path / name, tuning=TUNING, progress=progress), progress, run_chars=300
     ):
         assert isinstance(one, InputEntry)
-        told.append(one.entry.published.time if one.entry.published else one.archived_at)
+        reported.append(one.entry.published.time if one.entry.published else one.archived_at)
         shares.append(progress.read_bytes)
-    assert told == days[::-1]
+    assert reported == days[::-1]
     assert shares == sorted(set(shares)), "progress tells what was handed on"
     assert shares[-1] == progress.total_bytes == len(data)
 

@@ -28,7 +28,7 @@ FILLED = (
 )
 
 
-def told(*texts: str, **tuning: Any) -> MergedStory:
+def reported(*texts: str, **tuning: Any) -> MergedStory:
     return merge(reports(*texts), tuning=msgspec.structs.replace(shipped_tuning(), **tuning))
 
 
@@ -91,8 +91,8 @@ NOMINEE = (
     ids=["names alone", "too few words", "no to two things", "a scrap of it"],
 )
 def test_what_is_only_near_is_not_counted(pair: tuple[str, str], rule: dict[str, float]) -> None:
-    assert counted(told(*pair, **rule), pair[0])  # without the rule
-    assert not counted(told(*pair), pair[0])
+    assert counted(reported(*pair, **rule), pair[0])  # without the rule
+    assert not counted(reported(*pair), pair[0])
 
 
 def test_idioms_without_a_common_name_are_no_fact() -> None:
@@ -101,7 +101,7 @@ def test_idioms_without_a_common_name_are_no_fact() -> None:
         "They will also not allow the old mills to fall into wrong hands, the statement of the union went "
         "on.",
     )
-    assert not counted(told(*pair), pair[0])
+    assert not counted(reported(*pair), pair[0])
 
 
 @pytest.mark.parametrize("outlets", [1, 2, 3])
@@ -134,7 +134,7 @@ def test_two_outlets_with_the_same_words_beside_a_third_are_one_origin() -> None
         "The warden Emrys Boll was arrested by police in a hotel in Tarnow near the harbour on Sunday "
         "evening."
     )
-    merged = told(line, line, other)
+    merged = reported(line, line, other)
     (fact,) = [each for each in merged.facts if "warden" in each.said[0].text]
     assert (fact.outlets, fact.of) == (2, 3)
     ((one, two),) = fact.same_words
@@ -144,7 +144,9 @@ def test_two_outlets_with_the_same_words_beside_a_third_are_one_origin() -> None
 
 def test_the_same_quotation_in_other_words_is_two_origins() -> None:
     quote = "“We closed the gates of the Arrel dyke at nine and saw no water until ten,”"
-    merged = told(f"{quote} said warden Emrys Boll.", f"In Tarnow, Emrys Boll told reporters: {quote[:-2]}.”")
+    merged = reported(
+        f"{quote} said warden Emrys Boll.", f"In Tarnow, Emrys Boll told reporters: {quote[:-2]}.”"
+    )
     (fact,) = [each for each in merged.facts if "gates" in each.said[0].text]
     assert (fact.outlets, fact.same_words) == (2, ())
 
@@ -156,7 +158,7 @@ TANKS = (
 
 
 def test_members_with_different_figures_differ_and_are_not_counted() -> None:
-    merged = told(*TANKS)
+    merged = reported(*TANKS)
     assert [each.values for each in merged.disagreements if each.kind == "figures"] == [("five", "three")]
     assert not counted(merged, TANKS[0])
     assert sum(TANKS[0] == said.text for each in merged.disagreements for said in each.sides) == 1
@@ -206,11 +208,11 @@ def test_else_tolls_stand_side_by_side(texts: tuple[str, str], hours: int, preci
     ids=["an anniversary", "too far apart", "parts", "a name", "a day"],
 )
 def test_what_is_no_other_toll(one: str, other: str) -> None:
-    assert [each for each in told(one, other).disagreements if each.kind == "figures"] == []
+    assert [each for each in reported(one, other).disagreements if each.kind == "figures"] == []
 
 
 def test_figures_that_agree_are_shown_with_their_outlets() -> None:
-    merged = told(
+    merged = reported(
         "The county will pay $2.8 million for the new pumps of the Arrel dyke.",
         "Councillors in Belsk approved 2.8 million dollars for new pumps at the Arrel dyke on Friday.",
         "The new pumps of the Arrel dyke cost $2.8 million, the ministry in Quaymouth wrote.",
@@ -229,7 +231,7 @@ def test_figures_that_agree_are_shown_with_their_outlets() -> None:
     ids=["nobody counted", "shared by chance"],
 )
 def test_soft_figures_agree_with_nobody(one: str, other: str) -> None:
-    assert told(one, other).agreed == ()
+    assert reported(one, other).agreed == ()
 
 
 def test_two_clocks_for_one_thing_stand_side_by_side() -> None:
@@ -240,10 +242,10 @@ def test_two_clocks_for_one_thing_stand_side_by_side() -> None:
         "The sirens of Tarnow sounded at 10:15 p.m. on Saturday, the fire service of Tarnow wrote in "
         "a letter."
     )
-    (times,) = told(one, other).disagreements
+    (times,) = reported(one, other).disagreements
     assert (times.kind, times.values) == ("times", ("9:31 p.m.", "10:15 p.m."))
-    assert told(one, other.replace("10:15", "9:35")).disagreements == ()  # rounding
-    assert not counted(told(one, other), one)
+    assert reported(one, other.replace("10:15", "9:35")).disagreements == ()  # rounding
+    assert not counted(reported(one, other), one)
 
 
 def test_a_denial_of_similar_reports_stands_with_the_sentence_before_it() -> None:
@@ -252,7 +254,7 @@ def test_a_denial_of_similar_reports_stands_with_the_sentence_before_it() -> Non
         "reports. "
         "Its pumps ran until the morning."
     )
-    (denial,) = told("Water came to Tarnow on Sunday.", text).disagreements
+    (denial,) = reported("Water came to Tarnow on Sunday.", text).disagreements
     assert denial.values == ("before", "denied")
     assert [side.text for side in denial.sides] == [s + "." for s in text.split(". ")[:2]]
 
@@ -263,13 +265,13 @@ def test_a_denial_far_behind_its_object_leans_on_nothing() -> None:
         "argued that the fines could make it harder to find sailors for the ferries, although the Union of "
         "Tarnow disputed that."
     )
-    assert all("before" not in each.values for each in told("Water came to Tarnow.", text).disagreements)
+    assert all("before" not in each.values for each in reported("Water came to Tarnow.", text).disagreements)
     leaning = text.split(". ", maxsplit=1)[0] + ". The Union of Tarnow denied that."
-    assert told("Water came to Tarnow.", leaning).disagreements[0].values == ("before", "denied")
+    assert reported("Water came to Tarnow.", leaning).disagreements[0].values == ("before", "denied")
 
 
 def test_a_plain_no_of_another_outlet_goes_with_the_denial() -> None:
-    merged = told(
+    merged = reported(
         "Reports of a flight by Governor Emrys Boll were denied by his office in Tarnow on Sunday.",
         "State radio said that Emrys Boll is in Tarnow and has not fled the country.",
     )
@@ -279,7 +281,7 @@ def test_a_plain_no_of_another_outlet_goes_with_the_denial() -> None:
 
 
 def test_a_no_to_something_else_does_not_go_with_it() -> None:
-    merged = told(
+    merged = reported(
         "Governor Emrys Boll denied that he had shouted at former students in Tarnow who lost their keys.",
         "Another governor did not lose the keys of Tarnow, said Emrys Boll.",
     )
@@ -299,8 +301,8 @@ def test_reports_with_nothing_in_common_raise_the_alarm() -> None:
             ("Hale", "sang", "Ellis", "psalm ballad anthem aria chant tune hymn carol march waltz"),
         )
     ]  # fmt: skip
-    merged = told(*texts)
+    merged = reported(*texts)
     assert merged.no_shared_fact
     assert "No two outlets tell a fact in like words" in as_text(merged, reports(*texts))
-    assert not told(*texts[:2]).no_shared_fact
-    assert not told(texts[0], texts[0], texts[2]).no_shared_fact
+    assert not reported(*texts[:2]).no_shared_fact
+    assert not reported(texts[0], texts[0], texts[2]).no_shared_fact

@@ -87,11 +87,11 @@ def test_without_titles_the_lead_speaks() -> None:
 
 
 def test_equal_titles_are_decided_the_same_way_every_time() -> None:
-    twins = [
+    paired_copies = [
         view("a", "One", title="Bridge closed in Tarnow"),
         view("b", "Two", title="Tarnow bridge is closed"),
     ]
-    assert best(twins, None) == best(twins[::-1], None)
+    assert best(paired_copies, None) == best(paired_copies[::-1], None)
 
 
 def test_a_shouted_title_loses() -> None:

@@ -93,9 +93,9 @@ def test_what_two_outlets_say_is_counted(language: str, one: str, other: str) ->
     ],
 )
 def test_tolls_are_read_in_the_words_of_the_language(language: str, values: tuple[str, str]) -> None:
-    (told,) = [each for each in merge(reports(language)).disagreements if each.kind == "figures"]
-    assert told.values == values
-    assert told.rose  # the later report gives more, hours later
+    (reported,) = [each for each in merge(reports(language)).disagreements if each.kind == "figures"]
+    assert reported.values == values
+    assert reported.rose  # the later report gives more, hours later
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es"])

@@ -29,9 +29,9 @@ pytestmark = pytest.mark.skipif(not EVENTS.exists(), reason=f"{EVENTS} is not th
 
 
 def test_every_sentence_stands_in_the_article_it_is_attributed_to() -> None:
-    told = [tell(articles) for articles in list(stories(EVENTS, least=3))[::4]]
-    assert len(told) == 33
-    for each in told:
+    reported = [tell(articles) for articles in list(stories(EVENTS, least=3))[::4]]
+    assert len(reported) == 33
+    for each in reported:
         articles = {article.id: article for article in each.articles}
         for said in shown(each.merged):
             assert is_faithful(said, articles)
@@ -91,10 +91,10 @@ def test_a_long_story_is_read_in_part() -> None:
     articles = saga(EVENTS, "impeach", 30)
     assert len(articles) == 30
     tuning = shipped_tuning()
-    told = read(articles)
-    assert len(told.reports) == tuning.reports_cap
-    assert max(len(report.sentences) for report in told.reports) <= tuning.sentences_cap
+    reported = read(articles)
+    assert len(reported.reports) == tuning.reports_cap
+    assert max(len(report.sentences) for report in reported.reports) <= tuning.sentences_cap
     # Of all pairs of its sentences a small part is compared: the work grows with what they share.
-    sentences = len(told.similarities.features)
-    assert len(told.similarities.pairs) < 0.1 * sentences * (sentences - 1) / 2
+    sentences = len(reported.similarities.features)
+    assert len(reported.similarities.pairs) < 0.1 * sentences * (sentences - 1) / 2
     assert len(milliseconds([articles[:4]])) == 1

@@ -18,7 +18,7 @@ from tests.unit.stories_examples import NOON, ferry, view
 
 def shown(merged: MergedStory) -> list[AttributedSentence]:
     """Every sentence that the merged story shows, but the titles and timed entries of its timeline."""
-    told = [
+    reported = [
         AttributedSentence(text=i.text, article=i.article, outlet=i.outlet)
         for i in merged.timeline
         if i.kind == "told"
@@ -29,7 +29,7 @@ def shown(merged: MergedStory) -> list[AttributedSentence]:
         *(said for block in merged.beside for said in block),
         *(said for each in merged.disagreements for said in each.sides),
         *merged.only,
-        *told,
+        *reported,
     ]
 
 
@@ -172,8 +172,8 @@ def test_the_lead_leads_the_fact_that_it_belongs_to() -> None:
         holding = [fact for fact in merged.facts if merged.lead in fact.said]
         assert all(fact.said[0] == merged.lead for fact in holding)
         assert merged.lead is not None
-        told = as_text(merged, ferry()).partition("Timeline")[0]
-        assert told.count(merged.lead.text) == 1
+        reported = as_text(merged, ferry()).partition("Timeline")[0]
+        assert reported.count(merged.lead.text) == 1
 
 
 def test_an_agencys_dateline_is_shown_only_where_nothing_else_can_be() -> None:

@@ -110,8 +110,8 @@ def test_eleven_of_the_sixteen_shared_facts_are_paired(merged: MergedStory) -> N
 
 def test_the_fall_of_homs_is_named(merged: MergedStory) -> None:
     assert "capture of Homs" in merged.title
-    told = [side.text for block in merged.beside for side in block]
-    assert any("Homs has fallen" in text for text in told)
+    reported = [side.text for block in merged.beside for side in block]
+    assert any("Homs has fallen" in text for text in reported)
 
 
 def test_the_most_widely_reported_comes_first(merged: MergedStory) -> None:

@@ -73,8 +73,10 @@ def test_a_day_inferred_from_another_report_says_so() -> None:
     dated = view("a", "One", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis this week.")
     undated = view("b", "Two", title="Ferry", published=None, hours=900,
                    text="The ferry Marlin left Tarnow on Tuesday with 240 people.")  # fmt: skip
-    told = [item for item in merge([dated, undated]).timeline if item.kind == "told"]
-    assert [(item.day, item.day_inferred, item.time) for item in told] == [(dt.date(2025, 3, 11), True, None)]
+    reported = [item for item in merge([dated, undated]).timeline if item.kind == "told"]
+    assert [(item.day, item.day_inferred, item.time) for item in reported] == [
+        (dt.date(2025, 3, 11), True, None)
+    ]
 
 
 def test_without_a_dated_report_a_weekday_stays_unknown() -> None:

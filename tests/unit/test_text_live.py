@@ -20,8 +20,8 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning
-from tests.live_blogs import cases, is_right, read, told
-from tests.memory_shelf import an_article
+from tests.live_blogs import cases, is_right, read, reported
+from tests.memory_reader import an_article
 
 TUNING = effective_tuning().section("text", ExtractTuning)
 STORIES = effective_tuning().section("stories", StoryTuning)
@@ -30,7 +30,7 @@ BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 @pytest.mark.parametrize("case", BOTH, ids=lambda case: case["id"])
 def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) -> None:
-    assert is_right(case), told(read(case))
+    assert is_right(case), reported(read(case))
 
 
 @pytest.mark.parametrize(
@@ -346,9 +346,9 @@ def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() ->
 
 def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:
     moment = ExtractedEntry(clock_minutes=750, text="The ferry is raised")
-    told_of = ExtractedEntry(
+    mentions = ExtractedEntry(
         clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked."
     )
     others = [ExtractedEntry(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
-    found = timed([moment, *others, told_of], ArticleTimes(), TUNING)
-    assert [one.text for one in found if "ferry" in one.text] == [told_of.text]
+    found = timed([moment, *others, mentions], ArticleTimes(), TUNING)
+    assert [one.text for one in found if "ferry" in one.text] == [mentions.text]

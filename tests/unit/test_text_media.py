@@ -92,9 +92,9 @@ def test_the_picture_that_a_page_is_shared_with(head: str, url: str) -> None:
 def test_what_the_feed_names_is_kept_with_and_without_a_page() -> None:
     sound = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The  talk")
     entry = Entry(source="s", title="Bridge", html="<p>Closed on Monday.</p>", enclosures=(sound,))
-    told = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The talk")
-    assert clean(entry).media == (told,)
-    assert clean(entry, page()).media == (told,)
+    reported = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The talk")
+    assert clean(entry).media == (reported,)
+    assert clean(entry, page()).media == (reported,)
 
 
 @pytest.mark.parametrize("rule", ["noimageindex", "max-image-preview:none"])

@@ -58,19 +58,19 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
-    told = BENCH.figures(SCORES[name])
-    assert told["left"] <= 0.05
-    assert told["lost"] <= 0.005
+    reported = BENCH.figures(SCORES[name])
+    assert reported["left"] <= 0.05
+    assert reported["lost"] <= 0.005
     assert all(score.in_order for score in SCORES[name])
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_what_is_known_of_them(name: str) -> None:
-    told = BENCH.figures(SCORES[name])
-    assert told["invented"] == 0
-    assert told["day"] >= 0.98
-    assert told["title"] >= (0.9 if name == "fresh" else 1.0)
-    assert told["outlet"] >= (0.75 if name == "fresh" else 1.0)
+    reported = BENCH.figures(SCORES[name])
+    assert reported["invented"] == 0
+    assert reported["day"] >= 0.98
+    assert reported["title"] >= (0.9 if name == "fresh" else 1.0)
+    assert reported["outlet"] >= (0.75 if name == "fresh" else 1.0)
     assert all(score.read.outlet in (score.sample.outlet, None) for score in SCORES[name])
 
 
@@ -95,8 +95,8 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
     assert list(saved.paragraphs) == [line for number, line in enumerate(lines) if number not in out]
     assert saved.title.startswith(title)
     assert (saved.outlet, saved.author) == (outlet, author)
-    told = saved.published.time.isoformat() if saved.published else None
-    assert told == (f"{published}:00+00:00" if published else None)
+    reported = saved.published.time.isoformat() if saved.published else None
+    assert reported == (f"{published}:00+00:00" if published else None)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_numbers_are_read_as_their_language_writes_them() -> None:
     first = published_from_text(["08/12/2024"], None, SEEN, day_first=True)
     assert first is not None
     assert first.time.date() == dt.date(2024, 12, 8)
-    told = published_from_text(["12/08/2024 9:00 AM EST"], None, SEEN)
-    assert told is not None
-    assert told.time.date() == dt.date(2024, 12, 8)
+    reported = published_from_text(["12/08/2024 9:00 AM EST"], None, SEEN)
+    assert reported is not None
+    assert reported.time.date() == dt.date(2024, 12, 8)
 
 
 def test_closing_lines_must_say_what_their_date_is() -> None:

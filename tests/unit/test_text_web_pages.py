@@ -138,11 +138,9 @@ def test_a_second_box_of_the_same_build_stays() -> None:
 
 def test_a_paragraph_that_stood_before_goes_and_a_refrain_stays() -> None:
     refrain = "Nobody came to the pier."
-    told = (FERRY[0], refrain, *FERRY[1:], refrain)
-    html = (
-        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*told, FERRY[0])}</article>"
-    )
-    assert page(html).text.split("\n") == list(told)
+    reported = (FERRY[0], refrain, *FERRY[1:], refrain)
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*reported, FERRY[0])}</article>"
+    assert page(html).text.split("\n") == list(reported)
 
 
 def test_a_paragraph_passed_over_is_put_in_its_place() -> None:

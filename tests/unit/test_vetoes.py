@@ -20,13 +20,13 @@ def test_the_rules_name_the_word_lists_they_were_measured_with() -> None:
     assert TUNING.word_lists == lists_hash(), "put it into config/tuning.yaml: vetoes: word_lists"
 
 
-def telling(title: str, lead: str = "", **more: object) -> VetoInput:
+def veto_input(title: str, lead: str = "", **more: object) -> VetoInput:
     values: dict[str, object] = {"language": "en", "minutes": NOON, "bodyless": not lead, **more}
     return msgspec.convert({"title": title, "lead": lead, **values}, VetoInput)
 
 
 def kind(left: str, right: str, **more: object) -> str | None:
-    return objection(telling(left, **more), telling(right, **more), TUNING)
+    return objection(veto_input(left, **more), veto_input(right, **more), TUNING)
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_one_event_in_other_words(left: str, right: str) -> None:
     ],
 )
 def test_a_lead_that_has_the_others_value_answers_the_objection(titles: tuple[str, str], lead: str) -> None:
-    one, other = (telling(title) for title in titles)
+    one, other = (veto_input(title) for title in titles)
     assert objection(one, other, TUNING) is not None
     for left, right in ((0, 1), (1, 0)):
-        assert objection(telling(titles[left], lead), telling(titles[right], lead), TUNING) is None
+        assert objection(veto_input(titles[left], lead), veto_input(titles[right], lead), TUNING) is None
 
 
 def test_daily_reports_of_two_days_are_two_and_of_one_day_are_one() -> None:
-    first = telling("Marlow shares close higher as banks gain")
+    first = veto_input("Marlow shares close higher as banks gain")
     title = "Marlow shares close higher as oil firms gain"
-    assert objection(first, telling(title, minutes=NOON + DAY), TUNING) == "daily"
-    assert objection(first, telling(title, minutes=NOON + 60), TUNING) is None
-    assert objection(first, telling(title, minutes=None), TUNING) is None
+    assert objection(first, veto_input(title, minutes=NOON + DAY), TUNING) == "daily"
+    assert objection(first, veto_input(title, minutes=NOON + 60), TUNING) is None
+    assert objection(first, veto_input(title, minutes=None), TUNING) is None
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_month_or_a_year_is_nothing_that_bare_headlines_share(
     language: str, left: str, right: str, expected: str | None
 ) -> None:
     assert kind(left, right, language=language) == kind(right, left, language=language) == expected
-    report = telling(left, "A text of its own.", language=language)
-    assert objection(report, telling(right, "Another text.", language=language), TUNING) is None
+    report = veto_input(left, "A text of its own.", language=language)
+    assert objection(report, veto_input(right, "Another text.", language=language), TUNING) is None
 
 
 LEVEE = "Levee breaks at Pennmouth, four dead"
@@ -152,7 +152,7 @@ WITHOUT_THE_HEADLINE = (
 def test_another_text_under_the_headline_of_a_report_is_objected_to(
     title: str, lead: str, expected: str | None
 ) -> None:
-    report, other = telling(LEVEE, LEVEE_LEAD), telling(title, lead)
+    report, other = veto_input(LEVEE, LEVEE_LEAD), veto_input(title, lead)
     assert objection(report, other, TUNING) == objection(other, report, TUNING) == expected
 
 
@@ -180,9 +180,9 @@ def test_another_text_under_the_headline_of_a_report_is_objected_to(
 def test_another_text_is_recognised_in_other_languages(
     language: str, title: str, lead: str, advertisement: str
 ) -> None:
-    report = telling(title, lead, language=language)
-    assert objection(report, telling(title, advertisement, language=language), TUNING) == "text"
-    assert objection(report, telling(title, lead + " 1.", language=language), TUNING) is None
+    report = veto_input(title, lead, language=language)
+    assert objection(report, veto_input(title, advertisement, language=language), TUNING) == "text"
+    assert objection(report, veto_input(title, lead + " 1.", language=language), TUNING) is None
 
 
 def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
@@ -192,7 +192,10 @@ def test_an_outlet_of_any_name_wraps_its_own_titles() -> None:
 
 
 def test_articles_in_two_languages_are_never_compared() -> None:
-    left, right = telling("Man found dead in Marlow"), telling("Man found dead in Ellory", language="nl")
+    left, right = (
+        veto_input("Man found dead in Marlow"),
+        veto_input("Man found dead in Ellory", language="nl"),
+    )
     assert objection(left, right, TUNING) is None
 
 
@@ -202,10 +205,10 @@ def test_without_a_language_capitals_tell_no_names() -> None:
 
 
 def test_the_share_is_a_mean_in_which_those_who_cannot_tell_count_less() -> None:
-    newcomer = telling("Man found dead in Marlow")
-    against = telling("Man found dead in Ellory")
-    agrees = telling("Man found dead in Marlow quarry")
-    other_words = telling("Murder inquiry opened after discovery near the old lime works")
+    newcomer = veto_input("Man found dead in Marlow")
+    against = veto_input("Man found dead in Ellory")
+    agrees = veto_input("Man found dead in Marlow quarry")
+    other_words = veto_input("Murder inquiry opened after discovery near the old lime works")
     (alone,) = objections(newcomer, [against], TUNING)
     assert (alone.name, alone.value, alone.share) == ("veto:name", 1.0, -TUNING.headline_logits)
     (half,) = objections(newcomer, [agrees, against], TUNING)
@@ -220,17 +223,17 @@ def test_the_share_is_a_mean_in_which_those_who_cannot_tell_count_less() -> None
 def test_between_two_texts_an_objection_weighs_less() -> None:
     words = "The police said on Friday that they had opened an inquiry and asked for witnesses to call them."
     (reason,) = objections(
-        telling("Man found dead in Marlow", words), [telling("Man found dead in Ellory", words)], TUNING
+        veto_input("Man found dead in Marlow", words), [veto_input("Man found dead in Ellory", words)], TUNING
     )
     assert reason.share == -TUNING.text_logits > -TUNING.headline_logits
 
 
 def test_the_order_of_a_storys_reports_changes_nothing() -> None:
-    newcomer = telling("Ministers agree 12th package of cuts")
+    newcomer = veto_input("Ministers agree 12th package of cuts")
     others = [
-        telling("Ministers agree 13th package of cuts"),
-        telling("Ministers agree 13th package of cuts", "A text of some words about cuts in the harbour."),
-        telling("Cuts again, says mayor"),
+        veto_input("Ministers agree 13th package of cuts"),
+        veto_input("Ministers agree 13th package of cuts", "A text of some words about cuts in the harbour."),
+        veto_input("Cuts again, says mayor"),
     ]
     found = {objections(newcomer, order, TUNING) for order in itertools.permutations(others)}
     assert len(found) == 1
@@ -252,8 +255,8 @@ LANGUAGES = st.sampled_from(
 def test_any_two_titles_get_an_answer_that_is_symmetric(
     left: str, right: str, lead: str, language: str | None, apart: int
 ) -> None:
-    one = telling(left, lead, language=language)
-    other = telling(right, language=language, minutes=NOON + apart)
+    one = veto_input(left, lead, language=language)
+    other = veto_input(right, language=language, minutes=NOON + apart)
     assert objection(one, other, TUNING) == objection(other, one, TUNING)
     for reason in objections(one, [other, one], TUNING):
         assert reason.name.startswith("veto:")
@@ -263,5 +266,5 @@ def test_any_two_titles_get_an_answer_that_is_symmetric(
 @given(TITLES, LANGUAGES)
 @settings(max_examples=200, deadline=None)
 def test_nothing_speaks_against_the_same_headline_at_the_same_time(title: str, language: str | None) -> None:
-    one = telling(title, language=language)
-    assert objection(one, telling(title, language=language), TUNING) is None
+    one = veto_input(title, language=language)
+    assert objection(one, veto_input(title, language=language), TUNING) is None

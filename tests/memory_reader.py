@@ -1,8 +1,7 @@
-"""A complete shelf in memory, and stories of invented events to put on it.
+"""A complete story reader in memory, and stories of invented events to put into it.
 
-`MemoryShelf` answers every question of `aggregator.model.read_model.Shelf` from plain nouns, so that the
-output rooms
-are tested with neither a database nor a mock.
+`MemoryReader` answers every question of `aggregator.model.read_model.StoryReader` from plain values, so that
+the outputs are tested with neither a database nor a mock.
 """
 
 import datetime as dt
@@ -45,7 +44,7 @@ from aggregator.store.read.reader import FrontPageTuning, ranked
 from aggregator.web.pages.pages import list_item_of
 
 
-class MemoryShelf:
+class MemoryReader:
     """Stories in a dict; put some in, then read."""
 
     def __init__(self) -> None:
@@ -461,24 +460,24 @@ def _ferry_merged(story: StoryView) -> MergedStory:
     )
 
 
-def a_full_shelf() -> MemoryShelf:
+def full_reader() -> MemoryReader:
     """The ferry and a few other stories over three days, with sources."""
-    shelf = MemoryShelf()
-    shelf.put(*the_ferry(), "oldferry")
+    story_reader = MemoryReader()
+    story_reader.put(*the_ferry(), "oldferry")
     for hours, outlet, title, lead in _OTHERS:
         time = MORNING - dt.timedelta(hours=hours)
         article = an_article(
             outlet=outlet, title=title, lead=lead, text=lead, effective_at=time, published=time
         )
-        shelf.put(a_story(article))
+        story_reader.put(a_story(article))
     budget = [
         an_article(
             outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=MORNING - dt.timedelta(hours=n)
         )
         for n, (name, title) in enumerate(_BUDGET_TITLES)
     ]
-    shelf.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
-    shelf.set_sources(
+    story_reader.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
+    story_reader.set_sources(
         SourceView(
             id="s1",
             name="The Harbour Post",
@@ -495,8 +494,8 @@ def a_full_shelf() -> MemoryShelf:
         ),
         SourceView(id="s3", name="Radio Meridian", state="new"),
     )
-    shelf.set_health(Health(waiting=3, last_placed=MORNING))
-    return shelf
+    story_reader.set_health(Health(waiting=3, last_placed=MORNING))
+    return story_reader
 
 
 _BUDGET = (

@@ -44,6 +44,16 @@ lasted for sixteen days and cost the region about eighty million crowns, accordi
 the chamber of commerce."""
 
 
+# A later step of the affair that FLOOD began.
+DYKES = """CALMOUTH - Parliament voted on Thursday for a fund of two billion crowns to renew the dykes of the
+country, a week after the flood of Pennmouth. Finance minister Oda Renn had refused the money
+until spring; she gave way after members of all parties called for the law. A quarter of the sum
+goes to towns on the Arrel, where every second levee is older than sixty years. Engineers will
+inspect each of them by autumn. The opposition said that the fund was too small and came too late
+for Pennmouth. Towns must pay a tenth of what a new levee costs; the association of towns wants
+that share to be dropped."""
+
+
 class Clock:
     """A clock that tests set; it moves a second at every look, so that no two moments are equal."""
 

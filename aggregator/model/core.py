@@ -287,6 +287,7 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
     evidence: Evidence
     copy_of: str | None = None  # the matching article; the original of the group is derived when read
     absorbed_stories: tuple[str, ...] = ()  # stories merged into `story`
+    follows: str | None = None  # the earlier story that `story`, founded now, continues
 
 
 # --- output ------------------------------------------------------------------------------------------------

@@ -462,6 +462,9 @@ article = Table(
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
     Column("original", Text),  # `id` of the original as of the last rendering, for SQL (derived)
+    # `story.id` of the earlier story that the story which this article founded continues, as of its placing.
+    # A later merge of that story is followed on reading (v_follows).
+    Column("follows", Text),
     Column("source", Text, nullable=False),  # `entry.source` of the first entry
     Column("outlet", Text),
     Column("url", Text),
@@ -519,6 +522,13 @@ article = Table(
         "original",
         sqlite_where=text("original IS NOT NULL"),
         postgresql_where=text("original IS NOT NULL"),
+    ),
+    Index(
+        "ix_article_follows",
+        "follows",
+        "story",
+        sqlite_where=text("follows IS NOT NULL"),
+        postgresql_where=text("follows IS NOT NULL"),
     ),
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),

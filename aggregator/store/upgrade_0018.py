@@ -162,7 +162,9 @@ def upgrade_in_place(connection: Connection) -> None:
 def _rename_indexes(connection: Connection, table: Table) -> None:
     """Drop and create the indexes whose name changed: SQLite cannot rename an index."""
     existing = {str(one["name"]) for one in inspect(connection).get_indexes(table.name)}
-    indexes = {str(one.name): one for one in table.indexes}
+    columns = {one["name"] for one in inspect(connection).get_columns(table.name)}
+    # Later revisions add the columns of other indexes.
+    indexes = {str(one.name): one for one in table.indexes if {c.name for c in one.columns} <= columns}
     unique = {str(one["name"]) for one in inspect(connection).get_unique_constraints(table.name)}
     for name in sorted(existing - set(indexes) - unique):
         if not name.startswith("ix_"):

@@ -22,7 +22,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
+from tests.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY, Postgres
 from tests.homes import copied, correct, small_set
 from tests.live_blogs import live_blogs, reports
@@ -59,6 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     upgrade(database)
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set(), *reports(), *live_blogs())
+    rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 200 * HOUR))
     early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR)
     rig.take(early)
     rig.take(

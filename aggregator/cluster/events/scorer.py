@@ -90,6 +90,7 @@ class Decision(msgspec.Struct, frozen=True):
     shared: tuple[
         int, ...
     ] = ()  # ids of the shared terms with the largest shares; see TermPacker.readable_terms
+    follows: str | None = None  # the earlier story that a new one continues
 
 
 class ScoredCandidate(msgspec.Struct, frozen=True):
@@ -356,7 +357,18 @@ def _found_story(article: ScoringInput, scored: list[ScoredCandidate], scorer: S
             bias=scorer.model.bias,
             runner_up=_rival(scored[0]) if scored else None,
         ),
+        follows=_followed(article, scored[0], scorer.model) if scored else None,
     )
+
+
+def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -> str | None:
+    """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
+    times = np.frombuffer(best.candidate.summary.times, "<i4")
+    if article.minutes is None or not len(times) or article.bodyless(model) or article.is_container:
+        return None
+    cosine = next((reason.value for reason in best.reasons if reason.name == REASONS[0]), 0.0)
+    is_near = best.score >= best.need - model.tuning.follows_slack and cosine >= model.tuning.follows_cosine
+    return best.candidate.story if is_near and int(times.min()) < article.minutes else None
 
 
 def _join_story(

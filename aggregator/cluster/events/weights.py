@@ -48,6 +48,8 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     rival_share: float
     rival_stories: int
     rival_from: float
+    follows_slack: float
+    follows_cosine: float
     reassess_every: int
     reassess_members: int
     reassess_neighbours: int

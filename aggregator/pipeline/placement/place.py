@@ -438,6 +438,7 @@ class Placer:
             role=decision.role,
             copy_of=found.copy.other if found.copy else None,
             absorbed_stories=decision.absorbed_stories,
+            follows=decision.follows if assigned_story is None else None,
             evidence=evidence,
         )
         new = incoming.row(

@@ -22,6 +22,7 @@ from aggregator.store.tables import (
     counter,
     cross_language,
     entry,
+    in_parts,
     link_constraint,
     live_blog,
     live_blog_link,
@@ -39,6 +40,7 @@ _DECIDED = (
     "role",
     "counts_in_centroid",
     "copy_of",
+    "follows",
     "evidence",
     "wire",
     "details",
@@ -318,13 +320,18 @@ def take_over(
     """
     changed = 0
     columns = [article.c[name] for name in ("inbox_no", "id", "story", *_DECIDED)]
+    followed = _followed_stories(live, scratch, names)
     for part in _parts(scratch, select(*columns).order_by(article.c.inbox_no)):
         first, last = part[0]["inbox_no"], part[-1]["inbox_no"]
         rows = live.execute(select(*columns).where(article.c.inbox_no.between(first, last))).mappings()
         known = {row["inbox_no"]: dict(row) for row in rows}
         changes = []
         for row in part:
-            decided = row | {"story": names[row["story"]], "evidence": _renamed(row["evidence"], names)}
+            decided = row | {
+                "story": names[row["story"]],
+                "evidence": _renamed(row["evidence"], names),
+                "follows": followed.get(row["follows"]),
+            }
             if row["inbox_no"] in known and known[row["inbox_no"]] != decided:
                 changes.append(decided)
         changed += len(changes)
@@ -342,6 +349,26 @@ def take_over(
             retention.begin_again(live, before=changes[0]["inbox_no"])
         step()
     return changed
+
+
+def _followed_stories(
+    live: Connection, scratch: Connection, names: Mapping[str, str]
+) -> dict[str | None, str]:
+    """Return the id in the live database of every story that an article of the scratch database follows.
+
+    A story that was merged meanwhile keeps its id where the live database has it, else it is its successor.
+    """
+    followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(select(article.c.follows)))
+    rows = scratch.execute(followed).all()
+    known = {id_ for part in in_parts([row.id for row in rows]) for id_ in live.execute(
+        select(story.c.id).where(story.c.id.in_(part))
+    ).scalars()}  # fmt: skip
+    found: dict[str | None, str] = {}
+    for row in rows:
+        today = names.get(row.id) or (row.id if row.id in known else names.get(row.redirect_to or ""))
+        if today is not None:
+            found[row.id] = today
+    return found
 
 
 def take_links(

@@ -181,6 +181,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "role": new.placement.role,
         "counts_in_centroid": new.counts_in_centroid,
         "copy_of": new.placement.copy_of,
+        "follows": new.placement.follows,
         "source": new.source,
         "seen_at": new.seen_at,
         "placed_at": new.placed_at,

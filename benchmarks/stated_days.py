@@ -1,6 +1,6 @@
 """Do outlets agree on the days that their sentences tell? Labelled articles, one line of figures.
 
-    .venv/bin/python -m benchmarks.told_days ../shared/data/events-fulltext.jsonl.gz
+    .venv/bin/python -m benchmarks.stated_days ../shared/data/events-fulltext.jsonl.gz
 
 Two sentences of two outlets in one event that are as alike as `LIKENESS` tell the same; where each names
 exactly one day, the two days should be one. Pairs that differ are printed with both sentences, because some

@@ -174,6 +174,12 @@ def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> Non
 # --- a look ends before all is read ------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it can take so long that a multiple of it is enough to read everything."""
+    monkeypatch.setattr(watch_folder, "_READING_SHARE", 0)
+
+
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
     all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
@@ -253,11 +259,7 @@ def test_what_was_refused_of_a_file_that_goes_while_it_is_read_goes_with_it(fold
     assert folder.reported() == []
 
 
-def test_a_folder_of_many_files_is_read_in_several_looks(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # On a busy machine listing takes so long that its multiple would be enough for all files.
-    monkeypatch.setattr(watch_folder, "_READING_SHARE", 0)
+def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None:
     hurried(folder)
     for n in range(300):
         folder.write(f"{n}.jsonl", GOOD % (n, n, n))

@@ -353,6 +353,21 @@ def test_short_texts_whose_leads_differ_are_two_events() -> None:
     assert penalties(own, article(LEVEE, text, "Echo")) == {}
 
 
+COUNTS = "They counted {} new cases within a day. {} people died, {} left hospital, beds are {} percent full."
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_apart"),
+    [((231, 25, 19, 63), True), ((231, 27, 19, 63), False), ((231, 231, 231, 231), False), ((), False)],
+)
+def test_counts_without_a_common_number_are_of_two_days(numbers: tuple[int, ...], is_apart: bool) -> None:
+    """One shared number is enough; a text with fewer than three says nothing."""
+    other = COUNTS.format(*numbers) if numbers else COUNTS.replace("{} ", "")
+    own = article("New cases in Sennick", COUNTS.format(214, 27, 17, 61), "Echo")
+    found = penalties(own, article("Cases rise in Sennick", other))
+    assert found.get("no shared number", 0.0) == (-TUNING.numbers_apart if is_apart else 0.0)
+
+
 def test_corrections_are_means_over_the_reports() -> None:
     own = article(LEVEE, FLOOD)
     reports = [article("Dock workers walk out", STRIKE, outlet) for outlet in ("Herald", "Echo", "Post")]

@@ -62,7 +62,7 @@ FEATURES: Final = (
     "shorter_title",  # words of the shorter title
 )
 _AT: Final = {name: place for place, name in enumerate(FEATURES)}
-_ALL, _TITLE, _LEAD = (FIELDS.index(name) for name in ("all", "title", "lead"))
+_ALL, _TITLE, _LEAD, _NUM = (FIELDS.index(name) for name in ("all", "title", "lead", "num"))
 _MASK: Final = np.uint32((1 << HASH_BITS) - 1)
 # In units of 1/IDF_UNITS; chosen with the features (see the study in docs/evaluation.md).
 _RARE_IDF: Final = round(4.2 * IDF_UNITS)
@@ -100,6 +100,8 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     lead_cosine: float
     lead_mass: float
     cosine_slope: float
+    few_numbers: int
+    numbers_apart: float
     matched_words: int
     matched_days: float
     stream_days: int
@@ -116,6 +118,7 @@ class PairArticle:
         "inbox",
         "is_opinion",
         "minutes",
+        "number_ids",
         "numbers",
         "outlet",
         "pieces",
@@ -131,6 +134,8 @@ class PairArticle:
         self.ids: Words = ids[order]
         self.weights: Ints = weights_of(words[order])
         self.hashes: Words = self.ids & _MASK
+        field = self.ids >> HASH_BITS
+        self.number_ids = frozenset(self.hashes[(field == _NUM)].tolist())
         self.minutes = article.minutes
         self.stated_minutes = article.stated_minutes
         self.body_words = article.body_words
@@ -258,6 +263,10 @@ class PairModel:
             & (shorter < tuning.judged_below)
             & (features[:, _AT["lead_mass"]] < tuning.lead_mass)
         )
+        few = np.array([min(len(article.number_ids), len(one.number_ids)) for one in reports])
+        none_shared = np.array([article.number_ids.isdisjoint(one.number_ids) for one in reports])
+        is_apart = ~headline_only & none_shared & (few >= tuning.few_numbers)
+        subtract("no shared number", np.where(is_apart, tuning.numbers_apart, 0.0))
         subtract("leads differ", np.where(is_lead, tuning.cosine_slope * leads_short, 0.0))
         return corrections
 

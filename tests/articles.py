@@ -134,6 +134,7 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         "role",
         "kind",
         "kind_evidence",
+        "follows",
         "counts_in_centroid",
         "copy_of",
         "title",

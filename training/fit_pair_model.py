@@ -128,6 +128,7 @@ def stored(name: str, tuning: Tuning) -> list[Stored]:
                         ),
                         outlet=row.outlet,
                         title=row.title,
+                        source=row.source,
                     ),
                 )
             )

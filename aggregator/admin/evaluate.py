@@ -380,7 +380,9 @@ def place_records(
             seen = record.entry.published.time if record.entry.published else seen
             times.append(seen)
             # The number in the file is the identity, so that no record counts as known.
-            identity = {"source": "eval", "guid": str(start + offset), "authority": "foreign"}
+            # Outlets are sources, as if each had a feed.
+            source = record.entry.outlet or "eval"
+            identity = {"source": source, "guid": str(start + offset), "authority": "foreign"}
             entries.append(msgspec.structs.replace(record.entry, **identity))
         with database.write() as connection:
             accepted = inbox.accept(connection, entries, seen=times, always_new=True)

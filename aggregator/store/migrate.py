@@ -40,7 +40,7 @@ _ADVISORY_KEY = 0x6D696772  # "migr"
 _NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
     "0019": frozenset(TABLES.values()),
     "0020": frozenset({"stream_period", "outlet_history"}),
-    "0021": frozenset({"v_follows"}),
+    "0021": frozenset({"v_follows", "source_history"}),
 }
 _ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 

@@ -587,18 +587,18 @@ stream_period = Table(
     # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
     # change any more (store/stories/stream_history.py). Written by the writer.
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, ...
-    Column("day", Integer, nullable=False),  # days since 1970, UTC, of the last accepted article in it
+    Column("day", Integer, nullable=False),  # days since 1970, UTC, the day before the entry that ended it
     Column("last_inbox_no", BigInteger, nullable=False),  # the last inbox number it covers
     Column("articles", Integer, nullable=False),  # number of articles in it
     Column("terms", LargeBinary, nullable=False),  # packed document frequencies; "": no longer needed
 )
 
-outlet_history = Table(
-    "outlet_history",
+source_history = Table(
+    "source_history",
     metadata,
-    # How often an outlet reports what others report (store/stories/stream_history.py). Decisions read the
+    # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
     # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
-    Column("outlet", Text, primary_key=True),
+    Column("source", Text, primary_key=True),  # `article.source`: no feed can declare that of another
     Column("articles", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),  # articles that another outlet reported, too
     Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),

@@ -18,10 +18,10 @@ from aggregator.store.tables import (
     article,
     entry,
     lsh_band,
-    outlet_history,
     outlet_line,
     revision,
     sketch,
+    source_history,
     story,
     story_log,
     stream_period,
@@ -82,7 +82,7 @@ def left_in(url: str) -> Settled:
                 select(article.c.inbox_no, article.c.text, article.c.details).order_by(article.c.inbox_no)
             ).all(),
             "repeated lines": connection.execute(select(outlet_line).order_by(*outlet_line.c[:2])).all(),
-            "outlets": connection.execute(select(outlet_history).order_by(outlet_history.c.outlet)).all(),
+            "outlets": connection.execute(select(source_history).order_by(source_history.c.source)).all(),
             "periods": connection.execute(
                 select(stream_period.c.last_inbox_no, stream_period.c.articles, stream_period.c.terms)
             ).all(),

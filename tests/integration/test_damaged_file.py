@@ -279,7 +279,7 @@ def test_a_damaged_file_of_revision_0019_is_saved_without_an_upgrade(
     file: Path, empty: Database, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        for name in ("stream_period", "outlet_history"):
+        for name in ("stream_period", "source_history"):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("UPDATE alembic_version SET version_num = '0019'")
         connection.commit()

@@ -58,6 +58,22 @@ def test_links_lead_to_the_successor_of_a_merged_story_and_come_back(rig: Rig) -
     assert links(rig.database) == [(VOTED, BROKEN)]
 
 
+def test_a_column_continues_nothing(rig: Rig) -> None:
+    rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
+    rig.take(record("Echo", "2", f"Opinion: {VOTED}", DYKES, published=NOON + 8 * DAY))
+    assert links(rig.database) == []
+
+
+def test_a_story_that_began_earlier_continues_nothing_after_a_merge(rig: Rig) -> None:
+    rig.take(record("Post", "0", STRUCK, STRIKE, published=NOON - 2 * DAY))
+    rig.take(record("Herald", "1", BROKEN, FLOOD, published=NOON))
+    rig.take(record("Echo", "2", VOTED, DYKES, published=NOON + 8 * DAY))
+    vote, strike = by_title(rig.database, "Parliament", "Dock strike")
+    assert links(rig.database) == [(VOTED, BROKEN)]
+    correct(rig.database, "merge", strike, vote)
+    assert links(rig.database) == []
+
+
 def test_reclustering_decides_the_links_again(rig: Rig) -> None:
     database = placed(rig)
     with database.write() as connection:

@@ -52,7 +52,7 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 
 
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
-NEW_IN_0020 = {"stream_period", "outlet_history"}
+NEW_IN_0020 = {"stream_period", "source_history"}
 ADDED_SINCE_0019 = {"article": 4}  # columns, at the end
 
 
@@ -367,12 +367,12 @@ def test_an_export_of_revision_0019_is_imported(database: Database, fresh: Datab
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])
 def test_a_table_of_users_with_a_name_of_revision_0020_is_named(of_0019: Database, kind: str) -> None:
     with of_0019.write() as connection:
-        connection.execute(text(f"CREATE {kind} outlet_history AS SELECT 1 AS one"))
-    with pytest.raises(ConfigError, match="this version uses: outlet_history; rename it, then run"):
+        connection.execute(text(f"CREATE {kind} source_history AS SELECT 1 AS one"))
+    with pytest.raises(ConfigError, match="this version uses: source_history; rename it, then run"):
         upgrade(of_0019)
     assert revision_of(of_0019) == "0019"
     with of_0019.write() as connection:
-        connection.execute(text(f"DROP {kind} outlet_history"))
+        connection.execute(text(f"DROP {kind} source_history"))
     upgrade(of_0019)
     check(of_0019)
 

@@ -1,4 +1,4 @@
-"""Stream history: periods of the inbox, counts of outlets, and the terms of articles between two numbers."""
+"""Stream history: periods of the inbox, counts of sources, and the terms of articles between two numbers."""
 
 import datetime as dt
 
@@ -7,9 +7,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
-from aggregator.store.tables import article, outlet_history
+from aggregator.store.tables import article, source_history, stream_period
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
 DAY = 20_000  # days since 1970
@@ -27,30 +28,30 @@ def close(database: Database, *periods: StreamPeriod, keep_terms_from: int = 0) 
 
 def count(database: Database, **counts: tuple[int, int]) -> None:
     with database.write() as connection:
-        stream_history.count_outlets(connection, counts)
+        stream_history.count_sources(connection, counts)
 
 
 def closed(database: Database) -> dict[str, tuple[int, int]]:
     with database.read() as connection:
-        return stream_history.closed_outlets(connection)
+        return stream_history.closed_sources(connection)
 
 
 def test_periods_are_read_as_they_were_closed(database: Database) -> None:
     with database.read() as connection:
         assert stream_history.latest(connection) is None
-        assert stream_history.periods_from(connection, 0) == []
+        assert stream_history.periods_from(connection, 0, DAY + 3) == []
     close(database, period(1), period(2, b"\0\xff"), period(3))
     with database.read() as connection:
         assert stream_history.latest(connection) == period(3)
-        assert stream_history.periods_from(connection, DAY + 2) == [period(2, b"\0\xff"), period(3)]
-        assert stream_history.periods_from(connection, DAY + 4) == []
+        assert stream_history.periods_from(connection, DAY + 2, DAY + 3) == [period(2, b"\0\xff"), period(3)]
+        assert stream_history.periods_from(connection, DAY + 4, DAY + 9) == []
 
 
 def test_two_periods_of_one_day_are_in_the_order_of_their_numbers(database: Database) -> None:
     both = [StreamPeriod(number, DAY, number, 1, b"t") for number in (1, 2)]
     close(database, *both)
     with database.read() as connection:
-        assert stream_history.periods_from(connection, DAY) == both
+        assert stream_history.periods_from(connection, DAY, DAY) == both
 
 
 def test_a_period_is_closed_once(database: Database) -> None:
@@ -66,10 +67,10 @@ def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(database: Datab
     close(database, period(3), keep_terms_from=DAY + 2)
     with database.read() as connection:
         expected = [period(1, b""), period(2), period(3)]
-        assert stream_history.periods_from(connection, 0) == expected
+        assert stream_history.periods_from(connection, 0, DAY + 3) == expected
 
 
-def test_counts_of_outlets_add_up_and_are_read_when_a_period_is_closed(database: Database) -> None:
+def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(database: Database) -> None:
     count(database, Herald=(2, 1), Echo=(1, 0))
     count(database, Herald=(3, 0), Gazette=(0, 1))
     count(database)
@@ -81,7 +82,7 @@ def test_counts_of_outlets_add_up_and_are_read_when_a_period_is_closed(database:
     close(database, period(2))
     assert closed(database) == {"Herald": (5, 2), "Echo": (1, 0), "New": (1, 1)}
     with database.read() as connection:
-        rows = connection.execute(select(outlet_history).order_by(outlet_history.c.outlet)).all()
+        rows = connection.execute(select(source_history).order_by(source_history.c.source)).all()
     assert [tuple(row) for row in rows] == [
         ("Echo", 1, 0, 1, 0),
         ("Gazette", 0, 1, 0, 1),
@@ -100,7 +101,7 @@ def test_counts_grow_beyond_32_bits(database: Database) -> None:
 def test_the_first_number_of_a_day(database: Database) -> None:
     close(database, period(1), period(2), period(3))  # the last numbers are 10, 20 and 30
     with database.read() as connection:
-        found = [stream_history.first_accepted(connection, DAY + day) for day in range(1, 5)]
+        found = [stream_history.first_accepted(connection, DAY + day, DAY + 3) for day in range(1, 5)]
     assert found == [0, 0, 21, 31]  # the days of the first period are not known
 
 
@@ -132,10 +133,11 @@ def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> Non
     assert len(numbers) == 4
     first, second, _, last = numbers
     with database.read() as connection:
-        between = list(stream_history.terms_between(connection, first, last))
+        between = list(stream_history.terms_between(connection, first, last, 20))
         assert between == [f"terms {second}".encode(), b"", f"terms {last}".encode()]
-        assert list(stream_history.terms_between(connection, 0, second - 1)) == [f"terms {first}".encode()]
-        assert list(stream_history.terms_between(connection, last, last + 100)) == []
+        before = list(stream_history.terms_between(connection, 0, second - 1, 20))
+        assert before == [f"terms {first}".encode()]
+        assert list(stream_history.terms_between(connection, last, last + 100, 20)) == []
 
 
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
@@ -146,10 +148,10 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
         more = [row | {"inbox_no": n, "id": str(n), "terms": str(n).encode()} for n in range(2, 1_502)]
         connection.execute(article.insert(), more)
         seen = []
-        for terms in stream_history.terms_between(connection, 1, 1_501):
+        for terms in stream_history.terms_between(connection, 1, 1_501, 2_000):
             seen.append(terms)
             if len(seen) % 700 == 0:
-                stream_history.count_outlets(connection, {"Herald": (700, 1)})
+                stream_history.count_sources(connection, {"Herald": (700, 1)})
         assert seen == [str(n).encode() for n in range(2, 1_502)]
     close(database, period(2))  # placing has closed the first one
     assert closed(database) == {"Herald": (1_401, 2)}
@@ -161,9 +163,10 @@ def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(da
     first = (NOON - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
     for number, days in enumerate((0, 0, 1, 4000, 4000, 2, 1, 3)):
         clock.time = NOON + dt.timedelta(days=days, minutes=number)
-        rig.take(record("Herald", str(number), f"Number {number}", f"{STRIKE} {number}", published=NOON))
+        words = " ".join(f"word{number}x{place}" for place in range(60))
+        rig.take(record("Herald", str(number), f"Number {number}", words, published=NOON))
     with database.read() as connection:
-        periods = stream_history.periods_from(connection, 0)
+        periods = stream_history.periods_from(connection, 0, first + 9_999)
     assert [(one.day - first, one.articles) for one in periods] == [
         (-1, 0),
         (0, 2),
@@ -184,4 +187,89 @@ def test_dropped_terms_can_be_counted_again(database: Database) -> None:
     with database.write() as connection:
         stream_history.restore_terms(connection, 3, b"again")
     with database.read() as connection:
-        assert stream_history.periods_from(connection, DAY + 3) == [period(3, b"again"), period(4), period(5)]
+        assert stream_history.periods_from(connection, DAY + 3, DAY + 5) == [
+            period(3, b"again"),
+            period(4),
+            period(5),
+        ]
+
+
+def unlike(number: int) -> str:
+    return " ".join(f"word{number}x{place}" for place in range(60))
+
+
+def test_one_source_cannot_make_words_frequent(database: Database) -> None:
+    """Copies do not count, and of each source only so many articles of a period."""
+    rig = Rig(database, Clock())
+    rig.take(*(record("Blog", str(n), f"Number {n}", unlike(n), published=NOON) for n in range(5)))
+    rig.take(
+        *(record(name, "1", "Levee breaks", FLOOD, published=NOON) for name in ("Herald", "Echo", "Post"))
+    )
+    with database.read() as connection:
+        assert len(list(stream_history.terms_between(connection, 0, 100, 3))) == 4
+        assert len(list(stream_history.terms_between(connection, 0, 100, 20))) == 6
+
+
+def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) -> None:
+    rig = Rig(database, Clock())
+    rig.take(*(record("junk", str(n), f"Number {n}", unlike(n), outlet="Post") for n in range(40)))
+    close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
+    assert closed(database) == {"junk": (40, 0)}
+
+
+def test_what_other_outlets_copy_is_news(database: Database) -> None:
+    rig = Rig(database, Clock())
+    for n in range(3):
+        rig.take(record("agency", str(n), f"Number {n}", unlike(n), published=NOON))
+        rig.take(record("daily", str(n), f"Number {n}", unlike(n), published=NOON))
+    close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
+    assert closed(database) == {"agency": (3, 3), "daily": (3, 3)}
+
+
+def test_a_period_of_the_far_future_has_no_effect_on_the_present(database: Database) -> None:
+    close(database, period(1), period(2))
+    close(database, StreamPeriod(3, DAY + 4_000, 30, 10, b"wrong"))
+    close(database, StreamPeriod(4, DAY + 3, 40, 10, b"t"), StreamPeriod(5, DAY + 4, 50, 10, b"t"))
+    with database.read() as connection:
+        assert stream_history.snapshot(connection, 8).periods == [(10, b"terms")] * 2 + [(10, b"t")] * 2
+        assert stream_history.first_accepted(connection, DAY + 5, DAY + 4) == 51
+        assert stream_history.latest(connection) == StreamPeriod(5, DAY + 4, 50, 10, b"t")
+
+
+def test_damaged_frequencies_are_reported_and_counted_again(database: Database) -> None:
+    clock = Clock()
+    rig = Rig(database, clock)
+    for days in (0, 1):
+        clock.time = NOON + dt.timedelta(days=days)
+        rig.take(record("Herald", str(days), f"Number {days}", unlike(days), published=clock.time))
+    clock.time = NOON + dt.timedelta(days=2)
+    rig.take(record("Herald", "l", "Levee breaks", FLOOD, published=clock.time))
+    with database.write() as connection:
+        before = stream_history.snapshot(connection, 8)
+        connection.execute(update(stream_period).values(terms=b"\0"))
+    assert any("stream_period.terms cannot be read" in one.what for one in faults(database, thorough=True))
+    rig.restart()
+    rig.take(record("Echo", "1", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE, published=clock.time))
+    with database.read() as connection:
+        counted = [one for one in before.periods if one[0]]
+        assert stream_history.snapshot(connection, 8).periods == counted != []
+        assert len(set(connection.execute(select(article.c.story)).scalars())) == 3
+
+
+def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
+    """`recluster` reads articles only, and must decide at the same numbers with the same frequencies."""
+    clock = Clock(NOON)
+    rig = Rig(database, clock)
+    rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
+    clock.time = NOON + dt.timedelta(days=1)
+    (refused,) = rig.take(record("Herald", "2", "", ""))
+    assert refused.outcome == "refused"
+    with database.read() as connection:
+        last = stream_history.latest(connection)
+    clock.time += dt.timedelta(days=1)
+    rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
+    with database.read() as connection:
+        assert last is None or last.last_inbox_no == 0
+        newest = stream_history.latest(connection)
+    assert newest is not None
+    assert newest.last_inbox_no == 2

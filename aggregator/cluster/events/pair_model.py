@@ -105,6 +105,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     matched_words: int
     matched_days: float
     stream_days: int
+    period_source_articles: int
     period_articles: int
 
 
@@ -122,12 +123,18 @@ class PairArticle:
         "numbers",
         "outlet",
         "pieces",
+        "source",
         "stated_minutes",
         "weights",
     )
 
-    def __init__(self, article: ScoringInput, *, outlet: str | None, title: str) -> None:
-        """Decode the terms of the article and read the words of its title."""
+    def __init__(
+        self, article: ScoringInput, *, outlet: str | None, title: str, source: str | None = None
+    ) -> None:
+        """Decode the terms of the article and read the words of its title.
+
+        `source`: what delivered it, for the stream history; by default its outlet.
+        """
         words = read(article.terms)
         ids = ids_of(words)
         order = np.argsort(ids, kind="stable")
@@ -141,6 +148,7 @@ class PairArticle:
         self.body_words = article.body_words
         self.is_opinion = article.is_opinion
         self.outlet = outlet
+        self.source = source or outlet or ""
         self.inbox = article.inbox
         self.numbers = tuple(_NUMBER.findall(title))
         self.pieces = tuple("0" if one.isdigit() else one for one in _PIECE.findall(title.lower()))
@@ -150,7 +158,7 @@ class PairComparison(NamedTuple):
     """An article compared with reports of one story."""
 
     reasons: tuple[Reason, ...]  # corrections of the linear score, in logits
-    matched: frozenset[str]  # outlets with a report that shares headline words and days with the article
+    matched: frozenset[str]  # sources of other outlets whose report shares headline words and days with it
 
 
 class _Trees(msgspec.Struct, frozen=True):
@@ -197,7 +205,7 @@ class PairModel:
                 if each.any()
             ),
             frozenset(
-                one.outlet for one, is_match in zip(reports, matched, strict=True) if is_match and one.outlet
+                one.source for one, is_match in zip(reports, matched, strict=True) if is_match and one.outlet
             ),
         )
 
@@ -233,8 +241,8 @@ class PairModel:
         other_numbers = np.array([article.numbers != one.numbers for one in reports])
         both_numbered = other_numbers & np.array([bool(article.numbers and one.numbers) for one in reports])
         other_pieces = np.array([article.pieces != one.pieces for one in reports])
-        own_lack = snapshot.lacks_news(article.outlet)
-        lacks = np.maximum(own_lack, np.array([snapshot.lacks_news(one.outlet) for one in reports]))
+        own_lack = snapshot.lacks_news(article.source)
+        lacks = np.maximum(own_lack, np.array([snapshot.lacks_news(one.source) for one in reports]))
         same_text = (features[:, _AT["all"]] >= tuning.same_text) & ~other_numbers
         per_pair = tuning.same_outlet + tuning.same_outlet_no_news * own_lack
         subtract("same outlet", np.where(same_outlet & ~same_text, per_pair, 0.0))

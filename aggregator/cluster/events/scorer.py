@@ -364,7 +364,10 @@ def _found_story(article: ScoringInput, scored: list[ScoredCandidate], scorer: S
 def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
     times = np.frombuffer(best.candidate.summary.times, "<i4")
-    if article.minutes is None or not len(times) or article.bodyless(model) or article.is_container:
+    has_text = best.candidate.summary.bodyless < best.candidate.summary.reports
+    if not has_text or article.bodyless(model) or article.is_container or article.is_opinion:
+        return None
+    if article.minutes is None or not len(times):
         return None
     cosine = next((reason.value for reason in best.reasons if reason.name == REASONS[0]), 0.0)
     is_near = best.score >= best.need - model.tuning.follows_slack and cosine >= model.tuning.follows_cosine

@@ -1,4 +1,4 @@
-"""Stream snapshot: how frequent words are in the days before an article, and what its outlet usually reports.
+"""Stream snapshot: how frequent words are in the days before an article, and what its source usually reports.
 
 Where one topic fills the news, its words say little about an event; the background table cannot know that.
 A snapshot covers the articles of the last `stream_days` periods. A period ends with the first article that is
@@ -31,7 +31,7 @@ _ALL: Final = FIELDS.index("all")
 # of that frequency which counts for leads (a lead has about half of the words). Chosen in design, not tuned.
 _PRIOR_ARTICLES: Final = (200, 1.0)
 _PRIOR_LEADS: Final = (60, 0.5)
-# An outlet without history has the share of a news outlet: 97 % of feeds without news are below .11.
+# A source without history has the share of a news source: 97 % of feeds without news are below .11.
 _NEWS_SHARE: Final = 0.12
 _NO_NEWS_SHARE: Final = 0.03
 _PRIOR_OUTLET: Final = (1.2, 10)
@@ -56,27 +56,27 @@ class StreamSnapshot:
     """Frequencies of one snapshot. Immutable; has 6 MB of arrays, and shares 8 MB with all others."""
 
     def __init__(
-        self, number: int, periods: Iterable[tuple[int, bytes]], outlets: Mapping[str, tuple[int, int]]
+        self, number: int, periods: Iterable[tuple[int, bytes]], sources: Mapping[str, tuple[int, int]]
     ) -> None:
-        """`periods`: articles and packed frequencies; `outlets`: articles and matched articles of each."""
+        """`periods`: articles and packed frequencies; `sources`: articles and matched articles of each."""
         self.number = number
-        self._outlets = outlets
+        self._sources = sources
         frequencies, articles = np.zeros(_HASHES), 0
         for count, packed in periods:
             articles += count
-            hashes, counts = _unpack(packed)
+            hashes, counts = unpack_frequencies(packed)
             frequencies[hashes] += counts
         self.idf = _idf(frequencies, articles, *_PRIOR_ARTICLES)
         self.lead_idf = _idf(frequencies, articles, *_PRIOR_LEADS)
         # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
         self.factor: Units = np.rint(self.idf / _background()[1]).astype(np.int32)
 
-    def lacks_news(self, outlet: str | None) -> float:
-        """Return 0 for an outlet of which others often report the same, up to 1 for one that stands alone.
+    def lacks_news(self, source: str) -> float:
+        """Return 0 for a source of which others often report the same, up to 1 for one that stands alone.
 
         The estimate starts at 0 and moves with each article; see _PRIOR_OUTLET.
         """
-        articles, matched = self._outlets.get(outlet or "", (0, 0))
+        articles, matched = self._sources.get(source, (0, 0))
         share = (matched + _PRIOR_OUTLET[0]) / (articles + _PRIOR_OUTLET[1])
         return min(1.0, max(0.0, (_NEWS_SHARE - share) / (_NEWS_SHARE - _NO_NEWS_SHARE)))
 
@@ -104,8 +104,14 @@ def pack_frequencies(articles: Iterable[bytes]) -> tuple[int, bytes]:
     return number, zlib.compress(pairs.tobytes())
 
 
-def _unpack(packed: bytes) -> tuple[Ints, Ints]:
+def unpack_frequencies(packed: bytes) -> tuple[Ints, Ints]:
+    """Return hashes of words and the number of articles with each. Raises ValueError for damage."""
     if not packed:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    pairs = np.frombuffer(zlib.decompress(packed), dtype="<u4").reshape(-1, 2).astype(np.int64)
+    try:
+        pairs = np.frombuffer(zlib.decompress(packed), dtype="<u4").reshape(-1, 2).astype(np.int64)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if pairs.size and pairs[:, 0].max() >= _HASHES:
+        raise ValueError("a hash that no word has")
     return pairs[:, 0], pairs[:, 1]

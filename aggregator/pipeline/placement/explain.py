@@ -228,7 +228,9 @@ class _Explainer:
         vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_tuning)
         snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
         pairs = [
-            PairArticle(terms, outlet=article.outlet, title=article.title)
+            PairArticle(
+                terms, outlet=article.outlet, title=article.title, source=self._reading.source_of(article.id)
+            )
             for terms, article in ((left, one.article), (right, two.article))
         ]
         compared = PairModel(self.model, self._pair_tuning).compare(pairs[0], pairs[1:], snapshot)

@@ -29,6 +29,11 @@ class IncomingArticle(NamedTuple):
         declared = entry.outlet or site or self.clean.outlet
         return declared[:_OUTLET_CHARS].rstrip() if declared else None
 
+    @property
+    def source(self) -> str:
+        """The key of its source."""
+        return self.inbox_entry.entry.source
+
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
         """Keep the date of the stored article if the new one is only the time of a poll."""
         if self.clean.published is None or self.clean.published.origin != "poll":

@@ -335,10 +335,6 @@ class Placer:
     def _place_one(
         self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, prepared: Prepared
     ) -> PlacementResult:
-        self._comparison.before(unit_of_work.connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
-        index = self.story_writer.index(unit_of_work.connection)
-        index.undated_from = self._comparison.undated_from(unit_of_work.connection)
-        self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
         if tombstones.find_tombstones(unit_of_work.connection, {inbox_entry.article}):
             return self._reject_forgotten(unit_of_work, inbox_entry, inbox_entry.article)
@@ -406,7 +402,15 @@ class Placer:
     def _place_new(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, id_: str, root: str, generation: int
     ) -> PlacementResult:
-        """Find original and story of a new article, then write both."""
+        """Find original and story of a new article, then write both.
+
+        Only new articles end periods and cause second looks, so that `recluster`, which reads articles, does
+        the same at the same numbers.
+        """
+        connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
+        self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
+        self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
+        self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
         incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
         incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
@@ -456,7 +460,11 @@ class Placer:
         ]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
-        self._comparison.placed(new.outlet)
+        if new.outlet is not None:
+            original = None if found.copy is None else articles.origin_of(connection, found.copy.other)
+            if original is not None and original.outlet not in (None, new.outlet):
+                self._comparison.copied(original.source)
+            self._comparison.placed(new.source)
         if self._cross_language.is_on:
             self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
@@ -479,14 +487,17 @@ class Placer:
     def _as_what_it_copies(
         connection: Connection, incoming: IncomingArticle, copy: CopyEvidence | None
     ) -> IncomingArticle:
-        """A copy is of the kind of its original, and no live blog or roundup, whatever its headline."""
+        """A copy is no live blog, whatever its headline; in one outlet it is of the kind of its original."""
         clean = incoming.clean
         if copy is None or copy.kind != "copy":
             return incoming
-        role, kind = articles.role_and_kind_of(connection, copy.other)
+        original = articles.origin_of(connection, copy.other)
+        role, kind = original.role, original.kind
         if role == "container" or (clean.is_container and clean.timed):
             return incoming
-        if not clean.is_container and (kind == clean.kind or kind not in OPINION_KINDS):
+        # Of another outlet it is not known whether it took over a column, or labels what it took from others.
+        is_of_outlet = original.outlet is not None and original.outlet == incoming.outlet
+        if not clean.is_container and (kind not in OPINION_KINDS or kind == clean.kind or not is_of_outlet):
             return incoming
         evidence = None if kind == "report" else f"copy of {copy.other}"
         copied = msgspec.structs.replace(clean, is_container=False, kind=kind, kind_evidence=evidence)
@@ -500,8 +511,8 @@ class Placer:
         is_sure = wire is not None and wire.agency and wire.confidence >= self._tuning.wire_confidence
         if copy is None or copy.kind != "copy" or is_sure:
             return incoming
-        outlet, agency = articles.origin_of(connection, copy.other)
-        copied = copied_wire(copy.other, outlet, agency)
+        original = articles.origin_of(connection, copy.other)
+        copied = copied_wire(copy.other, original.outlet, original.wire)
         if copied is None:
             return incoming
         return incoming._replace(clean=msgspec.structs.replace(incoming.clean, wire=copied))
@@ -541,7 +552,7 @@ class Placer:
                     evidence=Evidence(stage="copy"),
                 )
         own = ComparedArticle(
-            PairArticle(article, outlet=incoming.outlet, title=incoming.clean.title),
+            PairArticle(article, outlet=incoming.outlet, title=incoming.clean.title, source=incoming.source),
             self._veto_input(incoming, article),
         )
         decided = decide(

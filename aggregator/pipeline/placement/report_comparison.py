@@ -6,6 +6,7 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 """
 
 import datetime as dt
+import logging
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
 from aggregator.store.stories.articles import ComparedRow
 from aggregator.store.stories.stream_history import StreamPeriod
+
+log = logging.getLogger(__name__)
 
 _DAY = dt.timedelta(days=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -52,7 +55,7 @@ class ReportComparison:
         self._comparisons: dict[tuple[int, ...], PairComparison] = {}
         self._articles: Counter[str] = Counter()  # not written yet
         self._matches: Counter[str] = Counter()
-        self._matched: set[str] = set()  # outlets that report the same as that article
+        self._matched: set[str] = set()  # sources of other outlets that report the same as that article
 
     def forget(self) -> None:
         """Forget what was read in a transaction that failed."""
@@ -80,7 +83,8 @@ class ReportComparison:
             return
         after = -1 if latest is None else latest.last_inbox_no
         after = max(after, inbox_no - self.tuning.period_articles)
-        count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1))
+        most = self.tuning.period_source_articles
+        count, packed = pack_frequencies(stream_history.terms_between(connection, after, inbox_no - 1, most))
         number = 1 if latest is None else latest.number + 1
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
@@ -98,9 +102,10 @@ class ReportComparison:
         for after, period in stream_history.dropped_from(
             connection, latest.day + 1 - self.tuning.stream_days
         ):
-            _, packed = pack_frequencies(
-                stream_history.terms_between(connection, after, period.last_inbox_no)
-            )
+            first = max(after, period.last_inbox_no + 1 - self.tuning.period_articles)
+            most = self.tuning.period_source_articles
+            terms = stream_history.terms_between(connection, first, period.last_inbox_no, most)
+            _, packed = pack_frequencies(terms)
             stream_history.restore_terms(connection, period.number, packed)
         self.forget()
 
@@ -115,29 +120,44 @@ class ReportComparison:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
             latest = stream_history.latest(connection)
-            day = 0 if latest is None else latest.day + 1 - self._window_days
-            self._undated_from = stream_history.first_accepted(connection, day)
+            present = 0 if latest is None else latest.day
+            first = present + 1 - self._window_days
+            self._undated_from = stream_history.first_accepted(connection, first, present)
         return self._undated_from
 
     def snapshot(self, connection: Connection) -> StreamSnapshot:
         """Return the snapshot as of the newest closed period."""
         if self._snapshot is None:
-            self._snapshot = StreamSnapshot(*stream_history.snapshot(connection, self.tuning.stream_days))
+            history = stream_history.snapshot(connection, self.tuning.stream_days)
+            try:
+                self._snapshot = StreamSnapshot(*history)
+            except ValueError as error:
+                log.warning(
+                    "the word frequencies of the last days are damaged (%s), and are counted again",
+                    error,
+                    extra={"event": "stream_history_damaged"},
+                )
+                stream_history.drop_terms(connection, history.number)
+                self.restore(connection)
+                history = stream_history.snapshot(connection, self.tuning.stream_days)
+                self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
-    def placed(self, outlet: str | None) -> None:
-        """Count a new article of an outlet, and the outlets that reported the same; see `write_counts`."""
-        if outlet is None:
-            return
-        self._articles[outlet] += 1
-        self._matches[outlet] += bool(self._matched)
+    def copied(self, source: str) -> None:
+        """Note that the article being placed is a copy of what this source, of another outlet, published."""
+        self._matched.add(source)
+
+    def placed(self, source: str) -> None:
+        """Count a new article of a source, and the sources that reported the same; see `write_counts`."""
+        self._articles[source] += 1
+        self._matches[source] += bool(self._matched)
         self._matches.update(self._matched)
 
     def write_counts(self, connection: Connection) -> None:
         """Write what `placed` counted in this transaction."""
-        outlets = {*self._articles, *self._matches}
-        counts = {one: (self._articles[one], self._matches[one]) for one in outlets}
-        stream_history.count_outlets(connection, counts)
+        sources = {*self._articles, *self._matches}
+        counts = {one: (self._articles[one], self._matches[one]) for one in sources}
+        stream_history.count_sources(connection, counts)
         self._articles.clear()
         self._matches.clear()
 
@@ -156,7 +176,7 @@ class ReportComparison:
                 minutes=article.stated_minutes,
                 bodyless=row.body_words < self._bodyless_words,
             )
-            pair = PairArticle(article, outlet=row.outlet, title=row.title)
+            pair = PairArticle(article, outlet=row.outlet, title=row.title, source=row.source)
             found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
             if len(self._decoded) > _ARTICLES_KEPT:
                 self._decoded.popitem(last=False)

@@ -27,9 +27,9 @@ from aggregator.store.tables import (
     live_blog,
     live_blog_link,
     lsh_band,
-    outlet_history,
     revision,
     sketch,
+    source_history,
     story,
     stream_period,
 )
@@ -150,6 +150,7 @@ def _replayed(row: Any) -> ReplayedArticle:
         )
     # Without its address: an outlet that was derived from the address is in the row.
     entry = Entry(source=row.source, title=row.title, outlet=row.outlet, author=row.author)
+    is_kind_of_original = (row.kind_evidence or "").startswith("copy of ")  # decided again
     return ReplayedArticle(
         waiting=InboxEntry(
             entry_no=row.inbox_no,
@@ -174,8 +175,8 @@ def _replayed(row: Any) -> ReplayedArticle:
             modified=details.modified,
             wire=None if details.wire and details.wire.kind == "copy" else details.wire,
             is_container=row.role == "container",
-            kind=row.kind,
-            kind_evidence=row.kind_evidence,
+            kind="report" if is_kind_of_original else row.kind,
+            kind_evidence=None if is_kind_of_original else row.kind_evidence,
             timed=details.timed,
             canonical_url=details.canonical_url,
             noarchive=details.noarchive,
@@ -215,47 +216,47 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
     _copy(live, scratch, live_blog, select(live_blog).where(live_blog.c.article < n), step)
     _copy(live, scratch, live_blog_link, select(live_blog_link).where(live_blog_link.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
-    outlets = _outlets_before(live, n)
-    if outlets:
-        scratch.execute(insert(outlet_history), outlets)
+    sources = _sources_before(live, n)
+    if sources:
+        scratch.execute(insert(source_history), sources)
 
 
-def _outlets_before(live: Connection, n: int) -> list[dict[str, Any]]:
-    """Return the history of outlets as it was before inbox number `n`.
+def _sources_before(live: Connection, n: int) -> list[dict[str, Any]]:
+    """Return the history of sources as it was before inbox number `n`.
 
     Matches are not stored by article: of those that were counted since, each article has the same share.
     """
     periods = select(func.max(stream_period.c.last_inbox_no), func.count())
     closed, count = live.execute(periods.where(stream_period.c.last_inbox_no < n)).one()
     is_newest = count == live.execute(select(func.count()).select_from(stream_period)).scalar_one()
-    later = _articles_by_outlet(live, n)
-    later_than_closed = later if closed is None else _articles_by_outlet(live, closed + 1)
-    outlets = []
-    for row in live.execute(select(outlet_history).order_by(outlet_history.c.outlet)).mappings():
-        outlet, counted = row["outlet"], row["articles"]
-        articles = max(0, counted - later.get(outlet, 0))
+    later = _articles_by_source(live, n)
+    later_than_closed = later if closed is None else _articles_by_source(live, closed + 1)
+    sources = []
+    for row in live.execute(select(source_history).order_by(source_history.c.source)).mappings():
+        source, counted = row["source"], row["articles"]
+        articles = max(0, counted - later.get(source, 0))
         closed_articles, closed_matched = row["closed_articles"], row["closed_matched"]
         if not is_newest:
-            closed_articles = 0 if closed is None else max(0, counted - later_than_closed.get(outlet, 0))
+            closed_articles = 0 if closed is None else max(0, counted - later_than_closed.get(source, 0))
             closed_matched = row["matched"] * closed_articles // max(counted, 1)
-        outlets.append(
+        sources.append(
             {
-                "outlet": outlet,
+                "source": source,
                 "articles": articles,
                 "matched": row["matched"] * articles // max(counted, 1),
                 "closed_articles": closed_articles,
                 "closed_matched": closed_matched,
             }
         )
-    return outlets
+    return sources
 
 
-def _articles_by_outlet(connection: Connection, n: int) -> dict[str, int]:
-    """Count the articles of each outlet with this inbox number or a higher one."""
-    counted = select(article.c.outlet, func.count()).where(
+def _articles_by_source(connection: Connection, n: int) -> dict[str, int]:
+    """Count the articles of each source with this inbox number or a higher one."""
+    counted = select(article.c.source, func.count()).where(
         article.c.inbox_no >= n, article.c.outlet.is_not(None)
     )
-    return {row[0]: row[1] for row in connection.execute(counted.group_by(article.c.outlet))}
+    return {row[0]: row[1] for row in connection.execute(counted.group_by(article.c.source))}
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
@@ -358,12 +359,14 @@ def _followed_stories(
 
     A story that was merged meanwhile keeps its id where the live database has it, else it is its successor.
     """
-    followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(select(article.c.follows)))
+    named = select(article.c.follows).where(article.c.follows.is_not(None))
+    followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(named))
     rows = scratch.execute(followed).all()
     known = {id_ for part in in_parts([row.id for row in rows]) for id_ in live.execute(
         select(story.c.id).where(story.c.id.in_(part))
     ).scalars()}  # fmt: skip
     found: dict[str | None, str] = {}
+    known -= {*names.values()}  # ids of other stories there
     for row in rows:
         today = names.get(row.id) or (row.id if row.id in known else names.get(row.redirect_to or ""))
         if today is not None:

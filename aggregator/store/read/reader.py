@@ -280,6 +280,12 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return stream_history.snapshot(connection, days)
 
+    def source_of(self, article_id: str) -> str:
+        """Return the key of the source of an article; "" if the article does not exist."""
+        with self._database.read() as connection:
+            found = connection.execute(select(article.c.source).where(article.c.id == article_id))
+            return str(found.scalar() or "")
+
     def stories(self, wanted: StoryFilter) -> StoryPage:
         with self._database.read() as connection:
             return _page(connection, wanted)

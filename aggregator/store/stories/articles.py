@@ -366,6 +366,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
     lead: str
     language: str | None
     outlet: str | None
+    source: str
     kind: Kind
     published: dt.datetime | None
     date_counts: bool
@@ -444,22 +445,24 @@ def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
     )
 
 
-_ORIGIN = select(article.c.outlet, article.c.wire).where(article.c.id == bindparam("article_id"))
+class ArticleOrigin(NamedTuple):
+    """Where an article comes from, and what it is."""
+
+    source: str
+    outlet: str | None
+    wire: str | None  # the agency behind it
+    role: Role
+    kind: Kind
 
 
-def origin_of(connection: Connection, id: str) -> tuple[str | None, str | None]:  # noqa: A002
-    """Return outlet and agency of article `id`, which must exist."""
-    row = connection.execute(_ORIGIN, {"article_id": id}).one()
-    return row.outlet, row.wire
+_ORIGIN = select(*(article.c[name] for name in ArticleOrigin._fields)).where(
+    article.c.id == bindparam("article_id")
+)
 
 
-_ROLE_AND_KIND = select(article.c.role, article.c.kind).where(article.c.id == bindparam("article_id"))
-
-
-def role_and_kind_of(connection: Connection, id: str) -> tuple[Role, Kind]:  # noqa: A002
-    """Return role and kind of article `id`, which must exist."""
-    row = connection.execute(_ROLE_AND_KIND, {"article_id": id}).one()
-    return row.role, row.kind
+def origin_of(connection: Connection, id: str) -> ArticleOrigin:  # noqa: A002
+    """Return the origin of article `id`, which must exist."""
+    return ArticleOrigin(*connection.execute(_ORIGIN, {"article_id": id}).one())
 
 
 _REPORT = (

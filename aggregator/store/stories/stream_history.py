@@ -1,6 +1,6 @@
-"""Stream history: document frequencies of the days before, and how often outlets report what others report.
+"""Stream history: document frequencies of the days before, and how often sources report what others report.
 
-The inbox is divided into stream periods. A decision reads closed periods only, and the counts of outlets as
+The inbox is divided into stream periods. A decision reads closed periods only, and the counts of sources as
 of the newest closed one, so it depends on the inbox number of its article and not on the time of placing.
 """
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from aggregator.store.tables import article, insert_or, outlet_history, stream_period
+from aggregator.store.tables import article, insert_or, source_history, stream_period
 
 
 class StreamPeriod(msgspec.Struct, frozen=True):
@@ -25,36 +25,55 @@ class StreamPeriod(msgspec.Struct, frozen=True):
 
 _PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
 _LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
-_PERIODS_FROM = _PERIOD.where(stream_period.c.day >= bindparam("from_day")).order_by(stream_period.c.number)
+# Not later than the newest one: a clock that was wrong once may have left a period of the far future.
+_PERIODS_FROM = _PERIOD.where(
+    stream_period.c.day.between(bindparam("from_day"), bindparam("present"))
+).order_by(stream_period.c.number)
 _FIRST_FROM = (
     select(stream_period.c.number, stream_period.c.last_inbox_no)
-    .where(stream_period.c.day >= bindparam("day"))
+    .where(stream_period.c.day.between(bindparam("day"), bindparam("present")))
     .order_by(stream_period.c.number)
     .limit(1)
 )
 _INSERT_PERIOD = insert(stream_period)
 _DROP_TERMS = (
     update(stream_period)
-    .where(stream_period.c.day < bindparam("before_day"), stream_period.c.terms != b"")
+    .where(
+        or_(stream_period.c.day < bindparam("before_day"), stream_period.c.day > bindparam("present")),
+        stream_period.c.terms != b"",
+    )
     .values(terms=b"")
 )
-_CLOSED_OUTLETS = select(
-    outlet_history.c.outlet, outlet_history.c.closed_articles, outlet_history.c.closed_matched
-).where(outlet_history.c.closed_articles > 0)
-_CLOSE_OUTLETS = (
-    update(outlet_history)
+_CLOSED_SOURCES = select(
+    source_history.c.source, source_history.c.closed_articles, source_history.c.closed_matched
+).where(source_history.c.closed_articles > 0)
+_CLOSE_SOURCES = (
+    update(source_history)
     .where(
         or_(
-            outlet_history.c.closed_articles != outlet_history.c.articles,
-            outlet_history.c.closed_matched != outlet_history.c.matched,
+            source_history.c.closed_articles != source_history.c.articles,
+            source_history.c.closed_matched != source_history.c.matched,
         )
     )
-    .values(closed_articles=outlet_history.c.articles, closed_matched=outlet_history.c.matched)
+    .values(closed_articles=source_history.c.articles, closed_matched=source_history.c.matched)
+)
+_RANKED = (
+    select(
+        article.c.inbox_no,
+        article.c.terms,
+        func.row_number().over(partition_by=article.c.source, order_by=article.c.inbox_no).label("rank"),
+    )
+    .where(
+        article.c.inbox_no > bindparam("after_no"),
+        article.c.inbox_no <= bindparam("last_no"),
+        article.c.role != "copy",
+    )
+    .subquery()
 )
 _TERMS = (
-    select(article.c.terms)
-    .where(article.c.inbox_no > bindparam("after_no"), article.c.inbox_no <= bindparam("last_no"))
-    .order_by(article.c.inbox_no)
+    select(_RANKED.c.terms)
+    .where(_RANKED.c.rank <= bindparam("most"))
+    .order_by(_RANKED.c.inbox_no)
     .execution_options(yield_per=500)
 )
 
@@ -65,19 +84,20 @@ def latest(connection: Connection) -> StreamPeriod | None:
     return None if row is None else StreamPeriod(*row)
 
 
-def first_accepted(connection: Connection, day: int) -> int:
-    """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
+def first_accepted(connection: Connection, day: int, present: int) -> int:
+    """Return the first inbox number accepted from this day to the present one; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
     database without periods, the day is not stored.
     """
-    row = connection.execute(_FIRST_FROM, {"day": day - 1}).first()
+    row = connection.execute(_FIRST_FROM, {"day": day - 1, "present": present}).first()
     return 0 if row is None or row.number == 1 else int(row.last_inbox_no) + 1
 
 
-def periods_from(connection: Connection, day: int) -> list[StreamPeriod]:
-    """Return the periods of this day and later, oldest first."""
-    return [StreamPeriod(*row) for row in connection.execute(_PERIODS_FROM, {"from_day": day})]
+def periods_from(connection: Connection, day: int, present: int) -> list[StreamPeriod]:
+    """Return the periods from this day to the present one, oldest first."""
+    bounds = {"from_day": day, "present": present}
+    return [StreamPeriod(*row) for row in connection.execute(_PERIODS_FROM, bounds)]
 
 
 class StreamHistory(NamedTuple):
@@ -85,7 +105,7 @@ class StreamHistory(NamedTuple):
 
     number: int  # of the newest period; 0: there is none
     periods: list[tuple[int, bytes]]  # articles and packed frequencies of the days that count
-    outlets: dict[str, tuple[int, int]]  # articles and matched articles
+    sources: dict[str, tuple[int, int]]  # articles and matched articles
 
 
 def snapshot(connection: Connection, days: int) -> StreamHistory:
@@ -93,47 +113,52 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     newest = latest(connection)
     if newest is None:
         return StreamHistory(0, [], {})
-    periods = periods_from(connection, newest.day + 1 - days)
+    periods = periods_from(connection, newest.day + 1 - days, newest.day)
     held = [(period.articles, period.terms) for period in periods if period.terms]
-    return StreamHistory(newest.number, held, closed_outlets(connection))
+    return StreamHistory(newest.number, held, closed_sources(connection))
 
 
-def closed_outlets(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Return articles and matched articles by outlet, as of the newest period; only outlets with articles."""
-    rows = connection.execute(_CLOSED_OUTLETS)
-    return {row.outlet: (row.closed_articles, row.closed_matched) for row in rows}
+def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return articles and matched articles by source, as of the newest period; only sources with articles."""
+    rows = connection.execute(_CLOSED_SOURCES)
+    return {row.source: (row.closed_articles, row.closed_matched) for row in rows}
 
 
-def count_outlets(connection: Connection, counts: Mapping[str, tuple[int, int]]) -> None:
-    """Add (articles, matched articles) to the counts of each outlet."""
+def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]]) -> None:
+    """Add (articles, matched articles) to the counts of each source."""
     if not counts:
         return
-    statement = insert_or(connection, outlet_history)
-    sums = {name: outlet_history.c[name] + statement.excluded[name] for name in ("articles", "matched")}
-    statement = statement.on_conflict_do_update(index_elements=["outlet"], set_=sums)
+    statement = insert_or(connection, source_history)
+    sums = {name: source_history.c[name] + statement.excluded[name] for name in ("articles", "matched")}
+    statement = statement.on_conflict_do_update(index_elements=["source"], set_=sums)
     rows = [
-        {"outlet": outlet, "articles": articles, "matched": matched}
-        for outlet, (articles, matched) in sorted(counts.items())
+        {"source": source, "articles": articles, "matched": matched}
+        for source, (articles, matched) in sorted(counts.items())
     ]
     connection.execute(statement, rows)
 
 
 def close_period(connection: Connection, period: StreamPeriod, *, keep_terms_from: int) -> None:
-    """Insert a period and close the counts of outlets. Drop the terms of periods before a day."""
+    """Insert a period and close the counts of sources. Drop the terms of periods before a day."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
-    connection.execute(_CLOSE_OUTLETS)
-    connection.execute(_DROP_TERMS, {"before_day": keep_terms_from})
+    connection.execute(_CLOSE_SOURCES)
+    connection.execute(_DROP_TERMS, {"before_day": keep_terms_from, "present": period.day})
 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
-    """Return the periods of this day and later whose terms were dropped, each with the last number before."""
+    """Return the periods from this day on whose terms were dropped, each with the last number before."""
     periods = [StreamPeriod(*row) for row in connection.execute(_PERIOD.order_by(stream_period.c.number))]
     before = [-1, *(period.last_inbox_no for period in periods)]
     return [
         (after, period)
         for after, period in zip(before, periods, strict=False)
-        if period.day >= day and period.articles and not period.terms
+        if day <= period.day <= periods[-1].day and period.articles and not period.terms
     ]
+
+
+def drop_terms(connection: Connection, up_to: int) -> None:
+    """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
+    connection.execute(update(stream_period).where(stream_period.c.number <= up_to).values(terms=b""))
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
@@ -141,9 +166,10 @@ def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     connection.execute(update(stream_period).where(stream_period.c.number == number).values(terms=terms))
 
 
-def terms_between(connection: Connection, after: int, up_to: int) -> Iterator[bytes]:
+def terms_between(connection: Connection, after: int, up_to: int, most: int) -> Iterator[bytes]:
     """Yield `article.terms` of the articles after one inbox number, up to another one, in order.
 
-    b"" for an article whose story is closed.
+    Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
+    for an article whose story is closed.
     """
-    yield from connection.execute(_TERMS, {"after_no": after, "last_no": up_to}).scalars()
+    yield from connection.execute(_TERMS, {"after_no": after, "last_no": up_to, "most": most}).scalars()

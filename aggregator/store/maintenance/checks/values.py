@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from aggregator.cluster.constraints import Relation
 from aggregator.cluster.copies.minhash import bands
-from aggregator.cluster.events import term_codec
+from aggregator.cluster.events import stream, term_codec
 from aggregator.extract.language.dates import EARLIEST
 from aggregator.model.core import (
     Entry,
@@ -154,6 +154,7 @@ _READ: Final[dict[str, _Reader]] = {
     "article.terms": term_codec.read,
     "article.compressed_text": article_text.unpacked,
     "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
+    "stream_period.terms": stream.unpack_frequencies,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,
 }

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -696,7 +697,8 @@ def test_the_steps_of_an_upgrade_are_json_where_the_log_is(config: Config) -> No
     ended = forked.run(["db", "upgrade", "--log-format", "json"], config.file.parent, dict(os.environ), b"")
     messages = [json.loads(line)["message"] for line in ended.err.splitlines()]
     assert any("backed up the database" in message for message in messages)
-    assert any("step 2 of 2" in message for message in messages)
+    steps = [found for message in messages if (found := re.search(r"step (\d+) of (\d+)", message))]
+    assert steps[-1][1] == steps[-1][2] == str(len(steps))
 
 
 def test_an_upgrade_goes_on_where_no_copy_can_be_kept(

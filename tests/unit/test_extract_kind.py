@@ -123,6 +123,12 @@ def test_a_title_tells_the_kind(kind: Kind, title: str) -> None:
         "La opinión pública rechaza la venta",
         "Мнение экспертов о продаже парома разделилось",
         "专家评论渡轮出售",
+        "第20回党大会が開幕",
+        "第2集团军举行演习",
+        "Released: Israeli hostage freed",
+        "Two rare books recovered after theft",
+        "Two films win top prizes in Cannes",
+        "Letters: mailed ricin reaches Senate",
     ],
 )
 def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:

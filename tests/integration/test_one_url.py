@@ -222,6 +222,24 @@ def test_an_entry_that_waits_for_its_page_is_the_article_that_the_site_delivers(
     assert (row.id, row.title) == (waiting.article, "Levee breaks")
 
 
+def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
+    """The page does not contain the summary that both feeds have; nothing else says that it is the same."""
+    summary = "What a broken levee means for the lower town, and which roads are closed from tonight on."
+    rig.take(linked(summary, published=None))
+    (accepted,) = rig.accept(own(summary), wants_page=[True])
+    assert accepted.outcome == "revision"
+    assert accepted.entry_no is not None
+    page = f"<html><body><article><h1>Levee breaks</h1><p>{FLOOD}</p></article></body></html>".encode()
+    with rig.database.write() as connection:
+        pending_pages.store_page(
+            connection, accepted.entry_no, page=page, url=URL.format(n=1), charset="utf-8"
+        )
+    assert [one.outcome for one in rig.place()] == ["revised"]
+    with rig.database.read() as connection:
+        (row,) = connection.execute(select(article)).all()
+    assert "three hundred residents" in " ".join(row.text.split())
+
+
 def test_tracking_parameters_never_replace_an_address(rig: Rig) -> None:
     rig.take(own())
     changed = own(FLOOD + " Two are missing still.", url=TRACKED.format(n=1))

@@ -24,6 +24,7 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
+from aggregator.cluster.rekeyed_entries import content_keys
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -33,6 +34,7 @@ from aggregator.model.core import (
     OPINION_KINDS,
     CleanArticle,
     CopyEvidence,
+    Entry,
     Evidence,
     FrozenStruct,
     Placement,
@@ -669,7 +671,8 @@ class Placer:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         if self._live_blog_linker.has_lost_its_page(unit_of_work.connection, old, incoming.clean):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
-        if self._resembles(old, incoming.clean) or _is_same_item(old, incoming):
+        entry = incoming.inbox_entry.entry
+        if self._resembles(old, incoming.clean) or _is_same_item(unit_of_work.connection, old, entry):
             self._revise(unit_of_work, incoming, old)
             return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
@@ -762,15 +765,12 @@ def _article_of_own_url(connection: Connection, inbox_entry: InboxEntry) -> Stor
     return articles.latest(connection, owner) if owner else None
 
 
-def _is_same_item(old: StoredArticle, incoming: IncomingArticle) -> bool:
-    """Whether another source delivered this article first, with the same title and minute."""
-    published = incoming.clean.published
-    return (
-        old.source != incoming.inbox_entry.entry.source
-        and published is not None
-        and published.time == old.published
-        and incoming.clean.title.casefold() == old.title.casefold()
-    )
+def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> bool:
+    """Whether another source delivered this entry before: with its title and minute, or its words."""
+    canonical = canonical_url(entry.url or "")
+    if canonical is None or old.source == entry.source:
+        return False
+    return any(inbox.owner(connection, key) == old.id for key in content_keys(entry, canonical))
 
 
 def _is_same_page(one: str | None, other: str | None) -> bool:

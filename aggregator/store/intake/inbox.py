@@ -247,7 +247,7 @@ class _ObservationWriter:
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
-            if not self._all_are_new and not _has_url_key(one):
+            if not self._all_are_new and not _has_url_key(one) and claimed_url(one) not in known:
                 for key in one.content_keys():
                     if key not in known:
                         known[key] = self._keys[key] = result.article

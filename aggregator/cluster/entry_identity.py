@@ -6,7 +6,8 @@ An entry is known when one of its keys is known:
 2. its canonical URL, across sources;
 3. if it has neither: its title and text within its outlet (or its file's name).
 
-An entry with only unknown keys may still be a known article: rekeyed_entries.py.
+An entry with only unknown keys may still be a known article: rekeyed_entries.py. There are also the keys of a
+URL together with its content.
 
 Keys are 16-byte hashes. The id of an article is derived from its strongest key (URL, GUID, text in this
 order), so the same input gives the same ids on every installation. No key contains a local host name or an

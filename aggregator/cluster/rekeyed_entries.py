@@ -16,6 +16,8 @@ compared, never one of them alone if it could be a column that appears daily und
 The same text at another source matches only if both sources have one outlet (as configured, not as an entry
 claims), or if a new source has the articles of one that no longer responds: a feed at a new URL.
 
+Different sources of one URL: `content_keys`, see ADR 41.
+
 Strikes: a source whose GUIDs (or URLs) change while the text stays the same, in poll after poll, has an
 unstable identifier, and it is no longer used. See ADR 20.
 """
@@ -89,8 +91,7 @@ class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
 def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
     """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
     title, text = _folded(entry.title), _folded(_plain(entry))
-    declared = entry.published if entry.published and entry.published.origin != "poll" else None
-    minute = declared.time.replace(second=0, microsecond=0) if declared else None
+    minute = _declared_minute(entry)
     moment = minute.isoformat() if minute else ""
     is_long = len(text) >= tuning.long_chars
     text_key = None
@@ -106,6 +107,23 @@ def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
         minute=minute,
         is_long=is_long,
     )
+
+
+def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
+    """Return the identity keys of an entry's URL together with what is said there: its title and declared
+    minute, and its title and text.
+
+    They recognise an article that another source delivered when that source may not use the key of the URL.
+    """
+    if entry.is_page:
+        return ()
+    title, text = _folded(entry.title), _folded(_plain(entry))
+    keys = []
+    if title and (minute := _declared_minute(entry)) is not None:
+        keys.append(_hash("there at", canonical_url, title, minute.isoformat()))
+    if title or text:
+        keys.append(_hash("there", canonical_url, title, text))
+    return tuple(keys)
 
 
 def match_entries(
@@ -302,6 +320,26 @@ def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) 
     return len(set().union(*headlines.values())) > 1 and (len(headlines) > 1 or None in headlines)
 
 
+def shared_pages(entries: Sequence[Entry], canonical_urls: Sequence[str | None]) -> set[int]:
+    """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
+    and they have different titles. The page is the text of none of them.
+    """
+    by_page: dict[str, list[int]] = defaultdict(list)
+    for place, canonical in enumerate(canonical_urls):
+        if canonical is not None:
+            by_page[canonical].append(place)
+    shared: set[int] = set()
+    for places in by_page.values():
+        fragments = {_fragment(entries[place]) for place in places}
+        if len(fragments) > 1 and len({_folded(entries[place].title) for place in places}) > 1:
+            shared.update(place for place in places if _fragment(entries[place]))
+    return shared
+
+
+def _fragment(entry: Entry) -> str:
+    return (entry.url or "").partition("#")[2]
+
+
 # --- folding -----------------------------------------------------------------------------------------------
 
 
@@ -309,6 +347,11 @@ def _plain(entry: Entry) -> str:
     if entry.text and entry.text.strip():
         return entry.text
     return html.unescape(_TAG.sub(" ", entry.html or ""))
+
+
+def _declared_minute(entry: Entry) -> dt.datetime | None:
+    declared = entry.published if entry.published and entry.published.origin != "poll" else None
+    return declared.time.replace(second=0, microsecond=0) if declared else None
 
 
 def _folded(text: str) -> str:

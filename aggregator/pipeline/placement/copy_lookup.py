@@ -10,7 +10,7 @@ rows of earlier articles.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -24,14 +24,17 @@ from aggregator.cluster.copies.copy_check import (
     best_copy,
     excerpts_in,
     rank_candidates,
+    verdict,
 )
 from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.sampled_shingles import PassageIndex, SketchLookup
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.config.tuning import Tuning
+from aggregator.extract.urls import canonical_url
 from aggregator.model.core import CopyEvidence
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance.erase import OrphanedCopy
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import CopyCandidate, StoredArticle
@@ -62,6 +65,7 @@ class CopyMatch(NamedTuple):
     copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
     excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
     held: CopyKeys
+    same_page: str | None = None  # an article under the same URL with the same text, or a part of it
 
 
 class RevisedCopyKeys(NamedTuple):
@@ -97,14 +101,30 @@ class CopyFinder:
         seen = self._candidates(connection, incoming)
         own = _compared_text(incoming, id_)
         reading = cache(lambda other: articles.compared_text(connection, other))
-        likely = rank_candidates(incoming.fingerprint.signature, seen.copies, self._tuning)
+        # Within one source and URL there are generations and parts of a page, and no copies.
+        own_page = {id_ for id_, source in seen.there.items() if source == incoming.inbox_entry.entry.source}
+        others = [one for one in seen.copies if one.id not in own_page]
+        likely = rank_candidates(incoming.fingerprint.signature, others, self._tuning)
         copy = best_copy(own, (reading(one.id) for one in likely), self._tuning)
         excerpts: tuple[CopyEvidence, ...] = ()
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
-            others = [one.id for one in seen.cuts if copy is None or one.id != copy.other]
-            readings = (reading(one) for one in others[: self._tuning.excerpt_checks])
+            left_out = own_page if copy is None else own_page | {copy.other}
+            cuts = [one.id for one in seen.cuts if one.id not in left_out]
+            readings = (reading(one) for one in cuts[: self._tuning.excerpt_checks])
             excerpts = excerpts_in(own, readings, self._tuning)
-        return CopyMatch(copy, excerpts, self._copy_keys(connection, incoming, copy, seen))
+        same_page = self._same_page(own, seen, reading)
+        return CopyMatch(copy, excerpts, self._copy_keys(connection, incoming, copy, seen), same_page)
+
+    def _same_page(
+        self, own: ComparedText, seen: "_CopyCandidates", reading: Callable[[str], ComparedText]
+    ) -> str | None:
+        """Return an article under the same URL that has the same text, or of which one is a part."""
+        there = [one for one in seen.copies if one.id in seen.there]
+        for one in rank_candidates(own.signature, there, self._tuning):
+            stored = reading(one.id)
+            if verdict(own, stored, self._tuning) or verdict(stored, own, self._tuning):
+                return one.id
+        return None
 
     def revised(
         self, connection: Connection, old: StoredArticle, incoming: IncomingArticle
@@ -248,7 +268,8 @@ class CopyFinder:
             for one in known.values()
         ]
         cuts = [known[one.number] for one in inside if one.number in known]
-        return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None])
+        there = _at_same_page(incoming.inbox_entry, known.values())
+        return _CopyCandidates(rows, look_up, copies, [one for one in cuts if one.copy_of is None], there)
 
     def _band_rows(
         self, connection: Connection, bands: Sequence[int], *, before: int
@@ -299,6 +320,7 @@ class _CopyCandidates(NamedTuple):
     look_up: SketchLookup
     copies: list[CopyProposal]
     cuts: list[CopyCandidate]  # possible excerpts of it
+    there: dict[str, str]  # articles under the same URL, with their sources
 
 
 def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
@@ -310,6 +332,15 @@ def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
         signature=incoming.fingerprint.signature,
         order=incoming.inbox_entry.inbox_no,
     )
+
+
+def _at_same_page(inbox_entry: InboxEntry, known: Iterable[CopyCandidate]) -> dict[str, str]:
+    """Return those of the articles that have the URL of the entry, with their sources."""
+    url = inbox_entry.entry.url or inbox_entry.page_url  # an article that is placed again has the latter
+    page = canonical_url(url) if url else None
+    if page is None:
+        return {}
+    return {one.id: one.source for one in known if one.url and canonical_url(one.url) == page}
 
 
 def _kept(sketch: bytes, flags: sampled_shingles.Flags) -> bytes:

@@ -24,6 +24,7 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
+from aggregator.cluster.rekeyed_entries import content_keys
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -33,6 +34,7 @@ from aggregator.model.core import (
     OPINION_KINDS,
     CleanArticle,
     CopyEvidence,
+    Entry,
     Evidence,
     FrozenStruct,
     Placement,
@@ -354,6 +356,8 @@ class Placer:
             # Asked of a new entry too: a later one of its article may have gone before it, while it waited
             # for its page. Without that page it has nothing to add.
             old = articles.latest(unit_of_work.connection, inbox_entry.article)
+            if old is None and inbox_entry.is_revision:
+                old = _article_of_own_url(unit_of_work.connection, inbox_entry)
             if elsewhere is not None:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=elsewhere
@@ -412,6 +416,10 @@ class Placer:
         self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
+        if generation == 0 and found.same_page is not None:
+            seen_there = self._place_there(unit_of_work, incoming, found.same_page)
+            if seen_there is not None:
+                return seen_there
         incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
         incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
         article = incoming.as_article()
@@ -481,6 +489,36 @@ class Placer:
         )
         return PlacementResult(
             entry_no=incoming.inbox_entry.entry_no, outcome=outcome, article=id_, story=story
+        )
+
+    def _place_there(
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str
+    ) -> PlacementResult | None:
+        """Make a new entry an observation of article `other`, which has its URL and its text.
+
+        The feed of the article's own site becomes the authority over the text. None if different entries
+        share the URL, or if the source had the article before: within one source GUIDs tell entries apart.
+        """
+        connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
+        there, canonical = articles.latest(connection, other), canonical_url(inbox_entry.entry.url or "")
+        if there is None or there.id != other or canonical is None:
+            return None
+        owner = inbox.owner(connection, url_key(canonical))
+        if owner not in (None, inbox_entry.article, other):
+            return None
+        is_repeated = articles.is_observed(connection, other, inbox_entry.entry.source)
+        if is_repeated and not inbox_entry.is_revision:
+            return None
+        is_own = inbox_entry.entry.authority in ("own", "page") and owner == inbox_entry.article
+        if is_own:
+            articles.withdraw_authority(connection, other)
+        articles.rekey(connection, inbox_entry.article, other, is_authoritative=is_own)
+        is_revised = is_own and incoming.fingerprint.text_hash != there.text_hash
+        if is_revised:
+            self._revise(unit_of_work, incoming, there)
+        outcome: Outcome = "revised" if is_revised else "unchanged"
+        return PlacementResult(
+            entry_no=inbox_entry.entry_no, outcome=outcome, article=other, story=there.story
         )
 
     @staticmethod
@@ -644,7 +682,8 @@ class Placer:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         if self._live_blog_linker.has_lost_its_page(unit_of_work.connection, old, incoming.clean):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
-        if self._resembles(old, incoming.clean):
+        entry = incoming.inbox_entry.entry
+        if self._resembles(old, incoming.clean) or _is_same_item(unit_of_work.connection, old, entry):
             self._revise(unit_of_work, incoming, old)
             return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
@@ -680,7 +719,14 @@ class Placer:
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
         new = self._with_copy_keys(
-            msgspec.structs.replace(new, inbox_no=old.inbox_no, outlet=old.outlet or new.outlet), revised.held
+            msgspec.structs.replace(
+                new,
+                inbox_no=old.inbox_no,
+                outlet=old.outlet or new.outlet,
+                # Another spelling of the same URL (tracking parameters) replaces nothing.
+                url=old.url if _is_same_page(old.url, new.url) else new.url,
+            ),
+            revised.held,
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
@@ -719,6 +765,27 @@ def _claimed_elsewhere(connection: Connection, inbox_entry: InboxEntry) -> str |
         return None
     articles.rekey(connection, inbox_entry.article, owner, is_authoritative=False)
     return owner
+
+
+def _article_of_own_url(connection: Connection, inbox_entry: InboxEntry) -> StoredArticle | None:
+    """Return the article that took the URL of a revised entry over while the revision waited."""
+    canonical = canonical_url(inbox_entry.entry.url or "")
+    if canonical is None or inbox_entry.entry.authority not in ("own", "page"):
+        return None
+    owner = inbox.owner(connection, url_key(canonical))
+    return articles.latest(connection, owner) if owner else None
+
+
+def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> bool:
+    """Whether another source delivered this entry before: with its title and minute, or its words."""
+    canonical = canonical_url(entry.url or "")
+    if canonical is None or old.source == entry.source:
+        return False
+    return any(inbox.owner(connection, key) == old.id for key in content_keys(entry, canonical))
+
+
+def _is_same_page(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and canonical_url(one) == canonical_url(other)
 
 
 def _require(row: StoryRow | None) -> StoryRow:

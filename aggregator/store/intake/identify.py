@@ -19,10 +19,12 @@ from aggregator.cluster.rekeyed_entries import (
     IdentityTuning,
     Observation,
     UnknownEntry,
+    content_keys,
     find_moved_source,
     hash_entry,
     match_entries,
     shared_keys,
+    shared_pages,
     update_strikes,
 )
 from aggregator.config.messages import counted
@@ -60,6 +62,8 @@ class IdentifiedEntry(NamedTuple):
     raw: tuple[bytes | None, bytes | None]  # the keys of GUID and URL, distrusted or not
     identity: Identity
     entry_hashes: Callable[[], EntryHashes | None]  # None unless from a poll; cached
+    content_keys: Callable[[], tuple[bytes, ...]]  # cached
+    has_own_page: bool = True  # false: different entries share the page of its URL
     match: EntryMatch | None = None  # the known article, if no key is known
 
 
@@ -81,28 +85,34 @@ def identify_entries(
     """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
     stability = unstable_keys.stability_of(connection, source) if poll else IdentifierStability()
+    canonical_urls = [canonical_url(given.url) if given.url else None for given in entries]
+    sharing = shared_pages(entries, canonical_urls)
     identified = []
-    for given in entries:
-        canonical = canonical_url(given.url) if given.url else None
+    for place, (given, canonical) in enumerate(zip(entries, canonical_urls, strict=True)):
         item = _with_authority(given, canonical)
-        entry_hashes = cache(partial(_hashes, item, poll))
-        raw = raw_keys(item, canonical)
+        has_own_page = place not in sharing
+        is_distinct = has_own_page and stability.urls_distrusted_at is None
         identified.append(
-            IdentifiedEntry(item, canonical, raw, _identity(item, canonical, stability), entry_hashes)
+            IdentifiedEntry(
+                item,
+                canonical,
+                raw_keys(item, canonical),
+                _identity(item, canonical, stability),
+                cache(partial(_hashes, item, poll)),
+                cache(partial(content_keys, item, canonical)) if canonical and is_distinct else _no_keys,
+                has_own_page,
+            )
         )
     known = known_articles(connection, identified)
     shared = shared_keys([_entry_keys(one) for one in identified]) if poll else set()
     void_before = {key for key, article in known.items() if article == NOBODY}
     void = void_before | shared
     if void:
-        identified = [
-            one._replace(identity=_identity(one.entry, one.canonical, stability, void))
-            if void.intersection(one.identity.keys)
-            else one
-            for one in identified
-        ]
+        identified = [_without(void, one, stability) for one in identified]
         known |= known_articles(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
+    unknown = [one for one in identified if not _known_by_keys(one, known)]
+    known |= _articles_of(connection, {key for one in unknown for key in one.content_keys()})
     if poll is None:
         return IdentifiedBatch(identified=tuple(identified), known=known)
     return _met(
@@ -116,6 +126,10 @@ def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]
     for one in identified:
         keys.update(one.identity.keys)
         keys.add(claimed_url(one))
+    return _articles_of(connection, keys)
+
+
+def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes, str]:
     known: dict[bytes, str] = {}
     for chunk in in_parts(sorted(keys)):
         statement = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.key.in_(chunk))
@@ -125,7 +139,22 @@ def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]
 
 def claimed_url(one: IdentifiedEntry) -> bytes:
     """Return the key of the URL that a foreign source links to; b"" for other sources."""
-    return b"" if one.canonical is None or one.entry.authority != "foreign" else url_key(one.canonical)
+    if one.canonical is None or one.entry.authority != "foreign" or not one.has_own_page:
+        return b""
+    return url_key(one.canonical)
+
+
+def _without(void: Set[bytes], one: IdentifiedEntry, stability: IdentifierStability) -> IdentifiedEntry:
+    """Return the entry without its void keys. If that of its URL is one, the page is shared, too."""
+    if one.canonical is not None and (one.raw[1] in void or url_key(one.canonical) in void):
+        one = one._replace(has_own_page=False, content_keys=_no_keys)
+    if not void.isdisjoint(one.identity.keys):
+        one = one._replace(identity=_identity(one.entry, one.canonical, stability, void))
+    return one
+
+
+def _no_keys() -> tuple[bytes, ...]:
+    return ()
 
 
 def _with_authority(item: Entry, canonical: str | None) -> Entry:

@@ -158,14 +158,15 @@ def _accept(
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
         notes += identify.count_strikes(connection, met, poll.tuning, seen[0], seen_here=here)
-    observation_writer = _ObservationWriter(poll, met)
+    observation_writer = _ObservationWriter(poll, met, all_are_new=always_new)
     rows: list[dict[str, Any]] = []
     accepted = []
     candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
     erased = tombstones.find_tombstones(connection, candidates)
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
-        result = _judge(one, known, seen_before, observation_writer)
+        by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
+        result = _judge(one, known, seen_before, observation_writer, by_page=by_page)
         if result.article in erased:  # its new keys are stored, as hashes
             is_known = erased[result.article] == "retention"
             result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
@@ -173,7 +174,6 @@ def _accept(
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
-        by_page = bool(wants_page and wants_page[offset])
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # no observation: it stays a change until the article may be read again
@@ -197,9 +197,10 @@ def _accept(
 class _ObservationWriter:
     """Collects and writes the identity keys and observations of a batch of entries."""
 
-    def __init__(self, poll: PollContext | None, met: IdentifiedBatch) -> None:
+    def __init__(self, poll: PollContext | None, met: IdentifiedBatch, *, all_are_new: bool) -> None:
         self._poll = poll
         self._met = met
+        self._all_are_new = all_are_new
         self.here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
@@ -207,6 +208,7 @@ class _ObservationWriter:
         self._reverted: list[tuple[str, str, bytes]] = []  # former observations that are current again
         self._hashed: dict[tuple[str, str, bytes], EntryHashes] = {}  # rows that lack hashes
         self._addresses: dict[str, str] = {}
+        self._taken_over: set[str] = set()  # articles of other sources, now with their own site's words
 
     def is_revert(self, observations: _Observations, content_hash: bytes) -> bool:
         """Whether the source reverted to a former content.
@@ -232,6 +234,8 @@ class _ObservationWriter:
     ) -> None:
         """Add the keys and the observation of an entry with this result."""
         key_pair = (result.article, one.entry.source)
+        if result.outcome != "new" and _takes_over(one, result.article, known, seen_before):
+            self._take_over(result.article, seen_before)
         observations = seen_before.setdefault(key_pair, _Observations())
         was_authoritative = observations.is_authoritative
         observations.is_authoritative = was_authoritative or result.outcome == "new" or _is_authoritative(one)
@@ -243,6 +247,10 @@ class _ObservationWriter:
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
+            if not self._all_are_new and not _has_url_key(one) and claimed_url(one) not in known:
+                for key in one.content_keys():
+                    if key not in known:
+                        known[key] = self._keys[key] = result.article
             self._add_observation(one, key_pair, observations, seen)
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
@@ -251,6 +259,16 @@ class _ObservationWriter:
         if content_hash in observations.without_hashes and (entry_hashes := one.entry_hashes()) is not None:
             observations.without_hashes.discard(content_hash)
             self._hashed[*key_pair, content_hash] = entry_hashes
+
+    def _take_over(self, article: str, seen_before: dict[tuple[str, str], _Observations]) -> None:
+        """Let no source that had the article before change its text."""
+        self._taken_over.add(article)
+        for (of_article, _), observations in seen_before.items():
+            if of_article == article:
+                observations.is_authoritative = False
+        for row in self._observations.values():
+            if row["article"] == article:
+                row["is_authoritative"] = False
 
     def _has_moved(self, one: IdentifiedEntry, new_keys: Collection[bytes]) -> bool:
         """Whether a known article has a new address on its own site, to which links should lead."""
@@ -294,6 +312,9 @@ class _ObservationWriter:
             # Another process may store the same key concurrently while placing: the first one wins.
             new = [{"key": key, "article": article} for key, article in self._keys.items()]
             connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
+        for part in in_parts(sorted(self._taken_over)):
+            given_up = update(observation).where(observation.c.article.in_(part))
+            connection.execute(given_up.values(is_authoritative=False))
         if self._replaced and self._poll:
             replaced = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
             connection.execute(_REPLACED, replaced)
@@ -358,6 +379,8 @@ def _judge(
     known: dict[bytes, str],
     seen_before: dict[tuple[str, str], _Observations],
     observation_writer: _ObservationWriter,
+    *,
+    by_page: bool,
 ) -> AcceptResult:
     article = next((known[key] for key in one.identity.keys if key in known), None)
     if article is None and (elsewhere := claimed_url(one)) in known:
@@ -367,6 +390,10 @@ def _judge(
     is_matched = article is None and one.match is not None
     if article is None and one.match is not None:
         article = one.match.article
+    if article is None and (there := _seen_there(one, known, seen_before)) is not None:
+        has_other_text = by_page or one.content_keys()[-1] not in known
+        is_revision = has_other_text and _is_authoritative(one)
+        return AcceptResult(outcome="revision" if is_revision else "known", article=there)
     if article is None:
         return AcceptResult(outcome="new", article=one.identity.article)
     observations = seen_before.get((article, one.entry.source))
@@ -376,6 +403,34 @@ def _judge(
         and _has_new_text(one, observations, observation_writer, is_matched=is_matched)
     )
     return AcceptResult(outcome="revision" if is_revision else "known", article=article)
+
+
+def _seen_there(
+    one: IdentifiedEntry, known: dict[bytes, str], seen_before: dict[tuple[str, str], _Observations]
+) -> str | None:
+    """Return the article that another source delivered under the same URL, with the same title and minute or
+    the same title and text. Within one source its GUIDs tell entries apart.
+    """
+    for key in one.content_keys():
+        article = known.get(key)
+        if article is not None and (article, one.entry.source) not in seen_before:
+            return article
+    return None
+
+
+def _takes_over(
+    one: IdentifiedEntry,
+    article: str,
+    known: dict[bytes, str],
+    seen_before: dict[tuple[str, str], _Observations],
+) -> bool:
+    """Whether the site itself delivers an article for the first time that others linked to."""
+    is_new_here = (article, one.entry.source) not in seen_before
+    return is_new_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known
+
+
+def _has_url_key(one: IdentifiedEntry) -> bool:
+    return one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
 
 
 def _has_new_text(
@@ -529,6 +584,11 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
         select(identity_key.c.article).where(identity_key.c.key == key)
     ).scalar_one()
     return article_id if owner == NOBODY else owner
+
+
+def owner(connection: Connection, key: bytes) -> str | None:
+    """Return the article that has `key`: None if no article has it, NOBODY for a void key."""
+    return connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
 
 
 class EntryResult(FrozenStruct, frozen=True, kw_only=True):

@@ -84,7 +84,9 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     kind_evidence: str | None
     counts_in_centroid: bool
     copy_of: str | None
+    source: str
     outlet: str | None
+    url: str | None
     title: str
     text: str
     text_hash: bytes
@@ -302,6 +304,18 @@ def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool)
     connection.execute(update(observation).where(observation.c.article == old).values(**values))
 
 
+def withdraw_authority(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+    """Let no source that had article `id` so far change its text."""
+    given_up = update(observation).where(observation.c.article == id)
+    connection.execute(given_up.values(is_authoritative=False))
+
+
+def is_observed(connection: Connection, id: str, source: str) -> bool:  # noqa: A002
+    """Return whether `source` had article `id` before."""
+    seen = select(observation.c.article).where(observation.c.article == id, observation.c.source == source)
+    return connection.execute(seen.limit(1)).first() is not None
+
+
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to another one."""
     connection.execute(update(article).where(article.c.story == loser).values(story=winner))
@@ -503,9 +517,9 @@ def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, st
     return found
 
 
-_COPY_CANDIDATES = select(article.c.inbox_no, article.c.id, article.c.signature, article.c.copy_of).where(
-    article.c.inbox_no.in_(bindparam("numbers", expanding=True))
-)
+_COPY_CANDIDATES = select(
+    *(article.c[name] for name in ("inbox_no", "id", "signature", "copy_of", "url", "source"))
+).where(article.c.inbox_no.in_(bindparam("numbers", expanding=True)))
 _LINK = select(article.c.inbox_no, article.c.copy_of).where(article.c.id == bindparam("article_id"))
 _SKETCHES = (
     select(sketch.c.article, sketch.c.hashes)
@@ -549,6 +563,8 @@ class CopyCandidate(NamedTuple):
     id: str
     signature: bytes
     copy_of: str | None
+    url: str | None
+    source: str
 
 
 def band_rows(
@@ -579,9 +595,7 @@ def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int,
     ordered = sorted(numbers)
     for part in in_parts(ordered):
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
-        found |= {
-            row.inbox_no: CopyCandidate(row.inbox_no, row.id, row.signature, row.copy_of) for row in rows
-        }
+        found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found
 
 

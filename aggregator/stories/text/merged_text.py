@@ -10,6 +10,7 @@ because a wrong pair there is no false statement, as a wrong "3 of 4" would be.
 from collections.abc import Sequence
 
 from aggregator.model.core import AgreedFigure, ArticleView, AttributedSentence, Fact, MergedStory
+from aggregator.stories.copy_trails import between_outlets
 from aggregator.stories.counts import trails
 from aggregator.stories.disagreements.disagreements import RenderContext, disagreements, find_differences
 from aggregator.stories.disagreements.figure_pairs import find_agreeing_figures
@@ -73,7 +74,7 @@ def merge(
         facts=facts,
         only=_only(rendering),
         disagreements=disagreeing,
-        timeline=timeline(reports, tuning, trails(articles)),
+        timeline=timeline(reports, tuning, between_outlets(trails(articles))),
         beside=beside,
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),

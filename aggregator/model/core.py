@@ -99,6 +99,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     is_page: bool = False  # html is a whole web page with its boilerplate, not a fragment
     is_saved_text: bool = False  # text is an article saved by a person, with headline and boilerplate
     published: Published | None = None
+    assumed_at: dt.datetime | None = None  # effective time if no date is found; None: when it was accepted
     updated: dt.datetime | None = None
     outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
     author: str | None = None

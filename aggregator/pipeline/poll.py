@@ -194,6 +194,7 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     page_retry_seconds: float
     flood_entries: int
     flood_age_hours: float
+    undated_age_days: float
     live_rereads: int
     live_reread_hours: float
     entry_rereads: int
@@ -349,7 +350,8 @@ class Poller:
         self, source: Source, fetched: FetchResult, entries: Sequence[Entry], now: dt.datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the state of the source."""
-        completed = [self._completed(entry, source, now) for entry in reversed(entries)]
+        assumed_at = None if source.first_poll_done else self._assumed_time(entries, now)
+        completed = [self._completed(entry, source, now, assumed_at) for entry in reversed(entries)]
         with self._database.write() as connection:
             taken = inbox.accept_polled(
                 connection,
@@ -421,12 +423,23 @@ class Poller:
         log.warning(words, source.shown_name, said, extra={"event": "old_entries_found", "source": source.id})
         return len(old)
 
-    def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
-        """Complete an entry with the settings of its source; an undated new entry gets the present time."""
-        published = entry.published
-        if published is None and source.first_poll_done:
-            published = Published(time=now, origin="poll")
-        return msgspec.structs.replace(of_source(entry, source), published=published)
+    def _assumed_time(self, entries: Sequence[Entry], now: dt.datetime) -> dt.datetime:
+        """Return the effective time of undated entries of a first poll, which are a backlog and not news."""
+        times = (entry.published.time for entry in entries if entry.published is not None)
+        return min(times, default=now - dt.timedelta(days=self._tuning.undated_age_days))
+
+    @staticmethod
+    def _completed(entry: Entry, source: Source, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:
+        """Complete an entry with the settings of its source, and an undated one with a time.
+
+        In a first poll that is the effective time `assumed_at`, later the present time.
+        """
+        entry = of_source(entry, source)
+        if entry.published is not None:
+            return entry
+        if assumed_at is not None:
+            return msgspec.structs.replace(entry, assumed_at=assumed_at)
+        return msgspec.structs.replace(entry, published=Published(time=now, origin="poll"))
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""

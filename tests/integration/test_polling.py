@@ -502,3 +502,41 @@ def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> 
     office.polling.poll(office.source)
     office.rig.place()
     assert sum(row.bumped_at >= NOON for row in office.stories()) == 5
+
+
+def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
+    office: Office, server: LoopbackServer
+) -> None:
+    feed = Resource(rss(dated("new", 1), item("about", "About", FLOOD), dated("old", 90)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    office.rig.place()
+    bumps = {row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()}
+    day = dt.timedelta(days=1)
+    assert bumps == {
+        "Titlenew ofnew": NOON - day,
+        "About": NOON - 90 * day,
+        "Titleold ofold": NOON - 90 * day,
+    }
+    before = office.stories()
+    feed.body = rss(dated("new", 1), item("about", "About", FLOOD + " Rain is expected."), dated("old", 90))
+    assert office.polling.poll(office.source).revised == 1
+    office.rig.place()
+    after = office.stories()
+    assert [row.bumped_at for row in after] == [row.bumped_at for row in before]
+    assert [row.last_published for row in after] == [row.last_published for row in before]
+
+
+def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news(
+    office: Office, server: LoopbackServer
+) -> None:
+    feed = Resource(rss(item("about", "About", FLOOD)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    feed.body = rss(item("strike", "Strike", STRIKE), item("about", "About", FLOOD))
+    office.polling.poll(office.source)
+    office.rig.place()
+    about, strike = office.stories()
+    month = dt.timedelta(days=30)
+    assert NOON - month <= about.bumped_at < NOON - month + dt.timedelta(minutes=1)
+    assert strike.bumped_at >= NOON

@@ -322,6 +322,11 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether its date is declared or stated in its text, and not the time of a poll."""
+        return self.published is not None and self.published_origin != "poll"
+
 
 class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An article that reprints the text of another one, whole (a copy) or in part (an excerpt)."""
@@ -379,6 +384,12 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories
     trails: tuple[CopyTrail, ...] = ()  # only for one story
     texts_gone: bool = False  # only for one story: retention deleted texts of it
+
+    @property
+    def undated_seen(self) -> dt.datetime | None:
+        """When the first article of a story without any date was seen; else None."""
+        is_dated = any(one.is_dated for one in self.articles)
+        return None if is_dated else min((one.seen for one in self.articles), default=None)
 
 
 class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):

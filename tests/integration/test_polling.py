@@ -23,6 +23,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
+from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, story
 from aggregator.store.tables import source as sources
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
@@ -518,6 +519,9 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
         "About": NOON - 90 * day,
         "Titleold ofold": NOON - 90 * day,
     }
+    reader = DatabaseStoryReader(office.database)
+    listed = reader.list_stories(tuple(row.id for row in office.stories()))
+    assert [one.title for one in listed if one.undated_seen] == ["About"]
     before = office.stories()
     feed.body = rss(dated("new", 1), item("about", "About", FLOOD + " Rain is expected."), dated("old", 90))
     assert office.polling.poll(office.source).revised == 1

@@ -100,9 +100,7 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
 def _of_day(entry: Entry) -> Entry:
     if entry.published is None:
         return entry
-    return msgspec.structs.replace(
-        entry, published=msgspec.structs.replace(entry.published, precision="day")
-    )
+    return msgspec.structs.replace(entry, published=msgspec.structs.replace(entry.published, precision="day"))
 
 
 def parser_versions() -> str:

@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import entry, story
+from aggregator.store.tables import change, entry, story
 from aggregator.store.tables import source as sources
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.loopback import LoopbackServer, Resource, Response
@@ -544,3 +544,24 @@ def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news
     month = dt.timedelta(days=30)
     assert NOON - month <= about.bumped_at < NOON - month + dt.timedelta(minutes=1)
     assert strike.bumped_at >= NOON
+
+
+@pytest.mark.parametrize(("days", "bumps"), [(2, True), (4, False)])
+def test_a_changed_title_of_an_old_post_bumps_nothing(
+    office: Office, server: LoopbackServer, days: int, bumps: bool
+) -> None:
+    feed = Resource(rss(dated("post", days)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    office.rig.place()
+    (before,) = office.stories()
+    feed.body = feed.body.replace(b"Titlepost ofpost", b"Another title of the post")
+    assert office.polling.poll(office.source).revised == 1
+    office.rig.place()
+    (after,) = office.stories()
+    assert after.title == "Another title of the post"
+    assert (after.bumped_at != before.bumped_at) == bumps
+    with office.database.read() as connection:
+        moved_at = connection.execute(select(change.c.bumped_at).where(change.c.kind == "headline")).scalar()
+    assert moved_at is not None
+    assert (moved_at >= NOON) == bumps

@@ -116,7 +116,7 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
 
     format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
     title: str = ""
-    language: str | None = None
+    language: str | None = None  # as declared, else as detected in its entries together
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
     entry_count: int = 0  # in the feed, before limits

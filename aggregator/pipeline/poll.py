@@ -269,7 +269,7 @@ class Poller:
             health_cause=parsed.problem,
             ttl_seconds=max(parsed.ttl_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )
-        accept = partial(self._accept, fresh, fetched, parsed.entries, now)
+        accept = partial(self._accept, fresh, fetched, parsed, now)
         return self._stored(source.shown_name, lambda: self._database.again(accept))
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
@@ -346,12 +346,13 @@ class Poller:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accept(
-        self, source: Source, fetched: FetchResult, entries: Sequence[Entry], now: dt.datetime
-    ) -> PollResult:
+    def _accept(self, source: Source, fetched: FetchResult, feed: ParsedFeed, now: dt.datetime) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the state of the source."""
-        assumed_at = None if source.first_poll_done else self._assumed_time(entries, now)
-        completed = [self._completed(entry, source, now, assumed_at) for entry in reversed(entries)]
+        assumed_at = None if source.first_poll_done else self._assumed_time(feed.entries, now)
+        completed = [
+            self._dated(of_source(entry, source, feed.language), now, assumed_at)
+            for entry in reversed(feed.entries)
+        ]
         with self._database.write() as connection:
             taken = inbox.accept_polled(
                 connection,
@@ -429,12 +430,8 @@ class Poller:
         return min(times, default=now - dt.timedelta(days=self._tuning.undated_age_days))
 
     @staticmethod
-    def _completed(entry: Entry, source: Source, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:
-        """Complete an entry with the settings of its source, and an undated one with a time.
-
-        In a first poll that is the effective time `assumed_at`, later the present time.
-        """
-        entry = of_source(entry, source)
+    def _dated(entry: Entry, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:
+        """Complete an undated entry: in a first poll with an effective time, later with the present time."""
         if entry.published is not None:
             return entry
         if assumed_at is not None:
@@ -786,12 +783,12 @@ def _own_port(wanted: PendingPage) -> int | None:
         return None
 
 
-def of_source(entry: Entry, source: Source) -> Entry:
-    """Return the entry with the settings of its source."""
+def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
+    """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
     return msgspec.structs.replace(
         entry,
         outlet=source.outlet or entry.outlet,
-        language=entry.language or source.language,
+        language=entry.language or source.language or language,
         zone=entry.zone or source.timezone,
     )
 

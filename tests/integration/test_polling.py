@@ -565,3 +565,14 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
         moved_at = connection.execute(select(change.c.bumped_at).where(change.c.kind == "headline")).scalar()
     assert moved_at is not None
     assert (moved_at >= NOON) == bumps
+
+
+def test_a_title_of_a_few_words_is_in_the_language_of_its_feed(
+    office: Office, server: LoopbackServer
+) -> None:
+    server.routes["/feed"] = Resource(
+        rss(item("1", "Flood", FLOOD), item("2", "Strike", STRIKE), item("3", "The AI Paradox", ""))
+    )
+    office.polling.poll(office.source)
+    office.rig.place()
+    assert {row.title: row.language for row in office.stories()}["The AI Paradox"] == "en"

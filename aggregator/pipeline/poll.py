@@ -266,6 +266,7 @@ class Poller:
             source,
             body_hash=body_hash,
             title=parsed.title or source.title,
+            site_url=source.site_url or parsed.site_url,
             health_cause=parsed.problem,
             ttl_seconds=max(parsed.ttl_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )

@@ -322,7 +322,7 @@ class Poller:
             return False
         silent = silence_seconds(
             source.per_day,
-            source.last_new_at,
+            source.per_day_at,
             now,
             gaps=self._net.silent_gaps,
             days=self._net.silent_days,

@@ -223,6 +223,8 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     days, found, seen, *lists = _pages(
         reader, "/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest"
     )
+    (_, newest) = lists
+    assert "00:00" not in newest.text_content()
     for page in (days, found):
         assert "12 Feb 2020" in page.text_content() or "12 February 2020" in page.text_content()
         assert "00:00" not in page.text_content()

@@ -476,7 +476,7 @@ class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
 def import_opml(config: Config, database: Database, path: Path) -> OpmlImportResult:
     """Add the feeds of an OPML file; repeating it changes nothing. Raises UsageError.
 
-    A known feed that was added by command and has no folder gets the folder of the file.
+    A known feed that was added by command gets the name and the folder of the file where it has none.
     """
     try:
         data = path.read_bytes()
@@ -499,19 +499,35 @@ def import_opml(config: Config, database: Database, path: Path) -> OpmlImportRes
             if "@" in urlsplit(feed.url).netloc:
                 refused.append(feed.title or urlsplit(feed.url).hostname or "")
             elif existing is None:
-                item = _new_source(
-                    config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread
-                )
+                item = _listed_source(config, feed, folder, spread_seconds=spread)
                 store_source(connection, item)
                 by_address[address_key(feed.url)] = item
                 added += 1
-            elif folder and existing.folder is None and existing.origin == "user":
-                choose(connection, existing.id, folder=folder)
-                filed += 1
+            elif existing.origin == "user":
+                choose(
+                    connection,
+                    existing.id,
+                    name=existing.name or _given_name(feed),
+                    folder=existing.folder or folder,
+                )
+                filed += bool(folder and existing.folder is None)
     known = len(feeds) - added - len(refused)
     return OpmlImportResult(
         added=added, known=known, filed=filed, refused=tuple(refused), spread_seconds=spread
     )
+
+
+def _listed_source(config: Config, feed: OpmlFeed, folder: str | None, *, spread_seconds: float) -> Source:
+    """Return a new source with name, folder and home page of the list; its id is that of its address."""
+    item = _new_source(
+        config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread_seconds
+    )
+    return msgspec.structs.replace(item, name=_given_name(feed), site_url=feed.site_url)
+
+
+def _given_name(feed: OpmlFeed) -> str | None:
+    """Return the reader's name of a feed; programs write the address where there is none."""
+    return feed.title if feed.title and feed.title != feed.url else None
 
 
 def _folder_name(name: str) -> str:
@@ -528,6 +544,7 @@ def export_opml(config: Config, database: Database) -> bytes:
             OpmlFeed(
                 url=one.polled_url,
                 title=one.name or one.title or one.outlet or one.polled_url,
+                site_url=one.site_url,
                 folder=tuple(one.folder.split(_FOLDER_SEPARATOR)) if one.folder else (),
             )
             for one in feeds

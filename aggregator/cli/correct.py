@@ -398,6 +398,7 @@ class WriterSession:
                 summary_words=config.publish.excerpt_words,
                 families=family_table(config.families),
                 bumps=config.feeds.bump,
+                bump_age_seconds=config.feeds.bump_age,
                 prefer=config.publish.prefer,
             ).run_commands()
         finally:
@@ -438,6 +439,7 @@ def make_placer(config: "Config", database: "Database") -> "Placer":
         summary_words=config.publish.excerpt_words,
         families=family_table(config.families),
         bumps=config.feeds.bump,
+        bump_age_seconds=config.feeds.bump_age,
         prefer=config.publish.prefer,
     )
 

@@ -109,6 +109,7 @@ def _ingest(
                 summary_words=config.publish.excerpt_words,
                 families=family_table(config.families),
                 bumps=config.feeds.bump,
+                bump_age_seconds=config.feeds.bump_age,
                 prefer=config.publish.prefer,
             )
             pipeline.run_commands()  # those that were queued for a daemon that has ended

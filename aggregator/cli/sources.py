@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 sources = typer.Typer(help="Manage the feeds and folders that articles come from.", no_args_is_help=True)
 
-_ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids for the cause
+_ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
 _SHOWN_OTHERS = 5
 _Source = Annotated[
     str,
@@ -155,11 +155,14 @@ def _table(shown: Sequence["ListedSource"]) -> None:
         ]
         for one in shown
     ]
-    if not any(one.problem for one in shown):
+    causes = [f"{one.name}: {_cause(one)}" for one in shown if _cause(one)]
+    if width is not None or not causes:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     if width is None or width >= _ROOM_FOR_IDS:
         columns, rows = ["id", *columns], [[one.id, *row] for one, row in zip(shown, rows, strict=True)]
-    output.table(columns, rows, wide=("source", "texts", "cause"))
+    output.table(columns, rows, wide=("source", "texts"))
+    if width is not None and causes:  # a column would break addresses
+        output.out("\n" + output.wrapped("\n".join(causes)))
 
 
 def _cause(one: "ListedSource") -> str:

@@ -121,14 +121,6 @@ class PublishConfig(_Part):
 Bump = Literal["report", "headline", "correction"]
 
 
-class FeedsConfig(_Part):
-    """The section `feeds`. `bump`: which changes move a story to the top."""
-
-    link: Literal["story", "article"] = "story"
-    items: int = Field(default=100, ge=1, le=1000)
-    bump: tuple[Bump, ...] = ("report", "headline", "correction")
-
-
 class QueryConfig(_Part):
     """A saved query: the filters of the command line, and three settings of its feeds."""
 
@@ -164,13 +156,30 @@ class _Timed(_Part):
             return bounded_seconds(value)
         raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
 
-    @field_serializer("interval", "host_gap", when_used="json", check_fields=False)
+    @field_serializer("interval", "host_gap", "bump_age", when_used="json", check_fields=False)
     def _as_typed(self, value: int | None) -> str | None:
         """Print a duration in the syntax of the file, for `config show`."""
         if value is None:
             return None
         unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
         return f"{value // _SECONDS[unit]}{unit if value else 's'}"
+
+
+class FeedsConfig(_Timed):
+    """The section `feeds`. `bump`: which changes move a story to the top.
+
+    `bump_age`: the headline of a story of one report that is older moves nothing.
+    """
+
+    link: Literal["story", "article"] = "story"
+    items: int = Field(default=100, ge=1, le=1000)
+    bump: tuple[Bump, ...] = ("report", "headline", "correction")
+    bump_age: int = 3 * 86_400
+
+    @field_validator("bump_age", mode="before")
+    @classmethod
+    def _durations(cls, value: object) -> int:
+        return cls._as_seconds(value)
 
 
 class FetchConfig(_Timed):

@@ -291,6 +291,7 @@ class Runtime:
             summary_words=config.publish.excerpt_words,
             families=family_table(config.families),
             bumps=config.feeds.bump,
+            bump_age_seconds=config.feeds.bump_age,
             prefer=config.publish.prefer,
             metrics_registry=self._services.metrics_registry,
             placer=before._placer_for(config) if before is not None else None,
@@ -409,5 +410,6 @@ def _placing_settings(config: Config) -> tuple[Any, ...]:
         publish.excerpt_words,
         families,
         config.feeds.bump,
+        config.feeds.bump_age,
         publish.prefer,
     )

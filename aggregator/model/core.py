@@ -99,6 +99,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     is_page: bool = False  # html is a whole web page with its boilerplate, not a fragment
     is_saved_text: bool = False  # text is an article saved by a person, with headline and boilerplate
     published: Published | None = None
+    assumed_at: dt.datetime | None = None  # effective time if no date is found; None: when it was accepted
     updated: dt.datetime | None = None
     outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
     author: str | None = None
@@ -115,7 +116,7 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
 
     format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
     title: str = ""
-    language: str | None = None
+    language: str | None = None  # as declared, else as detected in its entries together
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
     entry_count: int = 0  # in the feed, before limits
@@ -321,6 +322,11 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether its date is declared or stated in its text, and not the time of a poll."""
+        return self.published is not None and self.published_origin != "poll"
+
 
 class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """An article that reprints the text of another one, whole (a copy) or in part (an excerpt)."""
@@ -378,6 +384,12 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories
     trails: tuple[CopyTrail, ...] = ()  # only for one story
     texts_gone: bool = False  # only for one story: retention deleted texts of it
+
+    @property
+    def undated_seen(self) -> dt.datetime | None:
+        """When the first article of a story without any date was seen; else None."""
+        is_dated = any(one.is_dated for one in self.articles)
+        return None if is_dated else min((one.seen for one in self.articles), default=None)
 
 
 class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):

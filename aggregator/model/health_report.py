@@ -45,17 +45,17 @@ def update_rate(
 
 
 def silence_seconds(
-    per_day: float, last_new_at: dt.datetime | None, now: dt.datetime, *, gaps: float, days: float
+    per_day: float, per_day_at: dt.datetime | None, now: dt.datetime, *, gaps: float, days: float
 ) -> float | None:
-    """Return for how long a source has had no news, if longer than `gaps` expected gaps and `days`; else
-    None.
+    """Return for how long a source has had no news since it was added, if longer than `gaps` expected gaps
+    and `days`; else None.
 
-    `per_day` is the rate at its last news.
+    `per_day` is the rate at its last news, or at its first poll, `per_day_at`.
     """
     gap = expected_gap_seconds(per_day)
-    if gap is None or last_new_at is None:
+    if gap is None or per_day_at is None:
         return None
-    silent = (now - last_new_at).total_seconds()
+    silent = (now - per_day_at).total_seconds()
     return silent if silent >= max(gap * gaps, days * _DAY_SECONDS) else None
 
 

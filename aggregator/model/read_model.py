@@ -174,6 +174,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     outlet_count: int
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
+    undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
 
 
 HistoryEventKind = Literal[

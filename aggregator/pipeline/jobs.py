@@ -23,6 +23,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import WorkError
 
+_MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
 PARSER_FAILED = "the parser failed on it"
 
 
@@ -132,11 +133,14 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 
 
 def read_feed(job: bytes) -> bytes:
-    """Return a ParsedFeed for a FeedJob."""
+    """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
+    from aggregator.extract.language.detect import language_of_feed
+    from aggregator.extract.limits import ExtractTuning
     from aggregator.sources.limits import source_tuning
     from aggregator.sources.parse import feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
+    all_tuning = Tuning.from_json(decoded.tuning)
     parsed: ParsedFeed = feed.read_feed(
         decoded.data,
         source=decoded.source,
@@ -145,6 +149,16 @@ def read_feed(job: bytes) -> bytes:
         outlet=decoded.outlet,
         zone=decoded.zone,
         seen=decoded.seen,
-        tuning=source_tuning(Tuning.from_json(decoded.tuning)),
+        tuning=source_tuning(all_tuning),
     )
+    if parsed.language is None:
+        tuning = all_tuning.section("text", ExtractTuning)
+        texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
+        parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))
     return msgspec.msgpack.encode(parsed)
+
+
+def _beginning(entry: Entry) -> str:
+    from aggregator.extract.html.dom import html_to_text
+
+    return f"{entry.title}\n{entry.text or html_to_text((entry.html or '')[:_MARKUP_CHARS])}"

@@ -33,7 +33,7 @@ from aggregator.pipeline.placement.place import PlacementResult, Placer, Placing
 from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer, drop_scratch
 from aggregator.pipeline.placement.repair import RepairCommand
 from aggregator.pipeline.placement.retention import PruneResult, Retention, RetentionPlan
-from aggregator.pipeline.placement.story_writer import BUMPS
+from aggregator.pipeline.placement.story_writer import BUMP_AGE_SECONDS, BUMPS
 from aggregator.pipeline.prepare import TEXTS_A_JOB, PrepareDispatcher, made_for
 from aggregator.pipeline.quarantine import QuarantiningPlacer
 from aggregator.pipeline.workers.executor import Executor
@@ -74,13 +74,15 @@ class Pipeline:
         summary_words: int,
         families: Mapping[str, str] | None = None,
         bumps: Collection[str] = BUMPS,
+        bump_age_seconds: float = BUMP_AGE_SECONDS,
         prefer: Sequence[str] = (),
         keep_all: bool = False,
         placer: Placer | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`families`, `bumps` and `prefer`: see Placer. `metrics_registry` counts outcomes and verdicts.
+        """`families`, `bumps`, `bump_age_seconds` and `prefer`: see Placer.
 
+        `metrics_registry` counts outcomes and verdicts.
         `placer`: one with the same database, tuning and settings, whose indexes in memory are reused.
         `keep_all` (for `eval`): every entry with text is placed.
         """
@@ -100,6 +102,7 @@ class Pipeline:
             summary_words=summary_words,
             families=families,
             bumps=bumps,
+            bump_age_seconds=bump_age_seconds,
             prefer=prefer,
         )
         self._quarantine = QuarantiningPlacer(self._placer)

@@ -194,6 +194,7 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     page_retry_seconds: float
     flood_entries: int
     flood_age_hours: float
+    undated_age_days: float
     live_rereads: int
     live_reread_hours: float
     entry_rereads: int
@@ -265,10 +266,11 @@ class Poller:
             source,
             body_hash=body_hash,
             title=parsed.title or source.title,
+            site_url=source.site_url or parsed.site_url,
             health_cause=parsed.problem,
             ttl_seconds=max(parsed.ttl_seconds or 0.0, fetched.fresh_seconds or 0.0),
         )
-        accept = partial(self._accept, fresh, fetched, parsed.entries, now)
+        accept = partial(self._accept, fresh, fetched, parsed, now)
         return self._stored(source.shown_name, lambda: self._database.again(accept))
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
@@ -320,7 +322,7 @@ class Poller:
             return False
         silent = silence_seconds(
             source.per_day,
-            source.last_new_at,
+            source.per_day_at,
             now,
             gaps=self._net.silent_gaps,
             days=self._net.silent_days,
@@ -345,11 +347,13 @@ class Poller:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accept(
-        self, source: Source, fetched: FetchResult, entries: Sequence[Entry], now: dt.datetime
-    ) -> PollResult:
+    def _accept(self, source: Source, fetched: FetchResult, feed: ParsedFeed, now: dt.datetime) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the state of the source."""
-        completed = [self._completed(entry, source, now) for entry in reversed(entries)]
+        assumed_at = None if source.first_poll_done else self._assumed_time(feed.entries, now)
+        completed = [
+            self._dated(of_source(entry, source, feed.language), now, assumed_at)
+            for entry in reversed(feed.entries)
+        ]
         with self._database.write() as connection:
             taken = inbox.accept_polled(
                 connection,
@@ -421,12 +425,19 @@ class Poller:
         log.warning(words, source.shown_name, said, extra={"event": "old_entries_found", "source": source.id})
         return len(old)
 
-    def _completed(self, entry: Entry, source: Source, now: dt.datetime) -> Entry:
-        """Complete an entry with the settings of its source; an undated new entry gets the present time."""
-        published = entry.published
-        if published is None and source.first_poll_done:
-            published = Published(time=now, origin="poll")
-        return msgspec.structs.replace(of_source(entry, source), published=published)
+    def _assumed_time(self, entries: Sequence[Entry], now: dt.datetime) -> dt.datetime:
+        """Return the effective time of undated entries of a first poll, which are a backlog and not news."""
+        times = (entry.published.time for entry in entries if entry.published is not None)
+        return min(times, default=now - dt.timedelta(days=self._tuning.undated_age_days))
+
+    @staticmethod
+    def _dated(entry: Entry, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:
+        """Complete an undated entry: in a first poll with an effective time, later with the present time."""
+        if entry.published is not None:
+            return entry
+        if assumed_at is not None:
+            return msgspec.structs.replace(entry, assumed_at=assumed_at)
+        return msgspec.structs.replace(entry, published=Published(time=now, origin="poll"))
 
     def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
         """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
@@ -773,12 +784,12 @@ def _own_port(wanted: PendingPage) -> int | None:
         return None
 
 
-def of_source(entry: Entry, source: Source) -> Entry:
-    """Return the entry with the settings of its source."""
+def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
+    """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
     return msgspec.structs.replace(
         entry,
         outlet=source.outlet or entry.outlet,
-        language=entry.language or source.language,
+        language=entry.language or source.language or language,
         zone=entry.zone or source.timezone,
     )
 

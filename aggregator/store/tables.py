@@ -117,7 +117,7 @@ source = Table(
     Column("id", Text, primary_key=True),  # hash of kind and name, or of kind and address without a name
     Column("kind", Text, nullable=False),  # feed | folder
     Column("address", Text, nullable=False),  # URL of a feed, absolute path of a folder
-    Column("name", Text),  # as configured
+    Column("name", Text),  # as configured, or of an imported list
     Column("folder_name", Text),  # folders: `folder.name`, which is `entry.source` of its entries
     Column("outlet", Text),  # as configured; replaces the outlet that entries declare
     Column("folder", Text),  # feeds: the group that the source is filed in
@@ -130,6 +130,7 @@ source = Table(
     Column("origin", Text, nullable=False),  # config | user: config.yaml, or added by a command
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("title", Text),  # as the feed declares it
+    Column("site_url", Text),  # home page: of an imported list, else as the feed declares it
     Column("etag", Text),  # of the last response, for conditional requests
     Column("last_modified", Text),  # likewise
     Column("body_hash", LargeBinary),  # of the last response body: an equal one is not parsed again

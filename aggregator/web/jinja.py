@@ -92,6 +92,7 @@ def environment() -> Environment:
         moment=moment,
         day=day,
         time=time_of_day,
+        bump_time=bump_time,
         iso=iso,
         clock=clock,
         counted=counted,
@@ -152,6 +153,12 @@ def short_day(time: dt.datetime) -> str:
 def time_of_day(time: dt.datetime) -> str:
     """Format as `08:15` in UTC."""
     return f"{time.astimezone(dt.UTC):%H:%M}"
+
+
+def bump_time(time: dt.datetime) -> str:
+    """Format the time of a bump as `08:15`; "" at midnight to the second: that of a date without a time."""
+    utc = time.astimezone(dt.UTC).replace(microsecond=0)
+    return "" if utc.time() == dt.time(0) else time_of_day(time)
 
 
 def iso(time: dt.date) -> str:

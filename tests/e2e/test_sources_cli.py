@@ -108,6 +108,14 @@ def test_the_list_fits_a_terminal_and_names_what_is_wrong(stocked: Terminal) -> 
     assert "--failing" in piped.err
 
 
+def test_a_cause_is_not_cut_on_a_narrow_terminal(terminal: Terminal) -> None:
+    moved = "https://gazette.example/feeds/all-of-the-news-of-the-north-and-the-south/index.xml?format=xml"
+    has(terminal, source("ill", health="failing", health_cause=f"http 404: {moved} is not there", failures=2))
+    shown = terminal.type_on_screen(60, "sources", "list", "--failing")
+    assert moved in shown
+    assert "ill: not found (404):" in shown
+
+
 def test_the_list_in_every_format(stocked: Terminal) -> None:
     lines = stocked.type("sources", "list", "--format", "jsonl").lines
     assert json.loads(stocked.type("sources", "list", "--format", "json").out)["sources"] == lines

@@ -53,7 +53,7 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
 NEW_IN_0020 = {"stream_period", "source_history"}
-ADDED_SINCE_0019 = {"article": 4}  # columns, at the end
+ADDED_SINCE_0019 = {"article": 4, "source": 1}  # columns, at the end
 
 
 def _as_before(tables: dict[str, list[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:

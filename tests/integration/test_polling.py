@@ -23,7 +23,8 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, source_id, sync_config
-from aggregator.store.tables import entry, story
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import change, entry, story
 from aggregator.store.tables import source as sources
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.loopback import LoopbackServer, Resource, Response
@@ -502,3 +503,76 @@ def test_a_few_late_entries_are_news(office: Office, server: LoopbackServer) -> 
     office.polling.poll(office.source)
     office.rig.place()
     assert sum(row.bumped_at >= NOON for row in office.stories()) == 5
+
+
+def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
+    office: Office, server: LoopbackServer
+) -> None:
+    feed = Resource(rss(dated("new", 1), item("about", "About", FLOOD), dated("old", 90)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    office.rig.place()
+    bumps = {row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()}
+    day = dt.timedelta(days=1)
+    assert bumps == {
+        "Titlenew ofnew": NOON - day,
+        "About": NOON - 90 * day,
+        "Titleold ofold": NOON - 90 * day,
+    }
+    reader = DatabaseStoryReader(office.database)
+    listed = reader.list_stories(tuple(row.id for row in office.stories()))
+    assert [one.title for one in listed if one.undated_seen] == ["About"]
+    before = office.stories()
+    feed.body = rss(dated("new", 1), item("about", "About", FLOOD + " Rain is expected."), dated("old", 90))
+    assert office.polling.poll(office.source).revised == 1
+    office.rig.place()
+    after = office.stories()
+    assert [row.bumped_at for row in after] == [row.bumped_at for row in before]
+    assert [row.last_published for row in after] == [row.last_published for row in before]
+
+
+def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news(
+    office: Office, server: LoopbackServer
+) -> None:
+    feed = Resource(rss(item("about", "About", FLOOD)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    feed.body = rss(item("strike", "Strike", STRIKE), item("about", "About", FLOOD))
+    office.polling.poll(office.source)
+    office.rig.place()
+    about, strike = office.stories()
+    month = dt.timedelta(days=30)
+    assert NOON - month <= about.bumped_at < NOON - month + dt.timedelta(minutes=1)
+    assert strike.bumped_at >= NOON
+
+
+@pytest.mark.parametrize(("days", "bumps"), [(2, True), (4, False)])
+def test_a_changed_title_of_an_old_post_bumps_nothing(
+    office: Office, server: LoopbackServer, days: int, bumps: bool
+) -> None:
+    feed = Resource(rss(dated("post", days)))
+    server.routes["/feed"] = feed
+    office.polling.poll(office.source)
+    office.rig.place()
+    (before,) = office.stories()
+    feed.body = feed.body.replace(b"Titlepost ofpost", b"Another title of the post")
+    assert office.polling.poll(office.source).revised == 1
+    office.rig.place()
+    (after,) = office.stories()
+    assert after.title == "Another title of the post"
+    assert (after.bumped_at != before.bumped_at) == bumps
+    with office.database.read() as connection:
+        moved_at = connection.execute(select(change.c.bumped_at).where(change.c.kind == "headline")).scalar()
+    assert moved_at is not None
+    assert (moved_at >= NOON) == bumps
+
+
+def test_a_title_of_a_few_words_is_in_the_language_of_its_feed(
+    office: Office, server: LoopbackServer
+) -> None:
+    server.routes["/feed"] = Resource(
+        rss(item("1", "Flood", FLOOD), item("2", "Strike", STRIKE), item("3", "The AI Paradox", ""))
+    )
+    office.polling.poll(office.source)
+    office.rig.place()
+    assert {row.title: row.language for row in office.stories()}["The AI Paradox"] == "en"

@@ -13,8 +13,12 @@ from sqlalchemy import func, select
 from aggregator.admin.manage_sources import SourceOptions, add, check, export_opml, import_opml
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, all_sources, save, set_paused, source_id, sync_config
@@ -331,6 +335,42 @@ def test_lists_of_feeds_go_in_once_and_come_out_the_same(
     assert stored(database) == before
     written = export_opml(config, database)
     assert written == path.read_bytes()
+
+
+def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
+    config: Config, server: LoopbackServer, database: Database, tmp_path: Path
+) -> None:
+    server.routes |= {"/one": feed("One"), "/two": feed("Two")}
+    one, two = server.url("/one"), server.url("/two")
+    path = tmp_path / "feeds.opml"
+    path.write_text(
+        f"""<opml><body><outline text="World">
+        <outline text="Morning paper" title="One" xmlUrl="{one}" htmlUrl="https://one.example/"/></outline>
+        <outline text="{two}" xmlUrl="{two}"/></body></opml>""",
+        encoding="utf-8",
+    )
+    assert import_opml(config, database, path).added == 2
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
+    poller = Poller(
+        database, client, InlineExecutor(), effective_tuning(), utc_now, robots=False, pages="never"
+    )
+    for item in stored(database):
+        assert poller.poll(item).succeeded
+    client.close()
+    written = read_opml(export_opml(config, database), tuning=_limits(config))
+    assert {(one.title, one.folder, one.site_url) for one in written} == {
+        ("Morning paper", ("World",), "https://one.example/"),
+        ("Two", (), None),
+    }
+    listed_in_file = msgspec.structs.replace(
+        stored(database)[0], id="other", address=one, origin="config", name=None
+    )
+    with database.write() as connection:
+        sync_config(connection, [listed_in_file])
+    assert {item.id for item in stored(database)} == {
+        source_id("feed", None, one),
+        source_id("feed", None, two),
+    }
 
 
 def test_a_list_files_what_had_no_folder_and_leaves_what_had_one(

@@ -218,6 +218,14 @@ def test_silence_is_measured_by_a_sources_own_rhythm(per_day: float, days: float
     assert ("nothing new for" in words, cause) == (is_silent, "silent" if is_silent else "")
 
 
+def test_a_source_that_was_silent_before_it_was_added_is_well() -> None:
+    """Its last entry is of long ago, its rate is that of the first poll."""
+    assert reported(per_day=24.0, per_day_at=ago(1), last_new_at=ago(400))[0] == "ok"
+    assert reported(per_day=24.0, per_day_at=ago(4), last_new_at=ago(400))[2].startswith(
+        "nothing new for 400 days"
+    )
+
+
 def test_a_silent_source_says_what_it_used_to_have() -> None:
     words = reported(per_day=24.0, per_day_at=ago(5), last_new_at=ago(5))[2]
     assert words == "nothing new for 5 days; it used to have something every 60 minutes"

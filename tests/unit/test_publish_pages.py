@@ -21,8 +21,8 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.read_model import HistoryEvent, Quality, SearchHit, SourceView
-from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips
-from aggregator.web.pages.pages import days_shown, only_by_outlet, timeline_days
+from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips, time_of_day
+from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.memory_reader import MORNING, MemoryReader, a_story, an_article, the_ferry
@@ -200,7 +200,7 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
 
 def test_a_story_without_a_merged_text_still_reads() -> None:
     reader = MemoryReader()
-    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None)
+    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None, seen=MORNING)
     reader.put(a_story(bare, id="bare", title="", summary="", language=None))
     reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
     front, story, old = _pages(reader, "/", "/stories/bare", "/stories/old")
@@ -208,7 +208,42 @@ def test_a_story_without_a_merged_text_still_reads() -> None:
     assert "The texts of these articles were deleted" in old.text_content()
     assert "Untitled" in front.text_content()
     assert "Unknown outlet" in story.text_content()
-    assert "unknown time" in story.text_content()
+    assert story.text_content().count("undated, seen 20 Nov 2026") == 2
+    assert "undated, seen 20 Nov 2026" in front.text_content()
+
+
+def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_date() -> None:
+    reader = MemoryReader()
+    midnight = dt.datetime(2020, 2, 12, tzinfo=dt.UTC)
+    text = "The ferry ran aground."
+    of_day = an_article(published=midnight, published_precision="day", text=text, lead=text)
+    reader.put(a_story(of_day, id="day"))
+    polled = an_article(published=MORNING, published_origin="poll", seen=MORNING)
+    reader.put(a_story(polled, id="polled"))
+    days, found, seen, *lists = _pages(
+        reader, "/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest"
+    )
+    (_, newest) = lists
+    assert "00:00" not in newest.text_content()
+    for page in (days, found):
+        assert "12 Feb 2020" in page.text_content() or "12 February 2020" in page.text_content()
+        assert "00:00" not in page.text_content()
+    for page in (seen, *lists):
+        assert "undated, seen 20 Nov 2026" in page.text_content()
+
+
+def test_a_story_shows_its_first_and_last_date() -> None:
+    first = an_article(published=MORNING)
+    later = an_article(published=MORNING + dt.timedelta(hours=1))
+    next_day = an_article(published=MORNING + dt.timedelta(days=1), published_precision="day")
+    shown = [[words for _, words in time_span(a_story(*some))] for some in (
+        (first,), (first, later), (first, later, next_day)
+    )]  # fmt: skip
+    assert shown == [
+        [moment(MORNING)],
+        [moment(MORNING), time_of_day(MORNING + dt.timedelta(hours=1))],
+        ["20 Nov 2026", "21 Nov 2026"],
+    ]
 
 
 def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:

@@ -199,10 +199,32 @@ def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
         "2030-13-45",
         "9999-12-31T23:59:59-12:00",
         "soon",
+        "0001-01-01T00:00:00Z",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "1970-01-01T00:00:00Z",
+        "Thu, 01 Jan 1970 01:00:00 +0100",
     ],
 )
 def test_absurd_dates_are_unknown(raw: str) -> None:
     assert read(rss(f"<item><title>T</title><pubDate>{raw}</pubDate></item>")).entries[0].published is None
+
+
+@pytest.mark.parametrize(
+    ("times", "precision"),
+    [
+        (["00:00:00", "00:00:00"], ["day", "day"]),
+        (["00:00:00", "10:30:00"], ["minute", "minute"]),
+        (["00:00:00"], ["day"]),
+    ],
+)
+def test_midnight_of_all_entries_is_a_day(times: list[str], precision: list[str]) -> None:
+    items = [
+        f"<item><title>T{n}</title><pubDate>Wed, 1{n} Feb 2026 {time} +0000</pubDate></item>"
+        for n, time in enumerate(times)
+    ]
+    about = "<item><title>About</title></item>"
+    entries = read(rss("".join([*items, about]))).entries
+    assert [one.published.precision for one in entries if one.published] == precision
 
 
 def test_a_time_without_a_zone_is_in_the_zone_of_the_source() -> None:

@@ -1,10 +1,15 @@
 """Which language a text is in, where its page says another."""
 
+import datetime as dt
+
+import msgspec
 import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.detect import find_language
 from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import ParsedFeed
+from aggregator.pipeline.jobs import FeedJob, read_feed
 
 TUNING = effective_tuning().section("text", ExtractTuning)
 
@@ -34,3 +39,22 @@ def test_a_short_text_is_not_in_a_language_of_another_script(title: str, languag
 )
 def test_what_is_declared_of_a_short_text_holds_else(title: str, declared: str) -> None:
     assert find_language(title, "", declared, TUNING) == declared
+
+
+@pytest.mark.parametrize(("head", "language"), [("", "en"), ("<language>de-AT</language>", "de")])
+def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: str) -> None:
+    titles = (
+        "The AI Paradox",
+        "Thinking is a commodity",
+        "Getting the day back",
+        "Five years without a phone",
+    )
+    items = "".join(
+        f"<item><title>{title}</title><description>&lt;p&gt;What I have learned from all of it&lt;/p&gt;"
+        "</description></item>"
+        for title in titles
+    )
+    data = f"<rss version='2.0'><channel><title>T</title>{head}{items}</channel></rss>".encode()
+    job = FeedJob(data=data, source="feed-1", seen=dt.datetime(2026, 2, 18, tzinfo=dt.UTC))
+    parsed = msgspec.msgpack.decode(read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed)
+    assert parsed.language == language

@@ -6,6 +6,7 @@ exists, a missing word has little weight by its document frequency.
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from aggregator.extract.limits import ExtractTuning
@@ -176,6 +177,12 @@ def find_language(title: str, text: str, declared: str | None, tuning: ExtractTu
     if letters == 0 or (hint is not None and letters < tuning.language_min_chars and _may_be(hint, sample)):
         return hint
     return _detected(sample)
+
+
+def language_of_feed(texts: Iterable[str], tuning: ExtractTuning) -> str | None:
+    """Return the language of entries of a feed together; None if they are too short to tell."""
+    sample = "\n".join(text[: tuning.language_sample_chars] for text in texts)
+    return _detected(sample) if sum(map(str.isalpha, sample)) >= tuning.language_min_chars else None
 
 
 def primary_tag(declared: str | None) -> str | None:

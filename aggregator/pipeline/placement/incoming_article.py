@@ -35,7 +35,7 @@ class IncomingArticle(NamedTuple):
         return self.inbox_entry.entry.source
 
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
-        """Keep the date of the stored article if the new one is only the time of a poll."""
+        """Keep date and effective time of the stored article if the new date is only the time of a poll."""
         if self.clean.published is None or self.clean.published.origin != "poll":
             return self
         kept = None
@@ -43,7 +43,10 @@ class IncomingArticle(NamedTuple):
             kept = Published(
                 time=old.published, origin=old.published_origin, precision=old.published_precision
             )
-        return self._replace(clean=msgspec.structs.replace(self.clean, published=kept))
+        return self._replace(
+            inbox_entry=msgspec.structs.replace(self.inbox_entry, effective_at=old.effective_at),
+            clean=msgspec.structs.replace(self.clean, published=kept),
+        )
 
     def as_article(self) -> ScoringInput:
         """As the event level sees it."""
@@ -74,11 +77,12 @@ class IncomingArticle(NamedTuple):
     ) -> NewArticle:
         """The article's row.
 
-        Its effective time is when it was published, or seen where that is unknown. An agency counts as the
-        one behind the text when that is as sure as `wire_confidence`: "Reuters contributed" is not.
+        Its effective time is when it was published; where that is unknown, as its entry assumes, or when it
+        was seen. An agency counts as the one behind the text when that is as sure as `wire_confidence`:
+        "Reuters contributed" is not.
         """
         entry, seen = self.inbox_entry.entry, self.inbox_entry.accepted_at
-        published = self.clean.published.time if self.clean.published else seen
+        published = self.clean.published.time if self.clean.published else entry.assumed_at or seen
         wire = self.clean.wire
         return NewArticle(
             inbox_no=self.inbox_entry.inbox_no,

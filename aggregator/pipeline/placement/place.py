@@ -65,7 +65,12 @@ from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
 from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
-from aggregator.pipeline.placement.story_writer import BUMPS, StoryWriter, UnitOfWork
+from aggregator.pipeline.placement.story_writer import (
+    BUMP_AGE_SECONDS,
+    BUMPS,
+    StoryWriter,
+    UnitOfWork,
+)
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
@@ -111,11 +116,13 @@ class Placer:
         summary_words: int,
         families: Mapping[str, str] | None = None,
         bumps: Collection[str] = BUMPS,
+        bump_age_seconds: float = BUMP_AGE_SECONDS,
         prefer: Sequence[str] = (),
     ) -> None:
         """`families`: outlet key → publisher (None: the included ones), see stories.counts.
 
-        `bumps`: what bumps a story, see story_writer.BUMPS. `prefer`: outlets whose titles are preferred.
+        `bumps` and `bump_age_seconds`: what bumps a story, see StoryWriter. `prefer`: outlets whose titles
+        are preferred.
         """
         self._database = database
         self._now = now
@@ -136,6 +143,7 @@ class Placer:
             summary_words=summary_words,
             families=families,
             bumps=bumps,
+            bump_age_seconds=bump_age_seconds,
             prefer=prefer,
             has_foreign_language=self._cross_language.is_on,
         )

@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 # What may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})
+BUMP_AGE_SECONDS = 3 * 86_400  # default of feeds.bump_age
 
 
 class UnitOfWork(NamedTuple):
@@ -80,13 +81,16 @@ class StoryWriter:
         families: Mapping[str, str] | None = None,
         has_foreign_language: bool = False,
         bumps: Collection[str] = BUMPS,
+        bump_age_seconds: float = BUMP_AGE_SECONDS,
         prefer: Sequence[str] = (),
     ) -> None:
         """`has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py).
 
         `prefer`: outlets whose titles are preferred, in order. `bumps`: which of BUMPS bump a story.
+        `bump_age_seconds`: a new headline does not bump a story of one report that is older.
         """
         self._bumps = frozenset(bumps)
+        self._bump_age = dt.timedelta(seconds=bump_age_seconds)
         self._prefer = tuple(prefer)
         self._has_foreign_language = has_foreign_language
         self._families = families
@@ -227,6 +231,8 @@ class StoryWriter:
         bump = unit_of_work.now if new.bump_by_clock else new.effective_at
         state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
         self._update(unit_of_work.connection, assigned_story, state)
+        if state.bumped_at == assigned_story.bumped_at and "headline" in self._bumps:
+            bump = new.effective_at  # nor does the change lead the update feed
         _write_change(unit_of_work, assigned_story.id, assigned_story, state, bump, article=new.id)
         self._index_story(
             IndexRow(assigned_story.story_no, assigned_story.id, state.centroid, state.last_inbox_no)
@@ -524,11 +530,12 @@ class StoryWriter:
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._prefer
         )
         title = chosen.title
+        is_news = story_counts.report_count > 1 or bump - membership.first <= self._bump_age
         bumped = assigned_story is None or bool(
             self._bumps
             & {
                 "report" if story_counts.report_count > assigned_story.report_count else "",
-                "headline" if title != assigned_story.title else "",
+                "headline" if is_news and title != assigned_story.title else "",
                 "correction" if moved else "",
             }
         )

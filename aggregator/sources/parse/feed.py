@@ -84,9 +84,23 @@ def read_feed(
     """
     context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, tuning=tuning)
     try:
-        return _read(_unzipped(data, tuning.max_feed_bytes), content_type, context)
+        return _with_days(_read(_unzipped(data, tuning.max_feed_bytes), content_type, context))
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
+
+
+def _with_days(feed: ParsedFeed) -> ParsedFeed:
+    """Return the feed; if all its entries are of midnight UTC, it states days and no times."""
+    times = [entry.published.time for entry in feed.entries if entry.published is not None]
+    if not times or any(time.time() != dt.time(0) for time in times):
+        return feed
+    return msgspec.structs.replace(feed, entries=tuple(map(_of_day, feed.entries)))
+
+
+def _of_day(entry: Entry) -> Entry:
+    if entry.published is None:
+        return entry
+    return msgspec.structs.replace(entry, published=msgspec.structs.replace(entry.published, precision="day"))
 
 
 def parser_versions() -> str:

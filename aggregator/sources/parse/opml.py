@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -97,6 +98,8 @@ def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | Non
     if url is None:
         return None
     site_url = absolute_url(attributes.get("htmlurl", ""), None)
+    if site_url and "@" in urlsplit(site_url).netloc:  # a password; pages show this address
+        site_url = None
     return OpmlFeed(
         url=url, title=_name(attributes), site_url=site_url, folder=folder or _category(attributes)
     )
@@ -111,7 +114,8 @@ def _category(attributes: dict[str, str]) -> tuple[str, ...]:
 
 
 def _name(attributes: dict[str, str]) -> str:
-    return plain_title(attributes.get("title", "") or attributes.get("text", ""))[:_MAX_NAME_CHARS]
+    """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
+    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[:_MAX_NAME_CHARS]
 
 
 def _is_outline(node: "Element") -> bool:

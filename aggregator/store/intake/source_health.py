@@ -122,10 +122,12 @@ def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[Healt
 def _silence(source: Source, now: dt.datetime, tuning: HealthTuning) -> str | None:
     gap = expected_gap_seconds(source.per_day)
     silent = silence_seconds(
-        source.per_day, source.last_new_at, now, gaps=tuning.silent_gaps, days=tuning.silent_days
+        source.per_day, source.per_day_at, now, gaps=tuning.silent_gaps, days=tuning.silent_days
     )
     if gap is None or silent is None:
         return None
+    if source.last_new_at is not None:
+        silent = (now - source.last_new_at).total_seconds()
     return f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
 
 

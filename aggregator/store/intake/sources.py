@@ -18,7 +18,7 @@ from aggregator.store.tables import article, folder, in_parts, source
 
 
 class Source(FrozenStruct, frozen=True, kw_only=True):
-    """One source. `id` is a hash of its name, or of its address without one. Fields: see tables.py."""
+    """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
 
     id: str
     kind: Literal["feed", "folder"]
@@ -35,6 +35,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     origin: Literal["config", "user"] = "user"
     paused: bool = False
     title: str | None = None
+    site_url: str | None = None
     etag: str | None = None
     last_modified: str | None = None
     body_hash: bytes | None = None
@@ -140,7 +141,8 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     at = {
         address: row
         for row in before.values()
-        if row.id not in named and (row.origin == "config" or row.name is None)
+        if row.id not in named
+        and (row.origin == "config" or row.id == source_id(row.kind, None, row.address))
         for address in _addresses(row)
     }
     for item in items:

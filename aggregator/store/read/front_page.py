@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
 from aggregator.store.read.story_list import with_reports
+from aggregator.store.stories import article_views
 from aggregator.store.tables import article, source, story, story_log
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -52,7 +53,7 @@ def rows_of(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
 _SHOWN = [
     story.c.bumped_at.label("updated") if name == "updated" else story.c[name]
     for name in StoryListItem.__struct_fields__
-    if name != "outlets"
+    if name not in ("outlets", "undated_seen")
 ]
 
 
@@ -70,8 +71,13 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
     outlets: dict[str, list[str]] = {}
     for story_id, outlet in connection.execute(named):
         outlets.setdefault(story_id, []).append(outlet)
+    undated = article_views.undated_stories(connection, rows)
     return tuple(
-        StoryListItem(**rows[one]._mapping, outlets=tuple(outlets.get(one, ()))) for one in ids if one in rows
+        StoryListItem(
+            **rows[one]._mapping, outlets=tuple(outlets.get(one, ())), undated_seen=undated.get(one)
+        )
+        for one in ids
+        if one in rows
     )
 
 

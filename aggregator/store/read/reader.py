@@ -547,6 +547,7 @@ def _source_view(item: sources.Source, how: SourceHealth, counts: dict[str, int]
         id=item.id,
         name=item.shown_name,
         url=item.address,
+        site_url=item.site_url,
         folder=item.folder,
         kind=item.kind,
         state=how.state,

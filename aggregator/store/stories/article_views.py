@@ -1,9 +1,10 @@
 """Stored articles as output shows them, without the columns of clustering."""
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, select
 
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
@@ -171,4 +172,17 @@ def views_of_stories(
         statement = view_columns(*more).where(article.c.story.in_(part))
         for row in connection.execute(statement.order_by(article.c.effective_at, article.c.inbox_no)):
             found[row.story].append(view(row, copy_of=row.copy_of))
+    return found
+
+
+def undated_stories(connection: Connection, ids: Iterable[str]) -> dict[str, dt.datetime]:
+    """Return those of the stories without any date (`ArticleView.is_dated`): when each was seen first."""
+    dated = func.count(case((article.c.published_origin != "poll", article.c.published)))
+    found: dict[str, dt.datetime] = {}
+    for part in in_parts(sorted(ids)):
+        of_stories = select(article.c.story, func.min(article.c.seen_at).label("seen")).where(
+            article.c.story.in_(part)
+        )
+        rows = connection.execute(of_stories.group_by(article.c.story).having(dated == 0))
+        found |= {row.story: row.seen for row in rows}
     return found

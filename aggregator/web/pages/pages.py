@@ -51,7 +51,7 @@ from aggregator.web.excerpts import (
     first_words,
 )
 from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
-from aggregator.web.jinja import day
+from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
 from aggregator.web.settings import PublishSettings
@@ -90,6 +90,25 @@ def list_item_of(story: StoryView) -> StoryListItem:
     shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name != "outlets"}
     outlets = dict.fromkeys(article.outlet for article in story.articles if article.outlet)
     return StoryListItem(**shared, outlets=tuple(outlets))
+
+
+def time_span(story: StoryView) -> list[tuple[str, str]]:
+    """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
+
+    A date without a time is a day; a story without any date shows when it was seen.
+    """
+    if story.undated_seen is not None:
+        return [(iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")]
+    dated = [one for one in story.articles if one.is_dated]
+    ends = [dated[0], dated[-1]] if dated else []
+    first_and_last = [one.effective_at for one in ends]
+    if any(one.published_precision == "day" for one in ends):
+        days = [(iso(time.astimezone(dt.UTC).date()), short_day(time)) for time in first_and_last]
+        return list(dict.fromkeys(days))
+    times = [(iso(time), moment(time)) for time in dict.fromkeys(first_and_last)]
+    if len(times) > 1 and short_day(first_and_last[0]) == short_day(first_and_last[1]):
+        times[1] = (times[1][0], time_of_day(first_and_last[1]))
+    return times
 
 
 def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
@@ -330,6 +349,7 @@ class Pages:
             "story.html",
             here="/stories",
             story=shown,
+            span=time_span(shown),
             links=[msgspec.structs.replace(x, text=first_words(x.text, LINK_WORDS)) for x in shown.links],
             merged=merged,
             articles=articles,
@@ -410,6 +430,7 @@ class Pages:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
         stories = [bounded_story_hit(one, access, words) for one in results.stories]
+        ids = tuple(one.story for one in stories)
         return self.page(
             request,
             "search.html",
@@ -418,6 +439,7 @@ class Pages:
             filters=filters,
             results=results,
             stories=stories,
+            undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},
         )
 
     def _bounds(self, filters: dict[str, str]) -> SearchBounds:

@@ -228,7 +228,7 @@ class _Explainer:
         vetoes = objections(self._veto_input(one.article), [self._veto_input(two.article)], self._veto_tuning)
         snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
         pairs = [
-            PairArticle(terms, outlet=article.outlet, title=article.title)
+            PairArticle(terms, outlet=article.outlet_key, title=article.title)
             for terms, article in ((left, one.article), (right, two.article))
         ]
         compared = PairModel(self.model, self._pair_tuning).compare(pairs[0], pairs[1:], snapshot)
@@ -306,7 +306,7 @@ class _Explainer:
             title=article.title,
             lead=article.lead,
             language=article.language,
-            outlet=article.outlet,
+            outlet=article.outlet_key,
             minutes=_minutes(article),
             bodyless=self._weighed(article).bodyless(self.model),
         )
@@ -317,7 +317,7 @@ def _minutes(article: ArticleView) -> int | None:
 
 
 def _compared_text(article: ArticleView) -> ComparedText:
-    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
+    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet_key)
 
 
 # --- for people --------------------------------------------------------------------------------------------

@@ -669,7 +669,13 @@ class Placer:
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
         new = self._with_copy_keys(
-            msgspec.structs.replace(new, inbox_no=old.inbox_no, outlet=old.outlet or new.outlet), revised.held
+            msgspec.structs.replace(
+                new,
+                inbox_no=old.inbox_no,
+                outlet=old.outlet or new.outlet,
+                outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
+            ),
+            revised.held,
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)

@@ -85,6 +85,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     counts_in_centroid: bool
     copy_of: str | None
     outlet: str | None
+    outlet_name: str | None
     title: str
     text: str
     text_hash: bytes
@@ -119,6 +120,10 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     body_words: int
     language: str | None = None
 
+    @property
+    def outlet_key(self) -> str | None:
+        return self.outlet
+
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
         minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
@@ -150,6 +155,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     generation: int
     source: str
     outlet: str | None
+    outlet_name: str | None
     url: str | None
     author: str | None
     seen_at: dt.datetime
@@ -230,6 +236,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     )
     return {
         "outlet": new.outlet,
+        "outlet_name": new.outlet_name,
         "url": new.url,
         "title": clean.title,
         "kind": clean.kind,

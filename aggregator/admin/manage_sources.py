@@ -500,8 +500,10 @@ def import_opml(config: Config, database: Database, path: Path) -> OpmlImportRes
                 refused.append(feed.title or urlsplit(feed.url).hostname or "")
             elif existing is None:
                 item = _new_source(
-                    config, feed.url, feed.title or None, SourceOptions(folder=folder), spread_seconds=spread
+                    config, feed.url, None, SourceOptions(folder=folder), spread_seconds=spread
                 )
+                # The id is that of a feed without a name: the list may be imported again with other names.
+                item = msgspec.structs.replace(item, name=feed.title or None)
                 store_source(connection, item)
                 by_address[address_key(feed.url)] = item
                 added += 1

@@ -3,17 +3,22 @@
 import datetime as dt
 from collections.abc import Iterator
 from email.utils import format_datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 from sqlalchemy import select, update
 
+from aggregator.admin.manage_sources import export_opml, import_opml
+from aggregator.config.loader import load
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.maintenance.integrity_check import faults
@@ -99,6 +104,22 @@ def test_entries_without_links_are_one_outlet_and_one_report(newsroom: Newsroom)
     assert sum(one.article_count for one in found) == 12
     assert {(one.outlet_count, one.unknown_outlet_count, one.report_count) for one in found} == {(1, 0, 1)}
     assert {one.outlet for story in found for one in story.articles} == {"Gazette"}
+
+
+def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
+    newsroom: Newsroom, tmp_path: Path
+) -> None:
+    address = newsroom.server.url("/feed", "gazette.example")
+    listed = tmp_path / "feeds.opml"
+    listed.write_text(f"<opml><body><outline text='Our Gazette' xmlUrl='{address}'/></body></opml>")
+    import_opml(load(None), newsroom.database, listed)
+    with newsroom.database.read() as connection:
+        (feed,) = all_sources(connection)
+    newsroom.poll(feed, LEVEE, title="RSS")
+    assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]
+    assert read_opml(export_opml(load(None), newsroom.database), tuning=source_tuning(ALL_TUNING))[
+        0
+    ].title == ("Our Gazette")
 
 
 def test_two_local_feeds_without_links_are_two_outlets(newsroom: Newsroom) -> None:

@@ -79,20 +79,20 @@ class BoilerplateLearner:
 
     def prepare_options(self, connection: Connection, n: int, entry: Entry) -> PrepareOptions:
         """Return the options for entry `n`."""
-        outlet = _teacher_of(entry)
+        outlet = _boilerplate_key(entry)
         repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
         return PrepareOptions(repeats=repeats, without_text=n in self._walls)
 
     def is_current(self, connection: Connection, entry: Entry, lines: LineHashes | None) -> bool:
         """Whether a text with these lines would be prepared in the same way now."""
-        outlet = _teacher_of(entry)
+        outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return True
         return repeated(lines, self._repeats(connection, outlet)) == lines.removed
 
     def note(self, connection: Connection, entry: Entry, number: int, lines: LineHashes | None) -> None:
         """Learn from article `number`, which was just written."""
-        outlet = _teacher_of(entry)
+        outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return
         window = self._window(connection, outlet)
@@ -109,7 +109,7 @@ class BoilerplateLearner:
         self, connection: Connection, incoming: IncomingArticle, lines: LineHashes | None
     ) -> bool:
         """Whether its outlet shows this text under other headlines; remembered until it is placed."""
-        tuning, clean, outlet = self._tuning, incoming.clean, _teacher_of(incoming.inbox_entry.entry)
+        tuning, clean, outlet = self._tuning, incoming.clean, _boilerplate_key(incoming.inbox_entry.entry)
         n = incoming.inbox_entry.entry_no
         if (
             lines is None
@@ -161,8 +161,8 @@ class BoilerplateLearner:
         return window
 
 
-def _teacher_of(entry: Entry) -> str | None:
-    """Return the key of the outlet of an entry, as far as it is known before its text is read.
+def _boilerplate_key(entry: Entry) -> str | None:
+    """Return the key under which lines of an entry are learned; None without an outlet.
 
     A feed may declare any outlet. So the key includes its site, else its source, and no source can teach
     lines of another one.

@@ -82,7 +82,7 @@ class IncomingArticle(NamedTuple):
             generation=generation,
             source=entry.source,
             outlet=self.outlet,
-            outlet_name=outlet.name if outlet and outlet.name != outlet.key else None,
+            outlet_name=outlet.name[:_OUTLET_CHARS] if outlet and outlet.name != outlet.key else None,
             url=entry.url or self.inbox_entry.page_url or self.clean.canonical_url,
             author=self.clean.author or entry.author,
             seen_at=seen,

@@ -315,6 +315,7 @@ def _story_state() -> stories.StoryState:
         bumped_at=NOON,
         article_count=0,
         outlet_count=0,
+        unknown_outlet_count=0,
         report_count=0,
         container_only=False,
         last_inbox_no=0,

@@ -34,6 +34,7 @@ def story(number: int) -> StoryListItem:
         updated=NOON - dt.timedelta(hours=number),
         article_count=len(outlets),
         outlet_count=len(outlets),
+        unknown_outlet_count=0,
         report_count=len(outlets),
         outlets=outlets,
     )

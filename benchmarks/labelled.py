@@ -30,9 +30,11 @@ def report(
     number: int, row: dict[str, Any], time: dt.datetime, *, lead: str = "", text: str = ""
 ) -> ArticleView:
     """The record as a report of `time`; ids sort as the records stand in their file."""
+    outlet = row.get("outlet") or row.get("source")
     return ArticleView(
         id=f"{number:08}",
-        outlet=row.get("outlet") or row.get("source"),
+        outlet=outlet,
+        outlet_key=outlet,
         url=None,
         title=row.get("title") or "",
         published=time,

@@ -377,6 +377,7 @@ def _article(one: Invented, source_of: dict[str, str]) -> dict[str, Any]:
         "counts_in_centroid": True,
         "source": source_of[one.outlet],
         "outlet": one.outlet,
+        "outlet_name": None,
         "url": f"https://news.example/{one.n}",
         "title": one.title,
         "lead": one.text.split("\n", 1)[0],

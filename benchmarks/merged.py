@@ -51,8 +51,9 @@ End = tuple[str, int]  # an article and the number of its sentence
 def article(record: Mapping[str, Any]) -> ArticleView:
     """A record of a labelled set as a reader of the store gets it, its text as it stands there."""
     published = _time(record.get("published"))
+    outlet = record.get("source") or record["id"]
     return ArticleView(
-        id=record["id"], outlet=record.get("source") or record["id"], url=record.get("url"),
+        id=record["id"], outlet=outlet, outlet_key=outlet, url=record.get("url"),
         title=record["title"], published=published, published_precision="day" if published else None,
         seen=SEEN, effective_at=published or SEEN, language=record.get("lang", "en"), copy_of=None, wire=None,
         role="report", lead=record["text"].split("\n")[0], text=record["text"],
@@ -80,7 +81,8 @@ def seed(path: Path) -> ArticleView:
     cleaned = clean_article(entry, None, None, None, SEEN, effective_tuning())
     published = cleaned.published
     return ArticleView(
-        id=path.stem, outlet=path.stem, url=None, title=cleaned.title, seen=SEEN, copy_of=None,
+        id=path.stem, outlet=path.stem, outlet_key=path.stem, url=None, title=cleaned.title, seen=SEEN,
+        copy_of=None,
         published=published.time if published else None, effective_at=published.time if published else SEEN,
         language=cleaned.language, wire=None, role="container" if cleaned.is_container else "report",
         lead=cleaned.lead, text=cleaned.text, timed=cleaned.timed,

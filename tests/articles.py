@@ -124,6 +124,7 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
         "title",
         "article_count",
         "outlet_count",
+        "unknown_outlet_count",
         "report_count",
         "centroid",
     )

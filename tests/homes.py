@@ -25,7 +25,7 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
 from aggregator.store.tables import article, counter, metadata, story
-from aggregator.stories.counts import count
+from aggregator.stories.counts import Counts, count
 from tests.articles import NOON, Clock, Rig
 from tests.conftest import REPOSITORY
 from tests.fresh import emptied, numbered_on, with_tables
@@ -168,9 +168,9 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             if row.container_only != (roles == {"container"}):
                 wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
             views = article_views.views_of_story(connection, row.id)
-            reported = (row.article_count, row.outlet_count, row.report_count)
+            reported = Counts(row.article_count, row.outlet_count, row.report_count, row.unknown_outlet_count)
             counted = count(views)
-            if reported != (counted.article_count, counted.outlet_count, counted.report_count):
+            if reported != counted:
                 wrong.append(f"{row.id} counts {reported}, its articles {counted}")
             times = [view.effective_at for view in views]
             if (row.first_published, row.last_published) != (min(times), max(times)):

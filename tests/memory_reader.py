@@ -105,7 +105,7 @@ class MemoryReader:
             all(word in text for word in words)
             and (wanted.since is None or story.last_published >= wanted.since)
             and (wanted.until is None or story.last_published <= wanted.until)
-            and story.outlet_count >= wanted.min_outlets
+            and (wanted.min_outlets <= 1 or story.outlet_count >= wanted.min_outlets)
             and story.report_count >= wanted.min_reports
             and (wanted.outlet is None or any(a.outlet == wanted.outlet for a in articles))
             and (wanted.language is None or any(a.language == wanted.language for a in articles))
@@ -245,6 +245,7 @@ def _story_hit(story: StoryView, hits: list[SearchHit]) -> StoryHit:
         updated=story.updated,
         article_count=story.article_count,
         outlet_count=story.outlet_count,
+        unknown_outlet_count=story.unknown_outlet_count,
         report_count=story.report_count,
         found=len(hits),
         hits=tuple(hits[:3]),
@@ -294,7 +295,8 @@ def an_article(**given: object) -> ArticleView:
         "published_origin": "feed",
         "published_precision": "minute",
     }
-    return msgspec.convert(values | given, ArticleView)
+    values |= given
+    return msgspec.convert({"outlet_key": values["outlet"]} | values, ArticleView)
 
 
 def a_story(*articles: ArticleView, **given: object) -> StoryView:
@@ -310,7 +312,8 @@ def a_story(*articles: ArticleView, **given: object) -> StoryView:
         "last_published": max(times),
         "updated": max(times),
         "article_count": len(members),
-        "outlet_count": len({article.outlet for article in members}),
+        "outlet_count": len({article.outlet for article in members} - {None}),
+        "unknown_outlet_count": sum(article.outlet is None for article in members),
         "report_count": max(1, sum(article.role == "report" for article in members)),
         "articles": members,
     }

@@ -202,7 +202,8 @@ def import_into(
     """
     incoming = iter(lines)
     first = next(incoming, b"")
-    put = dump_rows.put_what_fits if _head(first).incomplete else _put
+    head = _head(first)
+    put = dump_rows.put_what_fits if head.incomplete else _put
     lock = open_process_lock(database)
     if not lock.acquire():
         raise AnotherDaemonError("another process uses this database; stop it, then import again")
@@ -218,6 +219,8 @@ def import_into(
                 if done < len(chunk):
                     lost[name] += len(chunk) - done
                 progress(len(chunk))
+            if head.revision < "0022":
+                dump_rows.count_unknown_outlets(connection)
             dump_rows.continue_numbers(connection)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         _index(database)

@@ -364,6 +364,7 @@ class Ingest:
                     data=fetched.body,
                     source=source.id if source else source_id("feed", None, url),
                     outlet=source.outlet if source else None,
+                    name=source.name if source else None,
                     zone=source.timezone if source else None,
                     seen=self._now(),
                     url=fetched.url_final,

@@ -39,6 +39,13 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def counted_outlets(known: int, unknown: int) -> str:
+    """Return `11 outlets`, `11 outlets, 19 unknown`, `1 unknown outlet`; `unknown`: articles without one."""
+    if not known and unknown:
+        return counted(unknown, "unknown outlet")
+    return counted(known, "outlet") + (f", {unknown:,} unknown" if unknown else "")
+
+
 def meant(typed: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...?" with the name most like `typed`; "" if none is."""
     similar = get_close_matches(typed, list(known), 1)

@@ -74,6 +74,13 @@ class Published(FrozenStruct, frozen=True, kw_only=True):
         return self.origin != "text"
 
 
+class Outlet(FrozenStruct, frozen=True, kw_only=True):
+    """The publisher of an article: a stable key and a name."""
+
+    key: str
+    name: str
+
+
 class Enclosure(FrozenStruct, frozen=True, kw_only=True):
     """A link to an image, audio or video, which is never fetched."""
 
@@ -102,6 +109,8 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     assumed_at: dt.datetime | None = None  # effective time if no date is found; None: when it was accepted
     updated: dt.datetime | None = None
     outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
+    # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
+    resolved_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
     categories: tuple[str, ...] = ()
@@ -298,7 +307,8 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One article of a story, as output packages need it."""
 
     id: str
-    outlet: str | None
+    outlet: str | None  # its name
+    outlet_key: str | None
     url: str | None
     title: str
     published: dt.datetime | None
@@ -379,6 +389,7 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     updated: dt.datetime  # the last bump; unique among stories
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     articles: tuple[ArticleView, ...] = ()
     links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories

@@ -118,6 +118,7 @@ class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     updated: dt.datetime
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     found: int
     hits: tuple[SearchHit, ...] = ()
@@ -172,6 +173,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     updated: dt.datetime
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first

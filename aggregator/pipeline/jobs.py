@@ -76,6 +76,7 @@ class FeedJob(FrozenStruct, frozen=True, kw_only=True):
     url: str | None = None
     content_type: str | None = None
     outlet: str | None = None
+    name: str | None = None
     zone: str | None = None
     tuning: str = "{}"
 
@@ -147,6 +148,7 @@ def read_feed(job: bytes) -> bytes:
         url=decoded.url,
         content_type=decoded.content_type,
         outlet=decoded.outlet,
+        name=decoded.name,
         zone=decoded.zone,
         seen=decoded.seen,
         tuning=source_tuning(all_tuning),

@@ -339,6 +339,7 @@ class Poller:
                 url=fetched.url_final,
                 content_type=_content_type(fetched),
                 outlet=source.outlet,
+                name=source.name,
                 zone=source.timezone,
                 tuning=self._all_tuning.to_json(),
             ),
@@ -789,6 +790,7 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
     return msgspec.structs.replace(
         entry,
         outlet=source.outlet or entry.outlet,
+        resolved_outlet=None if source.outlet else entry.resolved_outlet,
         language=entry.language or source.language or language,
         zone=entry.zone or source.timezone,
     )

@@ -381,6 +381,7 @@ story = Table(
     Column("article_count", Integer, nullable=False),  # counts and flags of its articles (derived)
     Column("outlet_count", Integer, nullable=False),
     Column("report_count", Integer, nullable=False),
+    Column("unknown_outlet_count", Integer, nullable=False, server_default=text("0")),
     Column("container_only", Boolean, nullable=False, server_default=false()),
     Column("last_inbox_no", BigInteger, nullable=False),  # of the article that was placed last (derived)
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
@@ -467,7 +468,9 @@ article = Table(
     # A later merge of that story is followed on reading (v_follows).
     Column("follows", Text),
     Column("source", Text, nullable=False),  # `entry.source` of the first entry
+    # Key of the outlet: its declared name, or its site or channel (extract/outlets.py). Null: unknown.
     Column("outlet", Text),
+    Column("outlet_name", Text),  # name of the outlet as of the placing; null: equal to `outlet`
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
@@ -504,6 +507,7 @@ article = Table(
         "story",
         "effective_at",
         "outlet",
+        "outlet_name",
         "role",
         "published",
         "published_precision",
@@ -536,6 +540,13 @@ article = Table(
     _by_address("article", "url"),
     # With the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
+    Index(
+        "ix_article_outlet_name",
+        "outlet_name",
+        "outlet",
+        sqlite_where=text("outlet_name IS NOT NULL"),
+        postgresql_where=text("outlet_name IS NOT NULL"),
+    ),
     Index(None, "language", "story"),
 )
 

@@ -2,7 +2,8 @@
 
 A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
 published itself, if the group has one, else the text with the earliest effective time. The *origin* of a text
-is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet.
+is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet. A
+text of unknown outlet is an origin of its own: articles of a source always have an outlet.
 
 An opinion or an explainer (`kind`) is no independent report: like an excerpt, a live blog or a roundup it is
 counted in `report_count` only in a story that has nothing else, so that no count is 0.
@@ -31,11 +32,12 @@ _KEY_BYTES: Final = 8  # of a hash: the probability of a collision among 100,000
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The counts of a story; each is at least 1 where there is an article."""
+    """The counts of a story; `article_count` and `report_count` are at least 1 where there is an article."""
 
     article_count: int
-    outlet_count: int  # each article of unknown outlet is an outlet of its own
+    outlet_count: int  # different outlets
     report_count: int  # different origins of the reports; of all articles, if none of them is a report
+    unknown_outlet_count: int = 0  # articles of unknown outlet
 
 
 class Countable(Protocol):
@@ -44,7 +46,7 @@ class Countable(Protocol):
     @property
     def id(self) -> str: ...
     @property
-    def outlet(self) -> str | None: ...
+    def outlet_key(self) -> str | None: ...
     @property
     def effective_at(self) -> dt.datetime: ...
     @property
@@ -64,7 +66,7 @@ class CountedArticle(msgspec.Struct, frozen=True):
     """A `Countable` made from the columns of a row."""
 
     id: str
-    outlet: str | None
+    outlet_key: str | None
     effective_at: dt.datetime
     wire: str | None
     copy_of: str | None
@@ -117,8 +119,9 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
     return Counts(
         article_count=count_state.articles,
-        outlet_count=count_state.unknown_outlets + len(count_state.outlets) // _KEY_BYTES,
+        outlet_count=len(count_state.outlets) // _KEY_BYTES,
         report_count=len({_origin(group, table) for group in groups}),
+        unknown_outlet_count=count_state.unknown_outlets,
     )
 
 
@@ -131,10 +134,10 @@ def count_state_of(articles: Sequence[Countable]) -> CountState:
     for members in copy_groups(articles):
         ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
-    keys = {_hash(outlet_key(article.outlet)) for article in articles if article.outlet is not None}
+    keys = {_hash(outlet_key(one.outlet_key)) for one in articles if one.outlet_key is not None}
     return CountState(
         articles=len(articles),
-        unknown_outlets=sum(1 for article in articles if article.outlet is None),
+        unknown_outlets=sum(1 for article in articles if article.outlet_key is None),
         outlets=b"".join(sorted(keys)),
         groups=_sort_groups(groups),
     )
@@ -156,11 +159,11 @@ def with_member(count_state: CountState, member: Countable, *, linkable: bool) -
         (others if candidate_ids.isdisjoint(group.ids) else joined).append(group)
     own = _merge_groups([*joined, _single_group(member)], ids.union(*(group.ids for group in joined)))
     outlets = count_state.outlets
-    if member.outlet is not None:
-        outlets = _with_key(outlets, _hash(outlet_key(member.outlet)))
+    if member.outlet_key is not None:
+        outlets = _with_key(outlets, _hash(outlet_key(member.outlet_key)))
     return CountState(
         articles=count_state.articles + 1,
-        unknown_outlets=count_state.unknown_outlets + (member.outlet is None),
+        unknown_outlets=count_state.unknown_outlets + (member.outlet_key is None),
         outlets=outlets,
         groups=count_state.groups if joined == [own] else _sort_groups([*others, own]),
     )
@@ -244,7 +247,7 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 
     Of equal ones the one with the lower id. The group must not be empty.
     """
-    return min(group, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
+    return min(group, key=lambda a: (agency_of(a.outlet_key) is None, a.effective_at, a.id))
 
 
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
@@ -337,8 +340,8 @@ def _single_group(article: Countable) -> CopyGroup:
         is_counted=article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS,
         original=article.id,
         effective=effective,
-        is_agency_text=agency_of(article.outlet) is not None,
-        outlet=None if article.outlet is None else outlet_key(article.outlet),
+        is_agency_text=agency_of(article.outlet_key) is not None,
+        outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
         credit=None if wire is None else (effective, article.id, wire),
     )

@@ -220,10 +220,7 @@ def _titled(
     for article in articles:
         if article.id in chosen or article.role not in ("report", "copy") or not article.title:
             continue
-        is_preferred = (
-            bool(preferred) and article.outlet is not None and outlet_key(article.outlet) in preferred
-        )
-        if is_preferred or (shown is not None and clean_title(article) == shown):
+        if _rank(article, preferred) is not None or (shown is not None and clean_title(article) == shown):
             chosen[article.id] = article
     return sorted(chosen.values(), key=lambda a: (a.effective_at, a.id))
 
@@ -233,6 +230,14 @@ def _ranks(prefer: Sequence[str]) -> dict[str, int]:
     for rank, outlet in enumerate(prefer):
         ranks.setdefault(outlet_key(outlet), rank)
     return ranks
+
+
+def _rank(article: ArticleView, ranks: dict[str, int]) -> int | None:
+    """Return the rank of the article's outlet, by its name or its key; None if it is not preferred."""
+    if not ranks:
+        return None
+    found = [ranks.get(outlet_key(name)) for name in (article.outlet, article.outlet_key) if name]
+    return min((rank for rank in found if rank is not None), default=None)
 
 
 # --- scores ------------------------------------------------------------------------------------------------
@@ -272,14 +277,12 @@ def _score_titles(
         )
         length, names = 0.12 * words.length_share, 0.10 * min(2, words.names) / 2
         quality = shares + length + names - sum(WEIGHTS[fault] for fault in words.faults)
-        preference = len(ranks)
-        if ranks and article.outlet is not None and not NEVER_PREFERRED.intersection(words.faults):
-            preference = ranks.get(outlet_key(article.outlet), preference)
+        rank = None if NEVER_PREFERRED.intersection(words.faults) else _rank(article, ranks)
         scored.append(
             _ScoredTitle(
                 title=clean_title(article),
                 article=article.id,
-                preference=preference,
+                preference=len(ranks) if rank is None else rank,
                 quality=quality,
                 fresh=quality + 0.08 * place / last,
                 shares=shares,

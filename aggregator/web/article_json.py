@@ -80,6 +80,7 @@ class FoundStoryJson(msgspec.Struct, frozen=True, kw_only=True):
     updated: dt.datetime
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     found: int
     articles: tuple[FoundArticleJson, ...]
@@ -183,6 +184,7 @@ def _story(story: StoryHit) -> FoundStoryJson:
         updated=in_utc(story.updated),
         article_count=story.article_count,
         outlet_count=story.outlet_count,
+        unknown_outlet_count=story.unknown_outlet_count,
         report_count=story.report_count,
         found=story.found,
         articles=tuple(_found(hit) for hit in story.hits),

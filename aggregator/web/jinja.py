@@ -12,7 +12,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
@@ -96,6 +96,7 @@ def environment() -> Environment:
         iso=iso,
         clock=clock,
         counted=counted,
+        counted_outlets=counted_outlets,
         pips=pips,
         outlets=outlets,
         pieces=pieces,

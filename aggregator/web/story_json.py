@@ -110,6 +110,7 @@ class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
     updated: dt.datetime
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     articles: tuple[ArticleJson, ...]
 
@@ -291,6 +292,7 @@ _SHARED = (
     "updated",
     "article_count",
     "outlet_count",
+    "unknown_outlet_count",
     "report_count",
 )
 

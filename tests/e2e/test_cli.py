@@ -517,6 +517,7 @@ def test_a_story_has_the_promised_keys(filled: Terminal) -> None:
         "updated",
         "article_count",
         "outlet_count",
+        "unknown_outlet_count",
         "report_count",
         "articles",
     }

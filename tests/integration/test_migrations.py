@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
@@ -53,7 +54,7 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
 NEW_IN_0020 = {"stream_period", "source_history"}
-ADDED_SINCE_0019 = {"article": 4, "source": 1}  # columns, at the end
+ADDED_SINCE_0019 = {"article": 5, "source": 1, "story": 1}  # columns, at the end
 
 
 def _as_before(tables: dict[str, list[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:
@@ -357,10 +358,50 @@ def test_an_export_of_revision_0019_is_imported(database: Database, fresh: Datab
     lines = _export(database)
     older = lines.replace(newest_revision().encode(), b"0019", 1).splitlines(keepends=True)
     assert b'"0019"' in older[0]
-    for added in (b',"date_counts":true', b',"kind":"report"', b',"kind_evidence":null', b',"follows":null'):
+    for added in (
+        b',"date_counts":true',
+        b',"kind":"report"',
+        b',"kind_evidence":null',
+        b',"follows":null',
+        b',"outlet_name":null',
+        b',"unknown_outlet_count":0',
+    ):
         assert any(added in line for line in older)
         older = [line.replace(added, b"") for line in older]
     import_into(fresh, older, lambda _count: None)
+    assert _export(fresh) == lines
+
+
+def test_revision_0022_counts_articles_of_unknown_outlet_apart_and_changes_nothing_else(
+    database: Database, fresh: Database
+) -> None:
+    rig = Rig(database, Clock())
+    levee = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    unknown = [
+        msgspec.structs.replace(levee, source="x", guid=str(n), outlet=None, text=f"{FLOOD} Update {n}.")
+        for n in range(2)
+    ]
+    rig.take(levee, *unknown, record("Echo", "2", "Dock workers strike", STRIKE, published=NOON))
+    counts = "SELECT outlet_count, unknown_outlet_count FROM v_stories ORDER BY outlet_count + article_count"
+    with database.read() as connection:
+        assert connection.execute(text(counts)).all() == [(1, 0), (1, 2)]
+    after = rows_of_all_tables(database)
+    _downgrade(database, "0021")
+    with database.read() as connection:
+        before = select(story.c.outlet_count).order_by(story.c.outlet_count)
+        assert list(connection.execute(before).scalars()) == [1, 3]
+    upgrade(database)
+    assert rows_of_all_tables(database) == after
+    assert list(faults(database)) == []
+
+    lines = _export(database)
+    older = lines.replace(newest_revision().encode(), b"0021", 1)
+    older = older.replace(b',"unknown_outlet_count":0', b"").replace(b',"outlet_name":null', b"")
+    older = older.replace(
+        b'"outlet_count":1,"report_count":1,"unknown_outlet_count":2', b'"outlet_count":3,"report_count":1'
+    )
+    assert b"unknown_outlet_count" not in older
+    import_into(fresh, older.splitlines(keepends=True), lambda _count: None)
     assert _export(fresh) == lines
 
 

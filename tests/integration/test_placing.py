@@ -314,7 +314,8 @@ def test_the_seeds_are_one_story_alone_among_others(rig: Rig, data: Path) -> Non
     found = reading.story(final.pop())
     assert not isinstance(found, StoryRedirect)
     assert found is not None
-    assert (found.article_count, found.outlet_count) == (4, 4)
+    assert (found.article_count, found.outlet_count, found.unknown_outlet_count) == (4, 1, 3)
+    assert found.report_count == 3
 
 
 def test_a_story_at_its_cap_takes_copies_only(rig: Rig) -> None:

@@ -327,7 +327,7 @@ def test_lists_of_feeds_go_in_once_and_come_out_the_same(
     again = import_opml(config, database, path)
     assert ((first.added, first.known), (again.added, again.known, again.filed)) == ((3, 0), (0, 3, 0))
     assert stored(database) == before
-    assert {one.title: one.folder for one in before} == {
+    assert {one.name: one.folder for one in before} == {
         "Gazette": "Ports/Harbours", "Tide": "World / Asia", "Herald": None,
     }  # fmt: skip
     path.write_bytes(export_opml(config, database))

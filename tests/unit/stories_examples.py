@@ -33,6 +33,7 @@ def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) ->
     values: dict[str, Any] = {
         "id": id_,
         "outlet": outlet,
+        "outlet_key": outlet,
         "url": f"https://{id_}.example/",
         "title": "",
         "published": time,

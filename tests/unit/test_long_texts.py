@@ -82,8 +82,9 @@ def the_terms(words: str) -> object:
 def a_story(words: str) -> object:
     def view(number: int, text: str) -> ArticleView:
         return ArticleView(
-            id=f"a{number}", outlet=f"o{number}", url=None, title="Flood", published=NOON, seen=NOON,
-            effective_at=NOON, language=None, copy_of=None, wire=None, role="report", text=text,
+            id=f"a{number}", outlet=f"o{number}", outlet_key=f"o{number}", url=None, title="Flood",
+            published=NOON, seen=NOON, effective_at=NOON, language=None, copy_of=None, wire=None,
+            role="report", text=text,
         )  # fmt: skip
 
     views = [view(1, FLOOD + words), view(2, f"{FLOOD}\n{words}"), view(3, words)]

@@ -21,6 +21,7 @@ STORY_KEYS = [
     "updated",
     "article_count",
     "outlet_count",
+    "unknown_outlet_count",
     "report_count",
     "articles",
 ]

@@ -68,7 +68,7 @@ def test_copies_without_an_agency_belong_to_the_outlet_of_the_original() -> None
 
 def test_articles_of_unknown_outlet_are_each_their_own() -> None:
     articles = [view("a", None), view("b", None), view("c", None, role="copy", copy_of="a", hours=1)]
-    assert count(articles) == Counts(3, 3, 2)
+    assert count(articles) == Counts(3, 0, 2, 3)
 
 
 def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None:
@@ -173,7 +173,7 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
 def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], random: object) -> None:
     found = count(articles)
     assert 1 <= found.report_count <= found.article_count
-    assert 1 <= found.outlet_count <= found.article_count
+    assert 1 <= found.outlet_count + found.unknown_outlet_count <= found.article_count
     shuffled = list(articles)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert count(shuffled) == found
@@ -262,16 +262,17 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
     for text in texts:
         members = [a for a in articles if a.id in text]
         first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
-        named = [a.wire for a in sorted(members, key=lambda a: (a.effective_at, a.id)) if a.wire]
-        agency = agency_of(first.outlet) or first.wire or next(iter(named), None)
+        wires = [a.wire for a in sorted(members, key=lambda a: (a.effective_at, a.id)) if a.wire]
+        agency = agency_of(first.outlet) or first.wire or next(iter(wires), None)
         outlet = (first.outlet or first.id).lower().replace("www.", "")
         family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
         is_counted = any(
             a.role in ("report", "copy") and a.kind not in ("opinion", "explainer") for a in members
         )
         (origins if is_counted else silent).add(agency or family)
-    outlets = {agency_of(a.outlet) or (a.outlet or a.id).lower().replace("www.", "") for a in articles}
-    return Counts(len(articles), len(outlets), len(origins or silent))
+    named = [a.outlet for a in articles if a.outlet is not None]
+    outlets = {agency_of(name) or name.lower().replace("www.", "") for name in named}
+    return Counts(len(articles), len(outlets), len(origins or silent), len(articles) - len(named))
 
 
 def test_who_copied_whom_and_how_long_after() -> None:

@@ -55,6 +55,7 @@ def read(path: Path) -> ArticleView:
     return ArticleView(
         id=path.stem,
         outlet=path.stem,
+        outlet_key=path.stem,
         url=None,
         title=article.title,
         published=published.time if published else None,

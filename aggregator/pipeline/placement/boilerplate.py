@@ -15,6 +15,7 @@ from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingl
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
 from aggregator.extract.lines import count_words
+from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
@@ -78,20 +79,20 @@ class BoilerplateLearner:
 
     def prepare_options(self, connection: Connection, n: int, entry: Entry) -> PrepareOptions:
         """Return the options for entry `n`."""
-        outlet = outlet_of(entry)
+        outlet = _boilerplate_key(entry)
         repeats = _NOTHING if outlet is None else self._repeats(connection, outlet)
         return PrepareOptions(repeats=repeats, without_text=n in self._walls)
 
     def is_current(self, connection: Connection, entry: Entry, lines: LineHashes | None) -> bool:
         """Whether a text with these lines would be prepared in the same way now."""
-        outlet = outlet_of(entry)
+        outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return True
         return repeated(lines, self._repeats(connection, outlet)) == lines.removed
 
     def note(self, connection: Connection, entry: Entry, number: int, lines: LineHashes | None) -> None:
         """Learn from article `number`, which was just written."""
-        outlet = outlet_of(entry)
+        outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return
         window = self._window(connection, outlet)
@@ -108,7 +109,7 @@ class BoilerplateLearner:
         self, connection: Connection, incoming: IncomingArticle, lines: LineHashes | None
     ) -> bool:
         """Whether its outlet shows this text under other headlines; remembered until it is placed."""
-        tuning, clean, outlet = self._tuning, incoming.clean, outlet_of(incoming.inbox_entry.entry)
+        tuning, clean, outlet = self._tuning, incoming.clean, _boilerplate_key(incoming.inbox_entry.entry)
         n = incoming.inbox_entry.entry_no
         if (
             lines is None
@@ -160,14 +161,15 @@ class BoilerplateLearner:
         return window
 
 
-def outlet_of(entry: Entry) -> str | None:
-    """Return the key of the outlet of an entry, as far as it is known before its text is read.
+def _boilerplate_key(entry: Entry) -> str | None:
+    """Return the key under which lines of an entry are learned; None without an outlet.
 
     A feed may declare any outlet. So the key includes its site, else its source, and no source can teach
     lines of another one.
     """
     site = registrable_domain(entry.url) if entry.url else None
-    name = _name_key(entry.outlet or site)
+    outlet = outlet_of(entry)
+    name = outlet_key(outlet.key) if outlet else None
     if name is None or entry.authority == "handed":
         return name
     giver = site if entry.authority in {"own", "page"} and site else entry.source

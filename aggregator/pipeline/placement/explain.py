@@ -229,7 +229,10 @@ class _Explainer:
         snapshot = StreamSnapshot(*self._reading.stream_history(self._pair_tuning.stream_days))
         pairs = [
             PairArticle(
-                terms, outlet=article.outlet, title=article.title, source=self._reading.source_of(article.id)
+                terms,
+                outlet=article.outlet_key,
+                title=article.title,
+                source=self._reading.source_of(article.id),
             )
             for terms, article in ((left, one.article), (right, two.article))
         ]
@@ -308,7 +311,7 @@ class _Explainer:
             title=article.title,
             lead=article.lead,
             language=article.language,
-            outlet=article.outlet,
+            outlet=article.outlet_key,
             minutes=_minutes(article),
             bodyless=self._weighed(article).bodyless(self.model),
         )
@@ -319,7 +322,7 @@ def _minutes(article: ArticleView) -> int | None:
 
 
 def _compared_text(article: ArticleView) -> ComparedText:
-    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet)
+    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet_key)
 
 
 # --- for people --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.cluster.events.scorer import ScoringInput
-from aggregator.extract.urls import registrable_domain
+from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import NewArticle, StoredArticle, dates_of
@@ -23,11 +23,10 @@ class IncomingArticle(NamedTuple):
 
     @property
     def outlet(self) -> str | None:
-        """The declared outlet, else the site of the address, else the outlet named in the text."""
-        entry = self.inbox_entry.entry
-        site = registrable_domain(entry.url) if entry.url else None
-        declared = entry.outlet or site or self.clean.outlet
-        return declared[:_OUTLET_CHARS].rstrip() if declared else None
+        """The key of the outlet of the entry, else the outlet named in the text."""
+        outlet = outlet_of(self.inbox_entry.entry)
+        key = outlet.key if outlet else self.clean.outlet
+        return key[:_OUTLET_CHARS].rstrip() if key else None
 
     @property
     def source(self) -> str:
@@ -82,6 +81,7 @@ class IncomingArticle(NamedTuple):
         "Reuters contributed" is not.
         """
         entry, seen = self.inbox_entry.entry, self.inbox_entry.accepted_at
+        outlet = outlet_of(entry)
         published = self.clean.published.time if self.clean.published else entry.assumed_at or seen
         wire = self.clean.wire
         return NewArticle(
@@ -91,6 +91,7 @@ class IncomingArticle(NamedTuple):
             generation=generation,
             source=entry.source,
             outlet=self.outlet,
+            outlet_name=outlet.name[:_OUTLET_CHARS] if outlet and outlet.name != outlet.key else None,
             url=entry.url or self.inbox_entry.page_url or self.clean.canonical_url,
             author=self.clean.author or entry.author,
             seen_at=seen,

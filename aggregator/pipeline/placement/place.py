@@ -733,6 +733,7 @@ class Placer:
                 outlet=old.outlet or new.outlet,
                 # Another spelling of the same URL (tracking parameters) replaces nothing.
                 url=old.url if _is_same_page(old.url, new.url) else new.url,
+                outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
             ),
             revised.held,
         )

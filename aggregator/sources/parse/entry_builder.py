@@ -11,7 +11,8 @@ import msgspec
 
 from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
-from aggregator.model.core import Authority, Enclosure, Entry, Published
+from aggregator.extract.outlets import feed_outlet
+from aggregator.model.core import Authority, Enclosure, Entry, Outlet, Published
 from aggregator.sources.limits import SourceTuning
 
 _MAX_URL_CHARS = 4096  # longer ones are data and not addresses
@@ -31,12 +32,18 @@ _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
 class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Values shared by all entries of a feed. `seen`: when its bytes were read; limits declared times."""
+    """Values shared by all entries of a feed.
+
+    `outlet` and `name` are as configured for its source, `title` is as the feed declares it. `seen`: when its
+    bytes were read; limits declared times.
+    """
 
     source: str
     url: str | None
     site_url: str | None = None
     outlet: str | None = None
+    name: str | None = None
+    title: str = ""
     zone: str | None = None
     language: str | None = None
     seen: dt.datetime
@@ -55,6 +62,7 @@ class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
     updated: str = ""
     author: str = ""
     outlet: str = ""
+    outlet_url: str = ""
     language: str = ""
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
@@ -83,6 +91,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         published=published,
         updated=updated.time if updated else None,
         outlet=context.outlet or _name(declared.outlet),
+        resolved_outlet=None if context.outlet else _outlet(declared, url, context),
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
         categories=_categories(declared.categories, tuning.max_categories),
@@ -181,6 +190,14 @@ def short_key(raw: str | None, limit_chars: int) -> str | None:
         return key or None
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return f"{key[: limit_chars - 33]}#{digest}"
+
+
+def _outlet(declared: DeclaredEntry, url: str | None, context: FeedContext) -> Outlet | None:
+    feed = feed_outlet(
+        name=context.name, title=context.title, feed_url=context.url, site_url=context.site_url
+    )
+    declared_url = absolute_url(declared.outlet_url, None)
+    return feed.of_entry(url=url, declared_name=_name(declared.outlet), declared_url=declared_url)
 
 
 def _name(raw: str) -> str | None:

@@ -75,14 +75,17 @@ def read_feed(
     zone: str | None,
     seen: dt.datetime,
     tuning: SourceTuning,
+    name: str | None = None,
 ) -> ParsedFeed:
     """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
 
-    `url` is where the bytes came from (None: a file), `seen` when. Never raises because of the bytes: for
-    anything that is not a feed, `problem` has a message for the user. `entry_count` above `len(entries)`
-    means that entries were left out, as too many or empty.
+    `url` is where the bytes came from (None: a file), `seen` when; `outlet` and `name` are those of its
+    source. Never raises because of the bytes: for anything that is not a feed, `problem` has a message for
+    the user. `entry_count` above `len(entries)` means that entries were left out, as too many or empty.
     """
-    context = FeedContext(source=source, url=url, outlet=outlet, zone=zone, seen=seen, tuning=tuning)
+    context = FeedContext(
+        source=source, url=url, outlet=outlet, name=name, zone=zone, seen=seen, tuning=tuning
+    )
     try:
         return _with_days(_read(_unzipped(data, tuning.max_feed_bytes), content_type, context))
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
@@ -205,7 +208,7 @@ def _with_feedparser(data: bytes, context: FeedContext, *, is_repaired: bool) ->
         resolve_relative_uris=False,
     )
     head: dict[str, Any] = parsed["feed"]
-    context = _with_head(context, site_url=_string(head, "link"), language=_string(head, "language"))
+    context = _with_head(head, context)
     entries = [entry_of(_declared(raw), context) for raw in parsed["entries"]]
     is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
     version = (
@@ -220,7 +223,9 @@ def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
     head, *alone = (document.encode() for document in xml_repair.entries_alone(text))
     feed = _with_feedparser(head, context, is_repaired=True)
-    context = msgspec.structs.replace(context, site_url=feed.site_url, language=feed.language)
+    context = msgspec.structs.replace(
+        context, site_url=feed.site_url, title=feed.title, language=feed.language
+    )
     entries = [_only_entry(document, context) for document in alone]
     read = _parsed(feed.format, feed.title, context, entries)
     return msgspec.structs.replace(read, ttl_seconds=feed.ttl_seconds)
@@ -231,12 +236,13 @@ def _only_entry(document: bytes, context: FeedContext) -> Entry | None:
     return feed.entries[0] if feed and feed.entries else None
 
 
-def _with_head(context: FeedContext, *, site_url: str, language: str) -> FeedContext:
-    """Return the context with the feed's home page, for relative URLs, and its language."""
+def _with_head(head: dict[str, Any], context: FeedContext) -> FeedContext:
+    """Return the context with the feed's home page, title and language."""
     return msgspec.structs.replace(
         context,
-        site_url=absolute_url(site_url, context.url) or context.site_url,
-        language=primary_language(language) or context.language,
+        site_url=absolute_url(_string(head, "link"), context.url) or context.site_url,
+        title=plain_title(_string(head, "title")) or context.title,
+        language=primary_language(_string(head, "language")) or context.language,
     )
 
 
@@ -262,6 +268,7 @@ def _declared(raw: dict[str, Any]) -> DeclaredEntry:
         updated=_string(raw, "updated"),
         author=_author(raw),
         outlet=_string(source, "title") if isinstance(source, dict) else "",
+        outlet_url=_first_string(source, ("href", "link")) if isinstance(source, dict) else "",
         language=_string(raw, "language") or _content_language(raw),
         categories=tuple(_string(tag, "label") or _string(tag, "term") for tag in _dicts(raw, "tags")),
         enclosures=_enclosures(raw),
@@ -333,7 +340,7 @@ def _with_fastfeedparser(data: bytes, context: FeedContext) -> ParsedFeed:
 
     parsed = fastfeedparser.parse(data)
     head: dict[str, Any] = parsed["feed"]
-    context = _with_head(context, site_url=_string(head, "link"), language=_string(head, "language"))
+    context = _with_head(head, context)
     entries = [entry_of(_declared_fast(raw), context) for raw in parsed["entries"]]
     return _parsed("", _string(head, "title"), context, entries)
 

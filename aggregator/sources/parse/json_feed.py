@@ -29,6 +29,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     context = msgspec.structs.replace(
         context,
         site_url=absolute_url(_string(feed, "home_page_url"), context.url),
+        title=plain_title(_string(feed, "title")),
         language=primary_language(_string(feed, "language")),
     )
     items = _list(feed, "items")
@@ -36,7 +37,7 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     entries = (entry_of(_declared(item), context) for item in chosen if isinstance(item, dict))
     return ParsedFeed(
         format="jsonfeed",
-        title=plain_title(_string(feed, "title")),
+        title=context.title,
         language=context.language,
         site_url=context.site_url,
         entries=tuple(entry for entry in entries if entry is not None),

@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from aggregator.model.core import Enclosure, ParsedFeed
 from aggregator.sources.parse.entry_builder import (
     DeclaredEntry,
@@ -40,12 +42,11 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem=f"this is an index of sitemaps; add one of them instead: {named}")
     pages = [_declared(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
+    named = plain_title(next((page.outlet for page in pages if page.outlet), ""))
+    context = msgspec.structs.replace(context, title=named)
     entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
     valid_entries = tuple(entry for entry in entries if entry is not None)
-    named = next((page.outlet for page in pages if page.outlet), "")
-    return ParsedFeed(
-        format="sitemap", title=plain_title(named), entries=valid_entries, entry_count=len(pages)
-    )
+    return ParsedFeed(format="sitemap", title=named, entries=valid_entries, entry_count=len(pages))
 
 
 def sitemaps_of_index(text: str, base_url: str) -> list[str]:

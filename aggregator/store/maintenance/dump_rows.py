@@ -140,7 +140,10 @@ def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
 
 
 # What the rows of earlier revisions have in columns that were added since.
-_ADDED: Final[dict[str, Values]] = {article.name: {"date_counts": True, "kind": "report"}}
+_ADDED: Final[dict[str, Values]] = {
+    article.name: {"date_counts": True, "kind": "report"},
+    story.name: {"unknown_outlet_count": 0},
+}
 
 
 def checked(name: str, given: Mapping[str, Any]) -> Values:
@@ -202,6 +205,15 @@ def _insert_stub_stories(connection: Connection, articles: Sequence[Values]) -> 
         connection.execute(
             insert(story).values(story_no=number, id=id_, **times, **counts, **words, **origin)
         )
+
+
+def count_unknown_outlets(connection: Connection) -> None:
+    """Count articles of unknown outlet apart: an `outlet_count` of revisions before 0022 includes them."""
+    unknown = select(article.c.story, func.count().label("unknown")).where(article.c.outlet.is_(None))
+    for row in connection.execute(unknown.group_by(article.c.story)).all():
+        known = story.c.outlet_count - row.unknown
+        values = {"outlet_count": known, "unknown_outlet_count": row.unknown}
+        connection.execute(update(story).where(story.c.id == row.story).values(**values))
 
 
 def continue_numbers(connection: Connection) -> None:

@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 
 from aggregator.cluster.entry_identity import url_key
-from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.extract.outlets import outlet_of
+from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
@@ -150,15 +151,16 @@ def _is_article(connection: Connection, name: str) -> bool:
 def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
     key = name.casefold()
-    chosen = select(article.c.id).where(folded(article.c.outlet) == key)
+    named = or_(folded(article.c.outlet) == key, folded(article.c.outlet_name) == key)
+    chosen = select(article.c.id).where(named)
     found = set(connection.execute(chosen).scalars())
     unplaced = select(entry.c.article, entry.c.payload).where(
         entry.c.state != "done", or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
     )
     for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
         given = codecs.decompress_struct(row.payload, Entry)
-        outlet = given.outlet or (registrable_domain(given.url) if given.url else None)
-        if outlet is not None and outlet.casefold() == key:
+        outlet = outlet_of(given)
+        if outlet is not None and key in (outlet.key.casefold(), outlet.name.casefold()):
             found.add(row.article)
     return tuple(sorted(found))
 
@@ -341,7 +343,10 @@ def hide_title(connection: Connection, id: str) -> None:  # noqa: A002 - the wor
 
 def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     """Close a story without articles. The row keeps the id, so that it is never given again."""
-    empty = {"article_count": 0, "outlet_count": 0, "report_count": 0, "redirect_to": ""}
+    empty = {
+        **dict.fromkeys(("article_count", "outlet_count", "unknown_outlet_count", "report_count"), 0),
+        "redirect_to": "",
+    }
     ended = or_(story.c.id == id, story.c.redirect_to == id)
     numbers = connection.execute(select(story.c.story_no).where(ended)).scalars().all()
     rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})

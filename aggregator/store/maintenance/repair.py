@@ -103,6 +103,7 @@ class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
     count_state: bytes
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     container_only: bool
     first_published: Any

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, get_args
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
 from aggregator.store.read.story_list import with_reports
@@ -40,7 +40,8 @@ def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[s
         return frozenset()
     keys = [outlet.casefold() for outlet in outlets]
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    held = select(article.c.story).where(article.c.story.in_(ids), folded(article.c.outlet).in_(keys))
+    named = or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
+    held = select(article.c.story).where(article.c.story.in_(ids), named)
     return frozenset(connection.execute(held.distinct()).scalars())
 
 
@@ -63,7 +64,7 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
     rows = {row.id: row for row in connection.execute(chosen)}
     first = func.min(article.c.effective_at)
     named = (
-        select(article.c.story, article.c.outlet)
+        select(article.c.story, func.max(func.coalesce(article.c.outlet_name, article.c.outlet)))
         .where(article.c.story.in_(list(rows)), article.c.outlet.is_not(None))
         .group_by(article.c.story, article.c.outlet)
         .order_by(first, article.c.outlet)

@@ -536,6 +536,7 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
         updated=row.bumped_at,
         article_count=row.article_count,
         outlet_count=row.outlet_count,
+        unknown_outlet_count=row.unknown_outlet_count,
         report_count=row.report_count,
         articles=tuple(with_originals(members)),
     )

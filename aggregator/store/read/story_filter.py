@@ -6,7 +6,7 @@ already, use this module; its cost depends on their number, not on the frequency
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, func, select
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.intake import sources
@@ -99,14 +99,22 @@ def sources_in(connection: Connection, folder: str) -> list[str]:
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
-    """Return the outlets called `name`, ignoring case; SQLite's lower() covers only ASCII.
+    """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
+    names = _values_like(connection, article.c.outlet_name, name)
+    keys = select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct() if names else None
+    named = set() if keys is None else set(connection.execute(keys).scalars())
+    return sorted(named.union(_values_like(connection, article.c.outlet, name)))
 
-    Skips from outlet to outlet in the index, because there are few outlets and many articles.
+
+def _values_like(connection: Connection, column: Column[str | None], wanted: str) -> list[str]:
+    """Return the values of a column that equal `wanted`, ignoring case; SQLite's lower() covers only ASCII.
+
+    Skips from value to value in the index, because there are few outlets and many articles.
     """
-    firsts = select(func.min(article.c.outlet).label("outlet")).cte(recursive=True)
-    following = select(func.min(article.c.outlet)).where(article.c.outlet > firsts.c.outlet)
+    firsts = select(func.min(column).label("value")).cte(recursive=True)
+    following = select(func.min(column)).where(column > firsts.c.value)
     every = firsts.union_all(
-        select(following.correlate(firsts).scalar_subquery()).where(firsts.c.outlet.is_not(None))
+        select(following.correlate(firsts).scalar_subquery()).where(firsts.c.value.is_not(None))
     )
-    found = connection.execute(select(every.c.outlet).where(every.c.outlet.is_not(None))).scalars()
-    return [outlet for outlet in found if outlet.casefold() == name.casefold()]
+    found = connection.execute(select(every.c.value).where(every.c.value.is_not(None))).scalars()
+    return [value for value in found if value.casefold() == wanted.casefold()]

@@ -49,6 +49,7 @@ LIST_COLUMNS = tuple(
         "bumped_at",
         "article_count",
         "outlet_count",
+        "unknown_outlet_count",
         "report_count",
     )
 )  # columns of a list, without texts and centroids

@@ -36,6 +36,7 @@ class IndexedText(NamedTuple):
     title: str
     text: str
     outlet: str | None
+    outlet_name: str | None
     author: str | None
     language: str | None
     effective_at: dt.datetime
@@ -180,7 +181,7 @@ def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
 def _filter_tokens(row: IndexedText | Row[Any]) -> list[str]:
     day = row.effective_at.date()
     marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
-    marks += [f"_o{word}" for word in index_words(row.outlet or "")]
+    marks += [f"_o{word}" for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}")]
     marks += [f"_a{word}" for word in index_words(row.author or "")]
     return [*marks, language_token(row.language)] if row.language else marks
 

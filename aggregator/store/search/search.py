@@ -204,7 +204,7 @@ def _hit(row: Row[Any], query: Query) -> SearchHit:
         story=row.story,
         story_title=row.story_title,
         title=row.title,
-        outlet=row.outlet,
+        outlet=row.outlet_name or row.outlet,
         url=row.url,
         effective_at=row.effective_at,
         language=row.language,
@@ -236,6 +236,7 @@ _STORY_COLUMNS = (
     story.c.bumped_at.label("updated"),
     story.c.article_count,
     story.c.outlet_count,
+    story.c.unknown_outlet_count,
     story.c.report_count,
 )
 

@@ -18,6 +18,7 @@ _VIEW = (
     "id",
     "story",
     "outlet",
+    "outlet_name",
     "url",
     "title",
     "published",
@@ -47,7 +48,8 @@ def view_of(new: NewArticle) -> ArticleView:
     clean, published = new.clean, new.clean.published
     return ArticleView(
         id=new.id,
-        outlet=new.outlet,
+        outlet=new.outlet_name or new.outlet,
+        outlet_key=new.outlet,
         url=new.url,
         title=clean.title,
         published=published.time if published else None,
@@ -77,7 +79,8 @@ def view(row: Row[Any], *, copy_of: str | None) -> ArticleView:
     fields = row._fields
     return ArticleView(
         id=row.id,
-        outlet=row.outlet,
+        outlet=row.outlet_name or row.outlet,
+        outlet_key=row.outlet,
         url=row.url,
         title=row.title,
         published=row.published,

@@ -87,6 +87,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     source: str
     outlet: str | None
     url: str | None
+    outlet_name: str | None
     title: str
     text: str
     text_hash: bytes
@@ -121,6 +122,10 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     body_words: int
     language: str | None = None
 
+    @property
+    def outlet_key(self) -> str | None:
+        return self.outlet
+
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
         minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
@@ -152,6 +157,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     generation: int
     source: str
     outlet: str | None
+    outlet_name: str | None
     url: str | None
     author: str | None
     seen_at: dt.datetime
@@ -232,6 +238,7 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     )
     return {
         "outlet": new.outlet,
+        "outlet_name": new.outlet_name,
         "url": new.url,
         "title": clean.title,
         "kind": clean.kind,

@@ -130,7 +130,7 @@ _LINKS = (
         _TODAY.label("linked_story"),
         article.c.id,
         article.c.title,
-        article.c.outlet,
+        func.coalesce(article.c.outlet_name, article.c.outlet).label("outlet"),
         article.c.url,
         article.c.story,
         article.c.details,

@@ -41,6 +41,7 @@ class StoryState(FrozenStruct, frozen=True, kw_only=True):
     bumped_at: dt.datetime
     article_count: int
     outlet_count: int
+    unknown_outlet_count: int
     report_count: int
     container_only: bool
     last_inbox_no: int

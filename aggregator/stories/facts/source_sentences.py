@@ -56,7 +56,7 @@ def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[S
 
 
 def _origin(article: ArticleView) -> str:
-    return f"outlet {outlet_key(article.outlet)}" if article.outlet else f"article {article.id}"
+    return f"outlet {outlet_key(article.outlet_key)}" if article.outlet_key else f"article {article.id}"
 
 
 def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:

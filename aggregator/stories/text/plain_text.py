@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from aggregator.config.messages import counted_outlets
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
@@ -110,7 +111,7 @@ def _counts(articles: Sequence[ArticleView]) -> str:
     counts = count(articles)
     parts = [
         _plural(counts.article_count, "article"),
-        _plural(counts.outlet_count, "outlet"),
+        counted_outlets(counts.outlet_count, counts.unknown_outlet_count),
         _plural(counts.report_count, "independent report"),
     ]
     return ", ".join(parts)

@@ -57,6 +57,7 @@ _STORY: dict[str, Any] = {
     "updated": "2026-11-20T09:12:00.000041Z",
     "article_count": 1,
     "outlet_count": 1,
+    "unknown_outlet_count": 0,
     "report_count": 1,
 }
 PAGE: dict[str, Any] = {

@@ -7,7 +7,7 @@ HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from aggregator.config.messages import counted
+from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory, StoryView
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import DENIAL_LABELS, NO_OUTLET, differ_title
@@ -50,7 +50,7 @@ def numbers(story: StoryView) -> str:
     return " · ".join(
         (
             counted(story.article_count, "article"),
-            counted(story.outlet_count, "outlet"),
+            counted_outlets(story.outlet_count, story.unknown_outlet_count),
             counted(story.report_count, "independent report"),
         )
     )

@@ -88,8 +88,8 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
 def list_item_of(story: StoryView) -> StoryListItem:
     """Return a story as a list shows it."""
     shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name != "outlets"}
-    outlets = dict.fromkeys(article.outlet for article in story.articles if article.outlet)
-    return StoryListItem(**shared, outlets=tuple(outlets))
+    outlets = {article.outlet_key: article.outlet for article in story.articles if article.outlet}
+    return StoryListItem(**shared, outlets=tuple(outlets.values()))
 
 
 def time_span(story: StoryView) -> list[tuple[str, str]]:

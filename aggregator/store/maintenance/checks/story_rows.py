@@ -100,7 +100,12 @@ def _of_one(
         return  # terms that cannot be read: values.py reports them
     yield _of_centroid(connection, row, members, expected, tuning)
     story_counts = counts(count_state_of(members), tuning.families)
-    yield _if(row.outlet_count != story_counts.outlet_count, _MISMATCH.format("outlet counts"), row.id)
+    yield _if(
+        (row.outlet_count, row.unknown_outlet_count)
+        != (story_counts.outlet_count, story_counts.unknown_outlet_count),
+        _MISMATCH.format("outlet counts"),
+        row.id,
+    )
     yield _if(
         row.report_count != story_counts.report_count,
         "stories have report counts of other publisher families (config.yaml changed, or an upgrade)",

@@ -1,0 +1,189 @@
+"""Outlets of feed articles: a stable key and a name.
+
+The key is the registrable domain of the outlet's site, or the channel on a site that many outlets share
+("youtube.com/channel/UC1", "alice.substack.com"). Names come from the source, the feed, or outlets.yaml.
+"""
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+
+from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.model.core import Entry, Outlet
+
+_NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
+_PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
+_SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»] ")
+_FORMAT = re.compile(
+    r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$", re.IGNORECASE
+)
+
+
+class _Sites(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of outlets.yaml."""
+
+    names: dict[str, str]
+    subdomains: frozenset[str]
+    paths: dict[str, str]
+    redirectors: frozenset[str]
+    no_names: frozenset[str]
+
+
+@cache
+def _table() -> _Sites:
+    raw = yaml.safe_load(files("aggregator.extract").joinpath("outlets.yaml").read_text(encoding="utf-8"))
+    return msgspec.convert(raw, _Sites)
+
+
+@cache
+def _channel_pattern(site: str) -> re.Pattern[str] | None:
+    pattern = _table().paths.get(site)
+    return re.compile(pattern) if pattern else None
+
+
+class _Site(NamedTuple):
+    key: str  # "" for an address that names no outlet: of a private network, or a redirector
+    domain: str = ""  # registrable
+    is_shared: bool = False  # the key is that of a site that many outlets share
+
+
+_NO_SITE = _Site("")
+
+
+def _site_of(url: str | None) -> _Site:
+    """Return the site of a feed or a page, or its channel there."""
+    canonical = canonical_url(url) if url else None
+    domain = registrable_domain(canonical) if canonical else None
+    if canonical is None or domain is None or not _is_public(domain):
+        return _NO_SITE
+    host = urlsplit(canonical).hostname or ""
+    table = _table()
+    pattern = _channel_pattern(domain)
+    if domain in table.subdomains and host not in (domain, f"open.{domain}"):
+        return _Site(host, domain)
+    # The canonical URL has no mobile variants, but also no parameters in their order.
+    channel = pattern.match(canonical.partition(host)[2]) if pattern is not None else None
+    if domain == "substack.com" and channel is not None:
+        return _Site(f"{channel[1]}.{domain}", domain)
+    if channel is not None:
+        return _Site("/".join((domain, *(group for group in channel.groups() if group))), domain)
+    if host in table.redirectors:
+        return _NO_SITE
+    return _Site(domain, domain, is_shared=domain in table.paths or domain in table.subdomains)
+
+
+def _site_of_page(url: str | None) -> _Site:
+    site = _site_of(url)
+    return _NO_SITE if site.domain in _table().redirectors else site
+
+
+def _is_public(domain: str) -> bool:
+    last = domain.rpartition(".")[2]
+    return "." in domain and ":" not in domain and not last.isdigit() and last not in _PRIVATE_SUFFIXES
+
+
+def outlet_of(entry: Entry) -> Outlet | None:
+    """Return the outlet of an entry; None if it names none.
+
+    That of its feed or aggregated site, the declared one, or the site of its address.
+    """
+    if entry.resolved_outlet is not None:
+        return entry.resolved_outlet
+    key = entry.outlet or (registrable_domain(entry.url) if entry.url else None)
+    return Outlet(key=key, name=key) if key else None
+
+
+@lru_cache(maxsize=64)
+def feed_outlet(*, name: str | None, title: str, feed_url: str | None, site_url: str | None) -> "FeedOutlet":
+    """Return a `FeedOutlet`, the same one for all entries of a feed."""
+    return FeedOutlet(name=name, title=title, feed_url=feed_url, site_url=site_url)
+
+
+class FeedOutlet:
+    """The outlet of a feed, and those of its entries."""
+
+    def __init__(self, *, name: str | None, title: str, feed_url: str | None, site_url: str | None) -> None:
+        """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
+        sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
+        own = next((site for site in sites if not site.is_shared), sites[0] if sites else None)
+        key = own.key if own else _address_key(feed_url)
+        shown = name or _clean_title(title, key) or (_name_of(key) if key else "")
+        self._own = Outlet(key=key or shown, name=shown) if shown else None
+        self._title = title
+        self._is_public = own is not None
+        self._sites = frozenset(site.key for site in sites)
+        self._labels = frozenset(_label(site.key) for site in sites)
+        self._domains = frozenset(site.domain for site in sites)
+
+    def of_entry(
+        self, *, url: str | None, declared_name: str | None, declared_url: str | None
+    ) -> Outlet | None:
+        """Return the outlet of an entry; None if neither the entry nor the feed names one.
+
+        That of another site's page is this site, or the one that the entry declares as its source. Everything
+        else is the feed's own.
+        """
+        link, declared = _site_of_page(url), _site_of_page(declared_url)
+        is_foreign = self._is_foreign(link)
+        if declared_name == self._title or (declared_url and not self._is_foreign(declared)):
+            declared_name = None
+        if is_foreign:
+            return Outlet(key=link.key, name=declared_name or _name_of(link.key))
+        if self._is_foreign(declared):
+            return Outlet(key=declared.key, name=declared_name or _name_of(declared.key))
+        if declared_name:
+            return Outlet(key=declared_name, name=declared_name)
+        if self._own is not None and self._is_public and link.key and not link.is_shared:
+            return Outlet(key=link.key, name=self._own.name)
+        return self._own
+
+    def _is_foreign(self, site: _Site) -> bool:
+        if not site.key or site.key in self._sites:
+            return False
+        if site.is_shared:  # the link names no channel: a video of the channel that the feed is
+            return site.domain not in self._domains
+        return "/" in site.key or _label(site.key) not in self._labels
+
+
+def _address_key(url: str | None) -> str:
+    """Return the key of a feed in a private network: its address without the scheme."""
+    canonical = canonical_url(url) if url else None
+    return canonical.removeprefix("https://").rstrip("/") if canonical else ""
+
+
+def _label(key: str) -> str:
+    """Return what the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
+    return key if "/" in key else key.partition(".")[0]
+
+
+def _name_of(key: str) -> str:
+    return _table().names.get(key, key)
+
+
+def _clean_title(title: str, key: str) -> str:
+    """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
+
+    The part that resembles the site is the name, else the whole title. "" for a title that names no outlet.
+    """
+    plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
+    label = _folded(_label(key).rpartition("/")[2])
+    parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
+    like = [part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)]
+    name = like[0] if like else plain
+    folded = _folded(name)
+    if not folded or folded in _table().no_names or folded.startswith(("http", "localhost")):
+        return ""
+    return name[:_NAME_CHARS].rstrip()
+
+
+def _resembles(name: str, label: str) -> bool:
+    return len(label) > 2 and (label in name or (len(name) > 2 and label.startswith(name)))
+
+
+def _folded(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())

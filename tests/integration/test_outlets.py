@@ -23,7 +23,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import article, outlet_history, outlet_line, story
+from aggregator.store.tables import article, outlet_line, source_history, story
 from aggregator.store.tables import source as sources
 from aggregator.web.story_json import jsonl
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
@@ -160,7 +160,7 @@ def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -
     kept = next(one for one in newsroom.stories() if one.id == before.id)
     assert kept.title == before.title
     with newsroom.database.read() as connection:
-        assert set(connection.execute(select(outlet_history.c.outlet)).scalars()) == {"gazette.example"}
+        assert set(connection.execute(select(source_history.c.source)).scalars()) == {feed.id}
         assert set(connection.execute(select(outlet_line.c.outlet)).scalars()) == {
             f"gazette.example {feed.id}"
         }

@@ -420,14 +420,14 @@ class Placer:
         the same at the same numbers.
         """
         connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
-        self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
-        self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
-        self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
         if generation == 0 and found.same_page is not None:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
                 return seen_there
+        self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
+        self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
+        self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
         incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
         article = incoming.as_article()
@@ -476,11 +476,7 @@ class Placer:
         ]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
-        if new.outlet is not None:
-            original = None if found.copy is None else articles.origin_of(connection, found.copy.other)
-            if original is not None and original.outlet not in (None, new.outlet):
-                self._comparison.copied(original.source)
-            self._comparison.placed(new.source)
+        self._count_for_history(connection, new)
         if self._cross_language.is_on:
             self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
@@ -498,6 +494,16 @@ class Placer:
         return PlacementResult(
             entry_no=incoming.inbox_entry.entry_no, outcome=outcome, article=id_, story=story
         )
+
+    def _count_for_history(self, connection: Connection, new: NewArticle) -> None:
+        """Count the article for its source; what another outlet copied is news, too."""
+        if new.outlet is None:
+            return
+        copy_of = new.placement.copy_of
+        original = None if copy_of is None else articles.origin_of(connection, copy_of)
+        if original is not None and original.outlet not in (None, new.outlet):
+            self._comparison.copied(original.source)
+        self._comparison.placed(new.source)
 
     def _place_there(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, other: str

@@ -85,12 +85,12 @@ def _fill(database: Database) -> None:
         blog = connection.execute(select(tables.live_blog.c.article)).scalar_one()
         link = {"article": blog, "position": 0, "story": found[-1], "score": 1 / 3}
         connection.execute(insert(tables.live_blog_link).values(link))
-        stream_history.count_outlets(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
+        stream_history.count_sources(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
         _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
         old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)
         for period in (old, new):
             stream_history.close_period(connection, period, keep_terms_from=20_801)
-        stream_history.count_outlets(connection, {"Herald": (1, 1)})
+        stream_history.count_sources(connection, {"Herald": (1, 1)})
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     rig.accept(
         record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),

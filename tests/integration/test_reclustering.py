@@ -145,8 +145,8 @@ def of_days(database: Database) -> Database:
         rig.take(*junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5])
         clock.time += DAY
     with database.read() as connection:
-        assert len(stream_history.periods_from(connection, 0)) == 5
-        assert stream_history.closed_outlets(connection)
+        assert len(stream_history.periods_from(connection, 0, 1_000_000)) == 5
+        assert stream_history.closed_sources(connection)
     return database
 
 

@@ -6,12 +6,14 @@ and were not looked at while they were made (docs/evaluation.md has the figures 
 """
 
 import datetime as dt
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput, decide
@@ -21,7 +23,11 @@ from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Reason
+from aggregator.store.engine.database import Database
+from tests import articles
+from tests.articles import Clock, record
 
+RUSSIAN = Path(__file__).parent.parent / "data" / "lookalikes-russian.jsonl"
 CASES = Path(__file__).parent.parent / "data" / "lookalikes.jsonl"
 ALL_TUNING = effective_tuning()
 VETOES = ALL_TUNING.section("vetoes", VetoTuning)
@@ -142,3 +148,20 @@ def test_cases_that_nobody_looked_at_fare_nearly_as_well(outcomes: list[Outcome]
     late = [one for one in outcomes if one.case["id"].startswith("late-")]
     assert len(late) >= 50
     assert _share(late) >= 0.9, _report(late)
+
+
+def test_undated_lookalikes_in_russian_are_mostly_apart(database: Database) -> None:
+    """Daily counts, rates, storms and party news without dates, read at one moment (docs/evaluation.md)."""
+    records = [json.loads(line) for line in RUSSIAN.read_text(encoding="utf-8").splitlines()]
+    entries = [record(one["outlet"], one["id"], one["title"], one["text"], language="ru") for one in records]
+    placed = articles.Rig(database, Clock()).take(*entries)
+    with database.read() as connection:
+        today = dict(connection.execute(text("SELECT id, story FROM article")).all())  # after second looks
+    stories = {one["id"]: today[result.article] for one, result in zip(records, placed, strict=True)}
+    events = {one["id"]: one["cluster"] for one in records}
+    same = different = 0
+    for one, other in itertools.combinations(sorted(events), 2):
+        if stories[one] == stories[other]:
+            same += events[one] == events[other]
+            different += events[one] != events[other]
+    assert (same >= 15, different <= 25) == (True, True), (same, different)

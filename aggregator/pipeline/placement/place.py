@@ -616,6 +616,7 @@ class Placer:
                 own,
                 candidate.story,
                 self._comparison.newest_reports(connection, candidate.story),
+                report_count=candidate.summary.reports,
             ),
             barred=lambda candidate: candidate.story in story_constraints.barred,
             slack=self._comparison.tuning.slack,

@@ -210,9 +210,13 @@ class _StoryLookup:
 
     def corrections(self, article: str, number: int) -> Sequence[Reason]:
         own = self._comparison.article(articles.compared_row(self._connection, article))
-        story = self._index.story(number).story
+        candidate = self._index.story(number)
+        story = candidate.story
         is_own = articles.assigned_stories(self._connection, [article])[article] == story
         if story not in self._newest:
             self._newest[story] = self._comparison.newest_reports(self._connection, story)
         newest = self._newest[story]
-        return self._comparison.corrections(self._connection, own, story, newest, is_own_story=is_own)
+        count = candidate.summary.reports
+        return self._comparison.corrections(
+            self._connection, own, story, newest, report_count=count, is_own_story=is_own
+        )

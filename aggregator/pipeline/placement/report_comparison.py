@@ -11,6 +11,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from aggregator.cluster.events.pair_model import PairArticle, PairComparison, PairModel, PairTuning
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
@@ -28,6 +30,13 @@ _DAY = dt.timedelta(days=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _COMPARISONS_KEPT = 20_000
+
+
+def _of_all(reason: Reason, compared: int, report_count: int) -> Reason:
+    """What speaks for a story counts for its compared reports only: the newest ones may have drifted away."""
+    if reason.share <= 0 or report_count <= compared:
+        return reason
+    return msgspec.structs.replace(reason, share=reason.share * compared / report_count)
 
 
 class ComparedArticle(NamedTuple):
@@ -199,9 +208,10 @@ class ReportComparison:
         story: str,
         newest: Sequence[ComparedArticle],
         *,
+        report_count: int,
         is_own_story: bool = False,
     ) -> tuple[Reason, ...]:
-        """Return the corrections of an article's score in the story that has these newest reports.
+        """Return the corrections of an article's score in the story of so many reports, with these newest.
 
         In its own story it is only compared: vetoes would take a report out of a story that it started.
         """
@@ -213,7 +223,7 @@ class ReportComparison:
             comparison = self._compare(connection, own.pair, with_terms)
             if own.pair.inbox == self._inbox_no:
                 self._matched |= comparison.matched
-            reasons = comparison.reasons
+            reasons = tuple(_of_all(one, len(with_terms), report_count) for one in comparison.reasons)
         if is_own_story:
             return reasons
         opinions = [one.pair.is_opinion for one in others]

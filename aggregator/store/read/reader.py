@@ -315,7 +315,7 @@ class DatabaseStoryReader:
             stripped = select(article.c.inbox_no).where(article.c.story == id, article_text.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
-        copied = between_outlets(trails(whole.articles))
+        copied = between_outlets(trails(whole.articles), whole.articles)
         return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
 
     def gone(self, id: str) -> bool:  # noqa: A002

@@ -74,7 +74,7 @@ def merge(
         facts=facts,
         only=_only(rendering),
         disagreements=disagreeing,
-        timeline=timeline(reports, tuning, between_outlets(trails(articles))),
+        timeline=timeline(reports, tuning, between_outlets(trails(articles), articles)),
         beside=beside,
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),

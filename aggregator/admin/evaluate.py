@@ -380,8 +380,8 @@ def place_records(
             seen = record.entry.published.time if record.entry.published else seen
             times.append(seen)
             # The number in the file is the identity, so that no record counts as known.
-            # Outlets are sources, as if each had a feed.
-            source = record.entry.outlet or "eval"
+            # Outlets are sources, as if each had a feed; so is each record of unknown outlet.
+            source = record.entry.outlet or f"eval {start + offset}"
             identity = {"source": source, "guid": str(start + offset), "authority": "foreign"}
             entries.append(msgspec.structs.replace(record.entry, **identity))
         with database.write() as connection:

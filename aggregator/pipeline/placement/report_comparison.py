@@ -129,9 +129,8 @@ class ReportComparison:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
             latest = stream_history.latest(connection)
-            present = 0 if latest is None else latest.day
-            first = present + 1 - self._window_days
-            self._undated_from = stream_history.first_accepted(connection, first, present)
+            day = 0 if latest is None else latest.day + 1 - self._window_days
+            self._undated_from = stream_history.first_accepted(connection, day)
         return self._undated_from
 
     def snapshot(self, connection: Connection) -> StreamSnapshot:

@@ -31,7 +31,7 @@ _PERIODS_FROM = _PERIOD.where(
 ).order_by(stream_period.c.number)
 _FIRST_FROM = (
     select(stream_period.c.number, stream_period.c.last_inbox_no)
-    .where(stream_period.c.day.between(bindparam("day"), bindparam("present")))
+    .where(stream_period.c.day >= bindparam("day"))
     .order_by(stream_period.c.number)
     .limit(1)
 )
@@ -84,13 +84,13 @@ def latest(connection: Connection) -> StreamPeriod | None:
     return None if row is None else StreamPeriod(*row)
 
 
-def first_accepted(connection: Connection, day: int, present: int) -> int:
-    """Return the first inbox number accepted from this day to the present one; 0 if that is not known.
+def first_accepted(connection: Connection, day: int) -> int:
+    """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
     database without periods, the day is not stored.
     """
-    row = connection.execute(_FIRST_FROM, {"day": day - 1, "present": present}).first()
+    row = connection.execute(_FIRST_FROM, {"day": day - 1}).first()
     return 0 if row is None or row.number == 1 else int(row.last_inbox_no) + 1
 
 

@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
@@ -41,6 +42,9 @@ from aggregator.cluster.bcubed import (
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import Tuning
+from aggregator.extract.article import first_sentences
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.sentences import paragraphs
 from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
@@ -52,6 +56,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import AssignedEntry, assignments
+from aggregator.store.read.statistics import statistics
 from aggregator.store.stories import article_views, articles, corrections
 
 
@@ -174,6 +179,15 @@ class GroupingEvaluation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
     worst_misses: tuple[ListedFault, ...]
 
 
+class PagesLate(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Articles placed by their leads whose texts came later, compared with a run over the texts."""
+
+    texts_first: Score | None  # BCubed of that run; None: no record has a cluster
+    stories_before: int  # before the first text came
+    retired: int  # of these, merged into others when the texts came
+    texts_first_retired: float  # share of all stories that the second look merged into others in that run
+
+
 class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
     """What `aggregator eval DATASET` prints."""
 
@@ -188,6 +202,7 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     copies_found: int
     not_read: tuple[UnreadArticles, ...]
     failed_jobs: int  # articles that were not read because the job of a worker failed
+    retired_share: float  # of all stories, merged into others later
     repeated_ids: int  # records with the id of an earlier record; each is measured separately
     seconds: float
     cpu_seconds: float  # of this process and its workers
@@ -195,6 +210,7 @@ class Evaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=Fa
     articles_per_cpu_second: float
     peak_memory_mib: float  # of the largest process, since the start of the command
     rules_version: str
+    pages_late: PagesLate | None = None  # with `--pages-late`
 
 
 class CorrectionsEvaluation(GroupingEvaluation, frozen=True, kw_only=True, omit_defaults=False):
@@ -332,20 +348,32 @@ def evaluate(
     dataset: str = "",
     worst: int = 10,
     extra: "ExtraLabels | None" = None,
+    pages_late: bool = False,
 ) -> tuple[Evaluation, list[Assignment]]:
     """Run the pipeline over `records`; the assignments are in the order of `records`.
 
-    `worst`: list at most this many false merges and as many misses.
+    `worst`: list at most this many false merges and as many misses. `pages_late`: place all leads first and
+    all texts afterwards, and compare with a run over the texts.
     """
+    texts_first = None
+    if pages_late:
+        run = partial(evaluate, records, all_tuning, executor=executor, workers=workers, progress=progress)
+        texts_first, _ = run(worst=0, extra=extra)
     started, cpu_before = time.perf_counter(), _cpu_seconds()
     with tempfile.TemporaryDirectory(prefix="aggregator-eval-") as folder:
         database = Database(f"sqlite:///{folder}/eval.db")
         work = open_executor(executor, workers, all_tuning)
         try:
             upgrade(database)
-            numbers = place_records(records, database, Pipeline(
+            pipeline = Pipeline(
                 database, work, all_tuning, _clock, summary_words=_SUMMARY_WORDS, keep_all=True
-            ), progress)  # fmt: skip
+            )
+            leads = leads_of(records, all_tuning) if pages_late else records
+            numbers = place_records(leads, database, pipeline, progress)
+            before = dict(statistics(database))
+            if pages_late:
+                place_records(records, database, pipeline, progress, leads=leads)
+            after = dict(statistics(database))
             seconds = time.perf_counter() - started
             with database.read() as connection:
                 evaluated = _evaluated_records(connection, records, numbers)
@@ -354,7 +382,18 @@ def evaluate(
             database.close()
     cost = _Cost(seconds, _cpu_seconds() - cpu_before)
     extra = extra or ExtraLabels()
-    return _evaluation(evaluated, all_tuning, dataset, worst, cost=cost, extra=extra), _assignments(evaluated)
+    result = _evaluation(evaluated, all_tuning, dataset, worst, cost=cost, extra=extra)
+    retired = after["merged stories"]
+    result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
+    if texts_first is not None:
+        late = PagesLate(
+            texts_first=None if texts_first.labelled is None else texts_first.labelled.bcubed,
+            texts_first_retired=texts_first.retired_share,
+            stories_before=before["stories"],
+            retired=after["merged stories"] - before["merged stories"],
+        )
+        result = msgspec.structs.replace(result, pages_late=late)
+    return result, _assignments(evaluated)
 
 
 def _clock() -> dt.datetime:
@@ -366,8 +405,13 @@ def place_records(
     database: Database,
     pipeline: Pipeline,
     progress: Callable[[int], None],
+    *,
+    leads: Sequence[LabelledRecord] | None = None,
 ) -> list[int]:
-    """Place all records at their times; return their entry numbers."""
+    """Place all records at their times; return their entry numbers.
+
+    `leads`: the same records as they are placed already; those with another text are placed as late pages.
+    """
     numbers: list[int] = []
     seen = _clock()
     dated = [record.entry.published.time for record in records if record.entry.published is not None]
@@ -377,6 +421,8 @@ def place_records(
         chunk = records[start : start + _ENTRIES_A_TRANSACTION]
         entries, times = [], []
         for offset, record in enumerate(chunk):
+            if leads is not None and record.entry == leads[start + offset].entry:
+                continue
             seen = record.entry.published.time if record.entry.published else seen
             times.append(seen)
             # The number in the file is the identity, so that no record counts as known.
@@ -385,11 +431,25 @@ def place_records(
             identity = {"source": source, "guid": str(start + offset), "authority": "foreign"}
             entries.append(msgspec.structs.replace(record.entry, **identity))
         with database.write() as connection:
-            accepted = inbox.accept(connection, entries, seen=times, always_new=True)
+            accepted = inbox.accept(
+                connection, entries, seen=times, always_new=True, is_late_page=leads is not None
+            )
         numbers += [item.entry_no for item in accepted if item.entry_no is not None]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
+
+
+def leads_of(records: Sequence[LabelledRecord], all_tuning: Tuning) -> list[LabelledRecord]:
+    """Return the records with the first sentences of their texts only, as a feed has them."""
+    words = all_tuning.section("text", ExtractTuning).lead_words
+    leads = []
+    for record in records:
+        text = record.entry.text
+        lead = text and first_sentences(paragraphs(text), words)
+        entry = msgspec.structs.replace(record.entry, text=lead)
+        leads.append(msgspec.structs.replace(record, entry=entry))
+    return leads
 
 
 def _evaluated_records(
@@ -463,6 +523,7 @@ def _evaluation(
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=not_read,
+        retired_share=0.0,
         failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
         repeated_ids=len(records) - len({one.record.id for one in records}),
         seconds=cost.seconds,

@@ -221,6 +221,8 @@ def import_into(
                 progress(len(chunk))
             if head.revision < "0022":
                 dump_rows.count_unknown_outlets(connection)
+            if head.revision < "0024":
+                dump_rows.restate_dates(connection)
             dump_rows.continue_numbers(connection)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         _index(database)

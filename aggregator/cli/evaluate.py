@@ -77,6 +77,10 @@ def evaluate(
         bool,
         typer.Option("--from-corrections", help="Measure on your corrections instead of a dataset."),
     ] = False,
+    pages_late: Annotated[
+        bool,
+        typer.Option("--pages-late", help="Measure texts that come after the leads, and compare both ways."),
+    ] = False,
     format_: Annotated[
         Literal["text", "json"],
         typer.Option(
@@ -101,7 +105,7 @@ def evaluate(
     """
     settings: Settings = context.obj
     if from_corrections:
-        if datasets or assignments or loose or pairs:
+        if datasets or assignments or loose or pairs or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
         result = _evaluate_corrections(settings, worst)
         _print(result, format_, _corrections_lines(result))
@@ -109,12 +113,19 @@ def evaluate(
         from aggregator.admin.evaluate import read_extra_labels
 
         extra = read_extra_labels(loose, pairs)
-        _evaluate_all(settings, datasets or [], worst, assignments, format_, extra)
+        run = _Run(worst, extra, pages_late)
+        _evaluate_all(settings, datasets or [], assignments, format_, run)
 
 
-def _evaluate_all(
-    settings: Settings, datasets: Sequence[str], worst: int, out: str, format_: str, extra: "ExtraLabels"
-) -> None:
+class _Run(NamedTuple):
+    """How each dataset is evaluated, see `admin.evaluate.evaluate`."""
+
+    worst: int
+    extra: "ExtraLabels"
+    pages_late: bool
+
+
+def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_: str, run: _Run) -> None:
     from aggregator.admin.evaluate import dataset_name
 
     if not datasets:
@@ -130,7 +141,7 @@ def _evaluate_all(
     config = settings.load()
     results = []
     for number, dataset in enumerate(datasets):
-        result, assigned = _evaluate_one(config, dataset, worst, extra, lines=settings.verbose > 0)
+        result, assigned = _evaluate_one(config, dataset, run, lines=settings.verbose > 0)
         _print(result, format_, ["", *_lines(result)] if number else _lines(result))
         results.append(result)
         if out:
@@ -140,12 +151,12 @@ def _evaluate_all(
 
 
 def _evaluate_one(
-    config: "Config", dataset: str, worst: int, extra: "ExtraLabels", *, lines: bool
+    config: "Config", dataset: str, run: _Run, *, lines: bool
 ) -> "tuple[Evaluation, list[Assignment]]":
     from aggregator.admin.evaluate import dataset_name, evaluate, read_dataset
 
     records = read_dataset(dataset)
-    with progress_bar("articles", len(records), lines=lines) as advance:
+    with progress_bar("articles", len(records) * (3 if run.pages_late else 1), lines=lines) as advance:
         return evaluate(
             records,
             config.effective_tuning,
@@ -153,8 +164,9 @@ def _evaluate_one(
             workers=config.work.worker_count,
             progress=advance,
             dataset=dataset_name(dataset),
-            worst=worst,
-            extra=extra,
+            worst=run.worst,
+            extra=run.extra,
+            pages_late=run.pages_late,
         )
 
 
@@ -260,6 +272,7 @@ def _lines(result: "Evaluation") -> list[str]:
     lines += [
         f"judged {one.label}: {one.together} of {one.pairs} pairs in one story" for one in result.judged
     ]
+    lines += _late_lines(result)
     return [
         *lines,
         "",
@@ -268,6 +281,23 @@ def _lines(result: "Evaluation") -> list[str]:
         f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
         f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
     ]
+
+
+def _late_lines(result: "Evaluation") -> list[str]:
+    late = result.pages_late
+    if late is None:
+        return []
+    share = late.retired / max(1, late.stories_before)
+    lines = [
+        "",
+        f"the texts came after the leads; then {late.retired:,} of {late.stories_before:,} stories "
+        f"({share:.1%}) were merged into others",
+        f"with the texts first {late.texts_first_retired:.1%} of the stories were merged into others",
+    ]
+    if late.texts_first is not None and result.labelled is not None:
+        f1 = result.labelled.bcubed.f1
+        lines.append(f"BCubed F1 {f1:.4f}; with the texts first {late.texts_first.f1:.4f}")
+    return lines
 
 
 def _outlet_lines(result: "Evaluation") -> list[str]:

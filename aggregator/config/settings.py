@@ -173,7 +173,7 @@ class FeedsConfig(_Timed):
 
     link: Literal["story", "article"] = "story"
     items: int = Field(default=100, ge=1, le=1000)
-    bump: tuple[Bump, ...] = ("report", "headline", "correction")
+    bump: tuple[Bump, ...] = ("report", "correction")
     bump_age: int = 3 * 86_400
 
     @field_validator("bump_age", mode="before")
@@ -538,7 +538,7 @@ class Config(_Part):
         if mode == "names":
             return {"cross_language": {"mode": mode}}
         if vectors is None:
-            raise ConfigError("grouping.vectors: give the folder of a model (docs/operations.md)")
+            raise ConfigError("grouping.vectors: give the folder of a model (docs/configuration.md)")
         if find_spec("model2vec") is None:
             raise ConfigError(
                 "grouping.across_languages: vectors need a library that is not installed; "

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -174,6 +175,8 @@ class PollScheduler:
         if jumped and self._leads():
             self.cap_due_times(now)
         self._last_tick = now
+        if self._leads() and self._poller.place_without_pages(now):
+            self._arrived()
         self._threads.relieve()
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
         free = QUEUED_A_THREAD * max(1, self._threads.count) + self._threads.slow() - len(under_way)
@@ -253,11 +256,9 @@ class PollScheduler:
                 continue
             if host in self._elsewhere:
                 continue
-            if (
-                host
-                and at_host[host] < JOBS_A_HOST
-                and self._client.rate_limiter.ready_in(host) > TICK_SECONDS
-            ):
+            is_page = job.name.startswith("page ")
+            ready_in = partial(self._client.rate_limiter.ready_in, host, is_page=is_page)
+            if host and at_host[host] < JOBS_A_HOST and ready_in() > TICK_SECONDS:
                 at_host[host] = JOBS_A_HOST
             if not host or at_host[host] < JOBS_A_HOST:
                 at_host[host] += 1

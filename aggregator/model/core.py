@@ -259,6 +259,13 @@ class CopyEvidence(FrozenStruct, frozen=True, kw_only=True):
     kind: Literal["copy", "excerpt"] = "copy"
 
 
+class TextReuse(FrozenStruct, frozen=True, kw_only=True):
+    """A text of another outlet that has many of the same words; both are one origin, and no copies."""
+
+    other: str  # article id
+    share: float  # of the runs of six words outside quotations, of the shorter text
+
+
 class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
     """A story that was scored but not chosen; `need` is the score that it required."""
 
@@ -282,6 +289,7 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
     shared: tuple[int, ...] = ()  # ids of the terms with the largest shares; explaining resolves them
     copy: CopyEvidence | None = None
     excerpts: tuple[CopyEvidence, ...] = ()  # stored articles whose text is part of this one
+    reuse: TextReuse | None = None
     runner_up: RunnerUp | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""
@@ -298,6 +306,10 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
     copy_of: str | None = None  # the matching article; the original of the group is derived when read
     absorbed_stories: tuple[str, ...] = ()  # stories merged into `story`
     follows: str | None = None  # the earlier story that `story`, founded now, continues
+
+    @property
+    def reuses(self) -> str | None:
+        return self.evidence.reuse.other if self.evidence.reuse else None
 
 
 # --- output ------------------------------------------------------------------------------------------------
@@ -318,6 +330,7 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     copy_of: str | None
     wire: str | None
     role: Role
+    reuses: str | None = None  # the article of another outlet with many of the same words
     kind: Kind = "report"
     kind_evidence: str | None = None
     lead: str = ""
@@ -463,14 +476,17 @@ class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The merged text of a story; every sentence is in the article that it is attributed to."""
 
     title: str
-    lead: AttributedSentence | None
+    lead: AttributedSentence | None  # the first sentence of `summary`
     facts: tuple[Fact, ...]
     only: tuple[AttributedSentence, ...]  # statements of one outlet only, grouped by article in order
     disagreements: tuple[Disagreement, ...]
     timeline: tuple[TimelineItem, ...]
-    beside: tuple[tuple[AttributedSentence, ...], ...] = ()  # similar, but not enough for one fact
+    beside: tuple[tuple[AttributedSentence, ...], ...] = ()  # only in texts rendered before version 5
     agreed: tuple[AgreedFigure, ...] = ()
     no_shared_fact: bool = False  # three or more outlets and no similar sentence: possibly several events
+    summary: tuple[AttributedSentence, ...] = ()  # the opening of one or two reports
+    lead_outlets: int = 0  # that tell the news of the lead in their first sentences ...
+    lead_of: int = 0  # ... of so many
 
 
 def utc_now() -> dt.datetime:

@@ -109,7 +109,7 @@ class DatabaseStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     inbox: dict[str, int]  # entries by what they wait for: page | ready
     oldest_seconds: float
     last_placed: dt.datetime | None
-    sources: dict[str, int]  # by state, see docs/operations.md, Health
+    sources: dict[str, int]  # by state, see docs/sources.md, "Health"
     all_fail: str | None = None  # a message where all feeds fail
     due_sources: int  # whose poll is due, ...
     late_seconds: float  # ... and by how much the latest of them

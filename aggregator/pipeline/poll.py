@@ -5,7 +5,7 @@ fails, the source is polled again, which changes nothing.
 
 One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
 administrator sends it, too. So a response must be the same several times over some days, and a new address
-must have listed an entry that was known from the old one (docs/decisions/0017).
+must have listed an entry that was known from the old one (ADR 8).
 
 If no host can be reached, the cause is assumed to be an outage of the own network.
 """
@@ -188,6 +188,8 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     full_text_words: int
     page_attempts: int
+    page_wait_seconds: float
+    first_poll_pages: int
     store_seconds: float
     store_pause_seconds: float
     store_pause_max_seconds: float
@@ -360,7 +362,7 @@ class Poller:
                 connection,
                 completed,
                 seen=now,
-                wants_page=[self.wants_page(entry, source.pages) for entry in completed],
+                wants_page=self._wanted_pages(completed, source),
                 bump_by_clock=source.first_poll_done,
                 poll=PollContext(
                     outlet=source.outlet,
@@ -447,6 +449,18 @@ class Poller:
             return False
         words = len((entry.text or entry.html or "").split())
         return wanted == "always" or words < self._tuning.full_text_words
+
+    def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
+        """Whether to fetch the page of each entry: in a first poll only for the newest entries."""
+        wanted = [self.wants_page(entry, source.pages) for entry in entries]
+        if source.first_poll_done:
+            return wanted
+        oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
+        times = [oldest if entry.published is None else entry.published.time for entry in entries]
+        numbers = [number for number, is_wanted in enumerate(wanted) if is_wanted]
+        newest = sorted(numbers, key=lambda number: (times[number], number), reverse=True)
+        kept = set(newest[: self._tuning.first_poll_pages])
+        return [number in kept for number in range(len(entries))]
 
     def _unchanged(self, source: Source, fetched: FetchResult, now: dt.datetime) -> PollResult:
         def work(connection: Connection) -> None:
@@ -690,8 +704,17 @@ class Poller:
 
     # --- pages --------------------------------------------------------------------------------------------
 
+    def place_without_pages(self, now: dt.datetime) -> bool:
+        """Queue new entries whose pages have not come in time; return whether there are any."""
+        wait = dt.timedelta(seconds=self._tuning.page_wait_seconds)
+        with self._database.read() as connection:
+            overdue = pending_pages.overdue(connection, now, wait)
+        if not overdue:
+            return False
+        return self._database.transact(lambda one: pending_pages.place_without(one, overdue)) > 0
+
     def fetch_page(self, wanted: PendingPage) -> bool:
-        """Fetch the page of an entry, or give up; return whether the entry is ready for placing."""
+        """Fetch the page of an entry, or give up; return whether there is something to place."""
         try:
             port = _own_port(wanted)
             linked_from = wanted.feed or ""  # unknown: a push, or a feed that was removed
@@ -734,21 +757,23 @@ class Poller:
         now = self._now()
         hosts = self._hosts_changed(now)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> bool:
             save_host_backoffs(connection, hosts)
             if final:
                 reason = f"its page: {error}; the text of the feed is used"
                 pending_pages.give_up(connection, wanted.entry_no, verdict=verdict_of(error), reason=reason)
-            else:
-                wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
-                due = now + dt.timedelta(seconds=wait)
-                pending_pages.later(connection, wanted.entry_no, due, counts=is_sent)
+                return True
+            wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
+            due = now + dt.timedelta(seconds=wait)
+            is_placed = is_sent and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+            pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
+            return is_placed
 
-        self._stored(wanted.url, lambda: self._database.transact(work))
+        is_ready = self._stored(wanted.url, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
         outcome = "the text of the feed is used" if final else "it is requested again later"
         log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
-        return final
+        return is_ready
 
 
 def verdict_of(error: FetchError) -> Verdict | None:

@@ -374,8 +374,9 @@ story = Table(
     Column("text", Text),
     Column("disagreement_count", Integer),  # in the merged text that was rendered last (derived)
     Column("merged_story", LargeBinary),  # model.core.MergedStory: msgpack, zstd (derived)
-    Column("first_published", UtcTime, nullable=False),  # first `effective_at` of its articles (derived)
-    Column("last_published", UtcTime, nullable=False),  # last `effective_at` of its articles (derived)
+    # First and last `effective_at` of its articles with a date; without any, of all (derived).
+    Column("first_published", UtcTime, nullable=False),
+    Column("last_published", UtcTime, nullable=False),
     # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
     Column("bumped_at", UtcTime, nullable=False),
     Column("article_count", Integer, nullable=False),  # counts and flags of its articles (derived)
@@ -463,6 +464,9 @@ article = Table(
     Column("counts_in_centroid", Boolean, nullable=False),  # its terms are in `story.centroid`
     # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
     Column("copy_of", Text),
+    # `id` of the article of another outlet that has many of the same words, found at placing where there is
+    # no near-duplicate: one origin (`Evidence.reuse`).
+    Column("reuses", Text),
     Column("original", Text),  # `id` of the original as of the last rendering, for SQL (derived)
     # `story.id` of the earlier story that the story which this article founded continues, as of its placing.
     # A later merge of that story is followed on reading (v_follows).

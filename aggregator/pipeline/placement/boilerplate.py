@@ -91,14 +91,15 @@ class BoilerplateLearner:
         return repeated(lines, self._repeats(connection, outlet)) == lines.removed
 
     def note(self, connection: Connection, entry: Entry, number: int, lines: LineHashes | None) -> None:
-        """Learn from article `number`, which was just written."""
+        """Learn from article `number`, which was just written, or whose page came late."""
         outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return
         window = self._window(connection, outlet)
         row = pack_lines(lines)
+        articles.drop_outlet_lines(connection, outlet, [old for old, _ in window if old == number])
         articles.add_outlet_lines(connection, outlet, number, row)
-        window.append((number, row))
+        window[:] = sorted([*(one for one in window if one[0] != number), (number, row)])
         surplus = len(window) - self._tuning.window
         if surplus > 0:
             articles.drop_outlet_lines(connection, outlet, [old for old, _ in window[:surplus]])

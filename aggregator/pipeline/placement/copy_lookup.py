@@ -24,6 +24,7 @@ from aggregator.cluster.copies.copy_check import (
     best_copy,
     excerpts_in,
     rank_candidates,
+    text_reuse,
     verdict,
 )
 from aggregator.cluster.copies.minhash import keys_of
@@ -31,7 +32,7 @@ from aggregator.cluster.copies.sampled_shingles import PassageIndex, SketchLooku
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import CopyEvidence
+from aggregator.model.core import CopyEvidence, TextReuse
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
@@ -66,6 +67,7 @@ class CopyMatch(NamedTuple):
     excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
     held: CopyKeys
     same_page: str | None = None  # an article under the same URL with the same text, or a part of it
+    reuse: TextReuse | None = None  # of a text that is neither a copy nor an excerpt
 
 
 class RevisedCopyKeys(NamedTuple):
@@ -102,7 +104,8 @@ class CopyFinder:
         own = _compared_text(incoming, id_)
         reading = cache(lambda other: articles.compared_text(connection, other))
         # Within one source and URL there are generations and parts of a page, and no copies.
-        own_page = {id_ for id_, source in seen.there.items() if source == incoming.inbox_entry.entry.source}
+        source = incoming.inbox_entry.entry.source
+        own_page = {id_} | {other for other, its_source in seen.there.items() if its_source == source}
         others = [one for one in seen.copies if one.id not in own_page]
         likely = rank_candidates(incoming.fingerprint.signature, others, self._tuning)
         copy = best_copy(own, (reading(one.id) for one in likely), self._tuning)
@@ -113,7 +116,14 @@ class CopyFinder:
             readings = (reading(one) for one in cuts[: self._tuning.excerpt_checks])
             excerpts = excerpts_in(own, readings, self._tuning)
         same_page = self._same_page(own, seen, reading)
-        return CopyMatch(copy, excerpts, self._copy_keys(connection, incoming, copy, seen), same_page)
+        keys = self._copy_keys(connection, incoming, copy, seen)
+        reuse = None
+        if copy is None:
+            near = sorted((-one.share, one.order, one.id) for one in others if one.share > 0)
+            wanted = dict.fromkeys([*(one.id for one in likely), *(id_ for _, _, id_ in near)])
+            most = self._tuning.exact_checks
+            reuse = text_reuse(own, (reading(other) for other in list(wanted)[:most]), self._tuning)
+        return CopyMatch(copy, excerpts, keys, same_page, reuse)
 
     def _same_page(
         self, own: ComparedText, seen: "_CopyCandidates", reading: Callable[[str], ComparedText]
@@ -258,7 +268,7 @@ class CopyFinder:
         whole = len(sampled_shingles.held(fingerprint.sketch))
         overlaps = look_up.overlaps(tuning.passage_shared)
         shares = {one.number: one.share_of(whole) for one in overlaps}
-        near = [one for one in overlaps if shares[one.number] >= tuning.passage_share]
+        near = [one for one in overlaps if shares[one.number] >= tuning.reuse_sketch_share]
         near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
         inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.excerpt_share]
         numbers = {*voted, *(one.number for one in near)}

@@ -362,6 +362,9 @@ def _evidence(explained: Explanation) -> list[str]:
     if evidence.copy is not None and evidence.stage != "copy":
         lines.append(f"  {evidence.copy.kind} of another text: {_copy(evidence.copy)}")
     lines += [f"  it contains article {one.other} as an excerpt: {_copy(one)}" for one in evidence.excerpts]
+    if (reuse := evidence.reuse) is not None:
+        words = "of the runs of six words outside quotations, so both are one origin"
+        lines.append(f"  it shares with article {reuse.other} {reuse.share:.0%} {words}")
     if evidence.runner_up is not None:
         rival = evidence.runner_up
         title = f" ({explained.runner_up_title})" if explained.runner_up_title else ""

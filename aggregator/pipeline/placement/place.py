@@ -49,7 +49,7 @@ from aggregator.pipeline.placement.apply_corrections import (
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
 from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyKeys
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyKeys, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
     BATCH,
@@ -370,6 +370,8 @@ class Placer:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=elsewhere
                 )
+            elif old is not None and inbox_entry.is_late_page:
+                placed = self._place_late_page(unit_of_work, incoming, old)
             elif old is not None and not inbox_entry.is_revision and inbox_entry.page is None:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=old.id, story=old.story
@@ -378,13 +380,11 @@ class Placer:
                 placed = self._place_again(unit_of_work, incoming, old)
             else:
                 placed = self._place_new(unit_of_work, incoming, inbox_entry.article, inbox_entry.article, 0)
-            if placed.outcome in (
-                "founded",
-                "joined",
-            ):  # a copy repeats its original, not the boilerplate of its outlet
-                self._boilerplate.note(
-                    unit_of_work.connection, inbox_entry.entry, inbox_entry.inbox_no, prepared.lines
-                )
+            is_late = inbox_entry.is_late_page and placed.outcome == "revised"
+            # A copy repeats its original, not the boilerplate of its outlet.
+            if is_late or placed.outcome in ("founded", "joined"):
+                number = old.inbox_no if is_late and old is not None else inbox_entry.inbox_no
+                self._boilerplate.note(unit_of_work.connection, inbox_entry.entry, number, prepared.lines)
         unit_of_work.ledger.finish(
             inbox_entry.entry_no,
             at=unit_of_work.now,
@@ -449,6 +449,7 @@ class Placer:
             copy=found.copy,
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=found.excerpts,
+            reuse=found.reuse,
             rules_version=self._version,
             term_snapshot=self._comparison.number(unit_of_work.connection),
         )
@@ -583,19 +584,8 @@ class Placer:
         connection = unit_of_work.connection
         index = self.story_writer.index(connection)
         if copy is not None and copy.kind == "copy":
-            assigned_story = stories.assigned_story(connection, copy.other)
-            # Not by the index: it has stories beyond the live reach until a sweep or a restart.
-            oldest = article.inbox - self._model.tuning.live_reach
-            is_live = (
-                assigned_story is not None
-                and assigned_story.last_inbox_no >= oldest
-                and assigned_story.id not in story_constraints.barred
-            )
-            if (
-                assigned_story
-                and is_live
-                and is_within_window(article, index.story(assigned_story.story_no), self._model)
-            ):
+            assigned_story = self._story_of_original(connection, article, copy, story_constraints.barred)
+            if assigned_story is not None:
                 role: Role = "container" if article.is_container else "copy"
                 return Decision(
                     story=assigned_story.id,
@@ -631,6 +621,18 @@ class Placer:
                 connection, foreign, index, barred=story_constraints.barred, founds=decided
             )
         return decided
+
+    def _story_of_original(
+        self, connection: Connection, article: ScoringInput, copy: CopyEvidence, barred: Collection[str]
+    ) -> StoryRow | None:
+        """Return the story of the original of a copy, if the copy may join it."""
+        found = stories.assigned_story(connection, copy.other)
+        # Not by the index: it has stories beyond the live reach until a sweep or a restart.
+        oldest = article.inbox - self._model.tuning.live_reach
+        if found is None or found.last_inbox_no < oldest or found.id in barred:
+            return None
+        story = self.story_writer.index(connection).story(found.story_no)
+        return found if is_within_window(article, story, self._model) else None
 
     def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:
         """Remove live blogs that a correction keeps out of the story, or apart from each other."""
@@ -722,6 +724,22 @@ class Placer:
             incoming = incoming._replace(clean=kept)
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
         assigned_story = _require(stories.row_of(unit_of_work.connection, old.story))
+        new = self._replace_text(unit_of_work, incoming, old)
+        self.story_writer.revise(
+            unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
+        )
+        self._link_revised(unit_of_work, incoming, old)
+
+    def _link_revised(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
+        self._live_blog_linker.placed(
+            unit_of_work, old.inbox_no, incoming.fingerprint, at_no=incoming.inbox_entry.inbox_no
+        )
+        unit_of_work.ledger.log(unit_of_work.now, old.story, "revised", article=old.id)
+
+    def _replace_text(
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle
+    ) -> NewArticle:
+        """Write the text of a revision into the row of an article, and what is found by it."""
         placement = Placement(story=old.story, founded=False, role=old.role, evidence=_REVISED)
         new = incoming.row(
             unit_of_work.now,
@@ -755,13 +773,67 @@ class Placer:
             self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         if was_searchable:
             search.put_back(unit_of_work.connection, old.inbox_no)
-        self.story_writer.revise(
-            unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
+        return new
+
+    # --- late pages ---------------------------------------------------------------------------------------
+
+    def _place_late_page(
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle
+    ) -> PlacementResult:
+        """Replace the words of the feed by the page that came later, and decide the story again.
+
+        A copy joins the story of its original; a report moves by the rule of the second look.
+        """
+        connection, n = unit_of_work.connection, incoming.inbox_entry.entry_no
+        if (
+            incoming.fingerprint.text_hash == old.text_hash
+            or old.is_gone
+            or inbox.is_revised_since(connection, old.id, n)
+        ):
+            return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
+        at_no = incoming.inbox_entry.inbox_no
+        self._second_look.before(unit_of_work, at_no)
+        # The second look may have moved it.
+        old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
+        incoming = incoming.with_date_of(old)
+        found = self._copy_finder.find(connection, incoming, old.id)
+        incoming = self._as_what_it_copies(connection, incoming, found.copy)
+        incoming = self._with_wire_of_original(connection, incoming, found.copy)
+        self._replace_text(unit_of_work, incoming, old)
+        is_container = incoming.clean.is_container
+        role: Role = "container" if is_container else found.copy.kind if found.copy else "report"
+        articles.set_role(connection, old.id, role, found.copy.other if found.copy else None)
+        self.story_writer.restate(unit_of_work, old.story, at_no=at_no)
+        self._link_revised(unit_of_work, incoming, old)
+        story = self._join_original(unit_of_work, incoming, old, found)
+        if story is None:
+            story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
+        return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=story)
+
+    def _join_original(
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle, found: CopyMatch
+    ) -> str | None:
+        """Move an article whose page came late to the story of its original and return it; None: it stays."""
+        connection = unit_of_work.connection
+        if found.copy is None or found.copy.kind != "copy":
+            return None
+        barred = self._constraints.story_constraints(connection, old.id).barred
+        target = self._story_of_original(connection, incoming.as_article(), found.copy, barred)
+        if target is None:
+            return None
+        if target.id == old.story:
+            return target.id
+        leaving = self.story_writer.followers(connection, old.id, old.story)
+        if not self._constraints.may_leave(connection, leaving):
+            return None
+        story = self.story_writer.move(
+            unit_of_work, leaving, target.id, at_no=incoming.inbox_entry.inbox_no, silent={old.story}
         )
-        self._live_blog_linker.placed(
-            unit_of_work, new.inbox_no, incoming.fingerprint, at_no=incoming.inbox_entry.inbox_no
+        evidence = Evidence(
+            stage="copy", copy=found.copy, excerpts=found.excerpts, rules_version=self._version
         )
-        unit_of_work.ledger.log(unit_of_work.now, assigned_story.id, "revised", article=old.id)
+        articles.set_evidence(connection, old.id, evidence)
+        return story
 
 
 _REVISED = Evidence(stage="revision")  # never stored: a revised article keeps the evidence of its placing

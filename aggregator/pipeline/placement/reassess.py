@@ -5,13 +5,12 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.reassess import (
     CountedReport,
-    Reassignment,
     ReportMove,
     StoryMerge,
     reassess_stories,
@@ -68,31 +67,46 @@ class SecondLook:
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
         """Reassess the stories that changed since the last run; return whether anything was changed."""
         touched = stories.membership_changed_since(unit_of_work.connection, since)
-        if not touched:
-            return False
+        return bool(touched) and self._reassess(unit_of_work, touched, at_no=at_no)
+
+    def look_at(self, unit_of_work: UnitOfWork, article: str, *, at_no: int) -> str:
+        """Reassess the story of one article at once; return the story of the article afterwards.
+
+        A story that the article alone made does not bump the one that it is merged into.
+        """
+        connection = unit_of_work.connection
+        story = stories.row_of(connection, articles.assigned_stories(connection, [article])[article])
+        if story is not None:
+            silent = {story.id} if story.report_count == 1 else set()
+            self._reassess(unit_of_work, [story.story_no], at_no=at_no, silent=silent)
+        return articles.assigned_stories(connection, [article])[article]
+
+    def _reassess(
+        self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
+    ) -> bool:
         view = _StoryLookup(
             unit_of_work.connection, self._story_writer, self._constraints, self._scorer, self._comparison
         )
         ids = _Ids(unit_of_work.connection)
-        changes = reassess_stories(touched, view, self._scorer)
+        changes = reassess_stories(numbers, view, self._scorer)
         for change in changes:
             # Changed at the first number of this period, so the next run covers these stories.
-            self._carry_out(unit_of_work, change, ids, at_no=at_no)
+            if isinstance(change, StoryMerge):
+                self._merge(unit_of_work, change, ids, at_no, silent)
+            else:
+                self._move(unit_of_work, change, ids, at_no)
         return bool(changes)
 
-    def _carry_out(self, unit_of_work: UnitOfWork, change: Reassignment, ids: "_Ids", *, at_no: int) -> None:
-        if isinstance(change, StoryMerge):
-            self._merge(unit_of_work, change, ids, at_no)
-        else:
-            self._move(unit_of_work, change, ids, at_no)
-
-    def _merge(self, unit_of_work: UnitOfWork, change: StoryMerge, ids: "_Ids", at_no: int) -> None:
+    def _merge(
+        self, unit_of_work: UnitOfWork, change: StoryMerge, ids: "_Ids", at_no: int, silent: Collection[str]
+    ) -> None:
         kept, gone = ids[change.kept], ids[change.gone]
         ids[change.kept] = self._story_writer.join(
             unit_of_work,
             kept,
             gone,
             at_no=at_no,
+            silent=silent,
             reason="second look",
             score=change.score,
             need=change.need,

@@ -138,6 +138,9 @@ class Reclusterer:
             difference = msgspec.structs.replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work:
                 self._write(unit_of_work, fresh, plan, progress)
+                if start == 0:  # else the history before it was not counted again
+                    with fresh.database.read() as scratch:
+                        recluster.take_stream_history(unit_of_work.connection, scratch, lambda: None)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
                     commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 _DAY = dt.timedelta(days=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_PERIODS_KEPT = (
+    2  # times the days of a snapshot, so that some entries of a wrong time drop none of its periods
+)
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _COMPARISONS_KEPT = 20_000
 
@@ -97,7 +100,7 @@ class ReportComparison:
         number = 1 if latest is None else latest.number + 1
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
-        stream_history.close_period(connection, period, keep_terms_from=day - self.tuning.stream_days)
+        stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self.tuning.stream_days)
         self.forget()
 
     def _is_in_period(self, day: int, present: int) -> bool:

@@ -24,7 +24,7 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, repair, retention
 from aggregator.store.read import change_stream
 from aggregator.store.stories import article_views, articles, stories
-from aggregator.store.stories.articles import MemberRow, NewArticle
+from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.stories.counts import (
@@ -35,6 +35,7 @@ from aggregator.stories.counts import (
     counts,
     from_bytes,
     merge_count_states,
+    origin_link,
     resolve_link,
     to_bytes,
     with_member,
@@ -63,8 +64,7 @@ class Membership(NamedTuple):
 
     centroid: Centroid
     count_state: CountState
-    first: dt.datetime  # effective times
-    last: dt.datetime
+    span: PublishedSpan
     shown: Sequence[ArticleView]  # for headline and summary
     last_inbox_no: int
 
@@ -177,9 +177,22 @@ class StoryWriter:
         membership = self._grown(unit_of_work.connection, new, article, assigned_story)
         for loser in losers:
             membership = self._joined(unit_of_work.connection, membership, loser)
-        bump = unit_of_work.now if new.bump_by_clock else new.effective_at
+        bump, redates = unit_of_work.now, False
+        if not new.bump_by_clock:
+            is_dated = new.clean.published is not None
+            bump = new.effective_at if is_dated or not membership.span.is_dated else membership.span.last
+            redates = (
+                assigned_story is not None
+                and is_dated
+                and not _has_bump_time(unit_of_work.connection, assigned_story)
+            )
         state = self._state(
-            unit_of_work, assigned_story, membership, membership_changed_no=new.inbox_no, bump=bump
+            unit_of_work,
+            assigned_story,
+            membership,
+            membership_changed_no=new.inbox_no,
+            bump=bump,
+            redates=redates,
         )
         number = self._write(unit_of_work, assigned_story, new.placement.story, new.id, state)
         gone = [loser.id for loser in losers]
@@ -221,8 +234,7 @@ class StoryWriter:
         membership = Membership(
             centroid=grown,
             count_state=count_state_of(members),
-            first=min(member.effective_at for member in members),
-            last=max(member.effective_at for member in members),
+            span=articles.published_span(members),
             shown=article_views.views_for_title(
                 unit_of_work.connection, assigned_story.id, len(members), assigned_story.title_article
             ),
@@ -250,12 +262,13 @@ class StoryWriter:
         founder: str | None = None,
         revived: str | None = None,
         bump: dt.datetime | None = None,
+        silent: Collection[str] = (),
     ) -> str:
         """Move articles of one story to another; return the id of their story afterwards.
 
         `target`: a live story, or None for a new story (founded by `founder`, by default the article placed
         first). `revived`: the id of a merged story, used again for the new one. An empty story is merged into
-        the target. `bump`: the new bump of both stories (None: the later of theirs).
+        the target. `bump`: the new bump of both stories (None: the later of theirs). `silent`: see `unite`.
         """
         connection = unit_of_work.connection
         origin = _require(stories.row_of(connection, _single_story(connection, ids)))
@@ -269,7 +282,8 @@ class StoryWriter:
         there = [] if target is None else articles.members(connection, target)
         assigned_story = None if target is None else _require(stories.row_of(connection, target))
         if not staying and assigned_story is not None:
-            return self.join(unit_of_work, origin.id, assigned_story.id, at_no=at_no, bump=bump)
+            pair = origin.id, assigned_story.id
+            return self.join(unit_of_work, *pair, at_no=at_no, bump=bump, silent=silent)
         when = bump or max(origin.bumped_at, assigned_story.bumped_at if assigned_story else origin.bumped_at)
         membership = self._of_members(
             connection, [*there, *moving], assigned_story.title_article if assigned_story else None
@@ -315,10 +329,12 @@ class StoryWriter:
         at_no: int,
         bump: dt.datetime | None = None,
         keeps: str | None = None,
+        silent: Collection[str] = (),
         **detail: str | float | None,
     ) -> str:
         """Merge two stories; return the id that stays, see `unite`."""
-        return self.unite(unit_of_work, (one, other), at_no=at_no, bump=bump, keeps=keeps, **detail)
+        ids = (one, other)
+        return self.unite(unit_of_work, ids, at_no=at_no, bump=bump, keeps=keeps, silent=silent, **detail)
 
     def unite(
         self,
@@ -328,12 +344,14 @@ class StoryWriter:
         at_no: int,
         bump: dt.datetime | None = None,
         keeps: str | None = None,
+        silent: Collection[str] = (),
         **detail: str | float | None,
     ) -> str:
         """Merge several stories; return the id that stays: `keeps`, else by rule.
 
         The id of a story that is only a live blog or roundup is dropped; else the story with more reports
-        keeps its id, in a tie the older one. The other ids redirect permanently.
+        keeps its id, in a tie the older one. The other ids redirect permanently. `silent`: stories whose own
+        bump does not bump the merged one.
         """
         connection = unit_of_work.connection
         rows = [_require(stories.row_of(connection, id_)) for id_ in ids]
@@ -341,10 +359,18 @@ class StoryWriter:
             rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.story_no)
         )
         members = [member for row in (winner, *losers) for member in articles.members(connection, row.id)]
-        when = bump or max(row.bumped_at for row in rows)
+        counted = [row for row in rows if row.id not in silent]
+        timed = [row for row in counted if _has_bump_time(connection, row)] or counted
+        when = bump or max(row.bumped_at for row in timed)
         membership = self._of_members(connection, members, winner.title_article)
         state = self._state(
-            unit_of_work, winner, membership, membership_changed_no=at_no, bump=when, moved=bump is not None
+            unit_of_work,
+            winner,
+            membership,
+            membership_changed_no=at_no,
+            bump=when,
+            moved=bump is not None,
+            redates=bump is None and winner not in timed,
         )
         self._update(connection, winner, state)
         _write_change(
@@ -356,11 +382,11 @@ class StoryWriter:
         self._set_counts_in_centroid(connection, members)
         return winner.id
 
-    def restate(self, unit_of_work: UnitOfWork, story: str) -> None:
-        """Recompute the row of a story from the rows of its articles."""
+    def restate(self, unit_of_work: UnitOfWork, story: str, *, at_no: int | None = None) -> None:
+        """Recompute the row of a story from the rows of its articles, which changed `at_no`."""
         row = _require(stories.row_of(unit_of_work.connection, story))
         members = articles.members(unit_of_work.connection, story)
-        at_no = max(member.inbox_no for member in members)
+        at_no = at_no or max(member.inbox_no for member in members)
         self._restate(unit_of_work, row, members, at_no=at_no, bump=row.bumped_at, moved=False)
 
     def mend(self, connection: Connection, story: str) -> bool:
@@ -378,6 +404,7 @@ class StoryWriter:
             self._model,
         )
         standing = count_state_of(members)
+        first, last, _ = articles.published_span(members)
         story_counts = counts(standing, self._families)
         worked = repair.DerivedColumns(
             centroid=centroid.to_bytes(whole, self._model),
@@ -387,8 +414,8 @@ class StoryWriter:
             unknown_outlet_count=story_counts.unknown_outlet_count,
             report_count=story_counts.report_count,
             container_only=whole.is_container_only,
-            first_published=min(member.effective_at for member in members),
-            last_published=max(member.effective_at for member in members),
+            first_published=first,
+            last_published=last,
             last_inbox_no=max(member.inbox_no for member in members),
         )
         repair.write_story(connection, story, worked)
@@ -453,12 +480,12 @@ class StoryWriter:
         view = article_views.view_of(new)
         if assigned_story is None:
             standing = count_state_of([view])
-            return Membership(grown, standing, view.effective_at, view.effective_at, [view], new.inbox_no)
+            return Membership(grown, standing, articles.published_span([view]), [view], new.inbox_no)
         known = self._count_state(connection, assigned_story)
         countable = view
-        if view.copy_of is not None:
+        if (linked := origin_link(view)) is not None:
             link = resolve_link(
-                known, view.copy_of, lambda id_: articles.copy_link_of(connection, id_, assigned_story.id)
+                known, linked, lambda id_: articles.copy_link_of(connection, id_, assigned_story.id)
             )
             countable = msgspec.structs.replace(view, copy_of=link)
         shown = article_views.views_for_title(
@@ -467,8 +494,7 @@ class StoryWriter:
         return Membership(
             centroid=grown,
             count_state=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
-            first=min(assigned_story.first_published, view.effective_at),
-            last=max(assigned_story.last_published, view.effective_at),
+            span=_span_of(connection, assigned_story).with_other(articles.published_span([view])),
             shown=sorted([*shown, view], key=lambda one: one.effective_at),
             last_inbox_no=max(new.inbox_no, assigned_story.last_inbox_no),
         )
@@ -478,8 +504,7 @@ class StoryWriter:
         return Membership(
             centroid=centroid.merge(membership.centroid, centroid.from_bytes(loser.centroid), self._model),
             count_state=merge_count_states(membership.count_state, self._count_state(connection, loser)),
-            first=min(membership.first, loser.first_published),
-            last=max(membership.last, loser.last_published),
+            span=membership.span.with_other(_span_of(connection, loser)),
             shown=sorted([*membership.shown, *views], key=lambda one: one.effective_at),
             last_inbox_no=max(membership.last_inbox_no, loser.last_inbox_no),
         )
@@ -497,8 +522,7 @@ class StoryWriter:
         return Membership(
             centroid=grown,
             count_state=count_state_of(members),
-            first=min(member.effective_at for member in members),
-            last=max(member.effective_at for member in members),
+            span=articles.published_span(members),
             shown=article_views.views_of(connection, _shown(members, titled)),
             last_inbox_no=max(member.inbox_no for member in members),
         )
@@ -516,8 +540,12 @@ class StoryWriter:
         membership_changed_no: int,
         bump: dt.datetime,
         moved: bool = False,
+        redates: bool = False,
     ) -> StoryState:
-        """Return the row of a story; bumped if it is new, else by `bumps` (`moved`: a correction)."""
+        """Return the row of a story; bumped if it is new, else by `bumps` (`moved`: a correction).
+
+        `redates`: its bumps were only the times at which undated files were read, so `bump` replaces them.
+        """
         self._last_membership_change = (
             membership_changed_no
             if self._last_membership_change is None
@@ -531,7 +559,7 @@ class StoryWriter:
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._prefer
         )
         title = chosen.title
-        is_news = story_counts.report_count > 1 or bump - membership.first <= self._bump_age
+        is_news = story_counts.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
             self._bumps
             & {
@@ -555,18 +583,18 @@ class StoryWriter:
                 unit_of_work.now, assigned_story.id, "full", articles=story_counts.article_count
             )
         updated = assigned_story.bumped_at if assigned_story else None
-        if bumped:
+        if bump != updated and (bumped or redates):
             # To the second; the fraction tells bumps apart, in their order.
             base = bump.replace(microsecond=unit_of_work.ledger.number("bump") % 1_000_000)
-            updated = base if updated is None else max(updated, base)
+            updated = base if updated is None or redates else max(updated, base)
         assert updated is not None, "a new story is bumped"
         return StoryState(
             title=title,
             title_article=chosen.article,
             summary=summary(shown, self._summary_words, self._story_tuning, title),
             language=_language(shown),
-            first_published=membership.first,
-            last_published=membership.last,
+            first_published=membership.span.first,
+            last_published=membership.span.last,
             bumped_at=updated,
             article_count=story_counts.article_count,
             outlet_count=story_counts.outlet_count,
@@ -731,6 +759,15 @@ def _single_story(connection: Connection, ids: Iterable[str]) -> str:
     if len(found) != 1:
         raise ValueError(f"the articles that move are in {len(found)} stories")
     return found.pop()
+
+
+def _span_of(connection: Connection, row: StoryRow) -> PublishedSpan:
+    return PublishedSpan(row.first_published, row.last_published, articles.has_date(connection, row.id))
+
+
+def _has_bump_time(connection: Connection, row: StoryRow) -> bool:
+    """Whether the bump of a story is more than the time at which undated files were read."""
+    return articles.has_date(connection, row.id) or articles.was_bumped_by_clock(connection, row.id)
 
 
 def _require(row: StoryRow | None) -> StoryRow:

@@ -201,7 +201,7 @@ class Client:
                 ports,
                 private_servers=self._private_servers_for(first if linked_from is None else linked_from),
             )
-            return self._follow(first, headers, budget)
+            return self._follow(first, headers, budget, is_page=accept != "feed")
         except AggregatorError:
             raise
         except Exception as error:  # libraries may raise anything because of a server's data
@@ -222,15 +222,17 @@ class Client:
         self._transport.close()
         self._unshared.close()
 
-    def _follow(self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget) -> FetchResult:
+    def _follow(
+        self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget, *, is_page: bool
+    ) -> FetchResult:
         url, before, permanent, is_for_ever = first, None, None, True
         for _ in range(self.tuning.max_redirects + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
             with (
-                self._turn(url, budget, at_once=is_same_host),
+                self._turn(url, budget, at_once=is_same_host, is_page=is_page),
                 self._sent(url, headers, budget) as response,
             ):
-                self._update_rate_limit(url, response)
+                self._update_rate_limit(url, response, is_page=is_page)
                 if response.status_code not in _REDIRECTS:
                     route = Route(str(first), str(url), permanent)
                     return self._read(response, headers, budget, route)
@@ -245,14 +247,17 @@ class Client:
         )
 
     @contextmanager
-    def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool) -> Iterator[None]:
+    def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool) -> Iterator[None]:
         """Wait for the host's turn; the waiting time does not count against the request's budget.
 
         No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
         deadlock.
         """
         began = time.monotonic()
-        with self.rate_limiter.turn(_host_key(url), is_private_host=self._is_private(url), at_once=at_once):
+        is_private = self._is_private(url)
+        with self.rate_limiter.turn(
+            _host_key(url), is_private_host=is_private, at_once=at_once, is_page=is_page
+        ):
             budget.exclude_wait(time.monotonic() - began)
             with self._guard.budget(budget):
                 yield
@@ -265,13 +270,14 @@ class Client:
         with closing(self._send(url, headers, budget)) as response:
             yield response
 
-    def _update_rate_limit(self, url: httpx.URL, response: httpx.Response) -> None:
+    def _update_rate_limit(self, url: httpx.URL, response: httpx.Response, *, is_page: bool) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
         key, status = _host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
-            self.rate_limiter.answered(key)
+            self.rate_limiter.answered(key, is_page=is_page)
         elif not (self._guard.is_private(name_of(url)) or self._is_private(url)):
-            self.rate_limiter.asked_to_wait(key, str(url), status, self._retry_after(response))
+            wait = self._retry_after(response)
+            self.rate_limiter.asked_to_wait(key, str(url), status, wait, is_page=is_page)
 
     def _retry_after(self, response: httpx.Response) -> float | None:
         return parse_retry_after(response.headers.get("retry-after"), self._now(), self.tuning)

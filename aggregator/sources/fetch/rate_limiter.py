@@ -18,6 +18,7 @@ _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 _HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
+_PAGES = " pages"  # after the name of a host: what it asked when its pages were requested
 ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError if no request was sent
 
 
@@ -84,14 +85,17 @@ class RateLimiter:
         self._closed = False
 
     @contextmanager
-    def turn(self, host: str, *, is_private_host: bool = False, at_once: bool = False) -> Iterator[None]:
+    def turn(
+        self, host: str, *, is_private_host: bool = False, at_once: bool = False, is_page: bool = False
+    ) -> Iterator[None]:
         """Wait for a turn at `host` and hold it for the block.
 
         Raise FetchError: "stopped" after `close`, "asked to wait" while the host has requested a wait.
         `is_private_host` is for the operator's own servers: no gap, only the limit on concurrent requests.
-        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards.
+        `at_once` is for the next step of a redirect: no wait, but a longer gap afterwards. `is_page`: the
+        request is for the page of an entry.
         """
-        self._enter(host, is_private_host, at_once)
+        self._enter(host, is_private_host, at_once, is_page)
         try:
             yield
         finally:
@@ -99,14 +103,12 @@ class RateLimiter:
                 self._hosts[host].running -= 1
                 self._changed.notify_all()
 
-    def ready_in(self, host: str) -> float:
+    def ready_in(self, host: str, *, is_page: bool = False) -> float:
         """Return the seconds until a request to `host` could start; an estimate while others wait."""
         with self._changed:
-            state = self._hosts.get(host)
-            if state is None:
-                return 0.0
+            state = self._hosts.get(host, _Host())
             ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
-            start = max(state.next_start, state.backoff_until)
+            start = max(state.next_start, self._backoff_until(host, state, is_page))
             return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
 
     def not_ready(self, within_seconds: float) -> list[str]:
@@ -120,15 +122,18 @@ class RateLimiter:
                 or state.running + state.waiting >= self._tuning.host_concurrency
             ]
 
-    def asked_to_wait(self, host: str, url: str, status: int, seconds: float | None) -> None:
-        """Handle a 429, or a 503 with a Retry-After.
+    def asked_to_wait(
+        self, host: str, url: str, status: int, seconds: float | None, *, is_page: bool = False
+    ) -> None:
+        """Handle a 429, or a 503 with a Retry-After. That of a page stops the pages of the host only.
 
         A 429 is about this client and stops all requests to the host. A 503 may be about one URL, and stops
         them only if several URLs returned it at the same time. Whatever the wait of one feed, the host's
         other feeds wait at most an hour and then have longer gaps.
         """
         with self._changed:
-            state, now = self._state(host), self._clock()
+            name = host + _PAGES if is_page else host
+            state, now = self._state(name), self._clock()
             if state.backoff_until > now:
                 return  # this request was sent before the first such response arrived
             if status == 429:
@@ -144,20 +149,21 @@ class RateLimiter:
                 return
             state.answers = 0
             state.backoff_until = now + min(hold, self._tuning.host_hold_max_seconds)
-            self._last_reported.add(host)
+            self._last_reported.add(name)
             self._changed.notify_all()
 
-    def answered(self, host: str) -> None:
+    def answered(self, host: str, *, is_page: bool = False) -> None:
         """Handle any other response: enough consecutive ones shorten the gap again."""
         with self._changed:
-            state = self._hosts.get(host)
-            if state is None or state.gap_factor <= 1.0:
-                return
-            state.answers += 1
-            if state.answers >= self._tuning.host_recovery_responses:
-                state.answers = 0
-                state.gap_factor = max(1.0, state.gap_factor / 2)
-                self._last_reported.add(host)
+            for name in (host, host + _PAGES) if is_page else (host,):
+                state = self._hosts.get(name)
+                if state is None or state.gap_factor <= 1.0:
+                    continue
+                state.answers += 1
+                if state.answers >= self._tuning.host_recovery_responses:
+                    state.answers = 0
+                    state.gap_factor = max(1.0, state.gap_factor / 2)
+                    self._last_reported.add(name)
 
     def changes(self) -> list[HostLimits]:
         """Return the hosts whose limits changed since the last call, to be stored."""
@@ -197,29 +203,33 @@ class RateLimiter:
             self._forget_idle()
         return self._hosts.setdefault(host, _Host())
 
-    def _enter(self, host: str, is_private_host: bool, at_once: bool) -> None:
+    def _backoff_until(self, host: str, state: _Host, is_page: bool) -> float:
+        pages = self._hosts.get(host + _PAGES) if is_page else None
+        return state.backoff_until if pages is None else max(state.backoff_until, pages.backoff_until)
+
+    def _enter(self, host: str, is_private_host: bool, at_once: bool, is_page: bool) -> None:
         with self._changed:
             state = self._state(host)
             state.waiting += 1
             try:
-                self._await_turn(host, state, at_once)
+                self._await_turn(host, state, at_once, is_page)
             finally:
                 state.waiting -= 1
             state.running += 1
-            gap = 0.0 if is_private_host else self._gap(state)
+            pages = self._hosts.get(host + _PAGES, state) if is_page else state
+            factor = max(state.gap_factor, pages.gap_factor)
+            gap = max(self._tuning.host_gap_seconds * factor, state.requested_gap)
+            gap = 0.0 if is_private_host else gap
             state.next_start = max(self._clock(), state.next_start if at_once else 0.0) + gap
             self._changed.notify_all()
 
-    def _gap(self, state: _Host) -> float:
-        return max(self._tuning.host_gap_seconds * state.gap_factor, state.requested_gap)
-
-    def _await_turn(self, host: str, state: _Host, at_once: bool) -> None:
+    def _await_turn(self, host: str, state: _Host, at_once: bool, is_page: bool) -> None:
         while True:
             if self._closed:
                 raise FetchError("stopped", "the program is stopping")
             now = self._clock()
-            if state.backoff_until > now:
-                left = state.backoff_until - now
+            left = self._backoff_until(host, state, is_page) - now
+            if left > 0:
                 words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
                 raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
             if state.running >= self._tuning.host_concurrency:

@@ -231,7 +231,7 @@ class Database:
 
         Repeats it a few times within about a second if nothing was written: after a deadlock, a serialisation
         failure, or a connection lost before the commit. If it is unknown whether the commit succeeded, the
-        error is raised, and the caller checks the rows. See docs/decisions/0032-transaction-retries.md.
+        error is raised, and the caller checks the rows. See ADR 3.
         """
         started = time.monotonic()
         pause = self.tuning.pause_seconds

@@ -3,7 +3,7 @@
 A lock alone is not enough: its holder may be suspended (SIGSTOP, a paused machine, a cut cable), lose the
 lock, resume and write. So each new writer raises the epoch in the table `writer_lease`, and every transaction
 of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
-SHARE), so the epoch cannot be raised in between (ADR 31).
+SHARE), so the epoch cannot be raised in between (ADR 2).
 
 On PostgreSQL the writer also sends a heartbeat every few seconds. Without one, a standby terminates the
 writer's sessions, which releases their locks. A command never becomes the writer before a standby.

@@ -47,6 +47,7 @@ class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     bump_by_clock: bool
     accepted_at: dt.datetime
     entry: Entry
+    is_late_page: bool = False  # its article was placed with the words of the entry
     effective_at: dt.datetime | None = None  # of an article that is placed again; None: to be computed
     page: bytes | None = None
     page_url: str | None = None
@@ -94,11 +95,13 @@ def accept(
     wants_page: Sequence[bool] | None = None,
     bump_by_clock: bool = False,
     always_new: bool = False,
+    is_late_page: bool = False,
 ) -> list[AcceptResult]:
     """Add `entries` to the inbox in their order; known ones are only stored as observations.
 
     `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
-    `eval`) makes every entry an article of its own: its source and GUID must be unique.
+    `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
+    `eval`, too): they are the texts of articles that were placed without.
     """
     taken = _accept(
         connection,
@@ -107,6 +110,7 @@ def accept(
         wants_page=wants_page,
         bump_by_clock=bump_by_clock,
         always_new=always_new,
+        is_late_page=is_late_page,
         poll=None,
     )
     return list(taken.accepted)
@@ -146,6 +150,7 @@ def _accept(
     bump_by_clock: bool,
     always_new: bool,
     poll: PollContext | None,
+    is_late_page: bool = False,
 ) -> PollAcceptResult:
     if not entries:
         return PollAcceptResult()
@@ -183,10 +188,12 @@ def _accept(
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
             result = msgspec.structs.replace(result, entry_no=first_n + offset)
-            rows.append(_row(result, one.entry, seen=seen[offset], page=by_page, bump_by_clock=bump_by_clock))
+            row = _row(result, one.entry, seen=seen[offset], page=by_page, bump_by_clock=bump_by_clock)
+            rows.append(row | {"page_attempts": int(is_late_page)})
         accepted.append(result)
     _write(connection, rows)
-    observation_writer.write(connection)
+    if not is_late_page:
+        observation_writer.write(connection)
     outcomes = zip(entries, accepted, strict=True)
     intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
@@ -547,6 +554,7 @@ def _waiting(row: Any) -> InboxEntry:
         is_revision=row.is_revision,
         bump_by_clock=row.bump_by_clock,
         accepted_at=row.accepted_at,
+        is_late_page=not row.is_revision and row.page_attempts > 0,
         entry=_with_headers(declared, row.page_robots),
         page=page,
         page_url=row.page_url,
@@ -563,6 +571,12 @@ def last_ready(connection: Connection, articles: Iterable[str]) -> int:
         )
         last = max(last, connection.execute(statement).scalar_one() or 0)
     return last
+
+
+def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
+    """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
+    later = (entry.c.article == article_id) & (entry.c.entry_no > entry_no) & (entry.c.outcome == "revised")
+    return connection.execute(select(entry.c.entry_no).where(later).limit(1)).first() is not None
 
 
 def _with_headers(entry: Entry, robots: str | None) -> Entry:

@@ -1,13 +1,18 @@
-"""Entries that wait for their pages."""
+"""Entries that wait for their pages.
+
+A new entry waits for one attempt, for a short time. Then a second row of it, without a page, gets an inbox
+number, and the first one waits on for its late page: its `page_attempts` are not 0.
+"""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, insert, or_, select, update
 
-from aggregator.model.core import FrozenStruct, Verdict
+from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
+from aggregator.store.intake import intake_counts
 from aggregator.store.intake.inbox import take_numbers
 from aggregator.store.tables import entry, in_parts, source
 
@@ -22,7 +27,7 @@ class PendingPage(FrozenStruct, frozen=True, kw_only=True):
 
 
 def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
-    """Return entries whose page is due, the longest waiting first."""
+    """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
     statement = (
         select(
             entry.c.entry_no,
@@ -32,7 +37,7 @@ def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[Pend
         )
         .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
-        .order_by(entry.c.page_due_at, entry.c.entry_no)
+        .order_by(entry.c.bump_by_clock.desc(), entry.c.page_due_at, entry.c.entry_no)
         .limit(limit)
     )
     return [
@@ -96,13 +101,63 @@ def _settled(connection: Connection, n: int, **values: Any) -> None:
     )
 
 
-def later(connection: Connection, n: int, due: dt.datetime, *, counts: bool = True) -> None:
-    """Postpone the page of entry `n` to `due`. `counts`: whether there was an attempt."""
+def later(connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0) -> None:
+    """Postpone the page of entry `n` to `due`, after so many attempts."""
+    known = entry.c.page_attempts
     connection.execute(
         update(entry)
         .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(page_due_at=due, page_attempts=entry.c.page_attempts + int(counts))
+        .values(page_due_at=due, page_attempts=case((known < attempts, attempts), else_=known))
     )
+
+
+def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
+    """Return new entries that have waited so long for their pages, at most some hundred."""
+    accepted = entry.c.accepted_at
+    statement = (
+        select(entry.c.entry_no)
+        .where(_WAITS_FIRST, or_(accepted <= now - wait, accepted > now + wait))  # or the clock was ahead
+        .order_by(entry.c.entry_no)
+        .limit(_RELEASED_AT_ONCE)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def place_without(connection: Connection, numbers: Sequence[int]) -> int:
+    """Queue these new entries with their own words for placing; their pages are late from now on.
+
+    Return how many are queued: an entry that has only an address waits on.
+    """
+    last = take_numbers(connection, "inbox", 0)  # locks: no page of these is stored now
+    waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
+    rows = connection.execute(select(entry).where(*waiting).order_by(entry.c.entry_no)).all()
+    connection.execute(update(entry).where(*waiting).values(page_attempts=1))
+    rows = [row for row in rows if _has_words(row.payload)]
+    if not rows:
+        return 0
+    take_numbers(connection, "inbox", len(rows))
+    first = take_numbers(connection, "entry", len(rows)) + 1
+    copied = ("source", "article", "url", "payload", "bump_by_clock", "accepted_at")
+    values = [
+        {name: row._mapping[name] for name in copied}
+        | {"entry_no": first + offset, "inbox_no": last + 1 + offset, "state": "ready"}
+        for offset, row in enumerate(rows)
+    ]
+    connection.execute(insert(entry), values)
+    intake_counts.count(connection, ((row.source, "new") for row in rows))
+    return len(rows)
+
+
+_RELEASED_AT_ONCE = 500
+_WAITS_FIRST = (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
+
+
+def _has_words(payload: bytes) -> bool:
+    try:
+        item = codecs.decompress_struct(payload, Entry)
+    except codecs.UNREADABLE:
+        return False
+    return bool(item.title or item.text or item.html)
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:

@@ -216,6 +216,18 @@ def count_unknown_outlets(connection: Connection) -> None:
         connection.execute(update(story).where(story.c.id == row.story).values(**values))
 
 
+def restate_dates(connection: Connection) -> None:
+    """Take the dates of stories from their dated articles; before revision 0024 undated ones count, too."""
+    dated = article.c.published.is_not(None), article.c.story == story.c.id
+    span = {
+        "first_published": select(func.min(article.c.effective_at)).where(*dated).scalar_subquery(),
+        "last_published": select(func.max(article.c.effective_at)).where(*dated).scalar_subquery(),
+    }
+    undated = select(article.c.story).where(article.c.published.is_(None))
+    mixed = story.c.id.in_(undated), select(article.c.id).where(*dated).exists()
+    connection.execute(update(story).where(*mixed).values(**span))
+
+
 def continue_numbers(connection: Connection) -> None:
     """Set the sequences of a server to the highest inserted number; SQLite does so by itself."""
     if connection.dialect.name == "sqlite":

@@ -40,6 +40,7 @@ _DECIDED = (
     "role",
     "counts_in_centroid",
     "copy_of",
+    "reuses",
     "follows",
     "evidence",
     "wire",
@@ -372,6 +373,16 @@ def _followed_stories(
         if today is not None:
             found[row.id] = today
     return found
+
+
+def take_stream_history(live: Connection, scratch: Connection, step: Callable[[], None]) -> None:
+    """Replace the stream history by that of the scratch database, with which all articles were decided.
+
+    What is placed next, and the next new grouping, are then decided with one history.
+    """
+    for table in (stream_period, source_history):
+        live.execute(delete(table))
+        _copy(scratch, live, table, select(table), step)
 
 
 def take_links(

@@ -155,7 +155,9 @@ _NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not poll
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
 _READY = select(entry.c.accepted_at).where(entry.c.state == "ready").order_by(entry.c.inbox_no).limit(1)
-_PAGES_DUE = select(entry.c.accepted_at).where(entry.c.state == "page").order_by(entry.c.page_due_at)
+# Without late pages: their articles are placed.
+_IS_UNPLACED = (entry.c.state == "page") & (entry.c.is_revision | (entry.c.page_attempts == 0))
+_PAGES_DUE = select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
 _PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
 _POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
 _LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))

@@ -6,7 +6,7 @@ The front page is ordered by one number per story:
 
 The unit is hours: twice as many independent reports are worth `doubling_hours`. The weight does not depend
 on the present time, so the order of two stories changes only if one of them changes, and an unchanged page
-can be answered with 304. docs/decisions/0028-front-page-ranking.md gives the alternatives.
+can be answered with 304. ADR 24 gives the alternatives.
 """
 
 import datetime as dt

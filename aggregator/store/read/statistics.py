@@ -72,6 +72,10 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
     return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
 
+# The row of a page that came late: its article was placed with another row.
+_IS_LATE_PAGE = (entry.c.page_attempts > 0) & entry.c.outcome.in_(("revised", "unchanged"))
+
+
 def verdicts_by_source(
     connection: Connection, sources: Iterable[str] | None = None
 ) -> dict[str, dict[str, int]]:
@@ -119,6 +123,7 @@ def _counted(
         .group_by(entry.c.source, verdict)
     ]
     if with_refusals:
+        statements[0] = statements[0].where(~_IS_LATE_PAGE)
         refused = select(rejected_input.c.source.label("source"), rejected_input.c.verdict, func.count())
         statements.append(refused.group_by(rejected_input.c.source, rejected_input.c.verdict))
     wanted = None if sources is None else sorted(set(sources))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Integer,
     Row,
@@ -25,6 +26,7 @@ from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     OPINION_KINDS,
+    ArticleView,
     BoilerplateLine,
     CleanArticle,
     Enclosure,
@@ -43,6 +45,7 @@ from aggregator.store import codecs
 from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
+    entry,
     identity_key,
     in_parts,
     lsh_band,
@@ -115,6 +118,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     copy_of: str | None
     outlet: str | None
     wire: str | None
+    reuses: str | None
     published: dt.datetime | None
     date_counts: bool  # see tables.py
     effective_at: dt.datetime
@@ -138,6 +142,27 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
             inbox=self.inbox_no,
             is_opinion=self.kind in OPINION_KINDS,
         )
+
+
+class PublishedSpan(NamedTuple):
+    """The first and last effective time of a story's articles: of those with a date, if it has any."""
+
+    first: dt.datetime
+    last: dt.datetime
+    is_dated: bool
+
+    def with_other(self, other: "PublishedSpan") -> "PublishedSpan":
+        """Return the span of both."""
+        if self.is_dated != other.is_dated:
+            return self if self.is_dated else other
+        return PublishedSpan(min(self.first, other.first), max(self.last, other.last), self.is_dated)
+
+
+def published_span(members: Sequence[MemberRow | ArticleView]) -> PublishedSpan:
+    """Return the span of these articles."""
+    dated = [one.effective_at for one in members if one.published is not None]
+    times = dated or [one.effective_at for one in members]
+    return PublishedSpan(min(times), max(times), bool(dated))
 
 
 def dates_of(published: dt.datetime | None, *, date_counts: bool) -> tuple[int | None, int | None]:
@@ -189,6 +214,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "role": new.placement.role,
         "counts_in_centroid": new.counts_in_centroid,
         "copy_of": new.placement.copy_of,
+        "reuses": new.placement.reuses,
         "follows": new.placement.follows,
         "source": new.source,
         "seen_at": new.seen_at,
@@ -348,6 +374,11 @@ def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  
     connection.execute(update(article).where(article.c.id == id).values(evidence=packed))
 
 
+def set_role(connection: Connection, id: str, role: Role, copy_of: str | None) -> None:  # noqa: A002
+    """Set what article `id` is in its story."""
+    connection.execute(update(article).where(article.c.id == id).values(role=role, copy_of=copy_of))
+
+
 def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts_in_centroid: bool) -> None:
     """Set whether these articles count in the centroid of their story."""
     for part in in_parts(sorted(ids)):
@@ -366,13 +397,24 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
+def _newest_of_story(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition of the newest articles of a story.
+
+    Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
+    """
+    numbers = (
+        select(article.c.inbox_no)
+        .where(article.c.story == bindparam("story_id"), *conditions)
+        .order_by(article.c.inbox_no.desc())
+        .limit(bindparam("at_most", type_=Integer))
+    )
+    return article.c.inbox_no.in_(numbers)
+
+
 _COUNTED_MEMBERS = (
     select(*_MEMBER)
-    .where(
-        article.c.story == bindparam("story_id"), article.c.counts_in_centroid, article.c.role != "container"
-    )
+    .where(_newest_of_story(article.c.counts_in_centroid, article.c.role != "container"))
     .order_by(article.c.inbox_no.desc())
-    .limit(bindparam("at_most", type_=Integer))
 )
 _VETO_COLUMNS = [
     article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
@@ -410,16 +452,14 @@ class ComparedRow(msgspec.Struct, frozen=True):
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
 _COMPARED_ROWS = (
     select(*_COMPARED)
-    .where(article.c.story == bindparam("story_id"), article.c.counts_in_centroid)
+    .where(_newest_of_story(article.c.counts_in_centroid))
     .order_by(article.c.inbox_no.desc())
-    .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
 _VETO_INPUTS = (
     select(*_VETO_COLUMNS)
-    .where(article.c.story == bindparam("story_id"), article.c.counts_in_centroid)
+    .where(_newest_of_story(article.c.counts_in_centroid))
     .order_by(article.c.inbox_no.desc())
-    .limit(bindparam("at_most", type_=Integer))
 )
 _ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
@@ -502,7 +542,27 @@ def has_report(connection: Connection, story: str) -> bool:
     return connection.execute(_REPORT, {"story_id": story}).first() is not None
 
 
-_LINK_IN_STORY = select(article.c.copy_of).where(
+_DATED = select(article.c.id).where(
+    article.c.story == bindparam("story_id"), article.c.published.is_not(None)
+)
+_BUMPED_BY_CLOCK = (
+    select(article.c.id)
+    .join(entry, entry.c.inbox_no == article.c.inbox_no)
+    .where(article.c.story == bindparam("story_id"), entry.c.bump_by_clock)
+)
+
+
+def has_date(connection: Connection, story: str) -> bool:
+    """Return whether an article of the story has a date."""
+    return connection.execute(_DATED.limit(1), {"story_id": story}).first() is not None
+
+
+def was_bumped_by_clock(connection: Connection, story: str) -> bool:
+    """Return whether an article of the story was polled or pushed as news, and not read from a file."""
+    return connection.execute(_BUMPED_BY_CLOCK.limit(1), {"story_id": story}).first() is not None
+
+
+_LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).where(
     article.c.id == bindparam("article_id"),
     article.c.story == bindparam("story_id"),
     article.c.role != "excerpt",
@@ -510,7 +570,7 @@ _LINK_IN_STORY = select(article.c.copy_of).where(
 
 
 def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
-    """Return `copy_of` of article `id`; None if it is in another story or an excerpt."""
+    """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
     link: str | None = connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
     return link
 

@@ -7,11 +7,11 @@ change in one transaction, so a crash neither loses nor repeats one.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, insert, or_, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import change, in_parts, outbox, webhook
+from aggregator.store.tables import article, change, entry, in_parts, outbox, story, webhook
 
 _EARLIER = outbox.alias("earlier")
 
@@ -171,15 +171,37 @@ def _of(name: str) -> Update:
 # --- filling -----------------------------------------------------------------------------------------------
 
 
-def already_sent(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
-    """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
+def already_sent(
+    connection: Connection, name: str, stories: Collection[str], held_since: dt.datetime
+) -> set[str]:
+    """Return those of these stories of which the webhook has a delivery that was not pruned yet.
+
+    Deliveries since `held_since` that were not attempted are not counted, see `drop_held`.
+    """
     found: set[str] = set()
+    counts = outbox.c.webhook == name, ~_is_unsent(held_since), ~_MERGED_EARLY
     for some in in_parts(sorted(stories)):
-        few = outbox.c.story.in_(some)
-        found |= set(
-            connection.execute(select(outbox.c.story).where(outbox.c.webhook == name, few)).scalars()
-        )
+        few = select(outbox.c.story).where(outbox.c.story.in_(some), *counts)
+        found |= set(connection.execute(few).scalars())
     return found
+
+
+def drop_held(
+    connection: Connection, merged: Collection[str], now: dt.datetime, held_since: dt.datetime
+) -> None:
+    """Give up what was not attempted of these stories, which were merged since it was added."""
+    values = {"state": "given_up", "body": None, "done_at": now, "problem": _MERGED_PROBLEM}
+    for some in in_parts(sorted(merged)):
+        unsent = outbox.c.story.in_(some), _is_unsent(held_since)
+        connection.execute(update(outbox).where(*unsent).values(**values))
+
+
+_MERGED_PROBLEM = "its story was merged before it was sent"
+_MERGED_EARLY = func.coalesce(outbox.c.problem, "") == _MERGED_PROBLEM
+
+
+def _is_unsent(held_since: dt.datetime) -> ColumnElement[bool]:
+    return and_(outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.at > held_since)
 
 
 def add(
@@ -232,17 +254,21 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
 # --- sending -----------------------------------------------------------------------------------------------
 
 
-def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | dt.datetime | None:
+def next_due(
+    connection: Connection, name: str, now: dt.datetime, held_since: dt.datetime
+) -> Delivery | dt.datetime | None:
     """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
-    The next one is the oldest that is due, but deliveries of one story stay in their order.
+    The next one is the oldest that is due, but deliveries of one story stay in their order. A story of one
+    report that waits for its page is held back, if the delivery was added after `held_since`.
     """
     row = connection.execute(
         select(webhook.c.resumes_at, webhook.c.state).where(webhook.c.name == name, webhook.c.is_configured)
     ).first()
     if row is None or row.state == "gone":
         return None
-    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting")
+    is_held = and_(outbox.c.at > held_since, _IS_ONE_REPORT, _WAITS_FOR_PAGE)
+    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting", ~is_held)
     first_of_its_story = ~(
         select(_EARLIER.c.change)
         .where(
@@ -270,6 +296,15 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
         return None
     resumes: dt.datetime = row.resumes_at or soonest
     return max(soonest, resumes)
+
+
+_IS_ONE_REPORT = select(story.c.id).where(story.c.id == outbox.c.story, story.c.report_count < 2).exists()
+_WAITS_FOR_PAGE: ColumnElement[bool] = (
+    select(article.c.id)
+    .join(entry, entry.c.article == article.c.id)
+    .where(article.c.story == outbox.c.story, entry.c.state.in_(("page", "ready")))
+    .exists()
+)
 
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:

@@ -36,12 +36,10 @@ _FIRST_FROM = (
     .limit(1)
 )
 _INSERT_PERIOD = insert(stream_period)
+# By number, not by day: a clock that is wrong for a moment must not empty the days before it.
 _DROP_TERMS = (
     update(stream_period)
-    .where(
-        or_(stream_period.c.day < bindparam("before_day"), stream_period.c.day > bindparam("present")),
-        stream_period.c.terms != b"",
-    )
+    .where(stream_period.c.number < bindparam("before_number"), stream_period.c.terms != b"")
     .values(terms=b"")
 )
 _CLOSED_SOURCES = select(
@@ -57,10 +55,9 @@ _CLOSE_SOURCES = (
     )
     .values(closed_articles=source_history.c.articles, closed_matched=source_history.c.matched)
 )
-_RANKED = (
+_RANKED = (  # without the terms, which would be sorted with the numbers
     select(
         article.c.inbox_no,
-        article.c.terms,
         func.row_number().over(partition_by=article.c.source, order_by=article.c.inbox_no).label("rank"),
     )
     .where(
@@ -71,9 +68,10 @@ _RANKED = (
     .subquery()
 )
 _TERMS = (
-    select(_RANKED.c.terms)
+    select(article.c.terms)
+    .join(_RANKED, _RANKED.c.inbox_no == article.c.inbox_no)
     .where(_RANKED.c.rank <= bindparam("most"))
-    .order_by(_RANKED.c.inbox_no)
+    .order_by(article.c.inbox_no)
     .execution_options(yield_per=500)
 )
 
@@ -88,7 +86,8 @@ def first_accepted(connection: Connection, day: int) -> int:
     """Return the first inbox number that was accepted on this day or later; 0 if that is not known.
 
     The articles after a period were accepted on the day after it; of those in the first period, and of a
-    database without periods, the day is not stored.
+    database without periods, the day is not stored. Without an upper bound: after a wrong clock of the future
+    the window is longer, never shorter.
     """
     row = connection.execute(_FIRST_FROM, {"day": day - 1}).first()
     return 0 if row is None or row.number == 1 else int(row.last_inbox_no) + 1
@@ -138,11 +137,11 @@ def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]])
     connection.execute(statement, rows)
 
 
-def close_period(connection: Connection, period: StreamPeriod, *, keep_terms_from: int) -> None:
-    """Insert a period and close the counts of sources. Drop the terms of periods before a day."""
+def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
+    """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
     connection.execute(_CLOSE_SOURCES)
-    connection.execute(_DROP_TERMS, {"before_day": keep_terms_from, "present": period.day})
+    connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:

@@ -28,7 +28,7 @@ from aggregator.store.maintenance.checks.finding import (
 )
 from aggregator.store.maintenance.checks.values import ranges
 from aggregator.store.stories import article_text, article_views, merged_texts
-from aggregator.store.stories.articles import MemberRow
+from aggregator.store.stories.articles import MemberRow, published_span
 from aggregator.store.tables import article, in_parts, story
 from aggregator.stories.counts import Counts, count_state_of, counts, from_bytes
 from aggregator.stories.tuning import StoryTuning
@@ -116,8 +116,7 @@ def _of_one(
         _MISMATCH.format("count states"),
         row.id,
     )
-    first = min(member.effective_at for member in members)
-    last = max(member.effective_at for member in members)
+    first, last, _ = published_span(members)
     yield _if((row.first_published, row.last_published) != (first, last), _MISMATCH.format("times"), row.id)
     newest = max(member.inbox_no for member in members)
     yield _if(row.last_inbox_no != newest, _MISMATCH.format("last inbox numbers"), row.id)

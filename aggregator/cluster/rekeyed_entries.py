@@ -16,7 +16,7 @@ compared, never one of them alone if it could be a column that appears daily und
 The same text at another source matches only if both sources have one outlet (as configured, not as an entry
 claims), or if a new source has the articles of one that no longer responds: a feed at a new URL.
 
-Different sources of one URL: `content_keys`, see ADR 41.
+Different sources of one URL: `content_keys`, see ADR 20.
 
 Strikes: a source whose GUIDs (or URLs) change while the text stays the same, in poll after poll, has an
 unstable identifier, and it is no longer used. See ADR 20.

@@ -38,11 +38,12 @@ from aggregator.cluster.copies.shingles import (
     SHINGLE_WORDS,
     Hashes,
     is_unspaced,
+    runs_outside_quotations,
     shared_count,
     shingle_sequence,
     words,
 )
-from aggregator.model.core import CopyEvidence, FrozenStruct
+from aggregator.model.core import CopyEvidence, FrozenStruct, TextReuse
 
 Flags = npt.NDArray[np.bool_]
 
@@ -101,6 +102,9 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     swapped_share: float
     run_shingles: int
     own_run_share: float
+    reuse_share: float
+    reuse_runs: int
+    reuse_sketch_share: float
 
 
 class ComparedText(FrozenStruct, frozen=True, kw_only=True):
@@ -198,6 +202,30 @@ def excerpts_in(
         if checked >= tuning.exact_checks:
             break
     return tuple(excerpts)
+
+
+def text_reuse(
+    article: ComparedText, candidates: Iterable[ComparedText], tuning: CopyTuning
+) -> TextReuse | None:
+    """Return the candidate of another outlet with whose author `article` shares most of its words, if many.
+
+    Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
+    of them, gives no account of its own. What both quote does not count.
+    """
+    own = runs_outside_quotations(article.text[: tuning.text_chars])
+    best: tuple[float, int, TextReuse] | None = None
+    for candidate in candidates:
+        is_own = candidate.outlet is not None and candidate.outlet == article.outlet
+        if is_own or candidate.id == article.id:
+            continue
+        other = runs_outside_quotations(candidate.text[: tuning.text_chars])
+        shared = shared_count(own, other)
+        if shared < tuning.reuse_runs or shared <= tuning.reuse_share * min(len(own), len(other)):
+            continue
+        reuse = TextReuse(other=candidate.id, share=shared / min(len(own), len(other)))
+        if best is None or (reuse.share, -candidate.order) > best[:2]:
+            best = (reuse.share, -candidate.order, reuse)
+    return best[2] if best else None
 
 
 class _AnalyzedText:

@@ -22,6 +22,10 @@ Hashes = npt.NDArray[np.uint64]
 
 SHINGLE_WORDS = 3
 SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often share three
+RUN_WORDS = (
+    6  # of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row
+)
+RUN_CHARACTERS = 12  # the same in a script without spaces
 
 _UNSPACED_RANGES = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -79,6 +83,29 @@ def shingle_sequence(text: str) -> Hashes:
 def shingle_hashes(text: str) -> Hashes:
     """Return the sorted, distinct shingle hashes of `text`; empty for fewer than three words."""
     return np.unique(shingle_sequence(text))
+
+
+# Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
+_QUOTATION = re.compile(r"[“„”][^“”\n]*[“”]?|«[^»\n]*»?|\"[^\"\n]*\"?|「[^」\n]*」?|『[^』\n]*』?")
+
+
+def runs_outside_quotations(text: str) -> Hashes:
+    """Return the sorted, distinct hashes of all runs of six words outside quotations.
+
+    Two outlets may quote one speech; beyond that, common runs are words of one author.
+    """
+    runs = []
+    for part in _QUOTATION.split(text):
+        raw, has_unspaced = _split(part)
+        width = RUN_CHARACTERS if has_unspaced else RUN_WORDS
+        count = len(raw) - width + 1
+        if count > 0:
+            hashes = np.fromiter(map(xxh3_64_intdigest, raw), dtype=np.uint64, count=len(raw))
+            mixed = hashes[:count].copy()
+            for step in range(1, width):
+                mixed = _mixed(mixed, hashes[step : count + step])
+            runs.append(mixed)
+    return np.unique(np.concatenate(runs)) if runs else np.empty(0, np.uint64)
 
 
 def winnow(hashes_in_order: Hashes, window: int) -> Hashes:

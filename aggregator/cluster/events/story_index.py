@@ -6,7 +6,7 @@ A posting list of more than `max_postings` stories is skipped and not cut: its w
 depend on the order of arrival.
 
 Everything in the index is derived from story rows and can be rebuilt from them. Results depend on the rows
-alone: ties are ordered by story number, never by slot. ADR 9 explains the limit on memory.
+alone: ties are ordered by story number, never by slot. ADR 4 explains the limit on memory.
 """
 
 from array import array

@@ -18,7 +18,6 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.html import live_blog
-from aggregator.extract.html.boxes import without_widgets
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.html.page_signals import read_page_signals
@@ -407,8 +406,7 @@ def _is_live(draft: _Draft, paragraphs: tuple[str, ...], text_tuning: ExtractTun
 
 
 def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
-    text = _cut("\n".join(map(without_widgets, text.split("\n"))), text_tuning.max_text_chars)
-    return tuple(line for line in text.split("\n") if line)
+    return tuple(line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line)
 
 
 def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> CleanArticle:
@@ -439,7 +437,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
         article,
         title=_cut(article.title, text_tuning.max_title_chars),
         text=text,
-        lead=_lead(paragraphs, text_tuning.lead_words),
+        lead=first_sentences(paragraphs, text_tuning.lead_words),
         language=find_language(article.title, text, entry.language or draft.declared_language, text_tuning),
         author=_cut(author, 200) if author else None,
         outlet=_cut(article.outlet, 200) if article.outlet else None,
@@ -520,7 +518,7 @@ def _cut(text: str, max_chars: int) -> str:
     return (head.rpartition("\n")[0] if "\n" in head[max_chars // 2 :] else head.rpartition(" ")[0]) or head
 
 
-def _lead(paragraphs: tuple[str, ...], max_words: int) -> str:
+def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     """Return the first sentences within `max_words` words; the first one is always complete."""
     sentences: list[str] = []
     words = 0

@@ -4,7 +4,7 @@ Pure: pipeline/placement/boilerplate.py stores the window of last articles. A li
 its letters and digits. In the first and last lines of a text, a line is removed that is in many of the
 articles. In the middle, where most repeated lines are real content, only a short line is removed that is in
 most articles. The same holds for whole sentences in the first and last lines, since many reports end with
-"Nobody was hurt." Removed lines are stored with their position. See ADR 16.
+"Nobody was hurt." Removed lines are stored with their position. See ADR 14.
 """
 
 import hashlib

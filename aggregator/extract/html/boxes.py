@@ -5,10 +5,6 @@ Such boxes are between the paragraphs, so extraction of the article's element wo
 recognised by structure (a whole card inside one link, another post inside the post, a list of links) and by
 class names and ids. They are removed from the tree before extraction. A box that contains the page's headline
 or a large part of its text stays: there the name means something else. See ADR 14.
-
-Some pages also leave the text of a box inside a sentence: "President Trump Donald John TrumpSenators balk at
-long trial Warren goes local MORE said ...". A box next to the name had the full name, headlines about the
-person, and a link "MORE". Everything after the name up to the link is removed.
 """
 
 import re
@@ -19,26 +15,6 @@ from typing import Any, Literal
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 
-_LINK = " MORE"
-# The name, the full name that ends with it (joined to the first headline or not), headlines, link.
-_NAME_BOX = re.compile(
-    r"\b(?P<shown>(?:[A-Z][\w.'’-]{0,30} ){0,2}(?P<name>[A-Z][\w'’-]{1,30}))"
-    r" (?:\(?[A-Z][\w.’'-]{0,30}\)?,? ){1,5}(?P=name)"
-    r"(?:(?! MORE\b)[^\n]){0,500} MORE\b"
-)
-
-
-def without_widgets(paragraph: str) -> str:
-    """Return the paragraph without the text of boxes next to a name."""
-    return _NAME_BOX.sub(lambda box: box["shown"], paragraph) if _LINK in paragraph else paragraph
-
-
-# JSON-LD stays: trafilatura reads the text of pages from it that are filled by scripts.
-_UNREAD = " | ".join((
-    "//script[not(contains(@type, 'ld+json'))]",
-    *(f"//{tag}" for tag in ("style", "svg", "template", "canvas", "noscript", "select", "button", "link")),
-    *(f"//{tag}[not(.//h1)]" for tag in ("nav", "footer", "aside", "menu", "dialog")),
-))  # fmt: skip
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED_TAGS = frozenset(
@@ -66,11 +42,6 @@ _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
 _LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►")
 _LABEL_WORDS = 6
 _MARKS = re.compile(r"[\W_]+")
-
-
-def without_unread(root: Any) -> None:
-    """Remove elements from `root`, in place, that are never text of an article."""
-    take_out(root, root.xpath(_UNREAD))
 
 
 def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:

@@ -25,7 +25,6 @@ from aggregator.extract.html.boxes import (
     with_whole_words,
     without_boxes,
     without_layout_tables,
-    without_unread,
 )
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
@@ -229,7 +228,6 @@ def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: Extra
     recognised only with the links, or a box was the article.
     """
     headlines = (facts.title, *facts.headings)
-    without_unread(root)
     with_whole_words(root)
     without_layout_tables(root)
     removed = without_boxes(root, headlines, tuning)

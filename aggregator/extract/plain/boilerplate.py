@@ -3,7 +3,7 @@
 Only whole lines match, so that a real sentence is never cut. Each pattern is anchored at both ends or needs a
 mark (a colon, a bar) that sentences do not have. The patterns here are for English, German, French, Spanish,
 Italian, Portuguese and Dutch; phrases.yaml has phrases of about thirty languages. Rules that depend on the
-position of a line are in saved_text.py and header.py. See ADR 15.
+position of a line are in saved_text.py and header.py. See ADR 14.
 """
 
 import re

@@ -8,7 +8,8 @@ text of unknown outlet is an origin of its own: articles of a source always have
 An opinion or an explainer (`kind`) is no independent report: like an excerpt, a live blog or a roundup it is
 counted in `report_count` only in a story that has nothing else, so that no count is 0.
 
-Links of excerpts join no groups: an excerpt of two texts would make one group of them.
+A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
+no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
 
 A `CountState` is updated with each added article in constant time, also in a flood of copies. An article
 cannot be removed from it, because it may be the original of its group: after a correction `count_state_of`
@@ -54,6 +55,8 @@ class Countable(Protocol):
     @property
     def copy_of(self) -> str | None: ...
     @property
+    def reuses(self) -> str | None: ...
+    @property
     def role(self) -> Role: ...
     @property
     def kind(self) -> Kind: ...
@@ -72,6 +75,7 @@ class CountedArticle(msgspec.Struct, frozen=True):
     copy_of: str | None
     role: Role
     kind: Kind = "report"
+    reuses: str | None = None
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -127,11 +131,11 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
 
 def count_state_of(articles: Sequence[Countable]) -> CountState:
     """Return the count state of these articles, in any order."""
-    links = {article.id: _link(article) for article in articles}
+    links = {article.id: origin_link(article) for article in articles}
     targets = {link for link in links.values() if link is not None}
     targets.update(id_ for id_, link in links.items() if link is None)
     groups: list[CopyGroup] = []
-    for members in copy_groups(articles):
+    for members in copy_groups(articles, origin_link):
         ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
     keys = {_hash(outlet_key(one.outlet_key)) for one in articles if one.outlet_key is not None}
@@ -147,10 +151,10 @@ def with_member(count_state: CountState, member: Countable, *, linkable: bool) -
     """Return the count state with one more article, which must not be in it yet.
 
     `linkable` states whether later articles may become copies of this one, because it has LSH rows. The id of
-    another copy is not stored, which bounds the size in a flood. `member.copy_of` must be an id in the count
-    state or outside the story; see `resolve_link`.
+    another copy is not stored, which bounds the size in a flood. The link of `member` must be an id in the
+    count state or outside the story; see `resolve_link`.
     """
-    link = _link(member)
+    link = origin_link(member)
     ids = {member.id} if link is None else {member.id, link} if linkable else {link}
     candidate_ids = ids | {member.id}
     joined: list[CopyGroup] = []
@@ -187,7 +191,7 @@ def merge_count_states(one: CountState, other: CountState) -> CountState:
 def resolve_link(count_state: CountState, link: str, link_of: Callable[[str], str | None]) -> str:
     """Return the id in `count_state` of the copy group of the text `link`, following links.
 
-    `link_of` returns the `copy_of` of a stored article, None for one that is no copy or not in this story. If
+    `link_of` returns the link of a stored article, None for one without or not in this story. If
     the chain has no known id, `link` is outside the story and is returned.
     """
     group_ids = {id_ for group in count_state.groups for id_ in group.ids}
@@ -218,7 +222,19 @@ _LAYOUT: Final = 1
 # --- copy groups -------------------------------------------------------------------------------------------
 
 
-def copy_groups(articles: Sequence[AnyCountable]) -> list[list[AnyCountable]]:
+def copy_link(article: Countable) -> str | None:
+    """Return `copy_of`, None for an excerpt, which is no copy."""
+    return None if article.role == "excerpt" else article.copy_of
+
+
+def origin_link(article: Countable) -> str | None:
+    """Return the text that an article copies, or of which it reuses many words; None for an excerpt."""
+    return None if article.role == "excerpt" else article.copy_of or article.reuses
+
+
+def copy_groups(
+    articles: Sequence[AnyCountable], link_of: Callable[[Countable], str | None] = copy_link
+) -> list[list[AnyCountable]]:
     """Return the copy groups; groups and members keep the order of `articles`.
 
     Two articles that are copies of one text outside the story are one group, too.
@@ -233,7 +249,7 @@ def copy_groups(articles: Sequence[AnyCountable]) -> list[list[AnyCountable]]:
         return node
 
     for article in articles:
-        link = _link(article)
+        link = link_of(article)
         if link is not None:
             parent[root(article.id)] = root(link)
     groups: dict[str, list[AnyCountable]] = {}
@@ -325,11 +341,6 @@ def _minute(article: ArticleView) -> dt.datetime | None:
 
 
 # --- parts -------------------------------------------------------------------------------------------------
-
-
-def _link(article: Countable) -> str | None:
-    """Return `copy_of`, None for an excerpt, which is no copy."""
-    return None if article.role == "excerpt" else article.copy_of
 
 
 def _single_group(article: Countable) -> CopyGroup:

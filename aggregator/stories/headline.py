@@ -20,23 +20,28 @@ import msgspec
 import yaml
 
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import ArticleView, Role
-from aggregator.stories.counts import with_originals
+from aggregator.model.core import OPINION_KINDS, ArticleView, Role
+from aggregator.stories.counts import COUNTED_ROLES, with_originals
 from aggregator.stories.facts.figures import figures_in
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, words_of
+from aggregator.stories.stages import latest_stage, tells_outcome
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import WordToken, heads, tokens
 
 # Subtracted from a score that is seldom above 1. Set by hand, judged on 30 stories.
 WEIGHTS: Mapping[str, float] = {
-    "clickbait": 0.30,
+    "clickbait": 0.50,
     "label": 0.25,
     "capitals": 0.20,
     "quotation": 0.15,
-    "opener": 0.12,
-    "anaphora": 0.12,
+    "opener": 0.20,
+    "anaphora": 0.20,
     "quote mark": 0.10,
-    "colons": 0.08,
+    "colons": 0.20,
+    "explainer": 0.30,
+    "list": 0.10,
+    "sentences": 0.10,
+    "quotation marks": 0.10,
 }
 REASONS: Mapping[str, str] = {
     "clickbait": "the previous title was a question or clickbait",
@@ -47,10 +52,21 @@ REASONS: Mapping[str, str] = {
     "anaphora": "the previous title was of a column or a portrait",
     "quote mark": "the previous title opened with a quotation",
     "colons": "the previous title had two colons",
+    "explainer": "the previous title was of a background piece",
+    "list": "the previous title was a list of words",
+    "sentences": "the previous title had two sentences",
+    "quotation marks": "the previous title had a quotation",
 }
+LOADED_WORD, PROMOTION_WORD, COLON = 0.30, 0.13, 0.05  # for each word of opinion, of a promotion; for a colon
+EXTRA_WORD, TITLE_WORDS = 0.03, 13  # for each word above so many
 LETTERS = 12  # a title with fewer is not checked for capitals: abbreviations, names
 CAPITALS_SHARE = 0.6  # of the letters
 QUOTED = re.compile(r"[“\"'‘„«].*[”\"'’“»]\W*")
+
+
+QUOTED_WORDS = re.compile(r"(?<!\w)['‘][^'’]{3,}['’](?!\w)")
+SENTENCE_END = re.compile(r"\w{3}[.!?]\s+[A-ZÀ-Þ]")
+LIST_COMMAS = 3  # "Vindman, Impeachment trial, Schiff, Trump": a list of tags
 
 
 class FaultPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +75,9 @@ class FaultPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clickbait: list[str]
     label: list[str]
     opener: list[str]
+    explainer: list[str] = []
+    loaded: list[str] = []
+    promotion: list[str] = []
 
 
 def faults(raw: str, title: str, lead: str, role: Role, language: str | None) -> tuple[str, ...]:
@@ -82,7 +101,20 @@ def faults(raw: str, title: str, lead: str, role: Role, language: str | None) ->
         keys.append("anaphora")  # "She has slept for three hours.": a portrait or a column
     if title.count(": ") >= 2:
         keys.append("colons")
+    if _searched("explainer", language).search(raw):
+        keys.append("explainer")
+    if title.count(", ") > LIST_COMMAS - 1:
+        keys.append("list")
+    if SENTENCE_END.search(title):
+        keys.append("sentences")
+    if any(mark in title[1:] for mark in '“”"„«»') or QUOTED_WORDS.search(title):
+        keys.append("quotation marks")
     return tuple(keys)
+
+
+def loaded_words(text: str, language: str | None) -> int:
+    """Count the words of opinion."""
+    return len(_searched("loaded", language).findall(text))
 
 
 @cache
@@ -108,6 +140,7 @@ FIRST_WORDS = 14  # of a lead, where a story has no title
 NEVER_PREFERRED = frozenset({"clickbait", "label"})  # also of a preferred outlet
 RISING = frozenset({"dead", "injured", "infected", "displaced"})  # counts that grow during an event
 
+LATER = "it tells what happened later"
 GONE = "no report has the previous title any more"
 PREFERRED = "it is of a preferred outlet"
 SHARES = "it covers more of what the reports share"
@@ -139,22 +172,33 @@ def headline(
     if not titled:
         return _with_reason(Headline(_from_lead(articles, shown)), shown, GONE)
     keys = key_terms(titled, tuning.headline_key_terms)
-    scored = _score_titles(titled, keys, prefer)
+    titles = _score_titles(titled, keys, prefer, tuning)
+    scored, outcome = _of_latest_stage(titles, articles, keys, tuning)
     first = min(one.preference for one in scored)
+    best = max((one for one in scored if one.preference == first), key=lambda one: (one.quality, one.title))
     candidates = [one for one in scored if one.title == shown]
     if not candidates:
-        best = max((one for one in scored if one.preference == first), key=lambda one: (one.fresh, one.title))
-        return _with_reason(Headline(best.title, best.article), shown, _why_gone(articles, shown))
+        fresh = max(
+            (one for one in scored if one.preference == first), key=lambda one: (one.fresh, one.title)
+        )
+        is_earlier = any(one.title == shown for one in titles)
+        reason = f"{LATER}: {outcome}" if is_earlier else _why_gone(articles, shown)
+        return _with_reason(Headline(fresh.title, fresh.article), shown, reason)
     now = max(candidates, key=lambda one: (-one.preference, one.quality, one.article))
-    best = max((one for one in scored if one.preference == first), key=lambda one: (one.quality, one.title))
     if first < now.preference:
         return Headline(best.title, best.article, PREFERRED)
     margin = tuning.headline_keep_margin * (1 + tuning.headline_few_titles / len(scored))
     return (
-        _higher_count(now, scored, tuning)
+        _changed_count(now, scored, tuning)
         or _better(now, best, margin, tuning.headline_fault_margin)
         or Headline(now.title, now.article)
     )
+
+
+def stage_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
+    """Return the reports of the latest stage of a story, by time."""
+    titled = title_candidates(articles, tuning.headline_titles)
+    return latest_stage(titled, key_terms(titled, tuning.headline_key_terms), tuning).articles
 
 
 def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
@@ -166,8 +210,9 @@ def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleV
     copies = {a.id for a in with_originals(articles) if a.copy_of in present and a.role != "excerpt"}
     titled = [article for article in articles if clean_title(article)]
     for preferred in (
-        [a for a in titled if a.role in ("report", "copy") and a.id not in copies],
-        [a for a in titled if a.role in ("report", "copy")],
+        [a for a in titled if is_news(a) and a.id not in copies],
+        [a for a in titled if is_news(a)],
+        [a for a in titled if a.role in COUNTED_ROLES],
         [a for a in titled if a.role == "container"],
     ):
         if preferred:
@@ -175,6 +220,11 @@ def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleV
             break
     newest = sorted(titled, key=lambda a: (a.effective_at, a.id), reverse=True)[:cap]
     return newest[::-1]
+
+
+def is_news(article: ArticleView) -> bool:
+    """Whether the article is a report of its own or a copy of one, and no opinion or explainer."""
+    return article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS
 
 
 def key_terms(articles: Sequence[ArticleView], limit: int) -> dict[str, float]:
@@ -260,11 +310,12 @@ class _ScoredTitle(NamedTuple):
 
 
 def _score_titles(
-    articles: Sequence[ArticleView], keys: dict[str, float], prefer: Sequence[str]
+    articles: Sequence[ArticleView], keys: dict[str, float], prefer: Sequence[str], tuning: StoryTuning
 ) -> list[_ScoredTitle]:
     ranks = _ranks(prefer)
     last = max(FRESHNESS_REPORTS, len(articles) - 1)  # in a small story one newer report counts little
     whole = sum(keys.values()) or 1.0
+    agreements = _agreements(articles, tuning)
     scored = []
     for place, article in enumerate(articles):
         words = _own_words(article)
@@ -276,7 +327,11 @@ def _score_titles(
             + 0.25 * sum(weight for head, weight in keys.items() if head in opening) / whole
         )
         length, names = 0.12 * words.length_share, 0.10 * min(2, words.names) / 2
-        quality = shares + length + names - sum(WEIGHTS[fault] for fault in words.faults)
+        if agreements:
+            shares, length, names = (tuning.headline_own_share * each for each in (shares, length, names))
+            shares += agreements[place]
+        quality = shares + length + names - words.penalty
+        quality += tuning.headline_outcome_gain if words.tells_outcome else 0.0
         rank = None if NEVER_PREFERRED.intersection(words.faults) else _rank(article, ranks)
         scored.append(
             _ScoredTitle(
@@ -296,6 +351,53 @@ def _score_titles(
     return scored
 
 
+def _of_latest_stage(
+    titles: Sequence[_ScoredTitle],
+    articles: Sequence[ArticleView],
+    keys: Mapping[str, float],
+    tuning: StoryTuning,
+) -> tuple[list[_ScoredTitle], str]:
+    """Return the titles of the latest stage and those of preferred outlets, and the outcome that it tells.
+
+    All titles, if those of the latest stage are much worse.
+    """
+    stage = latest_stage(title_candidates(articles, tuning.headline_titles), keys, tuning)
+    members = {article.id for article in stage.articles}
+    of_stage = [one for one in titles if one.article in members]
+    if not stage.outcome or not of_stage:
+        return list(titles), ""
+    others = max(one.quality for one in titles)
+    if max(one.quality for one in of_stage) < others - tuning.headline_stage_margin:
+        return list(titles), ""
+    least = min(one.preference for one in of_stage)
+    return [one for one in titles if one.article in members or one.preference < least], stage.outcome
+
+
+def _agreements(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[float]:
+    """Return how much the reports of other outlets agree with each title, 0 to 2; nothing for few reports.
+
+    It is the mean Dice coefficient with the other titles, plus the mean share of its heads that another
+    report has in its title or the beginning of its lead. With two reports it would only say that they differ.
+    """
+    if len({_origin(article) for article in articles}) < tuning.headline_agree_reports:
+        return []
+    words = [_own_words(article) for article in articles]
+    titled = [frozenset(each.titled) for each in words]
+    stated = [frozenset(each.lead_words) for each in words]
+    found = []
+    for place, article in enumerate(articles):
+        own = titled[place]
+        others = [n for n, other in enumerate(articles) if _origin(other) != _origin(article)]
+        dice = [2 * len(own & titled[n]) / max(1, len(own) + len(titled[n])) for n in others]
+        shares = [len(own & stated[n]) / max(1, len(own)) for n in others]
+        found.append((sum(dice) + sum(shares)) / len(others))
+    return found
+
+
+def _origin(article: ArticleView) -> str:
+    return article.outlet_key or f"article {article.id}"
+
+
 class _ArticleWords(NamedTuple):
     """The features of an article that do not depend on other articles. Heads are in order, each once."""
 
@@ -306,6 +408,8 @@ class _ArticleWords(NamedTuple):
     length_share: float
     names: int
     faults: tuple[str, ...]
+    tells_outcome: bool
+    penalty: float  # of the faults, loaded words and length
     casualties: tuple[tuple[str, float, str], ...]
 
 
@@ -321,6 +425,14 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: R
     title = clean_title_text(raw, outlet)
     words = [token for token in tokens(title, language) if token.head]
     titled = heads(title, language)
+    found = faults(raw, title, lead, role, language) if title else ()
+    penalty = (
+        sum(WEIGHTS[fault] for fault in found)
+        + LOADED_WORD * loaded_words(title, language)
+        + PROMOTION_WORD * len(_searched("promotion", language).findall(title))
+        + COLON * (":" in title)
+        + EXTRA_WORD * max(0, len(title.split()) - TITLE_WORDS)
+    )
     return _ArticleWords(
         titled=tuple(titled),
         text_words=tuple(dict.fromkeys(token.head for token in words)),
@@ -328,7 +440,9 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: R
         opening=tuple(heads(lead[:OPENING_CHARS], language) if lead.strip() else titled),
         length_share=_length_share(title),
         names=_names(words),
-        faults=faults(raw, title, lead, role, language) if title else (),
+        faults=found,
+        tells_outcome=tells_outcome(title, language),
+        penalty=penalty,
         casualties=tuple(
             (f.kind, f.stated[0], f.words) for f in figures_in(title, language) if f.kind in RISING
         ),
@@ -359,23 +473,26 @@ def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
     return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
-def _higher_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: StoryTuning) -> Headline | None:
-    """Return a later title with a higher number of casualties than the shown one, if it is about as good."""
-    if not now.casualties:
-        return None
+def _changed_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: StoryTuning) -> Headline | None:
+    """Return the latest title with another number of casualties than the shown one, if it is about as good.
+
+    A number that differs by more than a factor of two must be in two titles.
+    """
     counted = {kind: (number, words) for kind, number, words in now.casualties}
-    rising = []
-    for one in scored:
-        if one.preference > now.preference or one.place <= now.place:
-            continue
-        if one.quality < now.quality - tuning.headline_casualties_margin:
-            continue
+    later = [one for one in scored if one.place > now.place and one.preference <= now.preference]
+    changed = []
+    for one in later:
         for kind, number, words in one.casualties:
-            if kind in counted and number > counted[kind][0]:
-                rising.append((one.place, number, one, f"{words} {kind}, not {counted[kind][1]}"))
-    if not rising:
+            if kind not in counted or one.quality < now.quality - tuning.headline_casualties_margin:
+                continue
+            before, words_before = counted[kind]
+            titles = sum((kind, number) in [each[:2] for each in other.casualties] for other in later)
+            factor = max(number, before) / max(1.0, min(number, before))
+            if number != before and (factor <= tuning.headline_casualties_factor or titles > 1):
+                changed.append((one.place, number, one, f"{words} {kind}, not {words_before}"))
+    if not changed:
         return None
-    _, _, one, words = max(rising, key=lambda each: (each[0], each[1], each[2].title))
+    _, _, one, words = max(changed, key=lambda each: (each[0], each[1], each[2].title))
     return Headline(one.title, one.article, f"it gives a later figure: {words}")
 
 
@@ -388,7 +505,7 @@ def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: 
         (best.shares - now.shares, SHARES),
         (best.names - now.names, NAMES),
         (best.length - now.length, LENGTH),
-        *((WEIGHTS[fault], REASONS[fault]) for fault in cured),
+        *((2 * WEIGHTS[fault], REASONS[fault]) for fault in cured),  # agreement is up to 2
     ]
     return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1])
 

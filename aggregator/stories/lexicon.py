@@ -59,14 +59,14 @@ class LanguageWords(msgspec.Struct, frozen=True):
     classes: Mapping[str, str] = {}
     people: str = ""
     counter: str = ""
-    place: str = ""
-    part: str = ""
     background: str = ""
     speech: str = ""
     generic: str = ""
     not_names: str = ""
     anaphora: str = ""
     pronouns: str = ""
+    outcomes: str = ""
+    pending: str = ""
     attribution: tuple[str, ...] = ()
     denial: DenialWords | None = None
 
@@ -119,6 +119,7 @@ def _shipped(name: str) -> dict[str, Any]:
 # --- titles of articles without the name of the outlet and its section -------------------------------------
 
 TITLE_CHARS = 300  # longer titles are cut
+NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE)
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
 DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
 
@@ -132,6 +133,7 @@ def clean_title(article: ArticleView) -> str:
 def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
+    title = NEWS_LABEL.sub("", title) or title
     while cut := CUT_TAIL.search(title):
         if not title[: cut.start()].strip():
             break

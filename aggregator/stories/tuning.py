@@ -17,6 +17,25 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_casualties_margin: float
     headline_key_terms: int
     headline_titles: int
+    headline_agree_reports: int
+    headline_own_share: float
+    headline_casualties_factor: float
+    headline_outcome_gain: float
+    headline_stage_hours: float
+    headline_stage_margin: float
+    # summary
+    summary_words: int
+    summary_titles_share: float
+    summary_first_share: float
+    summary_central_share: float
+    summary_titled_gain: float
+    summary_mixed_cost: float
+    summary_bad_cost: float
+    summary_loaded_cost: float
+    summary_late_cost: float
+    summary_same_share: float
+    summary_repeat_share: float
+    summary_repeat_cost: float
     # how much is read
     reports_cap: int
     sentences_cap: int
@@ -26,7 +45,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     sentence_chars_max: int
     # similarity of two sentences
     count_from: float
-    near_from: float
     repeat_from: float
     verbatim_from: float
     shared_words_min: float
@@ -41,28 +59,16 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     postings_cap: int
     # what is shown
     facts_cap: int
-    near_cap: int
     only_cap: int
+    only_cap_alone: int
     only_max_similarity: float
     only_max_elsewhere: float
-    disagreements_cap: int
     show_from: float
-    lead_from: float
     # figures
-    figure_classed_from: float
-    figure_count_from: float
-    figure_money_from: float
-    figure_money_factor: float
     agree_from: float
     agree_count_min: int
     agree_cap: int
-    casualties_later_hours: float
-    casualties_factor: float
-    casualties_factor_later: float
     clock_minutes_apart: int
-    # denials
-    claim_from: float
-    denied_too_from: float
     # rendering again
     rerender_days: int
     # timeline

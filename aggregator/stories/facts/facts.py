@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aggregator.stories.facts.figures import equal_figures
+from aggregator.stories.facts.figures import clock_minutes, differ, equal_figures
 from aggregator.stories.facts.sentence_similarity import (
     SentenceFeatures,
     cosine,
@@ -19,11 +19,12 @@ from aggregator.stories.facts.sentence_similarity import (
     similarity,
 )
 from aggregator.stories.facts.source_sentences import SourceReport
-from aggregator.stories.facts.standalone_sentences import standalone
+from aggregator.stories.facts.standalone_sentences import FRONT_MATTER, front_matter, shows_alone, standalone
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import SPACELESS, TOKEN, generic_heads, tokens
 
 SentencePair = tuple[int, int]
+HALF_DAY = 12 * 60
 SMALL_NUMBERS = frozenset({"1", "2"})
 Best = dict[tuple[int, int], tuple[float, int]]  # (sentence, other report) -> (similarity, sentence there)
 
@@ -136,7 +137,18 @@ def may_count(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: 
         and _share_enough(one, other, s, tuning)
         and not _share_only_names(one, other, s, tuning)
         and not _is_fragment(one, other, s, tuning)
+        and not differ(one.figures, other.figures)
+        and not _clocks_differ(one, other, tuning)
     )
+
+
+def _clocks_differ(one: SentenceFeatures, other: SentenceFeatures, tuning: StoryTuning) -> bool:
+    """Whether they give different times of day; at a distance of twelve hours one of them lacks "p.m."."""
+    first, second = clock_minutes(one.sentence.text), clock_minutes(other.sentence.text)
+    if first is None or second is None:
+        return False
+    apart = abs(first - second)
+    return apart != HALF_DAY and apart >= tuning.clock_minutes_apart
 
 
 def _agree_in_negation(one: SentenceFeatures, other: SentenceFeatures, s: float, tuning: StoryTuning) -> bool:
@@ -230,11 +242,15 @@ def _fact(
     others = [
         i
         for i in group
-        if i != shown and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
+        if i != shown
+        and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
+        and front_matter(features[i].sentence.text, features[i].language) not in FRONT_MATTER
     ]
     others.sort(key=lambda i: (-similarities.of(shown, i), i))
     members = (shown, *others)
     if len({similarities.features[i].sentence.report for i in members}) < 2:
+        return None
+    if not shows_alone(features[shown].sentence.text, features[shown].language):
         return None
     origins, same_words = _count_origins(similarities, reports, members, tuning)
     return FactGroup(members, origins, same_words)
@@ -268,7 +284,8 @@ def _fitness(
     out_of_range = 0.10 if not 10 <= features.length <= 34 else 0.0
     named = 0.15 if features.attributed else 0.0
     alone = standalone(features.sentence.text, features.language)
-    return mean + 0.5 * covered - 0.5 * foreign + 0.5 * alone + named - out_of_range + 0.05 * early
+    bad = 0.0 if shows_alone(features.sentence.text, features.language) else 1.0
+    return mean + 0.5 * covered - 0.5 * foreign + 0.5 * alone + named - out_of_range + 0.05 * early - bad
 
 
 def _count_origins(

@@ -5,7 +5,7 @@ are no figures. In a language without words only digits, percentages and currenc
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -95,6 +95,39 @@ def equal_figures(x: Figure, y: Figure, least: int) -> bool:
     if x.vague or y.vague or x.unit != y.unit or x.stated != y.stated:
         return False
     return bool(x.unit) or x.stated[0] >= least
+
+
+def differ(xs: Sequence[Figure], ys: Sequence[Figure]) -> bool:
+    """Whether one gives another value for a thing of the other, and none that the other gives."""
+    apart = [(x, y) for x in xs for y in ys if comparable(x, y) and not meet(x, y)]
+    return any(
+        not any(comparable(x, other) and meet(x, other) for other in ys)
+        and not any(comparable(y, other) and meet(y, other) for other in xs)
+        for x, y in apart
+    )
+
+
+# "4.30 p.m.", "at 16:30", "16.30 Uhr", "16 h 30": with a word or sign that marks a clock time.
+CLOCK_TIME = re.compile(
+    r"(?<![\d.,:])(?P<h>[01]?\d|2[0-3])(?:[:.](?P<m>[0-5]\d))?\s?(?P<half>[ap])\.?\s?m\b\.?"
+    r"|(?<![\d.,:])(?P<h2>[01]?\d|2[0-3]):(?P<m2>[0-5]\d)(?![\d:%])"
+    r"|(?<![\d.,:])(?P<h3>[01]?\d|2[0-3])(?:[.:](?P<m3>[0-5]\d))?\sUhr\b"
+    r"|(?<![\d.,:])(?P<h4>[01]?\d|2[0-3])\s?h(?:eures?)?(?:\s?(?P<m4>[0-5]\d))?\b",
+    re.IGNORECASE,
+)
+
+
+def clock_minutes(text: str) -> int | None:
+    """Return the only clock time of a sentence, in minutes after midnight; None without exactly one."""
+    matches = list(CLOCK_TIME.finditer(text))
+    if len(matches) != 1:
+        return None
+    match = matches[0]
+    hour = int(match["h"] or match["h2"] or match["h3"] or match["h4"])
+    minute = int(match["m"] or match["m2"] or match["m3"] or match["m4"] or 0)
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
+    return 60 * hour + minute
 
 
 @cache

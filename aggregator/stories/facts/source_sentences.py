@@ -11,7 +11,7 @@ from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.counts import with_originals
-from aggregator.stories.facts.standalone_sentences import has_link_text, is_whole
+from aggregator.stories.facts.standalone_sentences import has_link_text, is_whole, without_dateline
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import word_count
@@ -80,7 +80,7 @@ def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[S
     seen: list[str] = []
     for paragraph in paragraphs(article.text[: tuning.text_chars_cap]):
         previous: int | None = None
-        for text in split_sentences(CLOCK.sub("", paragraph)):
+        for text in map(without_dateline, split_sentences(CLOCK.sub("", paragraph))):
             folded = _folded(text)
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue

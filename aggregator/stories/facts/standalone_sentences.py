@@ -6,12 +6,66 @@ from functools import lru_cache
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import word_count
 
-END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"”’»“)\]」』]*+\s*$")
+END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"'”’»“)\]」』]*+\s*$")
 RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link inside the sentence
+QUOTATION_MARKS = '“"„«「'
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
+SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
+WORST = 0.3  # `standalone` of what is no sentence
+DATELINE_REST = 40  # characters after a dateline
+# As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
+LEADING_DATELINE = re.compile(
+    r"^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
+    r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
+)
+LEANING = 0.7  # `standalone` below which a sentence refers to another one
+ANAPHORIC_NOUN = re.compile(
+    r"The (?:ruling|spokes\w+|report|decision|move|statement|announcement|comments?|remarks?|man|woman|"
+    r"incident|document|letter|order|measure|proposal|group|company|two|pair|latter|former|same|suspect|victim|vote|plan|"
+    r"news|tweet|video|interview|deal|agreement|study|survey|poll)\b"
+    r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to)\b)"
+)
+# Without the opening mark inside, or many marks that nothing closes would take quadratic time.
+QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
+FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
+PRONOUN_SPEAKER = re.compile(
+    r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
+    r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
+)
+_DATE = r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}\b|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b(?:19|20)\d\d\b)"
+_POSES = (
+    r"(?:speaks?|listens?|gestures?|arrives?|walks?|looks? on|attends?|poses?|stands?|holds?|waves?|sits?"
+    r"|smiles?|leaves?|chairs?|testif(?:y|ies)|wears?|protest)"
+)
+_AT = r"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)"
+# What is no text of a report, wherever it stands in the sentence. English, but for signs and addresses.
+FRONT_MATTER = {
+    "caption": re.compile(
+        r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
+        r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:\d\w\w )?[LRC]\)"
+        r"|, (?:center|left|right|second from (?:left|right)),"
+        rf"|^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?{_AT}\b.*{_DATE}"
+        r"[^“”\"]{0,60}$"
+    ),
+    "credit": re.compile(
+        r"contributed to this (?:report|article|story)|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
+        r"|^\W*\([^()]*\)\W*$"
+    ),
+    "promotion": re.compile(
+        r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
+        r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind|Here['’]s|Here are|How"
+        r"|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE|[Cc]lick here|[Ss]ign up for"
+        r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
+        r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
+    ),
+    "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),
+    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s"),
+    "characters": re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);"),
+    "question": re.compile(r"\?[”\"’)\]]*\s*$"),
+}
 
 
 @lru_cache(maxsize=4096)  # called wherever a sentence may be shown
@@ -27,7 +81,9 @@ def standalone(sentence: str, language: str | None = None) -> float:
     has_capitals = sentence.lower() != sentence.upper()
     named = any(word[0].isupper() for word in words[1:])
     score = 1.0
-    if lowered[0] in word_list(language, "anaphora"):
+    if sentence.lstrip()[:1] in QUOTATION_MARKS:
+        pass  # a quotation refers to what its speaker speaks of
+    elif lowered[0] in word_list(language, "anaphora"):
         score -= 0.5
     elif any(word in word_list(language, "pronouns") for word in lowered[1:5]) and not any(
         w[0].isupper() for w in words[1:5]
@@ -46,12 +102,51 @@ def standalone(sentence: str, language: str | None = None) -> float:
     return score - (0.4 if _unbalanced(sentence) else 0.0)
 
 
+def leans(sentence: str, language: str | None = None) -> bool:
+    """Whether the sentence refers to the one before it."""
+    return (
+        standalone(sentence, language) < LEANING
+        or PRONOUN_SPEAKER.search(sentence) is not None
+        or ANAPHORIC_NOUN.match(sentence) is not None
+    )
+
+
+@lru_cache(maxsize=4096)
+def front_matter(sentence: str, language: str | None = None) -> str | None:
+    """Return why a sentence is no news text that can be shown; None if it is.
+
+    A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
+    without its speaker, or the first person outside of quotation marks.
+    """
+    found = next((why for why, pattern in FRONT_MATTER.items() if pattern.search(sentence)), None)
+    if found is not None:
+        return found
+    outside = QUOTED.sub("", sentence)
+    signs = {
+        "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
+        "half a quotation": _unbalanced(sentence),
+        "a quotation alone": outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS,
+        "first person": (language or "en") == "en" and FIRST_PERSON.search(outside) is not None,
+        "few words": standalone(sentence, language) < WORST,
+    }
+    return next((why for why, is_so in signs.items() if is_so), None)
+
+
+def shows_alone(sentence: str, language: str | None = None) -> bool:
+    """Whether the sentence can be shown without the one before it."""
+    return front_matter(sentence, language) is None and not leans(sentence, language)
+
+
+def without_dateline(sentence: str) -> str:
+    """Return the sentence without place and agency before it, where enough is left."""
+    match = LEADING_DATELINE.match(sentence)
+    return sentence[match.end() :] if match and len(sentence) - match.end() > DATELINE_REST else sentence
+
+
 def is_bare_quotation(sentence: str) -> bool:
     """Whether the sentence is a quotation without its speaker."""
-    return (
-        bool(re.fullmatch(r"\s*[“\"„«「].*[”\"»“」]\s*", sentence))
-        and len(re.findall(r"[“\"„«”»「」]", sentence)) == 2
-    )
+    outside = QUOTED.sub("", sentence)
+    return outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS
 
 
 def is_whole(sentence: str) -> bool:

@@ -1,27 +1,28 @@
 """The merged text of a story: the statements of its reports, by extractive summarization.
 
 Every sentence is taken word for word from the report that it is attributed to. From similarity `count_from`
-on sentences are counted as one fact ("2 of 4 outlets"); from `near_from` on they are only shown together,
-because a wrong pair there is no false statement, as a wrong "3 of 4" would be.
+on sentences are counted as one fact ("2 of 4 outlets").
 
-    reports → sentences → features → similarities → facts, disagreements, statements of one outlet
+    reports → sentences → features → similarities → lead, facts, statements of one outlet
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from aggregator.model.core import AgreedFigure, ArticleView, AttributedSentence, Fact, MergedStory
 from aggregator.stories.copy_trails import between_outlets
 from aggregator.stories.counts import trails
-from aggregator.stories.disagreements.disagreements import RenderContext, disagreements, find_differences
-from aggregator.stories.disagreements.figure_pairs import find_agreeing_figures
-from aggregator.stories.facts.facts import FactGroup, best_matches, compare_all, fact_groups
-from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
-from aggregator.stories.facts.source_sentences import read_reports
-from aggregator.stories.facts.standalone_sentences import DATELINE, standalone
+from aggregator.stories.facts.agreeing_figures import find_agreeing_figures
+from aggregator.stories.facts.facts import FactGroup, SentenceSimilarities, compare_all, fact_groups
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
+from aggregator.stories.facts.source_sentences import SourceReport, read_reports
+from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
 from aggregator.stories.headline import headline, key_terms
+from aggregator.stories.lexicon import clean_title
+from aggregator.stories.text.summary import summary_sentences
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import word_count
+from aggregator.stories.words import heads
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -39,8 +40,41 @@ def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
 
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
-LEAD_SENTENCES = 3
-LEAD_WORDS = range(12, 46)
+OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
+
+
+@dataclass(slots=True)
+class RenderContext:
+    """The state of rendering a story, with the sentences that have been shown."""
+
+    reports: Sequence[SourceReport]
+    similarities: SentenceSimilarities
+    salience: Sequence[float]  # of each sentence: the share of key terms in it
+    tuning: StoryTuning
+    shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
+
+    @property
+    def features(self) -> Sequence[SentenceFeatures]:
+        """The sentences of the story, by report."""
+        return self.similarities.features
+
+    @property
+    def origins(self) -> list[str]:
+        """The outlet of each sentence."""
+        return [self.origin(index) for index in range(len(self.features))]
+
+    def said(self, index: int) -> AttributedSentence:
+        """Return the sentence with its outlet."""
+        sentence = self.features[index].sentence
+        return self.reports[sentence.report].said(sentence)
+
+    def origin(self, index: int) -> str:
+        """Return the outlet of a sentence, or the id of a report of unknown outlet."""
+        return self.reports[self.features[index].sentence.report].origin
+
+    def closeness(self, index: int) -> float:
+        """Return the highest similarity to a shown sentence."""
+        return max((self.similarities.of(index, other) for other in self.shown), default=0.0)
 
 
 def merge(
@@ -53,29 +87,27 @@ def merge(
     """
     tuning = tuning or shipped_tuning()
     articles = sorted(articles, key=lambda a: (a.effective_at, a.id))
+    title = shown_title or headline(articles, None, tuning).title
     reports = read_reports(articles, tuning)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
     rendering = RenderContext(
         reports, compare_all(features, tuning), [_share(each, keys) for each in features], tuning
     )
-    groups = fact_groups(rendering.similarities, reports, tuning)
-    lead = _lead(rendering)
-    differing = find_differences(rendering)
-    sets = differing.sets
-    groups = [group for group in groups if not any(len(one & set(group.members)) > 1 for one in sets)]
-    facts = _facts(rendering, groups, lead)
-    beside = _beside(rendering, set().union(*sets))
-    disagreeing = disagreements(rendering, differing, groups)
+    summary = _summary(rendering, articles, title)
+    lead = next(iter(rendering.shown), None)
+    facts = _facts(rendering, fact_groups(rendering.similarities, reports, tuning), lead)
     agreed = _agreed(rendering)
     return MergedStory(
-        title=shown_title or headline(articles, None, tuning).title,
-        lead=None if lead is None else rendering.said(lead),
+        title=title,
+        lead=summary[0] if summary else None,
+        summary=summary,
+        lead_outlets=_leading(reports, summary[0], keys) if summary else 0,
+        lead_of=len({report.origin for report in reports}),
         facts=facts,
         only=_only(rendering),
-        disagreements=disagreeing,
+        disagreements=(),
         timeline=timeline(reports, tuning, between_outlets(trails(articles), articles)),
-        beside=beside,
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),
     )
@@ -86,28 +118,44 @@ def _share(features: SentenceFeatures, keys: dict[str, float]) -> float:
     return sum(weight for head, weight in keys.items() if head in features.weights) / total if total else 0.0
 
 
-def _lead(rendering: RenderContext) -> int | None:
-    """Choose a sentence from the beginning of a report with the highest share of key terms."""
-    candidates = [
-        index
-        for index, features in enumerate(rendering.features)
-        if features.sentence.position < LEAD_SENTENCES
-        and word_count(features.sentence.text) in LEAD_WORDS
-        and standalone(features.sentence.text, features.language) >= rendering.tuning.lead_from
-    ]
-    if not candidates:
-        return None
-    links = best_matches(rendering.similarities, 0.0)
-    strongest: dict[int, list[float]] = {index: [] for index in candidates}
-    for (index, _), (s, _) in links.items():
-        if index in strongest:
-            strongest[index].append(s)
-    lead = max(
-        candidates,
-        key=lambda i: (rendering.salience[i] + 0.5 * sum(sorted(strongest[i], reverse=True)[:4]) / 4, -i),
-    )
-    rendering.shown[lead] = None
-    return lead
+def _summary(
+    rendering: RenderContext, articles: Sequence[ArticleView], title: str
+) -> tuple[AttributedSentence, ...]:
+    """Return the sentences of the summary that stand in the texts, and mark them as shown.
+
+    A lead that a feed declares may not be in the text.
+    """
+    tuning = rendering.tuning
+    number = {
+        (rendering.reports[each.sentence.report].article.id, each.sentence.text): index
+        for index, each in reversed(list(enumerate(rendering.features)))
+    }
+    said = summary_sentences(articles, tuning.summary_words, tuning, title)
+    found = [number[one.article, one.text] for one in said if (one.article, one.text) in number]
+    if len(found) < len(said):
+        found = found[:1] if said and (said[0].article, said[0].text) in number else []
+    rendering.shown.update(dict.fromkeys(found))
+    return tuple(rendering.said(index) for index in found)
+
+
+def _leading(reports: Sequence[SourceReport], lead: AttributedSentence, keys: dict[str, float]) -> int:
+    """Count the outlets that tell the news of the lead in their title or their first sentences."""
+    by_article = {report.article.id: report.article for report in reports}
+    stated = heads(lead.text, by_article[lead.article].language)
+    theme = {head: weight for head, weight in keys.items() if head in stated}
+    leading = set()
+    for report in reports:
+        article = report.article
+        opening = " ".join(one.text for one in report.sentences[:OPENING_SENTENCES])
+        words = heads(f"{clean_title(article)}. {opening}", article.language)
+        covered = sum(weight for head, weight in theme.items() if head in words)
+        if len(theme) >= THEME_TERMS and covered >= THEME_SHARE * sum(theme.values()):
+            leading.add(report.origin)
+    return len(leading)
+
+
+THEME_TERMS = 4  # key terms of the story that the lead has at least
+THEME_SHARE = 0.7  # of their weight that an opening has
 
 
 def _lead_first(rendering: RenderContext, group: FactGroup, lead: int | None) -> FactGroup:
@@ -154,33 +202,6 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
     )
 
 
-def _beside(rendering: RenderContext, disagreeing: set[int]) -> tuple[tuple[AttributedSentence, ...], ...]:
-    """Return pairs of sentences that are best matches of each other, shown together but not counted."""
-    tuning, features = rendering.tuning, rendering.features
-    best = best_matches(rendering.similarities, tuning.near_from)
-    near = sorted((-s, pair) for pair, s in rendering.similarities.pairs.items() if s >= tuning.near_from)
-    blocks: list[tuple[int, int]] = []
-    for _, (a, b) in near:
-        if len(blocks) >= tuning.near_cap:
-            break
-        if (
-            rendering.origin(a) == rendering.origin(b)
-            or {a, b} & disagreeing
-            or a in rendering.shown
-            or b in rendering.shown
-        ):
-            continue
-        mutual = best[a, features[b].sentence.report][1] == b and best[b, features[a].sentence.report][1] == a
-        if (
-            mutual
-            and (features[a].names & features[b].names or not shows_names(features[a]))
-            and not (features[a].denies or features[b].denies)
-        ):
-            blocks.append((a, b))
-            rendering.shown.update({a: None, b: None})
-    return tuple(tuple(rendering.said(index) for index in block) for block in blocks)
-
-
 def _has_no_shared_fact(rendering: RenderContext) -> bool:
     """Whether no sentences of several outlets are similar."""
     origins, tuning = rendering.origins, rendering.tuning
@@ -216,6 +237,8 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
         alone = standalone(text, features.language)
         if index in rendering.shown or alone < tuning.show_from:
             continue
+        if not shows_alone(text, features.language):
+            continue
         closeness = rendering.closeness(index)
         if closeness > tuning.only_max_similarity or index in elsewhere:
             continue
@@ -226,7 +249,7 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
             + (0.2 if features.figures else 0.0)
             - 0.3 * late
             - 0.8 * closeness
-            - (1.0 if DATELINE.match(text) else 0.0)  # another sentence if possible
+            + 0.05 * min(2, len(features.names))
         )
         by_origin.setdefault(rendering.origin(index), []).append((-score, index))
     chosen = [index for scored in by_origin.values() for index in _without_similar(rendering, sorted(scored))]
@@ -236,8 +259,10 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
 def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int]]) -> list[int]:
     """Return the first `only_cap` that do not repeat an earlier one."""
     chosen: list[int] = []
+    is_alone = len({report.origin for report in rendering.reports}) == 1
+    cap = rendering.tuning.only_cap_alone if is_alone else rendering.tuning.only_cap
     for _, index in scored:
-        if len(chosen) < rendering.tuning.only_cap and all(
+        if len(chosen) < cap and all(
             rendering.similarities.of(index, other) <= rendering.tuning.only_max_similarity
             for other in chosen
         ):

@@ -1,6 +1,7 @@
 """The merged text of a story as plain text, for terminals and for the SQL views."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -21,7 +22,6 @@ from aggregator.stories.text.merged_text import lead_and_facts
 NO_OUTLET = "unknown outlet"
 DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
 TITLE_WORDS = 5  # of a title shown in the place of an unknown outlet
-NO_SHARED_FACT = "No two outlets tell a fact in like words here."
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
@@ -34,10 +34,8 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     lead, facts = lead_and_facts(merged)
     sections = [
         [merged.title, _counts(articles)],
-        [NO_SHARED_FACT] if merged.no_shared_fact else [],
-        [] if lead is None else _lead(lead),
+        [] if lead is None else _lead(lead, merged),
         _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
-        _titled("On the same point", [line for block in merged.beside for line in _block(block)]),
         _titled(
             differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
         ),
@@ -74,10 +72,10 @@ def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> Me
     return replace(
         merged,
         lead=None if merged.lead is None else of(merged.lead),
+        summary=all_of(merged.summary),
         facts=tuple(replace(fact, said=all_of(fact.said)) for fact in merged.facts),
         only=all_of(merged.only),
         disagreements=tuple(replace(each, sides=all_of(each.sides)) for each in merged.disagreements),
-        beside=tuple(map(all_of, merged.beside)),
         agreed=tuple(replace(same, said=all_of(same.said)) for same in merged.agreed),
         timeline=tuple(
             item if item.kind == "published" else replace(item, outlet=item.outlet or names.get(item.article))
@@ -86,9 +84,18 @@ def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> Me
     )
 
 
-def _lead(lead: Fact) -> list[str]:
-    support = f" ({_support(lead)})" if len(lead.said) > 1 else ""
-    return [_quoted(lead.said[0]) + support, *_in_other_words(lead)]
+def _lead(lead: Fact, merged: MergedStory) -> list[str]:
+    """Return the summary, each report's sentences on a line, and how many outlets lead with its news."""
+    lines: list[str] = []
+    for article, said in groupby(merged.summary or lead.said[:1], key=lambda one: one.article):
+        sentences = list(said)
+        text = " ".join(one.text for one in sentences)
+        lines.append(_quoted(msgspec.structs.replace(sentences[0], text=text, article=article)))
+    notes = [_support(lead)] if len(lead.said) > 1 else []
+    if merged.lead_outlets > max(1, lead.outlets):
+        notes.append(f"{merged.lead_outlets} of {merged.lead_of} outlets lead with this")
+    support = f" ({'; '.join(notes)})" if notes else ""
+    return [lines[0] + support, *lines[1:], *_in_other_words(lead)]
 
 
 def _titled(title: str, lines: list[str]) -> list[str]:
@@ -133,13 +140,6 @@ def _in_other_words(fact: Fact) -> list[str]:
     return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
 
 
-def _block(block: Sequence[AttributedSentence]) -> list[str]:
-    return [
-        f"{'- ' if place == 0 else '    '}{_outlet(said.outlet)}: {said.text}"
-        for place, said in enumerate(block)
-    ]
-
-
 def differ_title(merged: MergedStory) -> str:
     """Return the heading of the disagreements; a denial without its claim is no difference."""
     compared = any(len(each.sides) > 1 for each in merged.disagreements)
@@ -169,7 +169,7 @@ def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
     outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
     line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
     rendered = {said for fact in merged.facts for said in fact.said}
-    rendered.update(said for block in merged.beside for said in block)
+    rendered.update(merged.summary)
     rendered.update(side for each in merged.disagreements for side in each.sides)
     return [line] if rendered.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
 

@@ -53,27 +53,29 @@ def create_app(
     Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
     and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check.
     """
-    site = Site(reader, settings, clock, editor)
-    app = FastAPI(
-        title="aggregator",
+    app = openapi.DescribedApp(
+        **openapi.ABOUT,
         version=__version__,
         docs_url=None,  # both viewers load scripts from other servers
         redoc_url=None,
-        openapi_url=None,  # `openapi` describes more
+        openapi_url=None,  # `api` serves it with an ETag
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    app.include_router(api.router(site))
-    app.router.routes.append(
-        openapi.route(site, takes_articles=push_endpoint is not None, is_watched=watch is not None)
-    )
+    site = app.state.site = Site(reader, settings, clock, editor)
+    app.state.probes = health.Probes(site, watch)
+    routers = [api.router, health.router]
     if push_endpoint is not None:
-        app.include_router(push.router(push_endpoint))
+        app.state.pushes = push.Pushes(push_endpoint)
+        routers.append(push.router)
     if editor is not None:
-        app.include_router(corrections.router(editor))
-    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site)])
-    app.router.routes.extend(feeds.routes(site))
-    app.router.routes.extend(health.routes(site, watch))
+        routers += [api.editing, corrections.router]
+    if watch is not None:
+        app.state.watched = health.Watched(site, watch)
+        routers.append(health.watched)
+    for router in routers:
+        app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
+    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
     static = Path(str(files("aggregator.web").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)

@@ -24,6 +24,7 @@ from aggregator.web.story_json import (
     article_in_list,
     clock,
     in_utc,
+    like,
     whole_article,
 )
 
@@ -122,50 +123,46 @@ class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
 
 def one_article_json(one: ArticleDetail) -> bytes:
     """Encode one article; an empty `text` is null."""
-    whole = whole_article(one.article)
-    body = OneArticleJson(
+    body = like(
+        OneArticleJson,
+        one,
+        **msgspec.structs.asdict(whole_article(one.article)),
         text=one.article.text or None,
-        story=one.story,
-        story_title=one.story_title,
-        revisions=one.revisions,
         copy_count=len(one.copies),
         copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
-        **msgspec.structs.asdict(whole),
     )
     return encode_json(body) + b"\n"
 
 
 def search_json(results: SearchResults) -> bytes:
     """Encode search results."""
-    body = SearchJson(
+    body = like(
+        SearchJson,
+        results,
         stories=tuple(_story(story) for story in results.stories),
         articles=tuple(_found(hit) for hit in results.hits),
-        more=results.more,
-        problem=results.problem,
     )
     return encode_json(body) + b"\n"
 
 
 def sources_json(sources: Iterable[SourceView]) -> bytes:
     """Encode all sources."""
-    body = SourcesJson(sources=tuple(_source(source) for source in sources))
+    body = SourcesJson(sources=tuple(like(SourceJson, source, home=source.site_url) for source in sources))
     return encode_json(body) + b"\n"
 
 
 def _found(hit: SearchHit) -> FoundArticleJson:
     snippet, marks = visible_marked(hit.snippet, hit.marks)
-    return FoundArticleJson(
+    entries = tuple(_entry(entry) for entry in hit.entries)
+    effective = in_utc(hit.effective_at)
+    return like(
+        FoundArticleJson,
+        hit,
         id=hit.article,
-        story=hit.story,
-        story_title=hit.story_title,
-        title=hit.title,
-        outlet=hit.outlet,
-        url=hit.url,
-        effective=in_utc(hit.effective_at),
-        language=hit.language,
+        effective=effective,
         snippet=snippet,
         marks=marks,
-        entries=tuple(_entry(entry) for entry in hit.entries),
+        entries=entries,
     )
 
 
@@ -175,33 +172,4 @@ def _entry(entry: EntryHit) -> FoundEntryJson:
 
 
 def _story(story: StoryHit) -> FoundStoryJson:
-    return FoundStoryJson(
-        id=story.story,
-        title=story.title,
-        language=story.language,
-        first_published=in_utc(story.first_published),
-        last_published=in_utc(story.last_published),
-        updated=in_utc(story.updated),
-        article_count=story.article_count,
-        outlet_count=story.outlet_count,
-        unknown_outlet_count=story.unknown_outlet_count,
-        report_count=story.report_count,
-        found=story.found,
-        articles=tuple(_found(hit) for hit in story.hits),
-    )
-
-
-def _source(source: SourceView) -> SourceJson:
-    return SourceJson(
-        id=source.id,
-        name=source.name,
-        kind=source.kind,
-        url=source.url,
-        home=source.site_url,
-        folder=source.folder,
-        state=source.state,
-        problem=source.problem,
-        article_count=source.article_count,
-        last_success=source.last_success and in_utc(source.last_success),
-        next_due=source.next_due and in_utc(source.next_due),
-    )
+    return like(FoundStoryJson, story, id=story.story, articles=tuple(_found(hit) for hit in story.hits))

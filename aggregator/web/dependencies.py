@@ -4,8 +4,10 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
+from fastapi import Depends
 from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
@@ -97,6 +99,14 @@ class Site:
         """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
         common = (self.version, self._settings_text, self.reader.last_change())
         return weak_tag("\x00".join((*common, *parts)).encode())
+
+
+async def _site(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site
+
+
+OfSite = Annotated[Site, Depends(_site)]  # a parameter of a route: the site of the application
 
 
 def weak_tag(what: bytes) -> str:

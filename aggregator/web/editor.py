@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from anyio import CapacityLimiter
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct
@@ -81,6 +82,7 @@ class EditorService:
         self._all_tuning = all_tuning
         self._now = now
         self._arrived = arrived
+        self.waiting = CapacityLimiter(self.tuning.max_waiting)  # threads that wait for results
         self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
     def submit(self, command: CorrectionCommand, wait_seconds: float | None = None) -> CommandStatus:

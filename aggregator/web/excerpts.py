@@ -11,11 +11,13 @@ The same rules apply to single articles, search hits, explanations and sources.
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
@@ -123,6 +125,7 @@ def for_change(article: ArticleView, words: int) -> ArticleView:
 
 def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
+    summary = _bounded_summary(merged, lead, allowance)
     disagreements = tuple(
         each for each in merged.disagreements[:ITEM_DISAGREEMENTS] if _all_fit(each.sides, allowance)
     )
@@ -137,6 +140,9 @@ def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory
     return MergedStory(
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
+        summary=summary,
+        lead_outlets=merged.lead_outlets,
+        lead_of=merged.lead_of,
         facts=tuple(facts),
         only=_only_in_item(merged.only, allowance),
         disagreements=disagreements,
@@ -254,12 +260,27 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
     sources = tuple(
         a.id for a in story.articles if story.summary and story.summary in (a.lead + "\n" + a.text)
     )
+    parts = _summary_parts(story)
     if sources:
         summary = allowance.cut(sources[0], story.summary)
+    elif parts:
+        summary = " ".join(takewhile(bool, (allowance.cut(article, text) for article, text in parts)))
     else:
         summary = allowance.cut_for_all(tuple(a.id for a in story.articles), story.summary)
     title = first_words(story.title, allowance.all_words)
     return msgspec.structs.replace(story, title=title, summary=summary)
+
+
+def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
+    """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
+    leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
+    parts = []
+    for sentence in split_sentences(story.summary):
+        article = next((id_ for id_, lead in leads.items() if sentence in lead), None)
+        if article is None:
+            return []
+        parts.append((article, sentence))
+    return parts
 
 
 def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView:
@@ -289,6 +310,7 @@ def _bounded_links(links: tuple[LiveBlogLink, ...], words: int) -> tuple[LiveBlo
 
 def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
+    summary = _bounded_summary(merged, lead, allowance)
     facts = tuple(fact for fact in (_bounded_fact(fact, allowance) for fact in merged.facts) if fact)
     disagreements = tuple(d for d in merged.disagreements if _all_fit(d.sides, allowance))
     beside = tuple(block for block in merged.beside if _all_fit(block, allowance))
@@ -299,6 +321,7 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
         merged,
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
+        summary=summary,
         facts=facts,
         disagreements=disagreements,
         only=only,
@@ -306,6 +329,16 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
         beside=beside,
         agreed=agreed,
     )
+
+
+def _bounded_summary(
+    merged: MergedStory, lead: AttributedSentence | None, allowance: _Allowance
+) -> tuple[AttributedSentence, ...]:
+    """Return the sentences of the summary up to the first one that may not be shown."""
+    if lead is None:
+        return ()
+    fitting = takewhile(lambda one: allowance.allows(one.article, one.text), merged.summary)
+    return tuple(fitting)
 
 
 def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:

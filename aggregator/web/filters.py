@@ -8,6 +8,7 @@ again. Relative times ("24h") are relative to the first page: each cursor contai
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,6 +19,19 @@ from aggregator.model.read_model import StoryFilter
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
+
+
+class Parameter(NamedTuple):
+    """What the description of the API says about a parameter of the query."""
+
+    schema: dict[str, Any]
+    description: str
+    is_required: bool = False
+
+
+def up_to(most: int) -> dict[str, Any]:
+    """Return the schema of whole numbers from 1."""
+    return {"type": "integer", "minimum": 1, "maximum": most}
 
 
 def _text(value: str, _now: dt.datetime) -> str:
@@ -35,20 +49,41 @@ def _number(most: int) -> Callable[[str, dt.datetime], int]:
     return read
 
 
+CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
+_TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
+_TIME_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": "^\\s*([0-9]{1,5}\\s*[mhdw])?\\s*$", "examples": ["24h", "7d"]},
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+    ]
+}
+PARAMETERS: dict[str, Parameter] = {
+    "query": Parameter(
+        _TEXT_SCHEMA,
+        'words in the title or an article; "two words" is a phrase, rebel* a prefix, -word excludes a word',
+    ),
+    "since": Parameter(_TIME_SCHEMA, "published at or after: 24h, 7d, a date or an RFC 3339 time"),
+    "until": Parameter(_TIME_SCHEMA, "published at or before; a date means the end of that day"),
+    "min_outlets": Parameter(up_to(1000), "the minimum number of outlets"),
+    "min_reports": Parameter(up_to(1000), "the minimum number of independent reports"),
+    "outlet": Parameter(_TEXT_SCHEMA, "with an article of this outlet"),
+    "folder": Parameter(_TEXT_SCHEMA, "with an article of a source in this folder"),
+    "language": Parameter(_TEXT_SCHEMA, "with an article in this language"),
+    "limit": Parameter(up_to(MAX_LIMIT), "the maximum number of stories in one response"),
+    "after": Parameter(
+        {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
+    ),
+}
 _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
-    "query": _text,
     "since": parse_moment,
     "until": parse_end,
     "min_outlets": _number(1000),
     "min_reports": _number(1000),
-    "outlet": _text,
-    "folder": _text,
-    "language": _text,
     "limit": _number(MAX_LIMIT),
-    "after": _text,
-}
+}  # of the others `_text`
 SAVED = "saved"  # the parameter that names a saved query
-FILTER_NAMES: tuple[str, ...] = (*_READERS, SAVED)
+FILTER_NAMES: tuple[str, ...] = (*PARAMETERS, SAVED)
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
@@ -88,7 +123,7 @@ def parse_filter(
     for name, value in pairs:
         if name == SAVED:
             continue
-        if name in _READERS:
+        if name in PARAMETERS:
             if value.strip():
                 values[name] = _read(name, value, now)
                 written[name] = value.strip()
@@ -109,12 +144,10 @@ def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
 
 def _read(name: str, value: str, now: dt.datetime) -> object:
     try:
-        return _READERS[name](value, now)
+        return _READERS.get(name, _text)(value, now)
     except UsageError as error:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
 
-
-CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
 
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _EARLIEST = dt.datetime(

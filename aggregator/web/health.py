@@ -9,19 +9,18 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from fastapi import Depends, Request, Response
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot, ProcessState
 from aggregator.model.read_model import Health
+from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site
 from aggregator.web.pages.pages import Pages
-from aggregator.web.responses import JSON, RefusedError
+from aggregator.web.responses import JSON, PROBLEM_JSON, Problem, RefusedError
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import is_owner
 
@@ -165,42 +164,45 @@ class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None
 
 
-def routes(site: Site, watch: HealthSource | None) -> list[Route]:
-    """Return the routes; without a `watch` only `/healthz`."""
-    probes = Probes(site, watch)
-    all_routes = [Route(HEALTHZ, probes.healthz)]
-    if watch is not None:
-        status = StatusRoutes(site, watch)
-        all_routes += [
-            Route(READYZ, status.readyz),
-            Route(STATUS, status.status),
-            Route(METRICS, status.metrics),
-        ]
-    return all_routes
-
-
 class Probes:
-    """`/healthz`: whether articles can be accepted."""
+    """The calls behind `/healthz` of one application."""
 
     def __init__(self, site: Site, watch: HealthSource | None) -> None:
-        self._site = site
-        self._watch = watch
-        self._state = BoundedCall(PROBE_SECONDS if watch is None else watch.probe_seconds)
+        self.site = site
+        self.watch = watch
+        self.state = BoundedCall(PROBE_SECONDS if watch is None else watch.probe_seconds)
 
-    async def healthz(self, request: Request) -> Response:
-        """Answer 200 if articles can be accepted, else 503."""
-        state = await self._state.run(self._site.reader.state)
-        own_problems = () if self._watch is None else _process_problems(self._watch.process())
-        problems = (*own_problems, *state.problems)
-        body = HealthJson(
-            status="down" if not state.writable else "degraded" if problems else "ok",
-            writable=state.writable,
-            waiting=state.waiting,
-            last_placed=state.last_placed,
-            problem_count=len(problems),
-            problems=problems if is_owner(request) else None,
-        )
-        return _json(body, 200 if _accepts(state, self._watch) else 503)
+
+router = api_router()
+watched = api_router()  # only of a daemon
+_HEALTH = answer("Articles cannot be accepted, or the database does not answer.", HealthJson)
+_HEALTH["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
+
+
+@router.get(
+    HEALTHZ,
+    **described(
+        "health",
+        "Whether articles can be accepted",
+        {200: answer("Articles can be accepted.", HealthJson), 503: _HEALTH},
+        errors=(),
+    ),
+)
+async def health(request: Request) -> Response:
+    """`problems` are for the owner."""
+    probes: Probes = request.app.state.probes
+    state = await probes.state.run(probes.site.reader.state)
+    own_problems = () if probes.watch is None else _process_problems(probes.watch.process())
+    problems = (*own_problems, *state.problems)
+    body = HealthJson(
+        status="down" if not state.writable else "degraded" if problems else "ok",
+        writable=state.writable,
+        waiting=state.waiting,
+        last_placed=state.last_placed,
+        problem_count=len(problems),
+        problems=problems if is_owner(request) else None,
+    )
+    return _json(body, 200 if _accepts(state, probes.watch) else 503)
 
 
 def _accepts(state: Health, watch: HealthSource | None) -> bool:
@@ -212,57 +214,28 @@ def _process_problems(process: ProcessState) -> tuple[str, ...]:
     return (*problems, f"no progress in: {', '.join(process.stalled)}") if process.stalled else problems
 
 
-class StatusRoutes:
-    """`/readyz`, `/status` and `/metrics`, which need the state of the daemon."""
+class Watched:
+    """The calls behind `/readyz`, `/status` and `/metrics`, which need the state of the daemon."""
 
     def __init__(self, site: Site, watch: HealthSource) -> None:
-        self._pages = Pages(site)
-        self._watch = watch
+        self.pages = Pages(site)
+        self.watch = watch
         self._clock = site.clock
         self._database = BoundedCall(watch.probe_seconds)
         self._backup_folder = BoundedCall(watch.probe_seconds, "the backup folder")
         self._last: HealthSnapshot | None = None
 
-    async def readyz(self, request: Request) -> Response:
-        """Answer 200 if requests should be sent here, else 503."""
-        report = self._watch.condition(await self._snapshot(fresh=True))
-        body = ReadyJson(
-            ready=report.ready,
-            status=report.status,
-            role=report.role,
-            problem_count=len(report.problems),
-            problems=report.problems if is_owner(request) else None,
-        )
-        return _json(body, 200 if report.ready else 503)
-
-    async def status(self, request: Request) -> Response:
-        """Answer with the health report: a page for browsers, JSON for other clients."""
-        _require_owner(request)
-        report = self._watch.condition(await self._snapshot())
-        code = 503 if report.status == "down" else 200
-        if "text/html" not in request.headers.get("accept", ""):
-            return _json(report, code)
-        response = self._pages.page(request, "status.html", here=STATUS, report=report)
-        response.status_code = code
-        return response
-
-    async def metrics(self, request: Request) -> Response:
-        """Answer with the metrics for Prometheus."""
-        _require_owner(request)
-        body, kind = self._watch.metrics(await self._snapshot(), request.headers.get("accept", ""))
-        return Response(body, headers={"Content-Type": kind})
-
-    async def _snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
+    async def snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = None if last is None else (self._clock() - last.at).total_seconds()
-        if not fresh and last is not None and age is not None and 0 <= age < self._watch.cache_seconds:
+        if not fresh and last is not None and age is not None and 0 <= age < self.watch.cache_seconds:
             return last
         backups = asyncio.create_task(
             self._backups()
         )  # concurrently, because each may take the whole timeout
         try:
-            snapshot = await self._database.run(self._watch.snapshot)
+            snapshot = await self._database.run(self.watch.snapshot)
         except AggregatorError:
             self._last = None
         else:
@@ -273,9 +246,66 @@ class StatusRoutes:
 
     async def _backups(self) -> BackupState:
         try:
-            return await self._backup_folder.run(self._watch.backups)
+            return await self._backup_folder.run(self.watch.backups)
         except AggregatorError as error:
             return BackupState(every_seconds=None, last=None, size_bytes=None, words=str(error))
+
+
+async def _watched(request: Request) -> Watched:
+    one: Watched = request.app.state.watched
+    return one
+
+
+OfDaemon = Annotated[Watched, Depends(_watched)]
+
+
+@watched.get(
+    READYZ,
+    **described(
+        "health",
+        "Whether requests should be sent here",
+        {
+            200: answer("Ready.", ReadyJson),
+            503: answer(
+                "Not ready: the daemon is starting, or the database does not answer or has another version.",
+                ReadyJson,
+            ),
+        },
+        errors=(),
+    ),
+)
+async def ready(request: Request, daemon: OfDaemon) -> Response:
+    """A standby is ready, too: it serves every request and passes corrections to the writer."""
+    report = daemon.watch.condition(await daemon.snapshot(fresh=True))
+    body = ReadyJson(
+        ready=report.ready,
+        status=report.status,
+        role=report.role,
+        problem_count=len(report.problems),
+        problems=report.problems if is_owner(request) else None,
+    )
+    return _json(body, 200 if report.ready else 503)
+
+
+@watched.get(STATUS, include_in_schema=False)
+async def status(request: Request, daemon: OfDaemon) -> Response:
+    """The health report: a page for browsers, JSON for other clients."""
+    _require_owner(request)
+    report = daemon.watch.condition(await daemon.snapshot())
+    code = 503 if report.status == "down" else 200
+    if "text/html" not in request.headers.get("accept", ""):
+        return _json(report, code)
+    response = daemon.pages.page(request, "status.html", here=STATUS, report=report)
+    response.status_code = code
+    return response
+
+
+@watched.get(METRICS, include_in_schema=False)
+async def metrics(request: Request, daemon: OfDaemon) -> Response:
+    """The metrics for Prometheus."""
+    _require_owner(request)
+    body, kind = daemon.watch.metrics(await daemon.snapshot(), request.headers.get("accept", ""))
+    return Response(body, headers={"Content-Type": kind})
 
 
 def _require_owner(request: Request) -> None:

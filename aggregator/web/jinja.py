@@ -6,14 +6,14 @@ is applied to every text.
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import StoryView
+from aggregator.model.core import ArticleView, Fact, StoryView
 from aggregator.model.read_model import EntryHit, SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.sanitise import one_line, safe_url, visible
@@ -22,23 +22,6 @@ from aggregator.web.story_json import clock
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
 BEGINNING_WORDS = 5
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_LONG_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
 # The names of languages in the languages themselves; other tags are shown unchanged.
 LANGUAGE_NAMES = {
     "ar": "العربية",
@@ -99,6 +82,7 @@ def environment() -> Environment:
         counted_outlets=counted_outlets,
         pips=pips,
         outlets=outlets,
+        outlets_of=outlets_of,
         pieces=pieces,
         paragraphs=paragraphs,
         short_day=short_day,
@@ -136,19 +120,25 @@ def _finalize(value: object) -> object:
 def moment(time: dt.datetime) -> str:
     """Format as `20 Nov 2026, 08:15` in UTC; the footer of pages states the time zone."""
     utc = time.astimezone(dt.UTC)
-    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}, {utc:%H:%M}"
+    return f"{utc.day} {utc:%b} {utc.year}, {utc:%H:%M}"
 
 
 def day(time: dt.date) -> str:
     """Format as `Friday, 20 November 2026`; of a datetime, the day in UTC."""
     date = time.astimezone(dt.UTC) if isinstance(time, dt.datetime) else time
-    return f"{_WEEKDAYS[date.weekday()]}, {date.day} {_LONG_MONTHS[date.month - 1]} {date.year}"
+    return f"{date:%A}, {date.day} {date:%B} {date.year}"
+
+
+def outlets_of(fact: Fact, places: Sequence[int], articles: Mapping[str, ArticleView]) -> int:
+    """Return how many outlets these of the fact's sentences are of; two of them may have one name."""
+    ids = [fact.said[place].article for place in places]
+    return len({(id_ in articles and articles[id_].outlet_key) or id_ for id_ in ids})
 
 
 def short_day(time: dt.datetime) -> str:
     """Format as `18 Nov 2026` in UTC."""
     utc = time.astimezone(dt.UTC)
-    return f"{utc.day} {_MONTHS[utc.month - 1]} {utc.year}"
+    return f"{utc.day} {utc:%b} {utc.year}"
 
 
 def time_of_day(time: dt.datetime) -> str:

@@ -9,7 +9,6 @@ import time
 from functools import partial
 from typing import cast
 
-import fastapi.dependencies.models
 import msgspec
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -112,7 +111,6 @@ class Server:
             if not self.is_serving:
                 self._listen(_bind(self._settings.host, bound))
             raise
-        _release_old_apps()
         self._log_owner()
         return self.url
 
@@ -121,7 +119,6 @@ class Server:
         if self._listener:
             self._listener.stop()
         self._listener = None
-        _release_old_apps()
 
     @property
     def is_serving(self) -> bool:
@@ -228,13 +225,6 @@ class _Listener:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-
-
-def _release_old_apps() -> None:
-    """Clear the caches of FastAPI, which reference every endpoint and thereby each old app (1 MB or more)."""
-    for one in vars(fastapi.dependencies.models).values():
-        if callable(clear := getattr(one, "cache_clear", None)):
-            clear()
 
 
 def refuse_open_address(settings: PublishSettings, tokens: TokenStore | None) -> None:

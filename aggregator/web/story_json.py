@@ -5,13 +5,12 @@ stories are already limited by `excerpts.for_reader`; nothing is limited here.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from aggregator.model.core import (
-    AgreedFigure,
     ArticleView,
     AttributedSentence,
     CopyEvidence,
@@ -23,7 +22,6 @@ from aggregator.model.core import (
     MergedStory,
     Precision,
     PublishedOrigin,
-    Reprint,
     Role,
     Stage,
     StoryView,
@@ -31,6 +29,8 @@ from aggregator.model.core import (
 )
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.web.sanitise import encode_json
+
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 SHOWN_REASONS = 3  # the strongest similarities; `aggregator explain` has all
 
@@ -220,6 +220,25 @@ class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of a section, the articles in which it stands, and when the first of them was published."""
+
+    text: str
+    article_ids: tuple[str, ...]
+    time: dt.datetime | None
+
+
+class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of the merged text.
+
+    `kind`: "lead"; "fact" (one statement in the words of each report); "only" (one report's statements);
+    "figure" (sentences with one figure).
+    """
+
+    kind: str
+    sentences: tuple[SectionSentenceJson, ...]
+
+
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with its outlets.
 
@@ -228,6 +247,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
 
     articles: tuple[WholeArticleJson, ...]
     text: str
+    sections: tuple[SectionJson, ...]
     timeline: tuple[MomentJson, ...]
     disagreements: tuple[DisagreementJson, ...]
     agreed: tuple[AgreedJson, ...]
@@ -254,155 +274,114 @@ def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
 
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in `page_json` and `jsonl`."""
-    return StoryJson(
-        articles=tuple(article_in_list(article) for article in story.articles), **_story_values(story)
-    )
+    return like(StoryJson, story, articles=tuple(article_in_list(article) for article in story.articles))
 
 
 def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
     """Return one story with its merged text."""
     addresses = {article.id: article.url for article in story.articles}
-    return WholeStoryJson(
+    return like(
+        WholeStoryJson,
+        story,
         articles=tuple(whole_article(article) for article in story.articles),
         text=_merged_text(merged) if merged else story.summary,
+        sections=_sections(merged, story.articles) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
         disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
-        agreed=tuple(_agreed(each) for each in merged.agreed) if merged else (),
+        agreed=tuple(like(AgreedJson, each, said=_said(each.said)) for each in merged.agreed)
+        if merged
+        else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
         trails=tuple(_copy_trail(trail) for trail in story.trails),
         links=tuple(_link(link) for link in story.links),
-        **_story_values(story),
     )
 
 
-def _story_values(story: StoryView) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(story, name) for name in _SHARED}
-    return values | {
-        name: _utc_or_none(values[name]) for name in ("first_published", "last_published", "updated")
-    }
-
-
-_SHARED = (
-    "id",
-    "title",
-    "summary",
-    "language",
-    "first_published",
-    "last_published",
-    "updated",
-    "article_count",
-    "outlet_count",
-    "unknown_outlet_count",
-    "report_count",
-)
+def like(kind: type[Body], source: object, /, **different: object) -> Body:
+    """Return a `kind` of the attributes of `source` with its names, times in UTC; and of `different`."""
+    for name in kind.__struct_fields__:
+        if name not in different:
+            value = getattr(source, name)
+            different[name] = in_utc(value) if type(value) is dt.datetime else value
+    return kind(**different)
 
 
 def article_in_list(article: ArticleView) -> ArticleJson:
     """Return an article as in a list."""
-    return ArticleJson(**_article_values(article))
-
-
-def _article_values(article: ArticleView) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(article, name) for name in ArticleJson.__struct_fields__}
-    return values | {"published": _utc_or_none(article.published), "seen": _utc_or_none(article.seen)}
+    return like(ArticleJson, article)
 
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
     """Return an article as in one story."""
-    return WholeArticleJson(
-        lead=article.lead,
-        author=article.author,
-        published_origin=article.published_origin,
-        published_precision=article.published_precision,
-        reason=reason_in_words(article),
-        kind_reason=article.kind_evidence,
-        **_article_values(article),
-    )
+    reason = reason_in_words(article)
+    return like(WholeArticleJson, article, reason=reason, kind_reason=article.kind_evidence)
 
 
 def _merged_text(merged: MergedStory) -> str:
     first, others = lead_and_facts(merged)
-    lead = [_with_outlets(first.said)] if first else []
-    facts = [_with_outlets(fact.said) for fact in others]
-    single = [said for block in merged.beside for said in block] + list(merged.only)
-    return "\n".join(lead + facts + [_with_outlets((said,)) for said in single])
+    lead = merged.summary or (first.said[:1] if first else ())
+    said = [*lead, *(fact.said[0] for fact in others), *merged.only]
+    return "\n".join(f"{one.text} ({one.outlet})" if one.outlet else one.text for one in said)
 
 
-def _with_outlets(said: tuple[AttributedSentence, ...]) -> str:
-    """Return the first sentence with the outlets of all."""
-    outlets = dict.fromkeys(each.outlet for each in said if each.outlet)
-    return f"{said[0].text} ({', '.join(outlets)})" if outlets else said[0].text
+def _sections(merged: MergedStory, articles: Sequence[ArticleView]) -> tuple[SectionJson, ...]:
+    published = {one.id: one.published for one in articles if one.is_dated}
+    lead = merged.summary or ((merged.lead,) if merged.lead else ())
+    only: dict[str, list[AttributedSentence]] = {}
+    for one in merged.only:
+        only.setdefault(one.article, []).append(one)
+    sections = [
+        ("lead", lead),
+        *(("fact", fact.said) for fact in merged.facts),
+        *(("figure", same.said) for same in merged.agreed),
+        *(("only", tuple(said)) for said in only.values()),
+    ]
+    return tuple(
+        SectionJson(
+            kind=kind,
+            sentences=tuple(
+                SectionSentenceJson(text=text, article_ids=tuple(ids), time=_earliest(ids, published))
+                for text, ids in _by_text(said).items()
+            ),
+        )
+        for kind, said in sections
+        if said
+    )
 
 
-def _said(sentence: AttributedSentence) -> SaidJson:
-    return SaidJson(text=sentence.text, article=sentence.article, outlet=sentence.outlet)
+def _by_text(said: Sequence[AttributedSentence]) -> dict[str, list[str]]:
+    """Return the articles in which each sentence stands."""
+    articles: dict[str, list[str]] = {}
+    for one in said:
+        articles.setdefault(one.text, []).append(one.article)
+    return articles
+
+
+def _earliest(ids: Sequence[str], published: Mapping[str, dt.datetime | None]) -> dt.datetime | None:
+    times = [in_utc(time) for id_ in ids if (time := published.get(id_)) is not None]
+    return min(times, default=None)
+
+
+def _said(sentences: Iterable[AttributedSentence]) -> tuple[SaidJson, ...]:
+    return tuple(like(SaidJson, sentence) for sentence in sentences)
 
 
 def _disagreement(disagreement: Disagreement) -> DisagreementJson:
-    sides = tuple(_said(side) for side in disagreement.sides)
-    return DisagreementJson(
-        kind=disagreement.kind,
-        values=disagreement.values,
-        sides=sides,
-        rose=disagreement.rose,
-        times=tuple(_utc_or_none(time) for time in disagreement.times),
-    )
-
-
-def _agreed(agreed: AgreedFigure) -> AgreedJson:
-    said = tuple(_said(one) for one in agreed.said)
-    return AgreedJson(words=agreed.words, outlets=agreed.outlets, of=agreed.of, said=said)
+    times = tuple(in_utc(time) if time else None for time in disagreement.times)
+    return like(DisagreementJson, disagreement, sides=_said(disagreement.sides), times=times)
 
 
 def _copy_trail(trail: CopyTrail) -> CopyTrailJson:
-    return CopyTrailJson(
-        article=trail.article,
-        outlet=trail.outlet,
-        url=trail.url,
-        time=_utc_or_none(trail.time),
-        reprints=tuple(_reprint(one, one.url) for one in trail.reprints),
-    )
-
-
-def _reprint(one: Reprint, url: str | None) -> ReprintJson:
-    return ReprintJson(
-        article=one.article,
-        outlet=one.outlet,
-        url=url,
-        time=_utc_or_none(one.time),
-        minutes_later=one.minutes_later,
-        is_whole=one.is_whole,
-    )
+    return like(CopyTrailJson, trail, reprints=tuple(like(ReprintJson, one) for one in trail.reprints))
 
 
 def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
-    return MomentJson(
-        time=_utc_or_none(item.time),
-        day=item.day,
-        clock=clock(item.clock_minutes),
-        precision=item.precision,
-        day_inferred=item.day_inferred,
-        kind=item.kind,
-        text=item.text,
-        article=item.article,
-        outlet=item.outlet,
-        copies=tuple(_reprint(one, addresses.get(one.article)) for one in item.copies),
-        copy_count=item.copy_count,
-    )
+    copies = tuple(like(ReprintJson, one, url=addresses.get(one.article)) for one in item.copies)
+    return like(MomentJson, item, clock=clock(item.clock_minutes), copies=copies)
 
 
 def _link(link: LiveBlogLink) -> LinkJson:
-    return LinkJson(
-        article=link.article,
-        outlet=link.outlet,
-        title=link.title,
-        url=link.url,
-        story=link.live_blog_story,
-        time=_utc_or_none(link.time),
-        day=link.day,
-        clock=clock(link.clock_minutes),
-        text=link.text,
-    )
+    return like(LinkJson, link, story=link.live_blog_story, clock=clock(link.clock_minutes))
 
 
 def clock(minutes: int | None) -> str | None:
@@ -412,8 +391,4 @@ def clock(minutes: int | None) -> str | None:
 
 def in_utc(time: dt.datetime) -> dt.datetime:
     """Return the time in UTC."""
-    return time.astimezone(dt.UTC)
-
-
-def _utc_or_none(time: dt.datetime | None) -> dt.datetime | None:
-    return in_utc(time) if time else None
+    return time if time.tzinfo is dt.UTC else time.astimezone(dt.UTC)

@@ -2,24 +2,25 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-import anyio
 import msgspec
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from msgspec import Meta
 from starlette.requests import ClientDisconnect
 
 from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.web.api.openapi import LOCATION, NumberInPath, answer, api_router, described, schema_of
 from aggregator.web.api.routes import refuse_unknown_parameters
-from aggregator.web.editor import CommandStatus, EditorService
-from aggregator.web.responses import JSON, RefusedError, problem_of
+from aggregator.web.dependencies import OfSite
+from aggregator.web.editor import CommandStatus, CorrectionPage, EditorService
+from aggregator.web.filters import Parameter, up_to
+from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import discard_body, read_body, token_of
+from aggregator.web.security.middleware import read_body, refused, require_scope
 
-PATH = "/api/v1/corrections"
 CORRECTIONS_AN_ANSWER = 50
 MAX_CORRECTIONS = 500
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
@@ -54,73 +55,122 @@ class MoveRequest(
     story: Id
 
 
-def router(editor: EditorService) -> APIRouter:
-    """Return the routes of corrections."""
-    api = APIRouter()
-    limiter = anyio.CapacityLimiter(editor.tuning.max_waiting)
+PATH = "/api/v1/corrections"
+router = api_router(PATH)
+_RESPONSES = {
+    200: answer("The result.", CommandStatus),
+    202: answer("The writer has not executed it yet.", CommandStatus) | LOCATION,
+}
+_LIST_PARAMETERS = {
+    "limit": Parameter(up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"),
+    "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
+}
+_EXAMPLES: dict[str, Any] = {
+    "merge": {"kind": "merge", "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"]},
+    "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},
+    "move": {"kind": "move", "article": "cu2cfnapd3n3kc2w", "story": "z8c3v6b1n4m7k0ja"},
+}
+_UNDO = described(
+    "corrections",
+    "Undo a correction",
+    _RESPONSES,
+    errors=(400, 404, 408, 409, 413),
+    needs_token=True,
+)
 
-    async def submit(request: Request, parse: Callable[[bytes], CorrectionCommand]) -> Response:
-        try:
-            _admin(request)
-            refuse_unknown_parameters(request, ())
-            body = await read_body(request, editor.tuning.max_body_bytes, editor.tuning.body_deadline_seconds)
-            command = parse(body)
-            if limiter.borrowed_tokens >= limiter.total_tokens:
-                raise RefusedError(
-                    503, "too many corrections at once; try again later", headers={"Retry-After": "5"}
-                )
-            status = await to_thread.run_sync(lambda: _execute(editor, command), limiter=limiter)
-        except RefusedError as error:
-            if error.status != 408:
-                await discard_body(request, editor.tuning.max_body_bytes)
-            response = problem_of(error)
-            response.headers["Connection"] = "close"
-            return response
-        except ClientDisconnect:
-            return Response(status_code=400)  # the client is gone
-        return _response(status)
 
-    @api.post(PATH)
-    async def correct(request: Request) -> Response:
-        return await submit(request, lambda body: _command(request, body))
+@router.post(
+    "",
+    **described(
+        "corrections",
+        "Merge stories, split one, or move an article",
+        _RESPONSES,
+        errors=(400, 408, 409, 413, 415, 422),
+        body={
+            "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
+            "examples": {name: {"value": value} for name, value in _EXAMPLES.items()},
+        },
+        needs_token=True,
+    ),
+)
+async def correct(request: Request, site: OfSite) -> Response:
+    """The writer executes the correction, and every later run respects it.
 
-    @api.post(PATH + "/{number}/undo")
-    @api.delete(PATH + "/{number}")
-    async def undo(request: Request, number: str) -> Response:
-        return await submit(request, lambda _: CorrectionCommand(undo=_number(number)))
+    409: the correction is not possible; 422: the body is not a correction.
+    """
+    return await _submitted(request, site.editor, lambda body: _command(request, body))
 
-    @api.get(PATH)
-    def list_corrections(request: Request) -> Response:
-        _admin(request)
-        refuse_unknown_parameters(request, ("limit", "before"))
-        limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
-        page = editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
-        return Response(encode_json(page) + b"\n", media_type=JSON)
 
-    @api.get(PATH + "/requests/{number}")
-    def request_status(request: Request, number: str) -> Response:
+@router.delete("/{number}", name="delete_correction", **_UNDO)
+@router.post("/{number}/undo", name="undo_correction", **_UNDO)
+async def undo(request: Request, site: OfSite, number: NumberInPath) -> Response:
+    """Its articles return to their stories, and the ids of merged stories are valid again.
+
+    Later corrections of the same articles must be undone first.
+    """
+    return await _submitted(request, site.editor, lambda _: CorrectionCommand(undo=_number(number)))
+
+
+@router.get(
+    "",
+    **described(
+        "corrections",
+        "Corrections, the newest first",
+        {200: answer("Corrections.", CorrectionPage)},
+        query=_LIST_PARAMETERS,
+        needs_token=True,
+    ),
+)
+def list_corrections(request: Request, site: OfSite) -> Response:
+    """`words` is the correction in one sentence; `undone_at` is null if it is in force."""
+    assert site.editor is not None
+    _admin(request)
+    refuse_unknown_parameters(request, _LIST_PARAMETERS)
+    limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
+    page = site.editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
+    return Response(encode_json(page) + b"\n", media_type=JSON)
+
+
+@router.get(
+    "/requests/{number}",
+    **described(
+        "corrections", "The state of a requested correction", _RESPONSES, errors=(400, 404), needs_token=True
+    ),
+)
+def look_at_correction(request: Request, site: OfSite, number: NumberInPath) -> Response:
+    """The number is `request` of the answer 202."""
+    assert site.editor is not None
+    _admin(request)
+    refuse_unknown_parameters(request, ())
+    status = site.editor.status(_number(number))
+    if status is None:
+        raise RefusedError(404, "there is no request with this number")
+    return _response(status)
+
+
+async def _submitted(
+    request: Request, editor: EditorService | None, parse: Callable[[bytes], CorrectionCommand]
+) -> Response:
+    assert editor is not None
+    limiter = editor.waiting
+    try:
         _admin(request)
         refuse_unknown_parameters(request, ())
-        status = editor.status(_number(number))
-        if status is None:
-            raise RefusedError(404, "there is no request with this number")
-        return _response(status)
-
-    return api
+        body = await read_body(request, editor.tuning.max_body_bytes, editor.tuning.body_deadline_seconds)
+        command = parse(body)
+        if limiter.borrowed_tokens >= limiter.total_tokens:
+            raise RefusedError(
+                503, "too many corrections at once; try again later", headers={"Retry-After": "5"}
+            )
+        return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
+    except RefusedError as error:
+        return await refused(request, error, editor.tuning.max_body_bytes)
+    except ClientDisconnect:
+        return Response(status_code=400)  # the client is gone
 
 
 def _admin(request: Request) -> None:
-    token = token_of(request)
-    if token is None:
-        detail = (
-            "a correction needs a token: send `Authorization: Bearer TOKEN`; "
-            "create one with `aggregator token create NAME --scope admin`"
-        )
-        raise RefusedError(401, detail, headers={"WWW-Authenticate": 'Bearer realm="aggregator"'})
-    if not token.may("admin"):
-        raise RefusedError(
-            403, f"the token {token.name!r} may not make corrections; create one with --scope admin"
-        )
+    require_scope(request, "admin", "a correction", "make corrections")
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:

@@ -9,12 +9,11 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import anyio
 import msgspec
-from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
 from aggregator.config.tuning import Tuning
@@ -30,9 +29,10 @@ from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
-from aggregator.web.responses import JSON, RefusedError, problem_of
+from aggregator.web.api.openapi import answer, api_router, described, named
+from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import discard_body, read_body, token_of, too_large
+from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
 
 PATH = "/api/v1/articles"
 WRITING_AT_ONCE = 2  # threads; pushes wait for each other in the database, and readers need the other threads
@@ -311,54 +311,122 @@ class _BodyMemory:
             self._free += reserved
 
 
-def router(push_endpoint: PushEndpoint) -> APIRouter:
-    """Return the route that accepts articles."""
-    api = APIRouter()
-    memory = _BodyMemory(push_endpoint.tuning.max_buffered_bytes)
-    writing = anyio.CapacityLimiter(WRITING_AT_ONCE)
+_FIELD_DESCRIPTIONS: dict[str, str] = {
+    "id": "unique within the outlet; it stays the same when the text changes",
+    "url": "the address, http or https; if it is the only field, the page is fetched",
+    "outlet": "the publisher; `source` means the same",
+    "title": "the headline",
+    "text": "plain text, paragraphs separated by newlines",
+    "html": "instead of text: a page or a fragment",
+    "published": "an RFC 3339 time or a date; a missing value means unknown",
+    "language": "a BCP 47 tag; `lang` means the same",
+    "author": "the name of the author",
+}
+# Of any alphabet, and the controls that are read as ƒ ˆ Š Œ Ž š œ ž Ÿ of Windows-1252. Validators agree on
+# \p{Letter} of ECMA-262; some read \p{L} as Latin letters only.
+_LETTER = "[\\p{Letter}\\p{Number}\\x83\\x88\\x8a\\x8c\\x8e\\x9a\\x9c\\x9e\\x9f]"
+_TEXT_OR_NUMBER = {
+    "type": ["string", "number"],
+    "pattern": _LETTER,
+    "minimum": 1 - 10**30,
+    "maximum": 10**30 - 1,
+}
+_RECORD = named(
+    "PushedRecord",
+    {
+        "type": "object",
+        "description": "At least one of title, text, html and url is required, in any alphabet. All "
+        "values are strings; a number is read as its digits, a value of another type as missing. Unknown "
+        "keys are ignored. A push has at most 200 records.",
+        "properties": {
+            name: {"description": description} for name, description in _FIELD_DESCRIPTIONS.items()
+        },
+        "anyOf": [
+            {"required": [name], "properties": {name: _TEXT_OR_NUMBER}} for name in ("title", "text", "html")
+        ]
+        + [
+            {
+                "required": ["url"],
+                "properties": {"url": {"type": "string", "pattern": "^https?://([0-9a-z]+[.])+[a-z]+(/|$)"}},
+            }
+        ],
+    },
+)
+_EXAMPLE: dict[str, Any] = {
+    "id": "2026-11-20/dam",
+    "url": "https://news.example.org/2026/dam",
+    "outlet": "Harbour Post",
+    "title": "Dam siren sounded by mistake",
+    "text": "The siren of the Orrin dam sounded for ten minutes on Friday.\n"
+    "No one was in danger, the fire service said.",
+    "published": "2026-11-20T08:30:00Z",
+    "language": "en",
+}
 
-    @api.post(PATH)
-    async def push_articles(request: Request) -> Response:
-        """Accept one record, a list of records, or one record per line (JSONL).
 
-        Needs a token with the scope push. 202: every record that is not rejected is stored permanently and
-        is placed within moments. A repeated article is `known` and changes nothing; with another text it is
-        accepted as a revision.
-        """
-        try:
-            token = _push_token(request)
-            lines = _is_jsonl(request)
-            key = _idempotency_key(request, push_endpoint.tuning)
-            with memory.reservation() as reserve:
-                tuning = push_endpoint.tuning
-                body = await read_body(request, tuning.max_body_bytes, tuning.body_deadline_seconds, reserve)
+class Pushes:
+    """The push endpoint of one application, and its limits."""
 
-                def store() -> PushAnswer:
-                    plain = _decoded(request, body, push_endpoint.tuning)
-                    return push_endpoint.take(token, plain, lines=lines, key=key)
-
-                answer = await to_thread.run_sync(store, limiter=writing)
-        except RefusedError as error:
-            return await _error_response(request, error, push_endpoint.tuning)
-        except ClientDisconnect:
-            return Response(status_code=400)  # the client is gone
-        replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
-        return Response(answer.body, 202, media_type=JSON, headers=replayed)
-
-    return api
+    def __init__(self, endpoint: PushEndpoint) -> None:
+        self.endpoint = endpoint
+        self.memory = _BodyMemory(endpoint.tuning.max_buffered_bytes)
+        self.writing = CapacityLimiter(WRITING_AT_ONCE)
 
 
-def _push_token(request: Request) -> ApiToken:
-    token = token_of(request)
-    if token is None:
-        detail = (
-            "a push needs a token: send `Authorization: Bearer TOKEN`; "
-            "create one with `aggregator token create NAME --scope push`"
-        )
-        raise RefusedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
-    if not token.may("push"):
-        raise RefusedError(403, f"the token {token.name!r} may not push; create one with --scope push")
-    return token
+async def _pushes(request: Request) -> Pushes:
+    pushes: Pushes = request.app.state.pushes
+    return pushes
+
+
+router = api_router()
+
+
+@router.post(
+    PATH,
+    **described(
+        "articles",
+        "Push articles: one record, a list of records, or one record per line (JSONL)",
+        {202: answer("Stored; one item for each record.", PushResult)},
+        errors=(400, 408, 413, 415, 422),
+        # A list is accepted for its valid records; each invalid one is rejected on its own.
+        body={
+            "schema": {"oneOf": [_RECORD, {"type": "array", "contains": _RECORD}]},
+            "examples": {
+                "one": {"value": _EXAMPLE},
+                "several": {"value": [_EXAMPLE, {"url": "https://news.example.org/2026/ferry"}]},
+            },
+        },
+        needs_token=True,
+    ),
+)
+async def push_articles(request: Request, pushes: Annotated[Pushes, Depends(_pushes)]) -> Response:
+    """202: every record that is not rejected is stored permanently and is placed within moments.
+
+    A repeated article is `known` and changes nothing; with another text it is accepted as a revision. The
+    header `Idempotency-Key` (any string of at most 255 characters, a new one for each push) makes a push
+    repeatable: a repeated key with the same body stores nothing and gets the same response, with
+    `Idempotency-Replayed: true`; with another body it is refused with 422. The body may have one record
+    per line (Content-Type: application/jsonl), and may be compressed (Content-Encoding: gzip).
+    """
+    endpoint = pushes.endpoint
+    tuning = endpoint.tuning
+    try:
+        token = require_scope(request, "push", "a push", "push", challenge="Bearer")
+        lines = _is_jsonl(request)
+        key = _idempotency_key(request, tuning)
+        with pushes.memory.reservation() as reserve:
+            body = await read_body(request, tuning.max_body_bytes, tuning.body_deadline_seconds, reserve)
+
+            def store() -> PushAnswer:
+                return endpoint.take(token, _decoded(request, body, tuning), lines=lines, key=key)
+
+            answered = await to_thread.run_sync(store, limiter=pushes.writing)
+    except RefusedError as error:
+        return await refused(request, error, tuning.max_body_bytes)
+    except ClientDisconnect:
+        return Response(status_code=400)  # the client is gone
+    replayed = {"Idempotency-Replayed": "true"} if answered.replayed else {}
+    return Response(answered.body, 202, media_type=JSON, headers=replayed)
 
 
 def _is_jsonl(request: Request) -> bool:
@@ -399,12 +467,3 @@ def _decoded(request: Request, body: bytes, tuning: PushTuning) -> bytes:
         if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
             raise RefusedError(400, "the compressed body is damaged or incomplete") from error
         raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip") from error
-
-
-async def _error_response(request: Request, error: RefusedError, tuning: PushTuning) -> Response:
-    """Return the error as problem+json; it closes the connection, because the body may be unread."""
-    if error.status != 408 and "expect" not in request.headers:
-        await discard_body(request, tuning.max_body_bytes)
-    response = problem_of(error)
-    response.headers["Connection"] = "close"
-    return response

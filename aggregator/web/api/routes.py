@@ -1,20 +1,26 @@
-"""The routes of the API that read: stories, articles, search, sources, explanations.
-
-`openapi` describes them.
-"""
+"""The routes of the API that read: stories, articles, search, sources, explanations."""
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryPage, StoryRedirect
-from aggregator.web.article_json import one_article_json, search_json, sources_json
-from aggregator.web.dependencies import Site, conditional
-from aggregator.web.editor import EditorService
+from aggregator.pipeline.placement.explain import Explanation
+from aggregator.web.api.openapi import LOCATION, IdInPath, answer, api_router, described
+from aggregator.web.article_json import (
+    OneArticleJson,
+    SearchJson,
+    SourcesJson,
+    one_article_json,
+    search_json,
+    sources_json,
+)
+from aggregator.web.dependencies import OfSite, conditional
 from aggregator.web.excerpts import (
     bounded_article,
     bounded_explanation,
@@ -22,72 +28,58 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import next_of
+from aggregator.web.filters import PARAMETERS, Parameter, next_of, up_to
 from aggregator.web.responses import GONE, JSON, problem
 from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import page_json, whole_story_json
+from aggregator.web.story_json import PageJson, WholeStoryJson, page_json, whole_story_json
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
 MAX_FOUND = 100  # articles and stories in one response of the search
 MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _NUMBERS = ("min_outlets", "min_reports", "limit")
-_SEARCH_PARAMETERS = ("query", "since", "until", "outlet", "language", "limit")
+_SEARCH_PARAMETERS: dict[str, Parameter] = {
+    "query": PARAMETERS["query"]._replace(is_required=True),
+    **{name: PARAMETERS[name] for name in ("since", "until", "outlet", "language")},
+    "limit": Parameter(up_to(MAX_FOUND), "the maximum number of articles, and of stories, in one response"),
+}
 _ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
+_ADDRESS_SCHEMA = {
+    "type": "string",
+    "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
+    "maxLength": MAX_ADDRESS_CHARS,
+}
+_EXPLAIN_PARAMETERS = {
+    "article": Parameter(_ADDRESS_SCHEMA, "the id or the address of an article", is_required=True),
+    "other": Parameter(_ADDRESS_SCHEMA, "the id or the address of another article to compare with"),
+}
+
+router = api_router("/api/v1")
+editing = api_router("/api/v1")  # only with an editor service
 
 
-def router(site: Site) -> APIRouter:
-    """Return the routes that read."""
-    api = APIRouter()
-
-    @api.get("/api/v1/stories")
-    def list_stories(request: Request) -> Response:
-        return _stories(site, request)
-
-    @api.get("/api/v1/stories/{id}")
-    def one_story(request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
-        return _one_story(site, request, id)
-
-    @api.get("/api/v1/articles/{id}")
-    def one_article(request: Request, id: str) -> Response:  # noqa: A002
-        return _one_article(site, request, id)
-
-    @api.get("/api/v1/search")
-    def search(request: Request) -> Response:
-        return _search(site, request)
-
-    @api.get("/api/v1/sources")
-    def list_sources(request: Request) -> Response:
-        refuse_unknown_parameters(request, ())
-        return conditional(request, None, lambda: _sources(site, request))
-
-    if site.editor is not None:
-        editor = site.editor
-
-        @api.get("/api/v1/explain")
-        def explain(request: Request) -> Response:
-            return _explain(site, editor, request)
-
-    return api
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """The description of the API."""
+    described: dict[str, Any] = request.app.openapi()
+    return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-def refuse_unknown_parameters(request: Request, names: Iterable[str]) -> None:
-    """Raise UsageError if the query has a parameter that is not one of `names`."""
-    allowed = tuple(names)
-    for name in request.query_params:
-        if name not in allowed:
-            hint = f"the parameters are {', '.join(allowed)}" if allowed else "this address has none"
-            raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
+@router.get(
+    "/stories",
+    **described(
+        "stories",
+        "Stories, the newest bump first",
+        {200: answer("A page of stories and the cursor of the next page.", PageJson)},
+        query=PARAMETERS,
+    ),
+)
+def list_stories(request: Request, site: OfSite) -> Response:
+    """One page of a list; `next` is the cursor of the following page.
 
-
-def refuse_empty_numbers(request: Request) -> None:
-    """Raise UsageError if a numeric parameter is empty; only the forms of pages may send that."""
-    for name in _NUMBERS:
-        if name in request.query_params and not request.query_params[name].strip():
-            raise UsageError(f"{name} must be a whole number; omit the parameter if you do not need it")
-
-
-def _stories(site: Site, request: Request) -> Response:
+    A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
+    stories that are new or bumped meanwhile are at the top when the list is read again.
+    """
     refuse_empty_numbers(request)
     wanted, began = site.filter_and_start(request, STORIES_AN_ANSWER)
     tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
@@ -100,19 +92,25 @@ def _stories(site: Site, request: Request) -> Response:
     return conditional(request, tag, render)
 
 
-def _has_words(query: str) -> bool:
-    """Return False for punctuation alone, which matches no article; an empty query is True."""
-    return not query or any(sign.isalnum() for sign in query)
-
-
-def _one_story(site: Site, request: Request, story_id: str) -> Response:
+@router.get(
+    "/stories/{id}",
+    **described(
+        "stories",
+        "One story with its merged text, timeline and disagreements",
+        {
+            200: answer("The story.", WholeStoryJson),
+            301: {"description": "The story was merged into another one.", **LOCATION},
+        },
+        errors=(400, 404, 410),
+    ),
+)
+def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
+    """The id of a merged story redirects to its successor."""
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")  # before the story is read, so that it is never newer than the response
-    story = site.story(story_id)
-    if story is None and site.gone(story_id):
-        return problem(410, GONE)
+    story = site.story(id)
     if story is None:
-        return problem(404, "there is no story with this id")
+        return problem(410, GONE) if site.gone(id) else problem(404, "there is no story with this id")
     if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
@@ -124,19 +122,37 @@ def _one_story(site: Site, request: Request, story_id: str) -> Response:
     return conditional(request, tag, render)
 
 
-def _one_article(site: Site, request: Request, article_id: str) -> Response:
+@router.get(
+    "/articles/{id}",
+    **described(
+        "articles",
+        "One article, its story, and why it belongs to the story",
+        {200: answer("The article.", OneArticleJson)},
+        errors=(400, 404, 410),
+    ),
+)
+def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+    """`text` is for the owner; `copies` are articles of the same story with the same text."""
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")
-    found = site.article(article_id)
-    if found is None and site.gone(article_id):
-        return problem(410, GONE)
+    found = site.article(id)
     if found is None:
-        return problem(404, "there is no article with this id")
+        return problem(410, GONE) if site.gone(id) else problem(404, "there is no article with this id")
     one = bounded_article(found, site.access(request), site.settings.excerpt_words)
     return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
 
 
-def _search(site: Site, request: Request) -> Response:
+@router.get(
+    "/search",
+    **described(
+        "articles",
+        "Articles that match the query, and their stories, the best match first",
+        {200: answer("The matches.", SearchJson)},
+        query=_SEARCH_PARAMETERS,
+    ),
+)
+def search(request: Request, site: OfSite) -> Response:
+    """`problem` states why the query cannot be searched for; `marks` are ranges of code points."""
     refuse_unknown_parameters(request, _SEARCH_PARAMETERS)
     refuse_empty_numbers(request)
     story_filter = site.filter(request, FOUND_AN_ANSWER).filter
@@ -160,16 +176,36 @@ def _search(site: Site, request: Request) -> Response:
     return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
 
 
-def _sources(site: Site, request: Request) -> Response:
+@router.get(
+    "/sources",
+    **described(
+        "sources",
+        "The sources and their health",
+        {200: answer("All sources, by folder and name.", SourcesJson)},
+    ),
+)
+def list_sources(request: Request, site: OfSite) -> Response:
+    """`url` and `problem` are for the owner."""
+    refuse_unknown_parameters(request, ())
     access = site.access(request)
-    return Response(
-        sources_json(bounded_source(source, access) for source in site.reader.sources()), media_type=JSON
-    )
+    sources = (bounded_source(source, access) for source in site.reader.sources())
+    return conditional(request, None, lambda: Response(sources_json(sources), media_type=JSON))
 
 
-def _explain(site: Site, editor: EditorService, request: Request) -> Response:
-    refuse_unknown_parameters(request, ("article", "other"))
-    article, other = (request.query_params.get(name, "").strip() for name in ("article", "other"))
+@editing.get(
+    "/explain",
+    **described(
+        "articles",
+        "Why an article is in its story, or why two articles are or are not in one story",
+        {200: answer("The evidence of the decision, and the score today.", Explanation)},
+        errors=(400, 404),
+        query=_EXPLAIN_PARAMETERS,
+    ),
+)
+def explain(request: Request, site: OfSite) -> Response:
+    """Shares are logits; the score is their sum plus `bias`."""
+    refuse_unknown_parameters(request, _EXPLAIN_PARAMETERS)
+    article, other = (request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS)
     if not article:
         raise UsageError("article: the parameter is missing; it is the id or the address of an article")
     for name, value in (("article", article), ("other", other)):
@@ -180,10 +216,32 @@ def _explain(site: Site, editor: EditorService, request: Request) -> Response:
     tag = site.tag(request, f"{article} {other}")
 
     def render() -> Response:
-        explanation = editor.explanation(article, other or None)
+        assert site.editor is not None
+        explanation = site.editor.explanation(article, other or None)
         if explanation is None:
             return problem(404, "there is no such article, or the other article does not exist")
         bounded = bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
         return Response(encode_json(bounded) + b"\n", media_type=JSON)
 
     return conditional(request, tag, render)
+
+
+def refuse_unknown_parameters(request: Request, names: Iterable[str]) -> None:
+    """Raise UsageError if the query has a parameter that is not one of `names`."""
+    allowed = tuple(names)
+    for name in request.query_params:
+        if name not in allowed:
+            hint = f"the parameters are {', '.join(allowed)}" if allowed else "this address has none"
+            raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
+
+
+def refuse_empty_numbers(request: Request) -> None:
+    """Raise UsageError if a numeric parameter is empty; only the forms of pages may send that."""
+    for name in _NUMBERS:
+        if name in request.query_params and not request.query_params[name].strip():
+            raise UsageError(f"{name} must be a whole number; omit the parameter if you do not need it")
+
+
+def _has_words(query: str) -> bool:
+    """Return False for punctuation alone, which matches no article; an empty query is True."""
+    return not query or any(sign.isalnum() for sign in query)

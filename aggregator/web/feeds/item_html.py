@@ -4,7 +4,7 @@ The HTML is concatenated here, because a hundred items have to be written within
 HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from aggregator.config.messages import counted, counted_outlets
@@ -12,7 +12,7 @@ from aggregator.model.core import ArticleView, AttributedSentence, Disagreement,
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.text.plain_text import DENIAL_LABELS, NO_OUTLET, differ_title
 from aggregator.web.feeds.xml import feed_text, feed_url
-from aggregator.web.jinja import moment
+from aggregator.web.jinja import moment, short_day
 
 LISTED_REPORTS = 20  # in one item, the newest; the story page has all
 NAMED_COPIES = 8  # of one report
@@ -20,20 +20,22 @@ NAMED_COPIES = 8  # of one report
 
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
     """Return a story, limited by `excerpts.for_item`, as a fragment of HTML."""
-    links = {article.id: _outlet(article) for article in story.articles}
+    articles = {article.id: article for article in story.articles}
     lead, facts = lead_and_facts(merged) if merged else (None, ())
-    parts = [_paragraph(_said(lead, links))] if lead else []
+    parts = [_paragraph(_said(lead, articles))] if lead else []
+    if lead and merged:
+        parts += [_paragraph(f"{escaped(one.text)} — {_who(one, articles)}") for one in merged.summary[1:]]
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
     sides = {side.text for each in merged.disagreements for side in each.sides} if merged else set()
-    parts.append(_list(_said(fact, links) for fact in facts if fact.said[0].text not in sides))
+    parts.append(_list(_said(fact, articles) for fact in facts if fact.said[0].text not in sides))
     if merged and merged.disagreements:
         parts.append(_heading(differ_title(merged)))
-        facts_html = {fact.said[0].text: _said(fact, links) for fact in facts}
-        parts += [_disagreement(each, links, facts_html) for each in merged.disagreements]
+        facts_html = {fact.said[0].text: _said(fact, articles) for fact in facts}
+        parts += [_disagreement(each, articles, facts_html) for each in merged.disagreements]
     if merged and merged.only:
         parts.append(_heading("Only one report says"))
-        parts.append(_list(f"{escaped(one.text)} — {_who(one, links)}" for one in merged.only))
+        parts.append(_list(f"{escaped(one.text)} — {_who(one, articles)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
@@ -63,7 +65,9 @@ def linked(article: ArticleView) -> str:
     title = link(url, title) if url else title
     agency = f" ({escaped(article.wire)})" if article.wire else ""
     when = ""
-    if article.published is not None and article.published_precision != "day":
+    if not article.is_dated:
+        when = f", undated, seen {short_day(article.seen)}"
+    elif article.published is not None and article.published_precision != "day":
         when = f", {moment(article.published)} UTC"
     return f"{escaped(article.outlet or NO_OUTLET)}{agency}{when}: {title}"
 
@@ -92,29 +96,32 @@ def _list(lines: Iterable[str]) -> str:
     return f"<ul>{listed}</ul>" if listed else ""
 
 
-def _said(fact: Fact, links: dict[str, str]) -> str:
-    """Return the first sentence of a fact and all outlets that report it."""
+def _said(fact: Fact, articles: Mapping[str, ArticleView]) -> str:
+    """Return the first sentence of a fact with its outlet, and the others that state it in their words."""
     who: dict[str, str] = {}
     for one in fact.said:
-        name = one.outlet or one.article
-        who.setdefault(name, _who(one, links))
-    sentence = escaped(fact.said[0].text)
+        article = articles.get(one.article)
+        who.setdefault((article and article.outlet_key) or one.article, _who(one, articles))
+    first, *others = who.values()
+    sentence = f"{escaped(fact.said[0].text)} — {first}"
     if fact.outlets < 2:
-        return f"{sentence} — {next(iter(who.values()))}"
-    return f"{sentence} <em>({fact.outlets} of {fact.of} outlets: {', '.join(who.values())})</em>"
+        return sentence
+    also = f"; also stated by {', '.join(others)}" if others else ""
+    return f"{sentence} <em>({fact.outlets} of {fact.of} outlets{also})</em>"
 
 
-def _who(sentence: AttributedSentence, links: dict[str, str]) -> str:
-    return links.get(sentence.article) or escaped(sentence.outlet or NO_OUTLET)
+def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> str:
+    article = articles.get(sentence.article)
+    return escaped(sentence.outlet or NO_OUTLET) if article is None else _outlet(article)
 
 
-def _disagreement(each: Disagreement, links: dict[str, str], facts: dict[str, str]) -> str:
+def _disagreement(each: Disagreement, articles: Mapping[str, ArticleView], facts: dict[str, str]) -> str:
     """Return the sides as a list; a side that is a fact has all its outlets (`facts`: HTML by sentence)."""
     lines = []
     for number, side in enumerate(each.sides):
         value = each.values[number] if number < len(each.values) else ""
         label = f"<strong>{escaped(DENIAL_LABELS.get(value, value))}</strong>: " if value else ""
-        lines.append(label + (facts.get(side.text) or f"{escaped(side.text)} — {_who(side, links)}"))
+        lines.append(label + (facts.get(side.text) or f"{escaped(side.text)} — {_who(side, articles)}"))
     return _list(lines)
 
 

@@ -50,6 +50,7 @@ from aggregator.web.excerpts import (
     count_words,
     first_words,
 )
+from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
 from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 from aggregator.web.responses import GONE
@@ -532,19 +533,16 @@ class FeedLink(msgspec.Struct, frozen=True):
     type: str
 
 
-_RSS, _ATOM, _JSON = "application/rss+xml", "application/atom+xml", "application/feed+json"
-_FORMATS = (("rss", _RSS), ("atom", _ATOM), ("json", _JSON))
-
-
 def feed_links(settings: PublishSettings) -> list[FeedLink]:
     """Return the feeds of all stories in three formats, of updates, and of each saved query."""
     links = [
-        FeedLink(f"{settings.title} ({ending.upper()})", f"/feeds/stories.{ending}", type_)
-        for ending, type_ in _FORMATS
+        FeedLink(f"{settings.title} ({ending.upper()})", f"/feeds/{STORIES}.{ending}", MEDIA_TYPES[form])
+        for ending, form in ENDINGS.items()
     ]
-    links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", _ATOM))
+    links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", MEDIA_TYPES["atom"]))
     links += [
-        FeedLink(query.title or query.name, f"/feeds/{query.name}.atom", _ATOM) for query in settings.queries
+        FeedLink(query.title or query.name, f"/feeds/{query.name}.atom", MEDIA_TYPES["atom"])
+        for query in settings.queries
     ]
     return links
 

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import AggregatorError
+from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
-from aggregator.web.responses import RefusedError, problem
+from aggregator.web.responses import RefusedError, problem, problem_of
 from aggregator.web.security.request_origin import (
     CAME_BY_PROXY,
     allowed_names,
@@ -92,6 +93,38 @@ async def discard_body(request: Request, limit_bytes: int) -> None:
                 left -= len(part)
                 if left < 0:
                     return
+
+
+async def refused(request: Request, error: RefusedError, limit_bytes: int) -> Response:
+    """Return the problem of a refused request with a body.
+
+    It closes the connection, because the body may be unread.
+    """
+    if error.status != 408 and "expect" not in request.headers:
+        await discard_body(request, limit_bytes)
+    response = problem_of(error)
+    response.headers["Connection"] = "close"
+    return response
+
+
+def require_scope(
+    request: Request,
+    scope: api_tokens.Scope,
+    what: str,
+    act: str,
+    challenge: str = 'Bearer realm="aggregator"',
+) -> ApiToken:
+    """Return the token of the request. Raises RefusedError: 401 without one, 403 without the scope."""
+    token = token_of(request)
+    if token is None:
+        detail = (
+            f"{what} needs a token: send `Authorization: Bearer TOKEN`; "
+            f"create one with `aggregator token create NAME --scope {scope}`"
+        )
+        raise RefusedError(401, detail, headers={"WWW-Authenticate": challenge})
+    if not token.may(scope):
+        raise RefusedError(403, f"the token {token.name!r} may not {act}; create one with --scope {scope}")
+    return token
 
 
 _MINUTE_SECONDS = 60.0

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.web.settings import PublishSettings
 
-# Headers that proxies add (ADR 37): every X- header except the few that clients send, the headers of hosting
+# Headers that proxies add (ADR 25): every X- header except the few that clients send, the headers of hosting
 # services, names with a part that only makes sense behind a proxy (Client-IP), and trace identifiers.
 _FORWARDING = re.compile(
     r"x-(?!requested-with$|prometheus-|moz$|purpose$|csrf-token$)"

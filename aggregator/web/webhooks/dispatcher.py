@@ -48,6 +48,7 @@ class WebhookDispatcher:
         self._settings = settings
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
+        self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
         self._pruned_at: dt.datetime | None = None
         # A query reads the full-text index, which is updated shortly after an article was placed.
@@ -85,9 +86,11 @@ class WebhookDispatcher:
             }
         new_deliveries = list(self._new_deliveries(selected))
         last = new[-1].n
+        merged = {other for one in new if one.kind == "merged" for other in one.others}
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
                 return []  # a story that was read may have been erased since: the next step reads it again
+            outbox.drop_held(connection, merged, now, now - self._hold)
             outbox.add(
                 connection, new_deliveries, {name: max(last, n) for name, n in last_change_no.items()}, now
             )
@@ -112,7 +115,7 @@ class WebhookDispatcher:
         ids = {one.story for one in new}
         matches = ids if story_filter is None else fitting(connection, story_filter, ids)
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
-        announced = outbox.already_sent(connection, hook.name, merged_ids) if merged_ids else set()
+        announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [
             one
             for one in new

@@ -2,17 +2,17 @@
 
 import datetime as dt
 import hashlib
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import StoryJson, story_in_list
+from aggregator.web.story_json import StoryJson, in_utc, like, story_in_list
 
 
 class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,7 @@ class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     pause_max_seconds: float
     recovered_after: int
     waiting_max: int
+    page_hold_seconds: float
     outbox_days: float
 
 
@@ -121,7 +122,7 @@ def delivery_body(
 def trial_body(hook: Webhook, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
     data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
-    return encode_json(TrialJson(timestamp=_utc(now), data=data))
+    return encode_json(TrialJson(timestamp=in_utc(now), data=data))
 
 
 def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:
@@ -153,7 +154,7 @@ def _delivery(
     shown = msgspec.structs.replace(story, articles=tuple(newest))
     return DeliveryJson(
         type=f"story.{change.kind}",
-        timestamp=_utc(change.at),
+        timestamp=in_utc(change.at),
         data=DataJson(
             hook=hook.name,
             query=hook.query.name if hook.query else None,
@@ -168,29 +169,4 @@ def _delivery(
 def _change(change: Change, story: StoryView) -> ChangeJson:
     new = change.article
     article = None if new is None else next((one for one in story.articles if one.id == new.id), None)
-    values: dict[str, Any] = {
-        name: getattr(change, name)
-        for name in ("n", "kind", "title", "title_before", "report_count", "others")
-    }
-    return ChangeJson(
-        at=_utc(change.at),
-        updated=_utc(change.updated),
-        article=None if article is None else _new_article(article),
-        **values,
-    )
-
-
-def _new_article(article: ArticleView) -> NewArticleJson:
-    return NewArticleJson(
-        id=article.id,
-        outlet=article.outlet,
-        url=article.url,
-        title=article.title,
-        lead=article.lead,
-        published=_utc(article.published) if article.published else None,
-        language=article.language,
-    )
-
-
-def _utc(time: dt.datetime) -> dt.datetime:
-    return time.astimezone(dt.UTC)
+    return like(ChangeJson, change, article=None if article is None else like(NewArticleJson, article))

@@ -71,6 +71,7 @@ class WebhookSender:
         self._poster = poster
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
+        self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
@@ -85,7 +86,7 @@ class WebhookSender:
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
         self._last = now
         with self._database.read() as connection:
-            due = outbox.next_due(connection, self._webhook.name, self._now())
+            due = outbox.next_due(connection, self._webhook.name, now, now - self._hold)
         if due is None:
             return None
         if isinstance(due, dt.datetime):

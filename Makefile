@@ -14,7 +14,7 @@ SHORT := -m "not torture and not soak"
 PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-e2e test-integration test-postgres lint size format bench eval torture soak picture lock clean
+.PHONY: help run test test-unit test-e2e test-integration test-postgres lint size format bench eval torture soak picture docs lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ soak: $(VENV)/dev.done  ## run the test of half an hour of steady load
 picture: $(VENV)/dev.done  ## make the pictures of the README from the sample articles
 	@sh tests/browser.sh
 	$(BIN)/python -m tests.e2e.story_picture
+
+docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the settings
+	$(BIN)/python -m tests.unit.configuration_reference
 
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \

@@ -11,8 +11,8 @@ Over the events of `events-fulltext` with two reports or more, and the four seed
 - facts: counted facts a story of three reports; how many such stories have none; the mean share of the shared
   facts that the best single report has; sentences with a partner in another report.
 
-`docs/counted-facts.tsv` and `docs/side-by-side.tsv` hold judged pairs (article, number of the sentence in its
-report, six digits of a hash of its words): of those that are counted or shown now, how many say the same.
+`counted-facts.tsv` and `side-by-side.tsv` in results/ hold judged pairs (article, number of the sentence in
+its report, six digits of a hash of its words): of those that are counted or shown now, how many say the same.
 `--half` takes the events whose hash is even or odd, as training does. `--speed` gives only the times.
 """
 
@@ -41,10 +41,10 @@ from aggregator.stories.text.merged_text import merge
 from aggregator.stories.tuning import shipped_tuning
 from training.dataset import is_held_out
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+RESULTS = Path(__file__).resolve().parent / "results"
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 REDUNDANT_FROM = 0.45
-SHOWN = ("beside", "agreed", "differ")
+SHOWN = ("agreed",)
 End = tuple[str, int]  # an article and the number of its sentence
 
 
@@ -94,8 +94,7 @@ def shown(merged: MergedStory) -> list[AttributedSentence]:
     """Every sentence that a merged story shows, its timeline left out."""
     said = [merged.lead] if merged.lead else []
     said += [one for fact in merged.facts for one in fact.said]
-    said += [one for block in merged.beside for one in block]
-    said += [one for each in merged.disagreements for one in each.sides]
+    said += merged.summary
     said += [one for same in merged.agreed for one in same.said]
     return list(dict.fromkeys([*said, *merged.only]))
 
@@ -171,7 +170,6 @@ def _redundant(reported: Told) -> list[bool]:
     """For each shown sentence whether one outside its block says nearly the same."""
     merged = reported.merged
     blocks: list[Sequence[AttributedSentence]] = [fact.said for fact in merged.facts]
-    blocks += [*merged.beside, *(each.sides for each in merged.disagreements)]
     blocks += [(said,) for said in merged.only]
     if merged.lead and all(merged.lead not in block for block in blocks):
         blocks.append((merged.lead,))
@@ -221,9 +219,9 @@ class Judged:
 
 
 def judged(name: str) -> list[Judged]:
-    """The pairs of a list in docs/."""
+    """The pairs of a list in benchmarks/results/."""
     pairs = []
-    with (DOCS / name).open(encoding="utf-8", newline="") as lines:
+    with (RESULTS / name).open(encoding="utf-8", newline="") as lines:
         for row in list(csv.reader(lines, delimiter="\t"))[1:]:
             one, other = (row[1], int(row[2])), (row[4], int(row[5]))
             pairs.append(
@@ -255,9 +253,7 @@ def shown_pairs(reported: Told, kind: str) -> set[frozenset[End]]:
     }
     merged = reported.merged
     groups: Sequence[Sequence[AttributedSentence]] = {
-        "beside": merged.beside,
         "agreed": [same.said for same in merged.agreed],
-        "differ": [each.sides for each in merged.disagreements if each.kind != "denial"],
     }[kind]
     return {
         frozenset((number[a.article, a.text], number[b.article, b.text]))

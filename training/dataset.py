@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregator.extract.html.boxes import without_widgets
-
 
 class Labelled(NamedTuple):
     """One record of a labelled JSONL file."""
@@ -47,7 +45,7 @@ def _labelled(record: dict[str, str | None]) -> Labelled:
     return Labelled(
         id=record["id"] or "",
         title=record.get("title") or "",
-        text="\n".join(map(without_widgets, (record.get("text") or "").split("\n"))),
+        text=record.get("text") or "",
         language=record.get("lang") or "en",
         minutes=minutes,
         cluster=record.get("cluster") or record["id"] or "",

@@ -1,0 +1,106 @@
+"""Title, summary and merged text of given events, and how near they are to neutral ones by editors.
+
+    python -m benchmarks.briefs FILE [--output OUT]
+
+FILE (.jsonl, .jsonl.gz) has records `{"id", "articles": [{"title", "text"}], "neutral_title"?,
+"neutral_text"?}`; OUT gets a line `{"id", "title", "summary", "text"}` for each. The articles are cleaned as
+the daemon cleans them; they are of different outlets, undated, and in the order of the record. Printed are
+the mean ROUGE-1 F1 (with stems, in hundredths, over the records that have a neutral title or text) and the
+mean number of words. ROUGE needs the package rouge-score, a development dependency.
+"""
+
+import argparse
+import datetime as dt
+import gzip
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aggregator.config.settings import PublishConfig
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.model.core import ArticleView, Entry
+from aggregator.stories.headline import headline
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
+from aggregator.stories.text.summary import summary
+
+SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file, compressed or not."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, filter(str.strip, lines))
+
+
+def articles(record: Mapping[str, Any]) -> list[ArticleView]:
+    """The articles of an event, cleaned, each of an outlet of its own."""
+    return [
+        _article(f"{record['id']}-{number}", each, SEEN + dt.timedelta(seconds=number))
+        for number, each in enumerate(record["articles"])
+    ]
+
+
+def _article(name: str, given: Mapping[str, Any], time: dt.datetime) -> ArticleView:
+    entry = Entry(source="briefs", title=given.get("title") or "", text=given.get("text") or "", outlet=name)
+    cleaned = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    return ArticleView(
+        id=name, outlet=name, outlet_key=name, url=None, title=cleaned.title, published=None, seen=SEEN,
+        effective_at=time, language=cleaned.language, copy_of=None, wire=None, kind=cleaned.kind,
+        role="container" if cleaned.is_container else "report", lead=cleaned.lead, text=cleaned.text,
+        timed=cleaned.timed,
+    )  # fmt: skip
+
+
+def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
+    """The line of OUT for a record."""
+    read = articles(record)
+    title = headline(read, None).title
+    text = as_text(merge(read, title), read)
+    return {
+        "id": record["id"],
+        "title": title,
+        "summary": summary(read, max_words, shown_title=title),
+        "text": text,
+    }
+
+
+def figures(given: Sequence[Mapping[str, Any]], made: Sequence[Mapping[str, str]]) -> list[str]:
+    """The lines of the report: words, and ROUGE-1 where rouge-score is installed."""
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        return ["ROUGE is not measured: the package rouge-score is not installed (make test installs it)"]
+    scorer = RougeScorer(["rouge1"], use_stemmer=True)
+    lines = []
+    for name, neutral in NEUTRAL.items():
+        pairs = [
+            (one[neutral], each[name]) for one, each in zip(given, made, strict=True) if one.get(neutral)
+        ]
+        if pairs:
+            mean = 100 * statistics.fmean(scorer.score(*pair)["rouge1"].fmeasure for pair in pairs)
+            words = statistics.fmean(len(text.split()) for _, text in pairs)
+            lines.append(f"{name:8} ROUGE-1 {mean:.1f} over {len(pairs)} records, {words:.1f} words")
+    return lines
+
+
+def main() -> None:
+    """Read FILE, write OUT, print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    given = list(records(options.file))
+    made = [brief(record, PublishConfig().excerpt_words) for record in given]
+    if options.output:
+        lines = (json.dumps(one, ensure_ascii=False) + "\n" for one in made)
+        options.output.write_text("".join(lines), encoding="utf-8")
+    print("\n".join(figures(given, made)))
+
+
+if __name__ == "__main__":
+    main()

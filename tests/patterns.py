@@ -180,7 +180,6 @@ def _make_tables() -> None:
     from aggregator.extract import page_verdict
     from aggregator.extract.liveblog import clock_times
     from aggregator.stories import headline, lexicon
-    from aggregator.stories.disagreements import casualties
     from aggregator.stories.facts import denial_cues, figures, sentence_similarity
 
     page_verdict._notices()
@@ -188,14 +187,13 @@ def _make_tables() -> None:
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
-        casualties._patterns(language)
         sentence_similarity._attribution(language)
         denial_cues.cues_of(language)
         words = lexicon.language_words(language)
         for text in (words.denial and words.denial.objects, words.counter):
             if text:
                 re.compile(text, re.IGNORECASE)
-        for kind in ("clickbait", "label", "opener"):
+        for kind in ("clickbait", "label", "opener", "explainer", "loaded", "promotion"):
             headline._searched(kind, language)
 
 
@@ -427,7 +425,7 @@ def _exponent(expression: Expression, method: str, attack: tuple[str, str, str],
     if least < _ENOUGH_SECONDS:
         return 0.0
     while least < math.inf:
-        for times in (1, 2, 5):  # a slow moment of the machine is asked again
+        for times in (1, 2, 5, 12):  # a slow moment of the machine is asked again
             if times > 1:
                 least = taken(length, times)
             most = taken(length * 4, times)

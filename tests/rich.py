@@ -24,7 +24,7 @@ from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
-from tests.homes import small_set
+from tests.story_checks import small_set
 
 ALL_TUNING: Tuning = effective_tuning({"cross_language": {"mode": "names"}})
 LATER = NOON + dt.timedelta(days=9)
@@ -89,7 +89,7 @@ def _fill(database: Database) -> None:
         _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
         old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)
         for period in (old, new):
-            stream_history.close_period(connection, period, keep_terms_from=20_801)
+            stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     rig.accept(

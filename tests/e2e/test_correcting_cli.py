@@ -19,7 +19,16 @@ from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
 from tests.articles import NOON
 from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.homes import TRIPWIRE, by_title, homes, members, partition, redirects, rows_of, what_is_wrong
+from tests.story_checks import (
+    TRIPWIRE,
+    assigned,
+    by_title,
+    members,
+    partition,
+    redirects,
+    rows_of,
+    what_is_wrong,
+)
 from tests.waiting import PATIENCE_SECONDS
 
 STRICT = {"tuning": {"events": {"threshold": 30.0}}}
@@ -224,7 +233,7 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
     assert bench.program.stop() == 0
     assert [state for state, _ in bench.requests()] == ["done"] * 3
     assert len(bench.corrections()) == 3
-    now = homes(bench.database)
+    now = assigned(bench.database)
     assert len({now[one] for one in placed[:3]} | {bridge}) == 4
     assert what_is_wrong(bench.database) == []
 

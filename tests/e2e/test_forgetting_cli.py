@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from tests.e2e.daemon_process import DaemonProcess
-from tests.homes import TRIPWIRE, by_title, homes, members, what_is_wrong
+from tests.story_checks import TRIPWIRE, assigned, by_title, members, what_is_wrong
 
 INLINE = {"work": {"executor": "inline"}}
 
@@ -41,7 +41,7 @@ def database(program: DaemonProcess, tmp_path: Path) -> Iterator[Database]:
 def test_it_asks_first_and_says_what_goes(program: DaemonProcess, database: Database) -> None:
     (bridge,) = by_title(database, "Hollin Bridge")
     one, *others = members(database, bridge)
-    before = homes(database)
+    before = assigned(database)
     dry = program.command("forget", one, "--dry-run")
     assert (dry.returncode, "would be forgotten" in dry.stdout) == (0, True)
     nobody = program.command("forget", one)
@@ -51,7 +51,7 @@ def test_it_asks_first_and_says_what_goes(program: DaemonProcess, database: Data
     assert unknown.returncode == 2
     assert "nothing is stored of nobody knows it" in unknown.stderr
     assert program.command("forget").returncode == 2
-    assert homes(database) == before
+    assert assigned(database) == before
 
     done = program.command("forget", one, "--yes", "--format", "json")
     assert done.returncode == 0, done.stderr

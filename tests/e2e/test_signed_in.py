@@ -29,7 +29,7 @@ from aggregator.web.settings import PublishSettings
 from tests.articles import NOON, Clock, Rig
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.fresh import with_tables
-from tests.homes import fill
+from tests.story_checks import fill
 from tests.unit.test_publish_pages import HOSTILE, assert_tame
 from tests.waiting import PATIENCE_SECONDS
 

@@ -22,7 +22,7 @@ from aggregator.store.tables import article, cross_language
 from tests.across import half, make_model
 from tests.articles import Clock, Rig, record
 from tests.fresh import with_tables
-from tests.homes import homes, reclustering, what_is_wrong
+from tests.story_checks import assigned, reclustering, what_is_wrong
 
 LATER = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 NAMES = effective_tuning({"cross_language": {"mode": "names"}})
@@ -199,7 +199,7 @@ def test_where_the_hosts_leave_a_guest_is_at_home(sqlite: Database) -> None:
     assert [after[one.id].counts_in_centroid for one in (english, german, chinese)] == [True, True, False]
     assert what_is_wrong(sqlite) == []
     placing.correct(CorrectionCommand(undo=None))
-    assert len(set(homes(sqlite).values())) == 1
+    assert len(set(assigned(sqlite).values())) == 1
     assert what_is_wrong(sqlite) == []
 
 
@@ -213,7 +213,7 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
             at.take(one)
             if restarts:
                 at.restart()
-        grouped.append(homes(database))
+        grouped.append(assigned(database))
         database.close()
     assert grouped[0] == grouped[1]
     assert len(set(grouped[0].values())) < len(grouped[0])
@@ -222,16 +222,16 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
 def test_recluster_turns_it_on_and_holds_it(database: Database) -> None:
     at = rig(database, effective_tuning())
     at.take(*entries("dev", "dev-takeover"))
-    assert len(set(homes(database).values())) == 3
+    assert len(set(assigned(database).values())) == 3
     run = reclustering(database, NAMES)
     assert run.take_over(Placer(database, NAMES, Clock(LATER), summary_words=60), None).moved > 0
-    assert len(set(homes(database).values())) == 1
+    assert len(set(assigned(database).values())) == 1
     assert rows_across(database) == 3
     assert reclustering(database, NAMES).difference(None).moved == 0
     assert what_is_wrong(database) == []
     back = reclustering(database, effective_tuning())
     back.take_over(Placer(database, effective_tuning(), Clock(LATER), summary_words=60), None)
-    assert len(set(homes(database).values())) == 3
+    assert len(set(assigned(database).values())) == 3
     assert rows_across(database) == 0
 
 
@@ -304,7 +304,7 @@ def test_vectors_bring_together_what_no_name_and_number_does(
 
 def test_without_vectors_these_stay_apart(sqlite: Database) -> None:
     rig(sqlite).take(*BRIDGE)
-    assert len(set(homes(sqlite).values())) == 3
+    assert len(set(assigned(sqlite).values())) == 3
 
 
 def test_the_version_knows_the_model_and_not_where_it_lies(tmp_path: Path) -> None:

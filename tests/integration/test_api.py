@@ -1,20 +1,28 @@
 """The API over a real server and both kinds of database."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from jsonschema_rs import Draft202012Validator
 
+from aggregator.config.saved_queries import SavedQuery
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor
-from aggregator.web.api.openapi import document
+from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.api.push import PushResult
+from aggregator.web.app import create_app
 from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.web.editor import CommandStatus, CorrectionPage
+from aggregator.web.health import HealthJson
 from aggregator.web.responses import PROBLEMS
+from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import PageJson, WholeStoryJson
 from tests.articles import FLOOD, NOON, STRIKE, record
+from tests.memory_reader import MemoryReader
 from tests.newsroom import STRANGER, Newsroom, problem_of
 
 FLOODED = "Pennmouth"
@@ -288,7 +296,7 @@ def test_each_status_has_one_type_and_title() -> None:
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
     reported = room_once.get("/api/v1/openapi.json").json()
-    assert reported == json.loads(msgspec.json.encode(document(is_watched=False)))
+    assert len(reported["paths"]) == 12
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {
@@ -300,31 +308,38 @@ def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
 
 def test_saved_queries_are_described_by_their_names() -> None:
     def schema(*saved: str) -> Any:
-        parameters = document(saved=saved)["paths"]["/api/v1/stories"]["get"]["parameters"]
+        settings = PublishSettings(queries=tuple(SavedQuery(name=name) for name in saved))
+        described = create_app(MemoryReader(), settings).openapi()
+        parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]
 
     assert schema("floods", "ports") == [{"type": "string", "enum": ["floods", "ports"]}]
     assert schema() == []
 
 
-def test_examples_are_what_the_types_say() -> None:
-    from aggregator.web import story_json
-    from aggregator.web.api import openapi
-    from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
-    from aggregator.web.api.push import PushResult
-    from aggregator.web.editor import CommandStatus, CorrectionPage
-    from aggregator.web.health import HealthJson
-
-    pairs: list[tuple[object, Any]] = [
-        (openapi.PAGE, story_json.PageJson), (openapi.STORY, story_json.WholeStoryJson),
-        (openapi.ARTICLE, OneArticleJson), (openapi.FOUND, SearchJson), (openapi.SOURCES, SourcesJson),
-        (openapi.HEALTH, HealthJson), (openapi.DONE, CommandStatus), (openapi.WAITING, CommandStatus),
-        (openapi.CORRECTED, CorrectionPage), (openapi.PUSHED, PushResult),
-        *((one, MergeRequest | SplitRequest | MoveRequest) for one in openapi.CORRECTIONS.values()),
-    ]  # fmt: skip
-    for example, shape in pairs:
-        read = msgspec.convert(example, shape)
-        assert msgspec.to_builtins(read).keys() == example.keys()  # type: ignore[attr-defined]
+def test_examples_are_what_the_types_say(room_once: Newsroom) -> None:
+    shapes: tuple[Any, ...] = (
+        PageJson, WholeStoryJson, OneArticleJson, SearchJson, SourcesJson, HealthJson, CommandStatus,
+        CorrectionPage, PushResult, Explanation,
+    )  # fmt: skip
+    described = room_once.get("/api/v1/openapi.json").json()
+    found = set()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                content = answer.get("content", {}).get("application/json")
+                if content is None:
+                    continue
+                schema = content["schema"] | {"components": described["components"]}
+                assert Draft202012Validator(schema).is_valid(content["example"]), operation["operationId"]
+                (shape,) = (one for one in shapes if schema["$ref"].endswith(f"/{one.__name__}"))
+                read = msgspec.convert(content["example"], shape)
+                assert msgspec.to_builtins(read).keys() <= content["example"].keys()
+                found.add(shape)
+    assert found == set(shapes)
+    body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"]["application/json"]
+    for example in body["examples"].values():
+        msgspec.convert(example["value"], MergeRequest | SplitRequest | MoveRequest)
 
 
 @pytest.fixture(scope="module")

@@ -53,9 +53,9 @@ from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1
 from tests.articles import NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.e2e import forked
-from tests.homes import undo, what_is_wrong
 from tests.revision_0018 import of_revision_0018
 from tests.rich import LATER, later_entries, rich, rig_at
+from tests.story_checks import undo, what_is_wrong
 
 
 @contextmanager

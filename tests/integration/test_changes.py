@@ -15,7 +15,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import by_title, correct, fill, partition, placing_of, reclustering, rows_of, undo
+from tests.story_checks import by_title, correct, fill, partition, placing_of, reclustering, rows_of, undo
 
 DAY = dt.timedelta(days=1)
 

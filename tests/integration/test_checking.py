@@ -48,7 +48,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
 from tests.fresh import with_tables
-from tests.homes import correct, homes
+from tests.story_checks import assigned, correct
 
 Contents = dict[str, list[dict[str, Any]]]
 TUNING = effective_tuning().section("stories", StoryTuning)
@@ -72,7 +72,7 @@ class Sound:
         )
         rig.take(record("Port", "1", "Dock workers strike", f"{STRIKE} Ferries ran.", published=NOON))
         rig.pipeline.index_text()
-        correct(database, "merge", *sorted(set(homes(database).values())))
+        correct(database, "merge", *sorted(set(assigned(database).values())))
         rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
         self.tell()
         self.before = self.contents()
@@ -433,7 +433,7 @@ def test_what_cannot_be_repaired_is_named_with_what_to_type(sound: Sound, damage
 
 
 def test_chained_redirects_are_made_short(sound: Sound) -> None:
-    live = homes(sound.database).popitem()[1]
+    live = assigned(sound.database).popitem()[1]
     with sound.database.write() as connection:
         row = dict(connection.execute(select(story).where(RETIRED)).one()._mapping)
         connection.execute(

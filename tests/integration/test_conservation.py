@@ -25,7 +25,7 @@ from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry
 from tests.articles import NOON, Clock, Rig, record
 from tests.e2e.kill_records import invented
-from tests.homes import placing_of
+from tests.story_checks import placing_of
 
 SEED = int(os.environ.get("AGGREGATOR_CONSERVATION_SEED") or random.SystemRandom().randrange(2**32))
 STEPS = 40

@@ -16,8 +16,9 @@ from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import integrity_check
 from aggregator.store.migrate import upgrade
-from aggregator.store.tables import article, lsh_band, sketch
+from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 
 TUNING = effective_tuning().section("copies", CopyTuning)
@@ -212,3 +213,23 @@ def test_a_text_that_came_after_its_headline_is_found_by_its_copies(rig: Rig) ->
     rig.take(record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
     (copy,) = rig.take(record("Post", "1", "Levee breaks", FLOOD, published=NOON))
     assert copy.outcome == "copy"
+
+
+def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> None:
+    whole = prose("agency", 420)
+    rewritten = f"{prose('own', 180)} {part(whole, 0, 140)}"
+    title = "Harbour bridge of Pennmouth closed after storm"
+    rig.take(piece("Reuters", "wire", whole, title), piece("Lantern", "rewritten", rewritten, title))
+    with rig.database.read() as connection:
+        rows = connection.execute(select(article).order_by(article.c.inbox_no)).all()
+        counted = connection.execute(
+            select(story.c.article_count, story.c.outlet_count, story.c.report_count)
+        ).all()
+    agency, reuse = rows
+    assert [tuple(row) for row in counted] == [(2, 2, 1)]
+    assert (reuse.role, reuse.copy_of, reuse.reuses) == ("report", None, agency.id)
+    evidence = codecs.unpack(reuse.evidence, Evidence)
+    assert evidence.reuse is not None
+    assert evidence.reuse.other == agency.id
+    assert evidence.reuse.share > TUNING.reuse_share
+    assert not list(integrity_check.faults(rig.database, thorough=True, now=rig.clock()))

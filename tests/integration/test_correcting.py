@@ -34,12 +34,12 @@ from aggregator.store.tables import (
     story_log,
 )
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import (
+from tests.story_checks import (
+    assigned,
     by_title,
     copied,
     correct,
     fill,
-    homes,
     members,
     partition,
     placing_of,
@@ -227,7 +227,7 @@ def test_an_article_moves_and_comes_back(grouped: Database) -> None:
     one = members(grouped, bridge)[1]
     done = correct(grouped, "move", goat, articles=(one,))
     assert set(done.stories) == {bridge, goat}
-    assert homes(grouped)[one] == goat
+    assert assigned(grouped)[one] == goat
     assert what_is_wrong(grouped) == []
     undo(grouped)
     assert partition(grouped) == before
@@ -343,7 +343,7 @@ def test_an_older_correction_is_undone_where_no_later_one_says_otherwise(grouped
     new = correct(grouped, "split", bridge, articles=(one,)).stories[1]
     undo(grouped, 1)
     assert redirects(grouped)[goat] is None
-    assert homes(grouped)[one] == new
+    assert assigned(grouped)[one] == new
 
 
 def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(grouped: Database) -> None:
@@ -368,7 +368,7 @@ def test_a_split_is_undone_where_its_story_gave_way_meanwhile(grouped: Database)
     correct(grouped, "merge", talmir, bridge)
     done = undo(grouped, 1)
     assert done.stories == (bridge,)
-    assert homes(grouped)[one] == redirects(grouped)[new] == bridge, "where those are that it was with"
+    assert assigned(grouped)[one] == redirects(grouped)[new] == bridge, "where those are that it was with"
     assert what_is_wrong(grouped) == []
     assert redirects(grouped)[goat] is redirects(grouped)[marathon] is None
 
@@ -379,7 +379,7 @@ def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> 
     correct(grouped, "merge", goat, marathon)
     correct(grouped, "move", bridge, articles=(only,))
     undo(grouped, 1)
-    assert homes(grouped)[only] == bridge
+    assert assigned(grouped)[only] == bridge
     assert what_is_wrong(grouped) == []
 
 
@@ -393,7 +393,7 @@ def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(
     rig.restart()
     later = rig.take(flood_elsewhere())
     assert later[0].story == first.story
-    assert homes(rig.database)[silent.article] != first.story
+    assert assigned(rig.database)[silent.article] != first.story
     assert what_is_wrong(rig.database) == []
 
 
@@ -404,7 +404,7 @@ def test_a_copy_of_what_was_split_off_goes_with_it_and_not_back(rig: Rig) -> Non
     rig.restart()
     copy = rig.take(record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     assert copy[0].story == new
-    assert homes(rig.database)[second.article] == new
+    assert assigned(rig.database)[second.article] == new
 
 
 def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grouped: Database) -> None:
@@ -417,14 +417,14 @@ def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grou
     correct(grouped, "split", bridge, articles=(one,))
     turn = "first"
     look_again(grouped)
-    assert homes(grouped)[one] != bridge
+    assert assigned(grouped)[one] != bridge
     with grouped.write() as connection:
         connection.execute(delete(link_constraint))
         connection.execute(story.update().where(story.c.id == bridge).values(membership_changed_no=10_000))
         connection.execute(counter.update().where(counter.c.name == "inbox").values(value=10_020))
     turn = "second"
     look_again(grouped)
-    assert homes(grouped)[one] == bridge, "without the bond the look does join it"
+    assert assigned(grouped)[one] == bridge, "without the bond the look does join it"
 
 
 @pytest.fixture
@@ -546,7 +546,7 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
 def test_labels_name_the_articles_of_corrections_in_force_and_where_they_are(corrected: Database) -> None:
     named = labels(corrected)
     assert named
-    assert named == {one: home for one, home in homes(corrected).items() if one in named}
+    assert named == {one: home for one, home in assigned(corrected).items() if one in named}
     while True:
         try:
             undo(corrected)

@@ -31,8 +31,8 @@ from aggregator.store.tables import article, metadata, story
 from aggregator.store.upgrade_0018 import TABLES
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import Clock
-from tests.homes import fill, what_is_wrong
 from tests.revision_0018 import of_revision_0018
+from tests.story_checks import fill, what_is_wrong
 
 
 @pytest.fixture(scope="module")

@@ -327,3 +327,23 @@ def test_strangers_words_do_not_reach_the_terminal_as_commands(folder, capsysbin
     assert "\x1b" not in said
     assert "1 wrong pair" in said
     assert not any(line.startswith("worst misses:") for line in said.splitlines())
+
+
+def test_texts_that_come_after_the_leads(capsysbinary):
+    result, assigned = ran(TRIPWIRE, pages_late=True)
+    late = result.pages_late
+    assert late is not None
+    assert late.texts_first is not None
+    assert result.labelled is not None
+    assert result.labelled.bcubed.f1 >= late.texts_first.f1 - 0.005
+    assert 0 <= late.retired < late.stories_before
+    assert len(assigned) == result.articles == 63
+    with pytest.raises(SystemExit) as ended:
+        main(["eval", str(TRIPWIRE), "--pages-late", "--worst", "0"])
+    assert not ended.value.code
+    told = capsysbinary.readouterr().out.decode()
+    assert (
+        f"BCubed F1 {result.labelled.bcubed.f1:.4f}; with the texts first {late.texts_first.f1:.4f}" in told
+    )
+    with pytest.raises(SystemExit):
+        main(["eval", "--from-corrections", "--pages-late"])

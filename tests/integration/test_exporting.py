@@ -21,7 +21,7 @@ from aggregator.store.tables import metadata
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, NOON, Clock, Rig, record
 from tests.conftest import Postgres
-from tests.homes import correct, fill, undo, what_is_wrong
+from tests.story_checks import correct, fill, undo, what_is_wrong
 
 
 def _ignore(_count: int) -> None:

@@ -18,7 +18,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests import feed_rules
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.feeds import NOW, channel_of, feed_of
-from tests.homes import by_title, correct, fill, members, placing_of, reclustering, small_set, undo
+from tests.story_checks import by_title, correct, fill, members, placing_of, reclustering, small_set, undo
 
 FORMATS: tuple[Literal["rss", "atom", "jsonfeed"], ...] = ("rss", "atom", "jsonfeed")
 RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}
@@ -108,7 +108,7 @@ def test_the_feeds_of_a_real_database_are_valid(database: Database) -> None:
         here = f"http://127.0.0.1:8080/feeds/stories.{ending}"
         feed = feed_of(database, form)
         assert RULES[form](feed, here, NOW + dt.timedelta(days=365)) == []
-        assert feed.count(b"of 2 outlets:") > 0
+        assert feed.count(b"(2 of 2 outlets") > 0
     here = "http://127.0.0.1:8080/feeds/updates.atom"
     feed = feed_of(database, "atom", updates=True)
     assert feed_rules.of_atom(feed, here, NOW + dt.timedelta(days=365)) == []

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from aggregator.config.tuning import effective_tuning
 from aggregator.store.engine.database import Database
 from tests.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
-from tests.homes import by_title, correct, members, placing_of, reclustering, undo
+from tests.story_checks import by_title, correct, members, placing_of, reclustering, undo
 
 DAY = dt.timedelta(days=1)
 BROKEN, VOTED, STRUCK = "Levee breaks at Pennmouth, four dead", "Parliament votes for dykes", "Dock strike"

@@ -39,18 +39,18 @@ from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import (
+from tests.integration.test_repeating import FOOTERS, articles_of, taken_out
+from tests.story_checks import (
+    assigned,
     by_title,
     correct,
     fill,
-    homes,
     placing_of,
     reclustering,
     scratch_files,
     undo,
     what_is_wrong,
 )
-from tests.integration.test_repeating import FOOTERS, articles_of, taken_out
 
 MARK = "zyzzogeton"  # a word that nothing else holds
 HOUR = dt.timedelta(hours=1)
@@ -183,10 +183,10 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
     settle(unit_of_work)
     while filling.step() is not None:
         pass
-    flood, ended = (homes(database)[the_article(database, guid)] for guid in ("1", "3"))
+    flood, ended = (assigned(database)[the_article(database, guid)] for guid in ("1", "3"))
     correct(database, "merge", flood, ended)
     undo(database)
-    gave_way = homes(database)[the_article(database, "5")]
+    gave_way = assigned(database)[the_article(database, "5")]
     assert correct(database, "merge", flood, gave_way).stories == (flood,)
     settle(unit_of_work)
     with database.write() as connection:
@@ -257,7 +257,7 @@ def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
     unit_of_work.take(marked("1", FLOOD), alone("3"))
     unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
     settle(unit_of_work)
-    ended = homes(unit_of_work.database)[the_article(unit_of_work.database, "3")]
+    ended = assigned(unit_of_work.database)[the_article(unit_of_work.database, "3")]
     gone = the_article(unit_of_work.database)
     server = Server(DatabaseStoryReader(unit_of_work.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
@@ -265,13 +265,13 @@ def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
             "/",
             "/?view=newest",
             f"/search?q={MARK}",
-            f"/stories/{homes(unit_of_work.database)[gone]}",
+            f"/stories/{assigned(unit_of_work.database)[gone]}",
             "/feeds/stories.rss",
             "/feeds/stories.atom",
             "/feeds/stories.json",
             "/feeds/updates.rss",
             "/api/v1/stories",
-            f"/api/v1/stories/{homes(unit_of_work.database)[gone]}",
+            f"/api/v1/stories/{assigned(unit_of_work.database)[gone]}",
         )
         assert all(MARK in client.get(path).text.lower() for path in paths)
         tag = client.get("/feeds/stories.rss").headers["ETag"]
@@ -333,7 +333,7 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) ->
     with database.read() as connection:
         newest_tombstones = tombstones.newest_tombstones(connection, 9)
     assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
-    assert all(one != id_ for one in homes(database))
+    assert all(one != id_ for one in assigned(database))
 
 
 def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) -> None:
@@ -388,14 +388,14 @@ def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Rig) ->
         one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
     ] == ["copy"]
     before, reported = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
-    forget(unit_of_work, next(id_ for id_ in homes(database) if id_ not in (second, third)))
+    forget(unit_of_work, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
     assert by_title(database, "Levee breaks") == reported
     assert DatabaseStoryReader(database).last_change() != before, (
         "readers are told, though the headline stayed"
     )
     forget(unit_of_work, second)
     assert forget(unit_of_work, third).summary.articles == 1
-    assert homes(database) == {}
+    assert assigned(database) == {}
     assert what_is_wrong(database) == []
 
 
@@ -516,14 +516,14 @@ def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Rig) -> None:
         marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
     )
     first, second = _in_order(database)[:2]
-    origin = homes(database)[first]
-    assert homes(database)[second] == origin
+    origin = assigned(database)[first]
+    assert assigned(database)[second] == origin
     correct(database, "split", origin, articles=(second,))
     unit_of_work.restart()
     forget(unit_of_work, first)
     assert DatabaseStoryReader(database).story(origin) is None
     undo(database)
-    assert homes(database) == {second: origin}
+    assert assigned(database) == {second: origin}
     assert what_is_wrong(database) == []
 
 
@@ -535,11 +535,11 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     placer = placing_of(database)
     with database.read() as connection:
         placer.story_writer.index(connection)
-    everything = sorted(homes(database))
+    everything = sorted(assigned(database))
     going = chance.sample(everything, 25)
     for id_ in going:
         placer.erase(ForgetCommand(name=id_))
-    assert set(homes(database)) == set(everything) - set(going)
+    assert set(assigned(database)) == set(everything) - set(going)
     assert what_is_wrong(database, placer) == []
     with database.read() as connection:
         dangling = select(article.c.id).where(

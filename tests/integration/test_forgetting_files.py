@@ -8,9 +8,9 @@ from sqlalchemy import create_engine, text
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from tests.articles import NOON, Clock, Rig
-from tests.homes import fill
 from tests.integration.test_forgetting import MARK, alone, forget, settle, the_article, words_in
 from tests.own_postgres import OwnPostgres
+from tests.story_checks import fill
 
 pytestmark = pytest.mark.torture
 

@@ -16,7 +16,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.pages.pages import list_item_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import correct, fill, undo
+from tests.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
 

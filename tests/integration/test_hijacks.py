@@ -52,6 +52,14 @@ def test_an_advertisement_under_the_headline_and_minute_of_a_report_stays_out(
     assert placed.outcome == "founded"
 
 
+@pytest.mark.parametrize("body", ADVERTISEMENTS)
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_body_that_begins_with_its_headline_does_not_join_by_it(rig: Rig, body: str, times: int) -> None:
+    text = f"{HEADLINE}. " * times + " ".join(body.split())
+    (placed,) = rig.take(record("Unknown", "x", HEADLINE, text, url="https://spam.example/x", published=NOON))
+    assert placed.outcome == "founded"
+
+
 def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:
     """What stays out is the text, not the headline."""
     (placed,) = rig.take(record("Unknown", "x", HEADLINE, "", published=NOON))

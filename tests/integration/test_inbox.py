@@ -129,7 +129,7 @@ def test_a_page_that_does_not_come_is_asked_for_again_later(rig: Rig) -> None:
     assert accepted.entry_no is not None
     later = NOON + dt.timedelta(hours=1)
     with rig.database.write() as connection:
-        pending_pages.later(connection, accepted.entry_no, later)
+        pending_pages.later(connection, accepted.entry_no, later, attempts=1)
     with rig.database.read() as connection:
         assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
         assert [one.attempts for one in pending_pages.due_pages(connection, later, 10)] == [1]

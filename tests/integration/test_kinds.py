@@ -16,7 +16,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.story_json import jsonl, whole_story_json
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import correct, placing_of, reclustering
+from tests.story_checks import correct, placing_of, reclustering
 
 TUNING = effective_tuning()
 PAGE = """<html><head><title>Levee breaks</title><meta property="article:section" content="{section}">

@@ -24,9 +24,9 @@ from aggregator.store.tables import article, entry, live_blog, live_blog_link
 from aggregator.store.tables import story as stories
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import with_tables
-from tests.homes import correct, reclustering, rows_of, small_set, undo, what_is_wrong
 from tests.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.loopback import LoopbackServer, Resource, Response
+from tests.story_checks import correct, reclustering, rows_of, small_set, undo, what_is_wrong
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 TUESDAY = dt.datetime(2026, 2, 4, tzinfo=dt.UTC)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.errors import AggregatorError
+from aggregator.model.errors import AggregatorError, FetchError
 from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
@@ -478,7 +478,7 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
         with week.database.read() as connection:
             return pending_pages.due_pages(connection, world.time(), 10)
 
-    assert not polling.fetch_page(due_pages()[0])
+    assert polling.fetch_page(due_pages()[0]), "the entry is placed"
     assert due_pages() == [], "later again"
     assert world.paths("old.example") == ["/robots.txt"]
     world.sites["old.example"] = {"/robots.txt": Response(404), "/1": "a page"}
@@ -505,6 +505,26 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
         assert [one.attempts for one in due_pages] == [0]
         assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"
+
+
+def test_a_host_that_holds_our_pages_still_sends_its_feeds(week: Week, world: World) -> None:
+    angry = Response(429, {"Retry-After": "3600"})
+    world.sites["big.example"] = {"/feed": Resource(TWO), "/1": angry, "/2": "a page"}
+    with pytest.raises(FetchError):
+        week.client.fetch("http://big.example/1", accept="page")
+    with pytest.raises(FetchError) as held:
+        week.client.fetch("http://big.example/2", accept="page")
+    assert held.value.cause == "asked to wait"
+    assert week.client.rate_limiter.ready_in("big.example", is_page=True) > 3000
+    assert week.client.rate_limiter.ready_in("big.example") < 60
+    id_ = week.add("http://big.example/feed")
+    week.live(0.1)
+    assert week.source(id_).health == "ok"
+    stored = week.client.rate_limiter.changes()[0]
+    again = world.client(ALL_TUNING)
+    again.rate_limiter.restore(stored)
+    assert again.rate_limiter.ready_in("big.example", is_page=True) > 0, "also after a restart"
+    again.close()
 
 
 def test_nobodys_network_is_down_but_ours(week: Week, world: World) -> None:

@@ -18,6 +18,7 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
@@ -386,3 +387,40 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
     assert waited.article == later.article
     with database.read() as connection:
         assert inbox.waiting_count(connection) == 0
+
+
+# --- when a story happened ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("undated_first", [True, False])
+def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(rig: Rig, undated_first: bool) -> None:
+    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+    for one in [undated, flood()] if undated_first else [flood(), undated]:
+        rig.take(one)
+    with rig.database.read() as connection:
+        row = connection.execute(select(story)).one()
+    assert row.article_count == 2
+    assert row.first_published == row.last_published == NOON
+    assert row.bumped_at.replace(microsecond=0) == NOON
+    assert list(faults(rig.database, now=rig.clock())) == []
+
+
+def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
+    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+    rig.accept(undated, bump_by_clock=True)
+    rig.place()
+    rig.take(flood())
+    with rig.database.read() as connection:
+        row = connection.execute(select(story)).one()
+    assert (row.article_count, row.last_published) == (2, NOON)
+    assert row.bumped_at > NOON + 3 * DAY
+
+
+def test_the_seeds_are_dated_by_the_one_that_has_a_date(rig: Rig, data: Path) -> None:
+    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=rig.clock())
+    rig.take(*(item.entry for item in found if isinstance(item, InputEntry)))
+    (seeds,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert seeds.article_count == 4
+    assert {seeds.first_published.date(), seeds.last_published.date(), seeds.updated.date()} == {
+        dt.date(2024, 12, 6)
+    }

@@ -342,11 +342,12 @@ def test_an_entry_gets_its_number_with_its_page(
     assert office.polling.fetch_page(quick)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
     server.routes["/slow"] = Response(500)
-    assert not office.polling.fetch_page(slow), "later again"
-    assert office.polling.fetch_page(
-        pending_pages.PendingPage(entry_no=slow.entry_no, url=slow.url, attempts=2)
-    ), "now without"
-    assert [(row.inbox_no, row.page is None) for row in office.entries()] == [(2, True), (1, False)]
+    assert office.polling.fetch_page(slow), "its words are placed"
+    rows = [(row.inbox_no, row.page is None, row.page_attempts) for row in office.entries()]
+    assert rows == [(None, True, 1), (1, False, 0), (2, True, 0)], "and its page is asked for later again"
+    assert not office.polling.fetch_page(msgspec.structs.replace(slow, attempts=1))
+    assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), "now without"
+    assert [row.inbox_no for row in office.entries()] == [3, 1, 2]
 
 
 @pytest.mark.parametrize(

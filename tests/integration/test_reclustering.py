@@ -18,14 +18,22 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import enqueue, one
-from aggregator.store.tables import article, correction, link_constraint, metadata, story
+from aggregator.store.tables import (
+    article,
+    correction,
+    link_constraint,
+    metadata,
+    source_history,
+    story,
+    stream_period,
+)
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY
-from tests.homes import (
+from tests.story_checks import (
+    assigned,
     by_title,
     correct,
     fill,
-    homes,
     members,
     partition,
     placing_of,
@@ -275,6 +283,33 @@ def test_since_a_time_nothing_changes_under_the_same_rules(grouped: Database, n:
     assert everything(grouped) == before
 
 
+def history_of(database: Database) -> list[tuple[object, ...]]:
+    tables = (source_history, stream_period)
+    with database.read() as connection:
+        return [
+            tuple(row)
+            for table in tables
+            for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+        ]
+
+
+def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> None:
+    """As after an upgrade that begins to count anew: what is placed next is decided with what was counted."""
+    clock = Clock()
+    rig = Rig(database, clock)
+    for day in range(3):
+        clock.time = NOON + dt.timedelta(days=day)
+        for number in range(4):
+            words = " ".join(f"w{day}x{number}y{at}" for at in range(60))
+            rig.take(record("Blog", f"{day}-{number}", f"Entry{day}x{number}", words, published=NOON))
+    before = history_of(database)
+    with database.write() as connection:
+        connection.execute(delete(stream_period))
+        connection.execute(delete(source_history))
+    reclustering(database).take_over(placing_of(database), None)
+    assert history_of(database) == before
+
+
 def test_since_the_future_there_is_nothing_to_decide(grouped: Database) -> None:
     before = everything(grouped)
     assert reclustering(grouped).take_over(placing_of(grouped), NOON + 99 * DAY).articles == 0
@@ -291,7 +326,7 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
     later = {row.id for row in rows if row.seen_at >= since}
     assert difference.articles == len(later) < len(rows)
     assert difference.changed_stories > 0
-    now = homes(grouped)
+    now = assigned(grouped)
     assert all(now[one] == home for home, ids in before.items() for one in ids - later)
     assert what_is_wrong(grouped) == []
 

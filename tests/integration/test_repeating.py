@@ -29,7 +29,7 @@ from aggregator.store.read.statistics import describe_counts, page_verdicts_by_s
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.articles import NOON, Clock, Rig, record, settled
-from tests.homes import placing_of, reclustering
+from tests.story_checks import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
 FOOTERS = {

@@ -41,8 +41,8 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.homes import correct, fill, placing_of, undo, what_is_wrong
 from tests.integration.test_forgetting import forget, plain
+from tests.story_checks import correct, fill, placing_of, undo, what_is_wrong
 
 DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)

@@ -38,7 +38,7 @@ def labels() -> dict[str, dict[str, str]]:
     return {line["file"]: line for line in map(json.loads, lines)}
 
 
-def homes(rig: Rig) -> dict[str, str]:
+def assigned(rig: Rig) -> dict[str, str]:
     """The story of each file."""
     statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
     with rig.database.read() as connection:
@@ -48,7 +48,7 @@ def homes(rig: Rig) -> dict[str, str]:
 
 def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
     expected = {file: line["event"] for file, line in labels().items()}
-    report = measure(homes(rig), expected)
+    report = measure(assigned(rig), expected)
     assert report.articles == len(expected)
     assert report.over_merge == 0, "a false merge hurts more than a miss"
     assert report.bcubed.recall >= 0.95
@@ -57,7 +57,7 @@ def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
 
 def test_reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     reading = DatabaseStoryReader(rig.database)
-    home = homes(rig)
+    home = assigned(rig)
     (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
     fire = reading.story(story)
     assert isinstance(fire, StoryView)

@@ -16,11 +16,11 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
 from tests.articles import NOON, STRIKE, Clock, Rig, record, settled
-from tests.homes import (
+from tests.story_checks import (
+    assigned,
     by_title,
     correct,
     fill,
-    homes,
     members,
     partition,
     placing_of,
@@ -110,7 +110,7 @@ def test_a_report_that_fits_nowhere_stands_alone_with_an_id_of_its_own(grouped: 
     mistake(grouped, "move", norvale, articles=(moved,))
     assert redirects(grouped)[goat] == norvale
     look(grouped)
-    home = homes(grouped)[moved]
+    home = assigned(grouped)[moved]
     assert home not in (goat, norvale), "an address that led elsewhere is not taken away from there"
     assert partition(grouped)[home] == {moved}
     assert redirects(grouped)[goat] == norvale
@@ -143,7 +143,7 @@ def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
         ).scalar_one()
     mistake(grouped, "move", norvale, articles=(blog,))
     look(grouped)
-    assert homes(grouped)[blog] == norvale, "it says nothing of its own"
+    assert assigned(grouped)[blog] == norvale, "it says nothing of its own"
     assert what_is_wrong(grouped) == []
 
 
@@ -170,7 +170,7 @@ def test_a_copy_that_is_bound_holds_its_report_back(grouped: Database) -> None:
         rows = [{"correction": 1, "article": id_, "relation": "together", "side": 0} for id_ in (copy, held)]
         connection.execute(insert(link_constraint), rows)
     look(grouped)
-    assert homes(grouped)[first] == homes(grouped)[copy] == homes(grouped)[held]
+    assert assigned(grouped)[first] == assigned(grouped)[copy] == assigned(grouped)[held]
     assert what_is_wrong(grouped) == []
 
 

@@ -24,14 +24,14 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from tests.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY, Postgres
-from tests.homes import copied, correct, small_set
 from tests.live_blogs import live_blogs, reports
+from tests.story_checks import copied, correct, small_set
 
 DOCUMENT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")
 QUESTIONS = dict(re.findall(r"^### (\S[^\n]*\?)\n.*?^```sql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
 VIEWS = {
-    name: re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", table, re.MULTILINE)
-    for name, table in re.findall(r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    name: re.findall(r"^- `(\w+)` ([\w ]+): ", columns, re.MULTILINE)
+    for name, columns in re.findall(r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
 }
 TYPES = {
     "id": {"text"},
@@ -52,6 +52,13 @@ def _tell(database: Database) -> None:
         pass
 
 
+FLOOD_FROM_THE_AIR = """From the air the lower town of Pennmouth is a brown lake since the levee on the
+Arrel broke on Sunday. The dead number four, and divers look for two missing men, according to rescue
+services. Mayor Ilse Brandt has told all households below the market square to go. Helicopters and boats took
+hundreds off the roofs. Engineers blame a pump station that failed at night; the water authority says it had
+warned of the flood on Saturday. No train reaches Calmouth, and schools are shut for half a week."""
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Events, copies, live blogs with links; what waits, was refused, was corrected; a source that fails."""
@@ -68,6 +75,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOW - 7 * HOUR),
         record("Vessaly Post", "4", "Pump station fails in flooded Pennmouth", FLOOD_ELSEWHERE.replace(
             "four residents were dead", "seven residents were dead"), published=NOW - 6 * HOUR),
+        record("Pennmouth Star", "8", "Pennmouth flooded after levee on the Arrel breaks", FLOOD_FROM_THE_AIR,
+               published=NOW - 5 * HOUR),
         record("Harbour Post", "5", "Dockers strike in Sennick", f"SENNICK (Reuters) - {STRIKE}",
                published=NOW - 5 * HOUR),
     )  # fmt: skip
@@ -200,6 +209,19 @@ def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> N
     _, rows = _asked(database, "SELECT article_id, original_id FROM v_copies ORDER BY minutes_late")
     assert rows == [(first.article, third.article), (copy.article, third.article)]
     database.close()
+
+
+def test_an_outlet_does_not_copy_itself(database: Database) -> None:
+    Rig(database, Clock(NOW)).take(
+        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),
+        record("Arrel Courier", "2", "Levee on the Arrel breaks", FLOOD, published=NOW - HOUR),
+        record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOW),
+    )
+    _tell(database)
+    assert _asked(database, "SELECT COUNT(*) FROM v_story_articles WHERE original IS NOT NULL")[1] == [(2,)]
+    assert _asked(database, "SELECT outlet, original_outlet FROM v_copies")[1] == [
+        ("Sennick Echo", "Arrel Courier")
+    ]
 
 
 def test_moments_are_moments(both: tuple[Database, Database]) -> None:

@@ -20,10 +20,10 @@ def period(number: int, terms: bytes = b"terms") -> StreamPeriod:
     return StreamPeriod(number, DAY + number, 10 * number, 10, terms)
 
 
-def close(database: Database, *periods: StreamPeriod, keep_terms_from: int = 0) -> None:
+def close(database: Database, *periods: StreamPeriod, keep: int = 100) -> None:
     for one in periods:
         with database.write() as connection:
-            stream_history.close_period(connection, one, keep_terms_from=keep_terms_from)
+            stream_history.close_period(connection, one, keep=keep)
 
 
 def count(database: Database, **counts: tuple[int, int]) -> None:
@@ -64,7 +64,7 @@ def test_a_period_is_closed_once(database: Database) -> None:
 
 def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(database: Database) -> None:
     close(database, period(1), period(2))
-    close(database, period(3), keep_terms_from=DAY + 2)
+    close(database, period(3), keep=1)
     with database.read() as connection:
         expected = [period(1, b""), period(2), period(3)]
         assert stream_history.periods_from(connection, 0, DAY + 3) == expected
@@ -177,9 +177,27 @@ def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(da
     assert closed(database) == {"Herald": (7, 0)}
 
 
+def place_on(database: Database, days: list[int]) -> None:
+    """Place an article on each of these days after the first."""
+    clock = Clock()
+    rig = Rig(database, clock)
+    for number, day in enumerate(days):
+        clock.time = NOON + dt.timedelta(days=day, minutes=number)
+        words = " ".join(f"word{number}x{place}" for place in range(60))
+        rig.take(record("Herald", str(number), f"Number {number}", words, published=NOON))
+
+
+@pytest.mark.parametrize("other", [4_000, -20])  # a clock that jumps; an entry that was queued again
+def test_one_entry_of_another_time_leaves_the_frequencies_of_the_week(database: Database, other: int) -> None:
+    place_on(database, [0, 1, 2, 3, 4, 5, other, 5, 6])
+    with database.read() as connection:
+        periods = stream_history.snapshot(connection, 8).periods
+    assert sum(count for count, _ in periods) >= 7, "all but the one of the jump and the present day"
+
+
 def test_dropped_terms_can_be_counted_again(database: Database) -> None:
     close(database, period(1), StreamPeriod(2, DAY + 2, 20, 0, b""), period(3), period(4))
-    close(database, period(5), keep_terms_from=DAY + 4)
+    close(database, period(5), keep=1)
     with database.read() as connection:
         dropped = stream_history.dropped_from(connection, DAY + 1)
         assert [(after, one.number) for after, one in dropped] == [(-1, 1), (20, 3)]

@@ -16,8 +16,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
-from aggregator.web.api.openapi import document
-from aggregator.web.filters import cursor_time, next_of
+from aggregator.web.filters import PARAMETERS, cursor_time, next_of
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.newsroom import Newsroom
 
@@ -185,9 +184,7 @@ def test_a_moment_that_is_none_is_refused(after: str) -> None:
 )
 @given(data=st.data())
 def test_every_cursor_that_the_description_allows_is_one(story_reader: Database, data: st.DataObject) -> None:
-    parameters = document()["paths"]["/api/v1/stories"]["get"]["parameters"]
-    pattern = next(one["schema"]["pattern"] for one in parameters if one["name"] == "after")
-    after = data.draw(st.from_regex(pattern, fullmatch=True))
+    after = data.draw(st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True))
     if after.strip():
         cursor_time(after)
         DatabaseStoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))

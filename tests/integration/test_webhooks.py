@@ -23,6 +23,7 @@ from aggregator.model.read_model import Change, StoryFilter
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -36,10 +37,10 @@ from aggregator.web.webhooks.sender import WebhookSender
 from aggregator.web.webhooks.threads import WebhookThreads
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.fresh import emptied
-from tests.homes import correct
 from tests.loopback import Request, Response, redirect
 from tests.memory_reader import a_story, an_article
 from tests.receiver import SECRET, Receiver, documented_check
+from tests.story_checks import correct
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
@@ -300,6 +301,79 @@ def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(database: Database
     correct(database, "merge", *stories, *others)
     post.run()
     assert receiver.types() == ["story.created", "story.merged"]
+
+
+# --- pages that are awaited --------------------------------------------------------------------------------
+
+
+def awaited(post: Post) -> int:
+    """Place a report by its lead; the number of the entry that waits for its page."""
+    item = record(
+        "Gazette", "late", "Monday morning", "The paper of today in short.", published=NOON,
+        url="http://gazette.example/1", authority="own",
+    )  # fmt: skip
+    (accepted,) = post.rig.accept(item, wants_page=[True], bump_by_clock=True)
+    assert accepted.entry_no is not None
+    with post.database.write() as connection:
+        pending_pages.place_without(connection, [accepted.entry_no])
+    post.rig.place()
+    return accepted.entry_no
+
+
+def comes(post: Post, n: int, text: str) -> None:
+    page = f"<html><body><article><h1>Monday morning</h1><p>{text}</p></article></body></html>".encode()
+    with post.database.write() as connection:
+        pending_pages.store_page(connection, n, page=page, url=None, charset="utf-8")
+    post.rig.place()
+
+
+def test_a_story_of_one_report_is_sent_when_its_page_has_come(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    n = awaited(post)
+    post.rig.take(strike())
+    assert post.run() == [None]
+    assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
+        "Dock workers strike in Sennick"
+    ]
+    comes(post, n, FLOOD)
+    post.run()
+    assert [body["data"]["story"]["title"] for body in receiver.bodies()][1:] == ["Monday morning"]
+
+
+def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), page_hold_seconds=600.0)
+    awaited(post)
+    post.run()
+    assert receiver.types() == []
+    post.clock.time += dt.timedelta(seconds=601)
+    post.run()
+    assert receiver.types() == ["story.created"]
+
+
+def test_two_reports_wait_for_no_page(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    awaited(post)
+    post.run()
+    post.rig.take(flood())
+    with database.read() as connection:
+        ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar_one() == 1
+    correct(database, "merge", *ids)
+    post.run()
+    assert "story.created" in receiver.types()
+
+
+def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), hook(receiver, "other", "/other", query="paper of today"))
+    post.rig.take(flood())
+    post.run()
+    assert receiver.types() == ["story.created"]
+    n = awaited(post)
+    post.run()
+    comes(post, n, FLOOD_ELSEWHERE)
+    post.run()
+    told = [(one["data"]["hook"], one["type"]) for one in receiver.bodies()]
+    assert told == [("desk", "story.created"), ("desk", "story.merged")]
 
 
 # --- failures ----------------------------------------------------------------------------------------------

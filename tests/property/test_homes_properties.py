@@ -17,9 +17,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.corrections import all_constraints
 from aggregator.store.tables import link_constraint, story_log
-from tests.homes import (
+from tests.story_checks import (
+    assigned,
     fill,
-    homes,
     partition,
     placing_of,
     reclustering,
@@ -70,7 +70,7 @@ class Fresh:
 def command(database: Database, kind: str, numbers: list[int]) -> CorrectionCommand:
     """One of what could be asked for; ids that gave way are among the stories."""
     known = sorted(redirects(database))
-    placed = sorted(homes(database))
+    placed = sorted(assigned(database))
     now = partition(database)
     if kind == "merge":
         return CorrectionCommand(
@@ -82,7 +82,7 @@ def command(database: Database, kind: str, numbers: list[int]) -> CorrectionComm
             stories=(known[numbers[0] % len(known)],),
             articles=(placed[numbers[1] % len(placed)],),
         )
-    home = homes(database)[placed[numbers[0] % len(placed)]]
+    home = assigned(database)[placed[numbers[0] % len(placed)]]
     members = sorted(now[home])
     chosen = {members[number % len(members)] for number in numbers[: 1 + len(members) // 3]}
     return CorrectionCommand(kind="split", stories=(home,), articles=tuple(sorted(chosen)))
@@ -173,7 +173,7 @@ def kept_to(database: Database) -> None:
     """Of any two articles that corrections name together or apart, the latest word holds."""
     with database.read() as connection:
         table = ConstraintTable(all_constraints(connection))
-    now = homes(database)
+    now = assigned(database)
     for article in table.articles:
         with_, never = table.linked_articles(article)
         assert all(now[other] == now[article] for other in with_)

@@ -15,6 +15,7 @@ from aggregator.cluster.copies.copy_check import (
     best_copy,
     excerpts_in,
     rank_candidates,
+    text_reuse,
     verdict,
 )
 from aggregator.cluster.copies.minhash import sign
@@ -426,3 +427,33 @@ def test_long_texts_are_compared_up_to_the_limit() -> None:
     found = verdict(piece(base + prose(33, 2_000)), piece(base + prose(34, 2_000), id_="b"), narrow)
     assert found is not None
     assert found.resemblance > 0.99
+
+
+# --- words of another outlet -------------------------------------------------------------------------------
+
+
+def test_a_rewritten_opening_above_a_third_of_anothers_words_is_text_reuse() -> None:
+    agency, own = sentences(1, 20), sentences(2, 12)
+    rewritten = " ".join([*own, *agency[:6]])
+    assert kind(rewritten, " ".join(agency), OTHER_TITLE) is None
+    found = text_reuse(piece(rewritten, id_="later", outlet="Courier"), [piece(" ".join(agency))], TUNING)
+    assert found is not None
+    assert found.other == "a"
+    assert 0.25 < found.share < 0.45
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("“", "”"), ('"', '"'), ("«", "»"), ("„", "“"), ("“", "\n\n")]
+)
+def test_a_speech_that_both_quote_is_no_text_reuse(opening: str, closing: str) -> None:
+    speech = f"{opening}{' '.join(sentences(3, 10))}{closing}"
+    one, other = (" ".join([*sentences(seed, 10), speech]) for seed in (1, 2))
+    assert text_reuse(piece(one, id_="one", outlet="Courier"), [piece(other)], TUNING) is None
+
+
+def test_an_outlet_may_reuse_its_own_words_and_a_short_sentence_of_others() -> None:
+    agency = sentences(1, 20)
+    update = " ".join([*sentences(2, 12), *agency[:8]])
+    assert text_reuse(piece(update, id_="later", outlet="Herald"), [piece(" ".join(agency))], TUNING) is None
+    note = " ".join([*agency[:1], *sentences(4, 1)])
+    assert text_reuse(piece(note, id_="note", outlet="Courier"), [piece(" ".join(agency))], TUNING) is None

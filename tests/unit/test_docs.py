@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from pydantic import BaseModel
 
 from aggregator.cli.app import app
 from aggregator.config.settings import Config, SourceConfig
 from tests.conftest import REPOSITORY
 from tests.unit.committed import committed
+from tests.unit.configuration_reference import PAGE, keys, page
 
 DOCUMENTS = sorted(
     [
         REPOSITORY / "README.md",
         REPOSITORY / "CHANGELOG.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        REPOSITORY / "SECURITY.md",
         REPOSITORY / "examples" / "README.md",
         *(REPOSITORY / "docs").rglob("*.md"),
     ]
@@ -154,19 +156,10 @@ def test_every_make_target_that_is_written_down_exists() -> None:
     assert asked - targets == set()
 
 
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _keys(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
 def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
     text = committed("config.yaml")
     lines = text.splitlines()
-    for key in _keys(Config):
+    for key in keys(Config):
         section, _, name = key.rpartition(".")
         start = 0 if not section else lines.index(f"{section}:")
         at = next((n for n in range(start, len(lines)) if re.match(rf"(?:# )?\s*{name}:", lines[n])), None)
@@ -186,13 +179,8 @@ def test_config_yaml_holds_no_key_and_no_default_but_the_programs_own() -> None:
     assert Config.model_validate_json(json.dumps(sections)) == Config()
 
 
-def test_configuration_names_every_key() -> None:
-    text = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
-    row = {match[1]: match[2] for match in re.finditer(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)}
-    for key in _keys(Config):
-        section, _, name = key.rpartition(".")
-        assert (section or name) in row, key
-        assert not section or f"`{name}`" in row[section], key
+def test_the_reference_is_that_of_the_settings() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run make docs"
 
 
 def test_names_of_code_in_the_documents_exist() -> None:
@@ -223,6 +211,25 @@ def test_every_relative_link_leads_somewhere() -> None:
         for link in _LINK.findall(path.read_text(encoding="utf-8"))
         if not re.match(r"[a-z]+:", link) and not (path.parent / link.split("#")[0]).exists()
     ]
+    assert broken == []
+
+
+def _anchors(text: str) -> set[str]:
+    """The fragments of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_fragment_of_a_link_is_a_heading() -> None:
+    broken = []
+    for path in DOCUMENTS:
+        for link in _LINK.findall(path.read_text(encoding="utf-8")):
+            file, _, fragment = link.partition("#")
+            place = path.parent / file if file else path
+            if not fragment or ":" in file or place.suffix != ".md":
+                continue
+            if fragment not in _anchors(place.read_text(encoding="utf-8")):
+                broken.append((_named(path), link))
     assert broken == []
 
 

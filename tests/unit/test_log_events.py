@@ -1,4 +1,4 @@
-"""Every log call names an event, and docs/monitoring.md has a table of all events."""
+"""Every log call names an event, and docs/monitoring.md has a list of all events."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-ROW = re.compile(r"^\| `([^`]+)` \| ([a-z, ()]+) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\): (.+)$", re.MULTILINE)
 
 
 def calls() -> list[tuple[str, str, str]]:
@@ -39,13 +39,13 @@ def event_of(call: ast.Call) -> str:
 
 
 def documented() -> dict[str, str]:
-    """Event → level column."""
+    """Event → levels."""
     text = (ROOT / "docs" / "monitoring.md").read_text()
     section = text.partition("\n## Events\n")[2].partition("\n## ")[0]
     rows = ROW.findall(section)
-    assert rows == sorted(rows), "the table is in alphabetical order"
+    assert rows == sorted(rows), "the list is in alphabetical order"
     table = {event: levels for event, levels, _ in rows}
-    assert len(table) == len(rows), "an event has two rows"
+    assert len(table) == len(rows), "an event stands there twice"
     return table
 
 
@@ -55,11 +55,11 @@ def test_every_log_call_names_an_event() -> None:
     assert [place for place, _, event in found if not re.fullmatch(r"[a-z]+(_[a-z]+)+", event)] == []
 
 
-def test_the_table_has_exactly_the_events_of_the_code() -> None:
+def test_the_list_has_exactly_the_events_of_the_code() -> None:
     assert sorted({event for _, _, event in calls()}) == sorted(documented())
 
 
-def test_the_table_states_the_level_of_each_call() -> None:
+def test_the_list_states_the_level_of_each_call() -> None:
     table = documented()
     for place, method, event in calls():
         level = "error" if method == "exception" else method

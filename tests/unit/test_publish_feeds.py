@@ -175,7 +175,7 @@ def test_an_item_tells_what_the_reports_say_together() -> None:
     text = html.fromstring(f"<div>{_entry(story, merged, excerpt_words=400).description}</div>")
     rendered = text.text_content()
     assert "5 articles · 5 outlets · 3 independent reports" in rendered
-    assert "(2 of 5 outlets: " in rendered
+    assert "(2 of 5 outlets; also stated by " in rendered
     assert "Where they differ" in rendered
     links = [a.get("href") for a in text.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
@@ -201,7 +201,7 @@ def test_a_claim_that_several_tell_stands_once_beside_its_denial() -> None:
     rendered = html.fromstring(f"<div>{_entry(a_story(one, other, third), merged).description}</div>")
     text = rendered.text_content()
     assert text.count("The troops left.") == 1
-    assert "claim: The troops left. (2 of 3 outlets: Gazette, Herald)" in text
+    assert "claim: The troops left. — Gazette (2 of 3 outlets; also stated by Herald)" in text
     assert text.index("denial") < text.index("Only one report says") < text.index("Smoke rose")
 
 
@@ -234,7 +234,31 @@ def test_who_says_a_fact_is_named_once() -> None:
         timeline=(),
     )
     text = html.fromstring(f"<div>{_entry(a_story(one, other, again), merged).description}</div>")
-    assert "Ten people were hurt. (2 of 2 outlets: Gazette, Herald)" in text.text_content()
+    assert "Ten people were hurt. — Gazette (2 of 2 outlets; also stated by Herald)" in text.text_content()
+
+
+def test_two_outlets_of_one_name_are_both_named() -> None:
+    one = an_article(id="a", outlet="Star", outlet_key="star.example", url="https://star.example/1")
+    other = an_article(id="b", outlet="Star", outlet_key="star.test", url="https://star.test/1")
+    said = tuple(
+        AttributedSentence(text="Ten people were hurt.", article=each.id, outlet="Star")
+        for each in (one, other)
+    )
+    fact = Fact(said=said, outlets=2, of=2)
+    merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), disagreements=(), timeline=())
+    text = html.fromstring(f"<div>{_entry(a_story(one, other), merged).description}</div>")
+    assert "— Star (2 of 2 outlets; also stated by Star)" in text.text_content()
+
+
+def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
+    polled = an_article(outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll")
+    unknown = an_article(outlet="Herald", title="Siren of the dam", published=None)
+    text = html.fromstring(f"<div>{_entry(a_story(polled, unknown)).description}</div>")
+    listed = sorted(line.text_content() for line in text.iter("li"))
+    assert listed == [
+        "Gazette, undated, seen 20 Nov 2026: Dam siren",
+        "Herald, undated, seen 20 Nov 2026: Siren of the dam",
+    ]
 
 
 def test_items_can_open_the_best_article_instead() -> None:

@@ -78,7 +78,16 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 
 def test_one_story_adds_text_timeline_disagreements_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
-    reported = {"text", "timeline", "disagreements", "agreed", "no_shared_fact", "trails", "links"}
+    reported = {
+        "text",
+        "sections",
+        "timeline",
+        "disagreements",
+        "agreed",
+        "no_shared_fact",
+        "trails",
+        "links",
+    }
     assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
@@ -92,7 +101,7 @@ def test_every_paragraph_of_the_merged_text_names_who_says_it() -> None:
     story, merged = the_ferry()
     outlets = {article.outlet for article in story.articles}
     paragraphs = json.loads(whole_story_json(story, merged))["text"].split("\n")
-    assert len(paragraphs) == 1 + 2 + 2 + 2
+    assert len(paragraphs) == 1 + 2 + 2
     for paragraph in paragraphs:
         sentence, names = paragraph.removesuffix(")").rsplit(" (", 1)
         assert set(names.split(", ")) <= outlets
@@ -137,12 +146,18 @@ def test_reasons_are_sentences_for_people() -> None:
     assert as_excerpt == "an excerpt: 99% of it is in art9"
 
 
-def test_the_text_tells_the_lead_once_with_all_who_say_it() -> None:
+def test_the_text_tells_the_lead_once_and_names_who_wrote_it() -> None:
     story, merged = the_ferry()
     assert merged.lead is not None
     same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
     both = msgspec.structs.replace(merged, facts=(*merged.facts, backed))
-    text = json.loads(whole_story_json(story, both))["text"]
-    assert text.startswith(f"{merged.lead.text} ({merged.lead.outlet}, Island Weekly)\n")
+    whole = json.loads(whole_story_json(story, both))
+    text = whole["text"]
+    assert text.startswith(f"{merged.lead.text} ({merged.lead.outlet})\n")
     assert text.count(merged.lead.text) == 1
+    lead, *facts = [one for one in whole["sections"] if one["kind"] in ("lead", "fact")]
+    assert [(one["text"], one["article_ids"]) for one in lead["sentences"]] == [
+        (merged.lead.text, [merged.lead.article])
+    ]
+    assert [one["article_ids"] for one in facts[-1]["sentences"]] == [[merged.lead.article], ["ferryisle"]]

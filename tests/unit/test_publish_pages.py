@@ -447,7 +447,29 @@ def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
     )
     assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
-    assert "in similar words" in page.find_class("warning")[0].text_content()
+    assert not page.find_class("warning")
+
+
+def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
+    articles = [
+        an_article(id=f"a{number}", outlet=name, outlet_key=key)
+        for number, (name, key) in enumerate(
+            (("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"))
+        )
+    ]
+    again = an_article(id="a3", outlet="The Sun", outlet_key="sun.test")
+    said = tuple(
+        AttributedSentence(text="Five were hurt.", article=each.id, outlet=each.outlet)
+        for each in (*articles, again)
+    )
+    _, merged = the_ferry()
+    fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
+    reader = MemoryReader()
+    reader.put(
+        a_story(*articles, again, id="same"), msgspec.structs.replace(merged, lead=None, facts=(fact,))
+    )
+    (page,) = _pages(reader, "/stories/same")
+    assert "the same words in 3 outlets" in page.text_content()
 
 
 def test_a_sentence_says_its_language() -> None:

@@ -19,6 +19,7 @@ from aggregator.stories.counts import (
     counts,
     from_bytes,
     merge_count_states,
+    origin_link,
     original_of,
     resolve_link,
     to_bytes,
@@ -64,6 +65,18 @@ def test_copies_without_an_agency_belong_to_the_outlet_of_the_original() -> None
         view("own", "Harbour Post", hours=6),
     ]
     assert count(articles) == Counts(3, 2, 1)
+
+
+def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> None:
+    articles = [
+        view("agency", "Reuters", wire="Reuters"),
+        view("rewritten", "Daily Lantern", hours=1, reuses="agency"),
+        view("own", "North Courier", hours=2),
+    ]
+    assert count(articles) == Counts(3, 3, 2)
+    assert counts(folded(articles)) == count(articles)
+    assert not trails(articles)
+    assert all(article.copy_of is None for article in with_originals(articles))
 
 
 def test_articles_of_unknown_outlet_are_each_their_own() -> None:
@@ -162,6 +175,7 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
             role=draw(st.sampled_from(["report", "copy", "excerpt", "container"])),
             kind=draw(st.sampled_from(["report", "opinion", "explainer", "list"])),
             copy_of=draw(st.sampled_from([None, *ids, "elsewhere"])),
+            reuses=draw(st.sampled_from([None, None, *ids, "elsewhere"])),
             wire=draw(st.sampled_from([None, "AFP", "dpa"])),
             hours=draw(st.integers(0, 3)),
         )
@@ -218,14 +232,17 @@ def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleVie
     order = {article.id: n for n, article in enumerate(articles)}
     came = [
         msgspec.structs.replace(
-            a, copy_of=a.copy_of if order.get(a.copy_of or "", -1) < order[a.id] else None
+            a,
+            copy_of=a.copy_of if order.get(a.copy_of or "", -1) < order[a.id] else None,
+            reuses=a.reuses if order.get(a.reuses or "", -1) < order[a.id] else None,
         )
         for a in articles
     ]
-    links = {a.id: None if a.role == "excerpt" else a.copy_of for a in came}
+    links = {a.id: origin_link(a) for a in came}
     standing = CountState()
     for article in came:
-        link = article.copy_of and resolve_link(standing, article.copy_of, links.get)
+        linked = origin_link(article)
+        link = linked and resolve_link(standing, linked, links.get)
         standing = with_member(standing, msgspec.structs.replace(article, copy_of=link), linkable=False)
     assert counts(standing) == counts(count_state_of(came)) == count(came)
 
@@ -254,8 +271,8 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
     """Count by the definition, without grouping: compare all pairs."""
     texts: list[set[str]] = []
     for article in articles:
-        joins = article.role != "excerpt" and article.copy_of is not None
-        own = {article.id, article.copy_of or article.id} if joins else {article.id}
+        link = article.copy_of or article.reuses
+        own = {article.id, link} if link is not None and article.role != "excerpt" else {article.id}
         apart = [text for text in texts if not text & own]
         texts = [*apart, own.union(*(text for text in texts if text & own))]
     origins, silent = set(), set()

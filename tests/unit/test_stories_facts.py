@@ -157,58 +157,9 @@ TANKS = (
 )
 
 
-def test_members_with_different_figures_differ_and_are_not_counted() -> None:
-    merged = reported(*TANKS)
-    assert [each.values for each in merged.disagreements if each.kind == "figures"] == [("five", "three")]
-    assert not counted(merged, TANKS[0])
-    assert sum(TANKS[0] == said.text for each in merged.disagreements for said in each.sides) == 1
-
-
-DEAD = (
-    "The flood killed four people in Tarnow, the fire service said.",
-    "Six people died in the flood in Tarnow.",
-)
-
-
-def test_a_toll_that_is_higher_hours_later_rose() -> None:
-    articles = reports(*DEAD, hours=4)
-    (toll,) = merge(articles).disagreements
-    assert (toll.rose, toll.values) == (True, ("four dead", "Six dead"))
-    assert toll.times == (NOON, NOON + dt.timedelta(hours=4))
-    assert "- Rose from report to report\n    four dead (2025-03-12 12:00 UTC): " in as_text(
-        merge(articles), articles
-    )
-
-
-@pytest.mark.parametrize(
-    ("texts", "hours", "precision"),
-    [(DEAD, 1, "minute"), (DEAD[::-1], 4, "minute"), (DEAD, 4, "day")],
-    ids=["at the same time", "fewer later", "the minute is not known"],
-)
-def test_else_tolls_stand_side_by_side(texts: tuple[str, str], hours: int, precision: str) -> None:
-    articles = [
-        msgspec.structs.replace(a, published_precision=precision) for a in reports(*texts, hours=hours)
-    ]
-    (toll,) = merge(articles).disagreements
-    assert (toll.rose, toll.times) == (False, ())
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (
-            "The flood killed four people in Tarnow.",
-            "On the anniversary of the storm that killed nine people they stood still.",
-        ),
-        ("Four people were killed in Tarnow.", "Floods killed 3,400 people, the relief fund of Varna said."),
-        ("Nine people were hurt in Tarnow.", "Seven other officers and two civilians were hurt in Tarnow."),
-        ("Nine people were killed in Tarnow.", "COVID-19 killed his wife, the warden of Tarnow said."),
-        ("Nine people were killed in Tarnow.", "The warden was killed during the Dec. 6 flood in Tarnow."),
-    ],
-    ids=["an anniversary", "too far apart", "parts", "a name", "a day"],
-)
-def test_what_is_no_other_toll(one: str, other: str) -> None:
-    assert [each for each in reported(one, other).disagreements if each.kind == "figures"] == []
+def test_sentences_with_different_figures_are_not_counted_as_one_fact() -> None:
+    assert not counted(reported(*TANKS), TANKS[0])
+    assert counted(reported(TANKS[0], TANKS[1].replace("three", "five")), TANKS[0])
 
 
 def test_figures_that_agree_are_shown_with_their_outlets() -> None:
@@ -234,7 +185,7 @@ def test_soft_figures_agree_with_nobody(one: str, other: str) -> None:
     assert reported(one, other).agreed == ()
 
 
-def test_two_clocks_for_one_thing_stand_side_by_side() -> None:
+def test_sentences_with_different_clock_times_are_not_counted_as_one_fact() -> None:
     one = (
         "The sirens of Tarnow sounded at 9:31 p.m. on Saturday, the fire service of Tarnow wrote in its log."
     )
@@ -242,50 +193,8 @@ def test_two_clocks_for_one_thing_stand_side_by_side() -> None:
         "The sirens of Tarnow sounded at 10:15 p.m. on Saturday, the fire service of Tarnow wrote in "
         "a letter."
     )
-    (times,) = reported(one, other).disagreements
-    assert (times.kind, times.values) == ("times", ("9:31 p.m.", "10:15 p.m."))
-    assert reported(one, other.replace("10:15", "9:35")).disagreements == ()  # rounding
     assert not counted(reported(one, other), one)
-
-
-def test_a_denial_of_similar_reports_stands_with_the_sentence_before_it() -> None:
-    text = (
-        "The Arrel Dyke Union in Tarnow had closed all gates before midnight. The union has denied such "
-        "reports. "
-        "Its pumps ran until the morning."
-    )
-    (denial,) = reported("Water came to Tarnow on Sunday.", text).disagreements
-    assert denial.values == ("before", "denied")
-    assert [side.text for side in denial.sides] == [s + "." for s in text.split(". ")[:2]]
-
-
-def test_a_denial_far_behind_its_object_leans_on_nothing() -> None:
-    text = (
-        "The council of Tarnow proposed higher fines for owners of leaking boats. Critics such as Emrys Boll "
-        "argued that the fines could make it harder to find sailors for the ferries, although the Union of "
-        "Tarnow disputed that."
-    )
-    assert all("before" not in each.values for each in reported("Water came to Tarnow.", text).disagreements)
-    leaning = text.split(". ", maxsplit=1)[0] + ". The Union of Tarnow denied that."
-    assert reported("Water came to Tarnow.", leaning).disagreements[0].values == ("before", "denied")
-
-
-def test_a_plain_no_of_another_outlet_goes_with_the_denial() -> None:
-    merged = reported(
-        "Reports of a flight by Governor Emrys Boll were denied by his office in Tarnow on Sunday.",
-        "State radio said that Emrys Boll is in Tarnow and has not fled the country.",
-    )
-    (denial,) = merged.disagreements
-    assert denial.values == ("denied", "denied")
-    assert {side.outlet for side in denial.sides} == {"Paper 0", "Paper 1"}
-
-
-def test_a_no_to_something_else_does_not_go_with_it() -> None:
-    merged = reported(
-        "Governor Emrys Boll denied that he had shouted at former students in Tarnow who lost their keys.",
-        "Another governor did not lose the keys of Tarnow, said Emrys Boll.",
-    )
-    assert [each.values for each in merged.disagreements] == [("denied",)]
+    assert counted(reported(one, other.replace("10:15", "9:35")), one)  # rounding
 
 
 def numbered(words: str) -> list[tuple[int, str]]:
@@ -303,6 +212,5 @@ def test_reports_with_nothing_in_common_raise_the_alarm() -> None:
     ]  # fmt: skip
     merged = reported(*texts)
     assert merged.no_shared_fact
-    assert "No two outlets tell a fact in like words" in as_text(merged, reports(*texts))
     assert not reported(*texts[:2]).no_shared_fact
     assert not reported(texts[0], texts[0], texts[2]).no_shared_fact

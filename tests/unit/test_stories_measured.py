@@ -47,12 +47,12 @@ def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     for pair in pairs:
         lists.setdefault(pair.list, []).append(pair)
     counted, same, lost = precision(read_again, lists["fresh"], "counted")
-    assert lost == 0
+    assert lost <= 6  # judged with their datelines, which are cut off now
     assert counted >= 100
     assert same / counted >= 0.95
     counted, same, lost = precision(read_again, pairs, "counted")
-    assert lost == 0
-    assert counted >= 330
+    assert lost <= 9
+    assert counted >= 280  # only facts with a sentence that can be shown alone
     assert (
         same / counted >= 0.975
     )  # .92 of these pairs are right when all are counted that are as like as .50

@@ -26,8 +26,7 @@ def shown(merged: MergedStory) -> list[AttributedSentence]:
     return [
         *([merged.lead] if merged.lead else []),
         *(said for fact in merged.facts for said in fact.said),
-        *(said for block in merged.beside for said in block),
-        *(said for each in merged.disagreements for said in each.sides),
+        *merged.summary,
         *merged.only,
         *reported,
     ]
@@ -68,87 +67,11 @@ def test_what_one_outlet_has_is_no_fact_of_several() -> None:
     assert not facts & only.keys()
 
 
-def test_different_figures_for_one_thing_stand_side_by_side() -> None:
-    (figures,) = [each for each in merge(ferry()).disagreements if each.kind == "figures"]
-    sides = zip(figures.values, (side.outlet for side in figures.sides), strict=True)
-    assert set(sides) == {("14 dead", "Harbour Post"), ("19 dead", "Daily Lantern")}
-
-
-def test_a_denial_stands_with_its_plain_claim() -> None:
-    (denial,) = [each for each in merge(ferry()).disagreements if each.kind == "denial"]
-    by_part = dict(zip(denial.values, denial.sides, strict=True))
-    assert "denied reports" in by_part["denied"].text
-    assert by_part["denied"].outlet == "Daily Lantern"
-    assert by_part["claimed"].outlet == "North Courier"
-
-
 def flood(*texts: str) -> list[ArticleView]:
     """Reports of one flood, an hour apart, each by an outlet of its own."""
     return [
         view(f"f{n}", f"Paper {n}", title="Flood in Tarnow", text=t, hours=n) for n, t in enumerate(texts)
     ]
-
-
-def values(merged: MergedStory) -> list[tuple[str, ...]]:
-    return [each.values for each in merged.disagreements if each.kind == "figures"]
-
-
-def test_tolls_of_one_class_stand_together_however_unlike_their_sentences() -> None:
-    articles = flood(
-        "At least four people were killed and 14 taken to hospital, the province of Tarnow said before dawn.",
-        "At least five villagers died when the old wall above Lower Ellis crumbled at ten to ten.\n"
-        "The county clinic treated 16 casualties, three of whom remain in intensive care.\n"
-        "Eleven residents are still unaccounted for.",
-        "Two more bodies were found in Tarnow, bringing to six the number of people killed.\n"
-        "Nine residents of Tarnow remain missing.",
-    )
-    assert values(merge(articles)) == [
-        ("At least four dead", "At least five dead", "six dead"),
-        ("14 injured", "16 injured"),
-        ("Eleven missing", "Nine missing"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("Four people were killed, the mayor of Tarnow said.", "The flood in Tarnow killed at least four."),
-        ("Six people were killed in Tarnow.", "Two of the dead were children, the mayor of Tarnow said."),
-        (
-            "The storm killed 44 people in Varna, officials said.",
-            "Floods left 11 people dead in Ellis overnight.",
-        ),
-        (
-            "Six people were killed, the mayor of Tarnow said.",
-            "A flood in 1962 killed 32 people, the chronicle says.",
-        ),
-        (
-            "The fire hurt 16 people and forced 9,000 residents to stay in.",
-            "Sixteen workers were hurt in Tarnow.",
-        ),
-        ("The flood killed six people in Tarnow.", "The farmer Emrys Boll said that 60 cows were killed."),
-    ],
-)
-def test_parts_other_places_other_years_and_equal_numbers_are_no_other_toll(one: str, other: str) -> None:
-    assert values(merge(flood(one, other))) == []
-
-
-def test_one_outlets_own_numbers_are_no_disagreement() -> None:
-    first, second = flood(
-        "Four people were killed in Tarnow.", "The flood in Tarnow has now killed six people."
-    )
-    assert values(merge([first, view("s", first.outlet, title="Flood", text=second.text, hours=5)])) == []
-
-
-def test_a_claim_and_its_denial_in_one_outlet_differ_from_nobody() -> None:
-    text = "Neighbours told this paper that no siren sounded in Tarnow.\nThe company Arrel Water denied this."
-    assert merge([*ferry()[:1], view("b", "Two", title="Flood", text=text)]).disagreements == ()
-
-
-def test_a_denial_that_says_what_it_denies_stands_alone() -> None:
-    text = "The company Arrel Water later denied that any alarm had been missed in the night."
-    (denial,) = merge([*ferry()[:1], view("b", "Two", title="Flood", text=text)]).disagreements
-    assert (denial.values, [side.text for side in denial.sides]) == (("denied",), [text])
 
 
 def test_a_sentence_with_figures_of_its_own_does_not_count_for_another() -> None:
@@ -301,8 +224,8 @@ def test_the_text_names_who_says_what() -> None:
         "Ferry Marlin sinks off Port Ellis, at least 14 killed\n3 articles, 3 outlets, 3 independent reports"
     )
     assert "2 of 3 outlets: " in text
-    assert "Rose from report to report" in text  # 14 at noon, 19 two hours later
-    assert "— Daily Lantern" in text
+    assert "outlets lead with this" in text
+    assert "Daily Lantern: " in text
 
 
 def test_reports_of_unknown_outlets_are_distinguished_by_their_titles() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.html.boxes import with_whole_words, without_boxes, without_unread
+from aggregator.extract.html.boxes import with_whole_words, without_boxes
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import CleanArticle, Entry
@@ -83,13 +83,6 @@ def test_a_large_first_letter_is_put_back_to_its_word() -> None:
     with_whole_words(root)
     assert root.text_content() == "The ferry stayed. A boat."
     assert [part.tag for part in root.iter("span", "b")] == ["b"]
-
-
-def test_what_nobody_reads_is_taken_out_but_not_the_data() -> None:
-    page = "<nav>menu</nav><script>x()</script><script type='application/ld+json'>{}</script><p>text</p><footer>foot</footer>"
-    root = lxml.html.document_fromstring(page)
-    without_unread(root)
-    assert root.text_content() == "{}text"
 
 
 def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:

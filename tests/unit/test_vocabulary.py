@@ -132,11 +132,11 @@ def test_no_document_has_a_retired_word(folder: str) -> None:
 
 def test_every_term_of_the_glossary_is_used() -> None:
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", glossary, re.MULTILINE)
-    terms = [term.strip() for row in rows for term in row.split(",") if not row.startswith(("-", "term"))]
+    rows = re.findall(r"^- \*\*(.+?)\*\*: ", glossary, re.MULTILINE)
+    terms = [term.strip() for row in rows for term in row.split(",")]
     sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".yaml", ".html")]
     sources += [path for path in (REPOSITORY / "docs").rglob("*.md") if path.name != "glossary.md"]
     words = re.sub(r"[_\-\s]+", " ", " ".join(path.read_text(encoding="utf-8") for path in sources))
     everything = words.lower() + " " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words).lower()
-    assert len(terms) > 80
+    assert len(terms) > 60
     assert [one for one in terms if re.sub(r"[_\-\s]+", " ", one.lower()) not in everything] == []

@@ -61,9 +61,7 @@ LOADED_WORD, PROMOTION_WORD, COLON = 0.30, 0.13, 0.05  # for each word of opinio
 EXTRA_WORD, TITLE_WORDS = 0.03, 13  # for each word above so many
 LETTERS = 12  # a title with fewer is not checked for capitals: abbreviations, names
 CAPITALS_SHARE = 0.6  # of the letters
-QUOTED = re.compile(r"[“\"'‘„«].*[”\"'’“»]\W*")
-
-
+_IN_QUOTES = re.compile(r"[“\"'‘„«](?:.*\w)?(?P<end>\W*+)")  # one pass: a long row of marks takes linear time
 QUOTED_WORDS = re.compile(r"(?<!\w)['‘][^'’]{3,}['’](?!\w)")
 SENTENCE_END = re.compile(r"\w{3}[.!?]\s+[A-ZÀ-Þ]")
 LIST_COMMAS = 3  # "Vindman, Impeachment trial, Schiff, Trump": a list of tags
@@ -90,7 +88,8 @@ def faults(raw: str, title: str, lead: str, role: Role, language: str | None) ->
     letters = [char for char in title if char.isalpha()]
     if len(letters) > LETTERS and sum(map(str.isupper, letters)) > CAPITALS_SHARE * len(letters):
         keys.append("capitals")
-    if QUOTED.fullmatch(title):
+    quoted = _IN_QUOTES.fullmatch(title)
+    if quoted and any(char in "”\"'’“»" for char in quoted["end"]):
         keys.append("quotation")
     elif title[:1] in "“\"'‘„«":
         keys.append("quote mark")

@@ -52,10 +52,11 @@ def article(
     minutes: int | None = NOON,
     language: str = "en",
     text_minutes: int | None = None,
+    source: str | None = None,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, language)
     scoring = ScoringInput(terms, minutes, words, inbox=next(_NUMBERS), text_minutes=text_minutes)
-    return PairArticle(scoring, outlet=outlet, title=title)
+    return PairArticle(scoring, outlet=outlet, title=title, source=source)
 
 
 def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:
@@ -100,6 +101,18 @@ def test_a_date_in_a_text_helps_and_never_harms() -> None:
     declared = linear("Pennmouth under water", FLOOD_ELSEWHERE, NOON, (LEVEE, FLOOD, NOON), "en")
     undated = linear("Pennmouth under water", FLOOD_ELSEWHERE, None, (LEVEE, FLOOD, NOON), "en")
     assert same_day < declared - undated
+
+
+# --- outlets -----------------------------------------------------------------------------------------------
+
+
+def test_what_another_feed_attributes_to_an_outlet_keeps_none_of_its_reports_apart() -> None:
+    own = article(LEVEE, FLOOD, "Herald", source="herald")
+    again = article("Pennmouth under water", GARDEN, "Herald", source="herald")
+    attributed = article("Pennmouth under water", GARDEN, "Herald", source="junk")
+    assert penalties(own, again)["same outlet"] < 0.0
+    assert "same outlet" not in penalties(own, attributed)
+    assert SHIPPED.compare(own, [attributed], EMPTY).matched == frozenset(), "nor does it make it news"
 
 
 # --- features ----------------------------------------------------------------------------------------------

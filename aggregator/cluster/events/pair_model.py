@@ -191,7 +191,9 @@ class PairModel:
         same_outlet = np.array(
             [article.outlet is not None and article.outlet == one.outlet for one in reports]
         )
-        corrections = self._corrections(article, reports, features, same_outlet, snapshot)
+        # What another feed attributes to an outlet keeps no report of the outlet apart.
+        same_feed = same_outlet & np.array([article.source == one.source for one in reports])
+        corrections = self._corrections(article, reports, features, same_feed, snapshot)
         matched = (
             ~same_outlet
             & (features[:, _AT["lead_shared"]] >= self.tuning.matched_words)

@@ -17,6 +17,7 @@ from aggregator.cluster.events.pair_model import (
     PairModel,
     PairTuning,
     pair_features,
+    shared_beside_title,
 )
 from aggregator.cluster.events.scorer import Scorer, ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
@@ -113,6 +114,16 @@ def test_what_another_feed_attributes_to_an_outlet_keeps_none_of_its_reports_apa
     assert penalties(own, again)["same outlet"] < 0.0
     assert "same outlet" not in penalties(own, attributed)
     assert SHIPPED.compare(own, [attributed], EMPTY).matched == frozenset(), "nor does it make it news"
+
+
+def test_shared_words_count_beside_the_title_only() -> None:
+    one = article(LEVEE, "Levee breaks at Pennmouth. Four dead, and a walrus in a quilt.")
+    others = [article("Arrel", "The walrus slept."), article("Arrel", "A quilt. A levee at Pennmouth.")]
+    both = shared_beside_title(one, others, EMPTY)
+    assert both == pytest.approx(sum(shared_beside_title(one, [other], EMPTY) for other in others))
+    assert both > 2.0
+    assert shared_beside_title(one, [article(LEVEE, LEVEE)], EMPTY) == 0.0
+    assert shared_beside_title(one, [], EMPTY) == 0.0
 
 
 # --- features ----------------------------------------------------------------------------------------------

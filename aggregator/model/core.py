@@ -266,6 +266,14 @@ class TextReuse(FrozenStruct, frozen=True, kw_only=True):
     share: float  # of the runs of six words outside quotations, of the shorter text
 
 
+class Agreement(FrozenStruct, frozen=True, kw_only=True):
+    """How much an article of a little-known source shares with the reports of its story."""
+
+    shared: float  # inverse document frequencies of shared words that are not in its title, see pair_model.py
+    need: float  # with less it does not count as a report
+    source_articles: int  # of its source, before the day on which it was accepted
+
+
 class RunnerUp(FrozenStruct, frozen=True, kw_only=True):
     """A story that was scored but not chosen; `need` is the score that it required."""
 
@@ -290,10 +298,16 @@ class Evidence(FrozenStruct, frozen=True, kw_only=True):
     copy: CopyEvidence | None = None
     excerpts: tuple[CopyEvidence, ...] = ()  # stored articles whose text is part of this one
     reuse: TextReuse | None = None
+    agreement: Agreement | None = None  # None where it is not asked for; of a copy that of its original
     runner_up: RunnerUp | None = None
     vetoes: tuple[str, ...] = ()
     rules_version: str = ""
     term_snapshot: int = 0
+
+    @property
+    def counts_as_report(self) -> bool:
+        """Whether the text agrees enough with its story to be counted as a report of its own there."""
+        return self.agreement is None or self.agreement.shared >= self.agreement.need
 
 
 class Placement(FrozenStruct, frozen=True, kw_only=True):
@@ -331,6 +345,7 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     wire: str | None
     role: Role
     reuses: str | None = None  # the article of another outlet with many of the same words
+    counts_as_report: bool = True  # false: too little of its text agrees with the story
     kind: Kind = "report"
     kind_evidence: str | None = None
     lead: str = ""

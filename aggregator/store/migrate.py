@@ -41,6 +41,7 @@ _NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
     "0019": frozenset(TABLES.values()),
     "0020": frozenset({"stream_period", "outlet_history"}),
     "0021": frozenset({"v_follows", "source_history"}),
+    "0025": frozenset({"source_period"}),
 }
 _ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 

@@ -502,6 +502,10 @@ article = Table(
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
     Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)
     Column("placed_at", UtcTime, nullable=False),
+    # Whether its first entry came from a feed; null: placed by a version that did not store it.
+    Column("is_polled", Boolean),
+    # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
+    Column("counts_as_report", Boolean, nullable=False, server_default=true()),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),
@@ -619,6 +623,18 @@ source_history = Table(
     Column("matched", BigInteger, nullable=False),  # articles that another outlet reported, too
     Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),
     Column("closed_matched", BigInteger, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+)
+
+source_period = Table(
+    "source_period",
+    metadata,
+    # The counts of `source_history` in one closed `stream_period`, for `recluster --since`. Written when the
+    # period is closed.
+    Column("period", BigInteger, primary_key=True, autoincrement=False),  # `stream_period.number`
+    Column("source", Text, primary_key=True),
+    Column("articles", BigInteger, nullable=False),
+    Column("matched", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

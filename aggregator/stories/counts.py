@@ -5,8 +5,9 @@ published itself, if the group has one, else the text with the earliest effectiv
 is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet. A
 text of unknown outlet is an origin of its own: articles of a source always have an outlet.
 
-An opinion or an explainer (`kind`) is no independent report: like an excerpt, a live blog or a roundup it is
-counted in `report_count` only in a story that has nothing else, so that no count is 0.
+An opinion or an explainer (`kind`) is no independent report, nor is a text that agrees too little with its
+story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts in `report_count` only in a
+story that has nothing else, so that no count is 0.
 
 A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
 no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
@@ -60,6 +61,8 @@ class Countable(Protocol):
     def role(self) -> Role: ...
     @property
     def kind(self) -> Kind: ...
+    @property
+    def counts_as_report(self) -> bool: ...
 
 
 AnyCountable = TypeVar("AnyCountable", bound=Countable)
@@ -76,13 +79,14 @@ class CountedArticle(msgspec.Struct, frozen=True):
     role: Role
     kind: Kind = "report"
     reuses: str | None = None
+    counts_as_report: bool = True
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A text and its copies; times are microseconds since 1970, UTC."""
 
     ids: tuple[str, ...]  # sorted; without copies that no other article is compared with
-    is_counted: bool  # whether it has a report or a copy that is no opinion or explainer
+    is_counted: bool  # whether one of them is a report or a copy that counts
     original: str
     effective: int  # of the original
     is_agency_text: bool  # whether the outlet of the original is an agency
@@ -348,7 +352,9 @@ def _single_group(article: Countable) -> CopyGroup:
     wire = None if article.wire is None else article.wire.casefold()
     return CopyGroup(
         ids=(),
-        is_counted=article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS,
+        is_counted=article.role in COUNTED_ROLES
+        and article.kind not in OPINION_KINDS
+        and article.counts_as_report,
         original=article.id,
         effective=effective,
         is_agency_text=agency_of(article.outlet_key) is not None,

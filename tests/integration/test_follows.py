@@ -84,3 +84,19 @@ def test_reclustering_decides_the_links_again(rig: Rig) -> None:
     reclustering(database, never).take_over(placing_of(database, never), None)
     assert links(database) == []
     assert len(members(database, by_title(database, "Parliament")[0])) == 1
+
+
+def test_what_follows_a_story_is_found_by_its_id(rig: Rig) -> None:
+    """Without going through all stories or articles."""
+    (levee,) = by_title(placed(rig), "Levee")
+    asked = "SELECT title FROM v_follows WHERE earlier_id = :levee"
+    explain = "EXPLAIN QUERY PLAN " if rig.database.is_sqlite else "EXPLAIN "
+    with rig.database.read() as connection:
+        if not rig.database.is_sqlite:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = " ".join(str(row) for row in connection.execute(text(explain + asked), {"levee": levee}))
+        assert [row.title for row in connection.execute(text(asked), {"levee": levee})] == [VOTED]
+    assert "ix_article_follows" in plan
+    assert "ix_story_redirect_to" in plan
+    assert "SCAN " not in plan
+    assert "Seq Scan" not in plan

@@ -1,10 +1,20 @@
 """A text that has nothing to do with a story does not join it under the headline of one of its reports."""
 
+import msgspec
 import pytest
+from sqlalchemy import select
 
+from aggregator.model.core import Entry
+from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import stream_history
+from aggregator.store.stories.stream_history import StreamPeriod
+from aggregator.store.tables import article, story
 from tests import articles
 from tests.articles import NOON, Clock, Rig, record
+from tests.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
 
 HEADLINE = "Levee on the Arrel breaks, Pennmouth under water"
 FLOOD, FLOOD_ELSEWHERE, STRIKE = (
@@ -64,3 +74,124 @@ def test_the_bare_headline_is_a_report_of_the_story(rig: Rig) -> None:
     """What stays out is the text, not the headline."""
     (placed,) = rig.take(record("Unknown", "x", HEADLINE, "", published=NOON))
     assert placed.outcome == "joined"
+
+
+# --- what counts as a report -------------------------------------------------------------------------------
+
+SPAM = "https://spam.example/feed"
+ADVERTISEMENT = "Pennmouth levee: play at Golden Harbour casino and get two hundred free spins today."
+
+
+def of_feed(guid: str, title: str, text: str, source: str = SPAM, **more: object) -> Entry:
+    return record(source, guid, title, text, published=NOON, authority="foreign", outlet=source, **more)
+
+
+def reports(database: Database) -> list[int]:
+    """The reports that each story counts, in the order of stories."""
+    with database.read() as connection:
+        live = select(story.c.report_count).where(story.c.redirect_to.is_(None)).order_by(story.c.story_no)
+        return list(connection.execute(live).scalars())
+
+
+def know(database: Database, source: str, articles_before: int) -> None:
+    with database.write() as connection:
+        stream_history.count_sources(connection, {source: (articles_before, 0)})
+        newest = stream_history.latest(connection)
+        assert newest is not None
+        day, last = newest.day, newest.last_inbox_no
+        period = StreamPeriod(newest.number + 1, day, last, 0, b"")
+        stream_history.close_period(connection, period, keep=100)
+
+
+def is_sound(rig: Rig) -> bool:
+    return what_is_wrong(rig.database, rig.pipeline.placer) == []
+
+
+@pytest.mark.parametrize(("before", "counted"), [(0, 2), (9, 2), (10, 3)])
+def test_the_headline_alone_counts_only_if_the_source_is_known(rig: Rig, before: int, counted: int) -> None:
+    assert reports(rig.database) == [2]
+    know(rig.database, SPAM, before)
+    rig.restart()
+    (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
+    assert placed.outcome == "joined"
+    assert reports(rig.database) == [counted]
+    words = explanation(DatabaseStoryReader(rig.database), placed.article, None, rig.all_tuning).as_text()
+    assert ("not counted as a report: its source had" in words) == (counted == 2)
+    assert is_sound(rig)
+
+
+def test_a_report_of_an_unknown_source_counts_if_it_tells_what_others_tell(rig: Rig) -> None:
+    text = """We spent the night on the roof. The Arrel came over the levee near the market square, and the
+firefighters fetched us with their boat towards morning. Mayor Ilse Brandt had told everybody to leave. The
+pump station stood still, and no train goes to Calmouth."""
+    (placed,) = rig.take(of_feed("x", HEADLINE, " ".join(text.split())))
+    assert placed.outcome == "joined"
+    assert reports(rig.database) == [3]
+
+
+def test_what_was_handed_in_counts(rig: Rig) -> None:
+    entry = msgspec.structs.replace(of_feed("x", HEADLINE, ADVERTISEMENT), authority="handed")
+    assert [one.outcome for one in rig.take(entry)] == ["joined"]
+    assert reports(rig.database) == [3]
+
+
+def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
+    """Neither another one of the same words nor a copy makes it a report, nor does a merge."""
+    for number in range(3):
+        name = f"https://spam{number}.example/feed"
+        rig.take(of_feed("x", HEADLINE, f"{ADVERTISEMENT} Prize {number} waits.", source=name))
+    copy = f"{ADVERTISEMENT} Bonus conditions apply to all new accounts opened before the end of the month."
+    roles = [rig.take(of_feed(str(n), HEADLINE, copy, source=f"https://copy{n}.example"))[0] for n in (1, 2)]
+    assert {one.outcome for one in roles} <= {"joined", "copy"}
+    assert reports(rig.database) == [2]
+    assert is_sound(rig)
+    strike = rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))[0]
+    assert strike.story is not None
+    assert roles[0].story is not None
+    assert reports(rig.database) == [2, 1]
+    correct(rig.database, "merge", roles[0].story, strike.story)
+    rig.restart()
+    assert reports(rig.database) == [3]
+    assert is_sound(rig)
+
+
+def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) -> None:
+    (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
+    strike = rig.take(record("Echo", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))[0]
+    assert strike.story is not None
+    assert reports(rig.database) == [2, 1]
+    correct(rig.database, "move", strike.story, articles=(placed.article,))
+    assert reports(rig.database) == [2, 2]
+    undo(rig.database)
+    assert reports(rig.database) == [2, 1]
+    rig.restart()
+    assert is_sound(rig)
+
+
+def test_reclustering_counts_alike(rig: Rig) -> None:
+    rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
+    with rig.database.read() as connection:
+        before = connection.execute(select(article).order_by(article.c.inbox_no)).all()
+    assert reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
+    with rig.database.read() as connection:
+        assert connection.execute(select(article).order_by(article.c.inbox_no)).all() == before
+    assert reports(rig.database) == [2]
+
+
+@pytest.mark.parametrize(("text", "counted"), [(FLOOD_ELSEWHERE, 3), (ADVERTISEMENT, 2)])
+def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, counted: int) -> None:
+    (accepted,) = rig.accept(of_feed("x", HEADLINE, "", url="https://spam.example/x"), wants_page=[True])
+    assert accepted.entry_no is not None
+    with rig.database.write() as connection:
+        pending_pages.place_without(connection, [accepted.entry_no])
+    assert [one.outcome for one in rig.place()] == ["joined"]
+    assert reports(rig.database) == [2]
+    body = " ".join(text.split()[-60:])
+    page = f"<html><body><article><h1>{HEADLINE}</h1><p>{body}</p></article></body></html>".encode()
+    with rig.database.write() as connection:
+        pending_pages.store_page(
+            connection, accepted.entry_no, page=page, url="https://spam.example/x", charset="utf-8"
+        )
+    rig.place()
+    assert reports(rig.database) == [counted]
+    assert is_sound(rig)

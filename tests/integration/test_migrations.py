@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import event, inspect, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.model.errors import (
@@ -38,7 +38,7 @@ from aggregator.store.migrate import (
     upgrade,
 )
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import counter, metadata, story
+from aggregator.store.tables import article, counter, metadata, story
 from aggregator.store.upgrade_0018 import COUNTERS, TABLES
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import Postgres
@@ -53,8 +53,8 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 
 
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
-NEW_IN_0020 = {"stream_period", "source_history"}
-ADDED_SINCE_0019 = {"article": 6, "source": 1, "story": 1}  # columns, at the end
+NEW_SINCE_0019 = {"stream_period", "source_history", "source_period"}
+ADDED_SINCE_0019 = {"article": 8, "source": 1, "story": 1}  # columns, at the end
 
 
 def _as_before(tables: dict[str, list[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:
@@ -225,7 +225,7 @@ def test_revision_0018_is_renamed_in_place_and_keeps_every_value(old: Database) 
     assert upgrade(old) == ("0018", newest_revision())
     check(old)
     after = rows_of_all_tables(old)
-    assert {TABLES.get(name, name) for name in before} | NEW_IN_0020 == after.keys()
+    assert {TABLES.get(name, name) for name in before} | NEW_SINCE_0019 == after.keys()
     for name, rows in before.items():
         kept = [(COUNTERS.get(row[0], row[0]), *row[1:]) for row in rows] if name == "counter" else rows
         now = _as_before(after, TABLES.get(name, name))
@@ -348,12 +348,12 @@ def _downgrade(database: Database, revision: str) -> None:
 
 def test_revision_0019_gets_stream_history_and_keeps_every_value(of_0019: Database) -> None:
     before = rows_of_all_tables(of_0019)
-    assert not before.keys() & NEW_IN_0020
+    assert not before.keys() & NEW_SINCE_0019
     steps: list[str] = []
     assert upgrade(of_0019, lambda step: steps.append(step.revision)) == ("0019", newest_revision())
     assert steps == [one for one in REVISIONS if one > "0019"]
     after = rows_of_all_tables(of_0019)
-    assert after.keys() - before.keys() == NEW_IN_0020
+    assert after.keys() - before.keys() == NEW_SINCE_0019
     assert {name: _as_before(after, name) for name in before if name != "alembic_version"} == {
         name: rows for name, rows in before.items() if name != "alembic_version"
     }
@@ -363,13 +363,22 @@ def test_revision_0019_gets_stream_history_and_keeps_every_value(of_0019: Databa
     assert list(faults(of_0019)) == []
 
 
+def _as_of_older(database: Database) -> None:
+    """Programs before revision 0025 did not say what came from a feed."""
+    with database.write() as connection:
+        connection.execute(update(article).values(is_polled=None))
+
+
 def test_an_export_of_revision_0019_is_imported(database: Database, fresh: Database) -> None:
     Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    _as_of_older(database)
     lines = _export(database)
     older = lines.replace(newest_revision().encode(), b"0019", 1).splitlines(keepends=True)
     assert b'"0019"' in older[0]
     for added in (
         b',"date_counts":true',
+        b',"counts_as_report":true',
+        b',"is_polled":null',
         b',"kind":"report"',
         b',"kind_evidence":null',
         b',"follows":null',
@@ -392,6 +401,7 @@ def test_revision_0022_counts_articles_of_unknown_outlet_apart_and_changes_nothi
         for n in range(2)
     ]
     rig.take(levee, *unknown, record("Echo", "2", "Dock workers strike", STRIKE, published=NOON))
+    _as_of_older(database)
     counts = "SELECT outlet_count, unknown_outlet_count FROM v_stories ORDER BY outlet_count + article_count"
     with database.read() as connection:
         assert connection.execute(text(counts)).all() == [(1, 0), (1, 2)]

@@ -15,6 +15,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import recluster
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import enqueue, one
@@ -29,6 +30,7 @@ from aggregator.store.tables import (
 )
 from tests.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.conftest import REPOSITORY
+from tests.fresh import with_tables
 from tests.story_checks import (
     assigned,
     by_title,
@@ -167,14 +169,35 @@ def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
 
 @pytest.mark.parametrize("n", [18, 31, 62])
 def test_since_a_day_the_earlier_days_are_known(of_days: Database, n: int) -> None:
-    """Of the days between, the matches of outlets are estimated; of the last one they are exact."""
+    """Their counts of sources are stored by period."""
     before = everything(of_days)
     difference = reclustering(of_days, QUICK_LOOKS).take_over(
         placing_of(of_days, QUICK_LOOKS), came_in(of_days, n)
     )
     assert is_the_same(difference)
-    if n == 62:
-        assert everything(of_days) == before
+    assert everything(of_days) == before
+
+
+def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_path: Path) -> None:
+    """What a source reports changes from day to day: nothing is spread over its articles."""
+    clock = Clock()
+    rig = Rig(database, clock)
+    known: dict[int, dict[str, tuple[int, int]]] = {}  # by inbox number
+    for day in range(4):
+        clock.time = NOON + dt.timedelta(days=day)
+        for number in range(6):
+            of_herald = number - number % 2 if day % 2 else number  # Echo copies it every other day
+            words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
+            rig.take(record(("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words))
+            with database.read() as connection:
+                known[recluster.newest(connection)] = stream_history.closed_sources(connection)
+    assert known[24]["Echo"] == (9, 3)
+    for n, sources in known.items():
+        scratch = with_tables(Database(f"sqlite:///{tmp_path / f'{n}.db'}"))
+        with database.read() as live, scratch.write() as connection:
+            recluster.seed(live, connection, n, lambda: None, corrected=True)
+            assert stream_history.closed_sources(connection) == sources, n
+        scratch.close()
 
 
 QUICK_LOOKS = effective_tuning({"events": {"reassess_every": 8}})

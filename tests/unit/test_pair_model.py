@@ -17,6 +17,7 @@ from aggregator.cluster.events.pair_model import (
     PairModel,
     PairTuning,
     pair_features,
+    shared_beside_title,
 )
 from aggregator.cluster.events.scorer import Scorer, ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
@@ -52,10 +53,11 @@ def article(
     minutes: int | None = NOON,
     language: str = "en",
     text_minutes: int | None = None,
+    source: str | None = None,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, language)
     scoring = ScoringInput(terms, minutes, words, inbox=next(_NUMBERS), text_minutes=text_minutes)
-    return PairArticle(scoring, outlet=outlet, title=title)
+    return PairArticle(scoring, outlet=outlet, title=title, source=source)
 
 
 def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:
@@ -100,6 +102,28 @@ def test_a_date_in_a_text_helps_and_never_harms() -> None:
     declared = linear("Pennmouth under water", FLOOD_ELSEWHERE, NOON, (LEVEE, FLOOD, NOON), "en")
     undated = linear("Pennmouth under water", FLOOD_ELSEWHERE, None, (LEVEE, FLOOD, NOON), "en")
     assert same_day < declared - undated
+
+
+# --- outlets -----------------------------------------------------------------------------------------------
+
+
+def test_what_another_feed_attributes_to_an_outlet_keeps_none_of_its_reports_apart() -> None:
+    own = article(LEVEE, FLOOD, "Herald", source="herald")
+    again = article("Pennmouth under water", GARDEN, "Herald", source="herald")
+    attributed = article("Pennmouth under water", GARDEN, "Herald", source="junk")
+    assert penalties(own, again)["same outlet"] < 0.0
+    assert "same outlet" not in penalties(own, attributed)
+    assert SHIPPED.compare(own, [attributed], EMPTY).matched == frozenset(), "nor does it make it news"
+
+
+def test_shared_words_count_beside_the_title_only() -> None:
+    one = article(LEVEE, "Levee breaks at Pennmouth. Four dead, and a walrus in a quilt.")
+    others = [article("Arrel", "The walrus slept."), article("Arrel", "A quilt. A levee at Pennmouth.")]
+    both = shared_beside_title(one, others, EMPTY)
+    assert both == pytest.approx(sum(shared_beside_title(one, [other], EMPTY) for other in others))
+    assert both > 2.0
+    assert shared_beside_title(one, [article(LEVEE, LEVEE)], EMPTY) == 0.0
+    assert shared_beside_title(one, [], EMPTY) == 0.0
 
 
 # --- features ----------------------------------------------------------------------------------------------

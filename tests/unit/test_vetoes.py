@@ -44,6 +44,9 @@ def kind(left: str, right: str, **more: object) -> str | None:
         ("Opinion | The harbour needs trees", "Opinion | Why tolls work", "series"),
         ("Grain slips in Ellory - The Marlow Times", "Mayor quits - The Marlow Times", "series"),
         ("Grocer recalls hummus over glass", "Grocer recalls yoghurt over glass", "object"),
+        ("Linux 6.11 released", "Linux 6.12 released", "version"),
+        ("Linux 6.11 Released With Quilt Support", "The new features of Linux 6.12", "version"),
+        ("curl 8.11.0", "curl 8.11.1 mends a leak", "version"),
     ],
 )
 def test_one_build_two_events(left: str, right: str, expected: str) -> None:
@@ -65,6 +68,10 @@ def test_one_build_two_events(left: str, right: str, expected: str) -> None:
         ("Patch issued for Internet Explorer", "Patch issued for IE"),
         ("Harbour talks resume - Reuters", "Harbour talks resume - The Marlow Times"),
         ("Marlow storm: roofs torn off", "Marlow storm: ferries cancelled"),
+        ("Linux 6.12 released", "Linux 6.12.0 is out"),
+        ("Quilt 4.5 or 5.0 comes in autumn", "Quilt 5.0 is expected in autumn"),
+        ("Ellory 3.5 percent poorer", "Ellory 3.6 percent poorer"),
+        ("Marlow fined Ellory 2.4 million", "Marlow fines Ellory 2.5 million"),
     ],
 )
 def test_one_event_in_other_words(left: str, right: str) -> None:

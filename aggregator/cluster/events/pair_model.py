@@ -102,6 +102,8 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     cosine_slope: float
     few_numbers: int
     numbers_apart: float
+    known_articles: int
+    agreement: float
     matched_words: int
     matched_days: float
     stream_days: int
@@ -191,7 +193,9 @@ class PairModel:
         same_outlet = np.array(
             [article.outlet is not None and article.outlet == one.outlet for one in reports]
         )
-        corrections = self._corrections(article, reports, features, same_outlet, snapshot)
+        # What another feed attributes to an outlet keeps no report of the outlet apart.
+        same_feed = same_outlet & np.array([article.source == one.source for one in reports])
+        corrections = self._corrections(article, reports, features, same_feed, snapshot)
         matched = (
             ~same_outlet
             & (features[:, _AT["lead_shared"]] >= self.tuning.matched_words)
@@ -306,6 +310,17 @@ class PairModel:
         picked = np.take_along_axis(self._leaves.T[:, None, :], leaf[None, :, :], axis=0)[0]
         sums: Floats = picked.sum(axis=1) / 1000.0
         return sums
+
+
+def shared_beside_title(
+    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+) -> float:
+    """Return the idf above _TITLE_IDF of the words beside its title that the article has with any report."""
+    kinds = article.ids >> HASH_BITS
+    own = np.setdiff1d(article.hashes[kinds == _ALL], article.hashes[kinds == _TITLE])
+    theirs = [one.hashes[one.ids >> HASH_BITS == _ALL] for one in reports]
+    shared = own[np.isin(own, np.concatenate(theirs))] if theirs else own[:0]
+    return float(np.maximum(snapshot.idf[shared] - _TITLE_IDF, 0).sum()) / IDF_UNITS
 
 
 @functools.cache

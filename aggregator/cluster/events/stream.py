@@ -71,6 +71,10 @@ class StreamSnapshot:
         # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
         self.factor: Units = np.rint(self.idf / _background()[1]).astype(np.int32)
 
+    def articles_of(self, source: str) -> int:
+        """Return how many articles this source had before."""
+        return self._sources.get(source, (0, 0))[0]
+
     def lacks_news(self, source: str) -> float:
         """Return 0 for a source of which others often report the same, up to 1 for one that stands alone.
 

@@ -110,6 +110,7 @@ class _VetoLists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     magnitude: str
     measures: str
     prices: str
+    amounts: str
     priced: dict[str, str]
     versions: dict[str, str]
     actions: dict[str, list[dict[str, str]]]
@@ -174,7 +175,7 @@ def words_of(name: NamedList, language: str) -> WordSet:
 
 
 @functools.cache
-def plain_words(name: Literal["magnitude", "measures", "prices", "objects_generic"]) -> WordSet:
+def plain_words(name: Literal["magnitude", "measures", "prices", "amounts", "objects_generic"]) -> WordSet:
     """Return the list `name`, which has words of all languages."""
     return _word_set(getattr(_lists(), name))
 

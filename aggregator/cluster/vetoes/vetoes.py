@@ -9,10 +9,10 @@ verbs for one event, so a veto needs all of these:
   one name instead of another, an action instead of its opposite, the same two actors in the other order.
 - Neither text has the other's value: a later report often names both.
 
-Four more vetoes: bare headlines share only a month or a year; the headlines share only the label of a series
-or the name of an outlet; both are daily reports (market, weather, lottery) from different days; or the
-headlines are alike and one text is not about its own, as an advertisement under the headline of a report is
-not, and hardly shares a word with the other.
+Five more vetoes: bare headlines share only a month or a year; the headlines share only the label of a series
+or the name of an outlet; both name a product, with different versions; both are daily reports (market,
+weather, lottery) from different days; or the headlines are alike and one text is not about its own, as an
+advertisement under the headline of a report is not, and hardly shares a word with the other.
 
 An objection is a share of the score, in logits. The score is a mean over a story's reports, and so is the
 share. A report with a headline of another pattern cannot be judged and counts less in that mean.
@@ -21,7 +21,7 @@ share. A report with a headline of another pattern cannot be judged and counts l
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from aggregator.cluster.vetoes.headline_alignment import AlignedHeadlines, compare
@@ -36,6 +36,7 @@ from aggregator.cluster.vetoes.headline_tokens import (
     is_outlet,
     month_of,
     name_likelihood,
+    plain_words,
     read_headline,
     unwrapped,
     weekday_of,
@@ -45,9 +46,10 @@ from aggregator.model.core import Reason
 
 __all__ = ["Kind", "VetoInput", "VetoTuning", "objection", "objections"]
 
-Kind = HeadlineDifference | Literal["series", "daily", "date", "text"]
+Kind = HeadlineDifference | Literal["series", "version", "daily", "date", "text"]
 _KINDS: Final[tuple[Kind, ...]] = (
-    "actors", "row", "day", "figure", "score", "name", "deed", "object", "series", "daily", "date", "text",
+    "actors", "row", "day", "figure", "score", "name", "deed", "object", "series", "version", "daily", "date",
+    "text",
 )  # fmt: skip
 _LABEL: Final = re.compile(r"^(?P<label>[^:|–—：.]{2,45}?)\s*(?:[:|–—：]|\. |\s-\s)\s*(?P<rest>\S.*)$")
 _MANY: Final = 3.0  # words before an outlet's name, from which on a single shared word does not count
@@ -61,6 +63,12 @@ _KEY_CHARS: Final = 5  # of a word that are looked for, since endings differ
 # pairs of the reading list would be kept apart, with 120 one.
 _LEAST_LEAD: Final = 120
 _LEAST_HEADLINE: Final = 3  # words
+# "Linux 6.11", and the word behind it; not "Magnitude 6.1" or "Tesla 3.5 percent".
+_VERSION: Final = re.compile(
+    r"(?P<product>[^\W\d_][\w+#-]*)[ ]v?(?P<number>\d+(?:\.\d+)+)(?![\w%])(?:[ ](?P<next>\w+))?"
+)
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)+")
+_THOUSANDS: Final = re.compile(r"\d{1,3}\.\d{3}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _SHARED_LEAD: Final = 4  # words of a lead in the other
 _SPELT_OF: Final = 3  # one of so many words must be in both; `compare` requires half, but forms vary
@@ -98,12 +106,9 @@ def _judge(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | Liter
         return None
     if (other.title, other.lead) < (one.title, one.lead):
         one, other = other, one
-    if _is_series(one, other):
-        return "series"
-    if _share_only_a_date(one, other):
-        return "date"
-    if _is_other_text(one, other):
-        return "text"
+    found = next((kind for kind, applies in _BEFORE_ALIGNMENT if applies(one, other)), None)
+    if found is not None:
+        return found
     pair = compare(one, other) if _may_be_of_one_build(one.title, other.title) else None
     if pair is None:
         return None
@@ -203,6 +208,35 @@ def _is_informative(words: frozenset[str], of: VetoInput) -> bool:
     return bool(lead) and sum(word in lead for word in words if len(word) > 1) * 2 >= len(words)
 
 
+def _are_versions(one: VetoInput, other: VetoInput) -> bool:
+    """Return whether both titles name one product, with versions that the other title does not name."""
+    left, right = _versions(one.title), _versions(other.title)
+    products = left.keys() & right.keys()
+    numbers = _numbers(one.title) & _numbers(other.title)
+    return bool(products) and all(numbers.isdisjoint(left[name] | right[name]) for name in products)
+
+
+@functools.lru_cache(maxsize=1024)
+def _versions(title: str) -> dict[str, frozenset[str]]:
+    """Return the versions that a title names, by product."""
+    found: dict[str, frozenset[str]] = {}
+    units = [plain_words(name) for name in ("measures", "prices", "amounts")]
+    for match in _VERSION.finditer(title):
+        product, number = match["product"], match["number"]
+        behind = (match["next"] or "").lower()
+        is_amount = any(unit.holds(behind) for unit in units) or _THOUSANDS.fullmatch(number)
+        is_named = product[0].isupper() or number.count(".") > 1
+        if is_named and not is_amount and not plain_words("magnitude").holds(product.lower()):
+            key = product.lower()
+            found[key] = found.get(key, frozenset()) | _numbers(number)
+    return found
+
+
+def _numbers(text: str) -> frozenset[str]:
+    """Return the numbers with decimals or parts, without zeros at the end: "6.12.0" is "6.12"."""
+    return frozenset(re.sub(r"(\.0)+$", "", number) for number in _NUMBER.findall(text))
+
+
 def _share_only_a_date(one: VetoInput, other: VetoInput) -> bool:
     """Return whether a bare headline shares words with the other article, but only months and years."""
     bare, with_text = (one, other) if one.bodyless else (other, one)
@@ -254,6 +288,14 @@ def _is_about_headline(article: VetoInput) -> bool:
     words = [word for word in _contents(article.title, article.language) if len(word) > 1]
     found = sum(word[:_KEY_CHARS] in lead for word in words)
     return len(words) < _LEAST_HEADLINE or found * _OWN_WORDS_OF > len(words)
+
+
+_BEFORE_ALIGNMENT: Final[tuple[tuple[Kind, Callable[[VetoInput, VetoInput], bool]], ...]] = (
+    ("series", _is_series),
+    ("version", _are_versions),
+    ("date", _share_only_a_date),
+    ("text", _is_other_text),
+)
 
 
 def _is_daily(pair: AlignedHeadlines, tuning: VetoTuning) -> bool:

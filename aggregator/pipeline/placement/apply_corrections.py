@@ -213,6 +213,9 @@ class CorrectionHandler:
         connection = unit_of_work.connection
         at_no = self._story_writer.last_membership_change(connection)
         is_retired = stories.target_of(connection, one.target) != one.target
+        for moved in detail.moved:  # before the move, which counts them
+            if moved.evidence is not None and moved.article in one.articles:
+                articles.set_evidence(connection, moved.article, moved.evidence)
         if one.is_whole and not is_retired:
             back = self._story_writer.join(
                 unit_of_work,
@@ -233,19 +236,15 @@ class CorrectionHandler:
                 revived=one.target if is_retired else None,
             )
         stories.redirect(connection, [gone.story for gone in detail.redirects if gone.to == one.target], back)
-        for moved in detail.moved:
-            if moved.evidence is not None and moved.article in one.articles:
-                articles.set_evidence(connection, moved.article, moved.evidence)
         return {one.source, back}
 
     # --- parts --------------------------------------------------------------------------------------------
 
     def _taken_out(self, unit_of_work: UnitOfWork, leaving: Sequence[str], target: str | None) -> str:
         at_no = self._story_writer.last_membership_change(unit_of_work.connection)
-        story = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, bump=unit_of_work.now)
-        for article in leaving:
+        for article in leaving:  # before the move, which counts them
             articles.set_evidence(unit_of_work.connection, article, self._evidence)
-        return story
+        return self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, bump=unit_of_work.now)
 
     def _with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
         """Return the articles with their copies."""

@@ -365,6 +365,8 @@ def _evidence(explained: Explanation) -> list[str]:
     if (reuse := evidence.reuse) is not None:
         words = "of the runs of six words outside quotations, so both are one origin"
         lines.append(f"  it shares with article {reuse.other} {reuse.share:.0%} {words}")
+    if (why := not_counted(evidence)) is not None:
+        lines.append(f"  {why}")
     if evidence.runner_up is not None:
         rival = evidence.runner_up
         title = f" ({explained.runner_up_title})" if explained.runner_up_title else ""
@@ -376,6 +378,19 @@ def _evidence(explained: Explanation) -> list[str]:
     if evidence.vetoes:
         lines.append(f"  vetoes: {', '.join(map(reason_name, evidence.vetoes))}")
     return lines
+
+
+def not_counted(evidence: Evidence) -> str | None:
+    """Return why the article is not counted as a report for its text; None if it is."""
+    agreement = evidence.agreement
+    if agreement is None or evidence.counts_as_report:
+        return None
+    which = "the text that it copies" if evidence.stage == "copy" else "its text"
+    return (
+        f"not counted as a report: its source had {counted(agreement.source_articles, 'article')} before "
+        f"that day, and {which} shares too little with the reports of the story beside the title "
+        f"({agreement.shared:.1f}, required {agreement.need:.1f})"
+    )
 
 
 def _verdict(evidence: Evidence) -> str:

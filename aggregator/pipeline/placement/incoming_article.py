@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from aggregator.cluster.events.pair_model import PairArticle
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import OPINION_KINDS, CleanArticle, Fingerprint, Placement, Published
@@ -32,6 +33,11 @@ class IncomingArticle(NamedTuple):
     def source(self) -> str:
         """The key of its source."""
         return self.inbox_entry.entry.source
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether its entry came from a feed, and not from a file or a client."""
+        return self.inbox_entry.entry.authority in ("own", "foreign")
 
     def with_date_of(self, old: StoredArticle) -> "IncomingArticle":
         """Keep date and effective time of the stored article if the new date is only the time of a poll."""
@@ -62,6 +68,10 @@ class IncomingArticle(NamedTuple):
             inbox=self.inbox_entry.inbox_no,
             is_opinion=self.clean.kind in OPINION_KINDS,
         )
+
+    def as_pair(self) -> PairArticle:
+        """As the comparison with single reports sees it."""
+        return PairArticle(self.as_article(), outlet=self.outlet, title=self.clean.title, source=self.source)
 
     def row(
         self,
@@ -99,6 +109,7 @@ class IncomingArticle(NamedTuple):
             placed_at=now,
             clean=self.clean,
             fingerprint=self.fingerprint,
+            is_polled=self.is_polled,
             wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
             placement=placement,
             counts_in_centroid=counts_in_centroid,

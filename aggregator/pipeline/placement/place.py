@@ -14,7 +14,6 @@ import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
 from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
-from aggregator.cluster.events.pair_model import PairArticle
 from aggregator.cluster.events.scorer import (
     Decision,
     Scorer,
@@ -32,6 +31,7 @@ from aggregator.extract.urls import canonical_url
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.model.core import (
     OPINION_KINDS,
+    Agreement,
     CleanArticle,
     CopyEvidence,
     Entry,
@@ -260,6 +260,10 @@ class Placer:
         """Compute dropped word frequencies of the newest stream periods again, for placing from there."""
         self._comparison.restore(unit_of_work.connection)
 
+    def count_sources_after(self, inbox_no: int) -> None:
+        """Count the articles of sources after this inbox number only."""
+        self._comparison.count_after(inbox_no)
+
     def quarantine(self, n: int, reason: str) -> None:
         """Remove an entry that cannot be placed from the inbox."""
         self._boilerplate.placed(n)
@@ -450,6 +454,7 @@ class Placer:
             # They came first and keep their role: a stuffed page must not take it from them.
             excerpts=found.excerpts,
             reuse=found.reuse,
+            agreement=self._agreement(connection, incoming, decision, found.copy),
             rules_version=self._version,
             term_snapshot=self._comparison.number(unit_of_work.connection),
         )
@@ -495,6 +500,22 @@ class Placer:
         return PlacementResult(
             entry_no=incoming.inbox_entry.entry_no, outcome=outcome, article=id_, story=story
         )
+
+    def _agreement(
+        self,
+        connection: Connection,
+        incoming: IncomingArticle,
+        decision: Decision,
+        copy: CopyEvidence | None,
+    ) -> Agreement | None:
+        """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        if not incoming.is_polled or decision.story is None or decision.evidence.stage == "correction":
+            return None
+        if copy is not None and decision.role == "copy":
+            return self._comparison.agreement_of_copy(connection, incoming.source, copy.other)
+        if not decision.counts_in_centroid or decision.role != "report":
+            return None  # not counted anyway; of another language, with other words
+        return self._comparison.agreement(connection, incoming.as_pair(), decision.story)
 
     def _count_for_history(self, connection: Connection, new: NewArticle) -> None:
         """Count the article for its source; what another outlet copied is news, too."""
@@ -593,10 +614,7 @@ class Placer:
                     counts_in_centroid=False,
                     evidence=Evidence(stage="copy"),
                 )
-        own = ComparedArticle(
-            PairArticle(article, outlet=incoming.outlet, title=incoming.clean.title, source=incoming.source),
-            self._veto_input(incoming, article),
-        )
+        own = ComparedArticle(incoming.as_pair(), self._veto_input(incoming, article))
         decided = decide(
             article,
             index.candidates(article),
@@ -803,12 +821,20 @@ class Placer:
         is_container = incoming.clean.is_container
         role: Role = "container" if is_container else found.copy.kind if found.copy else "report"
         articles.set_role(connection, old.id, role, found.copy.other if found.copy else None)
+        self._agree_again(connection, old)
         self.story_writer.restate(unit_of_work, old.story, at_no=at_no)
         self._link_revised(unit_of_work, incoming, old)
         story = self._join_original(unit_of_work, incoming, old, found)
         if story is None:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
         return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=story)
+
+    def _agree_again(self, connection: Connection, old: StoredArticle) -> None:
+        """Ask anew whether an article whose page came late agrees with the story that it joined."""
+        evidence = articles.evidence_of(connection, old.id)
+        if evidence.agreement is not None:
+            evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
+            articles.set_evidence(connection, old.id, evidence)
 
     def _join_original(
         self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle, found: CopyMatch
@@ -826,14 +852,20 @@ class Placer:
         leaving = self.story_writer.followers(connection, old.id, old.story)
         if not self._constraints.may_leave(connection, leaving):
             return None
-        story = self.story_writer.move(
+        agreement = None
+        if incoming.is_polled:
+            agreement = self._comparison.agreement_of_copy(connection, old.source, found.copy.other)
+        evidence = Evidence(
+            stage="copy",
+            copy=found.copy,
+            excerpts=found.excerpts,
+            agreement=agreement,
+            rules_version=self._version,
+        )
+        articles.set_evidence(connection, old.id, evidence)  # before the move, which counts it
+        return self.story_writer.move(
             unit_of_work, leaving, target.id, at_no=incoming.inbox_entry.inbox_no, silent={old.story}
         )
-        evidence = Evidence(
-            stage="copy", copy=found.copy, excerpts=found.excerpts, rules_version=self._version
-        )
-        articles.set_evidence(connection, old.id, evidence)
-        return story
 
 
 _REVISED = Evidence(stage="revision")  # never stored: a revised article keeps the evidence of its placing

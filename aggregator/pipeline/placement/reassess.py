@@ -135,8 +135,12 @@ class SecondLook:
             rules_version=self._version,
         )
         followers = [one for one in leaving if one != change.article]
-        new = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, founder=change.article)
+        if target is not None:
+            evidence = self._comparison.with_agreement(
+                unit_of_work.connection, change.article, target, evidence
+            )
         articles.set_evidence(unit_of_work.connection, change.article, evidence)
+        new = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, founder=change.article)
         if target is not None:
             ids[change.target or 0] = new
         why: dict[str, str | float | None] = {

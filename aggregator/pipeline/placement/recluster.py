@@ -165,6 +165,9 @@ class Reclusterer:
             families=self._families,
             prefer=self._prefer,
         )
+        if start:
+            with self._database.read() as live:
+                placer.count_sources_after(recluster.counted_up_to(live, start))
         if not fresh.is_seeded():
             self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
         with fresh.database.read() as scratch:
@@ -177,7 +180,7 @@ class Reclusterer:
                 batch = recluster.placed_from(live, at, BATCH)
             if not batch:
                 if end_accepted_at is not None and end >= start:
-                    placer.place([_nothing(end, end_accepted_at)])  # a second look may be due there
+                    placer.place([_nothing(end, end_accepted_at)])  # links of live blogs may be due
                 return start
             placer.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
             at = batch[-1].waiting.inbox_no + 1

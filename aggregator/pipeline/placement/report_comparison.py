@@ -13,12 +13,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.cluster.events.pair_model import PairArticle, PairComparison, PairModel, PairTuning
+from aggregator.cluster.events.pair_model import (
+    PairArticle,
+    PairComparison,
+    PairModel,
+    PairTuning,
+    shared_beside_title,
+)
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Reason
+from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
 from aggregator.store.stories.articles import ComparedRow
@@ -67,6 +73,7 @@ class ReportComparison:
         self._comparisons: dict[tuple[int, ...], PairComparison] = {}
         self._articles: Counter[str] = Counter()  # not written yet
         self._matches: Counter[str] = Counter()
+        self._counted_up_to = -1  # inbox number, see `count_after`
         self._matched: set[str] = set()  # sources of other outlets that report the same as that article
 
     def forget(self) -> None:
@@ -158,8 +165,14 @@ class ReportComparison:
         """Note that the article being placed is a copy of what this source, of another outlet, published."""
         self._matched.add(source)
 
+    def count_after(self, inbox_no: int) -> None:
+        """Count only articles after this one; those before it are counted already."""
+        self._counted_up_to = inbox_no
+
     def placed(self, source: str) -> None:
         """Count a new article of a source, and the sources that reported the same; see `write_counts`."""
+        if self._inbox_no <= self._counted_up_to:
+            return
         self._articles[source] += 1
         self._matches[source] += bool(self._matched)
         self._matches.update(self._matched)
@@ -177,7 +190,7 @@ class ReportComparison:
     def article(self, row: ComparedRow) -> ComparedArticle:
         """Return a stored article, decoded."""
         found = self._decoded.get(row.inbox_no)
-        if found is None:
+        if found is None or not row.terms:  # retention dropped them meanwhile
             article = row.as_article()
             veto = VetoInput(
                 title=row.title,
@@ -234,6 +247,32 @@ class ReportComparison:
             share = -self.tuning.opinion_story
             reasons += (Reason(name="story of opinions", value=1.0, share=share),)
         return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
+
+    def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
+        """Return how much an article agrees with the counted reports of a story; None if its source is known.
+
+        Anyone can publish a headline of others. A text that others confirm is about the event.
+        """
+        known = self.snapshot(connection).articles_of(own.source)
+        if known >= self.tuning.known_articles:
+            return None
+        newest = articles.compared_rows(connection, story, self.tuning.compared_reports + 1)
+        counted = [row for row in newest if row.counts_as_report and row.inbox_no != own.inbox]
+        pairs = [self.article(row).pair for row in counted[: self.tuning.compared_reports]]
+        shared = shared_beside_title(own, pairs, self.snapshot(connection))
+        return Agreement(shared=shared, need=self.tuning.agreement, source_articles=known)
+
+    def agreement_of_copy(self, connection: Connection, source: str, original: str) -> Agreement | None:
+        """Return the agreement of the original of a copy; None if the source of the copy is known."""
+        if self.snapshot(connection).articles_of(source) >= self.tuning.known_articles:
+            return None
+        return articles.evidence_of(connection, original).agreement
+
+    def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
+        """Return the evidence of an article that moves to a story, with its agreement there."""
+        row = articles.compared_row(connection, id)
+        agreement = self.agreement(connection, self.article(row).pair, story) if row.is_polled else None
+        return msgspec.structs.replace(evidence, agreement=agreement)
 
     def _compare(
         self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]

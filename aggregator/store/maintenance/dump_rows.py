@@ -141,7 +141,7 @@ def _as_values(table: Table) -> Callable[[Row[Any]], Values]:
 
 # What the rows of earlier revisions have in columns that were added since.
 _ADDED: Final[dict[str, Values]] = {
-    article.name: {"date_counts": True, "kind": "report"},
+    article.name: {"date_counts": True, "kind": "report", "counts_as_report": True},
     story.name: {"unknown_outlet_count": 0},
 }
 

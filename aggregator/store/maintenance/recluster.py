@@ -3,12 +3,12 @@
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, exists, func, insert, select, update
 
-from aggregator.model.core import CleanArticle, Entry, Evidence, FrozenStruct, Published
+from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
@@ -29,7 +29,9 @@ from aggregator.store.tables import (
     lsh_band,
     revision,
     sketch,
+    source,
     source_history,
+    source_period,
     story,
     stream_period,
 )
@@ -41,6 +43,7 @@ _DECIDED = (
     "counts_in_centroid",
     "copy_of",
     "reuses",
+    "counts_as_report",
     "follows",
     "evidence",
     "wire",
@@ -128,12 +131,16 @@ def count_from(connection: Connection, n: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
+_IS_OF_FEED = exists().where(source.c.id == article.c.source, source.c.kind == "feed")
+
+
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:
     """Return the next articles from inbox number `n` on, in order.
 
     Raises DamagedError if a text cannot be read: without it other articles would be decided differently.
     """
-    chosen = select(article, TEXT.label("words")).where(article.c.inbox_no >= n)
+    is_of_feed = func.coalesce(article.c.is_polled, _IS_OF_FEED).label("is_of_feed")
+    chosen = select(article, TEXT.label("words"), is_of_feed).where(article.c.inbox_no >= n)
     rows = connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))
     return [_replayed(row) for row in rows]
 
@@ -150,7 +157,10 @@ def _replayed(row: Any) -> ReplayedArticle:
             timezone_assumed=row.timezone_assumed,
         )
     # Without its address: an outlet that was derived from the address is in the row.
-    entry = Entry(source=row.source, title=row.title, outlet=row.outlet, author=row.author)
+    authority: Authority = "foreign" if row.is_of_feed else "handed"
+    entry = Entry(
+        source=row.source, title=row.title, outlet=row.outlet, author=row.author, authority=authority
+    )
     is_kind_of_original = (row.kind_evidence or "").startswith("copy of ")  # decided again
     return ReplayedArticle(
         waiting=InboxEntry(
@@ -222,42 +232,53 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(insert(source_history), sources)
 
 
-def _sources_before(live: Connection, n: int) -> list[dict[str, Any]]:
-    """Return the history of sources as it was before inbox number `n`.
+class _CountedPeriods(NamedTuple):
+    """Up to which stream periods `seed` takes the history of sources; 0 for none."""
 
-    Matches are not stored by article: of those that were counted since, each article has the same share.
+    closed: int  # before the first decision
+    counted: int  # `counted_up_to`
+
+
+def counted_up_to(live: Connection, n: int) -> int:
+    """Return the inbox number up to which `seed` counts the articles of sources, if it begins before `n`.
+
+    Matches are stored by period: it is the end of the period of `n`. Decisions read none of its counts before
+    that. For an `n` before periods were counted, it is the end of the last one that was not.
     """
-    periods = select(func.max(stream_period.c.last_inbox_no), func.count())
-    closed, count = live.execute(periods.where(stream_period.c.last_inbox_no < n)).one()
-    is_newest = count == live.execute(select(func.count()).select_from(stream_period)).scalar_one()
-    later = _articles_by_source(live, n)
-    later_than_closed = later if closed is None else _articles_by_source(live, closed + 1)
-    sources = []
-    for row in live.execute(select(source_history).order_by(source_history.c.source)).mappings():
-        source, counted = row["source"], row["articles"]
-        articles = max(0, counted - later.get(source, 0))
-        closed_articles, closed_matched = row["closed_articles"], row["closed_matched"]
-        if not is_newest:
-            closed_articles = 0 if closed is None else max(0, counted - later_than_closed.get(source, 0))
-            closed_matched = row["matched"] * closed_articles // max(counted, 1)
-        sources.append(
-            {
-                "source": source,
-                "articles": articles,
-                "matched": row["matched"] * articles // max(counted, 1),
-                "closed_articles": closed_articles,
-                "closed_matched": closed_matched,
-            }
-        )
-    return sources
+    counted = stream_period.c.number == _counted_periods(live, n).counted
+    return live.execute(select(stream_period.c.last_inbox_no).where(counted)).scalar() or 0
 
 
-def _articles_by_source(connection: Connection, n: int) -> dict[str, int]:
-    """Count the articles of each source with this inbox number or a higher one."""
-    counted = select(article.c.source, func.count()).where(
-        article.c.inbox_no >= n, article.c.outlet.is_not(None)
-    )
-    return {row[0]: row[1] for row in connection.execute(counted.group_by(article.c.source))}
+def _counted_periods(live: Connection, n: int) -> _CountedPeriods:
+    newest = live.execute(select(func.max(stream_period.c.number))).scalar() or 0
+    before = select(func.max(stream_period.c.number)).where(stream_period.c.last_inbox_no < n)
+    closed = live.execute(before).scalar() or 0
+    first_counted = live.execute(select(func.min(source_period.c.period))).scalar() or newest + 1
+    return _CountedPeriods(closed, max(min(closed + 1, newest), first_counted - 1))
+
+
+def _sources_before(live: Connection, n: int) -> list[dict[str, Any]]:
+    """Return the history of sources for placing from inbox number `n` on."""
+    periods = _counted_periods(live, n)
+    since_closed, since_counted = (_counts_after(live, period) for period in periods)
+    none = (0, 0)
+    return [
+        {
+            "source": row.source,
+            "articles": row.closed_articles - since_counted.get(row.source, none)[0],
+            "matched": row.closed_matched - since_counted.get(row.source, none)[1],
+            "closed_articles": row.closed_articles - since_closed.get(row.source, none)[0],
+            "closed_matched": row.closed_matched - since_closed.get(row.source, none)[1],
+        }
+        for row in live.execute(select(source_history).order_by(source_history.c.source))
+    ]
+
+
+def _counts_after(live: Connection, period: int) -> dict[str, tuple[int, int]]:
+    """Return (articles, matched articles) by source in the closed periods after this one."""
+    columns = source_period.c.source, func.sum(source_period.c.articles), func.sum(source_period.c.matched)
+    counts = select(*columns).where(source_period.c.period > period).group_by(source_period.c.source)
+    return {row[0]: (int(row[1]), int(row[2])) for row in live.execute(counts)}
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
@@ -380,7 +401,7 @@ def take_stream_history(live: Connection, scratch: Connection, step: Callable[[]
 
     What is placed next, and the next new grouping, are then decided with one history.
     """
-    for table in (stream_period, source_history):
+    for table in (stream_period, source_history, source_period):
         live.execute(delete(table))
         _copy(scratch, live, table, select(table), step)
 

@@ -119,6 +119,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     outlet: str | None
     wire: str | None
     reuses: str | None
+    counts_as_report: bool
     published: dt.datetime | None
     date_counts: bool  # see tables.py
     effective_at: dt.datetime
@@ -193,6 +194,7 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     placement: Placement
     counts_in_centroid: bool
     bump_by_clock: bool
+    is_polled: bool
     wire: str | None  # the agency behind the text, if certain enough
     is_indexed: bool = True  # false: it is not found as a copy (pipeline/placement/copy_lookup.py)
     bands: tuple[int, ...] | None = None  # the bands to store; None: all of the fingerprint
@@ -215,6 +217,8 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "counts_in_centroid": new.counts_in_centroid,
         "copy_of": new.placement.copy_of,
         "reuses": new.placement.reuses,
+        "counts_as_report": new.placement.evidence.counts_as_report,
+        "is_polled": new.is_polled,
         "follows": new.placement.follows,
         "source": new.source,
         "seen_at": new.seen_at,
@@ -369,9 +373,10 @@ def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word t
 
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
-    """Replace the evidence of article `id`."""
-    packed = codecs.pack_compressed(evidence)
-    connection.execute(update(article).where(article.c.id == id).values(evidence=packed))
+    """Replace the evidence of article `id`; whether it counts as a report follows from it."""
+    packed, counts = codecs.pack_compressed(evidence), evidence.counts_as_report
+    values = {"evidence": packed, "counts_as_report": counts}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
 
 
 def set_role(connection: Connection, id: str, role: Role, copy_of: str | None) -> None:  # noqa: A002
@@ -435,6 +440,8 @@ class ComparedRow(msgspec.Struct, frozen=True):
     date_counts: bool
     body_words: int
     terms: bytes  # b"" where the story is closed
+    is_polled: bool | None
+    counts_as_report: bool
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""

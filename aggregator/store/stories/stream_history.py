@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, or_, select, update
 
-from aggregator.store.tables import article, insert_or, source_history, stream_period
+from aggregator.store.tables import article, insert_or, source_history, source_period, stream_period
 
 
 class StreamPeriod(msgspec.Struct, frozen=True):
@@ -45,14 +45,22 @@ _DROP_TERMS = (
 _CLOSED_SOURCES = select(
     source_history.c.source, source_history.c.closed_articles, source_history.c.closed_matched
 ).where(source_history.c.closed_articles > 0)
+_SINCE_CLOSED = or_(
+    source_history.c.closed_articles != source_history.c.articles,
+    source_history.c.closed_matched != source_history.c.matched,
+)
+_INSERT_SOURCES = insert(source_period).from_select(
+    ["period", "source", "articles", "matched"],
+    select(
+        bindparam("number", type_=BigInteger),
+        source_history.c.source,
+        source_history.c.articles - source_history.c.closed_articles,
+        source_history.c.matched - source_history.c.closed_matched,
+    ).where(_SINCE_CLOSED),
+)
 _CLOSE_SOURCES = (
     update(source_history)
-    .where(
-        or_(
-            source_history.c.closed_articles != source_history.c.articles,
-            source_history.c.closed_matched != source_history.c.matched,
-        )
-    )
+    .where(_SINCE_CLOSED)
     .values(closed_articles=source_history.c.articles, closed_matched=source_history.c.matched)
 )
 _RANKED = (  # without the terms, which would be sorted with the numbers
@@ -140,6 +148,7 @@ def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]])
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
+    connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)
     connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
 

@@ -35,6 +35,7 @@ from aggregator.pipeline.placement.explain import (
     Explanation,
     PairExplanation,
     log_words,
+    not_counted,
     reason_name,
     reason_value,
 )
@@ -405,6 +406,7 @@ class Pages:
             explanation=explained,
             language=language,
             verdict=verdict(explained),
+            not_counted=not_counted(explained.evidence),
             breakdown=breakdown(explained.evidence),
             runner_up=runner_up(explained.evidence),
             vetoes=[objection(name) for name in explained.evidence.vetoes],

@@ -108,9 +108,7 @@ class RateLimiter:
         with self._changed:
             state = self._hosts.get(host, _Host())
             ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
-            start = max(
-                max(one.next_start, one.backoff_until) for one in self._limits(host, state, is_page)
-            )
+            start = max(max(one.next_start, one.backoff_until) for one in self._limits(host, state, is_page))
             return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
 
     def not_ready(self, within_seconds: float) -> list[str]:

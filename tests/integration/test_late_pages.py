@@ -373,6 +373,23 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_chan
     is_sound(rig)
 
 
+@pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
+def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
+    words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
+    comes(rig, waits(rig, teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    before = settled(rig.database)
+    (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
+    assert (again.outcome, again.entry_no) == ("revision", 2)
+    with rig.database.write() as connection:
+        if page is None:
+            pending_pages.give_up(connection, again.entry_no, verdict="block", reason="its page: http 429")
+        else:
+            pending_pages.store_page(connection, again.entry_no, page=page, url=URL, charset="utf-8")
+    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert settled(rig.database)["stories"] == before["stories"]
+    is_sound(rig)
+
+
 def test_a_revision_that_came_meanwhile_stays(rig: Rig) -> None:
     n = placed_without(rig, teaser())
     (again,) = rig.take(teaser(text=f"{FLOOD} Ferries ran again on Tuesday."))

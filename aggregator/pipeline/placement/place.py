@@ -91,6 +91,7 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     sweep_every: int
     revision_containment: float
+    page_words: int
     wire_confidence: float
 
 
@@ -700,7 +701,10 @@ class Placer:
         n = incoming.inbox_entry.entry_no
         if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
-        if self._live_blog_linker.has_lost_its_page(unit_of_work.connection, old, incoming.clean):
+        has_lost_page = self._has_lost_page(incoming, old)
+        if has_lost_page or self._live_blog_linker.has_lost_its_page(
+            unit_of_work.connection, old, incoming.clean
+        ):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         entry = incoming.inbox_entry.entry
         is_first_page = bool(own_text) and self._shares(old.text, own_text, max)
@@ -715,6 +719,11 @@ class Placer:
         id_ = next_generation_id(old.root_article, generation)
         articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
         return self._place_new(unit_of_work, incoming, id_, old.root_article, generation)
+
+    def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
+        """Whether the article has the text of its page, and this time there are only the words of the feed."""
+        is_lost = incoming.inbox_entry.has_lost_page or incoming.clean.page_verdict is not None
+        return is_lost and incoming.fingerprint.body_words < self._tuning.page_words <= old.body_words
 
     def _resembles(self, old: StoredArticle, clean: CleanArticle) -> bool:
         if old.role == "container" or not old.text or not clean.text:

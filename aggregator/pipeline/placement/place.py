@@ -721,7 +721,7 @@ class Placer:
         return self._place_new(unit_of_work, incoming, id_, old.root_article, generation)
 
     def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
-        """Whether the article has the text of its page, and this time there are only the words of the feed."""
+        """Whether the article has the text of its page, and now there are only the words of the feed."""
         is_lost = incoming.inbox_entry.has_lost_page or incoming.clean.page_verdict is not None
         return is_lost and incoming.fingerprint.body_words < self._tuning.page_words <= old.body_words
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Table, select, update
 
 from aggregator.admin.evaluate import leads_of, place_records, read_dataset
 from aggregator.config.tuning import effective_tuning
@@ -74,9 +74,10 @@ def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
     return placed
 
 
-def rows(database: Database, of: object = story) -> list:
+def rows(database: Database, of: Table = story) -> list:
+    number = of.c.get("inbox_no", of.c.get("story_no"))
     with database.read() as connection:
-        return list(connection.execute(select(of)))  # type: ignore[call-overload]
+        return list(connection.execute(select(of).order_by(*([] if number is None else [number]))))
 
 
 def is_sound(rig: Rig) -> None:

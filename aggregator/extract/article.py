@@ -202,6 +202,11 @@ def clean_entry(
     return CleanedEntry(_finish(entry, own, seen, text_tuning), line_hashes)
 
 
+def text_of_entry(entry: Entry, seen: dt.datetime, tuning: Tuning) -> str:
+    """Return the text that the entry itself has, with its boilerplate."""
+    return _from_entry(entry, seen, tuning.section("text", ExtractTuning)).article.text
+
+
 def _is_better(own: CleanArticle, page: CleanArticle) -> bool:
     """Return whether the entry's own text should be used instead of a page with hardly any text."""
     if own.verdict not in ACCEPTED_VERDICTS:

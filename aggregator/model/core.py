@@ -236,6 +236,7 @@ class Prepared(FrozenStruct, frozen=True, kw_only=True):
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
     lines: LineHashes | None = None  # None where no boilerplate is learned: a live blog, a stored text
+    own_text: str = ""  # of the entry of a revision with a page
 
 
 # --- decisions ---------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class PrepareItem(FrozenStruct, frozen=True, kw_only=True):
 
     entry: Entry
     seen: dt.datetime
+    is_revision: bool = False
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
@@ -98,7 +99,7 @@ def fingerprints(job: bytes) -> bytes:
 
 
 def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
-    from aggregator.extract.article import clean_entry
+    from aggregator.extract.article import clean_entry, text_of_entry
 
     cleaned = clean_entry(
         item.entry,
@@ -114,8 +115,12 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
     is_usable = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
     if job.extract_only or not is_usable:
         return Prepared(article=clean, lines=cleaned.lines)
+    has_both = item.is_revision and item.page is not None
     return Prepared(
-        article=clean, fingerprint=fingerprinter(all_tuning).fingerprint(clean), lines=cleaned.lines
+        article=clean,
+        fingerprint=fingerprinter(all_tuning).fingerprint(clean),
+        lines=cleaned.lines,
+        own_text=text_of_entry(item.entry, item.seen, all_tuning) if has_both else "",
     )
 
 

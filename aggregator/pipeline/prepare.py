@@ -141,6 +141,7 @@ def _item(waiting: InboxEntry, wanted: PrepareOptions, *, page: bool) -> Prepare
     return PrepareItem(
         entry=waiting.entry,
         seen=waiting.accepted_at,
+        is_revision=waiting.is_revision,
         page=waiting.page if page else None,
         page_url=waiting.page_url if page else None,
         page_charset=waiting.page_charset if page else None,

@@ -7,20 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, select, update
 
 from aggregator.admin.evaluate import leads_of, place_records, read_dataset
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.core import Entry
+from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add
+from aggregator.store.maintenance import integrity_check
 from aggregator.store.maintenance.checks import conservation
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
@@ -71,9 +74,10 @@ def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
     return placed
 
 
-def rows(database: Database, of: object = story) -> list:
+def rows(database: Database, of: Table = story) -> list:
+    number = of.c.get("inbox_no", of.c.get("story_no"))
     with database.read() as connection:
-        return list(connection.execute(select(of)))  # type: ignore[call-overload]
+        return list(connection.execute(select(of).order_by(*([] if number is None else [number]))))
 
 
 def is_sound(rig: Rig) -> None:
@@ -279,6 +283,111 @@ def test_a_copy_by_its_lead_that_is_a_report_of_its_own_is_counted(rig: Rig) -> 
     comes(rig, n, page_of(FLOOD_ELSEWHERE))
     assert rows(rig.database, article)[1].role == "report"
     assert [one.report_count for one in rows(rig.database) if one.redirect_to is None] == [2]
+    is_sound(rig)
+
+
+def test_a_page_with_many_words_of_an_agency_is_of_its_origin(rig: Rig) -> None:
+    (agency,) = rig.take(record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    n = placed_without(rig, teaser(published=NOON))
+    words = FLOOD_ELSEWHERE.split()
+    comes(rig, n, page_of(f"{FLOOD} {' '.join(words)} {' '.join(words[::-1])}"))
+    (row,) = [one for one in rows(rig.database, article) if one.id != agency.article]
+    assert (row.role, row.copy_of, row.reuses) == ("report", None, agency.article)
+    assert codecs.unpack(row.evidence, Evidence).reuse is not None
+    (live,) = [one for one in rows(rig.database) if one.redirect_to is None]
+    assert (live.outlet_count, live.report_count) == (2, 1)
+    is_sound(rig)
+
+
+def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
+    """What the feed said was copied; the page has a little more."""
+    lead = " ".join(FLOOD.split()[:60])
+    n = placed_without(rig, teaser(text=lead, published=NOON))
+    (copy,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON))
+    assert copy.outcome == "copy"
+    comes(rig, n, page_of(" ".join(FLOOD.split()[:75])))
+    assert [(one.role, one.copy_of is None) for one in rows(rig.database, article)] == [
+        ("report", True),
+        ("copy", False),
+    ]
+    assert [one.report_count for one in rows(rig.database)] == [1]
+    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    is_sound(rig)
+
+
+def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
+    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    comes(rig, n, page_of(FLOOD))
+    assert rows(rig.database, article)[0].copy_of == report.article
+    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    with rig.database.write() as connection:
+        values = {"copy_of": rows(rig.database, article)[0].id, "role": "copy"}
+        connection.execute(update(article).where(article.c.id == report.article).values(values))
+    found = [one.what for one in integrity_check.faults(rig.database)]
+    assert "articles are copies of an article that was placed later" in found, "a circle"
+
+
+def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
+    """A reader's feed links to it in words of its own; its page is what the site's feed has."""
+    own = record(
+        "Gazette", "1", "Levee breaks at Pennmouth", FLOOD, url=URL, authority="own",
+        outlet="gazette.example", published=NOON,
+    )  # fmt: skip
+    link = record(
+        "Reader", "r1", "Why maps of rivers lie", "A thread about old maps.", url=URL, authority="foreign",
+        outlet="gazette.example", published=NOON,
+    )  # fmt: skip
+    n = placed_without(rig, link)
+    rig.take(own)
+    assert len([one for one in rows(rig.database) if one.redirect_to is None]) == 2
+    comes(rig, n, page_of(FLOOD))
+    (live,) = [one for one in rows(rig.database) if one.redirect_to is None]
+    assert (live.article_count, live.outlet_count, live.report_count) == (2, 1, 1)
+    assert all("pump station" in one.text.lower() for one in rows(rig.database, article))
+    assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], "no authority"
+    assert list(integrity_check.faults(rig.database, thorough=True)) == []
+    is_sound(rig)
+
+
+@pytest.mark.parametrize("is_changed", [True, False], ids=["words", "date"])
+def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_changed: bool) -> None:
+    """It was placed without; its feed changes a date or some words, and now the page is read."""
+    words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
+    rig.take(teaser(text=words, published=NOON))
+    before = rows(rig.database)
+    later = {"published": NOON + dt.timedelta(hours=2)} | (
+        {"text": f"{words} By our staff."} if is_changed else {}
+    )
+    (accepted,) = rig.accept(teaser(**{"text": words} | later), wants_page=[True])
+    assert accepted.outcome == "revision"
+    assert accepted.entry_no is not None
+    assert comes(rig, accepted.entry_no, page_of(FLOOD)).outcome == "revised"
+    assert [(one.id, one.bumped_at) for one in rows(rig.database)] == [
+        (one.id, one.bumped_at) for one in before
+    ]
+    (row,) = rows(rig.database, article)
+    assert "pump station" in row.text.lower()
+    (again,) = rig.accept(teaser(text=words, published=NOON + dt.timedelta(days=1)), wants_page=[True])
+    assert again.entry_no is not None
+    assert comes(rig, again.entry_no, page_of(STRIKE)).outcome == "founded", "the address is used again"
+    is_sound(rig)
+
+
+@pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
+def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
+    words = "What a broken levee means for the lower town, and which of the roads are closed from tonight on."
+    comes(rig, waits(rig, teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    before = settled(rig.database)
+    (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
+    assert (again.outcome, again.entry_no) == ("revision", 2)
+    with rig.database.write() as connection:
+        if page is None:
+            pending_pages.give_up(connection, again.entry_no, verdict="block", reason="its page: http 429")
+        else:
+            pending_pages.store_page(connection, again.entry_no, page=page, url=URL, charset="utf-8")
+    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert settled(rig.database)["stories"] == before["stories"]
     is_sound(rig)
 
 

@@ -220,6 +220,25 @@ def test_each_429_doubles_the_gap_and_good_answers_halve_it_again() -> None:
         assert gap() == halved
 
 
+def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host() -> None:
+    clock = Sand()
+    rate_limiter = timed_gate(clock)
+    for _ in range(6):
+        rate_limiter.asked_to_wait("a.example", "u", 429, 60.0, is_page=True)
+        clock.run(3600.0)
+    with rate_limiter.turn("a.example", is_page=True):
+        pass
+    assert rate_limiter.ready_in("a.example") == 1.0
+    assert rate_limiter.ready_in("a.example", is_page=True) == 32.0
+    clock.run(1.0)
+    assert rate_limiter.not_ready(0.0) == ["a.example pages"]
+    with rate_limiter.turn("a.example"):
+        pass
+    before = clock.now
+    with rate_limiter.turn("a.example", is_page=True):
+        assert clock.now - before == 31.0
+
+
 def test_what_a_host_asked_for_outlives_a_restart() -> None:
     clock = Sand()
     rate_limiter = timed_gate(clock)

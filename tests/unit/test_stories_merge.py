@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aggregator.model.core import ArticleView, AttributedSentence, MergedStory, TimedEntry
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
+from aggregator.web.pages.pages import only_by_outlet
 from tests.unit.stories_examples import NOON, ferry, view
 
 
@@ -143,6 +144,28 @@ def test_two_outlets_with_the_same_words_are_one_origin() -> None:
     (fact,) = merge(articles).facts
     assert (fact.outlets, fact.of, len(fact.said)) == (1, 2, 2)
     assert "the same words in 2 outlets" in as_text(merge(articles), articles)
+
+
+def test_two_outlets_of_one_name_are_two() -> None:
+    line = (
+        "The harbour authority of Port Ellis closed all three piers to visitors until the end of the month."
+    )
+    own = (
+        "Fishermen in Tarnow protested loudly against it.",
+        "The weather service expects heavy storms in Varna.",
+    )
+    articles = [
+        view(str(n), "News", outlet_key=f"{n}.example", title=f"Piers {n}", text=f"{line}\n{own[n]}", hours=n)
+        for n in (0, 1)
+    ]
+    merged = merge(articles)
+    text = as_text(merged, articles)
+    assert "the same words in 2 outlets" in text
+    headings = [
+        one for one in text.split("Only one report says")[1].split("Timeline")[0].split("\n") if one == "News"
+    ]
+    assert len(headings) == 2
+    assert [len(one.sentences) for one in only_by_outlet(merged.only, articles)] == [1, 1]
 
 
 def test_two_reports_of_one_outlet_are_not_two_outlets() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import effective_tuning
-from aggregator.extract.language.detect import find_language
+from aggregator.extract.language.detect import find_language, language_of_feed
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
@@ -58,3 +58,11 @@ def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: 
     job = FeedJob(data=data, source="feed-1", seen=dt.datetime(2026, 2, 18, tzinfo=dt.UTC))
     parsed = msgspec.msgpack.decode(read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed)
     assert parsed.language == language
+
+
+def test_few_titles_together_tell_more_than_each_alone() -> None:
+    titles = "Sourdough without a scale", "Why rye bread sinks"
+    assert find_language(titles[1], "", None, TUNING) == "pcm"
+    feed = language_of_feed(titles, TUNING)
+    assert [find_language(title, "", feed, TUNING) for title in titles] == ["en", "en"]
+    assert language_of_feed(["2:1", ""], TUNING) is None

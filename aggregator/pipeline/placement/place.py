@@ -91,6 +91,7 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     sweep_every: int
     revision_containment: float
+    page_words: int
     wire_confidence: float
 
 
@@ -370,18 +371,18 @@ class Placer:
             old = articles.latest(unit_of_work.connection, inbox_entry.article)
             if old is None and inbox_entry.is_revision:
                 old = _article_of_own_url(unit_of_work.connection, inbox_entry)
-            if elsewhere is not None:
+            if old is not None and inbox_entry.is_late_page:
+                placed = self._place_late_page(unit_of_work, incoming, old)
+            elif elsewhere is not None:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=elsewhere
                 )
-            elif old is not None and inbox_entry.is_late_page:
-                placed = self._place_late_page(unit_of_work, incoming, old)
             elif old is not None and not inbox_entry.is_revision and inbox_entry.page is None:
                 placed = PlacementResult(
                     entry_no=inbox_entry.entry_no, outcome="unchanged", article=old.id, story=old.story
                 )
             elif old is not None:
-                placed = self._place_again(unit_of_work, incoming, old)
+                placed = self._place_again(unit_of_work, incoming, old, prepared.own_text)
             else:
                 placed = self._place_new(unit_of_work, incoming, inbox_entry.article, inbox_entry.article, 0)
             is_late = inbox_entry.is_late_page and placed.outcome == "revised"
@@ -709,16 +710,27 @@ class Placer:
     # --- revisions ----------------------------------------------------------------------------------------
 
     def _place_again(
-        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle
+        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle, own_text: str
     ) -> PlacementResult:
-        """Handle a known article again: unchanged, a revision, or another text under a reused address."""
+        """Handle a known article again: unchanged, a revision, or another text under a reused address.
+
+        `own_text`: of the entry besides its page. If the article has that text, it had no page yet.
+        """
         n = incoming.inbox_entry.entry_no
         if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
-        if self._live_blog_linker.has_lost_its_page(unit_of_work.connection, old, incoming.clean):
+        has_lost_page = self._has_lost_page(incoming, old)
+        if has_lost_page or self._live_blog_linker.has_lost_its_page(
+            unit_of_work.connection, old, incoming.clean
+        ):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         entry = incoming.inbox_entry.entry
-        if self._resembles(old, incoming.clean) or _is_same_item(unit_of_work.connection, old, entry):
+        is_first_page = bool(own_text) and self._shares(old.text, own_text, max)
+        if (
+            is_first_page
+            or self._resembles(old, incoming.clean)
+            or _is_same_item(unit_of_work.connection, old, entry)
+        ):
             self._revise(unit_of_work, incoming, old)
             return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=old.story)
         generation = old.generation + 1
@@ -726,12 +738,20 @@ class Placer:
         articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
         return self._place_new(unit_of_work, incoming, id_, old.root_article, generation)
 
+    def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
+        """Whether the article has the text of its page, and now there are only the words of the feed."""
+        is_lost = incoming.inbox_entry.has_lost_page or incoming.clean.page_verdict is not None
+        return is_lost and incoming.fingerprint.body_words < self._tuning.page_words <= old.body_words
+
     def _resembles(self, old: StoredArticle, clean: CleanArticle) -> bool:
         if old.role == "container" or not old.text or not clean.text:
             return True
-        before, after = shingle_hashes(old.text), shingle_hashes(clean.text)
-        smaller = min(len(before), len(after))
-        return shared_count(before, after) >= self._tuning.revision_containment * smaller
+        return self._shares(old.text, clean.text, min)
+
+    def _shares(self, before: str, after: str, of: Callable[[int, int], int]) -> bool:
+        """Whether two texts share enough shingles, of the smaller (`min`) or larger one (`max`)."""
+        one, other = shingle_hashes(before), shingle_hashes(after)
+        return shared_count(one, other) >= self._tuning.revision_containment * of(len(one), len(other))
 
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
@@ -815,12 +835,15 @@ class Placer:
         old = msgspec.structs.replace(old, story=articles.assigned_stories(connection, [old.id])[old.id])
         incoming = incoming.with_date_of(old)
         found = self._copy_finder.find(connection, incoming, old.id)
+        if found.copy is not None and articles.is_copied_from(connection, found.copy.other, old.id):
+            found = found._replace(copy=None)  # it is the original of what was found
         incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
         self._replace_text(unit_of_work, incoming, old)
         is_container = incoming.clean.is_container
         role: Role = "container" if is_container else found.copy.kind if found.copy else "report"
-        articles.set_role(connection, old.id, role, found.copy.other if found.copy else None)
+        copied = found.copy.other if found.copy else None
+        articles.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old)
         self.story_writer.restate(unit_of_work, old.story, at_no=at_no)
         self._link_revised(unit_of_work, incoming, old)

@@ -133,6 +133,7 @@ class SecondLook:
             runner_up=RunnerUp(story=origin, score=change.own, need=change.need),
             vetoes=tuple(reason.name for reason in change.reasons if reason.name.startswith("veto")),
             rules_version=self._version,
+            reuse=articles.evidence_of(unit_of_work.connection, change.article).reuse,
         )
         followers = [one for one in leaving if one != change.article]
         if target is not None:

@@ -108,7 +108,7 @@ class RateLimiter:
         with self._changed:
             state = self._hosts.get(host, _Host())
             ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
-            start = max(state.next_start, self._backoff_until(host, state, is_page))
+            start = max(max(one.next_start, one.backoff_until) for one in self._limits(host, state, is_page))
             return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
 
     def not_ready(self, within_seconds: float) -> list[str]:
@@ -125,7 +125,7 @@ class RateLimiter:
     def asked_to_wait(
         self, host: str, url: str, status: int, seconds: float | None, *, is_page: bool = False
     ) -> None:
-        """Handle a 429, or a 503 with a Retry-After. That of a page stops the pages of the host only.
+        """Handle a 429, or a 503 with a Retry-After. That of a page is about the pages of the host only.
 
         A 429 is about this client and stops all requests to the host. A 503 may be about one URL, and stops
         them only if several URLs returned it at the same time. Whatever the wait of one feed, the host's
@@ -203,9 +203,10 @@ class RateLimiter:
             self._forget_idle()
         return self._hosts.setdefault(host, _Host())
 
-    def _backoff_until(self, host: str, state: _Host, is_page: bool) -> float:
+    def _limits(self, host: str, state: _Host, is_page: bool) -> tuple[_Host, ...]:
+        """Return what holds for a request; no feed waits for the gaps of pages."""
         pages = self._hosts.get(host + _PAGES) if is_page else None
-        return state.backoff_until if pages is None else max(state.backoff_until, pages.backoff_until)
+        return (state,) if pages is None else (state, pages)
 
     def _enter(self, host: str, is_private_host: bool, at_once: bool, is_page: bool) -> None:
         with self._changed:
@@ -216,11 +217,10 @@ class RateLimiter:
             finally:
                 state.waiting -= 1
             state.running += 1
-            pages = self._hosts.get(host + _PAGES, state) if is_page else state
-            factor = max(state.gap_factor, pages.gap_factor)
-            gap = max(self._tuning.host_gap_seconds * factor, state.requested_gap)
-            gap = 0.0 if is_private_host else gap
-            state.next_start = max(self._clock(), state.next_start if at_once else 0.0) + gap
+            start = max(self._clock(), state.next_start if at_once else 0.0)
+            for one in self._limits(host, state, is_page):
+                gap = max(self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap)
+                one.next_start = start + (0.0 if is_private_host else gap)
             self._changed.notify_all()
 
     def _await_turn(self, host: str, state: _Host, at_once: bool, is_page: bool) -> None:
@@ -228,14 +228,16 @@ class RateLimiter:
             if self._closed:
                 raise FetchError("stopped", "the program is stopping")
             now = self._clock()
-            left = self._backoff_until(host, state, is_page) - now
+            limits = self._limits(host, state, is_page)
+            left = max(one.backoff_until for one in limits) - now
+            start = max(one.next_start for one in limits)
             if left > 0:
                 words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
                 raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
             if state.running >= self._tuning.host_concurrency:
                 self._changed.wait()
-            elif state.next_start > now and not at_once:
-                self._pause(state.next_start - now)
+            elif start > now and not at_once:
+                self._pause(start - now)
             else:
                 return
 

@@ -38,6 +38,7 @@ from aggregator.model.core import (
     Precision,
     PublishedOrigin,
     Role,
+    TextReuse,
     TimedEntry,
     Wire,
 )
@@ -379,9 +380,18 @@ def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  
     connection.execute(update(article).where(article.c.id == id).values(**values))
 
 
-def set_role(connection: Connection, id: str, role: Role, copy_of: str | None) -> None:  # noqa: A002
-    """Set what article `id` is in its story."""
-    connection.execute(update(article).where(article.c.id == id).values(role=role, copy_of=copy_of))
+def set_role(
+    connection: Connection,
+    id: str,  # noqa: A002 - the word that people type
+    role: Role,
+    copy_of: str | None,
+    reuse: TextReuse | None,
+) -> None:
+    """Set what article `id` is in its story, and whose words it has."""
+    evidence = msgspec.structs.replace(evidence_of(connection, id), reuse=reuse)
+    values = {"role": role, "copy_of": copy_of, "reuses": reuse.other if reuse else None}
+    connection.execute(update(article).where(article.c.id == id).values(**values))
+    set_evidence(connection, id, evidence)
 
 
 def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts_in_centroid: bool) -> None:
@@ -671,6 +681,17 @@ def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int,
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
         found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found
+
+
+def is_copied_from(connection: Connection, id: str, original: str) -> bool:  # noqa: A002
+    """Whether article `id` is a copy of `original`, directly or by way of others."""
+    visited: set[str | None] = {None}
+    at: str | None = id
+    while at not in visited and at != original:
+        visited.add(at)
+        row = connection.execute(_LINK, {"article_id": at}).first()
+        at = None if row is None else row.copy_of
+    return at == original
 
 
 def copy_ancestors(connection: Connection, id: str, most: int) -> list[int]:  # noqa: A002

@@ -32,10 +32,11 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     """
     merged = _with_placeholder_names(merged, _placeholders(articles))
     lead, facts = lead_and_facts(merged)
+    keys = {article.id: article.outlet_key or article.id for article in articles}
     sections = [
         [merged.title, _counts(articles)],
-        [] if lead is None else _lead(lead, merged),
-        _titled("What several outlets say", [line for fact in facts for line in _fact(fact)]),
+        [] if lead is None else _lead(lead, merged, keys),
+        _titled("What several outlets say", [line for fact in facts for line in _fact(fact, keys)]),
         _titled(
             differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
         ),
@@ -84,14 +85,14 @@ def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> Me
     )
 
 
-def _lead(lead: Fact, merged: MergedStory) -> list[str]:
+def _lead(lead: Fact, merged: MergedStory, keys: Mapping[str, str]) -> list[str]:
     """Return the summary, each report's sentences on a line, and how many outlets lead with its news."""
     lines: list[str] = []
     for article, said in groupby(merged.summary or lead.said[:1], key=lambda one: one.article):
         sentences = list(said)
         text = " ".join(one.text for one in sentences)
         lines.append(_quoted(msgspec.structs.replace(sentences[0], text=text, article=article)))
-    notes = [_support(lead)] if len(lead.said) > 1 else []
+    notes = [_support(lead, keys)] if len(lead.said) > 1 else []
     if merged.lead_outlets > max(1, lead.outlets):
         notes.append(f"{merged.lead_outlets} of {merged.lead_of} outlets lead with this")
     support = f" ({'; '.join(notes)})" if notes else ""
@@ -124,16 +125,18 @@ def _counts(articles: Sequence[ArticleView]) -> str:
     return ", ".join(parts)
 
 
-def _fact(fact: Fact) -> list[str]:
-    return [f"- {_support(fact)}: {_quoted(fact.said[0])}", *_in_other_words(fact)]
+def _fact(fact: Fact, keys: Mapping[str, str]) -> list[str]:
+    return [f"- {_support(fact, keys)}: {_quoted(fact.said[0])}", *_in_other_words(fact)]
 
 
-def _support(fact: Fact) -> str:
+def _support(fact: Fact, keys: Mapping[str, str]) -> str:
+    """Return how many outlets state the fact; `keys`: of the outlets, by article."""
+    said = [keys.get(one.article, one.article) for one in fact.said]
     if fact.outlets > 1:
-        copied = [len({fact.said[p].outlet or fact.said[p].article for p in one}) for one in fact.same_words]
+        copied = [len({said[place] for place in one}) for one in fact.same_words]
         same = "".join(f", the same words in {_plural(n, 'outlet')}" for n in copied)
         return f"{fact.outlets} of {fact.of} outlets{same}"
-    return "the same words in " + _plural(len({said.outlet or said.article for said in fact.said}), "outlet")
+    return "the same words in " + _plural(len(set(said)), "outlet")
 
 
 def _in_other_words(fact: Fact) -> list[str]:
@@ -176,9 +179,10 @@ def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
 
 def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -> list[str]:
     """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
+    keys = {article.id: article.outlet_key for article in articles}
     by_outlet: dict[str, list[AttributedSentence]] = {}
     for each in said:
-        by_outlet.setdefault(each.outlet or each.article, []).append(each)
+        by_outlet.setdefault(keys.get(each.article) or each.article, []).append(each)
     if count(articles).report_count < 2:
         return [f"- {each.text}" for each in said]
     lines = []

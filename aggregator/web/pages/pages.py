@@ -589,10 +589,11 @@ def only_by_outlet(
     only: Sequence[AttributedSentence], articles: Sequence[ArticleView]
 ) -> list[SingleOutletStatements]:
     """Group the sentences of single reports by outlet, in the given order."""
+    keys = {article.id: article.outlet_key for article in articles}
     by_outlet: dict[str, dict[str, list[str]]] = {}
     names: dict[str, str | None] = {}
     for each in only:
-        key = each.outlet or each.article
+        key = keys.get(each.article) or each.article
         names[key] = each.outlet
         by_outlet.setdefault(key, {}).setdefault(each.article, []).append(each.text)
     return [

@@ -136,11 +136,21 @@ def _of_articles() -> Iterator[ReferenceCheck]:
         select(article.c.id).where(article.c.copy_of.is_not(None), not_(link)),
         "copies",
     )
+    has_later_page = exists().where(
+        entry.c.article == article.c.id,
+        entry.c.inbox_no > match.c.inbox_no,
+        entry.c.outcome == "revised",
+        entry.c.page_attempts > 0,
+        not_(entry.c.is_revision),
+    )
     yield ReferenceCheck(
         "articles are copies of an article that was placed later",
         select(article.c.id)
         .join(match, match.c.id == article.c.copy_of)
-        .where(match.c.inbox_no >= article.c.inbox_no),
+        .where(
+            match.c.inbox_no >= article.c.inbox_no,
+            or_(not_(has_later_page), match.c.copy_of == article.c.id),
+        ),
         None,
         "type: aggregator recluster",
     )

@@ -3,13 +3,13 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
-from sqlalchemy import Connection, Table, func, or_, select, text
+from sqlalchemy import Connection, Table, func, or_, select
 
 from aggregator.model.core import ACCEPTED_VERDICTS, Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.read import health_gauges
 from aggregator.store.tables import (
     article,
     change,
@@ -156,13 +156,10 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
             states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
             for row in connection.execute(states.order_by(table.c.state)):
                 yield f"{name} {row.state}", row.rows
-        if not database.is_sqlite:
-            size = text("SELECT pg_database_size(current_database())")
-            yield "bytes", connection.execute(size).scalar_one()
-    if database.file is not None:
-        yield "bytes", database.file.stat().st_size
-        log = Path(f"{database.file}-wal")
-        yield "bytes of the WAL", log.stat().st_size if log.exists() else 0
+        place = health_gauges.place(database, connection)
+    yield "bytes", place.size_bytes
+    if place.log_bytes is not None:
+        yield "bytes of the WAL", place.log_bytes
 
 
 def _count(connection: Connection, table: Table) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from aggregator import __version__
 from aggregator.admin.backup import backup_status
 from aggregator.config.settings import Config
-from aggregator.daemon.process_memory import ProcessTree, process_tree
+from aggregator.daemon.process_memory import process_tree
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
@@ -88,14 +88,13 @@ class HealthMonitor:
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, and its content type."""
-        from aggregator.daemon.metrics import Now, exposition  # 0.1 s of imports, only for a scrape
+        from aggregator.daemon.metrics import Scrape, exposition  # 0.1 s of imports, only for a scrape
 
-        now = Now(self.process(), self.condition(snapshot), self.memory())
-        return exposition(now, snapshot, self.metrics_registry, self.rules_version, accept)
-
-    def memory(self) -> ProcessTree:
-        """Return memory, files and threads of this process and its workers."""
-        return process_tree()
+        condition, memory = self.condition(snapshot), process_tree()
+        scrape = Scrape(
+            self.process(), condition, memory, snapshot, self.metrics_registry, self.rules_version
+        )
+        return exposition(scrape, accept)
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""
@@ -103,7 +102,7 @@ class HealthMonitor:
         own = tuple(of_process(process))
         if snapshot is None:
             words = f"the database did not answer within {self.tuning.probe_seconds:g} s"
-            own = (problem(words, "aggregator doctor"), *own)
+            own = (problem(words, "journalctl -u aggregator -n 100; check its server or disk"), *own)
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
         writable = snapshot is not None and snapshot.why_not_writable is None
         right_tables = snapshot is not None and snapshot.revision == newest_revision()

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,18 +57,12 @@ def look_from_outside(context: DoctorContext) -> Iterator[Finding]:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
         connection = kind(parts.hostname, parts.port, timeout=context.tuning.doctor_seconds * _REQUEST_SHARE)
-        try:
-            connection.request("GET", parts.path.rstrip("/") + "/readyz")
-            answer = connection.getresponse()
-            body = answer.read(_MOST_BYTES)
-        finally:
-            connection.close()
+        status, ready = _get(connection, parts.path.rstrip("/") + "/readyz")
     except (OSError, http.client.HTTPException, ValueError) as error:
         yield not_reached(address, getattr(error, "strerror", None) or str(error))
         return
-    ready = _json_object(body)
     if "problems" not in ready:
-        yield not_reached(address, f"the response has status {answer.status} and is not from aggregator")
+        yield not_reached(address, f"the response has status {status} and is not from aggregator")
     elif ready["problems"] is None:
         yield ok(f"public_url: {address} answers, and a request without a token is not the owner's")
     else:
@@ -128,22 +123,22 @@ def _unit_folders() -> list[tuple[Path, str]]:
 
 def _request(host: str, port: int, path: str, seconds: float) -> dict[str, Any] | None:
     """Return the JSON object at `path`, {} for any other answer, None if the connection is refused."""
-    connection = http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
-        return _json_object(connection.getresponse().read(_MOST_BYTES))
+        return _get(http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds), path)[1]
     except ConnectionRefusedError:
         return None
     except (OSError, http.client.HTTPException):
         return {}
-    finally:
-        connection.close()
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in `body`, {} for anything else."""
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON object at `path`, {} for anything else."""
+    with closing(connection):
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read(_MOST_BYTES)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        value = None
+    return answer.status, value if isinstance(value, dict) else {}

@@ -66,7 +66,9 @@ def health_tuning(all_tuning: Tuning) -> HealthTuning:
 def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     """Return the health of `source` at `now`."""
     state, cause, words = _condition(source, now, tuning)
-    known = source.kind == "feed" and source.first_poll_done
+    if source.kind == "folder":
+        return SourceHealth(state=state, cause=cause, words=source.health_cause or "")
+    known = source.first_poll_done
     rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
     return SourceHealth(state=state, cause=cause, words=words, per_day=rate)
 

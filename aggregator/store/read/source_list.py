@@ -25,8 +25,7 @@ def listed(
     rows = []
     for item in all_sources(connection):
         health = health_of(item, now, tuning)
-        problem = item.health_cause if item.kind == "folder" else health.words
-        problems = [one for one in (problem, unstable.get(item.id)) if one]
+        problems = [one for one in (health.words, unstable.get(item.id)) if one]
         due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))
         rows.append(
             SourceView(

@@ -13,6 +13,7 @@ from aggregator.admin.backup_file import PACKED, Advance, Progress, back_up, byt
 from aggregator.config.settings import Config, expanded
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, ConfigError, NotWritableError
+from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import copy_database
 from aggregator.store.maintenance.copy_database import database_name
@@ -44,6 +45,22 @@ class BackupStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     due_at: dt.datetime | None
     is_late: bool
     problem: str | None
+
+    @property
+    def state(self) -> BackupState:
+        """The state as it is shown."""
+        words = None if self.problem is None else f"no backup can be made: {self.problem}"
+        if words is None and self.is_late:
+            last = self.last
+            made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
+            words = f"a backup is overdue: {made}"
+        return BackupState(
+            every_seconds=self.every_seconds,
+            last=None if self.last is None else self.last.made_at,
+            size_bytes=None if self.last is None else self.last.size_bytes,
+            words=words,
+            is_late=self.problem is None and self.is_late,
+        )
 
 
 # --- the folder --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`aggregator sources`: listing sources; finding, checking, adding, importing and exporting feeds."""
+"""`aggregator sources`: finding, checking, adding, importing and exporting feeds."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.config.settings import Config, SourceConfig
-from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import address_key
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
@@ -32,88 +31,8 @@ from aggregator.sources.parse.feed_discovery import (
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake.hosts import backing_off_hosts
-from aggregator.store.intake.source_health import HealthState, health_of, health_tuning
-from aggregator.store.intake.sources import Source, all_sources, article_counts, choose, source_id
+from aggregator.store.intake.sources import Source, all_sources, choose, source_id
 from aggregator.store.intake.sources import add as store_source
-from aggregator.store.intake.unstable_keys import distrusted
-from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
-
-_IN_TROUBLE = frozenset({"failing", "gone", "silent", "flood"})
-
-
-class ListedSource(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A source in the list. `url` may contain a secret: show it only to the owner."""
-
-    id: str
-    name: str
-    kind: str  # feed | folder
-    url: str  # as typed; of a folder its path
-    polled_url: str  # the polled address, which differs from `url` after a permanent redirect
-    folder: str | None
-    outlet: str | None
-    language: str | None
-    origin: str  # config | user
-    state: HealthState
-    cause: str  # a short word: dns, tls, http 429, silent, ...
-    problem: str | None  # the cause as a sentence
-    article_count: int
-    per_day: float | None  # new entries per day; None: not known yet
-    texts: dict[str, int]  # its texts by verdict, the most frequent first
-    pages: dict[str, int]  # failed pages by verdict; the text of the feed was used instead
-    last_success: dt.datetime | None
-    next_due: dt.datetime | None  # None: it is not polled
-    interval_seconds: int
-
-    @property
-    def is_in_trouble(self) -> bool:
-        """Whether `sources list --failing` lists it."""
-        return self.state in _IN_TROUBLE
-
-
-def listed(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> list[ListedSource]:
-    """Return all sources, ordered by folder and name."""
-    tuning = health_tuning(all_tuning)
-    articles = article_counts(connection)
-    texts, pages = verdicts_by_source(connection), page_verdicts_by_source(connection)
-    unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
-    rows = []
-    for item in all_sources(connection):
-        health = health_of(item, now, tuning)
-        problem = item.health_cause if item.kind == "folder" else health.words
-        problems = [one for one in (problem, unstable.get(item.id)) if one]
-        rows.append(
-            ListedSource(
-                id=item.id,
-                name=item.shown_name,
-                kind=item.kind,
-                url=item.address,
-                polled_url=item.polled_url,
-                folder=item.folder,
-                outlet=item.outlet,
-                language=item.language,
-                origin=item.origin,
-                state=health.state,
-                cause=health.cause,
-                problem="; ".join(problems) or None,
-                article_count=articles.get(item.entry_source, 0),
-                per_day=health.per_day,
-                texts=texts.get(item.entry_source, {}),
-                pages=pages.get(item.entry_source, {}),
-                last_success=item.last_success_at,
-                next_due=_next_due(item, backing_off.get(item.host or "")),
-                interval_seconds=item.interval_seconds,
-            )
-        )
-    return rows
-
-
-def _next_due(item: Source, backoff_until: dt.datetime | None) -> dt.datetime | None:
-    """Return when a source is due: its own time, or the end of the back-off of its host if that is later."""
-    if item.paused or item.health in ("gone", "merged"):
-        return None
-    return max(item.next_due_at, backoff_until) if backoff_until else item.next_due_at
-
 
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from aggregator.cli import output
@@ -16,8 +17,9 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.manage_sources import AddedSource, ListedSource, SourceOptions
+    from aggregator.admin.manage_sources import AddedSource, SourceOptions
     from aggregator.config.settings import Config
+    from aggregator.model.read_model import SourceView
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
 
@@ -59,8 +61,8 @@ def list_(
       aggregator sources list --failing
       aggregator sources list --format csv > sources.csv
     """
-    from aggregator.admin.manage_sources import listed
     from aggregator.model.core import utc_now
+    from aggregator.store.read.source_list import listed
 
     settings: Settings = context.obj
     with settings.reading() as (config, database), database.read() as connection:
@@ -106,8 +108,8 @@ def show_(
       aggregator sources show SOURCE
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
-    from aggregator.admin.manage_sources import listed
     from aggregator.model.core import utc_now
+    from aggregator.store.read.source_list import listed
     from aggregator.store.read.statistics import problem_texts
 
     settings: Settings = context.obj
@@ -131,16 +133,13 @@ def show_(
     output.table(columns, rows, wide=("title", "reason"))
 
 
-def _csv_row(one: "ListedSource") -> Sequence[object]:
-    return (
-        one.id, one.name, one.kind, one.url, one.folder, one.outlet, one.language, one.origin, one.state,
-        one.cause, one.problem, one.article_count, one.per_day, _describe_counts(one.texts),
-        _describe_counts(one.pages),
-        one.last_success, one.next_due, one.interval_seconds,
-    )  # fmt: skip
+def _csv_row(one: "SourceView") -> Sequence[object]:
+    described = {"texts": _describe_counts(one.texts), "pages": _describe_counts(one.pages)}
+    values = msgspec.structs.asdict(one) | {"articles": one.article_count} | described
+    return [values[name] for name in _COLUMNS_CSV]
 
 
-def _table(shown: Sequence["ListedSource"]) -> None:
+def _table(shown: Sequence["SourceView"]) -> None:
     width = output.terminal_width()
     columns = ["source", "health", "a day", "last success", "next due", "texts", "cause"]
     rows = [
@@ -165,12 +164,12 @@ def _table(shown: Sequence["ListedSource"]) -> None:
         output.out("\n" + output.wrapped("\n".join(causes)))
 
 
-def _cause(one: "ListedSource") -> str:
+def _cause(one: "SourceView") -> str:
     moved = f"moved to {one.polled_url}" if one.polled_url != one.url else ""
     return "; ".join(part for part in (one.problem or "", moved) if part)
 
 
-def _texts(one: "ListedSource") -> str:
+def _texts(one: "SourceView") -> str:
     return "; pages: ".join(
         part for part in (_describe_counts(one.texts), _describe_counts(one.pages)) if part
     )
@@ -185,7 +184,7 @@ def _rate(per_day: float | None) -> str:
     return "-" if per_day is None else f"{per_day:.0f}" if per_day >= 10 else f"{per_day:.1f}"
 
 
-def _summary(all_listed: Sequence["ListedSource"], *, failing: bool) -> None:
+def _summary(all_listed: Sequence["SourceView"], *, failing: bool) -> None:
     states = Counter(one.state for one in all_listed).most_common()
     has_problems = any(one.is_in_trouble for one in all_listed)
     hint = "; list those with problems with `aggregator sources list --failing`"

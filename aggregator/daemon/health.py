@@ -7,18 +7,18 @@ Reading the snapshot may take as long as the database needs; a probe waits for i
 import datetime as dt
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from aggregator import __version__
-from aggregator.admin.backup import BackupStatus, backup_status
-from aggregator.config.messages import counted
+from aggregator.admin.backup import backup_status
 from aggregator.config.settings import Config
-from aggregator.daemon.process_memory import ProcessTree, process_tree, why_few_files
+from aggregator.daemon.process_memory import process_tree
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,
+    Finding,
     HealthCheckTuning,
     HealthReport,
     HealthSnapshot,
@@ -28,8 +28,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.retention import progress
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_gauges
-
-_HOUR_SECONDS = 3600.0
+from aggregator.store.read.health_probes import of_database, of_process, problem
 
 
 class HealthMonitor:
@@ -57,16 +56,6 @@ class HealthMonitor:
         self._log_read_to: int | None = None
         self._counting = threading.Lock()
 
-    @property
-    def probe_seconds(self) -> float:
-        """How long a probe waits for `snapshot`."""
-        return self.tuning.probe_seconds
-
-    @property
-    def cache_seconds(self) -> float:
-        """How long a snapshot may be reused."""
-        return self.tuning.cache_seconds
-
     def snapshot(self) -> HealthSnapshot:
         """Read the state of the database. Raises AggregatorError if it does not answer."""
         now = self._now()
@@ -87,7 +76,7 @@ class HealthMonitor:
 
     def backups(self) -> BackupState:
         """Return the state of the backups. Their folder may be on a disk that does not answer."""
-        return _backup(backup_status(self._config, self._database, self._now()))
+        return backup_status(self._config, self._database, self._now()).state
 
     def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
         """Return all events since the first snapshot; of two concurrent snapshots one is counted."""
@@ -99,19 +88,21 @@ class HealthMonitor:
 
     def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, and its content type."""
-        from aggregator.daemon.metrics import Now, exposition  # 0.1 s of imports, only for a scrape
+        from aggregator.daemon.metrics import Scrape, exposition  # 0.1 s of imports, only for a scrape
 
-        now = Now(self.process(), self.condition(snapshot), self.memory())
-        return exposition(now, snapshot, self.metrics_registry, self.rules_version, accept)
-
-    def memory(self) -> ProcessTree:
-        """Return memory, files and threads of this process and its workers."""
-        return process_tree()
+        condition, memory = self.condition(snapshot), process_tree()
+        scrape = Scrape(
+            self.process(), condition, memory, snapshot, self.metrics_registry, self.rules_version
+        )
+        return exposition(scrape, accept)
 
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""
         process, now = self.process(), self._now()
-        own = tuple(self._of_the_process(process, snapshot))
+        own = tuple(of_process(process))
+        if snapshot is None:
+            words = f"the database did not answer within {self.tuning.probe_seconds:g} s"
+            own = (problem(words, "journalctl -u aggregator -n 100; check its server or disk"), *own)
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
         writable = snapshot is not None and snapshot.why_not_writable is None
         right_tables = snapshot is not None and snapshot.revision == newest_revision()
@@ -125,8 +116,9 @@ class HealthMonitor:
             ready=right_tables
             and not process.stalled
             and (process.role == "standby" or process.placing_started),
-            problems=problems,
-            process_problems=own,
+            problems=tuple(one.what for one in problems),
+            process_problems=tuple(one.what for one in own),
+            process_findings=own,
             stored=None if snapshot is None else snapshot.stored,
             place=None if snapshot is None else snapshot.place,
             backup=None if snapshot is None else snapshot.backup,
@@ -134,57 +126,15 @@ class HealthMonitor:
             last_reload=process.last_reload,
         )
 
-    def _of_the_process(self, process: ProcessState, snapshot: HealthSnapshot | None) -> list[str]:
-        found = []
-        if snapshot is None:
-            found.append(f"the database did not answer within {self.tuning.probe_seconds:g} s")
-        if process.role == "starting":
-            found.append("the daemon is starting")
-        if process.trouble is not None:
-            found.append(f"placing is paused: {process.trouble}")
-        if process.workers is not None:
-            found.append(process.workers)
-        if process.stalled:
-            found.append(f"no progress in: {', '.join(process.stalled)}")
-        if process.last_reload is not None and process.reload_failed:
-            found.append(f"config.yaml was not applied: {process.last_reload.words}")
-        if (few_files := why_few_files()) is not None:
-            found.append(few_files)
-        return [*found, *process.failed_tasks]
-
-    def _of_the_database(self, snapshot: HealthSnapshot) -> list[str]:
-        found = [] if snapshot.why_not_writable is None else [snapshot.why_not_writable]
+    def _of_the_database(self, snapshot: HealthSnapshot) -> Iterator[Finding]:
         if snapshot.revision != newest_revision():
-            found.append(
-                "the database was changed by another version of this program; start the daemon again"
-            )
-        waits = snapshot.stored.oldest_seconds / _HOUR_SECONDS
-        if waits >= self.tuning.waiting_hours:
-            found.append(f"an article has waited for placing for {counted(round(waits), 'hour')}")
-        free = snapshot.place.free_disk_bytes
-        if free is not None and free < self.tuning.free_disk_bytes:
-            found.append(f"only {free >> 20} MiB are free on the disk of the database")
-        if snapshot.place.log_bytes is not None and snapshot.place.log_bytes > self.tuning.wal_bytes:
-            size = snapshot.place.log_bytes >> 20
-            found.append(f"the log of the database has {size} MiB: a reader is active for long")
-        if snapshot.stored.all_fail is not None:
-            found.append(snapshot.stored.all_fail)
-        if snapshot.backup is not None and (words := snapshot.backup.words):
-            found.append(words)
-        return [*found, *snapshot.stored.problems]
-
-
-def _backup(found: BackupStatus) -> BackupState:
-    words = found.problem
-    if words is None and found.is_late:
-        words = (
-            "there is no backup yet"
-            if found.last is None
-            else f"the last backup is of {found.last.made_at:%Y-%m-%d}"
+            words = "the database was changed by another version of this program; start the daemon again"
+            yield problem(words, "systemctl restart aggregator")
+        yield from of_database(
+            self.tuning,
+            why_not_writable=snapshot.why_not_writable,
+            stored=snapshot.stored,
+            place=snapshot.place,
+            file=self._database.file,
+            backup=snapshot.backup,
         )
-    return BackupState(
-        every_seconds=found.every_seconds,
-        last=None if found.last is None else found.last.made_at,
-        size_bytes=None if found.last is None else found.last.size_bytes,
-        words=words,
-    )

@@ -31,73 +31,50 @@ class Gauge(NamedTuple):
     """A number without labels. `at`: the path of its value; None leaves the metric out."""
 
     name: str
-    help: str
     at: str
+    help: str
 
 
-OF_THE_PROCESS = (
-    Gauge("aggregator_start_time_seconds", "Start time of the process", "process.started_at"),
-    Gauge("aggregator_writer", "1 for the writer, 0 for a standby", "process.is_writer"),
-    Gauge("aggregator_ready", "1 while /readyz answers 200", "condition.ready"),
-    Gauge("aggregator_writable", "1 while articles can be accepted, see /healthz", "condition.writable"),
-    Gauge("aggregator_problems", "Problems on /status", "condition.problems"),
-    Gauge("aggregator_stalled_threads", "Stalled threads", "process.stalled"),
-    Gauge(
-        "aggregator_placing_paused",
-        "1 while placing waits for the database or the workers",
-        "process.is_backing_off",
-    ),
-    Gauge(
-        "aggregator_reload_failed", "1 after a failed reload of the configuration", "process.reload_failed"
-    ),
-    Gauge(
-        "aggregator_failed_maintenance_tasks",
-        "Maintenance tasks that failed at their last run",
-        "process.failed_tasks",
-    ),
-    Gauge("aggregator_memory_bytes", "Resident memory of the daemon without its workers", "memory.own_bytes"),
-    Gauge("aggregator_workers_memory_bytes", "Resident memory of the workers", "memory.workers_bytes"),
-    Gauge("aggregator_workers", "Worker processes", "memory.workers"),
-    Gauge("aggregator_open_files", "Open files and connections of the daemon", "memory.open_files"),
-    Gauge("aggregator_threads", "Threads of the daemon", "memory.threads"),
-)
-OF_THE_DATABASE = (
-    Gauge(
-        "aggregator_inbox_oldest_seconds",
-        "Age of the oldest entry that waits for placing",
-        "stored.oldest_seconds",
-    ),
-    Gauge("aggregator_last_placed_timestamp_seconds", "Time of the last placement", "stored.last_placed"),
-    Gauge("aggregator_article_number", "Number of the last article", "stored.articles"),
-    Gauge("aggregator_sources_due", "Overdue sources", "stored.due_sources"),
-    Gauge("aggregator_sources_late_seconds", "Delay of the most overdue source", "stored.late_seconds"),
-    Gauge("aggregator_unindexed_articles", "Articles that are not indexed yet", "stored.unindexed"),
-    Gauge(
-        "aggregator_unrendered_stories",
-        "Stories that are not rendered yet, at most 1,000",
-        "stored.unrendered",
-    ),
-    Gauge("aggregator_commands_waiting", "Commands that wait for the writer", "stored.requests_waiting"),
-    Gauge(
-        "aggregator_webhook_deliveries_waiting", "Webhook deliveries that wait", "stored.deliveries_waiting"
-    ),
-    Gauge("aggregator_webhooks_failing", "Webhooks that fail or are gone", "stored.hooks_failing"),
-    Gauge("aggregator_database_bytes", "Size of the database", "place.size_bytes"),
-    Gauge("aggregator_database_log_bytes", "Size of the SQLite log (-wal)", "place.log_bytes"),
-    Gauge(
-        "aggregator_database_free_page_bytes",
-        "Size of the free pages of the SQLite file",
-        "place.free_page_bytes",
-    ),
-    Gauge(
-        "aggregator_disk_free_bytes",
-        "Free space on the file system of the SQLite file",
-        "place.free_disk_bytes",
-    ),
-    Gauge("aggregator_backup_timestamp_seconds", "Time of the last backup", "backup.last"),
-    Gauge("aggregator_backup_every_seconds", "Configured interval of backups", "backup.every_seconds"),
-    Gauge("aggregator_backup_bytes", "Size of the last backup", "backup.size_bytes"),
-)
+def _gauges_of(table: str) -> tuple[Gauge, ...]:
+    """Read lines of name, path and help."""
+    return tuple(Gauge(*line.split(maxsplit=2)) for line in table.splitlines())
+
+
+OF_THE_PROCESS = _gauges_of("""\
+aggregator_start_time_seconds process.started_at Start time of the process
+aggregator_writer process.is_writer 1 for the writer, 0 for a standby
+aggregator_ready condition.ready 1 while /readyz answers 200
+aggregator_writable condition.writable 1 while articles can be accepted, see /healthz
+aggregator_problems condition.problems Problems on /status
+aggregator_stalled_threads process.stalled Stalled threads
+aggregator_placing_paused process.is_backing_off 1 while placing waits for the database or the workers
+aggregator_reload_failed process.reload_failed 1 after a failed reload of the configuration
+aggregator_failed_maintenance_tasks process.failed_tasks Maintenance tasks that failed at their last run
+aggregator_memory_bytes memory.own_bytes Resident memory of the daemon without its workers
+aggregator_workers_memory_bytes memory.workers_bytes Resident memory of the workers
+aggregator_workers memory.workers Worker processes
+aggregator_open_files memory.open_files Open files and connections of the daemon
+aggregator_threads memory.threads Threads of the daemon
+""")
+OF_THE_DATABASE = _gauges_of("""\
+aggregator_inbox_oldest_seconds stored.oldest_seconds Age of the oldest entry that waits for placing
+aggregator_last_placed_timestamp_seconds stored.last_placed Time of the last placement
+aggregator_article_number stored.articles Number of the last article
+aggregator_sources_due stored.due_sources Overdue sources
+aggregator_sources_late_seconds stored.late_seconds Delay of the most overdue source
+aggregator_unindexed_articles stored.unindexed Articles that are not indexed yet
+aggregator_unrendered_stories stored.unrendered Stories that are not rendered yet, at most 1,000
+aggregator_commands_waiting stored.requests_waiting Commands that wait for the writer
+aggregator_webhook_deliveries_waiting stored.deliveries_waiting Webhook deliveries that wait
+aggregator_webhooks_failing stored.hooks_failing Webhooks that fail or are gone
+aggregator_database_bytes place.size_bytes Size of the database
+aggregator_database_log_bytes place.log_bytes Size of the SQLite log (-wal)
+aggregator_database_free_page_bytes place.free_page_bytes Size of the free pages of the SQLite file
+aggregator_disk_free_bytes place.free_disk_bytes Free space on the file system of the SQLite file
+aggregator_backup_timestamp_seconds backup.last Time of the last backup
+aggregator_backup_every_seconds backup.every_seconds Configured interval of backups
+aggregator_backup_bytes backup.size_bytes Size of the last backup
+""")
 DATABASE_UP = "aggregator_database_up"
 INBOX = "aggregator_inbox_entries"
 SOURCES = "aggregator_sources"
@@ -109,50 +86,39 @@ RETENTION = "aggregator_retention_reached"
 BUILD = "aggregator_build"
 
 
-class Exposition(NamedTuple):
-    """The body of a response and its content type."""
-
-    body: bytes
-    content_type: str
-
-
-class Now(NamedTuple):
-    """The state of the process at a scrape."""
+class Scrape(NamedTuple):
+    """What one scrape shows; `snapshot` is None if the database did not answer."""
 
     process: ProcessState
     condition: HealthReport
     memory: ProcessTree
+    snapshot: HealthSnapshot | None
+    metrics_registry: Metrics
+    rules_version: str
 
 
-def exposition(
-    now: Now, snapshot: HealthSnapshot | None, metrics_registry: Metrics, rules_version: str, accept: str
-) -> Exposition:
-    """Return all metrics in the format of the header `accept`; plain text 0.0.4 by default."""
+def exposition(scrape: Scrape, accept: str) -> tuple[bytes, str]:
+    """Return all metrics in the format of the header `accept`, else as plain text, and its content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_MetricsCollector(now, snapshot, metrics_registry, rules_version))
+    registry.register(_MetricsCollector(scrape))
     encoder, content_type = choose_encoder(accept)
-    return Exposition(encoder(registry), content_type)
+    return encoder(registry), content_type
 
 
 class _MetricsCollector(Collector):
     """One scrape."""
 
-    def __init__(
-        self, now: Now, snapshot: HealthSnapshot | None, metrics_registry: Metrics, rules_version: str
-    ) -> None:
-        self._now = now
-        self._snapshot = snapshot
-        self._metrics = metrics_registry
-        self._rules_version = rules_version
+    def __init__(self, scrape: Scrape) -> None:
+        self._scrape = scrape
 
     def describe(self) -> Iterable[Metric]:
         return ()  # registering would collect everything once more to learn the names
 
     def collect(self) -> Iterator[Metric]:
-        now, snapshot = self._now, self._snapshot
-        build = {"version": __version__, "rules": self._rules_version}
+        scrape, snapshot = self._scrape, self._scrape.snapshot
+        build = {"version": __version__, "rules": scrape.rules_version}
         yield InfoMetricFamily(BUILD, "Version of the program and its rules", value=build)
-        yield from _gauges(OF_THE_PROCESS, now)
+        yield from _gauges(OF_THE_PROCESS, scrape)
         for metric in COUNTED:
             yield self._counted(metric)
         yield GaugeMetricFamily(
@@ -162,7 +128,7 @@ class _MetricsCollector(Collector):
             yield from _of_the_database(snapshot)
 
     def _counted(self, metric: Counted) -> Metric:
-        series = self._metrics.read(metric)
+        series = self._scrape.metrics_registry.read(metric)
         if not metric.buckets:
             counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
             for one in series:

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 
@@ -55,8 +54,6 @@ _VERDICT_WORDS: Mapping[str, str] = {
     "timeout": "not read in time",
     "memory": "too large for a worker",
 }
-
-Given = TypeVar("Given")
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,19 +228,12 @@ class PollScheduler:
             folders = due(connection, "folder", now, limit) if self._leads() else []
             feeds = due(connection, "feed", now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
             pages = pending_pages.due_pages(connection, now, self._pages_read)
+        scan, poll = partial(self._poll, self._folder_watcher), partial(self._poll, self._poller)
+        fetch = self._page
         return [
-            *(
-                FetchJob(name=f"source {one.id}", url="", run=_bound(self._scan_folder, one))
-                for one in folders
-            ),
-            *(
-                FetchJob(name=f"source {one.id}", url=one.polled_url, run=_bound(self._poll, one))
-                for one in feeds
-            ),
-            *(
-                FetchJob(name=f"page {one.entry_no}", url=one.url, run=_bound(self._page, one))
-                for one in pages
-            ),
+            *(FetchJob(name=f"source {one.id}", url="", run=partial(scan, one)) for one in folders),
+            *(FetchJob(name=f"source {one.id}", url=one.polled_url, run=partial(poll, one)) for one in feeds),
+            *(FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(fetch, one)) for one in pages),
         ]
 
     def _startable(self, jobs: list[FetchJob], under_way: Mapping[str, str]) -> list[tuple[FetchJob, str]]:
@@ -265,13 +255,9 @@ class PollScheduler:
                 found.append((job, host))
         return found
 
-    def _poll(self, source: Source) -> None:
+    def _poll(self, by: Poller | FolderWatcher, source: Source) -> None:
         started = time.monotonic()
-        self._report(source, self._poller.poll(source), time.monotonic() - started)
-
-    def _scan_folder(self, source: Source) -> None:
-        started = time.monotonic()
-        self._report(source, self._folder_watcher.poll(source), time.monotonic() - started)
+        self._report(source, by.poll(source), time.monotonic() - started)
 
     def _report(self, source: Source, polled: PollResult, seconds: float) -> None:
         """Log the poll in one line; a source that starts to fail, or works again, in another one."""
@@ -350,8 +336,3 @@ class PollScheduler:
                 exc_info=None if isinstance(error, AggregatorError) else error,
                 extra={"event": "fetch_job_failed"},
             )
-
-
-def _bound(work: Callable[[Given], None], given: Given) -> Callable[[], None]:
-    """Bind `given` now: the variable of a loop changes before the job runs."""
-    return lambda: work(given)

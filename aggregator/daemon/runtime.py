@@ -29,6 +29,7 @@ from aggregator.daemon.maintenance import (
     TaskFailures,
 )
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
+from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
 from aggregator.extract.wire.agencies import family_table
@@ -174,18 +175,14 @@ class Runtime:
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
             last_reload=self._services.last_reload(),
-            failed_tasks=self.failed_tasks,
+            failed_tasks=self._failures.words(),
+            few_files=why_few_files(),
         )
 
     @property
     def is_placing(self) -> bool:
         """Whether its placing thread is alive; until it ends no other Runtime may start."""
         return self.writer_loop.join(0.0)
-
-    @property
-    def failed_tasks(self) -> tuple[str, ...]:
-        """Maintenance tasks that failed at their last run, with their errors."""
-        return self._failures.words()
 
     def start(self) -> None:
         """Start all threads. In the writer, sources and webhooks are synchronised when this returns."""

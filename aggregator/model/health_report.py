@@ -67,6 +67,14 @@ def expected_gap_seconds(per_day: float) -> float | None:
 DaemonRole = Literal["starting", "writer", "standby"]
 
 
+class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The result of one check; `advice` names what to do about a warning or a problem."""
+
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    advice: str = ""
+
+
 class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The last reload of config.yaml."""
 
@@ -86,6 +94,7 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     workers: str | None = None  # why no worker can run jobs
     last_reload: Reload | None = None
     failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
+    few_files: str | None = None  # a message where nearly all allowed files are open
 
     @property
     def is_writer(self) -> bool:
@@ -145,10 +154,11 @@ class SourceGauge(FrozenStruct, frozen=True, kw_only=True):
 class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """The state of the backups; `words` is a message where something is wrong."""
 
-    every_seconds: int | None  # None: backups are off
-    last: dt.datetime | None
-    size_bytes: int | None
-    words: str | None
+    every_seconds: int | None = None  # None: backups are off
+    last: dt.datetime | None = None
+    size_bytes: int | None = None
+    words: str | None = None
+    is_late: bool = False  # the daemon could make one, and has not
 
 
 class HealthSnapshot(FrozenStruct, frozen=True, kw_only=True):
@@ -176,7 +186,8 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     writable: bool
     ready: bool
     problems: tuple[str, ...]
-    process_problems: tuple[str, ...]  # the subset that only the process knows
+    process_problems: tuple[str, ...]  # the subset that only the process knows, ...
+    process_findings: tuple[Finding, ...]  # ... with advice
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None

@@ -142,15 +142,29 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
     id: str
     name: str
-    url: str | None = None
+    kind: Literal["feed", "folder"] = "feed"
+    url: str | None = None  # as typed; of a folder its path
+    polled_url: str = ""  # which differs from `url` after a permanent redirect
     site_url: str | None = None
     folder: str | None = None
-    kind: Literal["feed", "folder"] = "feed"
+    outlet: str | None = None
+    language: str | None = None
+    origin: Literal["config", "user"] = "user"
     state: SourceState = "new"
-    problem: str | None = None  # why it fails or is paused, for users
+    cause: str = ""  # a short word: dns, tls, http 429, silent, ...
+    problem: str | None = None  # the cause as a sentence
     article_count: int = 0
+    per_day: float | None = None  # new entries per day; None: not known yet
+    texts: dict[str, int] = {}  # noqa: RUF012 - its texts by verdict, the most frequent first
+    pages: dict[str, int] = {}  # noqa: RUF012 - failed pages by verdict; the text of the feed was used
     last_success: dt.datetime | None = None
-    next_due: dt.datetime | None = None
+    next_due: dt.datetime | None = None  # None: it is not polled
+    interval_seconds: int = 0
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether `sources list --failing` lists it."""
+        return self.state in ("failing", "gone", "silent", "flood")
 
 
 class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):

@@ -1,11 +1,8 @@
 """Polling feeds and fetching the pages of their entries, into the inbox.
 
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
-fails, the source is polled again, which changes nothing.
-
-One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
-administrator sends it, too. So a response must be the same several times over some days, and a new address
-must have listed an entry that was known from the old one (ADR 8).
+fails, the source is polled again, which changes nothing. What a response means is decided in
+pipeline/poll_decision.py.
 
 If no host can be reached, the cause is assumed to be an outage of the own network.
 """
@@ -14,12 +11,10 @@ import datetime as dt
 import hashlib
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,138 +31,36 @@ from aggregator.model.errors import (
     NotWritableError,
     WorkError,
 )
-from aggregator.model.health_report import (
-    decay_rate,
-    expected_gap_seconds,
-    initial_rate,
-    silence_seconds,
-    update_rate,
-)
+from aggregator.model.health_report import silence_seconds
 from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.outage import DetectedOutage, OutageDetector
+from aggregator.pipeline.poll_decision import (
+    PollAnswer,
+    PollFailure,
+    PollOutcome,
+    PollRules,
+    PollTuning,
+    decide,
+)
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client, FetchResult
-from aggregator.sources.fetch.poll_schedule import (
-    after_failure,
-    after_gone,
-    after_hold,
-    after_outage,
-    after_success,
-)
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import NetTuning, net_tuning
+from aggregator.sources.limits import net_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.identify import PollContext, RereadTuning
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.inbox import AcceptResult, PollAcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
     feed_at,
-    host_of,
     polled_host_count,
     pull_in,
     restart_merged_sources,
     save,
 )
-
-_MOST_BEFORE = 500  # sources; many may be at few hosts
-
-
-class DetectedOutage(NamedTuple):
-    """An outage of the local network: its start, whether it is new, and the sources that failed before."""
-
-    since: dt.datetime
-    is_new: bool
-    before: frozenset[str]
-
-
-class OutageDetector:
-    """Counts consecutive hosts that could not be reached. Thread-safe."""
-
-    def __init__(self, hosts: int) -> None:
-        """An outage is detected after `hosts` different hosts in a row without a response."""
-        self._most = hosts
-        self._lock = threading.Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        self._silent: set[str] = set()
-        self._before: set[str] = set()
-        self._since: dt.datetime | None = None
-        self._is_known = False
-
-    def answered(self) -> dt.datetime | None:
-        """Record a response; return the start of the outage that it ends, if there was one."""
-        with self._lock:
-            since = self._since if self._is_known else None
-            self._forget()
-            return since
-
-    def unreachable(
-        self, host: str, at: dt.datetime, known: int | None = None, source: str = ""
-    ) -> DetectedOutage | None:
-        """Record that the host of `source` was not reached; return the outage, if there is one.
-
-        `known`: the number of polled hosts; if it is smaller than the limit, all of them are enough, but at
-        least two.
-        """
-        most = self._most if known is None else min(self._most, max(known, 2))
-        with self._lock:
-            self._since = at if self._since is None else min(self._since, at)
-            if len(self._silent) < self._most:
-                self._silent.add(host)
-            if not self._is_known and len(self._silent) < most:
-                if len(self._before) < _MOST_BEFORE:
-                    self._before.add(source)
-                return None
-            was_known, self._is_known = self._is_known, True
-            return DetectedOutage(self._since, not was_known, frozenset(self._before - {source}))
-
-
-class RedirectObservation(msgspec.Struct, frozen=True, kw_only=True):
-    """A permanent redirect under observation; `to` is None where there is none."""
-
-    to: str | None = None
-    count: int = 0
-    since: dt.datetime | None = None
-    proven: bool = False  # the target listed a known entry when it was first requested
-
-
-def observe_redirect(
-    move: RedirectObservation, to: str | None, *, now: dt.datetime, shares: bool
-) -> RedirectObservation:
-    """Return the observation after one more successful response.
-
-    `to` is the target if the whole chain of redirects is permanent, else None. `shares`: whether the response
-    listed a known entry; only the first response of a target counts, because its entries are known later.
-    """
-    if to is None:
-        return RedirectObservation()
-    if to != move.to:
-        return RedirectObservation(to=to, count=1, since=now, proven=shares)
-    return msgspec.structs.replace(move, count=move.count + 1)
-
-
-def is_confirmed(move: RedirectObservation, now: dt.datetime, tuning: NetTuning) -> bool:
-    """Whether the target becomes the address of the source."""
-    return (
-        move.proven
-        and move.since is not None
-        and move.count >= tuning.adopt_times
-        and now - move.since >= dt.timedelta(hours=tuning.adopt_hours)
-    )
-
-
-def is_gone(count: int, since: dt.datetime | None, now: dt.datetime, tuning: NetTuning) -> bool:
-    """Whether a feed that answered 410 `count` times in a row, first at `since`, is no longer polled."""
-    return (
-        since is not None
-        and count >= tuning.gone_times
-        and now - since >= dt.timedelta(hours=tuning.gone_hours)
-    )
-
 
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
@@ -181,25 +74,6 @@ _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 
 
 _BLOCKED = frozenset({401, 403, 407, 429, 451})  # refused for this client; the page may exist
-
-
-class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `polling` of config/tuning.yaml."""
-
-    full_text_words: int
-    page_attempts: int
-    page_wait_seconds: float
-    first_poll_pages: int
-    store_seconds: float
-    store_pause_seconds: float
-    store_pause_max_seconds: float
-    page_retry_seconds: float
-    flood_entries: int
-    flood_age_hours: float
-    undated_age_days: float
-    live_rereads: int
-    live_reread_hours: float
-    entry_rereads: int
 
 
 class PollResult(FrozenStruct, frozen=True, kw_only=True):
@@ -236,8 +110,8 @@ class Poller:
         self._client = client
         self._executor = executor
         self._all_tuning = all_tuning
-        self._tuning = all_tuning.section("polling", PollTuning)
-        self._net = net_tuning(all_tuning)
+        self._rules = PollRules(net_tuning(all_tuning), all_tuning.section("polling", PollTuning))
+        self._net, self._tuning = self._rules
         self._identity = all_tuning.section("identity", IdentityTuning)
         self._live = RereadTuning(
             most=self._tuning.live_rereads,
@@ -259,21 +133,11 @@ class Poller:
         try:
             fetched = self._fetched(source, now)
             body_hash = None if fetched.not_modified else _hash(fetched.body)
-            if body_hash is None or body_hash == source.body_hash:
-                return self._unchanged(source, fetched, now)
-            parsed = self._parsed(fetched, source, now)
+            is_known = body_hash is None or body_hash == source.body_hash
+            feed = None if is_known else self._parsed(fetched, source, now)
         except FetchError as error:
             return self._failed(source, error, now)
-        fresh = msgspec.structs.replace(
-            source,
-            body_hash=body_hash,
-            title=parsed.title or source.title,
-            site_url=source.site_url or parsed.site_url,
-            health_cause=parsed.problem,
-            ttl_seconds=max(parsed.ttl_seconds or 0.0, fetched.fresh_seconds or 0.0),
-        )
-        accept = partial(self._accept, fresh, fetched, parsed, now)
-        return self._stored(source.shown_name, lambda: self._database.again(accept))
+        return self._accepted(source, PollAnswer(fetched, body_hash, feed), now)
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
         """Return the result of `store`, which is repeated while the database cannot be written.
@@ -350,83 +214,54 @@ class Poller:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accept(self, source: Source, fetched: FetchResult, feed: ParsedFeed, now: dt.datetime) -> PollResult:
-        """Store the entries, oldest first (feeds list the newest first), and the state of the source."""
-        assumed_at = None if source.first_poll_done else self._assumed_time(feed.entries, now)
-        completed = [
-            self._dated(of_source(entry, source, feed.language), now, assumed_at)
-            for entry in reversed(feed.entries)
-        ]
-        with self._database.write() as connection:
-            taken = inbox.accept_polled(
-                connection,
-                completed,
-                seen=now,
-                wants_page=self._wanted_pages(completed, source),
-                bump_by_clock=source.first_poll_done,
-                poll=PollContext(
-                    outlet=source.outlet,
-                    is_first=not source.first_poll_done,
-                    tuning=self._identity,
-                    live=self._live,
-                ),
-            )
-            accepted = taken.accepted
-            polled = summarise_accepted(accepted, source.health_cause)
-            new = len(polled.accepted) - polled.revised
-            flood = 0
-            if source.first_poll_done:
-                flood = self._bump_flood_at_own_time(connection, source, accepted, completed, now)
-            shares = not source.first_poll_done or any(item.outcome != "new" for item in accepted)
-            counted = self._counted(source, completed, new - flood, now)
-            if flood:
-                counted = msgspec.structs.replace(counted, flooded_at=now, flood_entries=flood)
-            state = msgspec.structs.replace(
-                self._succeeded(connection, counted, fetched, now, new=len(polled.accepted), shares=shares),
-                first_poll_done=True,
-                entries_new=source.entries_new + new,
-                entries_known=source.entries_known + polled.read - new - polled.forgotten,
-                entries_rejected=source.entries_rejected + polled.forgotten,
-                health_cause=source.health_cause,
-            )
-            save(connection, state, source)
+    def _accepted(self, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
+        """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
+        feed, fetched = answer.feed, answer.fetched
+        entries = self._completed(feed, source, now) if feed is not None else []
+
+        def work(connection: Connection) -> tuple[PollOutcome, PollAcceptResult]:
+            taken = PollAcceptResult()
+            if feed is not None:
+                taken = inbox.accept_polled(
+                    connection,
+                    entries,
+                    seen=now,
+                    wants_page=self._wanted_pages(entries, source),
+                    bump_by_clock=source.first_poll_done,
+                    poll=PollContext(
+                        outlet=source.outlet,
+                        is_first=not source.first_poll_done,
+                        tuning=self._identity,
+                        live=self._live,
+                    ),
+                )
+            target = None if fetched.permanent_url is None else feed_at(connection, fetched.permanent_url)
+            full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
+            outcome = decide(source, full, now, self._rules)
+            _write(connection, outcome, source)
+            return outcome, taken
+
+        outcome, taken = self._stored(source.shown_name, lambda: self._database.transact(work))
+        name = outcome.source.shown_name
         for note in taken.notes:
             log.info(
                 "%s: %s",
-                source.shown_name,
+                name,
                 note,
                 extra={"event": "unstable_identifiers_found", "source": source.id},
             )
-        return msgspec.structs.replace(polled, name=source.shown_name)
+        _log_changes(source, outcome, fetched.permanent_url)
+        if feed is None:
+            return PollResult(unchanged=True)
+        return msgspec.structs.replace(summarise_accepted(taken.accepted, feed.problem), name=name)
 
-    def _bump_flood_at_own_time(
-        self,
-        connection: Connection,
-        source: Source,
-        accepted: Sequence[AcceptResult],
-        entries: Sequence[Entry],
-        now: dt.datetime,
-    ) -> int:
-        """Bump many new entries with old dates at their own time: an archive is not news.
-
-        Return how many they were.
-        """
-        oldest_news = now - dt.timedelta(hours=self._tuning.flood_age_hours)
-        old = [
-            item.entry_no
-            for item, entry in zip(accepted, entries, strict=True)
-            if item.outcome == "new"
-            and item.entry_no is not None
-            and entry.published is not None
-            and entry.published.time < oldest_news
+    def _completed(self, feed: ParsedFeed, source: Source, now: dt.datetime) -> list[Entry]:
+        """Return the entries, the oldest first, with the settings of their source and a time."""
+        assumed_at = None if source.first_poll_done else self._assumed_time(feed.entries, now)
+        return [
+            self._dated(of_source(entry, source, feed.language), now, assumed_at)
+            for entry in reversed(feed.entries)
         ]
-        if len(old) < self._tuning.flood_entries:
-            return 0
-        inbox.bump_at_own_time(connection, old)
-        words = "%s: %s at once; stored, not announced"
-        said = counted(len(old), "old entry", "old entries")
-        log.warning(words, source.shown_name, said, extra={"event": "old_entries_found", "source": source.id})
-        return len(old)
 
     def _assumed_time(self, entries: Sequence[Entry], now: dt.datetime) -> dt.datetime:
         """Return the effective time of undated entries of a first poll, which are a backlog and not news."""
@@ -462,150 +297,36 @@ class Poller:
         kept = set(newest[: self._tuning.first_poll_pages])
         return [number in kept for number in range(len(entries))]
 
-    def _unchanged(self, source: Source, fetched: FetchResult, now: dt.datetime) -> PollResult:
-        def work(connection: Connection) -> None:
-            succeeded = self._succeeded(connection, source, fetched, now, new=0, shares=True)
-            save(connection, succeeded, source)
-
-        self._stored(source.shown_name, lambda: self._database.transact(work))
-        return PollResult(unchanged=True)
-
-    def _counted(self, source: Source, entries: Sequence[Entry], new: int, now: dt.datetime) -> Source:
-        """Update the rate of new entries: at the first poll by their dates, later by their number."""
-        if not source.first_poll_done:
-            times = [entry.published.time for entry in entries if entry.published is not None]
-            newest = max((time for time in times if time <= now), default=now)
-            rate = initial_rate(times, now, self._net.rate_days)
-            return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=newest)
-        if new == 0:
-            return source
-        rate = update_rate(source.per_day, source.per_day_at, now, new, self._net.rate_days)
-        return msgspec.structs.replace(source, per_day=rate, per_day_at=now, last_new_at=now)
-
-    def _succeeded(
-        self,
-        connection: Connection,
-        source: Source,
-        fetched: FetchResult,
-        now: dt.datetime,
-        *,
-        new: int,
-        shares: bool,
-    ) -> Source:
-        """The source after a good answer; `shares`: it held an entry that was known before."""
-        next_poll = after_success(
-            source.id,
-            now,
-            configured_seconds=source.interval_seconds,
-            interval_seconds=source.adaptive_interval_seconds,
-            new_entries=new,
-            ttl_seconds=source.ttl_seconds,
-            gap_seconds=expected_gap_seconds(
-                decay_rate(source.per_day, source.per_day_at, now, self._net.rate_days)
-            ),
-            tuning=self._net,
-        )
-        moved = self._moved(connection, source, fetched, now, shares=shares)
-        return msgspec.structs.replace(
-            moved,
-            etag=fetched.etag or (source.etag if fetched.not_modified else None),
-            last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
-            adaptive_interval_seconds=next_poll.interval_seconds,
-            next_due_at=next_poll.due,
-            last_polled_at=now,
-            last_success_at=now,
-            failures=0,
-            failing_since=None,
-            gone_count=0,
-            gone_since=None,
-            health="merged" if moved.merged_into else "ok",
-            health_cause=None if source.health == "failing" else source.health_cause,
-        )
-
-    def _moved(
-        self, connection: Connection, source: Source, fetched: FetchResult, now: dt.datetime, *, shares: bool
-    ) -> Source:
-        """Record a permanent redirect, and adopt it once it is confirmed.
-
-        The source keeps its id and its configured address, so its articles stay known. If the target is a
-        source already, this one is merged into it.
-        """
-        if fetched.permanent_url is None and source.moved_to is None:
-            return source
-        before = RedirectObservation(
-            to=source.moved_to,
-            count=source.moved_count,
-            since=source.moved_since,
-            proven=source.move_confirmed,
-        )
-        move = observe_redirect(before, fetched.permanent_url, now=now, shares=shares)
-        if move.to is None or not is_confirmed(move, now, self._net):
-            return msgspec.structs.replace(
-                source,
-                moved_to=move.to,
-                moved_count=move.count,
-                moved_since=move.since,
-                move_confirmed=move.proven,
-            )
-        settled = msgspec.structs.replace(
-            source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
-        )
-        other = feed_at(connection, move.to)
-        if other is None or other.id == source.id or other.health in ("gone", "merged"):
-            words = "%s moved permanently to %s, where it is polled now"
-            log.info(words, source.shown_name, move.to, extra={"event": "source_moved", "source": source.id})
-            return msgspec.structs.replace(settled, redirected_url=move.to, host=host_of(move.to))
-        if other.paused:
-            return source  # the pause of that feed does not apply to this one
-        words = "%s moved permanently to %s, which is a source already"
-        log.info(words, source.shown_name, move.to, extra={"event": "source_merged", "source": source.id})
-        return msgspec.structs.replace(settled, merged_into=other.id)
-
     def _failed(self, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
-        silence = self._silence(source, now) if error.cause in _OUT_OF_REACH else None
-        if error.cause == ASKED_TO_WAIT:
-            failed = self._backing_off(source, error, now)
-        elif silence is not None:
-            failed = self._unreachable(source, error, now, silence)
-        elif error.status == HTTPStatus.GONE:
-            failed = self._gone(source, error, now)
-        else:
-            failed = self._later(source, error, now)
+        if error.status is not None:
+            self._answered()
+        outage = self._outage_of(source, error, now) if error.cause in _OUT_OF_REACH else None
+        outcome = decide(source, PollFailure(error, outage), now, self._rules)
         hosts = self._hosts_changed(now)
 
         def work(connection: Connection) -> None:
-            save(connection, failed, source)
-            if silence is not None:  # each time: sources that failed before may be stored later
-                pull_in(connection, silence.before, _OUT_OF_REACH, failed.next_due_at)
-            if failed.health == "gone":
-                restart_merged_sources(connection)
+            _write(connection, outcome, source)
             save_host_backoffs(connection, hosts)
 
         self._stored(source.shown_name, lambda: self._database.transact(work))
         self._hosts_saved(hosts)
+        _log_changes(source, outcome)
         return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
 
-    def _silence(self, source: Source, now: dt.datetime) -> DetectedOutage | None:
+    def _outage_of(self, source: Source, error: FetchError, now: dt.datetime) -> DetectedOutage | None:
         """Return the outage of the local network, if there is one."""
         with self._database.read() as connection:
             known = polled_host_count(connection)
-        return self._outage.unreachable(source.host or source.id, now, known, source.id)
-
-    def _unreachable(
-        self, source: Source, error: FetchError, now: dt.datetime, silence: DetectedOutage
-    ) -> Source:
-        """Return the source during an outage: the failure is not counted, and the next poll is soon."""
-        seconds = source.interval_seconds
-        due = after_outage(source.id, now, since=silence.since, configured_seconds=seconds, tuning=self._net)
-        if silence.is_new:
+        outage = self._outage.unreachable(source.host or source.id, now, known, source.id)
+        if outage is not None and outage.is_new:
             log.warning(
                 "no source can be reached (%s); assuming an outage of the local network",
                 error,
                 extra={"event": "outage_detected"},
             )
-        return self._failing(source, error, now, due)
+        return outage
 
     def _answered(self) -> None:
         since = self._outage.answered()
@@ -616,79 +337,6 @@ class Poller:
                 counted(seconds, "second"),
                 extra={"event": "outage_ended"},
             )
-
-    @staticmethod
-    def _failing(source: Source, error: FetchError, now: dt.datetime, due: dt.datetime) -> Source:
-        return msgspec.structs.replace(
-            source,
-            next_due_at=due,
-            last_polled_at=now,
-            failing_since=source.failing_since or now,
-            health="failing",
-            health_cause=str(error),
-        )
-
-    def _later(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """Return the source after a failure, with its back-off."""
-        if error.status is not None:
-            self._answered()
-        next_poll = after_failure(
-            source.id,
-            now,
-            configured_seconds=source.interval_seconds,
-            interval_seconds=source.adaptive_interval_seconds,
-            failures=source.failures,
-            retry_after_seconds=error.retry_after_seconds,
-            tuning=self._net,
-        )
-        failed = self._failing(source, error, now, next_poll.due)
-        return self._revert_address(msgspec.structs.replace(failed, failures=next_poll.failures), now)
-
-    def _revert_address(self, source: Source, now: dt.datetime) -> Source:
-        """Return to the configured address if the adopted one fails for days."""
-        if source.redirected_url is None or source.failures < self._net.adopt_times:
-            return source
-        if now - (source.failing_since or now) < dt.timedelta(hours=self._net.adopt_hours):
-            return source
-        words = "%s: %s fails for days; %s is polled"
-        log.info(
-            words,
-            source.shown_name,
-            source.redirected_url,
-            source.address,
-            extra={"event": "source_address_reverted", "source": source.id},
-        )
-        return msgspec.structs.replace(
-            source,
-            redirected_url=None,
-            host=host_of(source.address),
-            etag=None,
-            last_modified=None,
-            body_hash=None,
-        )
-
-    def _gone(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """Return the source after a 410; after several ones it is no longer polled."""
-        count, since = source.gone_count + 1, source.gone_since or now
-        failed = self._later(source, error, now)
-        next_poll = after_gone(source.id, now, failures=source.failures, tuning=self._net)
-        failed = msgspec.structs.replace(
-            failed, next_due_at=next_poll.due, gone_count=count, gone_since=since
-        )
-        if not is_gone(count, since, now, self._net):
-            return failed
-        if failed.redirected_url is not None:  # the configured address may still work
-            return msgspec.structs.replace(
-                failed, redirected_url=None, host=host_of(source.address), gone_count=0
-            )
-        words = "%s is gone permanently (410); it is no longer polled"
-        log.warning(words, source.shown_name, extra={"event": "source_gone", "source": source.id})
-        return msgspec.structs.replace(failed, health="gone")
-
-    def _backing_off(self, source: Source, error: FetchError, now: dt.datetime) -> Source:
-        """Return the source after a back-off of its host: no request was sent, so nothing failed."""
-        due = after_hold(source.id, now, seconds=error.retry_after_seconds or 0.0, tuning=self._net)
-        return msgspec.structs.replace(source, next_due_at=due)
 
     def _hosts_changed(self, now: dt.datetime) -> list[HostBackoff]:
         """Return the back-off of hosts that is not stored yet; `_hosts_saved` removes it."""
@@ -774,6 +422,39 @@ class Poller:
         outcome = "the text of the feed is used" if final else "it is requested again later"
         log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
         return is_ready
+
+
+def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:
+    """Store all that a poll changes, apart from new entries."""
+    inbox.bump_at_own_time(connection, outcome.own_time)
+    save(connection, outcome.source, before)
+    pull_in(connection, outcome.pulled_in, _OUT_OF_REACH, outcome.source.next_due_at)
+    if outcome.source.health == "gone":
+        restart_merged_sources(connection)
+
+
+def _log_changes(before: Source, outcome: PollOutcome, target: str | None = None) -> None:
+    """Log what is new about a source; `target`: of its permanent redirects."""
+    after, name = outcome.source, outcome.source.shown_name
+    if outcome.own_time:
+        said = counted(len(outcome.own_time), "old entry", "old entries")
+        words = "%s: %s at once; stored, not announced"
+        log.warning(words, name, said, extra={"event": "old_entries_found", "source": after.id})
+    if after.merged_into is not None:
+        words = "%s moved permanently to %s, which is a source already"
+        log.info(words, name, target, extra={"event": "source_merged", "source": after.id})
+    elif after.health == "gone":
+        words = "%s is gone permanently (410); it is no longer polled"
+        log.warning(words, name, extra={"event": "source_gone", "source": after.id})
+    elif after.redirected_url == before.redirected_url:
+        return
+    elif after.redirected_url is not None:
+        words = "%s moved permanently to %s, where it is polled now"
+        log.info(words, name, target, extra={"event": "source_moved", "source": after.id})
+    else:
+        words = "%s: %s fails for days; %s is polled"
+        reverted = (name, before.redirected_url, after.address)
+        log.info(words, *reverted, extra={"event": "source_address_reverted", "source": after.id})
 
 
 def verdict_of(error: FetchError) -> Verdict | None:

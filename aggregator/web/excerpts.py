@@ -506,7 +506,7 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
     name = source.name
     if name == source.url or "://" in name:
         name = _last_part(name) or source.id
-    return msgspec.structs.replace(source, name=name, url=None, problem=None)
+    return msgspec.structs.replace(source, name=name, url=None, polled_url="", problem=None)
 
 
 def _last_part(address: str) -> str:

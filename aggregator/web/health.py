@@ -7,16 +7,23 @@ if the database hangs. Names of files, hosts and sources are shown to the owner 
 import asyncio
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
 from fastapi import Depends, Request, Response
 
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot, ProcessState
-from aggregator.model.read_model import Health
+from aggregator.model.health_report import (
+    BackupState,
+    HealthCheckTuning,
+    HealthReport,
+    HealthSnapshot,
+    ProcessState,
+)
+from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site
 from aggregator.web.pages.pages import Pages
@@ -45,64 +52,36 @@ class BoundedCall:
         """`what` is the subject of the error message."""
         self._timeout = timeout_seconds
         self._what = what
-        self._running: asyncio.Future[Any] | None = None
-        self._began = 0.0
-        self._thread_count = 0
-        self._lock = threading.Lock()
+        self._calls: list[tuple[float, Future[Any]]] = []  # under way, and when they began (monotonic)
 
     async def run(self, function: Callable[[], Result]) -> Result:
         """Return the result of `function`. Raises its exception, and NoAnswerError after the timeout."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] | None = self._running
-        if future is None or future.done() or future.get_loop() is not loop or self._is_stuck(loop.time()):
-            if self._thread_count >= _THREADS:
-                raise self._no_answer()
-            future = self._start(function, loop)
+        no_answer = NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s")
+        now = time.monotonic()
+        self._calls = [(began, call) for began, call in self._calls if not call.done()]
+        if not self._calls or now - self._calls[-1][0] > _STUCK * self._timeout:
+            if len(self._calls) >= _THREADS:
+                raise no_answer
+            self._calls.append((now, _in_thread(function)))
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.shield(future)
+                result: Result = await asyncio.shield(asyncio.wrap_future(self._calls[-1][1]))
+                return result
         except TimeoutError as error:
-            raise self._no_answer() from error
+            raise no_answer from error
 
-    def _is_stuck(self, now: float) -> bool:
-        return now - self._began > _STUCK * self._timeout
 
-    def _no_answer(self) -> NoAnswerError:
-        return NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s")
+def _in_thread(function: Callable[[], Result]) -> Future[Result]:
+    future: Future[Result] = Future()
 
-    def _start(
-        self, function: Callable[[], Result], loop: asyncio.AbstractEventLoop
-    ) -> asyncio.Future[Result]:
-        future: asyncio.Future[Result] = loop.create_future()
-        # An exception is ignored if no caller waits for it any more.
-        future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        self._running, self._began = future, loop.time()
-        with self._lock:
-            self._thread_count += 1  # while it runs
-        threading.Thread(target=self._run, args=(function, future, loop), name="probe", daemon=True).start()
-        return future
-
-    def _run(
-        self, function: Callable[[], Result], future: asyncio.Future[Result], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def work() -> None:
         try:
-            outcome: Result | Exception = function()
+            future.set_result(function())
         except Exception as error:  # noqa: BLE001 - passed to the waiting callers
-            outcome = error
-        finally:
-            with self._lock:
-                self._thread_count -= 1
-        with suppress(RuntimeError):  # the server stopped meanwhile
-            loop.call_soon_threadsafe(_end, future, outcome)
+            future.set_exception(error)
 
-
-def _end(future: asyncio.Future[Any], outcome: object) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    threading.Thread(target=work, name="probe", daemon=True).start()
+    return future
 
 
 PROBE_SECONDS = 2.0  # the timeout without a HealthSource
@@ -113,13 +92,8 @@ class HealthSource(Protocol):
     """The health of the daemon. `snapshot` and `backups` may hang; all other methods return immediately."""
 
     @property
-    def probe_seconds(self) -> float:
-        """The timeout of `snapshot` and `backups`."""
-        ...
-
-    @property
-    def cache_seconds(self) -> float:
-        """How long a snapshot may be reused."""
+    def tuning(self) -> HealthCheckTuning:
+        """How long `snapshot` and `backups` may take, and how long a snapshot may be reused."""
         ...
 
     def snapshot(self) -> HealthSnapshot:
@@ -170,7 +144,7 @@ class Probes:
     def __init__(self, site: Site, watch: HealthSource | None) -> None:
         self.site = site
         self.watch = watch
-        self.state = BoundedCall(PROBE_SECONDS if watch is None else watch.probe_seconds)
+        self.state = BoundedCall(PROBE_SECONDS if watch is None else watch.tuning.probe_seconds)
 
 
 router = api_router()
@@ -192,8 +166,8 @@ async def health(request: Request) -> Response:
     """`problems` are for the owner."""
     probes: Probes = request.app.state.probes
     state = await probes.state.run(probes.site.reader.state)
-    own_problems = () if probes.watch is None else _process_problems(probes.watch.process())
-    problems = (*own_problems, *state.problems)
+    process = None if probes.watch is None else probes.watch.process()
+    problems = (*(one.what for one in of_process(process)), *state.problems) if process else state.problems
     body = HealthJson(
         status="down" if not state.writable else "degraded" if problems else "ok",
         writable=state.writable,
@@ -202,16 +176,7 @@ async def health(request: Request) -> Response:
         problem_count=len(problems),
         problems=problems if is_owner(request) else None,
     )
-    return _json(body, 200 if _accepts(state, probes.watch) else 503)
-
-
-def _accepts(state: Health, watch: HealthSource | None) -> bool:
-    return state.writable and (watch is None or not watch.process().stalled)
-
-
-def _process_problems(process: ProcessState) -> tuple[str, ...]:
-    problems = () if process.trouble is None else (f"placing is paused: {process.trouble}",)
-    return (*problems, f"no progress in: {', '.join(process.stalled)}") if process.stalled else problems
+    return _json(body, 503 if not state.writable or (process and process.stalled) else 200)
 
 
 class Watched:
@@ -221,34 +186,29 @@ class Watched:
         self.pages = Pages(site)
         self.watch = watch
         self._clock = site.clock
-        self._database = BoundedCall(watch.probe_seconds)
-        self._backup_folder = BoundedCall(watch.probe_seconds, "the backup folder")
+        self._database = BoundedCall(watch.tuning.probe_seconds)
+        self._backup_folder = BoundedCall(watch.tuning.probe_seconds, "the backup folder")
         self._last: HealthSnapshot | None = None
 
     async def snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
-        age = None if last is None else (self._clock() - last.at).total_seconds()
-        if not fresh and last is not None and age is not None and 0 <= age < self.watch.cache_seconds:
+        age = -1.0 if last is None else (self._clock() - last.at).total_seconds()
+        if not fresh and 0 <= age < self.watch.tuning.cache_seconds:
             return last
-        backups = asyncio.create_task(
-            self._backups()
-        )  # concurrently, because each may take the whole timeout
-        try:
-            snapshot = await self._database.run(self.watch.snapshot)
+        try:  # concurrently, because each may take the whole timeout
+            snapshot, backup = await asyncio.gather(self._database.run(self.watch.snapshot), self._backups())
         except AggregatorError:
             self._last = None
         else:
-            self._last = msgspec.structs.replace(snapshot, backup=await backups)
-        finally:
-            backups.cancel()
+            self._last = msgspec.structs.replace(snapshot, backup=backup)
         return self._last
 
     async def _backups(self) -> BackupState:
         try:
             return await self._backup_folder.run(self.watch.backups)
         except AggregatorError as error:
-            return BackupState(every_seconds=None, last=None, size_bytes=None, words=str(error))
+            return BackupState(words=str(error))
 
 
 async def _watched(request: Request) -> Watched:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.admin.manage_sources import ListedSource, listed
 from aggregator.config.tuning import effective_tuning
+from aggregator.model.read_model import SourceView
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
@@ -24,6 +24,7 @@ from aggregator.store.intake.sources import (
     source_id,
     sources_named,
 )
+from aggregator.store.read.source_list import listed
 from aggregator.store.read.statistics import problem_texts
 from tests.articles import NOON, Clock, Rig
 from tests.fresh import with_tables
@@ -72,7 +73,7 @@ class Newsroom:
             self.polling.poll(one)
         self.rig.place()
 
-    def list(self) -> dict[str, ListedSource]:
+    def list(self) -> dict[str, SourceView]:
         with self.database.read() as connection:
             return {one.name: one for one in listed(connection, self.clock(), ALL_TUNING)}
 

@@ -267,7 +267,7 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
         said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
         by_source = verdicts_by_source(connection)
-        by_page = page_verdicts_by_source(connection, ["feed"])
+        by_page = page_verdicts_by_source(connection)
     assert counts == [1] * 20
     assert ["certain small files" in text for text in held] == [True] + [False] * 19
     assert all("more about it" in text for text in held[1:]), "the feed's own words are taken"

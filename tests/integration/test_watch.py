@@ -166,7 +166,7 @@ def test_gauges_follow_the_database(watched: Watched) -> None:
     assert found["aggregator_unrendered_stories"] == 2
     assert found["aggregator_database_bytes"] > 0
     reported = watched.client.get("/status").json()
-    assert any("has waited for placing for 3 hours" in one for one in reported["problems"])
+    assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
 
 
 def test_a_look_is_few_statements(watched: Watched) -> None:

@@ -22,7 +22,7 @@ from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import HealthCheckTuning
 from aggregator.pipeline.placement.place import PlacingTuning
 from aggregator.pipeline.placement.retention import RetentionTuning
-from aggregator.pipeline.poll import PollTuning
+from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.pipeline.prefetch import PrefetchTuning
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning

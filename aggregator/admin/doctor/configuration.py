@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aggregator.admin.doctor.context import Finding, ok, problem, warning
 from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_owner_notice
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.model.health_report import Finding
 from aggregator.sources.parse.feed import parser_versions
+from aggregator.store.read.health_probes import ok, problem, warning
 
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
 IN_THE_CLEAR = (

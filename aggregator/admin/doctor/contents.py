@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from aggregator.admin.doctor import files
-from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem, warning
-from aggregator.admin.manage_sources import ListedSource, listed
+from aggregator.admin.doctor.context import DoctorContext
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
-from aggregator.model.health_report import DatabaseStatus
+from aggregator.model.health_report import DatabaseStatus, Finding
+from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_gauges
+from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
+from aggregator.store.read.source_list import listed
 from aggregator.store.stories import api_tokens
 
 _REJECTED_SHOWN = 5
@@ -18,83 +20,67 @@ _OF_THE_NETWORK = frozenset({"dns", "connect", "timeout"})  # causes that a brok
 _SOURCES_SHOWN = 20
 
 
-def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
+def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction."""
-    with doctor_context.database.read() as connection:
+    with context.database.read() as connection:
         stored = health_gauges.stored(
-            connection, doctor_context.now, doctor_context.all_tuning.values("webhooks")["recovered_after"]
+            connection, context.now, context.all_tuning.values("webhooks")["recovered_after"]
         )
-        place = health_gauges.place(doctor_context.database, connection)
-        yield ok(f"database: {shown_url(doctor_context.database.url)}, {_waiting(stored)}")
-        yield from _clock(doctor_context, connection)
-        yield from _open_to_others(doctor_context, api_tokens.all_tokens(connection))
-        yield from _behind(doctor_context, stored)
-        yield from _full(doctor_context, place.size_bytes, place.free_page_bytes or 0)
-        yield from _sources(
-            listed(connection, doctor_context.now, doctor_context.all_tuning), doctor_context, stored.all_fail
-        )
-        for text in stored.problems:
-            yield warning(text, "aggregator webhooks list, then aggregator webhooks test NAME")
+        place = health_gauges.place(context.database, connection)
+        sources = listed(connection, context.now, context.all_tuning)
+        yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
+        yield from _clock(context, connection)
+        yield from _open_to_others(context, api_tokens.all_tokens(connection))
+        for finding in of_database(context.tuning, stored=stored):
+            is_all = finding.what == stored.all_fail
+            yield _with_first_error(finding, sources) if is_all else finding
+        yield from _behind(context, stored)
+        yield from _full(context, place.size_bytes, place.free_page_bytes or 0)
+        yield from _sources(sources, context)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
                 f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
             )
-    yield from files.backups(doctor_context)
+    yield from files.backups(context)
 
 
-def check_future_contents(doctor_context: DoctorContext) -> Iterator[Finding]:
+def check_future_contents(context: DoctorContext) -> Iterator[Finding]:
     """Check what would be wrong with a database that does not exist yet."""
-    yield from _open_to_others(doctor_context, ())
-    yield from files.backups_to_come(doctor_context)
+    yield from _open_to_others(context, ())
+    yield from files.backups_to_come(context)
 
 
-def _clock(doctor_context: DoctorContext, connection: Connection) -> Iterator[Finding]:
+def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:
     last = health_gauges.last_accepted_at(connection)
-    if (
-        last is not None
-        and (last - doctor_context.now).total_seconds() > doctor_context.tuning.future_seconds
-    ):
+    if last is not None and (last - context.now).total_seconds() > context.tuning.future_seconds:
         yield problem(
-            f"the clock shows {doctor_context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
+            f"the clock shows {context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
             f"{last:%Y-%m-%d %H:%M}",
             "timedatectl; timedatectl set-ntp true",
         )
 
 
-def _open_to_others(
-    doctor_context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]
-) -> Iterator[Finding]:
-    if is_loopback(doctor_context.config.server.host):
+def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]) -> Iterator[Finding]:
+    if is_loopback(context.config.server.host):
         return
     if not any(one.may("read") and one.revoked_at is None for one in tokens):
         yield problem(
-            f"server.host {doctor_context.config.server.host} is reachable from other machines, and no "
+            f"server.host {context.config.server.host} is reachable from other machines, and no "
             "token has the scope read: the daemon does not start",
             "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
         )
 
 
-def _behind(doctor_context: DoctorContext, stored: DatabaseStatus) -> Iterator[Finding]:
-    hours = stored.oldest_seconds / 3600
-    if hours >= doctor_context.tuning.waiting_hours:
-        yield problem(
-            f"{_waiting(stored)}, the oldest for {counted(round(hours), 'hour')}",
-            "journalctl -u aggregator -n 100 shows why; then: systemctl restart aggregator (without a "
-            "service: aggregator run)",
-        )
-    if stored.unindexed > doctor_context.tuning.unindexed_articles:
+def _behind(context: DoctorContext, stored: DatabaseStatus) -> Iterator[Finding]:
+    if stored.unindexed > context.tuning.unindexed_articles:
         yield warning(
             f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
             "let the daemon run: it indexes them while no article waits",
         )
 
 
-def _waiting(stored: DatabaseStatus) -> str:
-    return counted(sum(stored.inbox.values()), "article waits", "articles wait")
-
-
-def _full(doctor_context: DoctorContext, size: int, free: int) -> Iterator[Finding]:
-    most = doctor_context.config.retention.size
+def _full(context: DoctorContext, size: int, free: int) -> Iterator[Finding]:
+    most = context.config.retention.size
     if most is not None and size - free > most:
         yield warning(
             f"the database contains {(size - free) / 2**20:,.1f} MiB, and retention.size allows "
@@ -103,17 +89,18 @@ def _full(doctor_context: DoctorContext, size: int, free: int) -> Iterator[Findi
         )
 
 
-def _sources(
-    sources: Sequence[ListedSource], doctor_context: DoctorContext, all_fail: str | None
-) -> Iterator[Finding]:
+def _with_first_error(all_fail: Finding, sources: Sequence[SourceView]) -> Finding:
+    """Return the finding that all feeds fail, with the first error and how to find its cause."""
+    first = next(one for one in sources if one.kind == "feed" and one.state in ("failing", "gone"))
+    test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
+    return problem(f"{all_fail.what}; the first error: {first.problem}", f"{test}{_check(first)}")
+
+
+def _sources(sources: Sequence[SourceView], context: DoctorContext) -> Iterator[Finding]:
     """Sources with a problem, except folders that `files.folders` has reported as missing."""
-    missing = {str(path) for path in files.watched(doctor_context) if files.is_missing(path)}
+    missing = {str(path) for path in files.watched(context) if files.is_missing(path)}
     if not sources:
         yield ok("sources: none yet", "aggregator sources add URL, or list them in config.yaml")
-    if all_fail is not None:
-        first = next(one for one in sources if one.kind == "feed" and one.state in ("failing", "gone"))
-        test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
-        yield problem(f"{all_fail}; the first error: {first.problem}", f"{test}{_check(first)}")
     failing = [one for one in sources if one.is_in_trouble and one.url not in missing]
     for one in failing[:_SOURCES_SHOWN]:
         yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
@@ -122,7 +109,7 @@ def _sources(
         yield warning(f"{more} a problem", "aggregator sources list --failing")
 
 
-def _advice(one: ListedSource) -> str:
+def _advice(one: SourceView) -> str:
     if one.kind == "folder":
         return f"ls -ld {one.url}"
     if one.state == "gone":
@@ -132,7 +119,7 @@ def _advice(one: ListedSource) -> str:
     return _check(one)
 
 
-def _check(one: ListedSource) -> str:
+def _check(one: SourceView) -> str:
     """Return the command that checks the source, without a secret from its address."""
     has_secret = redact(one.polled_url) != one.polled_url
     return f"aggregator sources show {one.id}" if has_secret else f"aggregator sources check {one.polled_url}"

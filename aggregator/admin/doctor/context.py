@@ -1,40 +1,15 @@
-"""The context and the findings of `aggregator doctor`, and the time limit of a check."""
+"""The context of `aggregator doctor`, and the time limit of a check."""
 
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from aggregator.config.messages import redact
 from aggregator.config.settings import Config
-from aggregator.model.core import FrozenStruct
-from aggregator.model.health_report import HealthCheckTuning
+from aggregator.model.health_report import Finding, HealthCheckTuning
 from aggregator.store.engine.database import Database
-
-
-class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The result of one check; `advice` names what to do about a warning or a problem."""
-
-    level: Literal["ok", "warning", "problem"]
-    what: str
-    advice: str = ""
-
-
-def ok(what: str, advice: str = "") -> Finding:
-    """Return a finding that needs no action."""
-    return Finding(level="ok", what=redact(what), advice=advice)
-
-
-def warning(what: str, advice: str) -> Finding:
-    """Return a finding that needs attention while the daemon still works."""
-    return Finding(level="warning", what=redact(what), advice=redact(advice))
-
-
-def problem(what: str, advice: str) -> Finding:
-    """Return a finding because of which the daemon does not work, or soon will not."""
-    return Finding(level="problem", what=redact(what), advice=redact(advice))
+from aggregator.store.read.health_probes import problem
 
 
 class DoctorContext:
@@ -69,9 +44,12 @@ class DoctorContext:
 
 
 def within(
-    seconds: float, check: Callable[[], Iterable[Finding]], what: str, late: Finding | None = None
+    context: DoctorContext,
+    check: Callable[[DoctorContext], Iterable[Finding]],
+    what: str,
+    late: Finding | None = None,
 ) -> Iterator[Finding]:
-    """Yield the findings of `check`; after `seconds`, `late` or a problem that names `what`.
+    """Yield the findings of `check`; after the time of a check, `late` or a problem that names `what`.
 
     An OSError of `check` becomes a finding; every other exception is raised again.
     """
@@ -80,17 +58,17 @@ def within(
 
     def run() -> None:
         try:
-            findings.extend(check())
+            findings.extend(check(context))
         except BaseException as error:  # noqa: BLE001 - raised below
             raised.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(context.tuning.doctor_seconds)
     yield from list(findings)
     if thread.is_alive():
         yield late or problem(
-            f"{what} did not answer within {seconds:g} s",
+            f"{what} did not answer within {context.tuning.doctor_seconds:g} s",
             "check its disk, network mount or server, then: aggregator doctor",
         )
     elif raised and isinstance(raised[0], OSError):

@@ -4,15 +4,18 @@ import http.client
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem, warning
+from aggregator.admin.doctor.context import DoctorContext
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError
+from aggregator.model.health_report import Finding
 from aggregator.store.engine.process_lock import open_process_lock
+from aggregator.store.read.health_probes import ok, problem, warning
 
 _REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it
 _MOST_BYTES = 1 << 20  # of a response body
@@ -20,60 +23,52 @@ _UNIT = "aggregator.service"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - requested on this machine
 
 
-def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
+def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Check which process writes to the database and which one listens on the port."""
-    host, port = doctor_context.config.server.host, doctor_context.config.server.port
-    runs = is_running(doctor_context)
+    host, port = context.config.server.host, context.config.server.port
+    runs = is_running(context)
     if runs:
         yield ok("daemon: running on this database")
     else:
         yield from _installed()
-    seconds = doctor_context.tuning.doctor_seconds * _REQUEST_SHARE
+    seconds = context.tuning.doctor_seconds * _REQUEST_SHARE
     answer = _request(host, port, "/readyz", seconds) if port else None
     if answer is None:
         return
     if "role" not in answer:
-        yield _taken(doctor_context, port, runs=runs)
+        yield _taken(context, port, runs=runs)
     elif runs:
         status = _request(host, port, "/status", seconds) or {}
-        for reported in status.get("process_problems") or ():
-            yield problem(f"the daemon reports: {reported}", _advice(reported))
-        if "process_problems" not in status and answer.get("problem_count"):
+        for one in status.get("process_findings") or ():
+            yield problem(f"the daemon reports: {one['what']}", one["advice"])
+        if "process_findings" not in status and answer.get("problem_count"):
             yield warning(
                 f"the daemon reports {counted(int(answer['problem_count']), 'problem')}",
                 "open /status with a token to see them, or: journalctl -u aggregator -n 100",
             )
 
 
-def look_from_outside(doctor_context: DoctorContext) -> Iterator[Finding]:
+def look_from_outside(context: DoctorContext) -> Iterator[Finding]:
     """Check whether a request to `public_url` without a token is treated as the owner's."""
-    address = doctor_context.config.public_url or ""
+    address = context.config.public_url or ""
     parts = urlsplit(address)
     if not parts.hostname or is_loopback(parts.hostname):
         return
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = kind(
-            parts.hostname, parts.port, timeout=doctor_context.tuning.doctor_seconds * _REQUEST_SHARE
-        )
-        try:
-            connection.request("GET", parts.path.rstrip("/") + "/readyz")
-            answer = connection.getresponse()
-            body = answer.read(_MOST_BYTES)
-        finally:
-            connection.close()
+        connection = kind(parts.hostname, parts.port, timeout=context.tuning.doctor_seconds * _REQUEST_SHARE)
+        status, ready = _get(connection, parts.path.rstrip("/") + "/readyz")
     except (OSError, http.client.HTTPException, ValueError) as error:
         yield not_reached(address, getattr(error, "strerror", None) or str(error))
         return
-    ready = _json_object(body)
     if "problems" not in ready:
-        yield not_reached(address, f"the response has status {answer.status} and is not from aggregator")
+        yield not_reached(address, f"the response has status {status} and is not from aggregator")
     elif ready["problems"] is None:
         yield ok(f"public_url: {address} answers, and a request without a token is not the owner's")
     else:
         yield problem(
             f"a request without a token to {address} is treated as the owner's and receives whole articles",
-            f"set server.owner_on_loopback: false in {doctor_context.file_name}, and have the proxy add "
+            f"set server.owner_on_loopback: false in {context.file_name}, and have the proxy add "
             "X-Forwarded-For",
         )
 
@@ -83,7 +78,7 @@ def not_reached(address: str, why: str) -> Finding:
     return ok(f"public_url: {address} is not reachable from this machine: {why}")
 
 
-def _taken(doctor_context: DoctorContext, port: int, *, runs: bool) -> Finding:
+def _taken(context: DoctorContext, port: int, *, runs: bool) -> Finding:
     who = f"ss -ltnp 'sport = :{port}' shows the program"
     if runs:
         return problem(
@@ -92,16 +87,16 @@ def _taken(doctor_context: DoctorContext, port: int, *, runs: bool) -> Finding:
         )
     return problem(
         f"port {port} is in use by another program",
-        f"{who}; stop it, or set server.port in {doctor_context.file_name}",
+        f"{who}; stop it, or set server.port in {context.file_name}",
     )
 
 
-def is_running(doctor_context: DoctorContext) -> bool:
+def is_running(context: DoctorContext) -> bool:
     """Return whether another process is the writer; False if the lock file cannot be opened."""
-    file = doctor_context.database.file
+    file = context.database.file
     if file is not None and not file.with_name(file.name + ".lock").exists():
         return False  # opening the lock would create the file, maybe with the wrong owner
-    lock = open_process_lock(doctor_context.database)
+    lock = open_process_lock(context.database)
     try:
         taken = not lock.acquire()
     except AggregatorError:
@@ -128,30 +123,22 @@ def _unit_folders() -> list[tuple[Path, str]]:
 
 def _request(host: str, port: int, path: str, seconds: float) -> dict[str, Any] | None:
     """Return the JSON object at `path`, {} for any other answer, None if the connection is refused."""
-    connection = http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
-        return _json_object(connection.getresponse().read(_MOST_BYTES))
+        return _get(http.client.HTTPConnection(_ANY.get(host, host), port, timeout=seconds), path)[1]
     except ConnectionRefusedError:
         return None
     except (OSError, http.client.HTTPException):
         return {}
-    finally:
-        connection.close()
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in `body`, {} for anything else."""
+def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON object at `path`, {} for anything else."""
+    with closing(connection):
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        body = answer.read(_MOST_BYTES)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _advice(reported: str) -> str:
-    if reported.startswith("config.yaml"):
-        return "aggregator config check, then: systemctl reload aggregator"
-    if reported.startswith("no progress"):
-        return "journalctl -u aggregator -n 100; then: systemctl restart aggregator"
-    return "journalctl -u aggregator -n 100"
+        value = None
+    return answer.status, value if isinstance(value, dict) else {}

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from aggregator.admin.backup import backups
-from aggregator.admin.doctor.context import DoctorContext, Finding, ok, problem
+from aggregator.admin.doctor.context import DoctorContext
 from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
+from aggregator.model.health_report import Finding
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.migrate import check
 from aggregator.store.read import health_gauges
+from aggregator.store.read.health_probes import of_database, ok, problem
 
 _STEPS = 10_000  # instructions of SQLite's virtual machine between two readings of the clock
 _CHECKED_SHARE = 0.5  # of the time of a check; reading the whole file may take that long
@@ -35,15 +37,15 @@ _ADVICE = (
 )
 
 
-def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
+def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the database can be used; after a problem here no further check reads it."""
-    shown = shown_url(doctor_context.config.database_url)
+    shown = shown_url(context.config.database_url)
     try:
-        database = doctor_context.database
-        if not doctor_context.has_database:
-            yield _first_use(doctor_context, shown)
+        database = context.database
+        if not context.has_database:
+            yield _first_use(context, shown)
             return
-        damage = [] if database.file is None else list(_damage(doctor_context))
+        damage = [] if database.file is None else list(_damage(context))
         if damage:
             yield from damage  # other errors follow from the damage
             return
@@ -53,53 +55,50 @@ def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
         with database.read() as connection:
             why = database.why_not_writable(connection)
     except DatabaseTooNewError as error:
-        back = f"aggregator db restore {_newest_backup(doctor_context)} --replace"
+        back = f"aggregator db restore {_newest_backup(context)} --replace"
         yield problem(str(error), f"install that version of aggregator again, or: {back}")
     except DatabaseOutdatedError as error:
         yield problem(str(error), "aggregator db upgrade")
     except AggregatorError as error:
         message = str(error).removesuffix(_RUN_DOCTOR)
-        advice = next((advice for part, advice in _ADVICE if part in message), _otherwise(doctor_context))
+        advice = next((advice for part, advice in _ADVICE if part in message), _otherwise(context))
         if "BACKUP" in advice:
-            advice = advice.replace("BACKUP", _newest_backup(doctor_context))
+            advice = advice.replace("BACKUP", _newest_backup(context))
         yield problem(message, advice)
     else:
         # `files.place` reports a full disk and a file of another user.
         if why is not None and not database.is_sqlite:
-            yield problem(why, f"use a writable server: see `database:` in {doctor_context.file_name}")
+            yield from of_database(context.tuning, why_not_writable=why)
 
 
-def _first_use(doctor_context: DoctorContext, shown: str) -> Finding:
-    folder = None if doctor_context.file is None else doctor_context.file.parent
+def _first_use(context: DoctorContext, shown: str) -> Finding:
+    folder = None if context.file is None else context.file.parent
     if folder is not None and not folder.is_dir():
         return problem(f"the folder of the database {shown} does not exist", f"mkdir -p {folder}")
-    if (
-        doctor_context.file is not None
-        and doctor_context.file.with_name(doctor_context.file.name + ".lock").exists()
-    ):
+    if context.file is not None and context.file.with_name(context.file.name + ".lock").exists():
         return problem(
             f"the database {shown} is missing, and it was there before",
-            f"put it back, or: aggregator db restore {_newest_backup(doctor_context)}; to start with "
+            f"put it back, or: aggregator db restore {_newest_backup(context)}; to start with "
             "an empty one: aggregator db upgrade",
         )
     return ok(f"database: {shown} will be created at the first use")
 
 
-def _newest_backup(doctor_context: DoctorContext) -> str:
-    return next((str(one.path) for one in backups(doctor_context.config)), "BACKUP")
+def _newest_backup(context: DoctorContext) -> str:
+    return next((str(one.path) for one in backups(context.config)), "BACKUP")
 
 
-def _otherwise(doctor_context: DoctorContext) -> str:
-    if doctor_context.config.database_url.startswith("sqlite"):
+def _otherwise(context: DoctorContext) -> str:
+    if context.config.database_url.startswith("sqlite"):
         return "aggregator db check"
-    return f"systemctl status postgresql; pg_isready; see `database:` in {doctor_context.file_name}"
+    return f"systemctl status postgresql; pg_isready; see `database:` in {context.file_name}"
 
 
-def _damage(doctor_context: DoctorContext) -> Iterator[Finding]:
+def _damage(context: DoctorContext) -> Iterator[Finding]:
     """Report damage of the SQLite file, as far as it can be read within the time limit."""
-    file = doctor_context.database.file
+    file = context.database.file
     assert file is not None
-    deadline = time.monotonic() + doctor_context.tuning.doctor_seconds * _CHECKED_SHARE
+    deadline = time.monotonic() + context.tuning.doctor_seconds * _CHECKED_SHARE
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
@@ -112,7 +111,7 @@ def _damage(doctor_context: DoctorContext) -> Iterator[Finding]:
         result = str(error)
     if result != "ok":
         away = f"mkdir damaged; mv {file}* damaged/"
-        backup = _newest_backup(doctor_context)
+        backup = _newest_backup(context)
         export = "salvaged.jsonl.zst"
         if backup != "BACKUP":
             advice = f"stop the daemon; {away}; aggregator db restore {backup}"

@@ -10,11 +10,13 @@ from pathlib import Path
 from aggregator.admin.backup import backup_folder, backup_status, why_not
 from aggregator.admin.backup import backups as found_backups
 from aggregator.admin.doctor.configuration import is_for_others
-from aggregator.admin.doctor.context import DoctorContext, Finding, problem, warning
+from aggregator.admin.doctor.context import DoctorContext
 from aggregator.config.messages import counted
+from aggregator.model.health_report import BackupState, DatabaseSize, Finding
+from aggregator.store.read.health_probes import of_database, problem, warning
 
 
-def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
+def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Check the limits of this process; the limits of a service may differ."""
     if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
         yield problem(
@@ -22,24 +24,24 @@ def inspect(doctor_context: DoctorContext) -> Iterator[Finding]:
             "export LANG=C.UTF-8",
         )
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= files < doctor_context.tuning.open_files:
+    if 0 <= files < context.tuning.open_files:
         yield warning(
-            f"a process may have {files} open files; {doctor_context.tuning.open_files} are recommended",
-            f"ulimit -n {doctor_context.tuning.open_files}, or LimitNOFILE= in the unit",
+            f"a process may have {files} open files; {context.tuning.open_files} are recommended",
+            f"ulimit -n {context.tuning.open_files}, or LimitNOFILE= in the unit",
         )
-    if doctor_context.config.work.executor == "processes":
-        yield from _memory(doctor_context)
+    if context.config.work.executor == "processes":
+        yield from _memory(context)
 
 
-def _memory(doctor_context: DoctorContext) -> Iterator[Finding]:
-    workers = doctor_context.config.work.worker_count
-    needed = doctor_context.tuning.daemon_bytes + workers * doctor_context.tuning.worker_bytes
+def _memory(context: DoctorContext) -> Iterator[Finding]:
+    workers = context.config.work.worker_count
+    needed = context.tuning.daemon_bytes + workers * context.tuning.worker_bytes
     available = _memory_bytes()
     if needed > available:
         yield warning(
             f"the daemon and {counted(workers, 'worker')} need {needed >> 20} MiB of memory; "
             f"{available >> 20} MiB are available",
-            f"set `work: {{workers: 1}}` in {doctor_context.file_name}",
+            f"set `work: {{workers: 1}}` in {context.file_name}",
         )
 
 
@@ -57,22 +59,21 @@ def _memory_bytes() -> int:
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"})
 _NETWORK_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.davfs")
 _MOUNTS = Path("/proc/self/mountinfo")
-_OWN_BACKUP = "aggregator db backup"
 
 
-def folders(doctor_context: DoctorContext) -> Iterator[Finding]:
+def folders(context: DoctorContext) -> Iterator[Finding]:
     """Check that the watched folders exist and are readable."""
-    for path in watched(doctor_context):
+    for path in watched(context):
         if is_missing(path):
             yield problem(f"the watched folder {path} does not exist", f"mkdir -p {path}")
         elif not _may(path, os.R_OK | os.X_OK):
             yield problem(f"this user may not read the watched folder {path}", f"chmod a+rx {path}")
 
 
-def watched(doctor_context: DoctorContext) -> list[Path]:
+def watched(context: DoctorContext) -> list[Path]:
     """Return the watched folders of the configuration."""
-    sources = doctor_context.config.sources
-    return [doctor_context.config.path(source.folder) for source in sources if source.folder is not None]
+    sources = context.config.sources
+    return [context.config.path(source.folder) for source in sources if source.folder is not None]
 
 
 def is_missing(folder: Path) -> bool:
@@ -85,9 +86,9 @@ def is_missing(folder: Path) -> bool:
         return True
 
 
-def place(doctor_context: DoctorContext) -> Iterator[Finding]:
+def place(context: DoctorContext) -> Iterator[Finding]:
     """Check permissions, free space, file system and WAL of the SQLite file."""
-    file = doctor_context.file
+    file = context.file
     if file is None:
         return
     folder, existing = file.parent, _nearest(file.parent)
@@ -100,35 +101,31 @@ def place(doctor_context: DoctorContext) -> Iterator[Finding]:
     if not _may(existing, os.W_OK | os.X_OK):
         yield problem(
             f"this user may not write to {folder}",
-            f"chown {_user()} {existing}, or set `database:` in {doctor_context.file_name}",
+            f"chown {_user()} {existing}, or set `database:` in {context.file_name}",
         )
     for one in (file, _sibling(file, "-wal"), _sibling(file, "-shm"), _sibling(file, ".lock")):
         if one.exists() and not _may(one, os.R_OK | os.W_OK):
             yield problem(f"this user may not write to {one}", f"chown {_user()} {one}; chmod u+rw {one}")
-    free = shutil.disk_usage(existing).free
-    if free < doctor_context.tuning.free_disk_bytes:
-        advice = f"free some space: df -h {existing}; `retention:` in {doctor_context.file_name}"
-        yield problem(f"only {free >> 20} MiB are free in {folder}", advice)
+    log = _sibling(file, "-wal")
+    size = DatabaseSize(
+        size_bytes=0,
+        log_bytes=log.stat().st_size if log.exists() else None,
+        free_disk_bytes=shutil.disk_usage(existing).free,
+    )
+    yield from of_database(context.tuning, place=size, file=existing / file.name)
     kind = file_system(existing, _MOUNTS.read_text(encoding="utf-8", errors="replace"))
     if kind in _NETWORK or kind.startswith(_NETWORK_FUSE):
         yield problem(
             f"{folder} is on a network file system ({kind}), on which SQLite's locks do not work",
-            f"set `database:` in {doctor_context.file_name} to a file on a local disk, or to a Postgres "
-            "database",
-        )
-    log = _sibling(file, "-wal")
-    if log.exists() and log.stat().st_size > doctor_context.tuning.wal_bytes:
-        yield warning(
-            f"the log {log.name} has {log.stat().st_size >> 20} MiB: a process keeps a read transaction open",
-            f"fuser -v {file} shows the process; the log shrinks when it ends",
+            f"set `database:` in {context.file_name} to a file on a local disk, or to a Postgres database",
         )
 
 
-def modes(doctor_context: DoctorContext) -> Iterator[Finding]:
+def modes(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups; older versions created such files."""
-    file = doctor_context.file
+    file = context.file
     files = [] if file is None else [file, _sibling(file, "-wal"), _sibling(file, "-shm")]
-    files += [one.path for one in found_backups(doctor_context.config)]
+    files += [one.path for one in found_backups(context.config)]
     wide = [str(one) for one in files if is_for_others(one)]
     if wide:
         if len(wide) == 1:
@@ -142,33 +139,18 @@ def modes(doctor_context: DoctorContext) -> Iterator[Finding]:
         )
 
 
-def backups(doctor_context: DoctorContext) -> Iterator[Finding]:
+def backups(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the daemon makes its backups on time."""
-    found = backup_status(doctor_context.config, doctor_context.database, doctor_context.now)
-    if found.problem is not None:
-        yield _no_backup(found.problem)
-    elif found.is_late:
-        made = (
-            "there is none yet"
-            if found.last is None
-            else f"the last one is from {found.last.made_at:%Y-%m-%d}"
-        )
-        yield warning(f"a backup is overdue: {made}", f"{_OWN_BACKUP}; it reports why if it fails")
+    backup = backup_status(context.config, context.database, context.now).state
+    yield from of_database(context.tuning, backup=backup)
 
 
-def backups_to_come(doctor_context: DoctorContext) -> Iterator[Finding]:
+def backups_to_come(context: DoctorContext) -> Iterator[Finding]:
     """Check whether a backup could be made of a database that does not exist yet."""
-    why = (
-        None
-        if doctor_context.config.backup.every is None
-        else why_not(backup_folder(doctor_context.config), 0)
-    )
+    why = None if context.config.backup.every is None else why_not(backup_folder(context.config), 0)
     if why is not None:
-        yield _no_backup(why)
-
-
-def _no_backup(why: str) -> Finding:
-    return problem(f"no backup can be made: {why}", f"{_OWN_BACKUP}, when that is corrected")
+        backup = BackupState(words=f"no backup can be made: {why}")
+        yield from of_database(context.tuning, backup=backup)
 
 
 def file_system(folder: Path, mounts: str) -> str:

@@ -1,7 +1,6 @@
 """The health of a source in words: its state, the cause, and the next attempt. Pure functions."""
 
 import datetime as dt
-from typing import Literal
 
 import msgspec
 
@@ -9,9 +8,8 @@ from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
+from aggregator.model.read_model import SourceState
 from aggregator.store.intake.sources import Source
-
-HealthState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
 
 # Explanations of causes; the stored detail follows, unless it says the same.
 _MEANINGS = {
@@ -52,7 +50,7 @@ class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
 class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
     """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
 
-    state: HealthState
+    state: SourceState
     cause: str = ""
     words: str = ""
     per_day: float | None = (
@@ -68,12 +66,14 @@ def health_tuning(all_tuning: Tuning) -> HealthTuning:
 def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     """Return the health of `source` at `now`."""
     state, cause, words = _condition(source, now, tuning)
-    known = source.kind == "feed" and source.first_poll_done
+    if source.kind == "folder":
+        return SourceHealth(state=state, cause=cause, words=source.health_cause or "")
+    known = source.first_poll_done
     rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
     return SourceHealth(state=state, cause=cause, words=words, per_day=rate)
 
 
-def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[HealthState, str, str]:
+def _condition(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[SourceState, str, str]:
     if source.paused:
         return "paused", "", source.health_cause or ""
     if source.health == "merged":
@@ -107,7 +107,7 @@ def _failing(source: Source, now: dt.datetime) -> str:
     return words
 
 
-def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[HealthState, str, str]:
+def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[SourceState, str, str]:
     """Check a working source for too few or too many entries."""
     silence = _silence(source, now, tuning)
     if silence is not None:

@@ -16,6 +16,8 @@ from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.store.tables import article, folder, in_parts, source
 
+_NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
+
 
 class Source(FrozenStruct, frozen=True, kw_only=True):
     """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
@@ -73,6 +75,10 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
         return self.redirected_url or self.address
 
     @property
+    def is_polled(self) -> bool:
+        return not self.paused and self.health not in _NOT_ASKED
+
+    @property
     def shown_name(self) -> str:
         return self.name or self.outlet or self.title or self.address
 
@@ -121,9 +127,6 @@ _ELSEWHERE: dict[str, Any] = {
     "move_confirmed": False,
     **_AFRESH,
 }  # reset of a source whose address changed
-_NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
-
-
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
 

@@ -66,11 +66,6 @@ def source_states(connection: Connection) -> dict[str, int]:
     return _of_all_kinds(connection.execute(_STATES).all())
 
 
-def all_fail(connection: Connection) -> str | None:
-    """Return a message if every polled feed is failing or gone; else None."""
-    return _all_fail(connection.execute(_STATES).all())
-
-
 def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
     found: Counter[str] = Counter()
     for row in rows:

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, sele
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import ArticleView, Evidence, FrozenStruct, LiveBlogLink, MergedStory, StoryView
+from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
@@ -38,10 +39,11 @@ from aggregator.model.read_model import (
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, rejected, sources, tombstones
-from aggregator.store.intake.source_health import SourceHealth, health_of, health_tuning
+from aggregator.store.intake import rejected, tombstones
 from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
 from aggregator.store.read.change_stream import ChangeTuning
+from aggregator.store.read.health_probes import of_database
+from aggregator.store.read.source_list import listed
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_text,
@@ -49,7 +51,6 @@ from aggregator.store.stories import (
     articles,
     corrections,
     live_blog_links,
-    outbox,
     stories,
     stream_history,
 )
@@ -389,29 +390,24 @@ class DatabaseStoryReader:
 
     def sources(self) -> tuple[SourceView, ...]:
         with self._database.read() as connection:
-            listed = sources.all_sources(connection)
-            counted = connection.execute(
-                select(article.c.source, func.count().label("articles")).group_by(article.c.source)
-            )
-            counts = {row.source: row.articles for row in counted}
-        now, tuning = self._now(), health_tuning(self._all_tuning)
-        return tuple(_source_view(item, health_of(item, now, tuning), counts) for item in listed)
+            return tuple(listed(connection, self._now(), self._all_tuning, with_verdicts=False))
 
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
             return front_page.folders(connection)
 
     def state(self) -> Health:
+        recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
         with self._database.read() as connection:
-            waiting = inbox.waiting_count(connection)
-            last = connection.execute(
-                select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
-            ).scalar()
+            stored = health_gauges.stored(connection, self._now(), recovered_after)
             problem = self._database.why_not_writable(connection)
-            webhooks = outbox.problems(connection, self._all_tuning.values("webhooks")["recovered_after"])
-            failing = health_gauges.all_fail(connection)
-        problems = (*(one for one in (problem, failing) if one is not None), *webhooks)
-        return Health(writable=problem is None, waiting=waiting, last_placed=last, problems=problems)
+        tuning = self._all_tuning.section("health_checks", HealthCheckTuning)
+        return Health(
+            writable=problem is None,
+            waiting=sum(stored.inbox.values()),
+            last_placed=stored.last_placed,
+            problems=tuple(one.what for one in of_database(tuning, why_not_writable=problem, stored=stored)),
+        )
 
     def rejected_inputs(self, limit: int) -> list[rejected.RejectedInput]:
         """Return the newest rejected inputs, newest first."""
@@ -539,21 +535,4 @@ def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
         unknown_outlet_count=row.unknown_outlet_count,
         report_count=row.report_count,
         articles=tuple(with_originals(members)),
-    )
-
-
-def _source_view(item: sources.Source, how: SourceHealth, counts: dict[str, int]) -> SourceView:
-    asked = not item.paused and item.health not in ("gone", "merged")
-    return SourceView(
-        id=item.id,
-        name=item.shown_name,
-        url=item.address,
-        site_url=item.site_url,
-        folder=item.folder,
-        kind=item.kind,
-        state=how.state,
-        problem=(item.health_cause if item.kind == "folder" else how.words) or None,
-        article_count=counts.get(item.entry_source, 0),
-        last_success=item.last_success_at,
-        next_due=item.next_due_at if asked else None,
     )

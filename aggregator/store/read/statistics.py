@@ -2,21 +2,21 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, Table, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
 from aggregator.model.core import ACCEPTED_VERDICTS, Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.read import health_gauges
 from aggregator.store.tables import (
     article,
     change,
     command,
     correction,
     entry,
-    in_parts,
     outbox,
     rejected_input,
     revision,
@@ -76,22 +76,20 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
 _IS_LATE_PAGE = (entry.c.page_attempts > 0) & entry.c.outcome.in_(("revised", "unchanged"))
 
 
-def verdicts_by_source(
-    connection: Connection, sources: Iterable[str] | None = None
-) -> dict[str, dict[str, int]]:
-    """Return counts by source and verdict, the most frequent first; of all sources if `sources` is None.
+def verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
+    """Return counts by source and verdict, the most frequent first.
 
     Counts the first version of each entry, placed or rejected, and rejected input. If the page failed and the
     text of the feed was used, the verdict is that of the text.
     """
-    return _counted(connection, sources, "verdict", with_refusals=True)
+    refused = select(rejected_input.c.source, rejected_input.c.verdict, func.count())
+    counted = _first_versions(entry.c.verdict).where(~_IS_LATE_PAGE)
+    return _counted(connection, counted, refused.group_by(rejected_input.c.source, rejected_input.c.verdict))
 
 
-def page_verdicts_by_source(
-    connection: Connection, sources: Iterable[str] | None = None
-) -> dict[str, dict[str, int]]:
+def page_verdicts_by_source(connection: Connection) -> dict[str, dict[str, int]]:
     """Return counts by source and verdict of failed pages, for which the text of the feed was used."""
-    return _counted(connection, sources, "page_verdict", with_refusals=False)
+    return _counted(connection, _first_versions(entry.c.page_verdict))
 
 
 def failed_in_round(connection: Connection, source: str, first: int, last: int) -> dict[str, int]:
@@ -112,31 +110,20 @@ def describe_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in ordered)
 
 
-def _counted(
-    connection: Connection, sources: Iterable[str] | None, column: str, *, with_refusals: bool
-) -> dict[str, dict[str, int]]:
+def _first_versions(verdict: ColumnElement[str]) -> Select[Any]:
+    """Return the query that counts entries by source and verdict."""
+    counted = select(entry.c.source, verdict, func.count()).where(verdict.is_not(None), ~entry.c.is_revision)
+    return counted.group_by(entry.c.source, verdict)
+
+
+def _counted(connection: Connection, *queries: Select[Any]) -> dict[str, dict[str, int]]:
     counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    verdict = entry.c[column]
-    statements = [
-        select(entry.c.source.label("source"), verdict, func.count())
-        .where(verdict.is_not(None), ~entry.c.is_revision)
-        .group_by(entry.c.source, verdict)
-    ]
-    if with_refusals:
-        statements[0] = statements[0].where(~_IS_LATE_PAGE)
-        refused = select(rejected_input.c.source.label("source"), rejected_input.c.verdict, func.count())
-        statements.append(refused.group_by(rejected_input.c.source, rejected_input.c.verdict))
-    wanted = None if sources is None else sorted(set(sources))
-    parts = [None] if wanted is None else list(in_parts(wanted))
-    for statement in statements:
-        of = statement.selected_columns.source
-        for part in parts:
-            asked = statement if part is None else statement.where(of.in_(part))
-            for row in connection.execute(asked):
-                counted[row[0]][row[1]] += row[2]
+    for query in queries:
+        for source_id, verdict, count in connection.execute(query):
+            counted[source_id][verdict] += count
     return {
-        source: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-        for source, counts in sorted(counted.items())
+        source_id: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        for source_id, counts in sorted(counted.items())
     }
 
 
@@ -156,13 +143,10 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
             states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
             for row in connection.execute(states.order_by(table.c.state)):
                 yield f"{name} {row.state}", row.rows
-        if not database.is_sqlite:
-            size = text("SELECT pg_database_size(current_database())")
-            yield "bytes", connection.execute(size).scalar_one()
-    if database.file is not None:
-        yield "bytes", database.file.stat().st_size
-        log = Path(f"{database.file}-wal")
-        yield "bytes of the WAL", log.stat().st_size if log.exists() else 0
+        place = health_gauges.place(database, connection)
+    yield "bytes", place.size_bytes
+    if place.log_bytes is not None:
+        yield "bytes of the WAL", place.log_bytes
 
 
 def _count(connection: Connection, table: Table) -> int:

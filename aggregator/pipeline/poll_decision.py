@@ -1,0 +1,255 @@
+"""What a poll means for its source: a pure decision about its state, schedule and entries.
+
+One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
+administrator sends it, too. So a response must be the same several times over some days, and a new address
+must have listed an entry that was known from the old one (ADR 8).
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.errors import FetchError
+from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
+from aggregator.pipeline.outage import DetectedOutage
+from aggregator.sources.fetch.poll_schedule import (
+    after_failure,
+    after_gone,
+    after_hold,
+    after_outage,
+    after_success,
+)
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.limits import NetTuning
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.sources import Source, host_of
+
+
+class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `polling` of config/tuning.yaml."""
+
+    full_text_words: int
+    page_attempts: int
+    page_wait_seconds: float
+    first_poll_pages: int
+    store_seconds: float
+    store_pause_seconds: float
+    store_pause_max_seconds: float
+    page_retry_seconds: float
+    flood_entries: int
+    flood_age_hours: float
+    undated_age_days: float
+    live_rereads: int
+    live_reread_hours: float
+    entry_rereads: int
+
+
+class PollRules(NamedTuple):
+    """The constants of polling."""
+
+    net: NetTuning
+    polling: PollTuning
+
+
+class PollAnswer(NamedTuple):
+    """A response without an error, and what became of its entries in the inbox."""
+
+    fetched: FetchResult
+    body_hash: bytes | None = None
+    feed: ParsedFeed | None = None  # None: the same as the last time
+    entries: Sequence[Entry] = ()
+    accepted: Sequence[AcceptResult] = ()  # of each entry
+    at_target: Source | None = None  # the feed at the target of its permanent redirects
+
+
+class PollFailure(NamedTuple):
+    """An error, and the outage of the local network that explains it."""
+
+    error: FetchError
+    outage: DetectedOutage | None = None
+
+
+class PollOutcome(NamedTuple):
+    """What one poll changes: all of it is written in one transaction."""
+
+    source: Source
+    own_time: Sequence[int] = ()  # entries that are no news: they bump their stories at their own time
+    pulled_in: frozenset[str] = frozenset()  # sources that failed before the outage was detected
+
+
+def decide(
+    source: Source, response: PollAnswer | PollFailure, now: dt.datetime, rules: PollRules
+) -> PollOutcome:
+    """Return the outcome of a poll of `source`."""
+    if isinstance(response, PollAnswer):
+        return _after_answer(source, response, now, rules)
+    error, outage = response
+    if error.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
+        wait = error.retry_after_seconds or 0.0
+        return PollOutcome(
+            _with(source, next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net))
+        )
+    failed = _with(
+        source,
+        last_polled_at=now,
+        failing_since=source.failing_since or now,
+        health="failing",
+        health_cause=str(error),
+    )
+    if outage is None:
+        return PollOutcome(_after_failure(failed, error, now, rules.net))
+    seconds = source.interval_seconds  # the failure is not counted, and the next poll is soon
+    due = after_outage(source.id, now, since=outage.since, configured_seconds=seconds, tuning=rules.net)
+    return PollOutcome(_with(failed, next_due_at=due), pulled_in=outage.before)
+
+
+def _with(source: Source, **values: object) -> Source:
+    return msgspec.structs.replace(source, **values)
+
+
+def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: NetTuning) -> Source:
+    """Return the source with its back-off; after several 410 it is no longer polled."""
+    next_poll = after_failure(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        interval_seconds=source.adaptive_interval_seconds,
+        failures=source.failures,
+        retry_after_seconds=error.retry_after_seconds,
+        tuning=net,
+    )
+    failed = _with(source, next_due_at=next_poll.due, failures=next_poll.failures)
+    lasts = _lasts(failed.failures, failed.failing_since, now, net.adopt_times, net.adopt_hours)
+    if lasts and failed.redirected_url is not None:
+        failed = _with(_at_configured_address(failed), etag=None, last_modified=None, body_hash=None)
+    if error.status != HTTPStatus.GONE:
+        return failed
+    next_poll = after_gone(source.id, now, failures=source.failures, tuning=net)
+    count, since = source.gone_count + 1, source.gone_since or now
+    failed = _with(failed, next_due_at=next_poll.due, gone_count=count, gone_since=since)
+    if not _lasts(count, since, now, net.gone_times, net.gone_hours):
+        return failed
+    if failed.redirected_url is not None:  # the configured address may still work
+        return _with(_at_configured_address(failed), gone_count=0)
+    return _with(failed, health="gone")
+
+
+def _lasts(count: int, since: dt.datetime | None, now: dt.datetime, times: int, hours: float) -> bool:
+    """Return whether the same came `times` in a row and for `hours`."""
+    return since is not None and count >= times and now - since >= dt.timedelta(hours=hours)
+
+
+def _at_configured_address(source: Source) -> Source:
+    return _with(source, redirected_url=None, host=host_of(source.address))
+
+
+def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules) -> PollOutcome:
+    fetched, net = answer.fetched, rules.net
+    own_time = _old_entries(answer, now, rules.polling) if source.first_poll_done else []
+    is_comparable = answer.feed is not None and source.first_poll_done
+    shares = not is_comparable or any(one.outcome != "new" for one in answer.accepted)
+    cause = None if source.health == "failing" else source.health_cause
+    if answer.feed is not None:
+        source, cause = _with_feed(source, answer, len(own_time), now, net), answer.feed.problem
+    rate = decay_rate(source.per_day, source.per_day_at, now, net.rate_days)
+    next_poll = after_success(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        interval_seconds=source.adaptive_interval_seconds,
+        new_entries=sum(one.entry_no is not None for one in answer.accepted),
+        ttl_seconds=source.ttl_seconds,
+        gap_seconds=expected_gap_seconds(rate),
+        tuning=net,
+    )
+    moved = _moved(source, answer, now, net, shares=shares)
+    state = _with(
+        moved,
+        etag=fetched.etag or (source.etag if fetched.not_modified else None),
+        last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
+        adaptive_interval_seconds=next_poll.interval_seconds,
+        next_due_at=next_poll.due,
+        last_polled_at=now,
+        last_success_at=now,
+        failures=0,
+        failing_since=None,
+        gone_count=0,
+        gone_since=None,
+        health="merged" if moved.merged_into else "ok",
+        health_cause=cause,
+    )
+    return PollOutcome(state, own_time)
+
+
+def _old_entries(answer: PollAnswer, now: dt.datetime, polling: PollTuning) -> list[int]:
+    """Return the numbers of many new entries with old dates: an archive is not news."""
+    oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
+    old = [
+        item.entry_no
+        for item, entry in zip(answer.accepted, answer.entries, strict=True)
+        if item.outcome == "new" and item.entry_no is not None
+        if entry.published is not None and entry.published.time < oldest_news
+    ]
+    return old if len(old) >= polling.flood_entries else []
+
+
+def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime, net: NetTuning) -> Source:
+    """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
+    feed = answer.feed
+    assert feed is not None
+    outcomes = [one.outcome for one in answer.accepted]
+    new = sum(one.entry_no is not None and one.outcome != "revision" for one in answer.accepted)
+    forgotten = outcomes.count("forgotten")
+    counted = _with(
+        source,
+        body_hash=answer.body_hash,
+        title=feed.title or source.title,
+        site_url=source.site_url or feed.site_url,
+        ttl_seconds=max(feed.ttl_seconds or 0.0, answer.fetched.fresh_seconds or 0.0),
+        first_poll_done=True,
+        entries_new=source.entries_new + new,
+        entries_known=source.entries_known + len(outcomes) - new - forgotten,
+        entries_rejected=source.entries_rejected + forgotten,
+    )
+    if flood:
+        counted = _with(counted, flooded_at=now, flood_entries=flood)
+    if not source.first_poll_done:  # by the dates, later by the number
+        times = [entry.published.time for entry in answer.entries if entry.published is not None]
+        newest = max((time for time in times if time <= now), default=now)
+        return _with(
+            counted, per_day=initial_rate(times, now, net.rate_days), per_day_at=now, last_new_at=newest
+        )
+    if new == flood:
+        return counted
+    rate = update_rate(source.per_day, source.per_day_at, now, new - flood, net.rate_days)
+    return _with(counted, per_day=rate, per_day_at=now, last_new_at=now)
+
+
+def _moved(source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning, *, shares: bool) -> Source:
+    """Record a permanent redirect, and adopt it once it is confirmed.
+
+    The source keeps its id and its configured address, so its articles stay known. If the target is a source
+    already, this one is merged into it. `shares`: whether the response listed a known entry; only the first
+    one of a target counts, because its entries are known later.
+    """
+    to, other = answer.fetched.permanent_url, answer.at_target
+    settled = _with(source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False)
+    if to is None:
+        return settled
+    if to == source.moved_to:
+        observed = _with(source, moved_count=source.moved_count + 1)
+    else:
+        observed = _with(source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares)
+    lasts = _lasts(observed.moved_count, observed.moved_since, now, net.adopt_times, net.adopt_hours)
+    if not (lasts and observed.move_confirmed):
+        return observed
+    if other is None or other.id == source.id or other.health in ("gone", "merged"):
+        return _with(settled, redirected_url=to, host=host_of(to))
+    if other.paused:
+        return source  # the pause of that feed does not apply to this one
+    return _with(settled, merged_into=other.id)

@@ -19,7 +19,8 @@ import zstandard
 
 from aggregator.model.errors import NotWritableError, ReadError, UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import copy_database
+from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance.row_stream import PASSING, Advance
 from aggregator.store.migrate import upgrade
 
 PACKED, PLAIN = ".db.zst", ".db"
@@ -31,7 +32,6 @@ _CHECKED_AT_ONCE = 500_000  # SQLite instructions between two calls of `advance`
 _SCRATCH = ".aggregator-"
 _ABANDONED_SECONDS = 86_400  # age after which a scratch folder without a lock file is deleted
 
-Advance = Callable[[int], object]  # called with the units done; an exception stops and cleans up
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # called with unit and total
 
 
@@ -110,13 +110,13 @@ def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
     try:
         upgrade(copy)
         with database.read() as source, copy.engine.connect() as target:
-            with progress("rows", copy_database.row_count(source)) as advance:
+            with progress("rows", row_stream.count(source, PASSING)) as advance:
 
                 def commit(count: int) -> None:
                     target.commit()  # one commit at the end would need a log as large as the database
                     advance(count)
 
-                copy_database.copy_rows(source, target, commit)
+                row_stream.write_all(target, row_stream.batches(source, PASSING), commit)
             target.commit()
     finally:
         copy.close()

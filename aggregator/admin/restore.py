@@ -10,23 +10,17 @@ import zstandard
 
 from aggregator.admin.backup_file import Progress, check_file, check_free_disk, pieces, scratch_in
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import (
-    AnotherDaemonError,
-    DatabaseTooNewError,
-    NotWritableError,
-    ReadError,
-    UsageError,
-)
+from aggregator.model.errors import DatabaseTooNewError, NotWritableError, ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.maintenance import copy_database
+from aggregator.store.engine.process_lock import exclusively, open_process_lock
+from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
 from aggregator.store.search import index
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
 _HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
-_INDEXED_A_TRANSACTION = 500
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -187,7 +181,8 @@ def _fill(
     is_cleared = not replaces_pages and replace and is_of_newer(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
-    with _exclusive(target):
+    busy = f"another process uses {shown_url(target.url)}; stop it, then repeat this command"
+    with exclusively(target, busy):
         if is_cleared:
             clear(target)
             upgrade(target)
@@ -200,38 +195,16 @@ def _fill(
             return
         with source.read() as read, target.write(durable=True, unhurried=True) as written:
             if replace:
-                copy_database.empty(written)
-            with progress("rows", copy_database.row_count(read)) as advance:
-                copy_database.copy_rows(read, written, advance)
-        _index(target, progress)
+                row_stream.clear(written)
+            with progress("rows", row_stream.count(read, PASSING)) as advance:
+                row_stream.write_all(written, row_stream.batches(read, PASSING), advance)
+        with target.read() as connection:
+            total = index.unindexed_count(connection)
+        with progress("articles indexed", total) as advance:
+            index.index_all(target, advance)
 
 
 def _refuse_content(database: Database, advice: str) -> None:
     with database.read() as connection:
         if copy_database.has_content(connection):
             raise UsageError(f"the database {shown_url(database.url)} is not empty; {advice}")
-
-
-@contextmanager
-def _exclusive(database: Database) -> Iterator[None]:
-    lock = open_process_lock(database)
-    if not lock.acquire():
-        raise AnotherDaemonError(
-            f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _index(database: Database, progress: Progress) -> None:
-    """Rebuild the full-text index; if this is interrupted, a daemon continues."""
-    with database.read() as connection:
-        total = index.unindexed_count(connection)
-    with progress("articles indexed", total) as advance:
-        done = _INDEXED_A_TRANSACTION
-        while done == _INDEXED_A_TRANSACTION:
-            with database.write() as connection:
-                done = index.index_older(connection, _INDEXED_A_TRANSACTION)
-            advance(done)

@@ -398,28 +398,9 @@ class StoryWriter:
         members = [] if row is None else articles.members(connection, story)
         if row is None or not members:
             return False
-        whole = centroid.from_members(
-            [one.as_article().member(self._model) for one in members if one.counts_in_centroid],
-            [one.as_article().minutes for one in members if not one.counts_in_centroid],
-            self._model,
-        )
-        standing = count_state_of(members)
-        first, last, _ = articles.published_span(members)
-        story_counts = counts(standing, self._families)
-        worked = repair.DerivedColumns(
-            centroid=centroid.to_bytes(whole, self._model),
-            count_state=to_bytes(standing),
-            article_count=story_counts.article_count,
-            outlet_count=story_counts.outlet_count,
-            unknown_outlet_count=story_counts.unknown_outlet_count,
-            report_count=story_counts.report_count,
-            container_only=whole.is_container_only,
-            first_published=first,
-            last_published=last,
-            last_inbox_no=max(member.inbox_no for member in members),
-        )
-        repair.write_story(connection, story, worked)
-        self._index_story(IndexRow(row.story_no, story, worked.centroid, worked.last_inbox_no))
+        derived = repair.derived_columns(members, self._model, self._families)
+        repair.write_story(connection, story, derived)
+        self._index_story(IndexRow(row.story_no, story, derived.centroid, derived.last_inbox_no))
         return True
 
     def close(self, unit_of_work: UnitOfWork, story: str) -> None:

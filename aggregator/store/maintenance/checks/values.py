@@ -54,14 +54,7 @@ from aggregator.store.tables import (
 _AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py
 # Columns with times that may be in the future.
 _PLANNED: Final = frozenset(
-    {
-        "next_due_at",
-        "backoff_until",
-        "page_due_at",
-        "resumes_at",
-        "next_attempt_at",
-        "expires_at",
-    }
+    {"next_due_at", "backoff_until", "page_due_at", "resumes_at", "next_attempt_at", "expires_at"}
 )
 _IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
@@ -175,9 +168,7 @@ def _of_column(
     key = next(iter(table.primary_key.columns))
     shown = story.c.id if table is story else key
     wrong: list[str] = []
-    for chunk, (low, high) in enumerate(ranges(database, key)):
-        if not extent.has(chunk):
-            continue
+    for low, high in chosen_ranges(database, key, extent):
         held = select(shown, table.c[name]).where(table.c[name].is_not(None), key.between(low, high))
         with database.read() as connection:
             rows = connection.execute(held).all()
@@ -190,6 +181,11 @@ def _of_column(
     if wrong:
         remedy = _REMEDIES.get(place)
         yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
+
+
+def chosen_ranges(database: Database, key: Any, extent: CheckScope) -> Iterator[tuple[Any, Any]]:
+    """Yield those `ranges` that are in `extent`."""
+    yield from (one for number, one in enumerate(ranges(database, key)) if extent.has(number))
 
 
 def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:

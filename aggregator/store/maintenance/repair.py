@@ -6,22 +6,17 @@ late or repeated repair changes nothing that is correct.
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, delete, func, literal_column, select, text, update
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.weights import EventModel
-from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
-from aggregator.store.stories.articles import MemberRow, published_span
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import article, counter, in_parts, lsh_band, story
-from aggregator.stories.counts import count_state_of, counts, to_bytes
 
 
 class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,52 +68,6 @@ class FutureBumpRepair:
             return 0
         self._next_run_at = time.monotonic() + self._tuning.check_seconds
         return self._database.transact(lambda connection: pull_back(connection, now, self._tuning))
-
-
-class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
-    """The columns of a story that are computed from its articles."""
-
-    centroid: bytes
-    count_state: bytes
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
-    container_only: bool
-    first_published: dt.datetime
-    last_published: dt.datetime
-    last_inbox_no: int
-
-
-def derived_columns(
-    members: Sequence[MemberRow], model: EventModel, families: Mapping[str, str] | None
-) -> DerivedColumns:
-    """Compute the columns of a story. Raises ValueError if the terms of an article cannot be read."""
-    whole = centroid.from_members(
-        [one.as_article().member(model) for one in members if one.counts_in_centroid],
-        [one.as_article().minutes for one in members if not one.counts_in_centroid],
-        model,
-    )
-    count_state = count_state_of(members)
-    story_counts = counts(count_state, families)
-    first, last, _ = published_span(members)
-    return DerivedColumns(
-        centroid=centroid.to_bytes(whole, model),
-        count_state=to_bytes(count_state),
-        article_count=story_counts.article_count,
-        outlet_count=story_counts.outlet_count,
-        unknown_outlet_count=story_counts.unknown_outlet_count,
-        report_count=story_counts.report_count,
-        container_only=whole.is_container_only,
-        first_published=first,
-        last_published=last,
-        last_inbox_no=max(member.inbox_no for member in members),
-    )
-
-
-def write_story(connection: Connection, id_: str, derived: DerivedColumns) -> None:
-    """Write the derived columns of a story; does not change its headline, bump and texts."""
-    connection.execute(update(story).where(story.c.id == id_).values(**msgspec.structs.asdict(derived)))
 
 
 def raise_counters(connection: Connection, names: Sequence[str]) -> int:

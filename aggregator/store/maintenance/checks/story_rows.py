@@ -16,11 +16,11 @@ from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import repair
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges
 from aggregator.store.stories import article_text, article_views, articles, merged_texts
 from aggregator.store.stories.articles import MemberRow
+from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
 from aggregator.stories.tuning import StoryTuning
@@ -72,7 +72,7 @@ def _of_one(
     if row.title_article is not None and row.title_article not in {member.id for member in members}:
         yield _fault("stories have the headline of an article of another story", row.id, None)
     try:
-        expected = repair.derived_columns(members, tuning.model, tuning.families)
+        expected = columns_of_members(members, tuning.model, tuning.families)
     except ValueError:
         return  # terms that cannot be read: values.py reports them
     for what in dict.fromkeys(
@@ -85,9 +85,9 @@ def _of_one(
         yield _of_centroid(connection, row, members, expected.centroid, tuning)
 
 
-def _counts_alike(blob: bytes, expected: bytes, tuning: StoryCheckTuning) -> bool:
+def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning) -> bool:
     try:
-        held, computed = from_bytes(blob), from_bytes(expected)
+        held, computed = from_bytes(blob), from_bytes(expected or b"")
     except msgspec.MsgspecError:
         return False
     if held is None or computed is None:  # of another layout

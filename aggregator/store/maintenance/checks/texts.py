@@ -4,7 +4,7 @@ Bands are checked in both directions. Which bands an article has depends on the 
 band takes no more, many copies add none), so a missing band is damage only if the band has much room.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -37,19 +37,19 @@ def faults(
 ) -> Iterator[Fault]:
     """Check the articles in the chunks of `extent`."""
     for low, high in chosen_ranges(database, article.c.inbox_no, extent):
+        chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
+        sketches = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
         with database.read() as connection:
-            all_rows = connection.execute(
-                select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
-            ).all()
-            rows = [row for row in all_rows if not isinstance(row.text, DamagedText)]  # see values.py
+            rows = connection.execute(chosen).all()
             unlinked = retention.reached(connection, "unlinked")
-            held = _sketches(connection, low, high)
+            held = pairs(connection, sketches)
             for row in rows:
+                if isinstance(row.text, DamagedText):
+                    continue  # see values.py
                 yield from _of_one(row)
-                if row.inbox_no > unlinked and not row.is_gone:
+                if row.inbox_no > unlinked:
                     yield from _of_sketch(row, held.get(row.inbox_no), tuning)
-            found = [row for row in rows if row.inbox_no > unlinked]
-            yield from _without_keys(connection, found, held, tuning, full_share)
+                    yield from _of_bands(connection, row, held.get(row.inbox_no), tuning, full_share)
         step(len(rows))
 
 
@@ -61,13 +61,8 @@ def _of_one(row: Row[Any]) -> Iterator[Fault]:
         yield _fault("articles have an id that does not match their identity", row.inbox_no, None)
 
 
-def _sketches(connection: Connection, low: int, high: int) -> dict[int, bytes]:
-    chosen = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
-    return pairs(connection, chosen)
-
-
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
-    if not held:
+    if not held or row.is_gone:
         return
     sequence = shingle_sequence(row.text[: tuning.text_chars])
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
@@ -76,30 +71,21 @@ def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterato
         yield _fault("sampled shingles do not match the text of their article", row.inbox_no, "bands")
 
 
-def _without_keys(
-    connection: Connection,
-    rows: Sequence[Row[Any]],
-    held: dict[int, bytes],
-    tuning: CopyTuning,
-    full_share: float,
+def _of_bands(
+    connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning, full_share: float
 ) -> Iterator[Fault]:
-    keys = {
-        row.inbox_no: keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-        for row in rows
-        if row.signature
-    }
-    stored: dict[int, set[int]] = defaultdict(set)
-    for n, own in keys.items():
-        stored[n] = stored_keys(connection, n, own)
-    for row in rows:
-        missing = set(keys.get(row.inbox_no, ())) - stored[row.inbox_no]
-        if not missing:
-            continue
-        if not stored[row.inbox_no] and row.inbox_no not in held and _is_one_of_many(connection, row, tuning):
-            continue
-        room = _room(connection, missing)
-        if any(room[key] < tuning.band_cap * full_share for key in missing):
-            yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
+    own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
+    stored = stored_keys(connection, row.inbox_no, own)
+    missing = set(own) - stored
+    if not missing:
+        return
+    is_copy = row.copy_of is not None and not stored and held is None
+    if is_copy and articles.has_copies(connection, row.copy_of, tuning.indexed_copies):
+        return  # after the first copies the others are stored without bands
+    chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(missing)))
+    taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
+    if any(taken[key] < tuning.band_cap * full_share for key in missing):
+        yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
 
 
 _STORED = select(lsh_band.c.band).where(
@@ -110,16 +96,6 @@ _STORED = select(lsh_band.c.band).where(
 def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]:
     """Return those of the bands `keys` that article `n` is stored with."""
     return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
-
-
-def _is_one_of_many(connection: Connection, row: Row[Any], tuning: CopyTuning) -> bool:
-    """Whether it is a copy after the first `indexed_copies`, which are stored without bands."""
-    return row.copy_of is not None and articles.has_copies(connection, row.copy_of, tuning.indexed_copies)
-
-
-def _room(connection: Connection, keys: Sequence[int] | set[int]) -> Counter[int]:
-    chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(keys)))
-    return Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
 
 
 def _fault(what: str, n: int, remedy: Remedy | None) -> Fault:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import NOTED, RESTORE, Fault, Remedy
+from aggregator.store.maintenance.checks.finding import RESTORE, Fault, Remedy
 
 _EXPORT: Final = "`aggregator export` still writes all that is readable; then restore a backup"
 _REPEAT: Final = "`aggregator correct list` shows it; undo it and repeat it"
@@ -46,15 +46,10 @@ def faults(database: Database) -> Iterator[Fault]:
     )
     for one in (*counters, *_CHECKS, *orphans):
         with database.read() as connection:
-            found = connection.execute(text(one.query), execution_options={"yield_per": 1000}).scalars()
-            keys: list[str] = []
-            rows = 0
-            for key in found:
-                rows += 1
-                if len(keys) < NOTED:
-                    keys.append(str(key))
-        if rows:
-            yield Fault(what=one.what, rows=rows, remedy=one.remedy, keys=tuple(keys), advice=one.advice)
+            found = connection.execute(text(one.query), execution_options={"yield_per": 1000})
+            for key in found.scalars():
+                keys = (str(key),)
+                yield Fault(what=one.what, rows=1, remedy=one.remedy, keys=keys, advice=one.advice)
 
 
 def _lacks(rows: str, condition: str) -> str:

@@ -157,30 +157,21 @@ _REMEDIES: Final[dict[str, Remedy]] = {"story.merged_story": "merged texts"}
 def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Yield columns with bytes that cannot be decoded, in the chunks of `extent`."""
     for place, read in _READ.items():
-        yield from _of_column(database, place, read, extent, step)
-
-
-def _of_column(
-    database: Database, place: str, read: _Reader, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault]:
-    table_name, name = place.split(".")
-    table = metadata.tables[table_name]
-    key = next(iter(table.primary_key.columns))
-    shown = story.c.id if table is story else key
-    wrong: list[str] = []
-    for low, high in chosen_ranges(database, key, extent):
-        held = select(shown, table.c[name]).where(table.c[name].is_not(None), key.between(low, high))
-        with database.read() as connection:
-            rows = connection.execute(held).all()
-        for row in rows:
-            try:
-                read(row[1])
-            except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                wrong.append(str(row[0]))
-        step(len(rows))
-    if wrong:
-        remedy = _REMEDIES.get(place)
-        yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
+        table = metadata.tables[place.split(".")[0]]
+        column = table.c[place.split(".")[1]]
+        key = next(iter(table.primary_key.columns))
+        shown = story.c.id if table is story else key
+        for low, high in chosen_ranges(database, key, extent):
+            with database.read() as connection:
+                held = select(shown, column).where(column.is_not(None), key.between(low, high))
+                rows = connection.execute(held).all()
+            for name, blob in rows:
+                try:
+                    read(blob)
+                except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
+                    what, remedy = f"{place} cannot be read", _REMEDIES.get(place)
+                    yield Fault(what=what, rows=1, keys=(str(name),), remedy=remedy)
+            step(len(rows))
 
 
 def chosen_ranges(database: Database, key: Any, extent: CheckScope) -> Iterator[tuple[Any, Any]]:

@@ -33,23 +33,7 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind
-from aggregator.store.tables import (
-    UtcTime,
-    article,
-    change,
-    command,
-    correction,
-    entry,
-    intake_count,
-    link_constraint,
-    metadata,
-    outbox,
-    source,
-    story,
-    story_log,
-    tombstone,
-    webhook,
-)
+from aggregator.store.tables import UtcTime, metadata, story
 
 _AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py
 # Columns with times that may be in the future.
@@ -60,33 +44,30 @@ _IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
 _CHUNK: Final = 500
 
-WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    (table.name, name): words
-    for table, name, words in (
-        (entry, "state", ("page", "ready", "done", "refused")),
-        (entry, "outcome", get_args(Outcome)),
-        (entry, "verdict", (*get_args(Verdict), "forgotten")),
-        (entry, "page_verdict", get_args(Verdict)),
-        (intake_count, "outcome", get_args(IntakeOutcome)),
-        (article, "role", get_args(Role)),
-        (article, "kind", get_args(Kind)),
-        (article, "verdict", get_args(Verdict)),
-        (article, "published_origin", get_args(PublishedOrigin)),
-        (article, "published_precision", get_args(Precision)),
-        (tombstone, "kind", ("forgotten", "retention")),
-        (story_log, "kind", get_args(LogKind)),
-        (change, "kind", get_args(ChangeKind)),
-        (correction, "kind", get_args(CorrectionKind)),
-        (link_constraint, "relation", get_args(Relation)),
-        (outbox, "state", ("waiting", "done", "given_up")),
-        (webhook, "state", ("ok", "failing", "gone")),
-        (command, "kind", get_args(CommandKind)),
-        (command, "state", ("waiting", "done", "refused")),
-        (source, "kind", ("feed", "folder")),
-        (source, "pages", ("auto", "always", "never")),
-        (source, "origin", ("config", "user")),
-        (source, "health", ("new", "ok", "failing", "gone", "merged")),
-    )
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "entry.state": ("page", "ready", "done", "refused"),
+    "entry.outcome": get_args(Outcome),
+    "entry.verdict": (*get_args(Verdict), "forgotten"),
+    "entry.page_verdict": get_args(Verdict),
+    "intake_count.outcome": get_args(IntakeOutcome),
+    "article.role": get_args(Role),
+    "article.kind": get_args(Kind),
+    "article.verdict": get_args(Verdict),
+    "article.published_origin": get_args(PublishedOrigin),
+    "article.published_precision": get_args(Precision),
+    "tombstone.kind": ("forgotten", "retention"),
+    "story_log.kind": get_args(LogKind),
+    "change.kind": get_args(ChangeKind),
+    "correction.kind": get_args(CorrectionKind),
+    "link_constraint.relation": get_args(Relation),
+    "outbox.state": ("waiting", "done", "given_up"),
+    "webhook.state": ("ok", "failing", "gone"),
+    "command.kind": get_args(CommandKind),
+    "command.state": ("waiting", "done", "refused"),
+    "source.kind": ("feed", "folder"),
+    "source.pages": ("auto", "always", "never"),
+    "source.origin": ("config", "user"),
+    "source.health": ("new", "ok", "failing", "gone", "merged"),
 }
 
 
@@ -116,7 +97,7 @@ def _conditions(
 ) -> Iterator[tuple[str, ColumnElement[bool]]]:
     """Yield a message and the condition of the rows that it is about."""
     for column in table.columns:
-        words = WORDS.get((table.name, column.name))
+        words = _WORDS.get(f"{table.name}.{column.name}")
         if words is not None:
             yield f"{table.name}.{column.name} has a value that is not allowed", column.not_in(words)
         if isinstance(column.type, UtcTime):

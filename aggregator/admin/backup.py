@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aggregator.admin.backup_file import PACKED, Advance, Progress, back_up, bytes_needed, check_free_disk
+from aggregator.admin.backup_file import PACKED, Progress, back_up, bytes_needed, check_free_disk
 from aggregator.config.settings import Config, expanded
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, ConfigError, NotWritableError
@@ -17,6 +17,7 @@ from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import copy_database
 from aggregator.store.maintenance.copy_database import database_name
+from aggregator.store.maintenance.row_stream import Advance
 
 log = logging.getLogger(__name__)
 

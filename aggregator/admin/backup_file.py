@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import IO
@@ -19,7 +19,8 @@ import zstandard
 
 from aggregator.model.errors import NotWritableError, ReadError, UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import copy_database
+from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance.row_stream import PASSING, Advance
 from aggregator.store.migrate import upgrade
 
 PACKED, PLAIN = ".db.zst", ".db"
@@ -31,7 +32,6 @@ _CHECKED_AT_ONCE = 500_000  # SQLite instructions between two calls of `advance`
 _SCRATCH = ".aggregator-"
 _ABANDONED_SECONDS = 86_400  # age after which a scratch folder without a lock file is deleted
 
-Advance = Callable[[int], object]  # called with the units done; an exception stops and cleans up
 Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # called with unit and total
 
 
@@ -45,7 +45,7 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
     packed = file.name.endswith(PACKED)
     if not packed and not file.name.endswith(PLAIN):
         raise UsageError(f"{file}: the name of a backup ends in {PACKED}, or in {PLAIN} without compression")
-    try:
+    with file_errors(f"{file} cannot be written", "the database cannot be read, run `aggregator db check`"):
         if file.with_name(f"{file.name}-wal").exists() or _is_file_of(database, file):
             raise UsageError(f"{file} is a database in use; give another file")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,12 +60,17 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
             ready.chmod(0o600)
             ready.replace(file)
             _sync_folder(file.parent)
-    except OSError as error:
-        raise NotWritableError(f"{file} cannot be written: {error.strerror or error}") from error
-    except sqlite3.OperationalError as error:  # a full disk, among others
-        raise NotWritableError(f"{file} cannot be written: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise ReadError(f"the database cannot be read: {error}; run `aggregator db check`") from error
+
+
+@contextmanager
+def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
+    """Convert errors of files: to NotWritableError, or to ReadError if one is damaged."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:  # the latter: a full disk, among others
+        raise NotWritableError(f"{unwritable}: {getattr(error, 'strerror', None) or error}") from error
+    except (sqlite3.DatabaseError, zstandard.ZstdError) as error:
+        raise ReadError(f"{damaged}: {error}") from error
 
 
 def _is_file_of(database: Database, file: Path) -> bool:
@@ -94,11 +99,14 @@ def _mib(count: int) -> str:
 def _copy(database: Database, plain: Path, progress: Progress) -> None:
     """Copy a database into one SQLite file, check it and sync it."""
     if database.is_sqlite:
-        with progress("pages", copy_database.page_count(database)) as advance, _raw(plain) as target:
+        with (
+            progress("pages", copy_database.page_count(database)) as advance,
+            closing(sqlite3.connect(plain)) as target,
+        ):
             copy_database.copy_pages(database, target, advance)
     else:
         _copy_server(database, plain, progress)
-    with _raw(plain) as copy:
+    with closing(sqlite3.connect(plain)) as copy:
         copy.execute("PRAGMA journal_mode=DELETE")  # one file without a -wal file
     with progress("checks", None) as advance:
         check_file(plain, advance)
@@ -110,13 +118,13 @@ def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
     try:
         upgrade(copy)
         with database.read() as source, copy.engine.connect() as target:
-            with progress("rows", copy_database.row_count(source)) as advance:
+            with progress("rows", row_stream.count(source, PASSING)) as advance:
 
                 def commit(count: int) -> None:
                     target.commit()  # one commit at the end would need a log as large as the database
                     advance(count)
 
-                copy_database.copy_rows(source, target, commit)
+                row_stream.write_all(target, row_stream.batches(source, PASSING), commit)
             target.commit()
     finally:
         copy.close()
@@ -133,7 +141,7 @@ def check_file(file: Path, advance: Advance) -> None:
             stopped.append(error)
         return len(stopped)
 
-    with _raw(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         connection.set_progress_handler(call_advance, _CHECKED_AT_ONCE)
         try:
             result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -172,16 +180,6 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Read a file in pieces of 1 MiB."""
     while piece := file.read(_PIECE):
         yield piece
-
-
-@contextmanager
-def _raw(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open a file with the sqlite3 module, without SQLAlchemy."""
-    connection = sqlite3.connect(file)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _sync(file: Path) -> None:

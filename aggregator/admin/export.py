@@ -9,10 +9,12 @@ import gzip
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from io import BufferedReader
 from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -21,21 +23,20 @@ import zstandard
 
 from aggregator.config.messages import counted
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import AnotherDaemonError, ReadError, UsageError
-from aggregator.store.engine.database import Connection, Database
-from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.maintenance import dump_rows
+from aggregator.model.errors import ReadError, UsageError
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.process_lock import exclusively
+from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance.row_stream import Advance, Batch, Values
+from aggregator.store.maintenance.salvage import salvaged_batches
 from aggregator.store.migrate import is_known, newest_revision, revision_of
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
+from aggregator.store.tables import lsh_band, metadata
 from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, renamed_rows
 
 VERSION = 1
-_ROWS_AT_ONCE = 500
-_PAIRS = "lsh_band"  # the table with 42 short rows per article: several rows share a line
 _ZSTD_LEVEL = 6
-
-Progress = Callable[[int], object]  # called with the number of further rows that are done
 
 
 class Writable(Protocol):
@@ -64,51 +65,38 @@ class _Line(FrozenStruct, frozen=True, kw_only=True):
 def row_count(database: Database) -> int:
     """Return the number of rows of an export."""
     with database.read() as connection:
-        return dump_rows.count(connection)
+        return row_stream.count(connection)
 
 
-def exported(database: Database, progress: Progress) -> Iterator[bytes]:
+def exported(database: Database, progress: Advance) -> Iterator[bytes]:
     """Yield the lines of a consistent export."""
-    yield _first_line()
-    yield from _lines_of(database, dump_rows.read, progress)
+    with database.read() as connection:
+        yield from _lines_of(row_stream.batches(connection), progress)
 
 
-def salvaged(database: Database, progress: Progress, lost: Counter[str]) -> Iterator[bytes]:
+def salvaged(database: Database, progress: Advance, lost: Counter[str]) -> Iterator[bytes]:
     """Yield the lines of an export of a damaged SQLite file, which may be at an earlier revision.
 
     `lost` counts unreadable rows by table. It is a lower bound.
     """
     is_0018 = revision_of(database) == REVISION_BEFORE_0_1
-
-    def read(connection: Connection, name: str) -> Iterator[dump_rows.Values]:
-        for row in dump_rows.read_what_is_left(connection, name, is_0018=is_0018):
-            if row is None:
-                lost[name] += 1
-            else:
-                yield row
-
-    yield _first_line(incomplete=True)
-    yield from _lines_of(database.lossy_text(), read, progress)
+    with database.lossy_text().read() as connection:
+        yield from _lines_of(salvaged_batches(connection, lost, is_0018=is_0018), progress, incomplete=True)
 
 
-def _first_line(**more: bool) -> bytes:
-    return _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision(), **more})
-
-
-def _lines_of(
-    database: Database, read: Callable[[Connection, str], Iterator[dump_rows.Values]], progress: Progress
-) -> Iterator[bytes]:
+def _lines_of(stream: Iterable[Batch], progress: Advance, **more: bool) -> Iterator[bytes]:
+    yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision(), **more})
     total = 0
-    with database.read() as connection:
-        for name in dump_rows.tables():
-            found = read(connection, name)
-            while chunk := list(islice(found, _ROWS_AT_ONCE)):
-                if name == _PAIRS:
-                    yield _as_line({"table": name, "pairs": [[row["band"], row["article"]] for row in chunk]})
-                else:
-                    yield b"".join(_as_line({"table": name, "row": row}) for row in chunk)
-                total += len(chunk)
-                progress(len(chunk))
+    for table, rows in stream:
+        if table is lsh_band:  # 42 short rows per article: several rows share a line
+            yield _as_line(
+                {"table": str(table.name), "pairs": [[row["band"], row["article"]] for row in rows]}
+            )
+        else:
+            lines = ({"table": str(table.name), "row": row_stream.as_json(table, row)} for row in rows)
+            yield b"".join(map(_as_line, lines))
+        total += len(rows)
+        progress(len(rows))
     yield _as_line({"rows": total})
 
 
@@ -155,44 +143,28 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
 
     Raises UsageError if it cannot be read or is of another version, ReadError if it is not an export.
     """
-    if name == "-":
-        yield _head_checked(sys.stdin.buffer)
-        return
-    path = Path(name)
     try:
         with ExitStack() as open_files:
-            file = open_files.enter_context(path.open("rb"))
-            if path.suffix == ".gz":
-                yield _head_checked(open_files.enter_context(gzip.GzipFile(fileobj=file)))
-            elif path.suffix == ".zst":
-                stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-                yield _head_checked(_lines(open_files.enter_context(stream)))
-            else:
-                yield _head_checked(file)
+            lines = iter(sys.stdin.buffer if name == "-" else _unpacked(Path(name), open_files))
+            first = next(lines, b"")
+            _head(first)
+            yield chain([first], lines)
     except (OSError, EOFError, zstandard.ZstdError) as error:
         raise UsageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _head_checked(lines: Iterable[bytes]) -> Iterable[bytes]:
-    """Check the first line; returns all lines."""
-    incoming = iter(lines)
-    first = next(incoming, b"")
-    _head(first)
-    return chain([first], incoming)
-
-
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    while part := stream.read(1 << 20):
-        *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+def _unpacked(path: Path, open_files: ExitStack) -> Iterable[bytes]:
+    file = open_files.enter_context(path.open("rb"))
+    if path.suffix == ".gz":
+        return open_files.enter_context(gzip.open(file))
+    if path.suffix == ".zst":
+        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return open_files.enter_context(BufferedReader(stream))
+    return file
 
 
 def import_into(
-    database: Database, lines: Iterable[bytes], progress: Progress, left_out: Counter[str] | None = None
+    database: Database, lines: Iterable[bytes], progress: Advance, left_out: Counter[str] | None = None
 ) -> int:
     """Import an export into an empty database, in one transaction; returns the number of rows.
 
@@ -200,65 +172,36 @@ def import_into(
     by table. Raises UsageError if the database is not empty or the export is of another version, ReadError
     for an invalid line, AnotherDaemonError if a daemon runs.
     """
-    incoming = iter(lines)
-    first = next(incoming, b"")
-    head = _head(first)
-    put = dump_rows.put_what_fits if head.incomplete else _put
-    lock = open_process_lock(database)
-    if not lock.acquire():
-        raise AnotherDaemonError("another process uses this database; stop it, then import again")
-    try:
+    numbered = enumerate(lines, 1)
+    head = _head(next(numbered, (1, b""))[1])
+    lost = Counter[str]() if left_out is None else left_out
+    busy = "another process uses this database; stop it, then import again"
+    with exclusively(database, busy):
         with database.write(durable=True, unhurried=True) as connection:
-            if not dump_rows.is_empty(connection):
+            if not row_stream.is_empty(connection):
                 raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
-            total = 0
-            lost = Counter[str]() if left_out is None else left_out
-            for name, chunk in _chunks(chain([first], incoming), lost):
-                done = put(connection, name, chunk)
-                total += done
-                if done < len(chunk):
-                    lost[name] += len(chunk) - done
-                progress(len(chunk))
-            if head.revision < "0022":
-                dump_rows.count_unknown_outlets(connection)
-            if head.revision < "0024":
-                dump_rows.restate_dates(connection)
-            dump_rows.continue_numbers(connection)
+            stream = _batches(_rows(head, numbered, lost))
+            total = row_stream.write_all(connection, stream, progress, lost if head.incomplete else None)
+            row_stream.restate(connection, head.revision)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
-        _index(database)
-    finally:
-        lock.release()
+        index.index_all(database)
     return total
 
 
-def _put(connection: Connection, name: str, chunk: Sequence[dump_rows.Values]) -> int:
-    dump_rows.put(connection, name, chunk)
-    return len(chunk)
+def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
+    for name, parts in groupby(rows, key=itemgetter(0)):
+        while chunk := [row for _, row in islice(parts, row_stream.AT_ONCE)]:
+            yield Batch(metadata.tables[name], chunk)
 
 
-def _index(database: Database) -> None:
-    """Rebuild the full-text index."""
-    more = True
-    while more:
-        with database.write() as connection:
-            more = bool(index.index_next(connection, _ROWS_AT_ONCE))
-
-
-def _chunks(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, list[dump_rows.Values]]]:
-    """Yield (table, rows), at most `_ROWS_AT_ONCE` rows at a time."""
-    for name, parts in groupby(_rows(lines, lost), key=lambda part: part[0]):
-        while chunk := [row for _, row in islice(parts, _ROWS_AT_ONCE)]:
-            yield name, chunk
-
-
-def _rows(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, dump_rows.Values]]:
+def _rows(
+    head: _Head, numbered: Iterator[tuple[int, bytes]], lost: Counter[str]
+) -> Iterator[tuple[str, Values]]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
     Invalid rows of an incomplete export are skipped and counted in `lost`.
     """
-    numbered = enumerate(lines, 1)
-    head = _head(next(numbered, (1, b""))[1])
-    names = frozenset(dump_rows.tables())
+    names = {table.name for table in row_stream.tables()}
     count = 0
     for number, raw in numbered:
         try:
@@ -274,13 +217,13 @@ def _rows(lines: Iterable[bytes], lost: Counter[str]) -> Iterator[tuple[str, dum
                 raise ReadError(f"there is no table {table!r}")
             for row in rows:
                 try:
-                    values = dump_rows.checked(table, row)
+                    values = row_stream.checked(table, row)
                 except ReadError:
                     if not head.incomplete:
                         raise
                     lost[table] += 1
-                    continue
-                yield table, values
+                else:
+                    yield table, values
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
         count += len(rows)

@@ -2,31 +2,31 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import zstandard
 
-from aggregator.admin.backup_file import Progress, check_file, check_free_disk, pieces, scratch_in
-from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import (
-    AnotherDaemonError,
-    DatabaseTooNewError,
-    NotWritableError,
-    ReadError,
-    UsageError,
+from aggregator.admin.backup_file import (
+    Progress,
+    check_file,
+    check_free_disk,
+    file_errors,
+    pieces,
+    scratch_in,
 )
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.maintenance import copy_database
+from aggregator.store.engine.process_lock import exclusively, open_process_lock
+from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
 from aggregator.store.search import index
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _EXPORT_BEGINS = b'{"export"'
 _HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
-_INDEXED_A_TRANSACTION = 500
 
 
 class RestoreResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -43,7 +43,7 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
     DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
     is not set, AnotherDaemonError if a process uses it.
     """
-    with _os_errors_converted(folder := _scratch_parent(database)), scratch_in(folder) as scratch:
+    with _writing_in(folder := _scratch_parent(database)), scratch_in(folder) as scratch:
         plain = scratch / "restored.db"
         _unpack(file, plain, progress)
         source = Database(f"sqlite:///{plain}")
@@ -81,71 +81,62 @@ def _scratch_parent(database: Database) -> Path:
     """Return the folder in which the backup is unpacked; its disk needs enough free space."""
     if database.file is None:
         return Path(tempfile.gettempdir())
-    with _os_errors_converted(database.file.parent):
+    with _writing_in(database.file.parent):
         database.file.parent.mkdir(parents=True, exist_ok=True)
     return database.file.parent
 
 
-@contextmanager
-def _os_errors_converted(folder: Path) -> Iterator[None]:
-    """Convert an OSError to NotWritableError."""
-    try:
-        yield
-    except OSError as error:
-        raise NotWritableError(f"{folder} cannot be written: {error.strerror or error}") from error
+def _writing_in(folder: Path) -> AbstractContextManager[None]:
+    return file_errors(f"{folder} cannot be written", "the unpacked backup is damaged")
 
 
 def _unpack(file: Path, plain: Path, progress: Progress) -> None:
     """Unpack a backup into a plain SQLite file; the backup is not changed."""
     try:
-        with file.open("rb") as opened:
-            header = opened.read(len(_SQLITE_HEADER))
+        is_plain = _is_sqlite(file, file)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    with file_errors(f"{file} cannot be unpacked in {plain.parent}", f"{file} is damaged, or not a backup"):
+        if is_plain:
+            _copy_plain(file, plain, progress)
+        else:
+            _decompress(file, plain, progress)
+
+
+def _is_sqlite(file: Path, backup: Path) -> bool:
+    """Whether a file of a backup is an SQLite file. Raises ReadError for an export."""
+    with file.open("rb") as opened:
+        header = opened.read(len(_SQLITE_HEADER))
     if header.startswith(_EXPORT_BEGINS):
-        raise ReadError(f"{file} is an export, not a backup: use `aggregator import`")
-    if header == _SQLITE_HEADER:
-        _copy_plain(file, plain, progress)
-    else:
-        _decompress(file, plain, progress)
+        raise ReadError(f"{backup} is an export, not a backup: use `aggregator import`")
+    return header == _SQLITE_HEADER
 
 
 def _copy_plain(file: Path, plain: Path, progress: Progress) -> None:
     """Copy an uncompressed backup by SQLite, which includes the content of its -wal file."""
     check_free_disk(plain.parent, file.stat().st_size)
-    source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-    target = sqlite3.connect(plain)
-    try:
+    with (
+        closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(plain)) as target,
+    ):
         total = source.execute("PRAGMA page_count").fetchone()[0]
         with progress("pages", total) as advance:
             copy_database.step_through(source, target, advance)
-    except sqlite3.OperationalError as error:  # a full disk, or a -wal file that cannot be opened
-        raise NotWritableError(f"{file} cannot be unpacked in {plain.parent}: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise ReadError(f"{file} is damaged, or not a backup: {error}") from error
-    finally:
-        target.close()
-        source.close()
 
 
 def _decompress(file: Path, plain: Path, progress: Progress) -> None:
     done = 0
-    try:
-        with file.open("rb") as packed, plain.open("xb") as target:
-            declared = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
-            size = None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared  # our backups declare it
-            packed.seek(0)
-            check_free_disk(plain.parent, size or 0)
-            unpacking = zstandard.ZstdDecompressor().stream_reader(packed)
-            with progress("MiB", size and size >> 20) as advance, unpacking:
-                for piece in pieces(unpacking):
-                    target.write(piece)
-                    done += len(piece)
-                    advance(1)
-    except OSError as error:
-        raise NotWritableError(f"{file} cannot be unpacked in {plain.parent}: {error.strerror}") from error
-    except zstandard.ZstdError as error:
-        raise ReadError(f"{file} is damaged, or not a backup: {error}") from error
+    with file.open("rb") as packed, plain.open("xb") as target:
+        declared = zstandard.get_frame_parameters(packed.read(_HEADER_BYTES)).content_size
+        size = None if declared == zstandard.CONTENTSIZE_UNKNOWN else declared  # our backups declare it
+        packed.seek(0)
+        check_free_disk(plain.parent, size or 0)
+        unpacking = zstandard.ZstdDecompressor().stream_reader(packed)
+        with progress("MiB", size and size >> 20) as advance, unpacking:
+            for piece in pieces(unpacking):
+                target.write(piece)
+                done += len(piece)
+                advance(1)
     if size is not None and done != size:
         raise ReadError(f"{file} is truncated: {done:,} of {size:,} bytes; use another backup")
 
@@ -153,11 +144,7 @@ def _decompress(file: Path, plain: Path, progress: Progress) -> None:
 def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     """Check the unpacked backup and upgrade it; returns the revision that it had."""
     assert source.file is not None
-    with source.file.open("rb") as opened:
-        header = opened.read(len(_SQLITE_HEADER))
-    if header.startswith(_EXPORT_BEGINS):
-        raise ReadError(f"{file} is an export, not a backup: use `aggregator import`")
-    if header != _SQLITE_HEADER:
+    if not _is_sqlite(source.file, file):
         raise ReadError(f"{file} is not a backup")
     with progress("checks", None) as advance:
         check_file(source.file, advance)
@@ -187,7 +174,8 @@ def _fill(
     is_cleared = not replaces_pages and replace and is_of_newer(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
-    with _exclusive(target):
+    busy = f"another process uses {shown_url(target.url)}; stop it, then repeat this command"
+    with exclusively(target, busy):
         if is_cleared:
             clear(target)
             upgrade(target)
@@ -200,38 +188,16 @@ def _fill(
             return
         with source.read() as read, target.write(durable=True, unhurried=True) as written:
             if replace:
-                copy_database.empty(written)
-            with progress("rows", copy_database.row_count(read)) as advance:
-                copy_database.copy_rows(read, written, advance)
-        _index(target, progress)
+                row_stream.clear(written)
+            with progress("rows", row_stream.count(read, PASSING)) as advance:
+                row_stream.write_all(written, row_stream.batches(read, PASSING), advance)
+        with target.read() as connection:
+            total = index.unindexed_count(connection)
+        with progress("articles indexed", total) as advance:
+            index.index_all(target, advance)
 
 
 def _refuse_content(database: Database, advice: str) -> None:
     with database.read() as connection:
         if copy_database.has_content(connection):
             raise UsageError(f"the database {shown_url(database.url)} is not empty; {advice}")
-
-
-@contextmanager
-def _exclusive(database: Database) -> Iterator[None]:
-    lock = open_process_lock(database)
-    if not lock.acquire():
-        raise AnotherDaemonError(
-            f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
-        )
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _index(database: Database, progress: Progress) -> None:
-    """Rebuild the full-text index; if this is interrupted, a daemon continues."""
-    with database.read() as connection:
-        total = index.unindexed_count(connection)
-    with progress("articles indexed", total) as advance:
-        done = _INDEXED_A_TRANSACTION
-        while done == _INDEXED_A_TRANSACTION:
-            with database.write() as connection:
-                done = index.index_older(connection, _INDEXED_A_TRANSACTION)
-            advance(done)

@@ -49,6 +49,8 @@ def check(
       aggregator db check --thorough
       aggregator db check --repair
     """
+    from aggregator.store.maintenance.integrity_check import balance
+
     settings: Settings = context.obj
     with settings.reading() as (config, database):
         if missing_database(config) is not None:
@@ -58,7 +60,7 @@ def check(
         repaired = 0
         if repair:
             faults, repaired = _repaired(config, database, faults, thorough=thorough, lines=lines)
-        _print_result(_balance(database), faults, repaired, format_)
+        _print_result(balance(database), faults, repaired, format_)
     if any(not fault.is_note for fault in faults):
         raise typer.Exit(1)
 
@@ -74,12 +76,6 @@ def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bo
         return list(
             integrity_check.faults(database, all_tuning, families=families, thorough=thorough, step=advance)
         )
-
-
-def _balance(database: "Database") -> "Balance | None":
-    from aggregator.store.maintenance import integrity_check
-
-    return integrity_check.balance(database)
 
 
 # --- repairing ---------------------------------------------------------------------------------------------
@@ -135,10 +131,7 @@ def _index_and_render(config: "Config", database: "Database") -> None:
     from aggregator.store.stories.merged_texts import render_next
     from aggregator.stories.tuning import StoryTuning
 
-    more = True
-    while more:
-        with database.write() as connection:
-            more = bool(index.index_older(connection, 200))
+    index.index_all(database)
     tuning = config.effective_tuning.section("stories", StoryTuning)
     while render_next(database, 20, tuning):
         pass

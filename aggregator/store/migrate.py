@@ -18,7 +18,6 @@ from sqlalchemy.exc import DatabaseError
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
-    AnotherDaemonError,
     ConfigError,
     DamagedFileError,
     DatabaseBusyError,
@@ -29,7 +28,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.engine.process_lock import open_process_lock
+from aggregator.store.engine.process_lock import exclusively
 from aggregator.store.tables import metadata
 from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, TABLES, VIEWS, upgrade_in_place
 
@@ -179,10 +178,8 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
                 f"{lost} (its lock file {lock} exists). Put it back, or restore a backup: aggregator db "
                 "restore FILE; to begin with an empty one, type: aggregator db upgrade"
             )
-        process_lock = open_process_lock(database)
-        if not process_lock.acquire():
-            raise AnotherDaemonError(f"{lost}; a process still has it open: stop that process first")
-        process_lock.release()
+        with exclusively(database, f"{lost}; a process still has it open: stop that process first"):
+            pass
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o600)  # SQLite creates its log with the mode of the file
@@ -248,7 +245,11 @@ def _migrate(
             return
         if before is not None:
             _refuse_taken_names(connection, database, before)
-            cleanup.callback(_lock_out_writers(database))
+            older_program = (
+                f"the database {shown_url(database.url)} must be upgraded, and an older program is using it: "
+                "stop that program first (systemctl stop aggregator)"
+            )
+            cleanup.enter_context(exclusively(database, older_program))
             if keep is not None:
                 keep(newest_revision())
             settings.attributes["applied"] = _step_callback(before, on_step)
@@ -277,17 +278,6 @@ def _refuse_taken_names(connection: Connection, database: Database, before: str)
             f"database: {shown_url(database.url)} has a table or view of another program with a name that "
             f"this version uses: {names}; rename it, then run `aggregator db upgrade`"
         )
-
-
-def _lock_out_writers(database: Database) -> Callable[[], None]:
-    """Take the writer's lock, so that no older program writes. Return the function that releases it."""
-    lock = open_process_lock(database)
-    if not lock.acquire():
-        raise AnotherDaemonError(
-            f"the database {shown_url(database.url)} must be upgraded, and an older program is using it: "
-            "stop that program first (systemctl stop aggregator)"
-        )
-    return lock.release
 
 
 def _step_callback(

@@ -7,7 +7,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, MetaData, Table, inspect, text
+from sqlalchemy import Connection, Table, inspect, text
 
 from aggregator.store.tables import metadata
 
@@ -110,19 +110,10 @@ def renamed_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> tuple[str, li
     return name, renamed
 
 
-def table_of_0018(table: Table) -> Table:
-    """Return a table with the names of revision 0018, for reading."""
+def names_of_0018(table: str) -> tuple[str, dict[str, str]]:
+    """Return the name of a table at revision 0018, and its changed names of columns, by new name."""
     before = {new: old for old, new in TABLES.items()}
-    old_names = {new: old for old, new in COLUMNS.get(table.name, {}).items()}
-    return Table(
-        before.get(table.name, table.name),
-        MetaData(),
-        *(
-            Column(old_names.get(one.name, one.name), one.type, primary_key=one.primary_key)
-            for one in table.columns
-        ),
-        sqlite_with_rowid=table.dialect_options["sqlite"]["with_rowid"],
-    )
+    return before.get(table, table), {new: old for old, new in COLUMNS.get(table, {}).items()}
 
 
 def upgrade_in_place(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
-from aggregator.store.maintenance.dump_rows import PASSING
+from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
 from tests.articles import NOON

@@ -27,7 +27,7 @@ from aggregator.admin.backup import (
     due_at,
     keep_before_upgrade,
 )
-from aggregator.admin.backup_file import Advance, Progress, back_up
+from aggregator.admin.backup_file import Progress, back_up
 from aggregator.admin.export import exported
 from aggregator.admin.restore import copy, restore
 from aggregator.cli.context import bring_up
@@ -44,8 +44,9 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.maintenance import copy_database, dump_rows
+from aggregator.store.maintenance import copy_database, row_stream
 from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import newest_revision, revision_of, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, metadata, prefetched
@@ -69,7 +70,9 @@ def export(database: Database) -> bytes:
 
 def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """What an export leaves out."""
-    kept = [table for table in metadata.sorted_tables if table.name in dump_rows.LEFT_OUT - dump_rows.PASSING]
+    kept = [
+        table for table in metadata.sorted_tables if table.name in row_stream.LEFT_OUT - row_stream.PASSING
+    ]
     with database.read() as connection:
         return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in kept}
 
@@ -123,7 +126,7 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
             for table in metadata.sorted_tables
             if not connection.execute(select(func.count()).select_from(table)).scalar_one()
         }
-    assert empty <= dump_rows.PASSING
+    assert empty <= row_stream.PASSING
 
 
 # --- copy --------------------------------------------------------------------------------------------------

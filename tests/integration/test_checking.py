@@ -472,17 +472,10 @@ def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
     placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
     for preference in (
-        RepairCommand(
-            remedy="identity keys", keys=tuple(row["article"] for row in sound.before["identity_key"])
-        ),
-        RepairCommand(
-            remedy="observations", keys=tuple(row["article"] for row in sound.before["observation"])
-        ),
         RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),
-        RepairCommand(remedy="orphans", keys=("all",)),
-        RepairCommand(remedy="copies", keys=tuple(row["id"] for row in sound.before["article"])),
+        RepairCommand(remedy="orphans", keys=tuple(sound.before)),
         RepairCommand(remedy="redirects", keys=(retired,)),
-        RepairCommand(remedy="stories", keys=(retired, "nobody")),
+        RepairCommand(remedy="stories", keys=(*(row["id"] for row in sound.before["story"]), "nobody")),
         RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),
     ):
         placing.repair(preference)

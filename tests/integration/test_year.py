@@ -22,7 +22,6 @@ import yaml
 from sqlalchemy import func, select
 
 from aggregator.admin import backup
-from aggregator.admin.backup_file import Advance
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
@@ -39,6 +38,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.intake.sources import due, source_id, sync_config
 from aggregator.store.maintenance import integrity_check
+from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, intake_count, story, tombstone

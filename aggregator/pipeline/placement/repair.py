@@ -3,13 +3,14 @@
 The writer executes each part in one transaction: the command itself, or the daemon between two batches.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, get_args
 
 import msgspec
 
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
@@ -21,24 +22,7 @@ from aggregator.store.stories.articles import StoredArticle
 
 PIECE: Final = 20  # stories or articles per transaction; small, because other writers wait
 AT_ONCE: Final = 500  # keys per transaction of fast repairs
-_EXPENSIVE: Final = frozenset({"stories", "bands", "copies"})
-# Each may need the results of those before it.
-ORDER: Final[tuple[Remedy, ...]] = (
-    "index",
-    "counters",
-    "orphans",
-    "redirects",
-    "identity keys",
-    "observations",
-    "stray bands",
-    "copies",
-    "stories",
-    "bands",
-    "search",
-    "search rebuild",
-    "merged texts",
-    "quarantine",
-)
+_AT_ONCE: Final[Mapping[Remedy, int]] = {"stories": PIECE, "bands": PIECE, "orphans": 1, "search": 1}
 
 
 class RepairCommand(FrozenStruct, frozen=True, kw_only=True):
@@ -56,12 +40,11 @@ class RepairResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
 
 def pieces(faults: Sequence[Fault]) -> Iterator[RepairCommand]:
     """Yield the parts of a repair of these faults, in a valid order."""
-    for remedy in ORDER:
-        named = dict.fromkeys(key for fault in faults if fault.remedy == remedy for key in fault.keys)
-        keys = tuple(named)
-        step = PIECE if remedy in _EXPENSIVE else AT_ONCE
-        if remedy in ("search rebuild", "orphans"):  # always of all rows
-            keys, step = keys[:1], 1
+    for remedy in get_args(Remedy):
+        keys = tuple(dict.fromkeys(key for fault in faults if fault.remedy == remedy for key in fault.keys))
+        if remedy == "search":  # always of all rows
+            keys = keys[:1]
+        step = _AT_ONCE.get(remedy, AT_ONCE)
         for start in range(0, len(keys), step):
             yield RepairCommand(remedy=remedy, keys=keys[start : start + step])
 
@@ -74,41 +57,32 @@ class RepairHandler:
         self._copy_finder = copy_finder
 
     def carry_out(self, unit_of_work: UnitOfWork, command: RepairCommand) -> int:
-        """Execute a part and return the number of repaired rows. Raises UsageError for an unknown repair."""
-        connection = unit_of_work.connection
-        simple: dict[Remedy, Callable[[Connection, Sequence[str]], int]] = {
+        """Execute a part and return the number of repaired rows."""
+        repairs: dict[Remedy, Callable[[Connection, Sequence[str]], int]] = {
+            "index": repair.reindex,
             "counters": repair.raise_counters,
             "orphans": repair.delete_orphans,
             "redirects": repair.shorten_redirects,
-            "identity keys": repair.delete_identity_keys,
-            "observations": repair.delete_observations,
-            "search": repair.index_articles,
+            "stray bands": partial(repair.delete_stray_bands, bands_of=self._copy_finder.keys),
+            "stories": self._recompute_stories,
+            "bands": self._restore_bands,
+            "search": repair.rebuild_search,
             "merged texts": repair.clear_merged_texts,
-            "index": repair.reindex,
             "quarantine": rejected.requeue,
         }
-        if command.remedy in simple:
-            return simple[command.remedy](connection, command.keys)
-        if command.remedy == "stories":
-            return sum(self._mended(unit_of_work, one) for one in command.keys)
-        if command.remedy == "copies":
-            torn = repair.clear_lost_copies(connection, command.keys)
-            return sum(self._mended(unit_of_work, one) for one in torn)
-        if command.remedy == "bands":
-            return sum(self._found_again(connection, int(one)) for one in command.keys)
-        if command.remedy == "stray bands":
-            return repair.delete_stray_bands(connection, command.keys, self._copy_finder.keys)
-        if command.remedy == "search rebuild":
-            repair.empty_index(connection)
-            return 1
-        raise UsageError(f"unknown repair {command.remedy!r}")
+        return repairs[command.remedy](unit_of_work.connection, command.keys)
 
-    def _mended(self, unit_of_work: UnitOfWork, story: str) -> bool:
-        """Recompute a story; return False if the terms of an article cannot be read."""
-        try:
-            return self._story_writer.mend(unit_of_work.connection, story)
-        except ValueError:
-            return False
+    def _recompute_stories(self, connection: Connection, ids: Sequence[str]) -> int:
+        """Recompute stories, except those with articles whose terms cannot be read."""
+        mended = 0
+        for id_ in ids:
+            repair.clear_lost_copies(connection, id_)
+            with suppress(ValueError):
+                mended += self._story_writer.mend(connection, id_)
+        return mended
+
+    def _restore_bands(self, connection: Connection, numbers: Sequence[str]) -> int:
+        return sum(self._found_again(connection, int(one)) for one in numbers)
 
     def _found_again(self, connection: Connection, n: int) -> bool:
         """Recompute the LSH keys and sampled shingles of an article."""

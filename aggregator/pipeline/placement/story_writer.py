@@ -14,30 +14,27 @@ import msgspec
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView
 from aggregator.store.engine.database import Connection
-from aggregator.store.maintenance import erase, repair, retention
+from aggregator.store.maintenance import erase, retention
 from aggregator.store.read import change_stream
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import StoryRow, StoryState
+from aggregator.store.stories.stories import Membership, StoryRow, StoryState
 from aggregator.stories.counts import (
     CountState,
     copy_groups,
     count,
     count_state_of,
-    counts,
     from_bytes,
     merge_count_states,
     origin_link,
     resolve_link,
-    to_bytes,
     with_member,
 )
 from aggregator.stories.headline import headline
@@ -57,16 +54,6 @@ class UnitOfWork(NamedTuple):
     connection: Connection
     ledger: Ledger
     now: dt.datetime
-
-
-class Membership(NamedTuple):
-    """The parts of the row of a story that depend on its members only."""
-
-    centroid: Centroid
-    count_state: CountState
-    span: PublishedSpan
-    shown: Sequence[ArticleView]  # for headline and summary
-    last_inbox_no: int
 
 
 class StoryWriter:
@@ -398,28 +385,9 @@ class StoryWriter:
         members = [] if row is None else articles.members(connection, story)
         if row is None or not members:
             return False
-        whole = centroid.from_members(
-            [one.as_article().member(self._model) for one in members if one.counts_in_centroid],
-            [one.as_article().minutes for one in members if not one.counts_in_centroid],
-            self._model,
-        )
-        standing = count_state_of(members)
-        first, last, _ = articles.published_span(members)
-        story_counts = counts(standing, self._families)
-        worked = repair.DerivedColumns(
-            centroid=centroid.to_bytes(whole, self._model),
-            count_state=to_bytes(standing),
-            article_count=story_counts.article_count,
-            outlet_count=story_counts.outlet_count,
-            unknown_outlet_count=story_counts.unknown_outlet_count,
-            report_count=story_counts.report_count,
-            container_only=whole.is_container_only,
-            first_published=first,
-            last_published=last,
-            last_inbox_no=max(member.inbox_no for member in members),
-        )
-        repair.write_story(connection, story, worked)
-        self._index_story(IndexRow(row.story_no, story, worked.centroid, worked.last_inbox_no))
+        derived = stories.columns_of_members(members, self._model, self._families)
+        stories.write_derived(connection, story, derived)
+        self._index_story(IndexRow(row.story_no, story, derived.centroid, derived.last_inbox_no))
         return True
 
     def close(self, unit_of_work: UnitOfWork, story: str) -> None:
@@ -480,7 +448,7 @@ class StoryWriter:
         view = article_views.view_of(new)
         if assigned_story is None:
             standing = count_state_of([view])
-            return Membership(grown, standing, articles.published_span([view]), [view], new.inbox_no)
+            return Membership(grown, standing, articles.published_span([view]), new.inbox_no, [view])
         known = self._count_state(connection, assigned_story)
         countable = view
         if (linked := origin_link(view)) is not None:
@@ -513,19 +481,8 @@ class StoryWriter:
         self, connection: Connection, members: Sequence[MemberRow], titled: str | None
     ) -> Membership:
         """Return the state of a story with exactly these members; `titled`: the one whose title is shown."""
-        weighing = _counted_members(members)
-        grown = centroid.from_members(
-            [one.as_article().member(self._model) for one in members if one.id in weighing],
-            [one.as_article().minutes for one in members if one.id not in weighing],
-            self._model,
-        )
-        return Membership(
-            centroid=grown,
-            count_state=count_state_of(members),
-            span=articles.published_span(members),
-            shown=article_views.views_of(connection, _shown(members, titled)),
-            last_inbox_no=max(member.inbox_no for member in members),
-        )
+        shown = article_views.views_of(connection, _shown(members, titled))
+        return stories.membership_of(members, _counted_members(members), self._model, shown)
 
     def _count_state(self, connection: Connection, row: StoryRow) -> CountState:
         known = None if row.count_state is None else from_bytes(row.count_state)
@@ -551,7 +508,7 @@ class StoryWriter:
             if self._last_membership_change is None
             else max(self._last_membership_change, membership_changed_no)
         )
-        story_counts = counts(membership.count_state, self._families)
+        derived = stories.derived_columns(membership, self._model, self._families)
         shown = membership.shown
         if self._has_foreign_language:
             shown = _hosts(shown, assigned_story.language if assigned_story else None)
@@ -559,11 +516,11 @@ class StoryWriter:
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._prefer
         )
         title = chosen.title
-        is_news = story_counts.report_count > 1 or bump - membership.span.first <= self._bump_age
+        is_news = derived.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
             self._bumps
             & {
-                "report" if story_counts.report_count > assigned_story.report_count else "",
+                "report" if derived.report_count > assigned_story.report_count else "",
                 "headline" if is_news and title != assigned_story.title else "",
                 "correction" if moved else "",
             }
@@ -578,9 +535,9 @@ class StoryWriter:
                 reason=chosen.reason,
             )
         cap = self._model.tuning.story_cap
-        if assigned_story is not None and assigned_story.article_count < cap <= story_counts.article_count:
+        if assigned_story is not None and assigned_story.article_count < cap <= derived.article_count:
             unit_of_work.ledger.log(
-                unit_of_work.now, assigned_story.id, "full", articles=story_counts.article_count
+                unit_of_work.now, assigned_story.id, "full", articles=derived.article_count
             )
         updated = assigned_story.bumped_at if assigned_story else None
         if bump != updated and (bumped or redates):
@@ -589,22 +546,13 @@ class StoryWriter:
             updated = base if updated is None or redates else max(updated, base)
         assert updated is not None, "a new story is bumped"
         return StoryState(
+            **msgspec.structs.asdict(derived),
             title=title,
             title_article=chosen.article,
             summary=summary(shown, self._summary_words, self._story_tuning, title),
             language=_language(shown),
-            first_published=membership.span.first,
-            last_published=membership.span.last,
             bumped_at=updated,
-            article_count=story_counts.article_count,
-            outlet_count=story_counts.outlet_count,
-            unknown_outlet_count=story_counts.unknown_outlet_count,
-            report_count=story_counts.report_count,
-            container_only=membership.centroid.is_container_only,
-            last_inbox_no=membership.last_inbox_no,
             membership_changed_no=membership_changed_no,
-            centroid=centroid.to_bytes(membership.centroid, self._model),
-            count_state=to_bytes(membership.count_state),
         )
 
     # --- writing ------------------------------------------------------------------------------------------

@@ -9,14 +9,15 @@ import fcntl
 import logging
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from aggregator.model.errors import AggregatorError, NotWritableError
+from aggregator.model.errors import AggregatorError, AnotherDaemonError, NotWritableError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import translate_errors
 
@@ -211,3 +212,15 @@ def open_process_lock(database: Database, *, is_standby: bool = False) -> FileLo
     if file is not None:
         return FileLock(file.with_name(file.name + ".lock"), is_standby=is_standby)
     return SessionLock(database, is_standby=is_standby)
+
+
+@contextmanager
+def exclusively(database: Database, refusal: str) -> Iterator[None]:
+    """Hold the lock in the block. Raises AnotherDaemonError(refusal) if another process has it."""
+    lock = open_process_lock(database)
+    if not lock.acquire():
+        raise AnotherDaemonError(refusal)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,30 +1,27 @@
 """Copy of a whole database: by pages between two SQLite files, by rows if one of them is on a server.
 
-Both ways copy one state of the source, while others may write to it, in one transaction of the target.
+Both ways copy one state of the source, while others may write to it, in one transaction of the target. Rows
+are copied by row_stream.py.
 """
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, inspect, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from aggregator.model.errors import AggregatorError, NotWritableError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import dump_rows
-from aggregator.store.search import index
-from aggregator.store.tables import article, counter, entry, metadata, prefetched
+from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.tables import article, counter, entry
 
 _PAGES_A_STEP = 256  # 0.5 MiB, after which progress is reported
-_ROWS_A_STEP = 2_000
-_ALWAYS_THERE = frozenset({"alembic_version", counter.name}) | dump_rows.PASSING
-
-Advance = Callable[[int], object]  # called with the number of copied pages or rows; may raise to stop
+_ALWAYS_THERE = frozenset({"alembic_version", counter.name}) | row_stream.PASSING
 
 
 def has_content(connection: Connection) -> bool:
@@ -41,16 +38,25 @@ def database_name(url: str) -> str:
 
 def size_bytes(database: Database) -> int:
     """Return an upper bound of the size of a copy, in bytes."""
+    if database.is_sqlite:
+        return page_count(database) * _pragma(database, "page_size")
     with database.read() as connection:
-        if not database.is_sqlite:
-            return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
-        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
-        return int(pages * connection.execute(text("PRAGMA page_size")).scalar_one())
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
-def _page_bytes(database: Database) -> int:
+def page_count(database: Database) -> int:
+    """Return the number of pages of an SQLite database."""
+    return _pragma(database, "page_count")
+
+
+def _pragma(database: Database, name: str) -> int:
     with database.read() as connection:
-        return int(connection.execute(text("PRAGMA page_size")).scalar_one())
+        return int(connection.execute(text(f"PRAGMA {name}")).scalar_one())
+
+
+def article_count(connection: Connection) -> int:
+    """Return the number of articles."""
+    return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
 
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
@@ -59,12 +65,6 @@ def first_accepted_at(connection: Connection) -> dt.datetime | None:
 
 
 # --- pages -------------------------------------------------------------------------------------------------
-
-
-def page_count(database: Database) -> int:
-    """Return the number of pages of an SQLite database."""
-    with database.read() as connection:
-        return int(connection.execute(text("PRAGMA page_count")).scalar_one())
 
 
 def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -> None:
@@ -98,7 +98,7 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
     with _readable(target) as connection:
         try:
             driver = _driver(connection)
-            if driver.execute("PRAGMA page_size").fetchone()[0] != _page_bytes(source):
+            if driver.execute("PRAGMA page_size").fetchone()[0] != _pragma(source, "page_size"):
                 driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
             copy_pages(source, driver, advance)
         except sqlite3.OperationalError as error:
@@ -124,70 +124,3 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
-
-
-# --- rows --------------------------------------------------------------------------------------------------
-
-
-def article_count(connection: Connection) -> int:
-    """Return the number of articles."""
-    return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
-
-
-def _tables() -> list[Table]:
-    """Return the tables to copy, referenced tables first."""
-    return [table for table in metadata.sorted_tables if table.name not in dump_rows.PASSING]
-
-
-def row_count(connection: Connection) -> int:
-    """Return the number of rows that `copy_rows` copies."""
-    return sum(
-        connection.execute(select(func.count()).select_from(table)).scalar_one() for table in _tables()
-    )
-
-
-def copy_rows(source: Connection, target: Connection, advance: Advance) -> None:
-    """Copy every row into a database with empty tables, between any two kinds. Serial numbers continue.
-
-    Both have the tables of this program. The full-text index is built later, the newest articles first.
-    """
-    target.execute(counter.delete())
-    for table in _tables():
-        copied = 0
-        for chunk in _chunks(source, table):
-            _put(target, table, chunk)
-            copied += len(chunk)
-            advance(len(chunk))
-        written = target.execute(select(func.count()).select_from(table)).scalar_one()
-        if written != copied:
-            raise AggregatorError(
-                f"only {written:,} of {copied:,} rows of {table.name} were written; nothing was copied"
-            )
-    dump_rows.continue_numbers(target)
-    index.reindex_all(target)
-
-
-def empty(connection: Connection) -> None:
-    """Delete every row of the tables on a server."""
-    # Also prefetched texts: they belong to numbers of entries that other entries will have.
-    names = ", ".join(f'"{name}"' for name in (*(table.name for table in _tables()), prefetched.name))
-    connection.execute(text(f"TRUNCATE {names}, article_search"))
-
-
-def _chunks(source: Connection, table: Table) -> Iterator[Sequence[Any]]:
-    # In the order of their keys, so that rows are appended.
-    statement = select(table).order_by(*table.primary_key.columns)
-    found = source.execute(statement.execution_options(stream_results=True, yield_per=_ROWS_A_STEP))
-    yield from found.partitions()
-
-
-def _put(target: Connection, table: Table, chunk: Sequence[Any]) -> None:
-    if target.dialect.name == "sqlite":
-        keys = [column.name for column in table.columns]
-        target.execute(insert(table), [dict(zip(keys, row, strict=True)) for row in chunk])
-        return
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    cursor = target.connection.cursor()
-    with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-        for row in chunk:
-            copy.write_row(row)

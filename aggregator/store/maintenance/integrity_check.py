@@ -10,11 +10,12 @@ thousand rows, or all rows (`thorough`).
 import datetime as dt
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, column, func, select, table, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DatabaseError
 
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -32,7 +33,13 @@ from aggregator.store.maintenance.checks import (
     values,
 )
 from aggregator.store.maintenance.checks.conservation import Balance
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, CheckTuning, Fault
+from aggregator.store.maintenance.checks.finding import (
+    CheckScope,
+    CheckStep,
+    CheckTuning,
+    Fault,
+    merge_faults,
+)
 from aggregator.store.maintenance.checks.story_rows import StoryCheckTuning
 from aggregator.store.maintenance.salvage import GARBLED, salvage_rows
 from aggregator.store.tables import article, metadata
@@ -87,7 +94,7 @@ def faults(
         "the full-text index": search_index.faults(database, extent, step),
     }
     for name, found in parts.items():
-        yield from _until_damage(name, found, is_torn=is_torn)
+        yield from merge_faults(_until_damage(name, found, is_torn=is_torn))
 
 
 def _until_damage(name: str, found: Iterator[Fault], *, is_torn: bool) -> Iterator[Fault]:
@@ -150,77 +157,57 @@ _REBUILT: Final = (
     "no row is lost: stop the daemon, keep a copy of the file, type aggregator export --salvage "
     "--output FILE, and import that into a new database"
 )
-_OF_SEARCH: Final = "article_search"  # and the tables that SQLite makes for it
-_MASTER: Final = table("sqlite_master", column("name"), column("type"), column("rootpage"))
 _DERIVED: Final = frozenset({"sketch", "cross_language", "live_blog", "live_blog_link", "outlet_line"})
 
 
 def _file_faults(database: Database) -> Iterator[Fault]:
     """Yield damage of the file."""
-    if database.is_sqlite:
-        with database.read() as connection:
-            yield from _page_faults(connection)
-
-
-def _foreign_key_faults(database: Database) -> Iterator[Fault]:
-    """Yield rows whose foreign key refers to a missing row."""
-    if database.is_sqlite:
-        with database.read() as connection:
-            yield from _reference_faults(connection)
-
-
-def _page_faults(connection: Connection) -> Iterator[Fault]:
-    indexes: dict[str, int] = {}
-    others: list[str] = []
-    try:
-        lines = connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).all()
-    except DatabaseError as error:  # it stops at some kinds of damage
-        if not is_damage(error.orig):
-            raise
-        yield from _by_tables(connection)
+    if not database.is_sqlite:
         return
-    for (line,) in lines:
-        found = _OF_AN_INDEX.search(line)
-        if found:
-            indexes[found.group(1)] = indexes.get(found.group(1), 0) + 1
-        elif line != "ok":
-            others.append(line)
+    with database.read() as connection:
+        lines = _own_check(connection, str(_MOST_NAMED))
+        if lines is None:
+            yield from _by_tables(connection)
+            return
+    indexes = Counter(found[1] for line in lines if (found := _OF_AN_INDEX.search(line)))
+    others = [line for line in lines if line != "ok" and not _OF_AN_INDEX.search(line)]
     for name, rows in sorted(indexes.items()):
-        yield Fault(
-            what=f"the index {name} does not match its table", rows=rows, remedy="index", keys=(name,)
-        )
+        what = f"the index {name} does not match its table"
+        yield Fault(what=what, rows=rows, remedy="index", keys=(name,))
     if others:
         yield Fault(what=f"the file is damaged: {others[0]}", rows=len(others), advice=_DAMAGED)
 
 
-def _by_tables(connection: Connection) -> Iterator[Fault]:
-    """Yield the damaged tables, and whether their rows are damaged or only an index."""
-    of_pages = _MASTER.c.type == "table", _MASTER.c.rootpage > 0
-    for name in connection.execute(
-        select(_MASTER.c.name).where(*of_pages).order_by(_MASTER.c.name)
-    ).scalars():
-        if _is_sound(connection, name):
-            continue
-        rows = metadata.tables.get(name)
-        if name.startswith(_OF_SEARCH):
-            yield Fault(what="the full-text index has a damaged page", rows=1, advice=_REBUILT)
-        elif rows is not None and None not in salvage_rows(connection, rows):
-            yield Fault(what=f"an index of {name} has a damaged page", rows=1, advice=_REBUILT)
-        else:
-            yield Fault(what=f"{name} has a damaged page", rows=1, advice=_DAMAGED)
-
-
-def _is_sound(connection: Connection, name: str) -> bool:
-    """Whether the integrity check of SQLite finds nothing in a table and its indexes."""
+def _own_check(connection: Connection, argument: str) -> Sequence[str] | None:
+    """Return the lines of SQLite's integrity check; None if damage ends it."""
     try:
-        return connection.execute(text(f"PRAGMA integrity_check('{name}')")).scalars().all() == ["ok"]
+        return connection.execute(text(f"PRAGMA integrity_check({argument})")).scalars().all()
     except DatabaseError as error:
         if not is_damage(error.orig):
             raise
-        return False
+        return None
 
 
-def _reference_faults(connection: Connection) -> Iterator[Fault]:
-    referring = [row[0] for row in connection.execute(text("PRAGMA foreign_key_check"))]
-    for name in sorted(set(referring) - _DERIVED):  # references.py checks those
-        yield Fault(what=f"rows of {name} refer to rows that do not exist", rows=referring.count(name))
+def _by_tables(connection: Connection) -> Iterator[Fault]:
+    """Yield the damaged tables, and whether their rows are damaged or only an index."""
+    stored = text("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 ORDER BY name")
+    for name in connection.execute(stored).scalars():
+        if _own_check(connection, f"'{name}'") == ["ok"]:
+            continue
+        rows = metadata.tables.get(name)
+        what, advice = name, _DAMAGED
+        if name.startswith("article_search"):  # and the tables that SQLite makes for it
+            what, advice = "the full-text index", _REBUILT
+        elif rows is not None and None not in salvage_rows(connection, rows):
+            what, advice = f"an index of {name}", _REBUILT
+        yield Fault(what=f"{what} has a damaged page", rows=1, advice=advice)
+
+
+def _foreign_key_faults(database: Database) -> Iterator[Fault]:
+    """Yield rows whose foreign key refers to a missing row."""
+    if not database.is_sqlite:
+        return
+    with database.read() as connection:
+        for row in connection.execute(text("PRAGMA foreign_key_check")):
+            if row[0] not in _DERIVED:  # references.py checks those
+                yield Fault(what=f"rows of {row[0]} refer to rows that do not exist", rows=1)

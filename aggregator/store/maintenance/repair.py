@@ -6,34 +6,17 @@ late or repeated repair changes nothing that is correct.
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, func, not_, select, text, update
+from sqlalchemy import BigInteger, Connection, delete, func, literal_column, select, text, update
 
-from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import erase
+from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import (
-    article,
-    change,
-    counter,
-    cross_language,
-    entry,
-    identity_key,
-    in_parts,
-    live_blog,
-    live_blog_link,
-    lsh_band,
-    observation,
-    outlet_line,
-    revision,
-    sketch,
-    story,
-    tombstone,
-)
+from aggregator.store.tables import article, counter, in_parts, lsh_band, story
 
 
 class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,87 +70,38 @@ class FutureBumpRepair:
         return self._database.transact(lambda connection: pull_back(connection, now, self._tuning))
 
 
-_CHILDREN: Final = (sketch, cross_language, live_blog, live_blog_link, outlet_line)
-_USED: Final[Mapping[str, tuple[Any, ...]]] = {
-    "entry": (entry.c.entry_no,),
-    "inbox": (entry.c.inbox_no, article.c.inbox_no),
-    "story": (story.c.story_no,),
-    "change": (change.c.change_no,),
-}
-
-
-class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
-    """The columns of a story that are computed from its articles."""
-
-    centroid: bytes
-    count_state: bytes
-    article_count: int
-    outlet_count: int
-    unknown_outlet_count: int
-    report_count: int
-    container_only: bool
-    first_published: Any
-    last_published: Any
-    last_inbox_no: int
-
-
 def raise_counters(connection: Connection, names: Sequence[str]) -> int:
     """Raise counters to the highest number in use. Return the number of changed rows."""
     mended = 0
     for name in names:
-        highest = max(connection.execute(select(func.max(column))).scalar() or 0 for column in _USED[name])
+        highest = literal_column(f"({HIGHEST_NUMBERS[name]})", BigInteger)
         behind = counter.c.name == name, counter.c.value < highest
         mended += connection.execute(update(counter).where(*behind).values(value=highest)).rowcount
     return mended
 
 
-def _delete_without_article(connection: Connection, table: Any, ids: Sequence[str]) -> int:
-    """Delete rows of missing articles, which are then accepted when they arrive again."""
-    mended = 0
-    for part in in_parts(sorted(ids)):
-        lost = (
-            table.c.article.in_(part),
-            not_(exists().where(article.c.id == table.c.article)),
-            not_(exists().where(tombstone.c.article == table.c.article)),
-            not_(exists().where(entry.c.article == table.c.article)),
-        )
-        mended += connection.execute(delete(table).where(*lost)).rowcount
-    return mended
+def delete_orphans(connection: Connection, tables: Sequence[str]) -> int:
+    """Delete derived rows of these tables that refer to nothing. Return their number.
 
-
-def delete_identity_keys(connection: Connection, ids: Sequence[str]) -> int:
-    """Delete the identity keys of articles that do not exist. Return the number of deleted rows."""
-    return _delete_without_article(connection, identity_key, ids)
-
-
-def delete_observations(connection: Connection, ids: Sequence[str]) -> int:
-    """Delete the observations of articles that do not exist. Return the number of deleted rows."""
-    return _delete_without_article(connection, observation, ids)
-
-
-def delete_orphans(connection: Connection, _keys: Sequence[str]) -> int:
-    """Delete derived rows of missing articles, and links to missing stories. Return their number."""
-    mended = 0
-    for table in _CHILDREN:
-        gone = not_(exists().where(article.c.inbox_no == table.c.article))
-        mended += connection.execute(delete(table).where(gone)).rowcount
-    lost = not_(exists().where(story.c.id == live_blog_link.c.story))
-    mended += connection.execute(delete(live_blog_link).where(lost)).rowcount
-    former = not_(exists().where(article.c.id == revision.c.article))
-    return mended + connection.execute(delete(revision).where(former)).rowcount
+    Identity keys and observations: their articles are then accepted when they arrive again.
+    """
+    return sum(
+        connection.execute(text(f"DELETE FROM {one.table} WHERE {one.condition}")).rowcount  # noqa: S608
+        for one in ORPHANS
+        if one.table in tables
+    )
 
 
 def shorten_redirects(connection: Connection, ids: Sequence[str]) -> int:
     """Redirect stories to the end of their chain of redirects. Return their number. Skips cycles."""
     mended = 0
     for id_ in ids:
-        visited, at = {id_}, _target(connection, id_)
-        while at and (further := _target(connection, at)) is not None and at not in visited:
-            visited.add(at)
-            at = further
-        if at in visited:
-            continue
-        mended += connection.execute(update(story).where(story.c.id == id_).values(redirect_to=at)).rowcount
+        chain = [id_]
+        while (target := _target(connection, chain[-1])) and target not in chain:
+            chain.append(target)
+        if not target and len(chain) > 1:
+            values = {"redirect_to": chain[-1] if target is None else target}
+            mended += connection.execute(update(story).where(story.c.id == id_).values(**values)).rowcount
     return mended
 
 
@@ -176,21 +110,21 @@ def _target(connection: Connection, id_: str) -> str | None:
     return found
 
 
-def clear_lost_copies(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """Turn copies of missing articles into reports. Return the ids of their stories."""
+def clear_lost_copies(connection: Connection, id_: str) -> None:
+    """Turn the copies of missing articles in a story into reports."""
     match = article.alias("match")
-    stories: set[str] = set()
-    for part in in_parts(sorted(ids)):
-        lost = article.c.id.in_(part), not_(exists().where(match.c.id == article.c.copy_of))
-        rows = connection.execute(select(article.c.id, article.c.role, article.c.story).where(*lost)).all()
-        for row in rows:
-            role = "report" if row.role in ("copy", "excerpt") else row.role
-            connection.execute(update(article).where(article.c.id == row.id).values(copy_of=None, role=role))
-            stories.add(row.story)
-    return sorted(stories)
+    chosen = select(article.c.id, article.c.role).where(
+        article.c.story == id_,
+        article.c.copy_of.is_not(None),
+        ~select(match.c.id).where(match.c.id == article.c.copy_of).exists(),
+    )
+    for row in connection.execute(chosen).all():
+        erase.set_original(connection, row.id, None, "container" if row.role == "container" else "report")
 
 
-def delete_stray_bands(connection: Connection, pairs: Sequence[str], bands_of: Any) -> int:
+def delete_stray_bands(
+    connection: Connection, pairs: Sequence[str], bands_of: Callable[[bytes], Sequence[int]]
+) -> int:
     """Delete bands ("BAND NUMBER") of a missing article, or that do not match its signature.
 
     `bands_of` returns the bands of a signature. Return the number of deleted rows.
@@ -218,41 +152,13 @@ def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:
     )
 
 
-def write_story(connection: Connection, id_: str, derived: DerivedColumns) -> None:
-    """Write the derived columns of a story; does not change its headline, bump and texts."""
-    values = {name: getattr(derived, name) for name in DerivedColumns.__struct_fields__}
-    connection.execute(update(story).where(story.c.id == id_).values(**values))
-
-
-# --- the full-text index -----------------------------------------------------------------------------------
-
-
-def index_articles(connection: Connection, numbers: Sequence[str]) -> int:
-    """Index articles that are missing in the index; on PostgreSQL index all again. Return their number."""
-    inbox_numbers = [int(one) for one in numbers]
+def rebuild_search(connection: Connection, _keys: Sequence[str]) -> int:
+    """Empty the full-text index and queue all articles for indexing, the newest first."""
     is_sqlite = connection.dialect.name == "sqlite"
-    if not is_sqlite:
-        for part in in_parts(sorted(inbox_numbers)):
-            connection.execute(text("DELETE FROM article_search WHERE n = ANY(:numbers)"), {"numbers": part})
-    mended = 0 if is_sqlite else len(inbox_numbers)
-    for n in inbox_numbers:
-        rows = index.rows_between(connection, n, n)
-        if not rows or (is_sqlite and _is_indexed(connection, n)):
-            continue
-        index.put(connection, rows)
-        mended += is_sqlite
-    return mended
-
-
-def _is_indexed(connection: Connection, n: int) -> bool:
-    query = "SELECT rowid FROM article_search WHERE article_search MATCH 'marks : \"_d\" *' AND rowid = :n"
-    return connection.execute(text(query), {"n": n}).first() is not None
-
-
-def empty_index(connection: Connection) -> None:
-    """Empty the full-text index and queue all articles for indexing. SQLite only."""
-    connection.execute(text("INSERT INTO article_search(article_search) VALUES ('delete-all')"))
+    emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
+    connection.execute(text(emptied if is_sqlite else "DELETE FROM article_search"))
     index.reindex_all(connection)
+    return 1
 
 
 def reindex(connection: Connection, names: Sequence[str]) -> int:

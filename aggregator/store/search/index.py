@@ -7,16 +7,18 @@ whole index can be rebuilt, the newest articles first (`index_older`).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, case, func, select, text, update
 
 from aggregator.extract.language.search_tokens import in_index, index_words, search_words
+from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, counter
 
 _LAST = "searchable"  # counter: the last article number in the index
 _REST = "unindexed"  # counter: articles up to this number wait to be indexed again
+_INDEXED_A_TRANSACTION = 500  # by a command
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
 _TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
@@ -89,6 +91,15 @@ def index_older(connection: Connection, limit: int) -> int:
         put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
     _count(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
+
+
+def index_all(database: Database, advance: Callable[[int], object] = lambda _count: None) -> None:
+    """Index everything that waits to be indexed again. If this is interrupted, a daemon continues."""
+    done = _INDEXED_A_TRANSACTION
+    while done == _INDEXED_A_TRANSACTION:
+        with database.write() as connection:
+            done = index_older(connection, _INDEXED_A_TRANSACTION)
+        advance(done)
 
 
 def take_out(connection: Connection, n: int) -> bool:

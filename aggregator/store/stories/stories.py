@@ -1,13 +1,19 @@
 """Rows of stories: founding, update, merge."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from aggregator.model.core import FrozenStruct
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.weights import EventModel
+from aggregator.model.core import ArticleView, FrozenStruct
+from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
 from aggregator.store.tables import article, in_parts, story
+from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 
 class StoryRow(FrozenStruct, frozen=True, kw_only=True):
@@ -30,25 +36,90 @@ class StoryRow(FrozenStruct, frozen=True, kw_only=True):
     title_article: str | None = None
 
 
-class StoryState(FrozenStruct, frozen=True, kw_only=True):
-    """The columns of a story that a decision writes."""
+class DerivedColumns(FrozenStruct, frozen=True, kw_only=True):
+    """The columns of a story that are computed from its articles."""
 
-    title: str
-    summary: str
-    language: str | None
     first_published: dt.datetime
     last_published: dt.datetime
-    bumped_at: dt.datetime
     article_count: int
     outlet_count: int
     unknown_outlet_count: int
     report_count: int
     container_only: bool
     last_inbox_no: int
-    membership_changed_no: int
     centroid: bytes
     count_state: bytes | None
+
+
+class StoryState(DerivedColumns, frozen=True, kw_only=True):
+    """The columns of a story that a decision writes."""
+
+    title: str
+    summary: str
+    language: str | None
+    bumped_at: dt.datetime
+    membership_changed_no: int
     title_article: str | None = None  # the article of the headline; None: made from a lead
+
+
+class Membership(NamedTuple):
+    """The parts of the row of a story that depend on its members only."""
+
+    centroid: Centroid
+    count_state: CountState
+    span: PublishedSpan
+    last_inbox_no: int
+    shown: Sequence[ArticleView] = ()  # for headline and summary
+
+
+def derived_columns(
+    membership: Membership, model: EventModel, families: Mapping[str, str] | None
+) -> DerivedColumns:
+    """Return the columns of a story with these members."""
+    story_counts = counts(membership.count_state, families)
+    return DerivedColumns(
+        first_published=membership.span.first,
+        last_published=membership.span.last,
+        article_count=story_counts.article_count,
+        outlet_count=story_counts.outlet_count,
+        unknown_outlet_count=story_counts.unknown_outlet_count,
+        report_count=story_counts.report_count,
+        container_only=membership.centroid.is_container_only,
+        last_inbox_no=membership.last_inbox_no,
+        centroid=centroid.to_bytes(membership.centroid, model),
+        count_state=to_bytes(membership.count_state),
+    )
+
+
+def membership_of(
+    members: Sequence[MemberRow],
+    counted: Collection[str],
+    model: EventModel,
+    shown: Sequence[ArticleView] = (),
+) -> Membership:
+    """Compute the membership of a story of these articles, of which `counted` are in its centroid.
+
+    Raises ValueError if the terms of an article cannot be read.
+    """
+    return Membership(
+        centroid=centroid.from_members(
+            [one.as_article().member(model) for one in members if one.id in counted],
+            [one.as_article().minutes for one in members if one.id not in counted],
+            model,
+        ),
+        count_state=count_state_of(members),
+        span=published_span(members),
+        last_inbox_no=max(member.inbox_no for member in members),
+        shown=shown,
+    )
+
+
+def columns_of_members(
+    members: Sequence[MemberRow], model: EventModel, families: Mapping[str, str] | None
+) -> DerivedColumns:
+    """Compute the columns of a story from its articles, as they are stored. See `membership_of`."""
+    counted = {one.id for one in members if one.counts_in_centroid}
+    return derived_columns(membership_of(members, counted, model), model, families)
 
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
@@ -99,6 +170,11 @@ def insert_story(
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
     """Write the state of a story and clear its merged text, which is rendered again later."""
     connection.execute(_UPDATE, {"story_id": id} | _columns(state))
+
+
+def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002
+    """Write the derived columns of a story; does not change its headline, bump and texts."""
+    connection.execute(update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived)))
 
 
 def _columns(state: StoryState) -> dict[str, Any]:

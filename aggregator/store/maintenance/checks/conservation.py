@@ -13,13 +13,15 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.intake_counts import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
-from aggregator.store.maintenance.checks.references import FOUNDING
-from aggregator.store.tables import article, change, counter, entry, intake_count, story
+from aggregator.store.tables import article, counter, entry, intake_count
 
 _RESTORE = (
     "rows of the inbox are lost, or were inserted by hand: aggregator db restore FILE --replace; `aggregator "
     "export` writes all readable rows"
 )
+
+
+_FOUNDING = ("founded", "joined", "copy")  # outcomes of entries that became an article each
 
 
 class Balance(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -54,9 +56,9 @@ def balance(connection: Connection) -> Balance:
     refused_as = connection.execute(
         select(entry.c.verdict, func.count()).where(entry.c.state == "refused").group_by(entry.c.verdict)
     )
-    became = select(func.count()).where(entry.c.state == "done", entry.c.outcome.in_(FOUNDING))
+    became = select(func.count()).where(entry.c.state == "done", entry.c.outcome.in_(_FOUNDING))
     return Balance(
-        seen=_counted(connection)["entry"],
+        seen=connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar_one(),
         stored=sum(int(by_outcome[name]) for name in STORED),
         known=int(by_outcome["known"]),
         refused_as_forgotten=int(by_outcome["forgotten"]),
@@ -72,11 +74,10 @@ def balance(connection: Connection) -> Balance:
 
 
 def faults(database: Database) -> Iterator[Fault]:
-    """Yield counts that do not match, and serial numbers that would be given twice."""
+    """Yield counts that do not match, and entries in quarantine."""
     with database.read() as connection:
         yield from _totals(balance(connection))
         yield from _by_source(connection)
-        yield from _of_numbers(connection)
         yield from _quarantined(connection)
 
 
@@ -91,70 +92,26 @@ def _totals(total: Balance) -> Iterator[Fault]:
 
 
 def _by_source(connection: Connection) -> Iterator[Fault]:
-    existing: Counter[tuple[str, str]] = Counter()
-    rows = select(entry.c.source, entry.c.is_revision, func.count()).group_by(
-        entry.c.source, entry.c.is_revision
-    )
-    for source, is_revision, count in connection.execute(rows):
-        existing[source, "revision" if is_revision else "new"] += count
-    counted: Counter[tuple[str, str]] = Counter()
-    of_rows = select(
+    missing: Counter[tuple[str, str]] = Counter()
+    counts = select(
         intake_count.c.source, intake_count.c.outcome, intake_count.c.count - intake_count.c.deleted
     )
-    for source, outcome, count in connection.execute(of_rows.where(intake_count.c.outcome.in_(STORED))):
-        counted[source, outcome] = count
-    wrong = {
-        key: counted[key] - existing[key]
-        for key in counted.keys() | existing.keys()
-        if counted[key] != existing[key]
-    }
-    if lost := sum(count for count in wrong.values() if count > 0):
+    for source, outcome, count in connection.execute(counts.where(intake_count.c.outcome.in_(STORED))):
+        missing[source, outcome] += count
+    of_entries = entry.c.source, entry.c.is_revision
+    for source, is_revision, count in connection.execute(
+        select(*of_entries, func.count()).group_by(*of_entries)
+    ):
+        missing[source, "revision" if is_revision else "new"] -= count
+    if lost := (+missing).total():
         yield Fault(what="entries that were stored are missing", rows=lost, advice=_RESTORE)
-    if more := -sum(count for count in wrong.values() if count < 0):
+    if more := (-missing).total():
         yield Fault(what="entries exist that were not received", rows=more, advice=_RESTORE)
-
-
-def _counted(connection: Connection) -> dict[str, int]:
-    return pairs(connection, select(counter.c.name, counter.c.value))
-
-
-def _of_numbers(connection: Connection) -> Iterator[Fault]:
-    """Yield counters that are lower than the highest number in use."""
-    counted = _counted(connection)
-    highest = {
-        "entry": entry.c.entry_no,
-        "inbox": entry.c.inbox_no,
-        "story": story.c.story_no,
-        "change": change.c.change_no,
-    }
-    for name, column in highest.items():
-        used = connection.execute(select(func.max(column))).scalar() or 0
-        if counted.get(name, 0) < used:
-            yield Fault(
-                what=f"the counter of {name} numbers is too low: the next number would be given twice",
-                rows=used - counted.get(name, 0),
-                remedy="counters",
-                keys=(name,),
-            )
-    placed = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
-    if counted.get("inbox", 0) < placed:
-        yield Fault(
-            what="the counter of inbox numbers is lower than the number of an article",
-            rows=placed - counted.get("inbox", 0),
-            remedy="counters",
-            keys=("inbox",),
-        )
 
 
 def _quarantined(connection: Connection) -> Iterator[Fault]:
     """Yield entries in quarantine. They can be placed after a repair or an upgrade."""
-    found = (
-        connection.execute(
-            select(entry.c.entry_no).where(IS_QUARANTINED).order_by(entry.c.entry_no).limit(NOTED)
-        )
-        .scalars()
-        .all()
-    )
-    if found:
+    chosen = select(entry.c.entry_no).where(IS_QUARANTINED).order_by(entry.c.entry_no).limit(NOTED)
+    if found := connection.execute(chosen).scalars().all():
         what = "entries are in quarantine because placing them failed; a repair queues them again"
         yield Fault(what=what, rows=len(found), remedy="quarantine", keys=tuple(map(str, found)))

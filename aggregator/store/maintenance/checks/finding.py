@@ -8,28 +8,23 @@ from sqlalchemy import Connection, Select
 
 from aggregator.model.core import FrozenStruct
 
-# How a finding is repaired (store/maintenance/repair.py). The names are shown in the JSON of `db check` and
-# stored in the payload of a `repair` command.
+# How a finding is repaired (pipeline/placement/repair.py), in the order of the repair: each may need the
+# results of those before it. The names are shown in the JSON of `db check` and stored in the payload of a
+# `repair` command.
 Remedy = Literal[
-    "bands",
-    "copies",
-    "counters",
-    "identity keys",
     "index",
-    "merged texts",
-    "observations",
+    "counters",
     "orphans",
-    "quarantine",
     "redirects",
-    "search",
-    "search rebuild",
-    "stories",
     "stray bands",
+    "stories",
+    "bands",
+    "search",
+    "merged texts",
+    "quarantine",
 ]
 
 NOTED: Final = 10_000  # keys of rows that a finding lists; the next check finds the others
-SHOWN: Final = 3  # keys that its message shows
-
 RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
 
 
@@ -37,7 +32,7 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """One finding.
 
     `keys` are the keys of its rows, at most NOTED; their meaning depends on the remedy, see
-    store/maintenance/repair.py. `advice` is what to do if there is no remedy. `is_note`: it is no damage.
+    pipeline/placement/repair.py. `advice` is what to do if there is no remedy. `is_note`: it is no damage.
     """
 
     what: str
@@ -79,18 +74,15 @@ def pairs(connection: Connection, chosen: Select[Any]) -> dict[Any, Any]:
     return {row[0]: row[1] for row in connection.execute(chosen)}
 
 
-def merge_faults(found: Iterable[Fault | None]) -> Iterator[Fault]:
+def merge_faults(found: Iterable[Fault]) -> Iterator[Fault]:
     """Merge findings with the same message and remedy."""
     merged: dict[tuple[str, str | None], Fault] = {}
     for one in found:
-        if one is None:
-            continue
-        known = merged.get((one.what, one.remedy))
-        merged[one.what, one.remedy] = (
-            one
-            if known is None
-            else msgspec.structs.replace(
-                known, rows=known.rows + one.rows, keys=(*known.keys, *one.keys)[:NOTED]
+        known = merged.setdefault((one.what, one.remedy), one)
+        if known is not one:
+            is_noted = len(known.keys) >= NOTED or known.keys[-1:] == one.keys
+            keys = known.keys if is_noted else (*known.keys, *one.keys)[:NOTED]
+            merged[one.what, one.remedy] = msgspec.structs.replace(
+                known, rows=known.rows + one.rows, keys=keys
             )
-        )
     yield from merged.values()

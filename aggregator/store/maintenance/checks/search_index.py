@@ -2,14 +2,17 @@
 
 from array import array
 from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select, text
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, merge_faults
-from aggregator.store.maintenance.checks.values import ranges
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault
+from aggregator.store.maintenance.checks.values import chosen_ranges
 from aggregator.store.search import index
 from aggregator.store.tables import article
 
@@ -27,15 +30,15 @@ _LISTED: Final = {
 def faults(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Yield missing and stray rows of the index, and rows with other words in the chunks of `extent`."""
     try:
-        yield from merge_faults(_listed(database))
-        yield from merge_faults(_worded(database, extent, step))
+        yield from _listed(database)
+        yield from _worded(database, extent, step)
     except AggregatorError as error:
         if not database.is_sqlite or not any(sign in str(error) for sign in _DAMAGED):
             raise
-        yield Fault(what="the full-text index cannot be read", rows=1, remedy="search rebuild", keys=("all",))
+        yield Fault(what="the full-text index cannot be read", rows=1, remedy="search", keys=("all",))
 
 
-def _listed(database: Database) -> Iterator[Fault | None]:
+def _listed(database: Database) -> Iterator[Fault]:
     with database.read() as connection:
         last, rest = index.indexed_to(connection), index.unindexed_to(connection)
         due = (
@@ -43,20 +46,14 @@ def _listed(database: Database) -> Iterator[Fault | None]:
             .where(article.c.inbox_no > rest, article.c.inbox_no <= last)
             .order_by(article.c.inbox_no)
         )
-        placed = iter(_streamed(connection, due))
-        indexed = iter(_streamed(connection, text(_LISTED[connection.dialect.name])))
-        expected, found = next(placed, None), next(indexed, None)
-        while expected is not None or found is not None:
-            if found is not None and found <= rest:  # waits to be indexed again
-                found = next(indexed, None)
-            elif found is None or (expected is not None and expected < found):
-                yield _missing(expected)
-                expected = next(placed, None)
-            elif expected is None or found < expected:
-                yield _stray(database, found)
-                found = next(indexed, None)
-            else:
-                expected, found = next(placed, None), next(indexed, None)
+        placed = ((n, "placed") for n in _streamed(connection, due))
+        indexed = ((n, "indexed") for n in _streamed(connection, text(_LISTED[connection.dialect.name])))
+        for n, rows in groupby(merge(placed, indexed), key=itemgetter(0)):
+            sides = [side for _, side in rows]
+            if sides == ["placed"]:
+                yield _fault("articles are not in the full-text index", n)
+            elif sides == ["indexed"] and n > rest:  # else it waits to be indexed again
+                yield _fault("the full-text index has articles that do not exist", n)
 
 
 def _streamed(connection: Connection, chosen: Any) -> Iterator[int]:
@@ -64,32 +61,22 @@ def _streamed(connection: Connection, chosen: Any) -> Iterator[int]:
     yield from rows.scalars()
 
 
-def _missing(n: int | None) -> Fault:
-    return Fault(what="articles are not in the full-text index", rows=1, keys=(str(n),), remedy="search")
+def _fault(what: str, n: int) -> Fault:
+    return Fault(what=what, rows=1, keys=(str(n),), remedy="search")
 
 
-def _stray(database: Database, n: int) -> Fault:
-    """FTS5 deletes a row only if it is given its words: unknown rows require a rebuild of the index."""
-    remedy: Remedy = "search rebuild" if database.is_sqlite else "search"
-    return Fault(
-        what="the full-text index has articles that do not exist", rows=1, keys=(str(n),), remedy=remedy
-    )
-
-
-def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault | None]:
+def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """FTS5 finds articles by words, not words by article: on SQLite the whole index is read, or nothing."""
     if database.is_sqlite:
         if extent.every == 1:
             yield from _all_words(database, step)
         return
-    for chunk, (low, high) in enumerate(ranges(database, article.c.inbox_no)):
-        if not extent.has(chunk):
-            continue
+    for low, high in chosen_ranges(database, article.c.inbox_no, extent):
         with database.read() as connection:
             rows = index.rows_between(connection, low, high)
             for row in rows:
                 if _has_other_words(connection, row):
-                    yield Fault(what=_OTHER_WORDS, rows=1, keys=(str(row.inbox_no),), remedy="search")
+                    yield _fault(_OTHER_WORDS, row.inbox_no)
         step(len(rows))
 
 
@@ -109,7 +96,7 @@ _OTHERS: Final = text(
 _WORDS: Final = "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_search, instance)"
 
 
-def _all_words(database: Database, step: CheckStep) -> Iterator[Fault | None]:
+def _all_words(database: Database, step: CheckStep) -> Iterator[Fault]:
     """Compare a sum of hashes of (word, column, position) per article: 8 bytes each.
 
     It reads one state of the database, because a revision changes both sides.
@@ -129,8 +116,7 @@ def _all_words(database: Database, step: CheckStep) -> Iterator[Fault | None]:
             rows = index.rows_between(connection, start, start + _AT_ONCE - 1)
             for row in rows:
                 if sums[row.inbox_no] and sums[row.inbox_no] != _summed(row):  # 0: it is not in the index
-                    keys = (str(row.inbox_no),)
-                    yield Fault(what=_OTHER_WORDS, rows=1, keys=keys, remedy="search rebuild")
+                    yield _fault(_OTHER_WORDS, row.inbox_no)
             step(len(rows))
 
 

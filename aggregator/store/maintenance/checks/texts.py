@@ -4,9 +4,9 @@ Bands are checked in both directions. Which bands an article has depends on the 
 band takes no more, many copies add none), so a missing band is damage only if the band has much room.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,37 +20,14 @@ from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.checks.finding import (
-    NOTED,
-    CheckScope,
-    CheckStep,
-    Fault,
-    Remedy,
-    merge_faults,
-    pairs,
-)
-from aggregator.store.maintenance.checks.values import ranges
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, pairs
+from aggregator.store.maintenance.checks.values import chosen_ranges, ranges
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_text import IS_GONE, TEXT, DamagedText
 from aggregator.store.tables import article, lsh_band, sketch
 
-_COLUMNS: Final = (
-    *(
-        article.c[name]
-        for name in (
-            "inbox_no",
-            "id",
-            "root_article",
-            "generation",
-            "title",
-            "text_hash",
-            "signature",
-            "copy_of",
-        )
-    ),
-    TEXT,
-    IS_GONE.label("is_gone"),
-)
+_NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
+_COLUMNS: Final = (*(article.c[name] for name in _NAMES), TEXT, IS_GONE.label("is_gone"))
 _AT_ONCE: Final = 50_000  # LSH keys read in one transaction
 _MIXED: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -59,32 +36,24 @@ def faults(
     database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
 ) -> Iterator[Fault]:
     """Check the articles in the chunks of `extent`."""
-    yield from merge_faults(_text_faults(database, tuning, full_share, extent, step))
-
-
-def _text_faults(
-    database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault | None]:
-    for chunk, (low, high) in enumerate(ranges(database, article.c.inbox_no)):
-        if not extent.has(chunk):
-            continue
+    for low, high in chosen_ranges(database, article.c.inbox_no, extent):
+        chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
+        sketches = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
         with database.read() as connection:
-            all_rows = connection.execute(
-                select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
-            ).all()
-            rows = [row for row in all_rows if not isinstance(row.text, DamagedText)]  # see values.py
+            rows = connection.execute(chosen).all()
             unlinked = retention.reached(connection, "unlinked")
-            held = _sketches(connection, low, high)
+            held = pairs(connection, sketches)
             for row in rows:
+                if isinstance(row.text, DamagedText):
+                    continue  # see values.py
                 yield from _of_one(row)
-                if row.inbox_no > unlinked and not row.is_gone:
-                    yield _of_sketch(row, held.get(row.inbox_no), tuning)
-            found = [row for row in rows if row.inbox_no > unlinked]
-            yield from _without_keys(connection, found, held, tuning, full_share)
+                if row.inbox_no > unlinked:
+                    yield from _of_sketch(row, held.get(row.inbox_no), tuning)
+                    yield from _of_bands(connection, row, held.get(row.inbox_no), tuning, full_share)
         step(len(rows))
 
 
-def _of_one(row: Row[Any]) -> Iterator[Fault | None]:
+def _of_one(row: Row[Any]) -> Iterator[Fault]:
     if not row.is_gone and row.text_hash != text_hash(row.title, row.text):
         yield _fault("articles have a hash that does not match their text", row.inbox_no, None)
     name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
@@ -92,46 +61,31 @@ def _of_one(row: Row[Any]) -> Iterator[Fault | None]:
         yield _fault("articles have an id that does not match their identity", row.inbox_no, None)
 
 
-def _sketches(connection: Connection, low: int, high: int) -> dict[int, bytes]:
-    chosen = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
-    return pairs(connection, chosen)
-
-
-def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Fault | None:
-    if not held:
-        return None
+def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
+    if not held or row.is_gone:
+        return
     sequence = shingle_sequence(row.text[: tuning.text_chars])
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
-    if is_part and bool(np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all()):
-        return None
-    return _fault("sampled shingles do not match the text of their article", row.inbox_no, "bands")
+    if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():
+        yield _fault("sampled shingles do not match the text of their article", row.inbox_no, "bands")
 
 
-def _without_keys(
-    connection: Connection,
-    rows: Sequence[Row[Any]],
-    held: dict[int, bytes],
-    tuning: CopyTuning,
-    full_share: float,
-) -> Iterator[Fault | None]:
-    keys = {
-        row.inbox_no: keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-        for row in rows
-        if row.signature
-    }
-    stored: dict[int, set[int]] = defaultdict(set)
-    for n, own in keys.items():
-        stored[n] = stored_keys(connection, n, own)
-    for row in rows:
-        missing = set(keys.get(row.inbox_no, ())) - stored[row.inbox_no]
-        if not missing:
-            continue
-        if not stored[row.inbox_no] and row.inbox_no not in held and _is_one_of_many(connection, row, tuning):
-            continue
-        room = _room(connection, missing)
-        if any(room[key] < tuning.band_cap * full_share for key in missing):
-            yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
+def _of_bands(
+    connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning, full_share: float
+) -> Iterator[Fault]:
+    own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
+    stored = stored_keys(connection, row.inbox_no, own)
+    missing = set(own) - stored
+    if not missing:
+        return
+    is_copy = row.copy_of is not None and not stored and held is None
+    if is_copy and articles.has_copies(connection, row.copy_of, tuning.indexed_copies):
+        return  # after the first copies the others are stored without bands
+    chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(missing)))
+    taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
+    if any(taken[key] < tuning.band_cap * full_share for key in missing):
+        yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
 
 
 _STORED = select(lsh_band.c.band).where(
@@ -144,28 +98,11 @@ def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]
     return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
 
 
-def _is_one_of_many(connection: Connection, row: Row[Any], tuning: CopyTuning) -> bool:
-    """Whether it is a copy after the first `indexed_copies`, which are stored without bands."""
-    return row.copy_of is not None and articles.has_copies(connection, row.copy_of, tuning.indexed_copies)
-
-
-def _room(connection: Connection, keys: Sequence[int] | set[int]) -> Counter[int]:
-    chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(keys)))
-    return Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
-
-
 def _fault(what: str, n: int, remedy: Remedy | None) -> Fault:
     return Fault(what=what, rows=1, keys=(str(n),), remedy=remedy)
 
 
 # --- stray bands -------------------------------------------------------------------------------------------
-
-
-class _KeySums(NamedTuple):
-    """Number and sum of the stored bands of each article, by inbox number."""
-
-    counts: npt.NDArray[np.int64]
-    totals: npt.NDArray[np.uint64]
 
 
 def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[Fault]:
@@ -176,29 +113,44 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
     """
     with database.read() as connection:
         newest = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
-    sums = _KeySums(np.zeros(newest + 1, dtype=np.int64), np.zeros(newest + 1, dtype=np.uint64))
-    lost: list[str] = []
+    counts, sums = np.zeros(newest + 1, dtype=np.int64), np.zeros(newest + 1, dtype=np.uint64)
     for found in _all_keys(database):
         numbers = found[:, 1]
         inside = (numbers >= 0) & (numbers <= newest)
-        lost += [f"{band} {n}" for band, n in found[numbers < 0].tolist()]
-        np.add.at(sums.counts, numbers[inside], 1)
-        np.add.at(sums.totals, numbers[inside], _mixed(found[inside, 0]))
-    yield from merge_faults(_compared(database, tuning, sums, lost, step))
+        for band, n in found[numbers < 0].tolist():
+            yield _stray(band, n)
+        np.add.at(counts, numbers[inside], 1)
+        np.add.at(sums, numbers[inside], _mixed(found[inside, 0]))
+    for low, high in ranges(database, article.c.inbox_no):
+        chosen = select(article.c.inbox_no, article.c.signature).where(
+            article.c.inbox_no.between(low, min(high, newest))
+        )
+        with database.read() as connection:
+            rows = connection.execute(chosen).all()
+            for row in rows:
+                n, own = row.inbox_no, keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
+                is_whole = counts[n] == len(own) and sums[n] == _mixed(np.array(own, dtype=np.int64)).sum()
+                if not is_whole and len(stored_keys(connection, n, own)) < counts[n]:
+                    yield from _strays_of(connection, n, own)
+                counts[n] = 0
+        step(len(rows))
+    for n in np.flatnonzero(counts).tolist():
+        with database.read() as connection:
+            if connection.execute(select(article.c.inbox_no).where(article.c.inbox_no == n)).first() is None:
+                yield from _strays_of(connection, n, ())
 
 
 def _all_keys(database: Database) -> Iterator[npt.NDArray[np.int64]]:
     """Yield pairs of band and inbox number, in order."""
-    after = (-(1 << 63), -1)
+    band, n = -(1 << 63), -1
     while True:
         with database.read() as connection:
-            rows = connection.execute(
-                _NEXT_KEYS, {"band": after[0], "number": after[1], "most": _AT_ONCE}
-            ).all()
+            after = {"band": band, "number": n, "most": _AT_ONCE}
+            rows = connection.execute(_NEXT_KEYS, after).all()
         if not rows:
             return
         yield np.array([tuple(row) for row in rows], dtype=np.int64)
-        after = (rows[-1][0], rows[-1][1])
+        band, n = rows[-1]
 
 
 _NEXT_KEYS = text(
@@ -213,46 +165,13 @@ def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(29))
 
 
-def _compared(
-    database: Database,
-    tuning: CopyTuning,
-    sums: _KeySums,
-    lost: list[str],
-    step: CheckStep,
-) -> Iterator[Fault | None]:
-    for low, high in ranges(database, article.c.inbox_no):
-        if low >= len(sums.counts):
-            return
-        with database.read() as connection:
-            chosen = select(article.c.inbox_no, article.c.signature).where(
-                article.c.inbox_no.between(low, high)
-            )
-            rows = connection.execute(chosen).all()
-            for row in rows:
-                own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-                if row.inbox_no < len(sums.counts) and not _is_whole(
-                    own, sums.counts[row.inbox_no], sums.totals[row.inbox_no]
-                ):
-                    among = stored_keys(connection, row.inbox_no, own)
-                    if len(among) < sums.counts[row.inbox_no]:
-                        lost += _strange(connection, row.inbox_no, own)
-                if row.inbox_no < len(sums.counts):
-                    sums.counts[row.inbox_no] = 0
-        step(len(rows))
-    for n in np.flatnonzero(sums.counts).tolist():  # of an article that does not exist
-        with database.read() as connection:
-            if connection.execute(select(article.c.inbox_no).where(article.c.inbox_no == n)).first() is None:
-                lost += _strange(connection, n, ())
-    if lost:
-        what = "bands belong to an article that does not exist, or do not match its signature"
-        yield Fault(what=what, rows=len(lost), keys=tuple(lost[:NOTED]), remedy="stray bands")
+def _strays_of(connection: Connection, n: int, own: Sequence[int]) -> Iterator[Fault]:
+    """Yield stray bands of article `n`. It reads the whole table, which has no index of articles."""
+    for band in connection.execute(select(lsh_band.c.band).where(lsh_band.c.article == n)).scalars():
+        if band not in own:
+            yield _stray(band, n)
 
 
-def _is_whole(own: Sequence[int], count: int, total: np.uint64) -> bool:
-    return count == len(own) and total == _mixed(np.array(own, dtype=np.int64)).sum()
-
-
-def _strange(connection: Connection, n: int, own: Sequence[int]) -> list[str]:
-    """Return stray bands of article `n` as keys. It reads the whole table, which has no index of articles."""
-    rows = connection.execute(select(lsh_band.c.band).where(lsh_band.c.article == n)).scalars()
-    return [f"{band} {n}" for band in rows if band not in own]
+def _stray(band: int, n: int) -> Fault:
+    what = "bands belong to an article that does not exist, or do not match its signature"
+    return Fault(what=what, rows=1, keys=(f"{band} {n}",), remedy="stray bands")

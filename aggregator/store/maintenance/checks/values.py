@@ -33,67 +33,41 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind
-from aggregator.store.tables import (
-    UtcTime,
-    article,
-    change,
-    command,
-    correction,
-    entry,
-    intake_count,
-    link_constraint,
-    metadata,
-    outbox,
-    source,
-    story,
-    story_log,
-    tombstone,
-    webhook,
-)
+from aggregator.store.tables import UtcTime, metadata, story
 
 _AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py
 # Columns with times that may be in the future.
 _PLANNED: Final = frozenset(
-    {
-        "next_due_at",
-        "backoff_until",
-        "page_due_at",
-        "resumes_at",
-        "next_attempt_at",
-        "expires_at",
-    }
+    {"next_due_at", "backoff_until", "page_due_at", "resumes_at", "next_attempt_at", "expires_at"}
 )
 _IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
 _CHUNK: Final = 500
 
-WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    (table.name, name): words
-    for table, name, words in (
-        (entry, "state", ("page", "ready", "done", "refused")),
-        (entry, "outcome", get_args(Outcome)),
-        (entry, "verdict", (*get_args(Verdict), "forgotten")),
-        (entry, "page_verdict", get_args(Verdict)),
-        (intake_count, "outcome", get_args(IntakeOutcome)),
-        (article, "role", get_args(Role)),
-        (article, "kind", get_args(Kind)),
-        (article, "verdict", get_args(Verdict)),
-        (article, "published_origin", get_args(PublishedOrigin)),
-        (article, "published_precision", get_args(Precision)),
-        (tombstone, "kind", ("forgotten", "retention")),
-        (story_log, "kind", get_args(LogKind)),
-        (change, "kind", get_args(ChangeKind)),
-        (correction, "kind", get_args(CorrectionKind)),
-        (link_constraint, "relation", get_args(Relation)),
-        (outbox, "state", ("waiting", "done", "given_up")),
-        (webhook, "state", ("ok", "failing", "gone")),
-        (command, "kind", get_args(CommandKind)),
-        (command, "state", ("waiting", "done", "refused")),
-        (source, "kind", ("feed", "folder")),
-        (source, "pages", ("auto", "always", "never")),
-        (source, "origin", ("config", "user")),
-        (source, "health", ("new", "ok", "failing", "gone", "merged")),
-    )
+_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "entry.state": ("page", "ready", "done", "refused"),
+    "entry.outcome": get_args(Outcome),
+    "entry.verdict": (*get_args(Verdict), "forgotten"),
+    "entry.page_verdict": get_args(Verdict),
+    "intake_count.outcome": get_args(IntakeOutcome),
+    "article.role": get_args(Role),
+    "article.kind": get_args(Kind),
+    "article.verdict": get_args(Verdict),
+    "article.published_origin": get_args(PublishedOrigin),
+    "article.published_precision": get_args(Precision),
+    "tombstone.kind": ("forgotten", "retention"),
+    "story_log.kind": get_args(LogKind),
+    "change.kind": get_args(ChangeKind),
+    "correction.kind": get_args(CorrectionKind),
+    "link_constraint.relation": get_args(Relation),
+    "outbox.state": ("waiting", "done", "given_up"),
+    "webhook.state": ("ok", "failing", "gone"),
+    "command.kind": get_args(CommandKind),
+    "command.state": ("waiting", "done", "refused"),
+    "source.kind": ("feed", "folder"),
+    "source.pages": ("auto", "always", "never"),
+    "source.origin": ("config", "user"),
+    "source.health": ("new", "ok", "failing", "gone", "merged"),
 }
 
 
@@ -123,7 +97,7 @@ def _conditions(
 ) -> Iterator[tuple[str, ColumnElement[bool]]]:
     """Yield a message and the condition of the rows that it is about."""
     for column in table.columns:
-        words = WORDS.get((table.name, column.name))
+        words = _WORDS.get(f"{table.name}.{column.name}")
         if words is not None:
             yield f"{table.name}.{column.name} has a value that is not allowed", column.not_in(words)
         if isinstance(column.type, UtcTime):
@@ -164,32 +138,26 @@ _REMEDIES: Final[dict[str, Remedy]] = {"story.merged_story": "merged texts"}
 def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Yield columns with bytes that cannot be decoded, in the chunks of `extent`."""
     for place, read in _READ.items():
-        yield from _of_column(database, place, read, extent, step)
+        table = metadata.tables[place.split(".")[0]]
+        column = table.c[place.split(".")[1]]
+        key = next(iter(table.primary_key.columns))
+        shown = story.c.id if table is story else key
+        for low, high in chosen_ranges(database, key, extent):
+            with database.read() as connection:
+                held = select(shown, column).where(column.is_not(None), key.between(low, high))
+                rows = connection.execute(held).all()
+            for name, blob in rows:
+                try:
+                    read(blob)
+                except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
+                    what, remedy = f"{place} cannot be read", _REMEDIES.get(place)
+                    yield Fault(what=what, rows=1, keys=(str(name),), remedy=remedy)
+            step(len(rows))
 
 
-def _of_column(
-    database: Database, place: str, read: _Reader, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault]:
-    table_name, name = place.split(".")
-    table = metadata.tables[table_name]
-    key = next(iter(table.primary_key.columns))
-    shown = story.c.id if table is story else key
-    wrong: list[str] = []
-    for chunk, (low, high) in enumerate(ranges(database, key)):
-        if not extent.has(chunk):
-            continue
-        held = select(shown, table.c[name]).where(table.c[name].is_not(None), key.between(low, high))
-        with database.read() as connection:
-            rows = connection.execute(held).all()
-        for row in rows:
-            try:
-                read(row[1])
-            except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                wrong.append(str(row[0]))
-        step(len(rows))
-    if wrong:
-        remedy = _REMEDIES.get(place)
-        yield Fault(what=f"{place} cannot be read", rows=len(wrong), keys=tuple(wrong[:NOTED]), remedy=remedy)
+def chosen_ranges(database: Database, key: Any, extent: CheckScope) -> Iterator[tuple[Any, Any]]:
+    """Yield those `ranges` that are in `extent`."""
+    yield from (one for number, one in enumerate(ranges(database, key)) if extent.has(number))
 
 
 def ranges(database: Database, key: Any) -> Iterator[tuple[Any, Any]]:

@@ -1,0 +1,273 @@
+"""All rows of a database as one stream, and its writer: for export, import, backup, restore and copy.
+
+Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
+leaves out what belongs to one installation: tokens, responses to pushes, commands, webhooks and their
+deliveries. Leases and prefetched texts of running daemons are in no stream. The full-text index is built
+again from the articles.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cache
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    collate,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.exc import DataError, IntegrityError
+
+from aggregator.model.errors import AggregatorError, ReadError
+from aggregator.store.intake.inbox import take_numbers
+from aggregator.store.maintenance.repair import raise_counters
+from aggregator.store.search import index
+from aggregator.store.tables import UtcTime, article, counter, metadata, story
+
+# State of the daemons that run now, useless in a copy.
+PASSING: Final = frozenset({"writer_lease", "host_lease", "prefetched"})
+LEFT_OUT: Final = frozenset({"api_token", "idempotency_key", "command", "webhook", "outbox"}) | PASSING
+AT_ONCE: Final = 500  # rows of a batch
+_INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has
+
+Values = dict[str, Any]
+Advance = Callable[[int], object]  # called with the number of further rows; may raise to stop
+
+
+class Batch(NamedTuple):
+    """Some rows of one table."""
+
+    table: Table
+    rows: list[Values]
+
+
+def tables(left_out: Set[str] = LEFT_OUT) -> tuple[Table, ...]:
+    """Return the tables of a stream, referenced tables first."""
+    return tuple(table for table in metadata.sorted_tables if table.name not in left_out)
+
+
+def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
+    """Return the number of rows of a stream."""
+    counts = (select(func.count()).select_from(table) for table in tables(left_out))
+    return sum(connection.execute(one).scalar_one() for one in counts)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether the tables of an export are empty, except for the counters."""
+    filled = (select(table).limit(1) for table in tables() if table is not counter)
+    return all(connection.execute(one).first() is None for one in filled)
+
+
+def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[Batch]:
+    """Yield all rows."""
+    options = {"stream_results": True, "yield_per": AT_ONCE}
+    for table in tables(left_out):
+        # By bytes, because the order of letters depends on the locale of a server.
+        is_plain = connection.dialect.name == "sqlite"
+        keys = table.primary_key.columns
+        order = [one if is_plain or not isinstance(one.type, Text) else collate(one, "C") for one in keys]
+        found = connection.execute(select(table).order_by(*order), execution_options=options)
+        names = [str(column.name) for column in table.columns]
+        for rows in found.partitions():
+            yield Batch(table, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+def write_all(
+    connection: Connection, stream: Iterable[Batch], advance: Advance, skipped: Counter[str] | None = None
+) -> int:
+    """Write a stream into empty tables; return the number of rows. Serial numbers continue.
+
+    Raises ReadError for a duplicate, or a reference to a missing row. With `skipped`, such rows are skipped
+    and counted by table, and a lost story is replaced by a stub. The full-text index is queued.
+    """
+    total = 0
+    for batch in stream:
+        if skipped is None:
+            _write(connection, batch)
+            total += len(batch.rows)
+        else:
+            written = _write_what_fits(connection, batch)
+            total += written
+            if written < len(batch.rows):
+                skipped[batch.table.name] += len(batch.rows) - written
+        advance(len(batch.rows))
+    _continue_numbers(connection)
+    index.reindex_all(connection)
+    return total
+
+
+def _write(connection: Connection, batch: Batch) -> None:
+    table, rows = batch
+    driver = connection.dialect.loaded_dbapi
+    try:
+        if table is counter:  # a new database has most of them already
+            connection.execute(delete(counter).where(counter.c.name.in_([row["name"] for row in rows])))
+        if connection.dialect.name == "sqlite":
+            connection.execute(insert(table), rows)
+        else:
+            _copy_in(connection, batch)
+    except (IntegrityError, DataError, driver.IntegrityError, driver.DataError) as error:
+        raise ReadError(
+            f"a row of {table.name} does not fit, is a duplicate, or refers to a row that does not exist"
+        ) from error
+
+
+def _copy_in(connection: Connection, batch: Batch) -> None:
+    """Write with COPY, which is some times faster than INSERT."""
+    names = batch.table.columns.keys()
+    listed = ", ".join(f'"{name}"' for name in names)
+    cursor = connection.connection.cursor()
+    with cursor.copy(f'COPY "{batch.table.name}" ({listed}) FROM STDIN') as target:
+        for row in batch.rows:
+            target.write_row([row[name] for name in names])
+    if cursor.rowcount != len(batch.rows):  # a trigger of somebody else
+        raise AggregatorError(
+            f"only {cursor.rowcount:,} of {len(batch.rows):,} rows of {batch.table.name} were written; "
+            "nothing was copied"
+        )
+
+
+def _write_what_fits(connection: Connection, batch: Batch) -> int:
+    """Write the rows that refer to no lost row. Return their number."""
+    try:
+        with connection.begin_nested():
+            if batch.table is article:
+                _insert_stub_stories(connection, batch.rows)
+            _write(connection, batch)
+        return len(batch.rows)
+    except (ReadError, IntegrityError, DataError):
+        if len(batch.rows) == 1:
+            return 0
+    return sum(_write_what_fits(connection, Batch(batch.table, [row])) for row in batch.rows)
+
+
+def _insert_stub_stories(connection: Connection, articles: Iterable[Values]) -> None:
+    """Insert a story for each article whose story is lost; `db check --repair` computes its columns."""
+    by_story = {one["story"]: one for one in articles}
+    existing = select(story.c.id).where(story.c.id.in_(sorted(by_story)))
+    lost = sorted(set(by_story) - set(connection.execute(existing).scalars()))
+    if lost:
+        raise_counters(connection, ["story"])
+    for id_ in lost:
+        one = by_story[id_]
+        values = {
+            "id": id_,
+            "story_no": take_numbers(connection, "story", 1) + 1,
+            "founding_article": one["id"],
+            "founding_no": 0,
+            "last_inbox_no": one["inbox_no"],
+            "centroid": b"",
+            "title": one["title"],
+            "summary": one["lead"],
+            "language": one["language"],
+            **dict.fromkeys(("first_published", "last_published", "bumped_at"), one["effective_at"]),
+            **dict.fromkeys(("article_count", "outlet_count", "report_count"), 1),
+        }
+        connection.execute(insert(story).values(values))
+
+
+def _continue_numbers(connection: Connection) -> None:
+    """Set the sequences of a server to the highest inserted number; SQLite does so by itself."""
+    if connection.dialect.name == "sqlite":
+        return
+    for table in metadata.sorted_tables:
+        for column in table.primary_key.columns:
+            named = select(func.pg_get_serial_sequence(table.name, column.name))
+            sequence = connection.execute(named).scalar()
+            if sequence is not None:
+                following = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+                connection.execute(select(func.setval(sequence, following, False)))
+
+
+def clear(connection: Connection) -> None:
+    """Delete every row of the tables on a server."""
+    # Also prefetched texts: they belong to numbers of entries that other entries will have.
+    names = ", ".join(f'"{table.name}"' for table in tables(PASSING - {"prefetched"}))
+    connection.execute(text(f"TRUNCATE {names}, article_search"))
+
+
+# --- rows as JSON ------------------------------------------------------------------------------------------
+
+# What the rows of earlier revisions have in columns that were added since.
+_ADDED: Final[Mapping[str, Values]] = {
+    article.name: {"date_counts": True, "kind": "report"},
+    story.name: {"unknown_outlet_count": 0},
+}
+_INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TYPES: Final[Mapping[type, Any]] = {
+    UtcTime: Annotated[dt.datetime, msgspec.Meta(tz=True)],
+    LargeBinary: bytes,
+    Boolean: bool,
+    BigInteger: _INTEGER,
+    Integer: _INTEGER,
+    Float: float,
+    Text: str,
+}
+# What an upgrade to a revision does to rows that were written before.
+_RESTATED: Final[Mapping[str, str]] = {
+    "0022": """
+        UPDATE story SET outlet_count = outlet_count - unknown.number, unknown_outlet_count = unknown.number
+        FROM (SELECT story, COUNT(*) AS number FROM article WHERE outlet IS NULL GROUP BY story) AS unknown
+        WHERE unknown.story = story.id""",
+    "0024": """
+        UPDATE story SET first_published = dated.first, last_published = dated.last
+        FROM (SELECT story, MIN(effective_at) AS first, MAX(effective_at) AS last FROM article
+              WHERE published IS NOT NULL GROUP BY story) AS dated
+        WHERE dated.story = story.id AND story.id IN (SELECT story FROM article WHERE published IS NULL)""",
+}
+
+
+def as_json(table: Table, row: Values) -> Values:
+    """Return a row as `checked` reads it from JSON: times as text; msgspec writes bytes as base64."""
+    if table is counter and row["name"] in _INDEX_COUNTERS:
+        return {**row, "value": 0}
+    return {
+        key: value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if isinstance(value, dt.datetime)
+        else value
+        for key, value in row.items()
+    }
+
+
+def checked(table: str, given: Mapping[str, Any]) -> Values:
+    """Convert a row, of this or an earlier revision, for `write_all`. Raises ReadError if it does not fit."""
+    try:
+        return msgspec.structs.asdict(msgspec.convert(given, _row_type(table)))
+    except msgspec.ValidationError as error:
+        raise ReadError(f"a row of {table} does not fit: {error}") from error
+
+
+@cache
+def _row_type(name: str) -> type[msgspec.Struct]:
+    added = _ADDED.get(name, {})
+    fields: list[Any] = []
+    for column in metadata.tables[name].columns:
+        type_ = next(type_ for kind, type_ in _TYPES.items() if isinstance(column.type, kind))
+        if column.nullable:
+            fields.append((str(column.name), type_ | None, None))
+        else:
+            fields.append((str(column.name), type_, added.get(column.name, msgspec.NODEFAULT)))
+    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def restate(connection: Connection, revision: str) -> None:
+    """Update derived columns of rows that were exported at an earlier revision."""
+    for since, statement in _RESTATED.items():
+        if revision < since:
+            connection.execute(text(statement))

@@ -206,7 +206,7 @@ def clear(connection: Connection) -> None:
 
 # What the rows of earlier revisions have in columns that were added since.
 _ADDED: Final[Mapping[str, Values]] = {
-    article.name: {"date_counts": True, "kind": "report"},
+    article.name: {"date_counts": True, "kind": "report", "counts_as_report": True},
     story.name: {"unknown_outlet_count": 0},
 }
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -162,7 +162,9 @@ _CHECKS: Final = (
     ReferenceCheck(
         "articles are copies of an article that was placed later",
         """SELECT article.id FROM article JOIN article AS match ON match.id = article.copy_of
-           WHERE match.inbox_no >= article.inbox_no""",
+           WHERE match.inbox_no >= article.inbox_no AND (match.copy_of = article.id OR NOT EXISTS
+               (SELECT 1 FROM entry WHERE entry.article = article.id AND entry.inbox_no > match.inbox_no
+                AND outcome = 'revised' AND page_attempts > 0 AND NOT is_revision))""",
         advice="type: aggregator recluster",
     ),
     ReferenceCheck(

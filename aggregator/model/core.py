@@ -15,36 +15,15 @@ import msgspec
 Precision = Literal["minute", "day"]
 PublishedOrigin = Literal["feed", "page", "text", "poll"]
 Verdict = Literal[
-    "ok",
-    "stub",
-    "consent",
-    "paywall",
-    "list",
-    "block",
-    "not_article",
-    "too_long",
-    "too_short",
-    "empty",
-    "binary",
-    "timeout",
-    "memory",
-]
+    "ok", "stub", "consent", "paywall", "list", "block", "not_article", "too_long", "too_short", "empty",
+    "binary", "timeout", "memory",
+]  # fmt: skip
 ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
 Role = Literal["report", "copy", "excerpt", "container"]
 Kind = Literal[
-    "report",
-    "opinion",
-    "explainer",
-    "list",
-    "live_blog",
-    "roundup",
-    "newsletter",
-    "release",
-    "episode",
-    "fact_check",
-    "preview",
-    "status",
-]
+    "report", "opinion", "explainer", "list", "live_blog", "roundup", "newsletter", "release", "episode",
+    "fact_check", "preview", "status",
+]  # fmt: skip
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})  # not counted as reports
 Authority = Literal["own", "page", "handed", "foreign"]
 
@@ -373,9 +352,9 @@ class Reprint(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: str
     outlet: str | None
     url: str | None
-    time: dt.datetime | None = None  # declared, to the minute; else None
-    minutes_later: int | None = None  # than the original; negative where an agency publishes later
-    is_whole: bool = True
+    time: dt.datetime | None  # declared, to the minute; else None
+    minutes_later: int | None  # than the original; negative where an agency publishes later
+    is_whole: bool
 
 
 class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -384,8 +363,8 @@ class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: str
     outlet: str | None
     url: str | None
-    time: dt.datetime | None = None  # declared, to the minute; else None
-    reprints: tuple[Reprint, ...] = ()
+    time: dt.datetime | None  # declared, to the minute; else None
+    reprints: tuple[Reprint, ...]
 
 
 class LiveBlogLink(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -449,20 +428,6 @@ class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `said` of one wording, which count once
 
 
-class Disagreement(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Statements that differ.
-
-    `values` has the figure or clock time of each side; for a denial the part of each side: "claimed",
-    "before", "denied".
-    """
-
-    kind: Literal["figures", "denial", "times"]
-    sides: tuple[AttributedSentence, ...]
-    values: tuple[str, ...] = ()
-    rose: bool = False  # the later report has the higher number: an increase, no contradiction
-    times: tuple[dt.datetime | None, ...] = ()  # if `rose`: when the report of each side was published
-
-
 class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A figure that several outlets report; the shown sentence first."""
 
@@ -495,9 +460,7 @@ class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     lead: AttributedSentence | None  # the first sentence of `summary`
     facts: tuple[Fact, ...]
     only: tuple[AttributedSentence, ...]  # statements of one outlet only, grouped by article in order
-    disagreements: tuple[Disagreement, ...]
     timeline: tuple[TimelineItem, ...]
-    beside: tuple[tuple[AttributedSentence, ...], ...] = ()  # only in texts rendered before version 5
     agreed: tuple[AgreedFigure, ...] = ()
     no_shared_fact: bool = False  # three or more outlets and no similar sentence: possibly several events
     summary: tuple[AttributedSentence, ...] = ()  # the opening of one or two reports

@@ -68,20 +68,6 @@ class Countable(Protocol):
 AnyCountable = TypeVar("AnyCountable", bound=Countable)
 
 
-class CountedArticle(msgspec.Struct, frozen=True):
-    """A `Countable` made from the columns of a row."""
-
-    id: str
-    outlet_key: str | None
-    effective_at: dt.datetime
-    wire: str | None
-    copy_of: str | None
-    role: Role
-    kind: Kind = "report"
-    reuses: str | None = None
-    counts_as_report: bool = True
-
-
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A text and its copies; times are microseconds since 1970, UTC."""
 
@@ -299,7 +285,7 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
 
 def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
-    """Return the originals that have reprints, with these reprints.
+    """Return the originals that other outlets reprinted, with these reprints; unknown outlets are distinct.
 
     Both are ordered by effective time, then id. A reprint may be earlier than its original where that is the
     text of an agency, received later than the outlet that printed it.
@@ -307,8 +293,11 @@ def trails(articles: Sequence[ArticleView]) -> tuple[CopyTrail, ...]:
     by_id = {article.id: article for article in articles}
     reprints: dict[str, list[ArticleView]] = {}
     for resolved in with_originals(articles):
-        if resolved.copy_of in by_id and resolved.copy_of != resolved.id:
-            reprints.setdefault(resolved.copy_of, []).append(by_id[resolved.id])
+        original = by_id.get(resolved.copy_of or "")
+        if original is None or original.id == resolved.id:
+            continue
+        if original.outlet_key is None or original.outlet_key != resolved.outlet_key:
+            reprints.setdefault(original.id, []).append(by_id[resolved.id])
     originals = sorted((by_id[id_] for id_ in reprints), key=_by_time)
     return tuple(
         CopyTrail(

@@ -9,53 +9,39 @@ The shown headline stays unless there is a reason for another one (`Headline.rea
 are read, because a headline is chosen at every placement.
 """
 
+import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import yaml
 
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView, Role
 from aggregator.stories.counts import COUNTED_ROLES, with_originals
 from aggregator.stories.facts.figures import figures_in
-from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, words_of
-from aggregator.stories.stages import latest_stage, tells_outcome
+from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list, words_of
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import WordToken, heads, tokens
+from aggregator.stories.words import WordToken, head_of, heads, tokens
 
-# Subtracted from a score that is seldom above 1. Set by hand, judged on 30 stories.
-WEIGHTS: Mapping[str, float] = {
-    "clickbait": 0.50,
-    "label": 0.25,
-    "capitals": 0.20,
-    "quotation": 0.15,
-    "opener": 0.20,
-    "anaphora": 0.20,
-    "quote mark": 0.10,
-    "colons": 0.20,
-    "explainer": 0.30,
-    "list": 0.10,
-    "sentences": 0.10,
-    "quotation marks": 0.10,
-}
-REASONS: Mapping[str, str] = {
-    "clickbait": "the previous title was a question or clickbait",
-    "label": "the previous title was a label or of a live blog",
-    "capitals": "the previous title was in capitals",
-    "quotation": "the previous title was only a quotation",
-    "opener": "the previous title did not name its subject",
-    "anaphora": "the previous title was of a column or a portrait",
-    "quote mark": "the previous title opened with a quotation",
-    "colons": "the previous title had two colons",
-    "explainer": "the previous title was of a background piece",
-    "list": "the previous title was a list of words",
-    "sentences": "the previous title had two sentences",
-    "quotation marks": "the previous title had a quotation",
+# What is subtracted from a score that is seldom above 1 (set by hand, judged on 30 stories), and the reason
+# for another title.
+FAULTS: Mapping[str, tuple[float, str]] = {
+    "clickbait": (0.50, "the previous title was a question or clickbait"),
+    "label": (0.25, "the previous title was a label or of a live blog"),
+    "capitals": (0.20, "the previous title was in capitals"),
+    "quotation": (0.15, "the previous title was only a quotation"),
+    "opener": (0.20, "the previous title did not name its subject"),
+    "anaphora": (0.20, "the previous title was of a column or a portrait"),
+    "quote mark": (0.10, "the previous title opened with a quotation"),
+    "colons": (0.20, "the previous title had two colons"),
+    "explainer": (0.30, "the previous title was of a background piece"),
+    "list": (0.10, "the previous title was a list of words"),
+    "sentences": (0.10, "the previous title had two sentences"),
+    "quotation marks": (0.10, "the previous title had a quotation"),
 }
 LOADED_WORD, PROMOTION_WORD, COLON = 0.30, 0.13, 0.05  # for each word of opinion, of a promotion; for a colon
 EXTRA_WORD, TITLE_WORDS = 0.03, 13  # for each word above so many
@@ -79,7 +65,7 @@ class FaultPatterns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def faults(raw: str, title: str, lead: str, role: Role, language: str | None) -> tuple[str, ...]:
-    """Return the faults of `title`, keys of WEIGHTS; `raw` is the title before cleaning."""
+    """Return the faults of `title`, keys of FAULTS; `raw` is the title before cleaning."""
     keys = []
     if _searched("clickbait", language).search(title):
         keys.append("clickbait")
@@ -126,10 +112,8 @@ def _searched(kind: str, language: str | None) -> re.Pattern[str]:
 
 @cache
 def _by_language() -> dict[str, FaultPatterns]:
-    raw: dict[str, Any] = yaml.safe_load(
-        files("aggregator.stories").joinpath("faults.yaml").read_text(encoding="utf-8")
-    )
-    return msgspec.convert(raw, dict[str, FaultPatterns])
+    raw = files("aggregator.stories").joinpath("faults.yaml").read_bytes()
+    return msgspec.yaml.decode(raw, type=dict[str, FaultPatterns])
 
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
@@ -426,7 +410,7 @@ def _read(raw: str, outlet: str | None, lead: str, language: str | None, role: R
     titled = heads(title, language)
     found = faults(raw, title, lead, role, language) if title else ()
     penalty = (
-        sum(WEIGHTS[fault] for fault in found)
+        sum(FAULTS[fault][0] for fault in found)
         + LOADED_WORD * loaded_words(title, language)
         + PROMOTION_WORD * len(_searched("promotion", language).findall(title))
         + COLON * (":" in title)
@@ -468,7 +452,7 @@ def _with_reason(chosen: Headline, shown: str | None, reason: str) -> Headline:
 def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
     """Return why the shown title is no candidate; that of a live blog is one only without reports."""
     if any(article.role == "container" and clean_title(article) == shown for article in articles):
-        return REASONS["label"]
+        return FAULTS["label"][1]
     return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
@@ -504,7 +488,7 @@ def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: 
         (best.shares - now.shares, SHARES),
         (best.names - now.names, NAMES),
         (best.length - now.length, LENGTH),
-        *((2 * WEIGHTS[fault], REASONS[fault]) for fault in cured),  # agreement is up to 2
+        *((2 * FAULTS[fault][0], FAULTS[fault][1]) for fault in cured),  # agreement is up to 2
     ]
     return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1])
 
@@ -522,3 +506,78 @@ def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
 def _opening(article: ArticleView) -> str:
     words = article.lead.split()
     return " ".join(words[:FIRST_WORDS]) + ("…" if len(words) > FIRST_WORDS else "")
+
+
+# --- stages ------------------------------------------------------------------------------------------------
+
+# A stage begins with a report whose title tells an outcome as done ("signs", "died", "was acquitted") that no
+# earlier report tells as done, some hours after the beginning of the stage before. Outcomes are words of
+# languages.yaml; one after "to", "will", "urges ... to" has not happened yet.
+
+STAGE_LEAD_CHARS = 300  # about the first two sentences of a lead
+PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
+KEY_TERMS = 2  # of the story, which the title of a new stage has
+
+
+class StoryStage(NamedTuple):
+    """The reports from a new outcome on that tell it; `outcome` is "" for the first stage."""
+
+    articles: list[ArticleView]
+    outcome: str = ""
+
+
+def latest_stage(
+    articles: Sequence[ArticleView], keys: Mapping[str, float], tuning: StoryTuning
+) -> StoryStage:
+    """Return the latest stage of a story: `articles` by time, with titles; `keys` as `headline.key_terms`."""
+    stated: set[str] = set()
+    begun: dt.datetime | None = None
+    stage = StoryStage(list(articles))
+    for place, article in enumerate(articles):
+        title = clean_title(article)
+        done, in_title = _done(title, article.lead[:STAGE_LEAD_CHARS], article.language)
+        new = [head for head in in_title if head not in stated]
+        later = begun is not None and article.effective_at - begun >= dt.timedelta(
+            hours=tuning.headline_stage_hours
+        )
+        if begun is None:
+            begun = article.effective_at
+        elif later and new and len(keys.keys() & heads(title, article.language)) >= KEY_TERMS:
+            begun = article.effective_at
+            members = [a for a in articles[place:] if in_title[new[0]] and new[0] in _done_heads(a)]
+            stage = StoryStage(members, in_title[new[0]])
+        stated |= done
+    return stage
+
+
+def tells_outcome(title: str, language: str | None) -> bool:
+    """Whether the title tells an outcome as done."""
+    return bool(_outcomes(title, language))
+
+
+def _done_heads(article: ArticleView) -> frozenset[str]:
+    return _done(clean_title(article), article.lead[:STAGE_LEAD_CHARS], article.language)[0]
+
+
+@lru_cache(maxsize=1024)  # a story is read again with each report
+def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], dict[str, str]]:
+    """Return the heads of outcomes in title and lead stated as done; those of the title with words."""
+    in_title = _outcomes(title, language)
+    return frozenset(in_title) | frozenset(_outcomes(lead, language)), in_title
+
+
+def _outcomes(text: str, language: str | None) -> dict[str, str]:
+    outcomes, pending = _outcome_words(language), word_list(language, "pending")
+    words = tokens(text, language)
+    found: dict[str, str] = {}
+    for place, token in enumerate(words):
+        head = outcomes.get(token.lower)
+        before = words[max(0, place - PENDING_WORDS) : place]
+        if head and not any(one.lower in pending for one in before):
+            found.setdefault(head, token.lower)
+    return found
+
+
+@cache
+def _outcome_words(language: str | None) -> dict[str, str]:
+    return {word: head_of(word, language or "en") or word for word in word_list(language, "outcomes")}

@@ -4,10 +4,8 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
 
 import msgspec
-import yaml
 
 from aggregator.extract.language.detect import stop_words
 from aggregator.model.core import ArticleView
@@ -33,7 +31,6 @@ class DenialWords(msgspec.Struct, frozen=True):
     objects: str = ""
     plain: str = ""
     not_before: str = ""
-    anaphora: str = ""
     negated: str = ""
 
 
@@ -74,7 +71,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
 @cache
 def lexicon() -> WordLists:
     """Return the contents of lexicon.yaml."""
-    return msgspec.convert(_shipped("lexicon.yaml"), WordLists)
+    return msgspec.yaml.decode(_shipped("lexicon.yaml"), type=WordLists)
 
 
 @cache
@@ -107,13 +104,11 @@ def ignored_words(language: str) -> frozenset[str]:
 
 @cache
 def _languages() -> Mapping[str, LanguageWords]:
-    return msgspec.convert(_shipped("languages.yaml"), dict[str, LanguageWords])
+    return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, LanguageWords])
 
 
-def _shipped(name: str) -> dict[str, Any]:
-    text = files("aggregator.stories").joinpath(name).read_text(encoding="utf-8")
-    words: dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe, and ten times as fast
-    return words
+def _shipped(name: str) -> bytes:
+    return files("aggregator.stories").joinpath(name).read_bytes()
 
 
 # --- titles of articles without the name of the outlet and its section -------------------------------------

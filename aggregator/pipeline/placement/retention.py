@@ -461,8 +461,8 @@ class Retention:
 
 
 def _what_stays(merged: MergedStory) -> MergedStory:
-    """Return lead, facts, disagreements and timeline: text of only one outlet is deleted."""
-    return msgspec.structs.replace(merged, only=(), beside=())
+    """Return lead, facts and timeline: text of only one outlet is deleted."""
+    return msgspec.structs.replace(merged, only=())
 
 
 def retention_plan(config: Config) -> RetentionPlan:

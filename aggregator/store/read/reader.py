@@ -57,7 +57,6 @@ from aggregator.store.stories import (
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
 from aggregator.store.tables import article, counter, entry, in_parts, revision, story, story_log
-from aggregator.stories.copy_trails import between_outlets
 from aggregator.stories.counts import trails, with_originals
 
 
@@ -316,7 +315,7 @@ class DatabaseStoryReader:
             stripped = select(article.c.inbox_no).where(article.c.story == id, article_text.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
-        copied = between_outlets(trails(whole.articles), whole.articles)
+        copied = trails(whole.articles)
         return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
 
     def gone(self, id: str) -> bool:  # noqa: A002

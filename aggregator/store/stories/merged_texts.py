@@ -24,7 +24,7 @@ from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-RENDER_CODE_VERSION = 5
+RENDER_CODE_VERSION = 6
 
 _RENDERED_BY = "render_version"  # counter: `render_version` of the last rendering
 _RENDERED_FROM = "render_from"  # counter: stories with a lower number are rendered again; 0: all are done
@@ -101,7 +101,7 @@ def _render(database: Database, rows: Sequence[_StoryToRender], tuning: StoryTun
                 .values(
                     merged_story=codecs.compress_struct(one.merged),
                     text=one.text,
-                    disagreement_count=len(one.merged.disagreements),
+                    disagreement_count=0,  # a column of `v_stories`
                 )
             )
             if written.rowcount:

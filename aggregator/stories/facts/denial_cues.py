@@ -32,13 +32,6 @@ NOT_AFTER = re.compile(
 NOT_BEFORE = re.compile(
     r"\b(?:to|or|yet|would|could|might|cannot|can't|not|didn't|no one|nobody|hard to)\s*$", re.IGNORECASE
 )
-# "similar reports", "such claims", "the allegation.", "it": the claim is in the previous sentence.
-ANAPHORA = re.compile(
-    r"^\s*(?:(?:any|all)\s+)?(?:(?:similar|such|these|those|this)\s+\w+|that\s+(?:claim|allegation|report|accusation|charge|rumou?r)\b|the\s+(?:claims?|allegations?|reports?|"
-    r"accusations?|charges?|rumou?rs?)\s*[.,;]|it\b|them\b|this\b|that\s*[.,:;])",
-    re.IGNORECASE,
-)
-
 # Plain negation: no denial by itself, but a negated sentence does not state the same as one that is not.
 NEGATION = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t)\b", re.IGNORECASE
@@ -54,11 +47,10 @@ NEGATION_ANYWHERE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class DenialCues:
-    """The patterns of one language; `anaphora` is matched against the text after the cue."""
+    """The patterns of one language."""
 
     cue: re.Pattern[str] | None
     not_before: re.Pattern[str] | None
-    anaphora: re.Pattern[str] | None
     negation: re.Pattern[str]
 
 
@@ -66,14 +58,13 @@ class DenialCues:
 def cues_of(language: str | None) -> DenialCues:
     """Return the patterns of `language`; None means English."""
     if (language or "en") == "en":
-        return DenialCues(CUE, NOT_BEFORE, ANAPHORA, NEGATION)
+        return DenialCues(CUE, NOT_BEFORE, NEGATION)
     words = language_words(language).denial
     if words is None:
-        return DenialCues(None, None, None, NEGATION_ANYWHERE)
+        return DenialCues(None, None, NEGATION_ANYWHERE)
     return DenialCues(
         _cue(words),
         re.compile(words.not_before, re.IGNORECASE) if words.not_before else None,
-        re.compile(words.anaphora, re.IGNORECASE) if words.anaphora else None,
         re.compile(words.negated, re.IGNORECASE) if words.negated else NEGATION_ANYWHERE,
     )
 
@@ -83,11 +74,11 @@ def negates(sentence: str, language: str | None = None) -> bool:
     return cues_of(language).negation.search(sentence) is not None
 
 
-def denial_at(sentence: str, language: str | None = None) -> re.Match[str] | None:
-    """Return the match of the denial in the sentence, if any."""
+def denies(sentence: str, language: str | None = None) -> bool:
+    """Whether the sentence reports a denial."""
     cues = cues_of(language)
     if cues.cue is None:
-        return None
+        return False
     is_english = cues.cue is CUE
     for match in cues.cue.finditer(sentence):
         before, after = sentence[: match.start()], sentence[match.end() :]
@@ -99,19 +90,8 @@ def denial_at(sentence: str, language: str | None = None) -> re.Match[str] | Non
             and (not is_english or match.group().lower().startswith(("den", "ref", "rej", "dis", "reb")))
         ):
             continue
-        return match
-    return None
-
-
-def is_anaphoric(sentence: str, match: re.Match[str], language: str | None = None) -> bool:
-    """Whether the denied claim is in the previous sentence ("denied similar reports")."""
-    anaphora = cues_of(language).anaphora
-    return anaphora is not None and anaphora.search(sentence[match.end() :]) is not None
-
-
-def denies(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence reports a denial."""
-    return denial_at(sentence, language) is not None
+        return True
+    return False
 
 
 def _cue(words: DenialWords) -> re.Pattern[str]:

@@ -125,7 +125,7 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     signs = {
         "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
         "half a quotation": _unbalanced(sentence),
-        "a quotation alone": outside != sentence and len(WORD.findall(outside)) < SPEAKER_WORDS,
+        "a quotation alone": is_bare_quotation(sentence),
         "first person": (language or "en") == "en" and FIRST_PERSON.search(outside) is not None,
         "few words": standalone(sentence, language) < WORST,
     }

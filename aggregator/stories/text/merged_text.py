@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aggregator.model.core import AgreedFigure, ArticleView, AttributedSentence, Fact, MergedStory
-from aggregator.stories.copy_trails import between_outlets
 from aggregator.stories.counts import trails
-from aggregator.stories.facts.agreeing_figures import find_agreeing_figures
-from aggregator.stories.facts.facts import FactGroup, SentenceSimilarities, compare_all, fact_groups
+from aggregator.stories.facts.facts import (
+    FactGroup,
+    SentenceSimilarities,
+    compare_all,
+    fact_groups,
+    find_agreeing_figures,
+)
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
@@ -106,8 +110,7 @@ def merge(
         lead_of=len({report.origin for report in reports}),
         facts=facts,
         only=_only(rendering),
-        disagreements=(),
-        timeline=timeline(reports, tuning, between_outlets(trails(articles), articles)),
+        timeline=timeline(reports, tuning, trails(articles)),
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),
     )

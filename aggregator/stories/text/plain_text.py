@@ -5,12 +5,11 @@ from itertools import groupby
 
 import msgspec
 
-from aggregator.config.messages import counted_outlets
+from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
     AttributedSentence,
-    Disagreement,
     Fact,
     MergedStory,
     TimelineItem,
@@ -20,12 +19,11 @@ from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.merged_text import lead_and_facts
 
 NO_OUTLET = "unknown outlet"
-DENIAL_LABELS = {"claimed": "claim", "before": "the sentence before it", "denied": "denial"}
 TITLE_WORDS = 5  # of a title shown in the place of an unknown outlet
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
-    """Return headline, counts, facts with their number of outlets, disagreements, timeline and articles.
+    """Return headline, counts, facts with their number of outlets, timeline and articles.
 
     Every sentence is attributed to its outlet, or to the beginning of the article's title where that is
     unknown. The text does not end with a newline.
@@ -37,9 +35,6 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
         [merged.title, _counts(articles)],
         [] if lead is None else _lead(lead, merged, keys),
         _titled("What several outlets say", [line for fact in facts for line in _fact(fact, keys)]),
-        _titled(
-            differ_title(merged), [line for each in merged.disagreements for line in _disagreement(each)]
-        ),
         _titled("Figures that agree", [line for same in merged.agreed for line in _agreed(same, merged)]),
         _only(merged.only, with_originals(articles)),
         _titled("Timeline", [line for item in merged.timeline for line in _timeline_lines(item)]),
@@ -76,7 +71,6 @@ def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> Me
         summary=all_of(merged.summary),
         facts=tuple(replace(fact, said=all_of(fact.said)) for fact in merged.facts),
         only=all_of(merged.only),
-        disagreements=tuple(replace(each, sides=all_of(each.sides)) for each in merged.disagreements),
         agreed=tuple(replace(same, said=all_of(same.said)) for same in merged.agreed),
         timeline=tuple(
             item if item.kind == "published" else replace(item, outlet=item.outlet or names.get(item.article))
@@ -111,16 +105,12 @@ def _quoted(said: AttributedSentence) -> str:
     return f"{said.text}  — {_outlet(said.outlet)}"
 
 
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
 def _counts(articles: Sequence[ArticleView]) -> str:
     counts = count(articles)
     parts = [
-        _plural(counts.article_count, "article"),
+        counted(counts.article_count, "article"),
         counted_outlets(counts.outlet_count, counts.unknown_outlet_count),
-        _plural(counts.report_count, "independent report"),
+        counted(counts.report_count, "independent report"),
     ]
     return ", ".join(parts)
 
@@ -134,37 +124,13 @@ def _support(fact: Fact, keys: Mapping[str, str]) -> str:
     said = [keys.get(one.article, one.article) for one in fact.said]
     if fact.outlets > 1:
         copied = [len({said[place] for place in one}) for one in fact.same_words]
-        same = "".join(f", the same words in {_plural(n, 'outlet')}" for n in copied)
+        same = "".join(f", the same words in {counted(n, 'outlet')}" for n in copied)
         return f"{fact.outlets} of {fact.of} outlets{same}"
-    return "the same words in " + _plural(len(set(said)), "outlet")
+    return "the same words in " + counted(len(set(said)), "outlet")
 
 
 def _in_other_words(fact: Fact) -> list[str]:
     return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
-
-
-def differ_title(merged: MergedStory) -> str:
-    """Return the heading of the disagreements; a denial without its claim is no difference."""
-    compared = any(len(each.sides) > 1 for each in merged.disagreements)
-    return "Where they differ" if compared else "What is denied"
-
-
-def _disagreement(each: Disagreement) -> list[str]:
-    lines = [f"- {disagreement_title(each)}"]
-    times = each.times or (None,) * len(each.sides)
-    for value, said, time in zip(each.values, each.sides, times, strict=True):
-        at = f" ({time:%Y-%m-%d %H:%M} UTC)" if time is not None else ""
-        lines.append(f"    {DENIAL_LABELS.get(value, value)}{at}: {_quoted(said)}")
-    return lines
-
-
-def disagreement_title(each: Disagreement) -> str:
-    """Return the heading of a disagreement, which never states that one side contradicts the other."""
-    if each.kind == "figures":
-        return "Rose from report to report" if each.rose else "Figures side by side"
-    if each.kind == "times":
-        return "Times side by side"
-    return "Claimed and denied" if "claimed" in each.values else "Denied"
 
 
 def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
@@ -173,7 +139,6 @@ def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
     line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
     rendered = {said for fact in merged.facts for said in fact.said}
     rendered.update(merged.summary)
-    rendered.update(side for each in merged.disagreements for side in each.sides)
     return [line] if rendered.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
 
 
@@ -190,7 +155,7 @@ def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -
         reprints = len(
             {a.id for a in articles if a.copy_of in {each.article for each in group} and a.role != "excerpt"}
         )
-        credit = f" and {_plural(reprints, 'reprint')}" if reprints else ""
+        credit = f" and {counted(reprints, 'reprint')}" if reprints else ""
         lines += [_outlet(group[0].outlet) + credit, *(f"- {each.text}" for each in group)]
     return _titled("Only one report says", lines)
 
@@ -210,8 +175,8 @@ def _later(minutes: int | None) -> str:
     if minutes is None:
         return ""
     hours, rest = divmod(abs(minutes), 60)
-    parts = [_plural(hours, "hour")] if hours else []
-    parts += [_plural(rest, "minute")] if rest or not hours else []
+    parts = [counted(hours, "hour")] if hours else []
+    parts += [counted(rest, "minute")] if rest or not hours else []
     return f", {' '.join(parts)} {'before it came from there' if minutes < 0 else 'later'}"
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-import yaml
 
 from aggregator.extract.liveblog.detect import announces_live
 from aggregator.model.core import Enclosure, Kind
@@ -186,8 +185,8 @@ def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKin
 
 @cache
 def _words() -> dict[Kind, KindWords]:
-    raw = files("aggregator.extract").joinpath("kinds.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(raw), dict[Kind, KindWords])
+    raw = files("aggregator.extract").joinpath("kinds.yaml").read_bytes()
+    return msgspec.yaml.decode(raw, type=dict[Kind, KindWords])
 
 
 @cache

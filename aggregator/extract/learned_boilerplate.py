@@ -14,11 +14,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from aggregator.extract.lines import count_words, folded
+from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.model.core import BoilerplateLine, LearnedBoilerplate, LineHashes
-
-_CLOSING = " \"”“»«’')]"
-_SENTENCE_ENDS = frozenset(".!?…。！？؟।")
 
 
 class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,9 +44,9 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
     inner = paragraphs[tuning.first_lines : max(count - tuning.last_lines, 0)]
     short = [line for line in inner if count_words(line) <= tuning.middle_words]
-    sentences = [line for line in ends if _ends_sentence(line)]
+    sentences = [line for line in ends if ends_sentence(line)]
     return LineHashes(
-        edges=_keys(line for line in ends if not _ends_sentence(line)),
+        edges=_keys(line for line in ends if not ends_sentence(line)),
         middles=_distinct((*_keys(sentences), *_keys(short)[: tuning.middle_lines])),
     )
 
@@ -86,14 +83,6 @@ def remove_lines(
     return remaining, tuple(removed)
 
 
-def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
-    """Return the text as it was before the lines in `removed` were removed."""
-    lines = text.split("\n") if text else []
-    for one in sorted(removed, key=lambda one: one.line):
-        lines.insert(one.line, one.text)
-    return "\n".join(lines)
-
-
 # --- learning ----------------------------------------------------------------------------------------------
 
 
@@ -123,10 +112,6 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> Learn
 
 def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:
     return number < tuning.first_lines or number >= count - tuning.last_lines
-
-
-def _ends_sentence(line: str) -> bool:
-    return line.rstrip(_CLOSING)[-1:] in _SENTENCE_ENDS
 
 
 def _keys(lines: Iterable[str]) -> tuple[int, ...]:

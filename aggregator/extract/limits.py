@@ -24,10 +24,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prose_words: int
     closing_lines: int
     wire_paragraphs: int
-    unlisted_agency_confidence: float
-    wire_line_confidence: float
-    agency_phrase_confidence: float
-    shared_wire_confidence: float
     stub_words: int
     fallback_below_words: int
     nearly_empty_words: int

@@ -9,6 +9,7 @@ _CLOSING = "\"'”’»›“‘)]）」』 "
 _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
+_MARKS = re.compile(r"[\W_]+")
 _SPACES = re.compile(r"[^\S\n]+")
 _KEPT_CHARS = 2_000  # the results for longer lines are not cached
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
@@ -59,6 +60,11 @@ def is_name_like(line: str) -> bool:
 def _is_name(word: str) -> bool:
     plain = word.replace("-", "").replace("'", "").replace("’", "").rstrip(".")
     return plain.isalpha() and plain[0].isupper() and (len(plain) == 1 or not plain.isupper())
+
+
+def letters_of(text: str) -> str:
+    """Return `text` without spaces and punctuation."""
+    return _MARKS.sub("", text)
 
 
 def same_line(a: str, b: str) -> bool:

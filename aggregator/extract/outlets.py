@@ -11,7 +11,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
 
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.core import Entry, Outlet
@@ -36,8 +35,7 @@ class _Sites(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def _table() -> _Sites:
-    raw = yaml.safe_load(files("aggregator.extract").joinpath("outlets.yaml").read_text(encoding="utf-8"))
-    return msgspec.convert(raw, _Sites)
+    return msgspec.yaml.decode(files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites)
 
 
 @cache

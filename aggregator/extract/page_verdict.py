@@ -12,7 +12,6 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
-import yaml
 
 from aggregator.config.messages import counted
 from aggregator.extract.html.page_signals import PageSignals
@@ -237,9 +236,7 @@ class _Notices:
     """The compiled patterns of notices.yaml."""
 
     def __init__(self) -> None:
-        notices = yaml.safe_load(
-            files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8")
-        )
+        notices = msgspec.yaml.decode(files("aggregator.extract").joinpath("notices.yaml").read_bytes())
 
         def one(kind: str, where: str) -> re.Pattern[str]:
             return re.compile("|".join(f"(?:{words})" for words in notices[kind][where]), re.IGNORECASE)

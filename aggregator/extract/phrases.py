@@ -11,7 +11,6 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 import msgspec
-import yaml
 
 Words = tuple[str, ...]
 
@@ -83,9 +82,8 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def table() -> PhraseTable:
     """Return the shipped phrases. Raises for an invalid file, which is a bug and not a user's error."""
-    raw = files("aggregator.extract").joinpath("phrases.yaml").read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return msgspec.convert(yaml.load(raw, Loader=loader), PhraseTable)  # noqa: S506 - both loaders are safe
+    raw = files("aggregator.extract").joinpath("phrases.yaml").read_bytes()
+    return msgspec.yaml.decode(raw, type=PhraseTable)
 
 
 @cache

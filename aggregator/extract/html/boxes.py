@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -41,7 +41,6 @@ _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
 _LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►")
 _LABEL_WORDS = 6
-_MARKS = re.compile(r"[\W_]+")
 
 
 def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:
@@ -49,7 +48,7 @@ def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) ->
 
     `headlines`: those of the article; an element that contains one of them is not a box.
     """
-    own = {letters for letters in map(_letters, headlines) if letters}
+    own = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
     most = tuning.sidebar_max_share * _unlinked_length(root)
     boxes = [box for box in _boxes(root, tuning) if _may_go(box, most, own)]
     cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
@@ -212,7 +211,7 @@ def _may_go(box: Any, most: float, own: set[str]) -> bool:
         return False
     if box.tag != "a" and box.find(".//h1") is not None:
         return False
-    return not any(_letters(_text(heading)) in own for heading in box.iter(*_HEADINGS))
+    return not any(letters_of(_text(heading)).casefold() in own for heading in box.iter(*_HEADINGS))
 
 
 def _length(element: Any) -> int:
@@ -229,7 +228,3 @@ def _unlinked_length(root: Any) -> int:
 
 def _text(element: Any) -> str:
     return " ".join(element.text_content().split())
-
-
-def _letters(line: str) -> str:
-    return _MARKS.sub("", line).casefold()

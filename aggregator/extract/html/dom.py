@@ -4,8 +4,9 @@ The time of a parser can be quadratic in values that the author of a page choose
 elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
 """
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ _ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]
 
 _REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
 _LAST_CHARACTER = 0x10FFFF
+JSON_NODES = 2_000
 _RETURN = 0x0D
 
 
@@ -69,6 +71,32 @@ def tree_of(html: str) -> Any:
         )
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
+
+
+def json_ld(root: Any, max_chars: int, name: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the nodes of the page's JSON-LD; with `name` those of all scripts that contain it."""
+    for element in root.iter("script"):
+        raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
+        is_wanted = name in raw if name else "ld+json" in (element.get("type") or "").lower()
+        if is_wanted and len(raw) <= max_chars:
+            try:
+                yield from _json_nodes(json.loads(raw, strict=False))
+            except (ValueError, RecursionError):
+                continue
+
+
+def _json_nodes(data: Any) -> Iterator[dict[str, Any]]:
+    waiting, seen = [data], 0
+    while waiting and seen < JSON_NODES:
+        seen += 1
+        node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting.extend(node[:JSON_NODES])
+        elif isinstance(node, dict):
+            yield node
+            waiting.extend(
+                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
+            )
 
 
 def _legal(reference: re.Match[str]) -> str:
@@ -129,36 +157,37 @@ def _paragraphs(html: str) -> Iterator[str]:
         root = lxml.html.fragment_fromstring(html, create_parent="div")
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return
-    pieces: list[str] = []
-    for text in _texts(root):
-        if text is None:
-            paragraph = " ".join("".join(pieces).split())
-            pieces.clear()
-            if paragraph:
-                yield clean(paragraph)
-        else:
-            pieces.append(text)
+    for text in paragraphs_of(root, _DROPPED, _BLOCKS):
+        paragraph = " ".join(text.split())
+        if paragraph:
+            yield clean(paragraph)
 
 
-def _texts(root: object) -> Iterator[str | None]:
-    """Yield text in document order, and None at the end of a paragraph; not recursive, for any depth."""
+def paragraphs_of(
+    root: Any, dropped: Collection[str], blocks: Collection[str], without: Collection[Any] = ()
+) -> Iterator[str]:
+    """Yield the texts between the ends of `blocks`, in document order; not recursive, for any depth.
+
+    Left out are elements with a tag in `dropped`, and the elements `without`.
+    """
     import lxml.etree
 
-    skipping: object = None
+    pieces: list[str] = []
+    skipping: Any = None
     for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
         tag = element.tag if isinstance(element.tag, str) else None
-        if event == "start" and tag is not None:
-            if skipping is None and tag in _DROPPED:
-                skipping = element
+        is_start = event == "start" and tag is not None
+        if is_start and skipping is None and (tag in dropped or element in without):
+            skipping = element
+        if skipping is None and tag in blocks:
+            yield "".join(pieces)
+            pieces.clear()
+        if is_start:
             if skipping is None:
-                if tag in _BLOCKS:
-                    yield None
-                yield element.text or ""
-        else:
-            if skipping is None and tag in _BLOCKS:
-                yield None
-            if skipping is element:
-                skipping = None
-            if skipping is None and element is not root:
-                yield element.tail or ""
-    yield None
+                pieces.append(element.text or "")
+            continue
+        if skipping is element:
+            skipping = None
+        if skipping is None and element is not root:
+            pieces.append(element.tail or "")
+    yield "".join(pieces)

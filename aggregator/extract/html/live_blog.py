@@ -6,13 +6,12 @@ clock time or, where clock times are between paragraphs, everything up to the ne
 """
 
 import datetime as dt
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
+from aggregator.extract.html.dom import html_to_text, json_ld, paragraphs_of, tree_of, within_limits
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
@@ -139,18 +138,12 @@ class _Reader:
 
     def of_json_ld(self, root: Any) -> list[ExtractedEntry]:
         """Return the entries in liveBlogUpdate of the page's LiveBlogPosting."""
-        for element in root.iter("script"):
-            raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
-            if "LiveBlogPosting" not in raw or len(raw) > _JSON_LD_CHARS:
-                continue
-            try:
-                data = json.loads(raw, strict=False)
-            except (ValueError, RecursionError):
-                continue
-            for updates in _updates(data):
-                entries = [one for update in updates if (one := self._declared(update)) is not None]
-                if entries:
-                    return entries
+        for node in json_ld(root, _JSON_LD_CHARS, "LiveBlogPosting"):
+            updates = node.get("liveBlogUpdate") or []
+            listed = updates[:_NODES] if isinstance(updates, list) else [updates]
+            entries = [one for update in listed if (one := self._declared(update)) is not None]
+            if entries:
+                return entries
         return []
 
     def _declared(self, update: Any) -> ExtractedEntry | None:
@@ -280,22 +273,6 @@ def _as_shown(moment: dt.datetime, clock: int) -> dt.datetime:
     return in_utc.astimezone(dt.timezone(dt.timedelta(minutes=offset)))
 
 
-def _updates(data: Any) -> Iterator[list[Any]]:
-    waiting, seen = [data], 0
-    while waiting and seen < _NODES:
-        seen += 1
-        node = waiting.pop(0)
-        if isinstance(node, list):
-            waiting.extend(node[:_NODES])
-        elif isinstance(node, dict):
-            updates = node.get("liveBlogUpdate")
-            if updates:
-                yield updates[:_NODES] if isinstance(updates, list) else [updates]
-            waiting.extend(
-                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
-            )
-
-
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         value = "\n".join(part for part in value if isinstance(part, str))
@@ -398,33 +375,5 @@ def _is_link_item(box: Any, lines: Sequence[str]) -> bool:
 
 def _lines(box: Any, without: frozenset[Any]) -> list[str]:
     """Return the paragraphs of an element without its clock times."""
-    import lxml.etree
-
-    lines: list[str] = []
-    pieces: list[str] = []
-
-    def close() -> None:
-        line = " ".join(clean("".join(pieces)).split())
-        pieces.clear()
-        if line:
-            lines.append(line)
-
-    skipping: Any = None
-    for event, element in lxml.etree.iterwalk(box, events=("start", "end")):
-        is_block = element.tag in _BLOCKS
-        if event == "start":
-            if skipping is None and (element.tag in _DROPPED or element in without):
-                skipping = element
-            if skipping is None:
-                if is_block:
-                    close()
-                pieces.append(element.text or "")
-            continue
-        if skipping is None and is_block:
-            close()
-        if skipping is element:
-            skipping = None
-        if skipping is None and element is not box:
-            pieces.append(element.tail or "")
-    close()
-    return lines
+    texts = (clean(text).split() for text in paragraphs_of(box, _DROPPED, _BLOCKS, without))
+    return [" ".join(words) for words in texts if words]

@@ -5,13 +5,14 @@ one long value can take it minutes. Order of preference: JSON-LD of an article, 
 """
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
+from aggregator.extract.html.dom import JSON_NODES, json_ld
 from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
 from aggregator.extract.language import dates
 from aggregator.extract.language.detect import primary_tag
@@ -25,7 +26,6 @@ _ARTICLE_TYPES = re.compile(
     r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
 )
 _JSON_LD_CHARS = 524_288
-_JSON_LD_NODES = 2_000
 _AUTHORS = 5
 _ARTICLES_COMPARED = 20
 _KINDS = 20
@@ -58,7 +58,7 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
 def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
     """Read the metadata of a parsed page (an lxml element); longer values are cut to `max_chars`."""
     meta = _meta(root, max_chars)
-    nodes = _json_ld(root)
+    nodes = list(islice(json_ld(root, _JSON_LD_CHARS), JSON_NODES))
     linked = _article_among(nodes, root, meta, max_chars)
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
     published, modified = _times(root, meta, linked, zone, seen)
@@ -109,25 +109,6 @@ def _meta(root: Any, max_chars: int) -> dict[str, str]:
     return values
 
 
-def _json_ld(root: Any) -> list[dict[str, Any]]:
-    """Return the nodes of the page's JSON-LD, at most `_JSON_LD_NODES`."""
-    nodes: list[dict[str, Any]] = []
-    for element in root.iter("script"):
-        if "ld+json" not in (element.get("type") or "").lower():
-            continue
-        raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
-        if len(raw) > _JSON_LD_CHARS:
-            continue
-        try:
-            data = json.loads(raw, strict=False)
-        except (ValueError, RecursionError):
-            continue
-        nodes.extend(_nodes(data))
-        if len(nodes) >= _JSON_LD_NODES:
-            break
-    return nodes
-
-
 def _article_among(
     nodes: list[dict[str, Any]], root: Any, meta: dict[str, str], max_chars: int
 ) -> dict[str, Any]:
@@ -161,20 +142,6 @@ def _is_free(linked: dict[str, Any]) -> bool | None:
         return stated
     word = _text_of(stated, 10).lower()
     return {"true": True, "false": False}.get(word)
-
-
-def _nodes(data: Any) -> Iterator[dict[str, Any]]:
-    waiting, seen = [data], 0
-    while waiting and seen < _JSON_LD_NODES:
-        seen += 1
-        node = waiting.pop(0)
-        if isinstance(node, list):
-            waiting.extend(node[:_JSON_LD_NODES])
-        elif isinstance(node, dict):
-            yield node
-            waiting.extend(
-                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
-            )
 
 
 def _types(node: dict[str, Any]) -> list[str]:
@@ -408,21 +375,14 @@ def _times(
 
 _PUBLISHED_NAMES = (
     "article:published_time", "og:article:published_time", "og:published_time", "datepublished", "pubdate",
-    "publishdate",
-    "publish-date", "publish_date", "article.published", "parsely-pub-date", "sailthru.date",
-    "dc.date.issued",
-    "dcterms.created", "dcterms.date", "dc.date", "dc.date.created", "article_date_original",
-    "cxenseparse:recs:publishtime",
-    "ptime", "date", "last-published", "displaydate",
+    "publishdate", "publish-date", "publish_date", "article.published", "parsely-pub-date", "sailthru.date",
+    "dc.date.issued", "dcterms.created", "dcterms.date", "dc.date", "dc.date.created",
+    "article_date_original", "cxenseparse:recs:publishtime", "ptime", "date", "last-published", "displaydate",
 )  # fmt: skip
 _MODIFIED_NAMES = (
-    "article:modified_time",
-    "og:updated_time",
-    "datemodified",
-    "lastmod",
-    "last-modified",
+    "article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified",
     "dcterms.modified",
-)
+)  # fmt: skip
 
 
 def _time_elements(root: Any) -> Iterator[str]:

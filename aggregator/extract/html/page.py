@@ -15,8 +15,7 @@ another structure, is about the outlet, the author or other articles.
 
 import datetime as dt
 import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -30,7 +29,7 @@ from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import complete_body
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
 _CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
@@ -83,7 +82,7 @@ def _opening_key(element: Any) -> str:
     """Return the key of the element's text, without reading more of it than needed."""
     letters = ""
     for piece in element.itertext():
-        letters += _MARKS.sub("", piece[: 4 * _KEY_CHARS])
+        letters += letters_of(piece[: 4 * _KEY_CHARS])
         if len(letters) >= _KEY_CHARS:
             break
     return letters[:_KEY_CHARS]
@@ -108,7 +107,7 @@ def _build(place: _TextPlace) -> tuple[str, ...]:
 
 
 def _key(line: str) -> str:
-    return _MARKS.sub("", line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
+    return letters_of(line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
 
 
 _HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
@@ -119,11 +118,11 @@ def without_repeats(text: str, headlines: Iterable[str], tuning: ExtractTuning) 
 
     Only letters are compared, since a topic and a headline are often joined: "EuropeRain expected".
     """
-    headline_letters = {letters for letters in map(_letters_of_line, headlines) if letters}
+    headline_letters = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
     seen: set[str] = set()
     kept_lines = []
     for number, line in enumerate(text.split("\n")):
-        letters = _letters_of_line(line)
+        letters = letters_of(line).casefold()
         is_headline = number < _HEAD_LINES and letters in headline_letters
         is_again = (
             letters in seen
@@ -134,13 +133,6 @@ def without_repeats(text: str, headlines: Iterable[str], tuning: ExtractTuning) 
             kept_lines.append(line)
         seen.add(letters)
     return "\n".join(kept_lines)
-
-
-def _letters_of_line(line: str) -> str:
-    return _MARKS.sub("", line).casefold()
-
-
-_MARKS = re.compile(r"[\W_]+")
 
 
 class UnlinkedText(msgspec.Struct, frozen=True):
@@ -157,16 +149,16 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedTe
     Lines that end a sentence stay. Lines of a few words stay too (names and sources are linked), unless they
     are before or after all other lines, like menus and tags.
     """
-    links = {_letters(link.text_content()) for link in root.iter("a")}
+    links = {letters_of(link.text_content()) for link in root.iter("a")}
     lines = text.split("\n")
-    is_link = [_letters(line) in links and not ends_sentence(line) for line in lines]
+    is_link = [letters_of(line) in links and not ends_sentence(line) for line in lines]
     first = next((n for n, is_one in enumerate(is_link) if not is_one), len(lines))
     last = next((n for n in range(len(lines) - 1, -1, -1) if not is_link[n]), -1)
     words = list(map(count_words, lines))
     linked = sum(
         count
         for count, line in zip(words, lines, strict=True)
-        if _letters(line) in links and count >= tuning.link_headline_words
+        if letters_of(line) in links and count >= tuning.link_headline_words
     )
     kept_lines = [
         line
@@ -174,10 +166,6 @@ def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> UnlinkedTe
         if not is_link[n] or (words[n] < tuning.link_headline_words and first < n < last)
     ]
     return UnlinkedText("\n".join(kept_lines), sum(words), linked / (sum(words) or 1))
-
-
-def _letters(line: str) -> str:
-    return _MARKS.sub("", line)
 
 
 _log = logging.getLogger(__name__)
@@ -309,34 +297,19 @@ def _with_body(root: Any) -> None:
 
 
 def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
+    """Return the text that the library finds, "" if it fails; the limits of the worker handle MemoryError."""
     import trafilatura
 
-    def read() -> str:
-        document = trafilatura.bare_extraction(
-            root,
-            url=url,
-            fast=fast,
-            include_comments=False,
-            deduplicate=False,
-            with_metadata=False,
-        )
-        return (getattr(document, "text", None) or "") if document is not None else ""
-
-    return _extracted("trafilatura", read)
-
-
-def _extracted(reader: str, read: Callable[[], str]) -> str:
-    """Run a library on untrusted markup. Its exceptions are logged, and "" is returned.
-
-    MemoryError is raised again and handled by the limits of the worker.
-    """
     try:
-        return read()
+        document = trafilatura.bare_extraction(
+            root, url=url, fast=fast, include_comments=False, deduplicate=False, with_metadata=False
+        )
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a library may raise anything on untrusted markup
-        _log.warning("%s failed on a page", reader, exc_info=True, extra={"event": "page_reader_failed"})
+        _log.warning("trafilatura failed on a page", exc_info=True, extra={"event": "page_reader_failed"})
         return ""
+    return getattr(document, "text", None) or ""
 
 
 def _opening(root: Any, max_chars: int) -> str:

@@ -3,7 +3,6 @@
 Read only if the extracted text is short or the page does not declare an article, since it takes a parse.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ import msgspec
 from aggregator.extract.html.dom import tree_of, within_limits
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words
+from aggregator.extract.lines import count_words, letters_of
 
 _HIDDEN = frozenset({
     "script", "style", "template", "svg", "math", "head", "title", "select", "option", "textarea", "audio",
@@ -23,7 +22,6 @@ _INLINE = frozenset({
     "strong", "sub", "sup", "time", "u", "wbr",
 })  # fmt: skip
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_MARKS = re.compile(r"[\W_]+")
 _LINES = 3_000
 _LINK_SHARE = 0.8  # share of a line's characters in links from which on the line is a link
 
@@ -54,7 +52,7 @@ class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
         """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}
         total = sum(words.values())
-        return sum(count for line, count in words.items() if letters(line) in self.carded) / (total or 1)
+        return sum(count for line, count in words.items() if letters_of(line) in self.carded) / (total or 1)
 
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
@@ -79,11 +77,6 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
         ),
         is_product=_is_product(root),
     )
-
-
-def letters(line: str) -> str:
-    """Return only the letters and digits, to compare lines."""
-    return _MARKS.sub("", line)
 
 
 def _is_product(root: Any) -> bool:
@@ -155,10 +148,10 @@ def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[
     for line in lines:
         words = count_words(line.text)
         if line.is_link and words >= tuning.link_headline_words:
-            row += [*under, None, letters(line.text)]
+            row += [*under, None, letters_of(line.text)]
             under = []
         elif row and not line.is_link:
-            under.append(letters(line.text))
+            under.append(letters_of(line.text))
             is_card = words <= tuning.card_words and len(under) <= tuning.card_lines
             if not is_card or (line.is_heading and words >= tuning.link_headline_words):
                 yield row

@@ -6,7 +6,6 @@ then whole elements of that structure without extracted paragraphs are added at 
 paragraph of sentences between two extracted ones is added too.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -14,14 +13,13 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, ends_sentence
+from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
 _LEVELS = 3
 _MOST_LINKED = 0.8
 _PASSED_OVER = 100  # paragraphs checked; each is searched in the whole text
 _PART_CHARS = 25
 _KEY_CHARS = 50
-_MARKS = re.compile(r"[\W_]+")
 
 
 class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +46,7 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     missing = [number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes]
     if sum(similar[number].words for number in missing) < tuning.box_missing_share * words:
         missing = []
-    added = {*missing, *_passed_over(similar, keys, _MARKS.sub("", text), tuning)}
+    added = {*missing, *_passed_over(similar, keys, letters_of(text), tuning)}
     return "\n".join(_merged(lines, similar, added)) if added else text
 
 
@@ -104,7 +102,7 @@ def _paragraphs(root: Any) -> Iterator[_Paragraph]:
             yield _Paragraph(
                 text=text,
                 key=_key(text),
-                parts=_parts(_MARKS.sub("", text)),
+                parts=_parts(letters_of(text)),
                 words=count_words(text),
                 is_prose=ends_sentence(text) and _linked(element) <= _MOST_LINKED * len(text),
                 box=number,
@@ -134,4 +132,4 @@ def _build(box: Any) -> tuple[str, ...]:
 
 def _key(line: str) -> str:
     """Return the first letters of a line, to compare lines regardless of spaces and punctuation."""
-    return _MARKS.sub("", line[: 2 * _KEY_CHARS])[:_KEY_CHARS]
+    return letters_of(line[: 2 * _KEY_CHARS])[:_KEY_CHARS]

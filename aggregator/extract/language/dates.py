@@ -23,8 +23,6 @@ _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the 
 _JALALI_MONTHS = (
     "فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند",
 )  # fmt: skip
-JALALI_MONTHS = {name: number for number, name in enumerate(_JALALI_MONTHS, start=1)}
-ERAS = tuple(_ERAS)
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
@@ -37,11 +35,6 @@ def plain_digits(line: str) -> str:
         if plain != char:
             line = line.replace(char, plain)
     return line
-
-
-def year_of_era(era: str, year: int) -> int:
-    """Return the Gregorian year of a year of a Japanese era ("令和", 6 → 2024)."""
-    return _ERAS[era] + year
 
 
 def from_jalali(year: int, month: int, day: int) -> dt.date | None:
@@ -105,7 +98,7 @@ _NAMES_OF_MONTHS = {
     for name in names.split()
 }
 _MONTHS = {words(name): number for name, number in _NAMES_OF_MONTHS.items()}
-_JALALI = {words(name): number for name, number in JALALI_MONTHS.items()}
+_JALALI = {words(name): number for number, name in enumerate(_JALALI_MONTHS, start=1)}
 
 
 def _any_of(names: Iterator[str]) -> str:
@@ -115,7 +108,7 @@ def _any_of(names: Iterator[str]) -> str:
 
 
 _NAME = _any_of(iter(_NAMES_OF_MONTHS))
-_JALALI_NAME = _any_of(spelt for name in JALALI_MONTHS for spelt in {name, name.replace("ی", "ي")})
+_JALALI_NAME = _any_of(spelt for name in _JALALI_MONTHS for spelt in {name, name.replace("ی", "ي")})
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
@@ -132,7 +125,7 @@ _DATE_FORMS = (
     re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
 )  # fmt: skip
 _OTHER_FORMS = (  # for lines with non-ASCII characters
-    re.compile(rf"(?P<era>{'|'.join(ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
+    re.compile(rf"(?P<era>{'|'.join(_ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
     re.compile(rf"(?<![\d/-])(?P<jy>1[34]\d\d)(?P<sep>[/-]){_MONTH}(?P=sep){_DAY}(?![\d/-])"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<b>{_NAME}){_NO_LETTER}\s+(?:พ\.ศ\.\s?)?(?P<by>25\d\d)(?!\d)"),
@@ -159,7 +152,6 @@ _ZONE_HOURS = {
 _ZONES_BY_SEASON = {
     "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
 }  # fmt: skip
-_MONTH_FIRST = frozenset({"et", "ct", "mt", "pt", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt"})
 _AMERICAN = re.compile(r"\b(?:E[SD]?T|C[SD]T|M[SD]T|P[SD]?T)\b")
 _BRITISH = re.compile(r"\b(?:GMT|BST|IST|AES?DT|AEST|CES?T|MES?Z)\b")
 
@@ -188,7 +180,6 @@ _BESIDE_DATES = _every_word("""
     год года г р о в ob alle ore às hora horas the les der den dem la las los et und and wib gmt utc
     ngày tháng năm की को בשעה الساعة ساعت في hrs hr uhr pm am p m est edt cet cest
 """)
-_EDGE_BEFORE = re.compile(r"(?:^|[\s,|•·–—:;(\[/@-])\W*$")
 _EDGE = re.compile(r"\W*(?:[,|•·–—;()\[\]/-]|$)")
 _LINE_CHARS = 200
 _MAX_DATES = 8  # in one line, in all forms
@@ -467,7 +458,7 @@ def _day_of(match: re.Match[str], *, day_first: bool | None = None) -> dt.date |
         return from_jalali(int(got["jy"]), month, day)
     month = _MONTHS.get(words(got["b"]), 0) if got.get("b") else int(got["m"])
     if got.get("era"):
-        return _date(year_of_era(got["era"], 1 if got["ey"] == "元" else int(got["ey"])), month, day)
+        return _date(_ERAS[got["era"]] + (1 if got["ey"] == "元" else int(got["ey"])), month, day)
     if got.get("by"):
         return _date(int(got["by"]) - 543, month, day)  # the Buddhist era
     return _date(int(got["y"] or 0) if got.get("y") else 2000 + int(got["yy"]), month, day)

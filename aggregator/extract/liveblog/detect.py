@@ -13,7 +13,7 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.extract.liveblog import clock_times
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, is_newest_first, timed
-from aggregator.model.core import Published, TimedEntry
+from aggregator.model.core import TimedEntry
 
 _LIVE_CUES = re.compile(
     r"\b(?:live[- ]?blog|live[- ]?updates?|live[- ]?ticker|newsblog|news blog|live coverage|live feed|"
@@ -85,27 +85,15 @@ def is_container_title(title: str) -> bool:
     return announces_live(title) or _ROUND_UP_CUES.search(title) is not None
 
 
-def timed_entries(
-    paragraphs: Sequence[str],
-    tuning: ExtractTuning,
-    *,
-    published: Published | None = None,
-    zone: str | None = None,
-) -> tuple[TimedEntry, ...]:
-    """Return the entries of a live blog's text, oldest first; () if too few paragraphs begin with a clock
-    time.
-
-    A clock time applies to the paragraphs after it, a day heading to the clock times after it. Otherwise days
-    are derived only if the article's minute of publication is known. `looks_live` decides whether a text is a
-    live blog.
-    """
-    return entries_of(paragraphs, tuning, ArticleTimes(published=published, zone=zone), announced=False)
-
-
 def entries_of(
     paragraphs: Sequence[str], tuning: ExtractTuning, times: ArticleTimes, *, announced: bool
 ) -> tuple[TimedEntry, ...]:
-    """Return the same as `timed_entries`; one entry is enough if a live blog is `announced`."""
+    """Return the entries of a live blog's text, oldest first; () if too few paragraphs begin with a time.
+
+    A clock time applies to the paragraphs after it, a day heading to the clock times after it. Otherwise days
+    are derived only if the article's minute of publication is known. One entry is enough if a live blog is
+    `announced`. `looks_live` decides whether a text is a live blog.
+    """
     entries = _read(paragraphs, tuning, times, announced=announced).entries
     if len(entries) < (1 if announced else tuning.live_entries):
         return ()

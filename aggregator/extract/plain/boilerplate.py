@@ -1,174 +1,20 @@
 """Boilerplate of a page by the form and the words of a line.
 
-Only whole lines match, so that a real sentence is never cut. Each pattern is anchored at both ends or needs a
-mark (a colon, a bar) that sentences do not have. The patterns here are for English, German, French, Spanish,
-Italian, Portuguese and Dutch; phrases.yaml has phrases of about thirty languages. Rules that depend on the
-position of a line are in saved_text.py and header.py. See ADR 14.
+Only whole lines match, so that a real sentence is never cut. The patterns are in boilerplate.yaml, phrases of
+about thirty languages in phrases.yaml. Rules that depend on the position of a line are in saved_text.py and
+header.py. See ADR 14.
 """
 
 import re
 from collections.abc import Sequence
+from importlib.resources import files
+
+import msgspec
 
 from aggregator.extract.lines import count_words, ends_sentence, is_prose
 from aggregator.extract.phrases import Words, label_of, phrases, single_words, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 
-_ANY_LENGTH = (
-    # Labels with a bar, a colon or a bracket: a link or a caption follows, never text of the article.
-    r"(?:video|videos|photos?|fotos?|gallery|photo gallery|bilder|bildergalerie|fotostrecke|podcast|audio|"
-    r"watch|watch live|"
-    r"listen|en images|vidéos?|diaporama|vídeos?|galería|galleria|galeria|infografik|infographic|grafik|"
-    r"kijk|bekijk|"
-    r"guarda|mira|veja|ver vídeo)\s?[|:•].*",
-    r"(?:read|see|read also|also read|lire|lire aussi|à lire|à lire aussi|lesen sie auch|lesen sie mehr|"
-    r"mehr dazu|mehr zum thema|"
-    r"lea también|lee también|le puede interesar|leer más|leggi anche|leggi|leia também|leia mais|"
-    r"veja também|saiba mais|lees ook|"
-    r"lees meer|read more|see also|also|more on this(?: story)?|related|más información|voir aussi|"
-    r"sur le même sujet|siehe auch|"
-    r"vedi anche|zie ook|don't miss|must read|recommended|editor's picks?)\s?[:|•»>].*",
-    r"(?:related|recommended|further|more|weitere|ähnliche|verwandte) (?:articles|stories|news|links|content|"
-    r"posts|topics|reading|artikel|themen)\s?[:|•»>].*|articles (?:liés|similaires)\s?:.*|"
-    r"(?:artículos|noticias) relacionad[oa]s\s?:.*|articoli correlati\s?:.*",
-    r"(?:[^.]{0,60}[.?!] )?(?:send us your|share your|tell us your|email us your|schicken sie uns ihre|"
-    r"envoyez-nous vos|envíenos sus) (?:pictures|photos|videos|stories|story|views|tips|fotos|bilder|"
-    r"geschichten?|photos|histoires|fotos|historias)\b[^.]{0,40}",
-    r"\(?(?:with|mit|avec|con|com|met) (?:agency|agencies|pti|ani|ians|reuters|afp|ap|material|agence|"
-    r"agences|informaciones?|"
-    r"informações|input|inputs)\b.{0,60}\)?",
-    r"(?:©|\(c\)|copyright\s*(?:©|\(c\)|:|\d{4}|by\b)).{0,120}",
-    r"(?:photo|image|picture|foto|bild|imagen|immagine|crédit|credit|crédits|credits|fotografía|source|"
-    r"quelle|fuente|fonte|bron|"
-    r"photograph|illustration|graphic|photo by|image credit|photo credit|bildquelle)s?\s?[:/©].{0,160}",
-    r"\((?:photo|image|picture|file photo|representative image|foto|bild|source|ap photo|afp photo|"
-    r"reuters)\b[^()]{0,160}\)",
-    r"(?:image|file|video) (?:caption|source|copyright)\b.{0,200}",
-    r"enlarge this image toggle caption\b.{0,200}|slideshow \(\d{1,3} images?\)",
-    r"(?:our file on|our dossier on|notre dossier|unser dossier|nuestro especial|il nostro speciale|"
-    r"o nosso especial|ons dossier)\b.{0,100}",
-    r"(?:this (?:article|story|report|copy)|the (?:article|story) above) (?:was|has been|is|first) .{0,120}"
-    r"(?:published|syndicated|edited|generated|appeared|translated).{0,120}",
-    r".{0,60}has not been edited by .{0,120}",
-    r"(?:reporting|additional reporting|writing|editing|compiled) by .{0,240}",
-    r".{2,120} contributed to this (?:report|article|story)\.?",
-    r"(?:get|receive|subscribe|sign up|sign in|log in|register|download|follow|join|like) (?:the|our|us|to|"
-    r"for|all|free|now|more|here|on)\b"
-    r".{0,80}(?:newsletters?|alerts?|app|apps|whatsapp|telegram|facebook|twitter|instagram|google news|"
-    r"channel|inbox|account|"
-    r"subscri\w+|updates)\b.{0,80}",
-    r"(?:abonnieren sie|abonnez-vous|inscrivez-vous|suscr[ií]bete|suscríbase|iscriviti|assine|inscreva-se|"
-    r"schrijf je in|melden sie sich|"
-    r"folgen sie uns|suivez-nous|síguenos|seguici|siga-nos|volg ons)\b(?!,).{0,100}",
-    r"an dieser stelle finden sie einen .{0,200}externen inhalt.{0,300}|"
-    r"ich bin damit einverstanden, dass mir .{0,300}",
-    r"(?:this|the) copy is for your personal, non-commercial use.{0,300}|"
-    r".{0,40}an error (?:has )?occurred.{0,80}",
-    r"(?:thanks|thank you|danke|merci|gracias|grazie|obrigado) for (?:signing up|subscribing|reading).{0,80}",
-    r"(?:click|tap) here (?:to|for) .{0,120}",
-    r"sign up (?:for|to) [^.]{2,100}(?:newsletters?|news|alerts?|deals|updates|inbox|briefing|"
-    r"more)\b[^.]{0,40}\.?",
-    r"(?:you must|please) (?:be logged|log ?in|log ?out|sign in|register|confirm)\b.{0,140}|"
-    r"(?:du musst dich|sie müssen sich|sie müssen|bitte) (?:einloggen|anmelden|angemeldet sein|"
-    r"registrieren)\b(?! lassen).{0,100}|"
-    r"(?:vous devez|veuillez) (?:vous connecter|être connecté|vous identifier)\b.{0,100}|"
-    r"(?:debes|debe|tienes que) (?:iniciar sesión|estar registrado|registrarte)\b.{0,100}",
-    r"(?:[^.:]{0,20}: )?(?:comments?|kommentare|commentaires|comentarios|comentários|commenti|reacties)\b"
-    r".{0,160}\b(?:moderat|moderier|modér|moder|gemodereerd)\w*.{0,60}",
-    r"keep an eye on your inbox.{0,80}|there was an error processing your .{0,80}",
-    r"like this story\? .{0,80}|hat ihnen dieser artikel gefallen\?.{0,300}|folgst du schon .{0,100}",
-    r"https?://\S+|www\.\S+",
-    r"write to .{2,60} at \S+@\S+|(?:e-?mail|contact|reach) .{2,60} (?:at|on|via) \S+@\S+|"
-    r"follow \S.{1,60} on (?:twitter|x|facebook|instagram|google news|whatsapp|tiktok|youtube|bluesky|"
-    r"telegram)\b.{0,140}",
-    r"(?:we use cookies|this (?:web)?site uses cookies|diese (?:web)?seite verwendet cookies|"
-    r"ce site utilise des cookies).{0,200}",
-)  # fmt: skip
-_SHORT = (
-    # At most 14 words.
-    r"read (?:the )?(?:breaking|latest|more|full|all|next|on|our)\b.{0,80}",
-    r"(?:see|show|load|view|read|learn|watch) (?:more|all|less|full story|full article|comments|"
-    r"gallery)\b.{0,40}",
-    r"(?:enlarge|expand|zoom|open|close|view|hide|toggle) (?:the )?(?:image|photo|picture|caption|gallery|"
-    r"full ?screen)\b.{0,30}",
-    r"(?:bild|foto) (?:vergrößern|öffnen)|(?:agrandir|voir|ouvrir) (?:l'|l’|la )?(?:image|photo)|(?:ampliar|"
-    r"ver) (?:la )?(?:imagen|foto)|"
-    r"(?:ingrandisci|apri) (?:l'|l’)?(?:immagine|foto)|(?:ampliar|ver) (?:a )?(?:imagem|foto)|(?:vergroot|"
-    r"open) (?:de )?(?:afbeelding|foto)",
-    r"(?:related|recommended|trending|most read|most popular|popular|latest|top|other|more|further|similar|"
-    r"breaking) "
-    r"(?:news|stories|story|articles?|topics?|coverage|posts?|reading|videos?|links?|headlines?|content|"
-    r"now)\b\s?(?:from .{0,30})?[:.…]{0,3}",
-    r"(?:most (?:read|popular|viewed)(?: in .{2,40})?|trending(?: now)?|"
-    r"you (?:may|might) (?:also )?like|"
-    r"recommended(?: for you)?|more from .{2,40}|"
-    r"more on (?:this|the) (?:story|topic)|around the web|sponsored(?: content)?|promoted|advertise?ment|"
-    r"publicité|anzeige|werbung|"
-    r"publicidad|publicidade|pubblicità|advertentie|- ?advertisement ?-|"
-    r"story continues below(?: advertisement)?|article continues below|"
-    r"continue reading(?: below)?|scroll (?:down )?(?:for more|to continue)|skip (?:to|past) .{2,40}|"
-    r"back to top|jump to .{2,40})\s?[:.…]{0,3}",
-    r"(?:mehr|weitere) (?:zum thema|nachrichten|artikel|meldungen|themen|news|aus .{2,40})\s?:?|"
-    r"das könnte sie (?:auch )?interessieren:?|"
-    r"(?:ähnliche|verwandte) (?:artikel|themen|beiträge)\s?:?|mehr themen auf .{2,30}|"
-    r"(?:einen )?kommentare? (?:abgeben|schreiben|verfassen)|(?:laisser un|ajouter un) commentaire|"
-    r"(?:deja|dejar|escribe) un comentario|(?:post|leave|write|add) a (?:comment|reply)|"
-    r"(?:lire|voir) (?:la suite|plus|aussi)|(?:sur le même|à propos du même) (?:sujet|thème)|"
-    r"articles? (?:liés|similaires|recommandés)|"
-    r"(?:noticias|artículos|temas) (?:relacionad[oa]s|destacad[oa]s)|(?:notizie|articoli) correlat[ei]|"
-    r"potrebbe interessarti(?: anche)?|"
-    r"(?:notícias|artigos) relacionad[oa]s|(?:gerelateerde|ander|meer) (?:artikelen|nieuws)|ver más|"
-    r"mostra altro|ver mais|toon meer|mehr anzeigen|"
-    r"weiterlesen|leggi tutto|leer más|leia mais|lees verder|lees meer|mehr lesen",
-    r"(?:here are|these are|check|check out) (?:the |some |all )?(?:other |more |key |live |latest )*(?:top |"
-    r"latest |key |live )?"
-    r"(?:updates?|developments|headlines|highlights|stories|news|points)(?: (?:here|so far|"
-    r"on this story))?\s?[:.]?",
-    r"(?:estimated )?(?:reading time|read time|lesezeit|lesedauer|temps de lecture|lecture|tiempo de lectura|"
-    r"tempo di lettura|tempo de leitura|"
-    r"leestijd)\s?:?\s?(?:about |ca\.? )?\d+.{0,20}|\d+[- ]?(?:min(?:ute)?s?\.?|minuten|minutos?|minuti|"
-    r"minuut) (?:read|lesezeit|de lecture|de lectura|"
-    r"di lettura|de leitura|lezen|leestijd)",
-    r"(?:share|share this(?: .{2,20})?|share on .{2,30}|tweet|print|print this page|email|e-mail|email this|"
-    r"comments?|comment now|leave a comment|"
-    r"\d+ comments?|copy link|link copied!?|save|bookmark|listen|listen to this article|facebook|twitter|"
-    r"whatsapp|linkedin|reddit|telegram|"
-    r"pinterest|teilen|drucken|kommentare?|kommentieren|merken|vorlesen|partager|imprimer|commenter|"
-    r"commentaires?|compartir|imprimir|"
-    r"comentarios?|comentar|condividi|stampa|commenti|partilhar|compartilhar|comentários?|delen|afdrukken|"
-    r"reacties|share article|gift this article)",
-    r"(?:tags?|topics?|keywords?|themen|schlagworte|stichworte|sujets|mots-clés|etiquetas|temas|argomenti|"
-    r"tópicos|onderwerpen|filed under|more on)\s?:.*",
-    r"(?:order reprints|print article|auch interessant|darum gehts|empfohlener redaktioneller inhalt|"
-    r"externer inhalt|"
-    r"sorry!?|thank you!?|tell us what you think.{0,5}|see tweets?\s?:?|this article has been sent to|"
-    r"showpaywall:?|"
-    r"werbung|links zum thema|mehr zum artikel|zum thema|tambi[eé]n te puede interesar|à lire également|"
-    r"lire également|"
-    r"(?:sign up|register) (?:here|now|for free)|download (?:the )?app|most watched|in this article|"
-    r"in this story)",
-    r"(?:home|homepage|startseite|accueil|inicio|início)\s?[/>»›|].*",
-    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés|todos los derechos reservados|"
-    r"tutti i diritti riservati|"
-    r"todos os direitos reservados|alle rechten voorbehouden)\.?",
-    r"(?:first published|last updated|last modified|updated?|published|posted|publié|mis à jour|"
-    r"veröffentlicht|aktualisiert|stand|publicado|"
-    r"actualizado|pubblicato|aggiornato|atualizado|gepubliceerd|bijgewerkt)\b[\s:]*(?:(?:on|at|le|el|il|am|"
-    r"um|op|em|vor|il y a|hace)\b)?[\s:]*"
-    r"[^.]{0,20}\d[^.]{0,40}(?:[ap]\.?m\.?)?[^.]{0,20}",
-    r"\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?) ago|"
-    r"(?:vor|il y a|hace|há) \d+ (?:min|sek|sec|seg|stunde|tag|heure|jour|hora|d[ií]a)\w*|just now",
-    r"(?:follow|contact|about|join|support|folgen sie|über|suivez-|contactez-|síguenos en|chi) ?"
-    r"(?:us|uns|nous|siamo)|refresh (?:this|the) page|impressum|kontakt|mentions légales|"
-    r"newsletter (?:abonnieren|bestellen)|s['’]abonner (?:à|au|aux)\b.{0,60}",
-    r"(?:subscribe|subscribe now|sign up|sign in|log in|register|login|subscribers? only|premium|exclusive|"
-    r"abonnieren|s'abonner|suscribirse|"
-    r"abbonati|assinar|abonneren|newsletter|menu|search|suche|recherche|buscar|cerca|zoeken|"
-    r"news in pictures)",
-    r"(?:correction|editor's note|editor’s note|note to readers)\s?:.*",
-    r"(?:end of|ende der|fin de la|fin de|fine) (?:story|article|twitter post|video|meldung|mitteilung|"
-    r"citation|.{2,20} post)\.?",
-    r"(?:with inputs? from|inputs? from|source|agencies|via)\s?:?\s?[\w ,&.-]{0,40}",
-)  # fmt: skip
 _SHORT_WORDS = 14
 _SAID_WORDS = 4  # least length of a sentence after a label that usually precedes links
 _SOURCE_LABEL = re.compile(r"(?:source|quelle|fuente|fonte|bron)s?\s?", re.IGNORECASE)
@@ -180,8 +26,11 @@ _PLAIN_LABEL = re.compile(
 _LETTER = re.compile(r"[^\W_]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
-_LONG_RE = re.compile("|".join(f"(?:{p})" for p in _ANY_LENGTH), re.IGNORECASE)
-_SHORT_RE = re.compile("|".join(f"(?:{p})" for p in _SHORT), re.IGNORECASE)
+_PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
+    files("aggregator.extract").joinpath("boilerplate.yaml").read_bytes()
+)
+_LONG_RE = re.compile("|".join(_PATTERNS["any_length"]), re.IGNORECASE)
+_SHORT_RE = re.compile("|".join(_PATTERNS["short"]), re.IGNORECASE)
 _RELATED = re.compile(
     r"(?:(?:related|recommended|trending|most read|most popular|you may also like)"
     r"(?: (?:news|stories|articles?|posts?|coverage|topics?|reading))?|"

@@ -52,28 +52,10 @@ def _ends_like_one(line: str) -> bool:
     return any(last.endswith(end) and len(last) > len(end) for end in table().outlets["ends"])
 
 
-_SMALL = frozenset(
-    {
-        "&",
-        "and",
-        "da",
-        "das",
-        "de",
-        "dei",
-        "del",
-        "delle",
-        "den",
-        "der",
-        "des",
-        "di",
-        "die",
-        "do",
-        "dos",
-        "du",
-        "e",
-    }
-    | {"el", "et", "für", "het", "i", "il", "la", "le", "les", "of", "the", "und", "van", "y"}
-)
+_SMALL = frozenset((
+    "&", "and", "da", "das", "de", "dei", "del", "delle", "den", "der", "des", "di", "die", "do", "dos",
+    "du", "e", "el", "et", "für", "het", "i", "il", "la", "le", "les", "of", "the", "und", "van", "y",
+))  # fmt: skip
 
 
 def is_masthead(line: str, outlet: str) -> bool:

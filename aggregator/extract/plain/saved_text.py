@@ -249,7 +249,11 @@ def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
         elif _is_text(line) and not is_removed[number]:
             _keep_heading(lines, is_removed, block)
             reach, block = 0, []
-        elif number <= reach and reach and (not ends_sentence(line) or line.endswith("?") or _is_dated(line)):
+        elif (
+            number <= reach
+            and reach
+            and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line))
+        ):
             block.append(number)
             is_removed[number] = True
 
@@ -258,13 +262,9 @@ def _is_text(line: str) -> bool:
     return _opens_text(line) or opens_with_clock(line)
 
 
-def _is_dated(line: str) -> bool:
-    return dates.is_date_line(line)
-
-
 def _keep_heading(lines: Sequence[str], is_removed: list[bool], block: Sequence[int]) -> None:
     """Unmark a short line between links and prose: it is the heading of the prose."""
-    if len(block) < 2 or boilerplate.is_boilerplate(lines[block[-1]]) or _is_dated(lines[block[-1]]):
+    if len(block) < 2 or boilerplate.is_boilerplate(lines[block[-1]]) or dates.is_date_line(lines[block[-1]]):
         return
     links = [count_words(lines[number]) for number in block[:-1]]
     last = count_words(lines[block[-1]])

@@ -28,6 +28,11 @@ _HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
 _MAX_LINE = 300  # characters of a credit line
 _MAX_BYLINE = 120
 _CLOSED_WORDS = 6  # least length of a paragraph that may end with a credit
+# The confidence in an agency, 0 to 1 (placing.wire_confidence: .55); a dateline, an author, metadata have 1.
+BY_LINE = 0.9  # a byline or a credit line
+BY_PHRASE = 0.8  # a line that only one agency writes
+UNLISTED = 0.6  # a dateline, where no list has the agency
+SHARED = 0.5  # one of several: "AFP contributed to this report"
 
 
 def is_agency_name(line: str) -> bool:
@@ -59,16 +64,12 @@ def find_wire(
     lines = [line for line in lines or paragraphs if not title or not same_line(line, title)]
     marks = [
         *_by_dateline(paragraphs[: tuning.wire_paragraphs]),
-        *_by_byline(author, _above_the_text(lines[: tuning.closing_lines]), tuning),
+        *_by_byline(author, _above_the_text(lines[: tuning.closing_lines])),
         *_by_source(sources),
-        *_by_credit(_below_the_text(lines)[-tuning.closing_lines :], tuning),
-        *_by_unlisted_dateline(
-            paragraphs[: tuning.wire_paragraphs], outlet, tuning.unlisted_agency_confidence
-        ),
+        *_by_credit(_below_the_text(lines)[-tuning.closing_lines :]),
+        *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet),
     ]
-    shared = [
-        mark for mark in marks if mark.agency is not None and mark.confidence <= tuning.shared_wire_confidence
-    ]
+    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= SHARED]
     named = [mark for mark in marks if mark.agency is not None and mark not in shared]
     return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
 
@@ -259,12 +260,12 @@ _STATION = re.compile(
 )
 
 
-def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None, confidence: float) -> Iterator[Wire]:
+def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None) -> Iterator[Wire]:
     first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
     match = _UNLISTED.match(first[:160])
     if match is None or _STATION.fullmatch(match["code"]) or match["code"] == _initials(outlet or ""):
         return
-    yield Wire(agency=match["code"], evidence=match.group().strip(), kind="dateline", confidence=confidence)
+    yield Wire(agency=match["code"], evidence=match.group().strip(), kind="dateline", confidence=UNLISTED)
 
 
 def _initials(outlet: str) -> str:
@@ -331,7 +332,7 @@ def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
     return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
 
 
-def _by_byline(author: str | None, lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
+def _by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
     if author and len(author) <= _MAX_BYLINE and not _PICTURE.match(author):
         words = normalize_marks(author)
         # "person / agency" may also be under an image, but not as an author.
@@ -343,9 +344,7 @@ def _by_byline(author: str | None, lines: Sequence[str], tuning: ExtractTuning) 
             continue
         named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
         if named is not None:
-            yield Wire(
-                agency=named.agency, evidence=line, kind="byline", confidence=tuning.wire_line_confidence
-            )
+            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE)
 
 
 def _signed(words: str) -> NamedAgencies | None:
@@ -457,7 +456,7 @@ _TAIL = re.compile(
 )
 
 
-def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
+def _by_credit(lines: Sequence[str]) -> Iterator[Wire]:
     """Yield credits from the last line upwards: lines after the text, and the end of its last paragraph."""
     below = True
     for line in reversed(lines):
@@ -466,34 +465,28 @@ def _by_credit(lines: Sequence[str], tuning: ExtractTuning) -> Iterator[Wire]:
             words = tail["named"] if tail else ""
             named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
             if named is not None and not _PICTURE.match(words):
-                yield Wire(
-                    agency=named.agency, evidence=words, kind="credit", confidence=tuning.wire_line_confidence
-                )
+                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=BY_LINE)
             below = named is None and not is_prose(line)
         if len(line) <= _MAX_LINE:
-            yield from _credit_of(line, normalize_marks(line), tuning)
+            yield from _credit_of(line, normalize_marks(line))
 
 
-def _credit_of(line: str, words: str, tuning: ExtractTuning) -> Iterator[Wire]:
+def _credit_of(line: str, words: str) -> Iterator[Wire]:
     for is_usual_agency, agency in ((_REUTERS, "Reuters"), (_AP_HUB, "AP")):
         if is_usual_agency.fullmatch(words):
-            yield Wire(
-                agency=agency, evidence=line, kind="credit", confidence=tuning.agency_phrase_confidence
-            )
+            yield Wire(agency=agency, evidence=line, kind="credit", confidence=BY_PHRASE)
             return
     if not may_name(words) or _PICTURE.match(words):
         return
     contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
     named = next(filter(None, contributed), None)
     if named is not None:  # together with the outlet's own reporters
-        yield Wire(
-            agency=named.agency, evidence=line, kind="credit", confidence=tuning.shared_wire_confidence
-        )
+        yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=SHARED)
         return
     named = agencies_named(words) or _labelled(words)
     named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
     if named is not None:
-        sure = tuning.wire_line_confidence if named.agency else tuning.shared_wire_confidence
+        sure = BY_LINE if named.agency else SHARED
         yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)
 
 

@@ -165,7 +165,7 @@ def story(
 ) -> None:
     """Show a story with its merged text and its articles.
 
-    The output includes disagreements and a timeline, and for each article its id (for `aggregator explain`)
+    The output includes a timeline, and for each article its id (for `aggregator explain`)
     and the original if it is a copy.
 
     \b

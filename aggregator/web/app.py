@@ -14,12 +14,13 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
+from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryReader
 from aggregator.web import health
 from aggregator.web.api import corrections, openapi, push
 from aggregator.web.api import routes as api
-from aggregator.web.dependencies import Clock, Site, utc_now
+from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import editor_forms, pages

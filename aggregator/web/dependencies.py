@@ -22,12 +22,7 @@ from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 
 Clock = Callable[[], dt.datetime]
-_ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
-
-
-def utc_now() -> dt.datetime:
-    """Return the time; the clock of a running server, which tests replace."""
-    return dt.datetime.now(dt.UTC)
+ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
 
 class Site:
@@ -81,15 +76,15 @@ class Site:
 
     def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """Return a story; None also for a malformed id, without reading the database."""
-        return self.reader.story(story_id) if _ID.fullmatch(story_id) else None
+        return self.reader.story(story_id) if ID.fullmatch(story_id) else None
 
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""
-        return bool(_ID.fullmatch(id_)) and self.reader.gone(id_)
+        return bool(ID.fullmatch(id_)) and self.reader.gone(id_)
 
     def article(self, article_id: str) -> ArticleDetail | None:
         """Return an article; None also for a malformed id, without reading the database."""
-        return self.reader.article(article_id) if _ID.fullmatch(article_id) else None
+        return self.reader.article(article_id) if ID.fullmatch(article_id) else None
 
     def tag(self, request: Request, query_string: str) -> str:
         """Return an ETag before the response is rendered; it changes whenever the response may change."""

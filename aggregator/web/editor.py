@@ -26,6 +26,8 @@ from aggregator.web.responses import RefusedError
 
 EXPLAINING_AT_ONCE = 2  # comparing two texts keeps a processor busy, and other requests need it
 EXPLAINING_PATIENCE_SECONDS = 5.0
+MAX_BODY_BYTES = 65_536  # of a correction or a form; 200 ids have 4,000
+BODY_DEADLINE_SECONDS = 10.0
 
 
 class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +35,6 @@ class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     response_wait_seconds: float
     max_waiting: int
-    max_body_bytes: int
-    body_deadline_seconds: float
 
 
 class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):

@@ -25,7 +25,6 @@ from aggregator.model.core import (
     LiveBlogLink,
     MergedStory,
     StoryView,
-    TimelineItem,
 )
 from aggregator.model.read_model import ArticleDetail, EntryHit, Quality, SearchHit, SourceView, StoryHit
 from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
@@ -33,7 +32,6 @@ from aggregator.pipeline.placement.explain import Explanation, PairExplanation, 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
 ITEM_FACTS = 6  # in one feed item; the story page has all
-ITEM_DISAGREEMENTS = 2
 ITEM_ONLY = 4  # sentences of a single report
 
 # A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
@@ -85,7 +83,7 @@ def for_item(
 ) -> tuple[StoryView, MergedStory | None]:
     """Limit a story to what one feed item shows, which is less than a page.
 
-    Of the merged text the item has the lead and a few disagreements, facts and sentences of single reports.
+    Of the merged text the item has the lead and a few facts and sentences of single reports.
     Each fact has one sentence, from the first report with words left; the other reports are named without
     text. The summary remains if there is neither lead nor fact. Articles keep their titles.
     """
@@ -126,9 +124,6 @@ def for_change(article: ArticleView, words: int) -> ArticleView:
 def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
     summary = _bounded_summary(merged, lead, allowance)
-    disagreements = tuple(
-        each for each in merged.disagreements[:ITEM_DISAGREEMENTS] if _all_fit(each.sides, allowance)
-    )
     facts: list[Fact] = []
     for fact in merged.facts:
         if len(facts) == ITEM_FACTS:
@@ -145,7 +140,6 @@ def _merged_in_item(merged: MergedStory, allowance: "_Allowance") -> MergedStory
         lead_of=merged.lead_of,
         facts=tuple(facts),
         only=_only_in_item(merged.only, allowance),
-        disagreements=disagreements,
         timeline=(),
     )
 
@@ -312,21 +306,19 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
     summary = _bounded_summary(merged, lead, allowance)
     facts = tuple(fact for fact in (_bounded_fact(fact, allowance) for fact in merged.facts) if fact)
-    disagreements = tuple(d for d in merged.disagreements if _all_fit(d.sides, allowance))
-    beside = tuple(block for block in merged.beside if _all_fit(block, allowance))
-    agreed = tuple(same for same in merged.agreed if _all_fit(same.said, allowance))
+    agreed = tuple(
+        same for same in merged.agreed if all(allowance.allows(said.article, said.text) for said in same.said)
+    )
     only = tuple(one for one in merged.only if allowance.allows(one.article, one.text))
-    timeline = tuple(item for item in merged.timeline if _moment_fits(item, allowance))
+    timeline = tuple(item for item in merged.timeline if allowance.allows(item.article, item.text))
     return msgspec.structs.replace(
         merged,
         title=first_words(merged.title, allowance.all_words),
         lead=lead,
         summary=summary,
         facts=facts,
-        disagreements=disagreements,
         only=only,
         timeline=timeline,
-        beside=beside,
         agreed=agreed,
     )
 
@@ -344,15 +336,6 @@ def _bounded_summary(
 def _bounded_fact(fact: Fact, allowance: _Allowance) -> Fact | None:
     said: tuple[AttributedSentence, ...] = tuple(s for s in fact.said if allowance.allows(s.article, s.text))
     return msgspec.structs.replace(fact, said=said) if said else None
-
-
-def _all_fit(sides: tuple[AttributedSentence, ...], allowance: _Allowance) -> bool:
-    """Return whether all sides may be shown: a comparison without one side would be misleading."""
-    return all(allowance.allows(side.article, side.text) for side in sides)
-
-
-def _moment_fits(item: TimelineItem, allowance: _Allowance) -> bool:
-    return allowance.allows(item.article, item.text)
 
 
 def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:

@@ -15,13 +15,13 @@ from aggregator.model.core import (
     AttributedSentence,
     CopyEvidence,
     CopyTrail,
-    Disagreement,
     Evidence,
     Kind,
     LiveBlogLink,
     MergedStory,
     Precision,
     PublishedOrigin,
+    Reprint,
     Role,
     Stage,
     StoryView,
@@ -133,55 +133,13 @@ class WholeArticleJson(ArticleJson, frozen=True, kw_only=True):
     kind_reason: str | None
 
 
-class SaidJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of an article, word for word."""
-
-    text: str
-    article: str
-    outlet: str | None
-
-
-class DisagreementJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Statements that differ.
-
-    `rose`: the later report has the higher figure; then `times` has the time of publication of each side.
-    """
-
-    kind: str
-    values: tuple[str, ...]
-    sides: tuple[SaidJson, ...]
-    rose: bool
-    times: tuple[dt.datetime | None, ...]
-
-
 class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
     """A figure in which several outlets agree; `words` is the wording of the first one."""
 
     words: str
     outlets: int
     of: int
-    said: tuple[SaidJson, ...]
-
-
-class ReprintJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy of another article; `minutes_later` is null unless both times are known."""
-
-    article: str
-    outlet: str | None
-    url: str | None
-    time: dt.datetime | None
-    minutes_later: int | None
-    is_whole: bool
-
-
-class CopyTrailJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An original and its copies in the order of time."""
-
-    article: str
-    outlet: str | None
-    url: str | None
-    time: dt.datetime | None
-    reprints: tuple[ReprintJson, ...]
+    said: tuple[AttributedSentence, ...]
 
 
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +157,7 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     article: str
     outlet: str | None
-    copies: tuple[ReprintJson, ...]
+    copies: tuple[Reprint, ...]
     copy_count: int
 
 
@@ -243,16 +201,17 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with its outlets.
 
     `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
+    `disagreements` is always empty.
     """
 
     articles: tuple[WholeArticleJson, ...]
     text: str
     sections: tuple[SectionJson, ...]
     timeline: tuple[MomentJson, ...]
-    disagreements: tuple[DisagreementJson, ...]
+    disagreements: tuple[str, ...]
     agreed: tuple[AgreedJson, ...]
     no_shared_fact: bool
-    trails: tuple[CopyTrailJson, ...]
+    trails: tuple[CopyTrail, ...]
     links: tuple[LinkJson, ...]
 
 
@@ -287,12 +246,9 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
         text=_merged_text(merged) if merged else story.summary,
         sections=_sections(merged, story.articles) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
-        disagreements=tuple(_disagreement(each) for each in merged.disagreements) if merged else (),
-        agreed=tuple(like(AgreedJson, each, said=_said(each.said)) for each in merged.agreed)
-        if merged
-        else (),
+        disagreements=(),
+        agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
-        trails=tuple(_copy_trail(trail) for trail in story.trails),
         links=tuple(_link(link) for link in story.links),
     )
 
@@ -362,21 +318,8 @@ def _earliest(ids: Sequence[str], published: Mapping[str, dt.datetime | None]) -
     return min(times, default=None)
 
 
-def _said(sentences: Iterable[AttributedSentence]) -> tuple[SaidJson, ...]:
-    return tuple(like(SaidJson, sentence) for sentence in sentences)
-
-
-def _disagreement(disagreement: Disagreement) -> DisagreementJson:
-    times = tuple(in_utc(time) if time else None for time in disagreement.times)
-    return like(DisagreementJson, disagreement, sides=_said(disagreement.sides), times=times)
-
-
-def _copy_trail(trail: CopyTrail) -> CopyTrailJson:
-    return like(CopyTrailJson, trail, reprints=tuple(like(ReprintJson, one) for one in trail.reprints))
-
-
 def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
-    copies = tuple(like(ReprintJson, one, url=addresses.get(one.article)) for one in item.copies)
+    copies = tuple(msgspec.structs.replace(one, url=addresses.get(one.article)) for one in item.copies)
     return like(MomentJson, item, clock=clock(item.clock_minutes), copies=copies)
 
 

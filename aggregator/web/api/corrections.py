@@ -15,7 +15,13 @@ from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.web.api.openapi import LOCATION, NumberInPath, answer, api_router, described, schema_of
 from aggregator.web.api.routes import refuse_unknown_parameters
 from aggregator.web.dependencies import OfSite
-from aggregator.web.editor import CommandStatus, CorrectionPage, EditorService
+from aggregator.web.editor import (
+    BODY_DEADLINE_SECONDS,
+    MAX_BODY_BYTES,
+    CommandStatus,
+    CorrectionPage,
+    EditorService,
+)
 from aggregator.web.filters import Parameter, up_to
 from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
@@ -156,7 +162,7 @@ async def _submitted(
     try:
         _admin(request)
         refuse_unknown_parameters(request, ())
-        body = await read_body(request, editor.tuning.max_body_bytes, editor.tuning.body_deadline_seconds)
+        body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
         command = parse(body)
         if limiter.borrowed_tokens >= limiter.total_tokens:
             raise RefusedError(
@@ -164,7 +170,7 @@ async def _submitted(
             )
         return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
     except RefusedError as error:
-        return await refused(request, error, editor.tuning.max_body_bytes)
+        return await refused(request, error, MAX_BODY_BYTES)
     except ClientDisconnect:
         return Response(status_code=400)  # the client is gone
 

@@ -194,6 +194,7 @@ _EXAMPLES: dict[str, Any] = {
     "author": "Ada Lindqvist",
     "clock": "08:30",
     "marks": [[4, 9], [23, 26]],
+    "disagreements": [],
     "copy_of": None,
     "wire": None,
     "problem": None,
@@ -221,7 +222,7 @@ def _example(schema: dict[str, Any], name: str) -> Any:
     match schema.get("type"):
         case "object":
             return {key: _example(value, key) for key, value in schema.get("properties", {}).items()}
-        case "array" if name != "marks":
+        case "array" if name not in {"marks", "disagreements"}:
             items = schema.get("prefixItems") or [schema["items"]]
             return [_example(item, name) for item in items]
         case kind:

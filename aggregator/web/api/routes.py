@@ -96,7 +96,7 @@ def list_stories(request: Request, site: OfSite) -> Response:
     "/stories/{id}",
     **described(
         "stories",
-        "One story with its merged text, timeline and disagreements",
+        "One story with its merged text, timeline and agreeing figures",
         {
             200: answer("The story.", WholeStoryJson),
             301: {"description": "The story was merged into another one.", **LOCATION},

@@ -1,4 +1,4 @@
-"""The HTML body of an item: merged text, disagreements, reports and their copies.
+"""The HTML body of an item: merged text, reports and their copies.
 
 The HTML is concatenated here, because a hundred items have to be written within milliseconds. No untrusted
 HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory, StoryView
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView
 from aggregator.stories.text.merged_text import lead_and_facts
-from aggregator.stories.text.plain_text import DENIAL_LABELS, NO_OUTLET, differ_title
+from aggregator.stories.text.plain_text import NO_OUTLET
 from aggregator.web.feeds.xml import feed_text, feed_url
 from aggregator.web.jinja import moment, short_day
 
@@ -27,14 +27,9 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
         parts += [_paragraph(f"{escaped(one.text)} — {_who(one, articles)}") for one in merged.summary[1:]]
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
-    sides = {side.text for each in merged.disagreements for side in each.sides} if merged else set()
-    parts.append(_list(_said(fact, articles) for fact in facts if fact.said[0].text not in sides))
-    if merged and merged.disagreements:
-        parts.append(_heading(differ_title(merged)))
-        facts_html = {fact.said[0].text: _said(fact, articles) for fact in facts}
-        parts += [_disagreement(each, articles, facts_html) for each in merged.disagreements]
+    parts.append(_list(_said(fact, articles) for fact in facts))
     if merged and merged.only:
-        parts.append(_heading("Only one report says"))
+        parts.append("<p><strong>Only one report says</strong></p>")
         parts.append(_list(f"{escaped(one.text)} — {_who(one, articles)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
@@ -83,10 +78,6 @@ def _outlet(article: ArticleView) -> str:
     return link(url, name) if url else name
 
 
-def _heading(text: str) -> str:
-    return f"<p><strong>{text}</strong></p>"
-
-
 def _paragraph(html: str) -> str:
     return f'<p dir="auto">{html}</p>'
 
@@ -113,16 +104,6 @@ def _said(fact: Fact, articles: Mapping[str, ArticleView]) -> str:
 def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> str:
     article = articles.get(sentence.article)
     return escaped(sentence.outlet or NO_OUTLET) if article is None else _outlet(article)
-
-
-def _disagreement(each: Disagreement, articles: Mapping[str, ArticleView], facts: dict[str, str]) -> str:
-    """Return the sides as a list; a side that is a fact has all its outlets (`facts`: HTML by sentence)."""
-    lines = []
-    for number, side in enumerate(each.sides):
-        value = each.values[number] if number < len(each.values) else ""
-        label = f"<strong>{escaped(DENIAL_LABELS.get(value, value))}</strong>: " if value else ""
-        lines.append(label + (facts.get(side.text) or f"{escaped(side.text)} — {_who(side, articles)}"))
-    return _list(lines)
 
 
 def _reports(articles: Sequence[ArticleView]) -> str:

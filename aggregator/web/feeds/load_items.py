@@ -10,9 +10,8 @@ from aggregator.model.core import ArticleView, Enclosure, MergedStory, StoryView
 from aggregator.model.read_model import Change, ChangeKind, StoryFilter, StoryReader
 from aggregator.stories.text.plain_text import NO_OUTLET
 from aggregator.web.excerpts import count_words, first_words, for_change, for_item
-from aggregator.web.feeds.formats import FeedSelection
+from aggregator.web.feeds.formats import FeedSelection, Item
 from aggregator.web.feeds.item_html import escaped, link, linked, numbers, story_body
-from aggregator.web.feeds.model import Item
 from aggregator.web.feeds.xml import feed_language, feed_text, feed_title, feed_url, mime_type
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.settings import PublishSettings

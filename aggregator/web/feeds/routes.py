@@ -20,11 +20,11 @@ from aggregator.web.feeds.formats import (
     STORIES,
     UPDATES,
     FeedSelection,
+    Format,
     channel,
     written,
 )
 from aggregator.web.feeds.load_items import gather
-from aggregator.web.feeds.model import Format
 from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.

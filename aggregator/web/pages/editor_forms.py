@@ -9,7 +9,6 @@ SameSite, and HTTP Basic, whose password browsers send with every request.
 """
 
 import hmac
-import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -25,12 +24,11 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.store.stories.api_tokens import ApiToken
-from aggregator.web.dependencies import Site
-from aggregator.web.editor import CommandStatus, EditorService
-from aggregator.web.pages.pages import Pages
+from aggregator.web.dependencies import ID, Site
+from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES, CommandStatus, EditorService
+from aggregator.web.pages.pages import Pages, whole_number
 from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
-from aggregator.web.settings import PublishSettings
 
 REMEMBERED_SECONDS = 90 * 86400  # the lifetime of the cookie; a revoked token becomes invalid at once
 MAX_SECRET_CHARS = 200
@@ -52,36 +50,15 @@ def sign_in(request: Request, secret: str) -> ApiToken | None:
     return bearer.token
 
 
-def keep_signed_in(response: Response, secret: str, settings: PublishSettings, *, is_https: bool) -> None:
-    """Set the cookie with the token; `is_https`: the request used TLS."""
-    response.set_cookie(
-        COOKIE,
-        secret.strip(),
-        max_age=REMEMBERED_SECONDS,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=is_https or settings.public_url.lower().startswith("https:"),
-    )
-
-
-def sign_out(response: Response) -> None:
-    """Delete the cookie with the token."""
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
-
-
 def form_is_valid(request: Request, value: str) -> bool:
     """Return whether `value` is the CSRF value that this server put into the forms of this token."""
     expected = form_value(request)
     return bool(expected) and hmac.compare_digest(expected.encode(), value.encode("utf-8", "surrogatepass"))
 
 
-MAX_BODY_BYTES = 65_536
-BODY_DEADLINE_SECONDS = 10.0
 MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
 CORRECTIONS_A_PAGE = 50
 NO_STORE = {"Cache-Control": "no-store"}
-_ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 
 Handler = Callable[[Request, "Fields"], Response]
 
@@ -172,9 +149,15 @@ class Forms:
         story = fields.one("story")
         if sign_in(request, fields.one("token")) is None:
             return self._sign_in_page(request, 403, wrong=True, story=story)
-        response = RedirectResponse(f"/stories/{story}" if _ID.fullmatch(story) else "/", 303)
-        is_https = request.url.scheme == "https"
-        keep_signed_in(response, fields.one("token"), self._site.settings, is_https=is_https)
+        response = RedirectResponse(f"/stories/{story}" if ID.fullmatch(story) else "/", 303)
+        response.set_cookie(
+            COOKIE,
+            fields.one("token"),
+            max_age=REMEMBERED_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure="https" in (request.url.scheme, urlsplit(self._site.settings.public_url).scheme),
+        )
         return response
 
     def sign_out(self, request: Request, fields: Fields) -> Response:
@@ -182,7 +165,7 @@ class Forms:
         if not form_is_valid(request, fields.one("form")):
             return self._invalid_form(request)
         response = RedirectResponse("/", 303)
-        sign_out(response)
+        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         return response
 
     # --- corrections ----------------------------------------------------------------------------------------
@@ -239,7 +222,7 @@ class Forms:
         """Undo a correction. Raises UsageError if a later correction depends on it."""
         if not self._may(request, fields):
             return self._invalid_form(request)
-        number = _number(request.path_params["number"])
+        number = whole_number(request.path_params["number"])
         if number is None:
             return self._pages.not_found(request)
         return self._result(request, editor.submit(CorrectionCommand(undo=number)), undone=True)
@@ -248,14 +231,14 @@ class Forms:
         """Return the page of all corrections, the newest first."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
-        page = editor.corrections(CORRECTIONS_A_PAGE, _number(request.query_params.get("before", "")))
+        page = editor.corrections(CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", "")))
         return self._pages.page(request, "corrections.html", here="/corrections", page=page)
 
     def waiting(self, editor: EditorService, request: Request) -> Response:
         """Return the result of a correction that the writer had not executed in time."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
-        number = _number(request.path_params["number"])
+        number = whole_number(request.path_params["number"])
         status = None if number is None else editor.status(number)
         if status is None:
             return self._pages.not_found(request)
@@ -289,7 +272,7 @@ class Forms:
 def _command(fields: Fields) -> CorrectionCommand:
     """Return the command of a form. Raises UsageError."""
     story, articles = _story_id(fields.one("story")), fields.all("article")
-    if any(not _ID.fullmatch(article) for article in articles):
+    if any(not ID.fullmatch(article) for article in articles):
         raise UsageError("invalid article id; open the page again")
     kind = fields.one("kind")
     if kind == "split":
@@ -314,7 +297,7 @@ def _story_id(text: str) -> str:
         id_ = urlsplit(text).path.rstrip("/").rpartition("/")[2]
     except ValueError:
         id_ = ""
-    if not _ID.fullmatch(id_):
+    if not ID.fullmatch(id_):
         raise UsageError(f"{text[:60]!r} is not the id of a story or the address of its page")
     return id_
 
@@ -324,7 +307,3 @@ def _target(corrected: CorrectionResult, *, undone: bool) -> str:
     if not corrected.stories:
         return "/corrections"
     return f"/stories/{corrected.stories[0]}?{'undone' if undone else 'done'}={corrected.n}"
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

@@ -40,7 +40,6 @@ from aggregator.pipeline.placement.explain import (
     reason_value,
 )
 from aggregator.stories.text.merged_text import lead_and_facts
-from aggregator.stories.text.plain_text import differ_title
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import (
@@ -137,11 +136,6 @@ class ScorePart(msgspec.Struct, frozen=True):
     value: str
     share: float
     bar: int
-
-    @property
-    def is_positive(self) -> bool:
-        """Whether it is evidence for the same event."""
-        return self.share >= 0
 
 
 class ScoreBreakdown(msgspec.Struct, frozen=True):
@@ -277,7 +271,7 @@ class Pages:
             front=arranged(shown, self._today(), is_first=number == 1),
             newest=False,
             number=number,
-            next="?" + urlencode([*_pairs_without(wanted, "after"), *after.items()]),
+            next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
             next_is_newest=not more,
             languages=sorted({one.language for one in ranking if one.language}),
             **self._front_values(wanted),
@@ -309,7 +303,7 @@ class Pages:
         return shown
 
     def _front_values(self, wanted: ParsedFilter) -> dict[str, object]:
-        without_page = _pairs_without(wanted, "after")
+        without_page = _without_cursor(wanted)
         return {
             "here": "/",
             "wanted": wanted,
@@ -357,7 +351,6 @@ class Pages:
             articles=articles,
             lead=lead if several else None,
             facts=facts,
-            differ_title=differ_title(merged) if merged else "",
             only=only_by_outlet(merged.only, shown.articles) if merged and several else [],
             timeline=timeline,
             timeline_shown=shown_days,
@@ -366,8 +359,8 @@ class Pages:
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
             near=self._near(story) if self.may_correct(request) else (),
-            done=_number_in(request, "done"),
-            undone=_number_in(request, "undone"),
+            done=whole_number(request.query_params.get("done", "")),
+            undone=whole_number(request.query_params.get("undone", "")),
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
@@ -556,12 +549,11 @@ def _article_id(text: str) -> str:
 
 
 def _page_number(request: Request) -> int:
-    return min(max(1, _number_in(request, "page") or 1), MOST_PAGES)
+    return min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
 
 
-def _number_in(request: Request, name: str) -> int | None:
-    """Return a query parameter that is a whole number below 10**9; None for anything else."""
-    text = request.query_params.get(name, "")
+def whole_number(text: str) -> int | None:
+    """Return the value of a text of one to nine digits; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
@@ -569,11 +561,11 @@ def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:
     """Return the query string of the next page."""
     if page.next is None:
         return None
-    return "?" + urlencode([*_pairs_without(wanted, "after"), ("view", "newest"), ("after", page.next)])
+    return "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)])
 
 
-def _pairs_without(wanted: ParsedFilter, name: str) -> list[tuple[str, str]]:
-    return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != name]
+def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != "after"]
 
 
 class SingleOutletStatements(msgspec.Struct, frozen=True):

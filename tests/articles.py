@@ -1,13 +1,13 @@
 """Invented articles and small ways to put them through the real pipeline."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.model.core import Entry, Published
+from aggregator.model.core import BoilerplateLine, Entry, Published
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
 from aggregator.pipeline.workers.executor import InlineExecutor
@@ -164,3 +164,11 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 def _rows(connection: Any, table: Any, names: Sequence[str], *order: str) -> list[tuple[Any, ...]]:
     statement = select(*(table.c[name] for name in names)).order_by(*(table.c[name] for name in order))
     return [tuple(row) for row in connection.execute(statement)]
+
+
+def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
+    """Return the text as it was before the lines in `removed` were removed."""
+    lines = text.split("\n") if text else []
+    for one in sorted(removed, key=lambda one: one.line):
+        lines.insert(one.line, one.text)
+    return "\n".join(lines)

@@ -7,9 +7,8 @@ import msgspec
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.web.feeds.formats import FeedSelection, address, channel, written
+from aggregator.web.feeds.formats import Channel, FeedSelection, Format, address, channel, written
 from aggregator.web.feeds.load_items import gather
-from aggregator.web.feeds.model import Channel, Format
 from aggregator.web.filters import parse_filter
 from aggregator.web.settings import PublishSettings
 

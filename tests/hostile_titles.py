@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 
-from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
 from tests.memory_reader import MORNING, a_story, an_article
 
 SCRIPTS = [
@@ -143,9 +143,6 @@ def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, MergedSt
                 lead=said[0],
                 facts=(Fact(said=tuple(said), outlets=len(said), of=len(said)),),
                 only=(),
-                disagreements=(Disagreement(kind="figures", sides=tuple(said[:2]), values=(text(), text())),)
-                if len(said) > 1
-                else (),
                 timeline=(),
             )
         stories.append((story, merged))

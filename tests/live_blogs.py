@@ -1,6 +1,7 @@
 """The invented live blogs and look-alikes of tests/data/live, read as the program reads them."""
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -8,7 +9,10 @@ import yaml
 
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.extract.article import clean_article
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.liveblog.detect import entries_of
+from aggregator.extract.liveblog.ordering import ArticleTimes
+from aggregator.model.core import CleanArticle, Entry, Published, TimedEntry
 from tests.articles import record
 from tests.conftest import REPOSITORY
 
@@ -108,3 +112,14 @@ def fillers(count: int) -> list[Entry]:
         record("Filler", f"f{n}", f"Notice{n} of office{n}", " ".join(f"word{n}x{k}" for k in range(30)))
         for n in range(count)
     ]
+
+
+def timed_entries(
+    paragraphs: Sequence[str],
+    tuning: ExtractTuning,
+    *,
+    published: Published | None = None,
+    zone: str | None = None,
+) -> tuple[TimedEntry, ...]:
+    """The entries of a text that is not announced as a live blog."""
+    return entries_of(paragraphs, tuning, ArticleTimes(published=published, zone=zone), announced=False)

@@ -14,7 +14,6 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
-    Disagreement,
     Evidence,
     Fact,
     MergedStory,
@@ -326,7 +325,7 @@ def at(hour: int, minute: int) -> dt.datetime:
 
 
 def the_ferry() -> tuple[StoryView, MergedStory]:
-    """A story with everything in it: copies, an agency, a live blog, facts, a disagreement, a timeline."""
+    """A story with everything in it: copies, an agency, a live blog, facts, a timeline."""
     post = an_article(
         id="ferrypost",
         outlet="The Harbour Post",
@@ -451,15 +450,7 @@ def _ferry_merged(story: StoryView) -> MergedStory:
             Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
         ),
         only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
-        disagreements=(
-            Disagreement(
-                kind="figures",
-                sides=(said("ferrypost", post[2]), said("ferrywire", wire[2])),
-                values=("2 injured", "5 injured"),
-            ),
-        ),
         timeline=(*published, live, undated),
-        beside=((said("ferryisle", island[0]), said("ferrylive", "The captain leaves the ship last.")),),
     )
 
 

@@ -42,7 +42,6 @@ DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 SECTIONS = (
     "What several outlets say",
-    "Where they differ",
     "Only one report says",
     "Timeline",
     "Articles",

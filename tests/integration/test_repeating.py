@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
-from aggregator.extract.learned_boilerplate import restore_text
 from aggregator.model.core import Entry
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.pipeline.pipeline import Pipeline
@@ -28,7 +27,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.statistics import describe_counts, page_verdicts_by_source, verdicts_by_source
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
-from tests.articles import NOON, Clock, Rig, record, settled
+from tests.articles import NOON, Clock, Rig, record, restore_text, settled
 from tests.story_checks import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs

@@ -286,7 +286,7 @@ def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> Non
 
 def stays(reported: MergedStory | None) -> MergedStory | None:
     """What only one outlet has is that outlet's text, and goes with it."""
-    return None if reported is None else msgspec.structs.replace(reported, only=(), beside=())
+    return None if reported is None else msgspec.structs.replace(reported, only=())
 
 
 def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:

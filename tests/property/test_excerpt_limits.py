@@ -16,7 +16,6 @@ from aggregator.config.webhooks import Webhook
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
-    Disagreement,
     Fact,
     MergedStory,
     StoryView,
@@ -67,17 +66,12 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
         lead=draw(st.none() | st.sampled_from(said)),
         facts=tuple(Fact(said=one, outlets=len(one), of=3) for one in draw(st.lists(some, max_size=3))),
         only=tuple(said),
-        disagreements=tuple(
-            Disagreement(kind="figures", sides=one, values=tuple("1" for _ in one))
-            for one in draw(st.lists(some, max_size=2))
-        ),
         timeline=tuple(
             TimelineItem(
                 time=MORNING, precision="minute", kind="said", text=one.text, article=one.article, outlet=None
             )
             for one in said
         ),
-        beside=tuple(draw(st.lists(some, max_size=2))),
     )
     return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
 
@@ -121,7 +115,7 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
     one = an_article(id="r0", title="a0u1z Marks", lead=text, text=text)
     said = AttributedSentence(text=text, article="r0", outlet=one.outlet)
     reported = MergedStory(
-        title=one.title, lead=said, facts=(), only=(said,), disagreements=(), timeline=()
+        title=one.title, lead=said, facts=(), only=(said,), timeline=()
     )  # fmt: skip
     return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 

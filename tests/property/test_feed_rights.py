@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from aggregator.model.core import ArticleView, AttributedSentence, Disagreement, Fact, MergedStory
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory
 from aggregator.model.read_model import Change
 from aggregator.web.excerpts import count_words
 from aggregator.web.feeds.load_items import change_items, story_items
@@ -64,10 +64,6 @@ def _written(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, 
             for said in draw(st.lists(some, max_size=8))
         ),
         only=tuple(every),
-        disagreements=tuple(
-            Disagreement(kind="figures", sides=tuple(said), values=tuple("1" for _ in said))
-            for said in draw(st.lists(some, max_size=3))
-        ),
         timeline=(),
     )
 

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from aggregator.config.saved_queries import SavedQuery
-from aggregator.model.core import AttributedSentence, Disagreement, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
-from aggregator.web.feeds.formats import FeedSelection, address, channel, written
+from aggregator.web.feeds.formats import FeedSelection, Format, address, channel, written
 from aggregator.web.feeds.load_items import best_article, story_guid, story_items
-from aggregator.web.feeds.model import Format
 from aggregator.web.feeds.xml import feed_title, feed_url
 from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
@@ -176,33 +175,9 @@ def test_an_item_tells_what_the_reports_say_together() -> None:
     rendered = text.text_content()
     assert "5 articles · 5 outlets · 3 independent reports" in rendered
     assert "(2 of 5 outlets; also stated by " in rendered
-    assert "Where they differ" in rendered
     links = [a.get("href") for a in text.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
     assert {article.url for article in story.articles if article.url} <= set(links)
-
-
-def test_a_claim_that_several_tell_stands_once_beside_its_denial() -> None:
-    outlets = ("Gazette", "Herald", "Courier")
-    one, other, third = (an_article(id=name[0], outlet=name) for name in outlets)
-    claim = tuple(
-        AttributedSentence(text="The troops left.", article=a.id, outlet=a.outlet) for a in (one, other)
-    )
-    denial = AttributedSentence(text="The army denied that.", article=third.id, outlet=third.outlet)
-    alone = AttributedSentence(text="Smoke rose over the port.", article=third.id, outlet=third.outlet)
-    merged = MergedStory(
-        title="x",
-        lead=None,
-        facts=(Fact(said=claim, outlets=2, of=3),),
-        only=(alone,),
-        disagreements=(Disagreement(kind="denial", sides=(claim[0], denial), values=("claimed", "denied")),),
-        timeline=(),
-    )
-    rendered = html.fromstring(f"<div>{_entry(a_story(one, other, third), merged).description}</div>")
-    text = rendered.text_content()
-    assert text.count("The troops left.") == 1
-    assert "claim: The troops left. — Gazette (2 of 3 outlets; also stated by Herald)" in text
-    assert text.index("denial") < text.index("Only one report says") < text.index("Smoke rose")
 
 
 def test_copies_are_named_under_their_original() -> None:
@@ -230,7 +205,6 @@ def test_who_says_a_fact_is_named_once() -> None:
         lead=None,
         facts=(Fact(said=said, outlets=2, of=2),),
         only=(),
-        disagreements=(),
         timeline=(),
     )
     text = html.fromstring(f"<div>{_entry(a_story(one, other, again), merged).description}</div>")
@@ -245,7 +219,7 @@ def test_two_outlets_of_one_name_are_both_named() -> None:
         for each in (one, other)
     )
     fact = Fact(said=said, outlets=2, of=2)
-    merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), disagreements=(), timeline=())
+    merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), timeline=())
     text = html.fromstring(f"<div>{_entry(a_story(one, other), merged).description}</div>")
     assert "— Star (2 of 2 outlets; also stated by Star)" in text.text_content()
 

@@ -13,7 +13,6 @@ from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
     CopyTrail,
-    Disagreement,
     Fact,
     MergedStory,
     Reprint,
@@ -83,9 +82,7 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
         lead=said,
         facts=(Fact(said=(said, said), outlets=2, of=2),),
         only=(said,),
-        disagreements=(),
         timeline=(moment_of_it,),
-        beside=((said, said),),
     )
     return a_story(article, id=story_id, title=evil, summary=evil, language=evil), merged
 
@@ -248,11 +245,18 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 
 def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
     story, merged = the_ferry()
-    whole = Reprint(article="ferrycopy", outlet="Eastgate Gazette", url=None, minutes_later=35)
-    part = Reprint(article="x", outlet="Y", url=None, is_whole=False)
+    whole = Reprint(
+        article="ferrycopy",
+        outlet="Eastgate Gazette",
+        url=None,
+        time=None,
+        minutes_later=35,
+        is_whole=True,
+    )
+    part = Reprint(article="x", outlet="Y", url=None, time=None, minutes_later=None, is_whole=False)
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
-    trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, reprints=copies)
+    trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, time=None, reprints=copies)
     reader = MemoryReader()
     reader.put(
         msgspec.structs.replace(story, trails=(trail,)),
@@ -383,7 +387,7 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
         story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
     )
     reader = MemoryReader()
-    reader.put(alone, msgspec.structs.replace(merged, facts=(), beside=(), disagreements=()))
+    reader.put(alone, msgspec.structs.replace(merged, facts=()))
     (page,) = _pages(reader, "/stories/lindferry")
     assert "Only one report says" not in page.text_content()
     assert page.find_class("lead")[0].text_content().split() == [
@@ -409,39 +413,16 @@ def test_the_lead_is_not_repeated_among_the_facts() -> None:
     assert said.count(merged.lead.text) == 1
 
 
-def test_a_value_stands_large_and_the_part_of_a_denial_small() -> None:
-    story, merged = the_ferry()
-    sides = (AttributedSentence(text="It did.", article="ferrypost", outlet="A"),
-             AttributedSentence(text="It did not.", article="ferrywire", outlet="B"))  # fmt: skip
-    disputes = (
-        Disagreement(kind="figures", sides=sides, values=("4 dead", "6 dead")),
-        Disagreement(kind="denial", sides=sides, values=("claimed", "denied")),
-    )
-    reader = MemoryReader()
-    reader.put(story, msgspec.structs.replace(merged, disagreements=disputes))
-    (page,) = _pages(reader, "/stories/lindferry")
-    assert [p.text_content() for p in page.find_class("value")] == ["4 dead", "6 dead"]
-    assert [p.text_content() for p in page.find_class("part")] == ["Claim", "Denial"]
-
-
-def test_what_rose_what_agrees_and_what_shares_its_words_is_said() -> None:
+def test_what_agrees_and_what_shares_its_words_is_said() -> None:
     story, merged = the_ferry()
     early = AttributedSentence(text="Two were hurt.", article="ferrypost", outlet="A")
     late = AttributedSentence(text="Five were hurt.", article="ferrywire", outlet="B")
-    rose = Disagreement(kind="figures", sides=(early, late), values=("2 hurt", "5 hurt"), rose=True)
-    clocks = Disagreement(kind="times", sides=(early, late), values=("at 8", "at 9"))
-    before = Disagreement(kind="denial", sides=(early, late), values=("before", "denied"))
     same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
     fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
     reader = MemoryReader()
-    reported = msgspec.structs.replace(
-        merged, facts=(fact,), disagreements=(rose, clocks, before), agreed=(same,), no_shared_fact=True
-    )
+    reported = msgspec.structs.replace(merged, facts=(fact,), agreed=(same,), no_shared_fact=True)
     reader.put(story, reported)
     (page,) = _pages(reader, "/stories/lindferry")
-    assert [p.text_content() for p in page.find_class("rose")] == ["The figure rose from report to report."]
-    assert [p.text_content() for p in page.find_class("value")] == ["2 hurt", "5 hurt", "at 8", "at 9"]
-    assert [p.text_content() for p in page.find_class("part")] == ["The sentence before it", "Denial"]
     assert (
         "212 passengers 2 of 5 outlets"
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
@@ -482,18 +463,6 @@ def test_a_sentence_says_its_language() -> None:
     assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
     fact = page.xpath("//ul[@class='facts']/li/p[@dir]")[0]
     assert fact.get("lang") == "en"
-
-
-def test_a_lone_denial_differs_from_nobody() -> None:
-    story, merged = the_ferry()
-    side = AttributedSentence(
-        text="The owner denied that the ferry was late.", article="ferrypost", outlet="A"
-    )
-    lone = Disagreement(kind="denial", sides=(side,), values=("denied",))
-    reader = MemoryReader()
-    reader.put(story, msgspec.structs.replace(merged, disagreements=(lone,)))
-    (page,) = _pages(reader, "/stories/lindferry")
-    assert page.xpath("//h2[@id='differ']/text()") == ["What is denied"]
 
 
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from aggregator.model.core import (
     AgreedFigure,
     AttributedSentence,
-    Disagreement,
     Fact,
     MergedStory,
     StoryView,
@@ -29,9 +28,8 @@ def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str
         said = [
             *merged.only,
             *(s for f in merged.facts for s in f.said),
-            *(p for b in merged.beside for p in b),
         ]
-        said += [s for d in merged.disagreements for s in d.sides] + ([merged.lead] if merged.lead else [])
+        said += [merged.lead] if merged.lead else []
         texts |= {each.text for each in [*said, *merged.timeline] if each.article == article_id}
     bare = {text.removesuffix(" …") for text in texts} - {""}
     return sum(
@@ -62,32 +60,12 @@ def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
         lead=AttributedSentence(text=lead, article=article.id, outlet=article.outlet),
         facts=(),
         only=(),
-        disagreements=(),
         timeline=(),
     )
     story, shown = for_reader(a_story(article, summary=lead), merged, "excerpt", 9)
     assert story.summary == story.articles[0].lead == lead
     assert shown
     assert shown.lead == merged.lead
-
-
-def test_a_disagreement_is_never_shown_with_one_side_alone() -> None:
-    first, second = an_article(title="A"), an_article(title="B")
-    short = AttributedSentence(text="two words", article=first.id, outlet=None)
-    long = AttributedSentence(
-        text="a side of quite a few more words than allowed", article=second.id, outlet=None
-    )
-    merged = MergedStory(
-        title="A",
-        lead=None,
-        facts=(),
-        only=(),
-        disagreements=(Disagreement(kind="figures", sides=(short, long)),),
-        timeline=(),
-    )
-    _, shown = for_reader(a_story(first, second), merged, "excerpt", 5)
-    assert shown
-    assert shown.disagreements == ()
 
 
 def test_nosnippet_leaves_title_and_link_alone() -> None:
@@ -154,16 +132,13 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
     )
     several = st.lists(said, min_size=1, max_size=3).map(tuple)
     fact = st.builds(Fact, said=several, outlets=st.just(2), of=st.just(4))
-    differ = st.builds(Disagreement, kind=st.just("figures"), sides=several)
     reported = said.map(lambda s: TimelineItem(kind="told", text=s.text, article=s.article, outlet=None))
     merged = MergedStory(
         title=draw(_words),
         lead=draw(st.none() | said),
         facts=draw(st.lists(fact, max_size=3).map(tuple)),
         only=draw(st.lists(said, max_size=4).map(tuple)),
-        disagreements=draw(st.lists(differ, max_size=2).map(tuple)),
         timeline=draw(st.lists(reported, max_size=3).map(tuple)),
-        beside=draw(st.lists(several, max_size=2).map(tuple)),
     )
     return a_story(*articles, summary=draw(_words)), merged
 
@@ -189,7 +164,7 @@ def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(titl
     said = tuple(
         AttributedSentence(text=f"s{n} is said.", article=articles[0].id, outlet=None) for n in range(20)
     )
-    merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, disagreements=(), timeline=())
+    merged = MergedStory(title=title.strip(), lead=None, facts=(), only=said, timeline=())
     former = count_words(title) if "former" in title else 0
     for bounded, reported in (for_reader(story, merged, "excerpt", 30), for_item(story, merged, 30)):
         assert bounded.title == title.strip()
@@ -224,9 +199,7 @@ def test_a_figure_that_agrees_is_shown_whole_or_not_at_all() -> None:
         for article in story.articles[:2]
     )
     same = AgreedFigure(words="30", said=said, outlets=2, of=2)
-    alone = MergedStory(
-        title=merged.title, lead=None, facts=(), only=(), disagreements=(), timeline=(), agreed=(same,)
-    )
+    alone = MergedStory(title=merged.title, lead=None, facts=(), only=(), timeline=(), agreed=(same,))
     bare = msgspec.structs.replace(story, summary="")
     for words, kept in ((80, (same,)), (32, ())):
         shown = for_reader(bare, alone, "excerpt", words)[1]

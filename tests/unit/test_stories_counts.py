@@ -1,7 +1,5 @@
 """Articles, outlets, independent reports; copy groups and their originals."""
 
-import datetime as dt
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from aggregator.extract.wire.agencies import agency_of, family_table
 from aggregator.model.core import ArticleView
 from aggregator.stories.counts import (
-    CountedArticle,
     Counts,
     CountState,
     copy_groups,
@@ -27,7 +24,7 @@ from aggregator.stories.counts import (
     with_member,
     with_originals,
 )
-from tests.unit.stories_examples import NOON, view
+from tests.unit.stories_examples import view
 
 
 def test_ten_reprints_of_an_agency_text_are_one_report() -> None:
@@ -259,9 +256,7 @@ def test_bytes_of_another_layout_are_not_believed() -> None:
 def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
     standing = count_state_of([view("first", "Outlet 0")])
     for n in range(1, 2001):
-        copy = CountedArticle(
-            f"c{n}", f"Outlet {n % 5}", NOON + dt.timedelta(minutes=n), None, "first", "copy"
-        )
+        copy = view(f"c{n}", f"Outlet {n % 5}", role="copy", copy_of="first", hours=n)
         standing = with_member(standing, copy, linkable=n < 8)
     assert counts(standing) == Counts(2001, 5, 1)
     assert len(to_bytes(standing)) < 1000
@@ -316,7 +311,10 @@ def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the
 
 
 def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> None:
-    articles = [view("x", copy_of="gone", role="copy", hours=1), view("y", copy_of="gone", role="copy")]
+    articles = [
+        view("x", "X", copy_of="gone", role="copy", hours=1),
+        view("y", "Y", copy_of="gone", role="copy"),
+    ]
     [trail] = trails(articles)
     assert (trail.article, [r.article for r in trail.reprints]) == ("y", ["x"])
 

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from aggregator.model.core import TimedEntry
-from aggregator.stories.dates import days_inferred, days_stated
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
+from aggregator.stories.text.timeline import days_inferred, days_stated
 from aggregator.stories.tuning import shipped_tuning
 from tests.unit.stories_examples import NOON, view
 

@@ -13,14 +13,14 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.html.live_blog import read_live_page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
-from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, timed_entries
+from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
 from aggregator.model.core import Published
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning
-from tests.live_blogs import cases, is_right, read, reported
+from tests.live_blogs import cases, is_right, read, reported, timed_entries
 from tests.memory_reader import an_article
 
 TUNING = effective_tuning().section("text", ExtractTuning)

@@ -6,9 +6,10 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.detect import is_container_title, opens_with_clock, timed_entries
+from aggregator.extract.liveblog.detect import is_container_title, opens_with_clock
 from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Published
+from tests.live_blogs import timed_entries
 
 TUNING = effective_tuning().section("text", ExtractTuning)
 

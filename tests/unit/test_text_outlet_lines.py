@@ -14,9 +14,9 @@ from aggregator.extract.learned_boilerplate import (
     pack_lines,
     remove_lines,
     repeated,
-    restore_text,
 )
 from aggregator.model.core import LearnedBoilerplate
+from tests.articles import restore_text
 
 TUNING = effective_tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."

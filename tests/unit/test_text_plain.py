@@ -9,9 +9,9 @@ import pytest
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.liveblog.detect import timed_entries
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
+from tests.live_blogs import timed_entries
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 TUNING = effective_tuning().section("text", ExtractTuning)

@@ -17,7 +17,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.extract.wire.wire import find_wire
+from aggregator.extract.wire.wire import BY_LINE, find_wire
 from aggregator.model.core import Entry, Wire
 
 ALL_TUNING = effective_tuning()
@@ -117,7 +117,7 @@ def test_who_contributed_goes_behind_who_wrote() -> None:
         TEXT, TUNING, [*TEXT, "© 2025 AFP", "The Associated Press contributed to this report."], None
     )
     assert wire is not None
-    assert (wire.agency, wire.confidence) == ("AFP", TUNING.wire_line_confidence)
+    assert (wire.agency, wire.confidence) == ("AFP", BY_LINE)
 
 
 def test_a_pictures_copyright_above_the_text_is_not_the_texts() -> None:

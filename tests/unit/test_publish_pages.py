@@ -378,7 +378,7 @@ def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -
     assert (alone.outlet, alone.sentences) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
     assert (alone.reprints, alone.agency) == (1, "NPA")
     unknown = [AttributedSentence(text=text, article=text, outlet=None) for text in "ab"]
-    assert len(only_by_outlet(unknown, articles)) == 2
+    assert len(only_by_outlet(unknown, [an_article(id=one, outlet=None) for one in "ab"])) == 2
 
 
 def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:

@@ -65,9 +65,11 @@ _LEAST_LEAD: Final = 120
 _LEAST_HEADLINE: Final = 3  # words
 # "Linux 6.11", and the word behind it; not "Magnitude 6.1" or "Tesla 3.5 percent".
 _VERSION: Final = re.compile(
-    r"(?P<product>[^\W\d_][\w+#-]*)[ ]v?(?P<number>\d+(?:\.\d+)+)(?![\w%])(?:[ ](?P<next>\w+))?"
+    r"(?<!\w)(?P<product>[^\W\d_][\w+#-]{0,40}+)[ ]v?"
+    r"(?P<number>\d++(?:\.\d++)+)(?![\w%])(?:[ ](?P<next>\w++))?"
 )
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)+")
+_NUMBER: Final = re.compile(r"(?<!\d)(?<!\d\.)\d++(?:\.\d++)+")
+_ZEROS: Final = re.compile(r"(?<!\.0)(?:\.0)++$")  # at the end
 _THOUSANDS: Final = re.compile(r"\d{1,3}\.\d{3}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _SHARED_LEAD: Final = 4  # words of a lead in the other
@@ -234,7 +236,7 @@ def _versions(title: str) -> dict[str, frozenset[str]]:
 
 def _numbers(text: str) -> frozenset[str]:
     """Return the numbers with decimals or parts, without zeros at the end: "6.12.0" is "6.12"."""
-    return frozenset(re.sub(r"(\.0)+$", "", number) for number in _NUMBER.findall(text))
+    return frozenset(_ZEROS.sub("", number) for number in _NUMBER.findall(text))
 
 
 def _share_only_a_date(one: VetoInput, other: VetoInput) -> bool:

@@ -40,6 +40,12 @@ winter tyres while you wait.""",
 )
 
 
+OWN_REPORT = """Rescue teams in boats searched the drowned streets of Pennmouth for two people who have been
+missing since the Arrel broke its levee. Mayor Brandt let everyone below the market square leave at once.
+Engineers say a failed pump station let the river rise further. The bodies of four victims were found, the
+railway to Calmouth stays shut, and classes begin again on Wednesday at the earliest."""
+
+
 @pytest.fixture
 def rig(database: Database) -> Rig:
     rig = Rig(database, Clock(NOON))
@@ -178,7 +184,7 @@ def test_reclustering_counts_alike(rig: Rig) -> None:
     assert reports(rig.database) == [2]
 
 
-@pytest.mark.parametrize(("text", "counted"), [(FLOOD_ELSEWHERE, 3), (ADVERTISEMENT, 2)])
+@pytest.mark.parametrize(("text", "counted"), [(OWN_REPORT, 3), (ADVERTISEMENT, 2)])
 def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, counted: int) -> None:
     (accepted,) = rig.accept(of_feed("x", HEADLINE, "", url="https://spam.example/x"), wants_page=[True])
     assert accepted.entry_no is not None

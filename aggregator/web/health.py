@@ -62,7 +62,7 @@ class BoundedCall:
         if not self._calls or now - self._calls[-1][0] > _STUCK * self._timeout:
             if len(self._calls) >= _THREADS:
                 raise no_answer
-            self._calls.append((now, _in_thread(function)))
+            self._calls.append((now, _in_thread(function, asyncio.get_running_loop())))
         try:
             async with asyncio.timeout(self._timeout):
                 result: Result = await asyncio.shield(asyncio.wrap_future(self._calls[-1][1]))
@@ -71,14 +71,18 @@ class BoundedCall:
             raise no_answer from error
 
 
-def _in_thread(function: Callable[[], Result]) -> Future[Result]:
+def _in_thread(function: Callable[[], Result], loop: asyncio.AbstractEventLoop) -> Future[Result]:
     future: Future[Result] = Future()
 
     def work() -> None:
         try:
-            future.set_result(function())
+            result = function()
         except Exception as error:  # noqa: BLE001 - passed to the waiting callers
-            future.set_exception(error)
+            if not loop.is_closed():  # else the server stopped meanwhile
+                future.set_exception(error)
+        else:
+            if not loop.is_closed():
+                future.set_result(result)
 
     threading.Thread(target=work, name="probe", daemon=True).start()
     return future

@@ -1,5 +1,6 @@
 """`make test` shows how far it is, and ends with a summary of all groups of tests."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ def started(folder: Path, *texts: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.run_lanes", *groups],
         cwd=REPOSITORY,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # loading Schemathesis takes a second
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -34,7 +34,7 @@ class Newsroom:
         self._ended = threading.Event()
         letterbox = PushEndpoint(database, self.all_tuning, self.clock)
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
-        self.reading = DatabaseStoryReader(database, self.all_tuning)
+        self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
         self.server = Server(
             self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, rig
         )

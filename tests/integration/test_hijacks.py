@@ -201,3 +201,45 @@ def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, co
     rig.place()
     assert reports(rig.database) == [counted]
     assert is_sound(rig)
+
+
+def test_a_page_that_comes_with_a_revision_decides_it_too(rig: Rig) -> None:
+    rig.take(of_feed("x", HEADLINE, "", url="https://spam.example/x"))
+    assert reports(rig.database) == [2]
+    own = " ".join(OWN_REPORT.split())
+    (placed,) = rig.take(of_feed("x", f"{HEADLINE} again", own, url="https://spam.example/x"))
+    assert (placed.outcome, reports(rig.database)) == ("revised", [3])
+    assert is_sound(rig)
+
+
+def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> None:
+    entry = of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x")
+    (accepted,) = rig.accept(entry, wants_page=[True])
+    assert accepted.entry_no is not None
+    with rig.database.write() as connection:
+        pending_pages.place_without(connection, [accepted.entry_no])
+    rig.place()
+    page = f"<html><body><article><h1>{HEADLINE}</h1><p>{ADVERTISEMENT}</p></article></body></html>".encode()
+    with rig.database.write() as connection:
+        pending_pages.store_page(
+            connection, accepted.entry_no, page=page, url="https://spam.example/x", charset="utf-8"
+        )
+    assert [one.outcome for one in rig.place()] == ["revised"]
+    assert reports(rig.database) == [2]
+    assert is_sound(rig)
+
+
+def test_a_flood_of_reports_that_do_not_count_keeps_no_other_from_counting(rig: Rig) -> None:
+    for number in range(rig.all_tuning.values("pairs")["compared_reports"] + 3):
+        rig.take(of_feed(f"x{number}", HEADLINE, f"Prize {number} waits for {number + 7} players."))
+    assert reports(rig.database) == [2]
+    rig.take(of_feed("y", HEADLINE, " ".join(OWN_REPORT.split()), source="https://honest.example/feed"))
+    assert reports(rig.database) == [3]
+
+
+def test_bare_headlines_can_neither_confirm_nor_deny(database: Database) -> None:
+    """On the first day no source is known."""
+    rig = Rig(database, Clock(NOON))
+    for number, text in enumerate(("", FLOOD, FLOOD_ELSEWHERE, " ".join(OWN_REPORT.split()))):
+        rig.take(of_feed(str(number), HEADLINE, text, source=f"https://{number}.example/feed"))
+    assert reports(rig.database) == [4]

@@ -498,3 +498,17 @@ def test_the_partition_is_the_same_after_a_restart(tmp_path: Path) -> None:
             assert inbox.waiting_count(connection) == 0
         database.close()
     assert left[0] == left[1]
+
+
+def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
+    words = "Levee breaks. " + " ".join(FLOOD.split()[:40])
+    comes(rig, waits(rig, teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    (whole,) = (row.text for row in rows(rig.database, article))
+    (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
+    assert again.entry_no is not None
+    with rig.database.write() as connection:
+        pending_pages.store_page(
+            connection, again.entry_no, page=None, url="https://consent.example/x", charset="utf-8"
+        )
+    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert [row.text for row in rows(rig.database, article)] == [whole]

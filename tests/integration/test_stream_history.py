@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from aggregator.store.engine.database import Database
@@ -290,3 +290,19 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
         newest = stream_history.latest(connection)
     assert newest is not None
     assert newest.last_inbox_no == 2
+
+
+def test_a_lost_period_stops_nothing(database: Database) -> None:
+    """After a salvage the number of the newest one is given again."""
+    clock = Clock(NOON)
+    rig = Rig(database, clock)
+    for number in range(3):
+        rig.take(record("Herald", str(number), f"Levee breaks {number}", FLOOD, published=clock()))
+        clock.time += dt.timedelta(days=1)
+    with database.write() as connection:
+        newest = stream_history.latest(connection)
+        assert newest is not None
+        connection.execute(delete(stream_period).where(stream_period.c.number == newest.number))
+    rig.restart()
+    (placed,) = rig.take(record("Herald", "9", "Dock workers walk out", STRIKE, published=clock()))
+    assert placed.outcome == "founded"

@@ -312,12 +312,17 @@ class PairModel:
         return sums
 
 
+def beside_title(article: PairArticle) -> Words:
+    """Return the words of an article that are not in its title."""
+    kinds = article.ids >> HASH_BITS
+    return np.setdiff1d(article.hashes[kinds == _ALL], article.hashes[kinds == _TITLE])
+
+
 def shared_beside_title(
     article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
     """Return the idf above _TITLE_IDF of the words beside its title that the article has with any report."""
-    kinds = article.ids >> HASH_BITS
-    own = np.setdiff1d(article.hashes[kinds == _ALL], article.hashes[kinds == _TITLE])
+    own = beside_title(article)
     theirs = [one.hashes[one.ids >> HASH_BITS == _ALL] for one in reports]
     shared = own[np.isin(own, np.concatenate(theirs))] if theirs else own[:0]
     return float(np.maximum(snapshot.idf[shared] - _TITLE_IDF, 0).sum()) / IDF_UNITS

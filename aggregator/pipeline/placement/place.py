@@ -763,6 +763,8 @@ class Placer:
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
         assigned_story = _require(stories.row_of(unit_of_work.connection, old.story))
         new = self._replace_text(unit_of_work, incoming, old)
+        if old.role == "report":
+            self._agree_again(unit_of_work.connection, old, old.role)
         self.story_writer.revise(
             unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
         )
@@ -844,7 +846,7 @@ class Placer:
         role: Role = "container" if is_container else found.copy.kind if found.copy else "report"
         copied = found.copy.other if found.copy else None
         articles.set_role(connection, old.id, role, copied, found.reuse)
-        self._agree_again(connection, old)
+        self._agree_again(connection, old, role)
         self.story_writer.restate(unit_of_work, old.story, at_no=at_no)
         self._link_revised(unit_of_work, incoming, old)
         story = self._join_original(unit_of_work, incoming, old, found)
@@ -852,10 +854,11 @@ class Placer:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
         return PlacementResult(entry_no=n, outcome="revised", article=old.id, story=story)
 
-    def _agree_again(self, connection: Connection, old: StoredArticle) -> None:
-        """Ask anew whether an article whose page came late agrees with the story that it joined."""
+    def _agree_again(self, connection: Connection, old: StoredArticle, role: Role) -> None:
+        """Ask anew whether an article with another text agrees with the story that it joined."""
         evidence = articles.evidence_of(connection, old.id)
-        if evidence.agreement is not None:
+        is_no_copy_now = evidence.stage == "copy" and role == "report"
+        if evidence.agreement is not None or is_no_copy_now:
             evidence = self._comparison.with_agreement(connection, old.id, old.story, evidence)
             articles.set_evidence(connection, old.id, evidence)
 

@@ -18,6 +18,7 @@ from aggregator.cluster.events.pair_model import (
     PairComparison,
     PairModel,
     PairTuning,
+    beside_title,
     shared_beside_title,
 )
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
@@ -256,9 +257,11 @@ class ReportComparison:
         known = self.snapshot(connection).articles_of(own.source)
         if known >= self.tuning.known_articles:
             return None
-        newest = articles.compared_rows(connection, story, self.tuning.compared_reports + 1)
-        counted = [row for row in newest if row.counts_as_report and row.inbox_no != own.inbox]
+        newest = articles.vouching_rows(connection, story, self.tuning.compared_reports + 1)
+        counted = [row for row in newest if row.inbox_no != own.inbox]
         pairs = [self.article(row).pair for row in counted[: self.tuning.compared_reports]]
+        if not any(len(beside_title(one)) for one in pairs):
+            return None  # bare headlines can neither confirm nor deny a text
         shared = shared_beside_title(own, pairs, self.snapshot(connection))
         return Agreement(shared=shared, need=self.tuning.agreement, source_articles=known)
 

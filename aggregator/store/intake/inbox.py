@@ -52,7 +52,7 @@ class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
-    has_lost_page: bool = False  # it was given up
+    has_lost_page: bool = False  # it was given up, or is of another site
 
 
 class PollAcceptResult(FrozenStruct, frozen=True, kw_only=True):
@@ -560,7 +560,7 @@ def _waiting(row: Any) -> InboxEntry:
         page=page,
         page_url=row.page_url,
         page_charset=row.page_charset,
-        has_lost_page=page is None and row.reason is not None,
+        has_lost_page=page is None and (row.reason or row.page_url) is not None,
     )
 
 

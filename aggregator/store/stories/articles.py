@@ -472,6 +472,11 @@ _COMPARED_ROWS = (
     .where(_newest_of_story(article.c.counts_in_centroid))
     .order_by(article.c.inbox_no.desc())
 )
+_VOUCHING_ROWS = (
+    select(*_COMPARED)
+    .where(_newest_of_story(article.c.counts_in_centroid, article.c.counts_as_report))
+    .order_by(article.c.inbox_no.desc())
+)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
 _VETO_INPUTS = (
     select(*_VETO_COLUMNS)
@@ -490,6 +495,12 @@ def counted_members(connection: Connection, story: str, newest: int) -> list[Mem
 def compared_rows(connection: Connection, story: str, newest: int) -> list[ComparedRow]:
     """Return the newest articles of a story that count in its centroid, the newest first."""
     rows = connection.execute(_COMPARED_ROWS, {"story_id": story, "at_most": newest})
+    return [ComparedRow(*row) for row in rows]
+
+
+def vouching_rows(connection: Connection, story: str, newest: int) -> list[ComparedRow]:
+    """As `compared_rows`, of those that count as reports."""
+    rows = connection.execute(_VOUCHING_ROWS, {"story_id": story, "at_most": newest})
     return [ComparedRow(*row) for row in rows]
 
 

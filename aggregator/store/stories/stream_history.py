@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, update
 
 from aggregator.store.tables import article, insert_or, source_history, source_period, stream_period
 
@@ -148,6 +148,8 @@ def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]])
 def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> None:
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
+    # Of a period that was lost (salvage), whose number is given again.
+    connection.execute(delete(source_period).where(source_period.c.period >= period.number))
     connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)
     connection.execute(_DROP_TERMS, {"before_number": period.number - keep})

@@ -291,7 +291,9 @@ def _added_lines(added: "AddedSource") -> list[str]:
         if seconds % 60 == 0
         else f"{seconds}s"
     )
-    lines.append(f"  a running daemon polls it within seconds, then about every {interval}")
+    lines.append(
+        f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
+    )
     return lines
 
 

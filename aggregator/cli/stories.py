@@ -51,7 +51,7 @@ def stories(
     ] = "",
     format_: output.ListFormat = "table",
 ) -> None:
-    """List stories, the newest first.
+    """List stories, the last bumped first.
 
     The table counts articles (art), outlets (out) and independent reports (rep).
 

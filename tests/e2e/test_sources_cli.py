@@ -209,7 +209,7 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
     said = terminal.type("sources", "add", server.url("/"), *options)
     assert said.code == 0, said.err
     for words in ("added gz", "/feed (declared by the page)", "1 entry, the newest of 2020-11-20 08:00 UTC",
-                  "/comments/feed", "about every 15m"):  # fmt: skip
+                  "/comments/feed", "then every 15m"):  # fmt: skip
         assert words in said.err
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (900, "en", "Gazette")

@@ -373,6 +373,20 @@ def test_a_split_is_undone_where_its_story_gave_way_meanwhile(grouped: Database)
     assert redirects(grouped)[goat] is redirects(grouped)[marathon] is None
 
 
+def test_a_split_that_a_merge_took_back_is_undone_after_the_merge(grouped: Database) -> None:
+    (talmir,) = by_title(grouped, "Talmir valley")
+    start = partition(grouped), redirects(grouped)
+    one = members(grouped, talmir)[1]
+    new = correct(grouped, "split", talmir, articles=(one,)).stories[1]
+    correct(grouped, "merge", talmir, new)
+    with pytest.raises(UsageError, match=r"later correction 2 .* undo 2"):
+        undo(grouped, 1)
+    undo(grouped, 2)
+    undo(grouped, 1)
+    assert partition(grouped) == start[0]
+    assert what_is_wrong(grouped) == []
+
+
 def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> None:
     goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
     (only,) = members(grouped, goat)

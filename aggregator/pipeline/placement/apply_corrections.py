@@ -161,7 +161,8 @@ class CorrectionHandler:
         self._constraints.forget()
         touched: set[str] = set()
         for one in returns:
-            touched |= self._put_back(unit_of_work, one, detail)
+            if one.target != one.source:
+                touched |= self._put_back(unit_of_work, one, detail)
         words = f"undid correction {correction.correction_no} ({detail.words})"
         live = sorted({_live(connection, one) for one in touched})
         for story in live:
@@ -171,7 +172,10 @@ class CorrectionHandler:
         return CorrectionResult(n=correction.correction_no, stories=tuple(live), words=words)
 
     def _returns(self, connection: Connection, detail: CorrectionDetail) -> list[_ReturnedArticles]:
-        """Return the articles that move back, without those that were moved since."""
+        """Return the articles that move back, without those that were moved since.
+
+        Those that are back already are included: what brought them back may be undone, too.
+        """
         assigned_stories = articles.assigned_stories(connection, [one.article for one in detail.moved])
         by_story: dict[tuple[str, str], set[str]] = {}
         for one in detail.moved:
@@ -183,8 +187,7 @@ class CorrectionHandler:
             # A story merged for another reason: the articles return to its successor. A story whose articles
             # were all forgotten is restored with these.
             target = before if before in detail.retired else stories.target_of(connection, before) or before
-            if target != now:
-                found.append(_ReturnedArticles(frozenset(moved), now, target, is_whole=now == detail.founded))
+            found.append(_ReturnedArticles(frozenset(moved), now, target, is_whole=now == detail.founded))
         return found
 
     def _refuse_overridden(

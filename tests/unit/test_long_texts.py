@@ -106,13 +106,19 @@ def test_texts_of_any_word_take_time_by_their_length(reader: Callable[[str], obj
 
 
 def growing(reader: Callable[[str], object], words: tuple[str, ...], chars: int) -> list[str]:
-    """The words of which four times as many took too long: CPU time, the least of two."""
+    """The words of which four times as many took too long: CPU time, the least of some."""
     reader(FLOOD)  # tables are read once
     found: list[str] = []
     for word in words:
         short, long = (word * (length // len(word)) for length in (chars, 4 * chars))
         limit = chars / 500  # seconds of CPU, many times what any of these takes
-        least, most = (min(seconds(partial(reader, text), limit) for _ in range(2)) for text in (short, long))
-        if most > 0.2 and (most == math.inf or math.log(most / least, 4) > LIMIT):
+        for times in (2, 5, 12):  # a slow moment of the machine is asked again
+            least, most = (
+                min(seconds(partial(reader, text), limit) for _ in range(times)) for text in (short, long)
+            )
+            is_slow = most > 0.2 and (most == math.inf or math.log(most / least, 4) > LIMIT)
+            if not is_slow:
+                break
+        if is_slow:
             found.append(f"{word!r}: {least:.3f} s, then {most:.3f}")
     return found

@@ -87,9 +87,15 @@ class StreamSnapshot:
 
 def _idf(frequencies: Floats, articles: int, prior: int, part: float) -> Units:
     """Return `-ln((df + prior part share + .5) / (n + prior + 1))`, at least 0, in units of 1/IDF_UNITS."""
-    counts = frequencies + prior * part * _background()[0] + 0.5
-    logs = math.log(articles + prior + 1) - np.log(counts)
-    whole: Units = np.rint(np.maximum(logs, 0.0) * IDF_UNITS).astype(np.int32)
+    # In place: these arrays are large, and fresh memory takes longer than the logarithms.
+    values = prior * part * _background()[0]
+    values += frequencies
+    values += 0.5
+    np.log(values, out=values)
+    np.subtract(math.log(articles + prior + 1), values, out=values)
+    np.maximum(values, 0.0, out=values)
+    values *= IDF_UNITS
+    whole: Units = np.rint(values, out=values).astype(np.int32)
     return whole
 
 

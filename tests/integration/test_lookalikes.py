@@ -9,6 +9,7 @@ import datetime as dt
 import itertools
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,8 +69,8 @@ class Rig:
             bodyless=article.bodyless(MODEL),
         )
 
-        def against(candidate: Candidate) -> tuple[Reason, ...]:
-            return objections(veto_input, self._inputs[candidate.number], VETOES)
+        def against(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
+            return [objections(veto_input, self._inputs[one.number], VETOES) for one in candidates]
 
         decision = decide(article, self._index.candidates(article), self._scorer, against)
         number = inbox if decision.story is None else int(decision.story)

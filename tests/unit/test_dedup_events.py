@@ -328,7 +328,7 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
     one = article(GRAIN[1], inbox=2)
     found = rig.index.candidates(one)
     free = decide(one, found, rig.scorer)
-    against = decide(one, found, rig.scorer, lambda _: (VETO,))
+    against = decide(one, found, rig.scorer, lambda ones: [(VETO,)] * len(ones))
     assert (free.story, against.story) == ("s1", None)
     assert against.evidence.vetoes == (VETO.name,)
     rival = against.evidence.runner_up
@@ -337,7 +337,7 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
     shares = sum(reason.share for reason in rival.reasons)
     assert against.evidence.bias + shares == pytest.approx(rival.score, abs=1e-9)
     light = msgspec.structs.replace(VETO, share=-0.5)
-    softened = decide(one, found, rig.scorer, lambda _: (light,))
+    softened = decide(one, found, rig.scorer, lambda ones: [(light,)] * len(ones))
     assert softened.story == "s1"
     assert softened.evidence.reasons == (*free.evidence.reasons, light)
     assert softened.evidence.score == free.evidence.score - 0.5
@@ -351,7 +351,7 @@ def test_a_veto_against_the_best_story_leaves_the_next_one():
     found = [rig.index.story(number) for number in (1, 2, 3)]
     best = decide(one, found, rig.scorer)
     second = decide(
-        one, found, rig.scorer, lambda candidate: (VETO,) if candidate.story == best.story else ()
+        one, found, rig.scorer, lambda ones: [(VETO,) if each.story == best.story else () for each in ones]
     )
     assert {best.story, second.story} == {"s1", "s2"}
     assert second.evidence.vetoes == (VETO.name,)
@@ -374,7 +374,9 @@ def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
 
     def asked(**limits: float) -> list[str]:
         stories: list[str] = []
-        decide(one, found, rig.scorer, lambda candidate: stories.append(candidate.story) or (), **limits)
+        decide(
+            one, found, rig.scorer, lambda ones: [stories.append(one.story) or () for one in ones], **limits
+        )
         return stories
 
     assert asked() == [each.candidate.story for each in ranked[:2]]
@@ -390,8 +392,10 @@ def test_a_correction_lifts_a_story_within_the_slack_above_its_need():
     found = [rig.index.story(1)]
     (scored,) = rig.scorer.score(one, found)
     same = Reason(name="pair model", value=1.0, share=scored.need - scored.score + 1.0)
-    assert decide(one, found, rig.scorer, lambda _: (same,)).story is None
-    joined = decide(one, found, rig.scorer, lambda _: (same,), slack=scored.need - scored.score + 0.01)
+    assert decide(one, found, rig.scorer, lambda ones: [(same,)] * len(ones)).story is None
+    joined = decide(
+        one, found, rig.scorer, lambda ones: [(same,)] * len(ones), slack=scored.need - scored.score + 0.01
+    )
     assert joined.story == "s1"
     assert joined.evidence.reasons[-1] == same
     assert joined.evidence.vetoes == ()
@@ -403,7 +407,7 @@ def test_no_other_than_the_compared_stories_is_joined():
         rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     one = article(GRAIN[1], inbox=9)
     found = [rig.index.story(number) for number in (1, 2)]
-    assert decide(one, found, rig.scorer, lambda _: (VETO,), most=1).story is None
+    assert decide(one, found, rig.scorer, lambda ones: [(VETO,)] * len(ones), most=1).story is None
 
 
 def test_a_long_text_without_a_date_has_a_lower_need_and_no_rivals():

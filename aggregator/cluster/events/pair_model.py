@@ -189,6 +189,13 @@ class PairModel:
         self, article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
     ) -> PairComparison:
         """Compare an article with reports of one story (at least one)."""
+        return self.compare_stories(article, [reports], snapshot)[0]
+
+    def compare_stories(
+        self, article: PairArticle, stories: Sequence[Sequence[PairArticle]], snapshot: StreamSnapshot
+    ) -> list[PairComparison]:
+        """Compare an article with reports of each story (at least one of each), in one pass over all."""
+        reports = [report for story in stories for report in story]
         features = pair_features(article, reports, snapshot)
         same_outlet = np.array(
             [article.outlet is not None and article.outlet == one.outlet for one in reports]
@@ -202,16 +209,21 @@ class PairModel:
             & (features[:, _AT["title_shared"]] >= 1)
             & (features[:, _AT["days"]] <= self.tuning.matched_days)
         )
-        return PairComparison(
-            tuple(
-                Reason(name=name, value=float((each != 0.0).mean()), share=float(each.mean()))
+        comparisons, end = [], 0
+        for story in stories:
+            rows = slice(end, end := end + len(story))
+            reasons = tuple(
+                Reason(name=name, value=float((each[rows] != 0.0).mean()), share=float(each[rows].mean()))
                 for name, each in corrections
-                if each.any()
-            ),
-            frozenset(
-                one.source for one, is_match in zip(reports, matched, strict=True) if is_match and one.outlet
-            ),
-        )
+                if each[rows].any()
+            )
+            sources = frozenset(
+                one.source
+                for one, is_match in zip(story, matched[rows], strict=True)
+                if is_match and one.outlet
+            )
+            comparisons.append(PairComparison(reasons, sources))
+        return comparisons
 
     def _corrections(
         self,

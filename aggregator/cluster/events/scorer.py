@@ -265,8 +265,8 @@ def _reasons(shares: list[Floats], values: list[Floats], row: int) -> tuple[Reas
     )
 
 
-def _no_corrections(_: Candidate) -> tuple[Reason, ...]:
-    return ()
+def _no_corrections(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
+    return [() for _ in candidates]
 
 
 def _never_barred(_: Candidate) -> bool:
@@ -277,7 +277,7 @@ def decide(
     article: ScoringInput,
     candidates: Sequence[Candidate],
     scorer: Scorer,
-    correct: Callable[[Candidate], tuple[Reason, ...]] = _no_corrections,
+    correct: Callable[[Sequence[Candidate]], Sequence[tuple[Reason, ...]]] = _no_corrections,
     barred: Callable[[Candidate], bool] = _never_barred,
     *,
     slack: float = 0.0,
@@ -285,22 +285,18 @@ def decide(
 ) -> Decision:
     """Decide the story of the article: the highest score of those that reach their need, else its own.
 
-    `correct` returns the corrections of the score of a story, in logits: the comparison with its reports, and
-    vetoes. It is called for the `most` best stories that miss their need by at most `slack`; no other is
+    `correct` returns the corrections of the score of each story, in logits: the comparison with its reports,
+    and vetoes. It is called for the `most` best stories that miss their need by at most `slack`; no other is
     joined. `barred` returns True for a story that a correction by a person keeps the article out of.
     """
     open_ones = [one for one in candidates if is_open(article, one, scorer.model) and not barred(one)]
-    judged: list[ScoredCandidate] = []
+    ranked = _rank(scorer.score(article, open_ones))
+    near = [one for one in ranked if one.score >= one.need - slack][:most]
+    judged = [one for one in ranked if one.score < one.need - slack]
     names: dict[str, None] = {}
-    corrected = 0
-    for one in _rank(scorer.score(article, open_ones)):
-        if one.score < one.need - slack:
-            judged.append(one)
-        elif corrected < most:
-            corrected += 1
-            reasons = correct(one.candidate)
-            names.update(dict.fromkeys(reason.name for reason in reasons if reason.name.startswith("veto:")))
-            judged.append(one.corrected(reasons))
+    for one, reasons in zip(near, correct([one.candidate for one in near]), strict=True):
+        names.update(dict.fromkeys(reason.name for reason in reasons if reason.name.startswith("veto:")))
+        judged.append(one.corrected(reasons))
     decision = _choose(article, _rank(judged), scorer)
     if not names:
         return decision

@@ -5,7 +5,7 @@ the language of the story are scored as before. Later articles in the language o
 the guests.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -26,7 +26,7 @@ from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import MINUTES_A_DAY
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Evidence
+from aggregator.model.core import Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, cross_language, stories
 
@@ -141,16 +141,17 @@ class CrossLanguageMatcher:
             theirs = centroid.add(theirs, row.as_article().member(model), model)
         summary = read_summary(centroid.to_bytes(theirs, model))
         words = model.tuning.bodyless_words
-        decided = decide(
-            own.article,
-            [msgspec.structs.replace(story, summary=summary)],
-            self._scorer,
-            correct=lambda _: objections(
-                own.veto_input,
-                [articles.veto_input(connection, row.id, bodyless_words=words) for row in foreign_reports],
-                self._veto_tuning,
-            ),
-        )
+
+        def vetoes(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
+            if not candidates:
+                return []
+            inputs = [
+                articles.veto_input(connection, row.id, bodyless_words=words) for row in foreign_reports
+            ]
+            return [objections(own.veto_input, inputs, self._veto_tuning)]  # there is one candidate
+
+        candidate = msgspec.structs.replace(story, summary=summary)
+        decided = decide(own.article, [candidate], self._scorer, correct=vetoes)
         return None if decided.story is None else msgspec.structs.replace(decided, counts_in_centroid=False)
 
     def _built(self, connection: Connection, number: int) -> CrossLanguageIndex:

@@ -18,7 +18,7 @@ from aggregator.cluster.events.reassess import (
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
 from aggregator.model.core import Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.constraints import Constraints
-from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
+from aggregator.pipeline.placement.report_comparison import ComparedArticle, ComparedStory, ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
@@ -189,7 +189,10 @@ class _StoryLookup:
         self._constraints = constraints
         self._model = scorer.model
         self._comparison = comparison
-        self._newest: dict[str, list[ComparedArticle]] = {}  # by story, as before the second look
+        # As before the second look:
+        self._newest: dict[str, list[ComparedArticle]] = {}  # by story
+        self._own: dict[str, ComparedArticle] = {}  # by article
+        self._stories: dict[str, str] = {}  # by article that `counted_reports` returned
 
     def story(self, number: int) -> Candidate | None:
         return self._index.story(number) if number in self._index else None
@@ -200,6 +203,7 @@ class _StoryLookup:
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
         story = self._index.story(number).story
         rows = articles.counted_members(self._connection, story, newest)
+        self._stories |= dict.fromkeys((row.id for row in rows), story)
         found = [(row, row.as_article()) for row in rows]
         return [
             CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
@@ -228,14 +232,14 @@ class _StoryLookup:
         return self._constraints.may_merge(self._connection, *names)
 
     def corrections(self, article: str, number: int) -> Sequence[Reason]:
-        own = self._comparison.article(articles.compared_row(self._connection, article))
+        if article not in self._own:
+            self._own[article] = self._comparison.article(articles.compared_row(self._connection, article))
         candidate = self._index.story(number)
         story = candidate.story
-        is_own = articles.assigned_stories(self._connection, [article])[article] == story
         if story not in self._newest:
-            self._newest[story] = self._comparison.newest_reports(self._connection, story)
-        newest = self._newest[story]
-        count = candidate.summary.reports
-        return self._comparison.corrections(
-            self._connection, own, story, newest, report_count=count, is_own_story=is_own
+            self._newest |= self._comparison.newest_reports(self._connection, [story])
+        compared = ComparedStory(
+            story, self._newest[story], candidate.summary.reports, is_own=self._stories[article] == story
         )
+        (found,) = self._comparison.corrections(self._connection, self._own[article], [compared])
+        return found

@@ -21,6 +21,7 @@ from aggregator.cluster.events.pair_model import (
     beside_title,
     shared_beside_title,
 )
+from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
@@ -54,6 +55,19 @@ class ComparedArticle(NamedTuple):
 
     pair: PairArticle
     veto: VetoInput
+
+
+class ComparedStory(NamedTuple):
+    """A story with which an article is compared."""
+
+    id: str
+    newest: Sequence[ComparedArticle]  # reports, the newest first
+    report_count: int
+    is_own: bool = False  # the article is in it
+
+    def others(self, own: ComparedArticle, tuning: PairTuning) -> Sequence[ComparedArticle]:
+        """Return the newest reports besides the article, at most as many as are compared."""
+        return [one for one in self.newest if one.pair.inbox != own.pair.inbox][: tuning.compared_reports]
 
 
 class ReportComparison:
@@ -212,39 +226,55 @@ class ReportComparison:
         self._decoded.pop(inbox_no, None)
         self._comparisons.clear()
 
-    def newest_reports(self, connection: Connection, story: str) -> list[ComparedArticle]:
-        """Return the newest reports of a story: one more than compared, as an article is not with itself."""
-        rows = articles.compared_rows(connection, story, self.tuning.compared_reports + 1)
-        return [self.article(row) for row in rows]
+    def corrections_of(
+        self, connection: Connection, own: ComparedArticle, candidates: Sequence[Candidate]
+    ) -> list[tuple[Reason, ...]]:
+        """Return the corrections of the score of a new article in each candidate."""
+        newest = self.newest_reports(connection, [one.story for one in candidates])
+        stories = [ComparedStory(one.story, newest[one.story], one.summary.reports) for one in candidates]
+        return self.corrections(connection, own, stories)
+
+    def newest_reports(
+        self, connection: Connection, stories: Sequence[str]
+    ) -> dict[str, list[ComparedArticle]]:
+        """Return the newest reports of stories: one more than compared, as an article is not with itself."""
+        rows = articles.compared_rows(connection, stories, self.tuning.compared_reports + 1)
+        return {story: [self.article(row) for row in rows[story]] for story in stories}
 
     def corrections(
-        self,
-        connection: Connection,
-        own: ComparedArticle,
-        story: str,
-        newest: Sequence[ComparedArticle],
-        *,
-        report_count: int,
-        is_own_story: bool = False,
-    ) -> tuple[Reason, ...]:
-        """Return the corrections of an article's score in the story of so many reports, with these newest.
+        self, connection: Connection, own: ComparedArticle, stories: Sequence[ComparedStory]
+    ) -> list[tuple[Reason, ...]]:
+        """Return the corrections of an article's score in each story.
 
         In its own story it is only compared: vetoes would take a report out of a story that it started.
         """
-        others = [one for one in newest if one.pair.inbox != own.pair.inbox]
-        others = others[: self.tuning.compared_reports]
+        comparisons = self._compare(
+            connection, own.pair, [story.others(own, self.tuning) for story in stories]
+        )
+        return [
+            self._corrections(connection, own, story, comparison)
+            for story, comparison in zip(stories, comparisons, strict=True)
+        ]
+
+    def _corrections(
+        self,
+        connection: Connection,
+        own: ComparedArticle,
+        story: ComparedStory,
+        comparison: PairComparison | None,
+    ) -> tuple[Reason, ...]:
+        others = story.others(own, self.tuning)
         reasons: tuple[Reason, ...] = ()
-        with_terms = [one.pair for one in others if len(one.pair.ids)]
-        if with_terms:
-            comparison = self._compare(connection, own.pair, with_terms)
+        if comparison is not None:
             if own.pair.inbox == self._inbox_no:
                 self._matched |= comparison.matched
-            reasons = tuple(_of_all(one, len(with_terms), report_count) for one in comparison.reasons)
-        if is_own_story:
+            compared = sum(1 for one in others if len(one.pair.ids))
+            reasons = tuple(_of_all(one, compared, story.report_count) for one in comparison.reasons)
+        if story.is_own:
             return reasons
         opinions = [one.pair.is_opinion for one in others]
         is_report_among_opinions = bool(opinions) and all(opinions) and not own.pair.is_opinion
-        if is_report_among_opinions and not articles.has_report(connection, story):
+        if is_report_among_opinions and not articles.has_report(connection, story.id):
             share = -self.tuning.opinion_story
             reasons += (Reason(name="story of opinions", value=1.0, share=share),)
         return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
@@ -278,12 +308,19 @@ class ReportComparison:
         return msgspec.structs.replace(evidence, agreement=agreement)
 
     def _compare(
-        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]
-    ) -> PairComparison:
-        key = (own.inbox, *(one.inbox for one in others))
-        found = self._comparisons.get(key)
-        if found is None:
-            if len(self._comparisons) >= _COMPARISONS_KEPT:
-                self._comparisons.clear()
-            found = self._comparisons[key] = self._pair_model.compare(own, others, self.snapshot(connection))
-        return found
+        self, connection: Connection, own: PairArticle, stories: Sequence[Sequence[ComparedArticle]]
+    ) -> list[PairComparison | None]:
+        """Return the comparison with each story; None for a story without terms."""
+        reports = [[one.pair for one in story if len(one.pair.ids)] for story in stories]
+        keys = [(own.inbox, *(one.inbox for one in story)) for story in reports]
+        if len(self._comparisons) >= _COMPARISONS_KEPT:
+            self._comparisons.clear()
+        missing = {
+            key: story
+            for key, story in zip(keys, reports, strict=True)
+            if story and key not in self._comparisons
+        }
+        if missing:
+            found = self._pair_model.compare_stories(own, [*missing.values()], self.snapshot(connection))
+            self._comparisons |= zip(missing, found, strict=True)
+        return [self._comparisons.get(key) for key in keys]

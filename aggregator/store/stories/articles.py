@@ -1,6 +1,7 @@
 """Rows of articles: writing placed articles, and reading them for placing."""
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,12 +11,14 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
+    Select,
     bindparam,
     delete,
     func,
     insert,
     select,
     tuple_,
+    union_all,
     update,
 )
 
@@ -417,13 +420,17 @@ def _newest_of_story(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
     Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
     """
-    numbers = (
+    return article.c.inbox_no.in_(_newest_numbers("story_id", *conditions))
+
+
+def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    """Return the statement for the inbox numbers of the newest articles of the story in parameter `story`."""
+    return (
         select(article.c.inbox_no)
-        .where(article.c.story == bindparam("story_id"), *conditions)
+        .where(article.c.story == bindparam(story), *conditions)
         .order_by(article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
-    return article.c.inbox_no.in_(numbers)
 
 
 _COUNTED_MEMBERS = (
@@ -467,11 +474,6 @@ class ComparedRow(msgspec.Struct, frozen=True):
 
 
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_COMPARED_ROWS = (
-    select(*_COMPARED)
-    .where(_newest_of_story(article.c.counts_in_centroid))
-    .order_by(article.c.inbox_no.desc())
-)
 _VOUCHING_ROWS = (
     select(*_COMPARED)
     .where(_newest_of_story(article.c.counts_in_centroid, article.c.counts_as_report))
@@ -492,10 +494,29 @@ def counted_members(connection: Connection, story: str, newest: int) -> list[Mem
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def compared_rows(connection: Connection, story: str, newest: int) -> list[ComparedRow]:
-    """Return the newest articles of a story that count in its centroid, the newest first."""
-    rows = connection.execute(_COMPARED_ROWS, {"story_id": story, "at_most": newest})
-    return [ComparedRow(*row) for row in rows]
+@functools.cache
+def _compared_rows_of(count: int) -> Select[Any]:
+    """Return the statement for so many stories: one statement takes less than one for each."""
+    numbers = [
+        _newest_numbers(f"story_{place}", article.c.counts_in_centroid).subquery() for place in range(count)
+    ]
+    return (
+        select(article.c.story, *_COMPARED)
+        .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
+        .order_by(article.c.inbox_no.desc())
+    )
+
+
+def compared_rows(
+    connection: Connection, stories: Sequence[str], newest: int
+) -> dict[str, list[ComparedRow]]:
+    """Return the newest articles of each story that count in its centroid, the newest first."""
+    found: dict[str, list[ComparedRow]] = {story: [] for story in stories}
+    if stories:
+        named = {f"story_{place}": story for place, story in enumerate(stories)}
+        for story, *row in connection.execute(_compared_rows_of(len(stories)), {**named, "at_most": newest}):
+            found[story].append(ComparedRow(*row))
+    return found
 
 
 def vouching_rows(connection: Connection, story: str, newest: int) -> list[ComparedRow]:

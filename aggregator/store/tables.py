@@ -6,19 +6,21 @@ and allowed values. Derived data can be rebuilt from the other columns: the tabl
 index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like
 `article.id`.
 
-Also two helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
+Also helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
+    Delete,
     Dialect,
     Float,
     ForeignKey,
@@ -26,10 +28,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
+    Select,
     Table,
     Text,
     TextClause,
     TypeDecorator,
+    Update,
     false,
     text,
     true,
@@ -44,6 +49,24 @@ Value = TypeVar("Value")
 def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     """Return the values in their order, at most VALUES_AT_ONCE at a time."""
     return (values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE))
+
+
+def rows_with(
+    connection: Connection, statement: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[Row[Any]]:
+    """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
+    for part in in_parts(sorted(set(values))):
+        yield from connection.execute(statement.where(column.in_(part)))
+
+
+def change_with(
+    connection: Connection, statement: Update | Delete, column: ColumnElement[Any], values: Iterable[Any]
+) -> int:
+    """Execute UPDATE or DELETE for the rows whose `column` has one of the values. Return their number."""
+    return sum(
+        connection.execute(statement.where(column.in_(part))).rowcount
+        for part in in_parts(sorted(set(values)))
+    )
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

@@ -26,7 +26,16 @@ from aggregator.store.intake.identify import (
     RereadLimits,
     claimed_url,
 )
-from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, observation
+from aggregator.store.tables import (
+    article,
+    change_with,
+    counter,
+    entry,
+    identity_key,
+    insert_or,
+    observation,
+    rows_with,
+)
 
 
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
@@ -320,9 +329,8 @@ class _ObservationWriter:
             # Another process may store the same key concurrently while placing: the first one wins.
             new = [{"key": key, "article": article} for key, article in self._keys.items()]
             connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
-        for part in in_parts(sorted(self._taken_over)):
-            given_up = update(observation).where(observation.c.article.in_(part))
-            connection.execute(given_up.values(is_authoritative=False))
+        given_up = update(observation).values(is_authoritative=False)
+        change_with(connection, given_up, observation.c.article, self._taken_over)
         if self._replaced and self._poll:
             replaced = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
             connection.execute(_REPLACED, replaced)
@@ -462,18 +470,17 @@ def _has_new_text(
 def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
     """Return the observations by article and source."""
     found: dict[tuple[str, str], _Observations] = {}
-    for chunk in in_parts(sorted(articles)):
-        for row in connection.execute(_OBSERVATIONS.where(observation.c.article.in_(chunk))):
-            observations = found.setdefault((row.article, row.source), _Observations())
-            content_hash = bytes(row.content_hash)
-            observations.hashes[content_hash] = row.revert_count
-            observations.is_authoritative = observations.is_authoritative or row.is_authoritative
-            if row.title_hash is None:
-                observations.without_hashes.add(content_hash)
-            if row.is_current:
-                observations.current.add(content_hash)
-                observations.minute = row.declared_at
-                observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
+    for row in rows_with(connection, _OBSERVATIONS, observation.c.article, articles):
+        observations = found.setdefault((row.article, row.source), _Observations())
+        content_hash = bytes(row.content_hash)
+        observations.hashes[content_hash] = row.revert_count
+        observations.is_authoritative = observations.is_authoritative or row.is_authoritative
+        if row.title_hash is None:
+            observations.without_hashes.add(content_hash)
+        if row.is_current:
+            observations.current.add(content_hash)
+            observations.minute = row.declared_at
+            observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
     return found
 
 
@@ -535,10 +542,8 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
 def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]:
     """Return those of the entries `numbers` that are ready to be placed, in the order of inbox numbers."""
-    found: list[InboxEntry] = []
-    for chunk in in_parts(sorted(numbers)):
-        statement = select(entry).where(entry.c.state == "ready", entry.c.entry_no.in_(chunk))
-        found += [_waiting(row) for row in connection.execute(statement)]
+    waiting = select(entry).where(entry.c.state == "ready")
+    found = map(_waiting, rows_with(connection, waiting, entry.c.entry_no, numbers))
     return sorted(found, key=lambda one: one.inbox_no)
 
 
@@ -566,13 +571,8 @@ def _waiting(row: Any) -> InboxEntry:
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
-    last = 0
-    for chunk in in_parts(sorted(set(articles))):
-        statement = select(func.max(entry.c.inbox_no)).where(
-            entry.c.state == "ready", entry.c.article.in_(chunk)
-        )
-        last = max(last, connection.execute(statement).scalar_one() or 0)
-    return last
+    newest = select(func.max(entry.c.inbox_no).label("last")).where(entry.c.state == "ready")
+    return max((row.last or 0 for row in rows_with(connection, newest, entry.c.article, articles)), default=0)
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
@@ -623,23 +623,10 @@ _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `ret
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    found: list[EntryResult] = []
-    for chunk in in_parts(sorted(numbers)):
-        statement = (
-            select(
-                entry.c.entry_no,
-                entry.c.outcome,
-                entry.c.verdict,
-                entry.c.reason,
-                _ADDRESS_OF,
-                article.c.story,
-            )
-            .outerjoin(article, article.c.id == entry.c.article)
-            .where(entry.c.entry_no.in_(chunk))
-            .order_by(entry.c.entry_no)
-        )
-        found += [EntryResult(**row._mapping) for row in connection.execute(statement)]
-    return found
+    columns = entry.c.entry_no, entry.c.outcome, entry.c.verdict, entry.c.reason, article.c.story
+    statement = select(*columns, _ADDRESS_OF).outerjoin(article, article.c.id == entry.c.article)
+    rows = rows_with(connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers)
+    return [EntryResult(**row._mapping) for row in rows]
 
 
 def waiting_count(connection: Connection) -> int:
@@ -651,5 +638,4 @@ def waiting_count(connection: Connection) -> int:
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
-    for chunk in in_parts(numbers):
-        connection.execute(update(entry).where(entry.c.entry_no.in_(chunk)).values(bump_by_clock=False))
+    change_with(connection, update(entry).values(bump_by_clock=False), entry.c.entry_no, numbers)

@@ -14,7 +14,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import article, folder, in_parts, source
+from aggregator.store.tables import article, change_with, folder, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -279,9 +279,8 @@ def pull_in(
     is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
     failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
     fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
-    for some in in_parts(sorted(ids)):
-        chosen = update(source).where(source.c.id.in_(some), *failing)
-        connection.execute(chosen.values(next_due_at=latest, failures=fewer))
+    earlier = update(source).where(*failing).values(next_due_at=latest, failures=fewer)
+    change_with(connection, earlier, source.c.id, ids)
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:

@@ -22,12 +22,12 @@ from aggregator.store.tables import (
     counter,
     cross_language,
     entry,
-    in_parts,
     link_constraint,
     live_blog,
     live_blog_link,
     lsh_band,
     revision,
+    rows_with,
     sketch,
     source,
     source_history,
@@ -148,6 +148,8 @@ def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArti
 def _replayed(row: Any) -> ReplayedArticle:
     refuse_damaged(row.words, row.id)
     details = codecs.unpack(row.details, ArticleDetails)
+    if details.wire and details.wire.kind == "copy":
+        details = msgspec.structs.replace(details, wire=None)  # decided again
     published = None
     if row.published is not None:
         published = Published(
@@ -183,19 +185,10 @@ def _replayed(row: Any) -> ReplayedArticle:
             author=row.author,
             outlet=row.outlet,
             published=published,
-            modified=details.modified,
-            wire=None if details.wire and details.wire.kind == "copy" else details.wire,
             is_container=row.role == "container",
             kind="report" if is_kind_of_original else row.kind,
             kind_evidence=None if is_kind_of_original else row.kind_evidence,
-            timed=details.timed,
-            canonical_url=details.canonical_url,
-            noarchive=details.noarchive,
-            nosnippet=details.nosnippet,
-            tdm_reserved=details.tdm_reserved,
-            media=details.media,
-            truncated=details.truncated,
-            repeated=details.repeated,
+            **msgspec.structs.asdict(details),
         ),
     )
 
@@ -384,11 +377,9 @@ def _followed_stories(
     named = select(article.c.follows).where(article.c.follows.is_not(None))
     followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(named))
     rows = scratch.execute(followed).all()
-    known = {id_ for part in in_parts([row.id for row in rows]) for id_ in live.execute(
-        select(story.c.id).where(story.c.id.in_(part))
-    ).scalars()}  # fmt: skip
+    same = rows_with(live, select(story.c.id), story.c.id, (row.id for row in rows))
+    known = {row.id for row in same} - {*names.values()}  # the latter are ids of other stories there
     found: dict[str | None, str] = {}
-    known -= {*names.values()}  # ids of other stories there
     for row in rows:
         today = names.get(row.id) or (row.id if row.id in known else names.get(row.redirect_to or ""))
         if today is not None:

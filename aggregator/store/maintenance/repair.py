@@ -16,7 +16,7 @@ from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import article, counter, in_parts, lsh_band, story
+from aggregator.store.tables import article, change_with, counter, lsh_band, story
 
 
 class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,13 +143,8 @@ def delete_stray_bands(
 
 def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:
     """Clear the merged texts of these stories, which are then rendered again. Return their number."""
-    values = {"text": None, "merged_story": None}
-    return sum(
-        connection.execute(
-            update(story).where(story.c.id.in_(part), story.c.merged_story.is_not(None)).values(**values)
-        ).rowcount
-        for part in in_parts(sorted(ids))
-    )
+    rendered = update(story).where(story.c.merged_story.is_not(None))
+    return change_with(connection, rendered.values(text=None, merged_story=None), story.c.id, ids)
 
 
 def rebuild_search(connection: Connection, _keys: Sequence[str]) -> int:

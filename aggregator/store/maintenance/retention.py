@@ -39,7 +39,6 @@ from aggregator.store.tables import (
     entry,
     live_blog,
     live_blog_link,
-    lsh_band,
     rejected_input,
     revision,
     sketch,
@@ -288,9 +287,7 @@ def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int,
     """Remove these articles from the index of copies. `keys`: the bands that each may be stored with."""
     numbers = [one.inbox_no for one in old]
     for one in old:
-        if keys[one.inbox_no]:
-            held = lsh_band.c.band.in_(sorted(keys[one.inbox_no])), lsh_band.c.article == one.inbox_no
-            connection.execute(delete(lsh_band).where(*held))
+        erase.delete_bands(connection, one.inbox_no, keys[one.inbox_no])
     for table in (sketch, cross_language):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
     connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
@@ -56,7 +56,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
-from aggregator.store.tables import article, counter, entry, in_parts, revision, story, story_log
+from aggregator.store.tables import article, counter, entry, revision, rows_with, story, story_log
 from aggregator.stories.counts import trails, with_originals
 
 
@@ -99,21 +99,14 @@ def ranked(stories: Iterable[AnyRankableStory], tuning: FrontPageTuning) -> Sequ
 
 log = logging.getLogger(__name__)
 
-_MERGED = select(story.c.id, story.c.merged_story).where(
-    story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged_story.is_not(None)
-)
+_MERGED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
 def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
     """Return the merged texts of those of these stories that are rendered."""
-    found: dict[str, MergedStory] = {}
-    for part in in_parts(ids):
-        rows = connection.execute(_MERGED, {"ids": part})
-        found |= {
-            row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None
-        }
-    return found
+    rows = rows_with(connection, _MERGED, story.c.id, ids)
+    return {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None}
 
 
 def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - public name
@@ -175,16 +168,12 @@ def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
 def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
     """Return how many of these stories are rendered, and those of them without a fact of two outlets."""
     by_id = {row.id: row for row in rows}
-    ids, rendered, without = list(by_id), 0, []
-    for some in in_parts(ids):
-        part = select(story.c.id, story.c.merged_story).where(
-            story.c.id.in_(some), story.c.merged_story.is_not(None)
-        )
-        for id_, merged in connection.execute(part):
-            rendered += 1
-            held = read_merged(id_, merged)
-            if held is None or not any(fact.outlets > 1 for fact in held.facts):
-                without.append(by_id[id_])
+    rendered, without = 0, []
+    for row in rows_with(connection, _MERGED, story.c.id, by_id):
+        rendered += 1
+        held = read_merged(row.id, row.merged_story)
+        if held is None or not any(fact.outlets > 1 for fact in held.facts):
+            without.append(by_id[row.id])
     return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
 
 
@@ -208,7 +197,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
     return ArticleDetail(
-        article=article_views.view(row, copy_of=original),
+        article=msgspec.structs.replace(article_views.view(row), copy_of=original),
         story=row.story,
         story_title=row.story_title,
         revisions=connection.execute(kept).scalar_one(),
@@ -224,11 +213,8 @@ def newest_story(connection: Connection) -> int:
 
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
-    asked, found = sorted(ids), set[str]()
-    for part in in_parts(asked):
-        some = story.c.id.in_(part)
-        found.update(connection.execute(select(story.c.id).where(some, story.c.story_no <= newest)).scalars())
-    return found
+    before = select(story.c.id).where(story.c.story_no <= newest)
+    return {row.id for row in rows_with(connection, before, story.c.id, ids)}
 
 
 _MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
@@ -449,7 +435,7 @@ class DatabaseStoryReader:
             links = live_blog_links.links_of(connection, row.inbox_no)
             constraints = corrections.all_constraints(connection)
         return ExplainedArticle(
-            article=article_views.view(row, copy_of=row.copy_of),
+            article=article_views.view(row),
             story=row.story,
             story_title=row.story_title,
             evidence=codecs.unpack(row.evidence, Evidence),

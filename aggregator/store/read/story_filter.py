@@ -36,8 +36,7 @@ class StoryMatcher:
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
         found: set[str] = set()
-        names = sorted(ids)
-        for part in in_parts(names):
+        for part in in_parts(sorted(ids)):
             few = story.c.id.in_(part)
             left = set(connection.execute(select(story.c.id).where(few, *self.of_stories)).scalars())
             for condition in self._of_articles:

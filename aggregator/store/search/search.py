@@ -24,7 +24,7 @@ from aggregator.store.search.index import unindexed_to
 from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term, parse_query, with_title
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
-from aggregator.store.tables import article, in_parts, story
+from aggregator.store.tables import article, rows_with, story
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
@@ -170,12 +170,7 @@ _RANKED_COLUMNS: Select[Any] = select(
 
 
 def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
-    ordered = sorted(numbers, reverse=True)
-    found: list[Row[Any]] = []
-    for part in in_parts(ordered):
-        some = article.c.inbox_no.in_(part)
-        found += connection.execute(_RANKED_COLUMNS.where(some)).all()
-    return found
+    return list(rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers))
 
 
 # --- what is shown -----------------------------------------------------------------------------------------
@@ -188,12 +183,8 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )
-    ordered = sorted(numbers)
-    found: dict[int, SearchHit] = {}
-    for part in in_parts(ordered):
-        chosen = statement.where(article.c.inbox_no.in_(part))
-        found |= {row.inbox_no: _hit(row, query) for row in connection.execute(chosen)}
-    return found
+    rows = rows_with(connection, statement, article.c.inbox_no, numbers)
+    return {row.inbox_no: _hit(row, query) for row in rows}
 
 
 def _hit(row: Row[Any], query: Query) -> SearchHit:
@@ -228,7 +219,7 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
 
 
 _STORY_COLUMNS = (
-    story.c.id,
+    story.c.id.label("story"),
     story.c.title,
     story.c.language,
     story.c.first_published,
@@ -244,15 +235,12 @@ _STORY_COLUMNS = (
 def _story_hits(
     connection: Connection, chosen: dict[str, list[_RankedArticle]], hits: dict[int, SearchHit]
 ) -> tuple[StoryHit, ...]:
-    ids = list(chosen)
-    rows: dict[str, dict[str, Any]] = {}
-    for part in in_parts(ids):
-        columns = select(*_STORY_COLUMNS)
-        for row in connection.execute(columns.where(story.c.id.in_(part))):
-            rows[row.id] = {name: value for name, value in row._mapping.items() if name != "id"}
+    rows: dict[str, dict[str, Any]] = {
+        row.story: dict(row._mapping)
+        for row in rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
+    }
     return tuple(
         StoryHit(
-            story=id_,
             found=len(found),
             hits=tuple(hits[one.inbox_no] for one in found[:_ARTICLES_SHOWN]),
             **rows[id_],

@@ -46,6 +46,7 @@ from aggregator.store import codecs
 from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
+    change_with,
     entry,
     identity_key,
     in_parts,
@@ -53,6 +54,7 @@ from aggregator.store.tables import (
     observation,
     outlet_line,
     revision,
+    rows_with,
     sketch,
 )
 
@@ -73,6 +75,11 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
+
+
+def details_of(clean: CleanArticle) -> ArticleDetails:
+    """Return the details of an extracted article, which have the same names there."""
+    return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
 
 
 class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -208,7 +215,18 @@ _INSERT_SKETCH = insert(sketch)
 
 def insert_article(connection: Connection, new: NewArticle) -> None:
     """Insert the row of an article, its bands and its sampled shingles."""
-    row = {
+    packed = {
+        "details": codecs.pack(details_of(new.clean)),
+        "evidence": codecs.pack_compressed(new.placement.evidence),
+    }
+    connection.execute(_INSERT, [columns_of(new) | packed])
+    if new.is_indexed:
+        _insert_copy_keys(connection, new)
+
+
+def columns_of(new: NewArticle) -> dict[str, Any]:
+    """Return the columns of a new article, without `details` and `evidence`."""
+    return _text_columns(new) | {
         "inbox_no": new.inbox_no,
         "id": new.id,
         "root_article": new.root_article,
@@ -224,11 +242,7 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
         "source": new.source,
         "seen_at": new.seen_at,
         "placed_at": new.placed_at,
-        "evidence": codecs.pack_compressed(new.placement.evidence),
     }
-    connection.execute(_INSERT, [row | _text_columns(new)])
-    if new.is_indexed:
-        _insert_copy_keys(connection, new)
 
 
 def replace_text(
@@ -239,13 +253,10 @@ def replace_text(
     `is_packed`: the former text was compressed, so this one is, too (store/stories/article_text.py).
     `bands`: all that it may be stored with, because the table has no index of articles.
     """
-    values = _text_columns(new)
-    columns = (
-        {"text": "", "compressed_text": article_text.packed(new.clean.text)}
-        if is_packed
-        else {"compressed_text": None}
-    )
-    connection.execute(update(article).where(article.c.id == new.id).values(**(values | columns)))
+    values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
+    if is_packed:
+        values |= {"text": "", "compressed_text": article_text.packed(new.clean.text)}
+    connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
     if new.is_indexed:
@@ -255,18 +266,6 @@ def replace_text(
 def _text_columns(new: NewArticle) -> dict[str, Any]:
     clean, fingerprint = new.clean, new.fingerprint
     published = clean.published
-    details = ArticleDetails(
-        wire=clean.wire,
-        timed=clean.timed,
-        modified=clean.modified,
-        canonical_url=clean.canonical_url,
-        noarchive=clean.noarchive,
-        nosnippet=clean.nosnippet,
-        tdm_reserved=clean.tdm_reserved,
-        media=clean.media,
-        truncated=clean.truncated,
-        repeated=clean.repeated,
-    )
     return {
         "outlet": new.outlet,
         "outlet_name": new.outlet_name,
@@ -285,7 +284,6 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
         "date_counts": published is None or published.counts,
         "effective_at": new.effective_at,
         "wire": new.wire,
-        "details": codecs.pack(details),
         "verdict": clean.verdict,
         "signature": fingerprint.signature,
         "terms": fingerprint.terms,
@@ -361,8 +359,7 @@ def move_all(connection: Connection, loser: str, winner: str) -> None:
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:
     """Assign these articles to a story."""
-    for part in in_parts(sorted(ids)):
-        connection.execute(update(article).where(article.c.id.in_(part)).values(story=story))
+    change_with(connection, update(article).values(story=story), article.c.id, ids)
 
 
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
@@ -396,10 +393,8 @@ def set_role(
 
 def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts_in_centroid: bool) -> None:
     """Set whether these articles count in the centroid of their story."""
-    for part in in_parts(sorted(ids)):
-        connection.execute(
-            update(article).where(article.c.id.in_(part)).values(counts_in_centroid=counts_in_centroid)
-        )
+    counted = update(article).values(counts_in_centroid=counts_in_centroid)
+    change_with(connection, counted, article.c.id, ids)
 
 
 _MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
@@ -605,11 +600,8 @@ def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    found: dict[str, str] = {}
-    for part in in_parts(sorted(ids)):
-        rows = connection.execute(select(article.c.id, article.c.story).where(article.c.id.in_(part)))
-        found |= {row.id: row.story for row in rows}
-    return found
+    chosen = select(article.c.id, article.c.story)
+    return {row.id: row.story for row in rows_with(connection, chosen, article.c.id, ids)}
 
 
 _COPY_CANDIDATES = select(
@@ -687,8 +679,7 @@ def _placeholder(connection: Connection) -> str:
 def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int, CopyCandidate]:
     """Return these articles as candidates, by number."""
     found: dict[int, CopyCandidate] = {}
-    ordered = sorted(numbers)
-    for part in in_parts(ordered):
+    for part in in_parts(sorted(numbers)):
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
         found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from aggregator.cluster.constraints import Constraint
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, correction, in_parts, link_constraint
+from aggregator.store.tables import article, correction, link_constraint, rows_with
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -120,8 +120,6 @@ def constrained_articles(connection: Connection) -> frozenset[str]:
 
 def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
     """Return the evidence of these articles by id."""
-    found: dict[str, Evidence] = {}
-    for part in in_parts(ids):
-        chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(part))
-        found |= {row.id: codecs.unpack(row.evidence, Evidence) for row in connection.execute(chosen)}
-    return found
+    chosen = select(article.c.id, article.c.evidence)
+    rows = rows_with(connection, chosen, article.c.id, ids)
+    return {row.id: codecs.unpack(row.evidence, Evidence) for row in rows}

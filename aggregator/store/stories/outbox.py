@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, in
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, change, entry, in_parts, outbox, story, webhook
+from aggregator.store.tables import article, change, change_with, entry, outbox, rows_with, story, webhook
 
 _EARLIER = outbox.alias("earlier")
 
@@ -178,12 +178,9 @@ def already_sent(
 
     Deliveries since `held_since` that were not attempted are not counted, see `drop_held`.
     """
-    found: set[str] = set()
     counts = outbox.c.webhook == name, ~_is_unsent(held_since), ~_MERGED_EARLY
-    for some in in_parts(sorted(stories)):
-        few = select(outbox.c.story).where(outbox.c.story.in_(some), *counts)
-        found |= set(connection.execute(few).scalars())
-    return found
+    sent = select(outbox.c.story).where(*counts)
+    return {row.story for row in rows_with(connection, sent, outbox.c.story, stories)}
 
 
 def drop_held(
@@ -191,9 +188,8 @@ def drop_held(
 ) -> None:
     """Give up what was not attempted of these stories, which were merged since it was added."""
     values = {"state": "given_up", "body": None, "done_at": now, "problem": _MERGED_PROBLEM}
-    for some in in_parts(sorted(merged)):
-        unsent = outbox.c.story.in_(some), _is_unsent(held_since)
-        connection.execute(update(outbox).where(*unsent).values(**values))
+    unsent = update(outbox).where(_is_unsent(held_since)).values(**values)
+    change_with(connection, unsent, outbox.c.story, merged)
 
 
 _MERGED_PROBLEM = "its story was merged before it was sent"

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
+import typer
 
 from aggregator.cli import output
 from aggregator.cli.progress import progress_bar
@@ -84,6 +85,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         config = self.load()
         with _opened(config.database_url, config, before_use) as database:
             yield config, database
+
+
+class Context(typer.Context):
+    """The context of a command. Its object are the global options."""
+
+    obj: Settings
 
 
 def missing_database(config: "Config") -> Path | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context, Settings
+from aggregator.cli.correct import workers
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -40,13 +41,8 @@ _OUTLET_CHARS = 18
 _TITLE_CHARS = 74
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command(name="eval")(evaluate)
-
-
 def evaluate(
-    context: typer.Context,
+    context: Context,
     datasets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -103,18 +99,17 @@ def evaluate(
       aggregator eval labelled.jsonl --worst 0 --format json
       aggregator eval --from-corrections
     """
-    settings: Settings = context.obj
     if from_corrections:
         if datasets or assignments or loose or pairs or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
-        result = _evaluate_corrections(settings, worst)
+        result = _evaluate_corrections(context.obj, worst)
         _print(result, format_, _corrections_lines(result))
     else:
         from aggregator.admin.evaluate import read_extra_labels
 
         extra = read_extra_labels(loose, pairs)
         run = _Run(worst, extra, pages_late)
-        _evaluate_all(settings, datasets or [], assignments, format_, run)
+        _evaluate_all(context.obj, datasets or [], assignments, format_, run)
 
 
 class _Run(NamedTuple):
@@ -190,8 +185,8 @@ class _CorrectedGrouping(NamedTuple):
 def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGrouping:
     """Group all articles again without corrections, in a temporary database."""
     from aggregator.admin.evaluate import labels
+    from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
-    from aggregator.pipeline.workers.factory import open_executor
     from aggregator.store.stories import article_views
 
     clusters = labels(database)
@@ -199,22 +194,11 @@ def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGro
         raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
     with database.read() as connection:
         views = article_views.views_of(connection, clusters)
-    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-    try:
-        reclusterer = Reclusterer(
-            database, executor, config.effective_tuning, summary_words=config.publish.excerpt_words, now=_now
-        )
-        with progress_bar("articles", None) as advance:
-            assigned = reclusterer.assignments(as_steps(advance), corrected=False)
-    finally:
-        executor.close()
+    words = config.publish.excerpt_words
+    with workers(config) as executor, progress_bar("articles", None) as advance:
+        run = Reclusterer(database, executor, config.effective_tuning, summary_words=words, now=utc_now)
+        assigned = run.assignments(as_steps(advance), corrected=False)
     return _CorrectedGrouping(clusters, assigned, views)
-
-
-def _now() -> "dt.datetime":
-    import datetime as dt
-
-    return dt.datetime.now(dt.UTC)
 
 
 # --- printing ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, NoWait, WriterSession, written_before
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 _LISTED = 1_000
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(forget)
-
-
 def forget(
-    context: typer.Context,
+    context: Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -55,13 +50,12 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    settings: Settings = context.obj
     if list_:
-        _list(settings, format_)
+        _list(context.obj, format_)
         return
     if not name:
         raise UsageError("give the address or id of an article, or the name of an outlet")
-    with written_before(settings) as (config, database):
+    with written_before(context.obj) as (config, database):
         target, summary = _resolve_target(database, name)
         if dry_run:
             _print_summary(summary, format_, "would be forgotten")
@@ -106,20 +100,20 @@ def _confirm() -> None:
 
 
 def _forget(config: "Config", database: "Database", name: str, *, wait: bool) -> "ForgetResult | None":
-    import msgspec
-
     from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 
     command = ForgetCommand(name=name)
     with WriterSession(config, database) as writer:
-        if writer.is_writer:
-            return writer.forget(command)
-        number = writer.enqueue("forget", msgspec.json.encode(command))
-        answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
-    if answer is None:
-        output.say(f"queued as command {number} for the process that is the writer")
-        return None
-    return msgspec.json.decode(answer, type=ForgetResult)
+        forgotten = writer.carry_out(
+            "forget",
+            command,
+            lambda: writer.forget(command),
+            ForgetResult,
+            patience_seconds=PATIENCE_SECONDS if wait else 0.0,
+        )
+    if forgotten is None:
+        output.say(f"queued as command {writer.queued_as} for the process that is the writer")
+    return forgotten
 
 
 def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:

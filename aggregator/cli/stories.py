@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aggregator.cli import filters, output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, missing_database
 
 if TYPE_CHECKING:
     from aggregator.model.core import StoryView
@@ -28,13 +28,8 @@ _CSV = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(stories)
-
-
 def stories(
-    context: typer.Context,
+    context: Context,
     query: filters.Query = "",
     since: filters.Since = "",
     until: filters.Until = "",
@@ -66,8 +61,7 @@ def stories(
     from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.store.read.statistics import statistics
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         story_filter = filters.story_filter(
             config,
             limit=limit,

@@ -434,7 +434,7 @@ def place_records(
             accepted = inbox.accept(
                 connection, entries, seen=times, always_new=True, is_late_page=leads is not None
             )
-        numbers += [item.entry_no for item in accepted if item.entry_no is not None]
+        numbers += [item.entry_no for item in accepted.accepted if item.entry_no is not None]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers

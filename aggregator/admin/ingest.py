@@ -454,15 +454,15 @@ class Ingest:
         self._give_up()
         return True
 
-    def _accept(self, chunk: Sequence[_ReadItem]) -> list[AcceptResult]:
+    def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
         entries = [one.item for one in chunk if isinstance(one.item, Entry)]
         places = [one.where for one in chunk if isinstance(one.item, Entry)]
         now = self._now()
         wants_page = [self._wants_page(entry) for entry in entries]
 
-        def work(connection: Connection) -> list[AcceptResult]:
+        def work(connection: Connection) -> Sequence[AcceptResult]:
             seen = [now] * len(entries)
-            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page)
+            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page).accepted
             self._note_rejected(connection, chunk, now)
             return accepted
 

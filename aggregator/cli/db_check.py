@@ -63,7 +63,7 @@ def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bo
     from aggregator.store.maintenance import integrity_check
 
     all_tuning = config.effective_tuning
-    length = integrity_check.step_count(database, all_tuning, thorough=thorough)
+    length = integrity_check.step_count(database, thorough=thorough)
     with progress_bar("rows", length, lines=lines) as advance:
         families = family_table(config.families)
         return list(

@@ -324,13 +324,13 @@ def pause(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.store.intake.sources import set_paused
+    from aggregator.store.intake.sources import pause as stop_polling
 
     with context.obj.writing() as (config, database):
         found = _find(database, source)
         _refuse_configured(config, found, "delete its lines there, or put # before them")
         with database.write() as connection:
-            set_paused(connection, found.id, True)
+            stop_polling(connection, found.id)
     output.say(f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`")
 
 

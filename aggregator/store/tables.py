@@ -36,6 +36,7 @@ from sqlalchemy import (
     TypeDecorator,
     Update,
     false,
+    select,
     text,
     true,
 )
@@ -73,6 +74,17 @@ def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table)
+
+
+def counter_value(connection: Connection, name: str) -> int:
+    """Return the value of a row of `counter`; 0 without one."""
+    return connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar() or 0
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write a row of `counter`."""
+    statement = insert_or(connection, counter).values(name=name, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
 class UtcTime(TypeDecorator[dt.datetime]):

@@ -19,8 +19,8 @@ from aggregator.store.intake.sources import (
     Source,
     add,
     all_sources,
+    pause,
     revive,
-    set_paused,
     source_id,
     sources_named,
 )
@@ -99,7 +99,7 @@ def quick_room(tmp_path: Path, server: LoopbackServer) -> Iterator[Newsroom]:
 def test_the_list_says_how_each_does_and_what_its_texts_became(room: Newsroom) -> None:
     room.has("ok", "missing", "page", "resting")
     with room.database.write() as connection:
-        set_paused(connection, source_id("feed", "resting", ""), True)
+        pause(connection, source_id("feed", "resting", ""))
     assert {one.state for one in room.list().values()} == {"new", "paused"}
     room.ask_all()
     shown = room.list()

@@ -30,7 +30,7 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.change_stream import write_change
@@ -171,7 +171,7 @@ class Reclusterer:
         if not fresh.is_seeded():
             self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
         with fresh.database.read() as scratch:
-            at = max(start, recluster.newest(scratch) + 1)
+            at = max(start, retention.newest(scratch) + 1)
             done = recluster.count_from(scratch, start)
             if start:
                 placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(scratch)))

@@ -17,7 +17,6 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float
     read_seconds: float
     tries: int
-    pause_seconds: float
     wal_mib: int
     checkpoint_seconds: float
     wal_retry_seconds: float

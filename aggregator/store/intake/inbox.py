@@ -64,8 +64,8 @@ class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
-class PollAcceptResult(FrozenStruct, frozen=True, kw_only=True):
-    """The outcome of accepting the entries of a poll. `notes` are sentences for the log."""
+class AcceptedBatch(FrozenStruct, frozen=True, kw_only=True):
+    """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
 
     accepted: tuple[AcceptResult, ...] = ()
     notes: tuple[str, ...] = ()
@@ -106,64 +106,20 @@ def accept(
     bump_by_clock: bool = False,
     always_new: bool = False,
     is_late_page: bool = False,
-) -> list[AcceptResult]:
+    poll: PollContext | None = None,
+) -> AcceptedBatch:
     """Add `entries` to the inbox in their order; known ones are only stored as observations.
 
     `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
     `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
     `eval`, too): they are the texts of articles that were placed without.
+
+    `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
+    also compared by cluster/rekeyed_entries.py, and a source that reverts to a former text is followed a few
+    times.
     """
-    taken = _accept(
-        connection,
-        entries,
-        seen=seen,
-        wants_page=wants_page,
-        bump_by_clock=bump_by_clock,
-        always_new=always_new,
-        is_late_page=is_late_page,
-        poll=None,
-    )
-    return list(taken.accepted)
-
-
-def accept_polled(
-    connection: Connection,
-    entries: Sequence[Entry],
-    *,
-    seen: dt.datetime,
-    wants_page: Sequence[bool],
-    bump_by_clock: bool,
-    poll: PollContext,
-) -> PollAcceptResult:
-    """Add the entries of one poll of one source to the inbox, oldest first.
-
-    Like `accept`, but entries without a known key are also compared by cluster/rekeyed_entries.py. A source
-    that reverts to a former text is followed a few times.
-    """
-    return _accept(
-        connection,
-        entries,
-        seen=[seen] * len(entries),
-        wants_page=wants_page,
-        bump_by_clock=bump_by_clock,
-        always_new=False,
-        poll=poll,
-    )
-
-
-def _accept(
-    connection: Connection,
-    entries: Sequence[Entry],
-    *,
-    seen: Sequence[dt.datetime],
-    wants_page: Sequence[bool] | None,
-    bump_by_clock: bool,
-    always_new: bool,
-    poll: PollContext | None,
-    is_late_page: bool = False,
-) -> PollAcceptResult:
     if not entries:
-        return PollAcceptResult()
+        return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
     met = identify.identify_entries(connection, entries, poll)
     known = {} if always_new else dict(met.known)
@@ -208,7 +164,7 @@ def _accept(
     intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
-    return PollAcceptResult(accepted=tuple(accepted), notes=tuple(notes))
+    return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
 
 
 class _ObservationWriter:

@@ -6,10 +6,10 @@ deleted since (store/maintenance/checks/conservation.py).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, Literal
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection
 
 from aggregator.store.tables import insert_or, intake_count
 
@@ -29,20 +29,3 @@ def count(connection: Connection, received: Iterable[tuple[str, Outcome]]) -> No
     )
     rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(counts.items())]
     connection.execute(statement, rows)
-
-
-def count_deleted(connection: Connection, rows: Mapping[tuple[str, bool], int]) -> None:
-    """Count rows of `entry` that this transaction deletes, by source and `is_revision`."""
-    values = [
-        {"of_source": at, "of_outcome": "revision" if is_revision else "new", "many": many}
-        for (at, is_revision), many in sorted(rows.items())
-    ]
-    if values:
-        connection.execute(_COUNT_DELETED, values)
-
-
-_COUNT_DELETED = (
-    update(intake_count)
-    .where(intake_count.c.source == bindparam("of_source"), intake_count.c.outcome == bindparam("of_outcome"))
-    .values(deleted=intake_count.c.deleted + bindparam("many"))
-)

@@ -236,15 +236,9 @@ def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: 
     )
 
 
-def set_paused(
-    connection: Connection,
-    id: str,  # noqa: A002
-    paused: bool,
-    now: dt.datetime | None = None,
-) -> None:
-    """Pause a source, or resume it: due at `now`, or else as scheduled."""
-    values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
-    connection.execute(update(source).where(source.c.id == id).values(**values))
+def pause(connection: Connection, id: str) -> None:  # noqa: A002
+    """Stop polling a source. Sources that were merged into it are polled again."""
+    connection.execute(update(source).where(source.c.id == id).values(paused=True))
     restart_merged_sources(connection)
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     select,
     text,
     update,
@@ -35,12 +34,14 @@ from aggregator.store.tables import (
     change,
     command,
     counter,
+    counter_value,
     cross_language,
     entry,
     live_blog,
     live_blog_link,
     rejected_input,
     revision,
+    set_counter,
     sketch,
     story,
     story_log,
@@ -91,12 +92,12 @@ class OldStory(NamedTuple):
 
 def reached(connection: Connection, stage: RetentionStage) -> int:
     """Return the inbox number up to which this stage is done."""
-    return _counted(connection, f"{stage}_to")
+    return counter_value(connection, f"{stage}_to")
 
 
 def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
     """Store that this stage is done up to inbox number `n`."""
-    _count(connection, f"{stage}_to", n)
+    set_counter(connection, f"{stage}_to", n)
 
 
 def begin_again(connection: Connection, *, before: int) -> None:
@@ -117,11 +118,11 @@ def progress(connection: Connection) -> dict[str, int]:
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
     """Return since when the clock has run without a gap of `most` between two calls; stores this call."""
     at = int(now.timestamp())
-    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
     if not 0 <= at - last <= most.total_seconds():
         since = at
-        _count(connection, _STEADY_FROM, since)
-    _count(connection, _CHECKED_AT, at)
+        set_counter(connection, _STEADY_FROM, since)
+    set_counter(connection, _CHECKED_AT, at)
     return dt.datetime.fromtimestamp(since, dt.UTC)
 
 
@@ -130,7 +131,7 @@ def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> b
 
     If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
     """
-    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
     at, seconds = now.timestamp(), most.total_seconds()
     return last == 0 or (at - last <= seconds and at - since >= seconds)
 
@@ -223,7 +224,7 @@ def note_late(connection: Connection, number: int, last_inbox_no: int) -> None:
     This happens when its newest article was erased, or when it was split off from another story.
     """
     if last_inbox_no <= (connection.execute(_PASSED).scalar() or 0):
-        _count(connection, f"{_LATE}{number}", number)
+        set_counter(connection, f"{_LATE}{number}", number)
 
 
 def late(connection: Connection) -> dict[int, OldStory | None]:
@@ -280,7 +281,7 @@ def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
     for n in indexed:
         index.put_back(connection, n)
     if indexed:
-        _count(connection, _STALE, _counted(connection, _STALE) + len(indexed))
+        set_counter(connection, _STALE, counter_value(connection, _STALE) + len(indexed))
 
 
 def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int, Collection[int]]) -> None:
@@ -521,13 +522,13 @@ def merge_index(connection: Connection, least: int, pages: int) -> bool:
     """
     if connection.dialect.name != "sqlite":
         return False
-    is_under_way = bool(_counted(connection, _MERGING))
-    if not is_under_way and _counted(connection, _STALE) < least:
+    is_under_way = bool(counter_value(connection, _MERGING))
+    if not is_under_way and counter_value(connection, _STALE) < least:
         return False
     if not is_under_way:
-        _count(connection, _STALE, 0)
+        set_counter(connection, _STALE, 0)
     more = erase.merge_index(connection, is_first=not is_under_way, pages=pages)
-    _count(connection, _MERGING, int(more))
+    set_counter(connection, _MERGING, int(more))
     return True
 
 
@@ -560,13 +561,3 @@ def file_space(connection: Connection) -> FileSpace | None:
 
 
 _INCREMENTAL = 2
-
-
-def _counted(connection: Connection, name: str) -> int:
-    found = connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar()
-    return int(found or 0)
-
-
-def _count(connection: Connection, name: str, value: int) -> None:
-    if not connection.execute(update(counter).where(counter.c.name == name).values(value=value)).rowcount:
-        connection.execute(insert(counter).values(name=name, value=value))

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from aggregator.model.read_model import Change, ChangeKind, StoryFilter
@@ -20,13 +19,9 @@ from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story
 
 _FIRST_STEP, _STEP = 100, 2500  # changes per query; more if few of the first match
+# Newest changes that one request reads at most: ten hours at 50,000 articles a day (docs/evaluation.md).
+_SCAN_LIMIT = 20_000
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since
-
-
-class ChangeTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `changes` of config/tuning.yaml."""
-
-    scan_limit: int
 
 
 def write_change(
@@ -71,19 +66,19 @@ def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> 
     return "headline" if after.title != before.title else None
 
 
-def newest(connection: Connection, wanted: StoryFilter, *, scan_limit: int) -> tuple[Change, ...]:
+def newest(connection: Connection, wanted: StoryFilter) -> tuple[Change, ...]:
     """Return the newest changes of stories that match `wanted`, at most its `limit`.
 
-    Only the newest `scan_limit` changes are scanned: a filter that matches nothing must not read them all.
+    Only the newest `_SCAN_LIMIT` changes are scanned: a filter that matches nothing must not read them all.
     """
     found: list[Row[Any]] = []
-    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), scan_limit)
-    while len(found) < wanted.limit and offset < scan_limit:
+    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), _SCAN_LIMIT)
+    while len(found) < wanted.limit and offset < _SCAN_LIMIT:
         rows = _fitting_rows(connection, wanted, offset, step)
         if rows is None:
             break
         found += rows
-        offset, step = offset + step, min(_STEP, scan_limit - offset - step)
+        offset, step = offset + step, min(_STEP, _SCAN_LIMIT - offset - step)
     return _changes(connection, found[: wanted.limit])
 
 

@@ -39,9 +39,8 @@ from aggregator.model.read_model import (
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import rejected, tombstones
+from aggregator.store.intake import tombstones
 from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
-from aggregator.store.read.change_stream import ChangeTuning
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.source_list import listed
 from aggregator.store.search.search import SearchTuning, search
@@ -291,7 +290,10 @@ class DatabaseStoryReader:
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
         with self._database.read() as connection:
-            row = connection.execute(select(story).where(story.c.id == id)).first()
+            chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to).where(
+                story.c.id == id
+            )
+            row = connection.execute(chosen).first()
             if row is None or row.redirect_to == "":  # all its articles were erased
                 return None
             if row.redirect_to is not None:
@@ -347,7 +349,8 @@ class DatabaseStoryReader:
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
-            rows = front_page.rows_of(connection, ids)
+            live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
+            rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.views_of_stories(connection, rows)
         return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
 
@@ -364,9 +367,8 @@ class DatabaseStoryReader:
             return measure_quality(connection, now)
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        tuning = self._all_tuning.section("changes", ChangeTuning)
         with self._database.read() as connection:
-            return change_stream.newest(connection, wanted, scan_limit=tuning.scan_limit)
+            return change_stream.newest(connection, wanted)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)
@@ -393,11 +395,6 @@ class DatabaseStoryReader:
             last_placed=stored.last_placed,
             problems=tuple(one.what for one in of_database(tuning, why_not_writable=problem, stored=stored)),
         )
-
-    def rejected_inputs(self, limit: int) -> list[rejected.RejectedInput]:
-        """Return the newest rejected inputs, newest first."""
-        with self._database.read() as connection:
-            return rejected.latest(connection, limit)
 
     def last_change(self) -> str:
         with self._database.read() as connection:
@@ -507,17 +504,5 @@ def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    return StoryView(
-        id=row.id,
-        title=row.title,
-        summary=row.summary,
-        language=row.language,
-        first_published=row.first_published,
-        last_published=row.last_published,
-        updated=row.bumped_at,
-        article_count=row.article_count,
-        outlet_count=row.outlet_count,
-        unknown_outlet_count=row.unknown_outlet_count,
-        report_count=row.report_count,
-        articles=tuple(with_originals(members)),
-    )
+    shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
+    return StoryView(**shown, articles=tuple(with_originals(members)))

@@ -12,6 +12,9 @@ from aggregator.store.intake.sources import all_sources, article_counts
 from aggregator.store.intake.unstable_keys import distrusted
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 
+# Fields that a view has from its source.
+_SAME = ["id", "kind", "polled_url", "site_url", "folder", "outlet", "language", "origin", "interval_seconds"]
+
 
 def listed(
     connection: Connection, now: dt.datetime, all_tuning: Tuning, *, with_verdicts: bool = True
@@ -29,16 +32,9 @@ def listed(
         due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))
         rows.append(
             SourceView(
-                id=item.id,
+                **{name: getattr(item, name) for name in _SAME},
                 name=item.shown_name,
-                kind=item.kind,
                 url=item.address,
-                polled_url=item.polled_url,
-                site_url=item.site_url,
-                folder=item.folder,
-                outlet=item.outlet,
-                language=item.language,
-                origin=item.origin,
                 state=health.state,
                 cause=health.cause,
                 problem="; ".join(problems) or None,
@@ -48,7 +44,6 @@ def listed(
                 pages=pages.get(item.entry_source, {}),
                 last_success=item.last_success_at,
                 next_due=due if item.is_polled else None,
-                interval_seconds=item.interval_seconds,
             )
         )
     return rows

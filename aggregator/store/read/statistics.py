@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
@@ -102,12 +102,6 @@ def failed_in_round(connection: Connection, source: str, first: int, last: int) 
         .group_by(verdict)
     )
     return {row.verdict: row.number for row in connection.execute(statement)}
-
-
-def describe_counts(counts: Mapping[str, int]) -> str:
-    """Format counts, the most frequent first: "212 ok, 9 stub, 3 paywall"."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {verdict}" for verdict, count in ordered)
 
 
 def _first_versions(verdict: ColumnElement[str]) -> Select[Any]:

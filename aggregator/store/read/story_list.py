@@ -23,11 +23,13 @@ from sqlalchemy import (
     select,
 )
 
+from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read.story_filter import StoryMatcher, fitting, of_articles, of_stories
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, in_parts, rows_with, story
 
 FEW = 1_000  # stories or articles; a condition that matches no more uses its own index
@@ -36,23 +38,7 @@ _SCANNED_AT_ONCE = 5_000  # stories scanned for one page
 _FIRST_STEP, _STEP = 250, 2_000  # stories per query; more if few of the first match
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
-LIST_COLUMNS = tuple(
-    story.c[name]
-    for name in (
-        "story_no",
-        "id",
-        "title",
-        "summary",
-        "language",
-        "first_published",
-        "last_published",
-        "bumped_at",
-        "article_count",
-        "outlet_count",
-        "unknown_outlet_count",
-        "report_count",
-    )
-)  # columns of a list, without texts and centroids
+LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 

@@ -24,10 +24,14 @@ from aggregator.store.search.index import unindexed_to
 from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term, parse_query, with_title
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
+from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, story
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
+_PHRASE_REACH = 5_000  # newest articles with all the words in which phrases are searched
+_MAX_REPORTS = 32  # independent reports of a story that count at most
+_HALF_LIFE_DAYS = 14.0  # in effective time, after which half of the points of the newest match are left
 
 
 class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +39,11 @@ class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     ranked: int
     ranked_titles: int
-    phrase_reach: int
     title_points: float
     lead_points: float
     phrase_points: float
     report_points: float
-    max_reports: int
     recent_points: float
-    half_life_days: float
 
 
 class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -102,7 +103,7 @@ def _just_after(moment: dt.datetime) -> dt.datetime:
 
 def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTuning) -> list[_RankedArticle]:
     """The newest that have all in the title, and the newest that have it anywhere, best first."""
-    reach = max(tuning.phrase_reach, most)
+    reach = max(_PHRASE_REACH, most)
     titled = msgspec.structs.replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
@@ -144,8 +145,8 @@ def _points_of_words(
 
 def _points_of_story(row: Row[Any], age: dt.timedelta, tuning: SearchTuning) -> float:
     """Return points for the reports of the story, and for the age relative to the newest match."""
-    reports = math.log2(min(max(row.report_count, 1), tuning.max_reports))
-    fresh = 2 ** (-(age / dt.timedelta(days=1)) / tuning.half_life_days)
+    reports = math.log2(min(max(row.report_count, 1), _MAX_REPORTS))
+    fresh = 2 ** (-(age / dt.timedelta(days=1)) / _HALF_LIFE_DAYS)
     return tuning.report_points * reports + tuning.recent_points * float(fresh)
 
 
@@ -218,18 +219,7 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     )
 
 
-_STORY_COLUMNS = (
-    story.c.id.label("story"),
-    story.c.title,
-    story.c.language,
-    story.c.first_published,
-    story.c.last_published,
-    story.c.bumped_at.label("updated"),
-    story.c.article_count,
-    story.c.outlet_count,
-    story.c.unknown_outlet_count,
-    story.c.report_count,
-)
+_STORY_COLUMNS = shown_columns(StoryHit)
 
 
 def _story_hits(

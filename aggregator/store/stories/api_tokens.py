@@ -111,14 +111,8 @@ def _hash(secret: str) -> bytes:
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    return ApiToken(
-        id=row.id,
-        name=row.name,
-        scopes=tuple(scope for scope in SCOPES if scope in row.scopes.split(",")),
-        created_at=row.created_at,
-        last_used_at=row.last_used_at,
-        revoked_at=row.revoked_at,
-    )
+    columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
+    return ApiToken(**columns | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))})
 
 
 # --- stored responses to pushes: a repeated push (by its Idempotency-Key) gets the same response -----------

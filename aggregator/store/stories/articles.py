@@ -141,16 +141,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
-        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
-        return ScoringInput(
-            terms=self.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
-            body_words=self.body_words,
-            is_container=self.role == "container",
-            inbox=self.inbox_no,
-            is_opinion=self.kind in OPINION_KINDS,
-        )
+        return _scoring_input(self, is_container=self.role == "container")
 
 
 class PublishedSpan(NamedTuple):
@@ -367,7 +358,7 @@ _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_
 
 def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
     """Return the stage that decided the story of article `id`."""
-    return codecs.unpack(connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence).stage
+    return evidence_of(connection, id).stage
 
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
@@ -450,15 +441,20 @@ class ComparedRow(msgspec.Struct, frozen=True):
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
-        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
-        return ScoringInput(
-            terms=self.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
-            body_words=self.body_words,
-            inbox=self.inbox_no,
-            is_opinion=self.kind in OPINION_KINDS,
-        )
+        return _scoring_input(self, is_container=False)
+
+
+def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+    minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
+    return ScoringInput(
+        terms=row.terms,
+        minutes=minutes,
+        text_minutes=text_minutes,
+        body_words=row.body_words,
+        is_container=is_container,
+        inbox=row.inbox_no,
+        is_opinion=row.kind in OPINION_KINDS,
+    )
 
 
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
@@ -151,6 +151,13 @@ _UPDATE = (
         | {"text": None, "merged_story": None}
     )
 )
+
+
+def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
+    """Return the columns of a story that `shape` shows, each with the name of its field."""
+    renamed = {"updated": story.c.bumped_at.label("updated"), "story": story.c.id.label("story")}
+    columns = {**{column.name: column for column in story.columns}, **renamed}
+    return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
 def insert_story(

@@ -27,7 +27,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.intake.intake_counts import Outcome as IntakeOutcome
-from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy
+from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy, of_row
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
@@ -150,8 +150,7 @@ def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Itera
                 try:
                     read(blob)
                 except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                    what, remedy = f"{place} cannot be read", _REMEDIES.get(place)
-                    yield Fault(what=what, rows=1, keys=(str(name),), remedy=remedy)
+                    yield of_row(f"{place} cannot be read", name, _REMEDIES.get(place))
             step(len(rows))
 
 

@@ -121,6 +121,8 @@ class _Run(NamedTuple):
 
 
 def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_: str, run: _Run) -> None:
+    import msgspec
+
     from aggregator.admin.evaluate import dataset_name
 
     if not datasets:
@@ -132,7 +134,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_
     for dataset in datasets:
         dataset_name(dataset)  # reports a wrong name now, not after half an hour
     if out:
-        _check_writable(out)
+        _write(out, b"", "ab")  # reports that it cannot be written now, not after half an hour
     config = settings.load()
     results = []
     for number, dataset in enumerate(datasets):
@@ -140,7 +142,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_
         _print(result, format_, ["", *_lines(result)] if number else _lines(result))
         results.append(result)
         if out:
-            _write(out, assigned)
+            _write(out, b"".join(msgspec.json.encode(one) + b"\n" for one in assigned), "wb")
     if len(results) > 1 and format_ == "text":
         output.out("\n".join(_summary(results)) + "\n")
 
@@ -204,20 +206,10 @@ def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGro
 # --- printing ----------------------------------------------------------------------------------------------
 
 
-def _write(out: str, assigned: "Sequence[Assignment]") -> None:
-    import msgspec
-
-    lines = b"".join(msgspec.json.encode(one) + b"\n" for one in assigned)
+def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
     try:
-        Path(out).write_bytes(lines)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}") from error
-
-
-def _check_writable(out: str) -> None:
-    try:
-        with Path(out).open("ab"):
-            pass
+        with Path(out).open(mode) as file:
+            file.write(lines)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
@@ -358,14 +350,13 @@ def _score_row(name: str, score: "Score", alone: float) -> str:
 
 def _worst_lines(result: "GroupingEvaluation") -> list[str]:
     lines = []
-    if result.worst_merges:
-        lines += ["", "worst false merges: stories that hold several events"]
-        for rank, fault in enumerate(result.worst_merges, start=1):
-            lines += _fault_lines(rank, fault, "story", "event")
-    if result.worst_misses:
-        lines += ["", "worst misses: events spread over several stories"]
-        for rank, fault in enumerate(result.worst_misses, start=1):
-            lines += _fault_lines(rank, fault, "event", "story")
+    for faults, head, whole, part in (
+        (result.worst_merges, "worst false merges: stories that hold several events", "story", "event"),
+        (result.worst_misses, "worst misses: events spread over several stories", "event", "story"),
+    ):
+        lines += ["", head] if faults else []
+        for rank, fault in enumerate(faults, start=1):
+            lines += _fault_lines(rank, fault, whole, part)
     return lines
 
 

@@ -57,6 +57,10 @@ _DECIDED = (
 )
 
 
+# Columns that have the name of a field of the extracted article.
+_EXTRACTED = ("verdict", "title", "lead", "language", "author", "outlet")
+
+
 class ReplayedArticle(FrozenStruct, frozen=True, kw_only=True):
     """A placed article as input of another placing."""
 
@@ -171,13 +175,8 @@ def _replayed(row: Any) -> ReplayedArticle:
             page_url=row.url,
         ),
         clean=CleanArticle(
-            verdict=row.verdict,
-            title=row.title,
+            **{name: getattr(row, name) for name in _EXTRACTED},
             text=row.words,
-            lead=row.lead,
-            language=row.language,
-            author=row.author,
-            outlet=row.outlet,
             published=published,
             is_container=row.role == "container",
             kind="report" if is_kind_of_original else row.kind,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
@@ -241,7 +241,6 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     story_n: int
     story_sums: bytes  # cluster/events/centroid.py
     story_last_inbox_no: int
-    story_articles: int
     log: tuple[LogLine, ...]  # of the article, and of its story as a whole; oldest first
     constraints: tuple[Constraint, ...]  # of all corrections in force
     links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
@@ -411,16 +410,16 @@ class DatabaseStoryReader:
 
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
+        columns: dict[str, Column[Any]] = {
+            "story_title": story.c.title,
+            "story_n": story.c.story_no,
+            "story_sums": story.c.centroid,
+            "story_last_inbox_no": story.c.last_inbox_no,
+        }
         with self._database.read() as connection:
             statement = (
-                article_views.view_columns("text", "evidence")
-                .add_columns(story.c.title.label("story_title"), story.c.centroid, story.c.article_count)
-                .add_columns(
-                    story.c.story_no.label("story_n"),
-                    story.c.last_inbox_no,
-                    article.c.inbox_no,
-                    article.c.counts_in_centroid,
-                )
+                article_views.view_columns("text", "evidence", "inbox_no", "counts_in_centroid")
+                .add_columns(*(column.label(name) for name, column in columns.items()))
                 .join(story, story.c.id == article.c.story)
                 .where(article.c.id.in_(articles.ids_of(connection, id)))
                 .order_by(article.c.inbox_no.desc())
@@ -431,17 +430,15 @@ class DatabaseStoryReader:
             log = _log_of(connection, row.id, row.story)
             links = live_blog_links.links_of(connection, row.inbox_no)
             constraints = corrections.all_constraints(connection)
+        view = article_views.view(row)
+        assert view.evidence is not None, "it was selected"
         return ExplainedArticle(
-            article=article_views.view(row),
+            **{name: row._mapping[name] for name in columns},
+            article=view,
             story=row.story,
-            story_title=row.story_title,
-            evidence=codecs.unpack(row.evidence, Evidence),
+            evidence=view.evidence,
             counts_in_centroid=row.counts_in_centroid,
             inbox_no=row.inbox_no,
-            story_n=row.story_n,
-            story_sums=row.centroid,
-            story_last_inbox_no=row.last_inbox_no,
-            story_articles=row.article_count,
             log=log,
             constraints=tuple(constraints),
             links=links,

@@ -188,18 +188,16 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
     return {row.inbox_no: _hit(row, query) for row in rows}
 
 
+_SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
+
+
 def _hit(row: Row[Any], query: Query) -> SearchHit:
     details = codecs.unpack(row.details, articles.ArticleDetails)
     shown, marks = snippet(row.text or row.lead, query.phrases)
     return SearchHit(
+        **{name: getattr(row, name) for name in _SHOWN},
         article=row.id,
-        story=row.story,
-        story_title=row.story_title,
-        title=row.title,
         outlet=row.outlet_name or row.outlet,
-        url=row.url,
-        effective_at=row.effective_at,
-        language=row.language,
         snippet=shown,
         marks=marks,
         nosnippet=details.nosnippet,

@@ -200,6 +200,12 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     sketch: bytes | None = None  # the sampled shingles to store; None: all of the fingerprint
 
 
+# Columns that have the name of a field, by the struct that has it.
+_OF_NEW = [name for name in NewArticle.__struct_fields__ if name in article.c]
+_OF_PLACEMENT = ("story", "role", "copy_of", "reuses", "follows")
+_OF_TEXT = ("outlet", "outlet_name", "url", "author", "effective_at", "wire")
+_OF_CLEAN = ("title", "kind", "kind_evidence", "lead", "text", "language", "verdict")
+_OF_FINGERPRINT = ("signature", "terms", "body_words", "text_hash")
 _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
@@ -217,22 +223,11 @@ def insert_article(connection: Connection, new: NewArticle) -> None:
 
 def columns_of(new: NewArticle) -> dict[str, Any]:
     """Return the columns of a new article, without `details` and `evidence`."""
-    return _text_columns(new) | {
-        "inbox_no": new.inbox_no,
-        "id": new.id,
-        "root_article": new.root_article,
-        "generation": new.generation,
-        "story": new.placement.story,
-        "role": new.placement.role,
-        "counts_in_centroid": new.counts_in_centroid,
-        "copy_of": new.placement.copy_of,
-        "reuses": new.placement.reuses,
+    return {
+        **{name: getattr(new, name) for name in _OF_NEW},
+        **{name: getattr(new.placement, name) for name in _OF_PLACEMENT},
         "counts_as_report": new.placement.evidence.counts_as_report,
-        "is_polled": new.is_polled,
-        "follows": new.placement.follows,
-        "source": new.source,
-        "seen_at": new.seen_at,
-        "placed_at": new.placed_at,
+        **_text_columns(new),
     }
 
 
@@ -255,31 +250,17 @@ def replace_text(
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
-    clean, fingerprint = new.clean, new.fingerprint
-    published = clean.published
+    """Return the columns that a revision replaces."""
+    published = new.clean.published
     return {
-        "outlet": new.outlet,
-        "outlet_name": new.outlet_name,
-        "url": new.url,
-        "title": clean.title,
-        "kind": clean.kind,
-        "kind_evidence": clean.kind_evidence,
-        "lead": clean.lead,
-        "text": clean.text,
-        "language": clean.language,
-        "author": new.author,
+        **{name: getattr(new, name) for name in _OF_TEXT},
+        **{name: getattr(new.clean, name) for name in _OF_CLEAN},
+        **{name: getattr(new.fingerprint, name) for name in _OF_FINGERPRINT},
         "published": published.time if published else None,
         "published_origin": published.origin if published else None,
         "published_precision": published.precision if published else None,
         "timezone_assumed": bool(published and published.timezone_assumed),
         "date_counts": published is None or published.counts,
-        "effective_at": new.effective_at,
-        "wire": new.wire,
-        "verdict": clean.verdict,
-        "signature": fingerprint.signature,
-        "terms": fingerprint.terms,
-        "body_words": fingerprint.body_words,
-        "text_hash": fingerprint.text_hash,
     }
 
 

@@ -62,10 +62,7 @@ def add(
     n = (connection.execute(select(func.max(correction.c.correction_no))).scalar_one() or 0) + 1
     text = msgspec.json.encode(detail).decode()
     connection.execute(insert(correction), [{"correction_no": n, "at": at, "kind": kind, "detail": text}])
-    rows = [
-        {"correction": n, "article": one.article, "relation": one.relation, "side": one.side}
-        for one in constraints
-    ]
+    rows = [msgspec.structs.asdict(one) | {"correction": n} for one in constraints]
     if rows:
         connection.execute(insert(link_constraint), rows)
     return n
@@ -94,13 +91,8 @@ def newest(connection: Connection, limit: int, before: int | None = None) -> lis
 
 
 def _correction(row: Row[Any]) -> Correction:
-    return Correction(
-        correction_no=row.correction_no,
-        at=row.at,
-        kind=row.kind,
-        undone_at=row.undone_at,
-        detail=msgspec.json.decode(row.detail, type=CorrectionDetail),
-    )
+    detail = msgspec.json.decode(row.detail, type=CorrectionDetail)
+    return Correction(**dict(row._mapping) | {"detail": detail})
 
 
 def all_constraints(connection: Connection) -> list[Constraint]:

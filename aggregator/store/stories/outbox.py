@@ -7,6 +7,7 @@ change in one transaction, so a crash neither loses nor repeats one.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, insert, or_, select, update
 
 from aggregator.model.core import FrozenStruct
@@ -190,10 +191,7 @@ def add(
     """Add deliveries, and store the last examined change of each webhook."""
     rows = [
         {
-            "webhook": one.webhook,
-            "change": one.change,
-            "id": one.id,
-            "story": one.story,
+            **msgspec.structs.asdict(one),
             "body": codecs.compress_bytes(one.body),
             "state": "waiting",
             "at": now,

@@ -101,11 +101,6 @@ def missing_database(config: "Config") -> Path | None:
     return None if file is None or file.exists() else file
 
 
-def print_step(step: "MigrationStep") -> None:
-    """Print one line per step of an upgrade: on a large database a step may take minutes."""
-    output.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
-
-
 def bring_up(database: "Database", config: "Config", *, create_again: bool = False) -> tuple[str | None, str]:
     """Upgrade a database and print each step; returns the revisions before and after.
 
@@ -124,6 +119,10 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
         nonlocal backup
         backup, message = keep_before_upgrade(config, database, revision, utc_now(), progress_bar)
         output.say(message)
+
+    def print_step(step: "MigrationStep") -> None:  # on a large database a step may take minutes
+        place = f"step {step.number} of {step.total}"
+        output.say(f"upgrading the database: {place}, {step.title} ({step.revision})")
 
     try:
         return upgrade(database, print_step, back_up, allow_new=create_again)

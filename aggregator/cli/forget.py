@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.pipeline.placement.erase import ForgetResult
     from aggregator.store.engine.database import Database
-    from aggregator.store.maintenance.erase import EraseSummary, EraseTarget
+    from aggregator.store.maintenance.erase import EraseSummary
 
 _LISTED = 1_000
 
@@ -50,13 +50,17 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
+    from aggregator.admin.backup import backups
+    from aggregator.pipeline.placement.erase import to_forget
+
     if list_:
         _list(context.obj, format_)
         return
     if not name:
         raise UsageError("give the address or id of an article, or the name of an outlet")
     with written_before(context.obj) as (config, database):
-        target, summary = _resolve_target(database, name)
+        with database.read() as connection:
+            target, summary = to_forget(connection, name)
         if dry_run:
             _print_summary(summary, format_, "would be forgotten")
             return
@@ -69,24 +73,10 @@ def forget(
     _print_summary(forgotten.summary, format_, "forgotten")
     if not forgotten.log_folded:
         output.say("another process was reading: SQLite's log contains the text until the next checkpoint")
-    _list_backups(config)
+    for backup in backups(config):  # the user decides which ones to delete
+        output.say(f"the backup {backup.path} still contains it")
     if target.kind == "outlet":
         output.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
-
-
-def _list_backups(config: "Config") -> None:
-    """List the backups, which still contain the text; the user decides which ones to delete."""
-    from aggregator.admin.backup import backups
-
-    for backup in backups(config):
-        output.say(f"the backup {backup.path} still contains it")
-
-
-def _resolve_target(database: "Database", name: str) -> "tuple[EraseTarget, EraseSummary]":
-    from aggregator.pipeline.placement.erase import to_forget
-
-    with database.read() as connection:
-        return to_forget(connection, name)
 
 
 def _confirm() -> None:

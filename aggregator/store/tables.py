@@ -35,10 +35,12 @@ from sqlalchemy import (
     TextClause,
     TypeDecorator,
     Update,
+    delete,
     false,
     select,
     text,
     true,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -68,6 +70,22 @@ def change_with(
         connection.execute(statement.where(column.in_(part))).rowcount
         for part in in_parts(sorted(set(values)))
     )
+
+
+def delete_some(
+    connection: Connection,
+    table: Table,
+    condition: ColumnElement[bool],
+    order: ColumnElement[Any],
+    limit: int,
+) -> int:
+    """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
+    keys = tuple_(*table.primary_key.columns)
+    some = connection.execute(
+        select(*table.primary_key.columns).where(condition).order_by(order).limit(limit)
+    )
+    rows = [tuple(row) for row in some]
+    return connection.execute(delete(table).where(keys.in_(rows))).rowcount if rows else 0
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

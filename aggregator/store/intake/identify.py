@@ -370,7 +370,10 @@ class RereadLimits:
             return
         containers = select(article.c.id).where(article.c.role == "container")
         for row in list(rows_with(connection, containers, article.c.id, articles)):
-            self._reads[row.id] = _live_blog_reads(connection, row.id, now, tuning)
+            newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == row.id)
+            last: dt.datetime | None = connection.execute(newest).scalar_one()
+            lately = _recent_reads(connection, row.id, now, tuning)
+            self._reads[row.id] = _ReadCounts(lately=lately, last=last or now)
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
         """Whether article `id_` has reached its limit; `by_page`: its page would be fetched."""
@@ -391,16 +394,9 @@ class RereadLimits:
         return "revision" if item.updated > reads.last else "known"
 
 
-def _live_blog_reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> _ReadCounts:
-    newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == id_)
-    last: dt.datetime | None = connection.execute(newest).scalar_one()
-    return _ReadCounts(lately=_recent_reads(connection, id_, now, tuning), last=last or now)
-
-
 def _recent_reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> int:
     since = now - dt.timedelta(hours=tuning.hours)
     again = select(func.count()).where(
         entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
     )
-    count: int = connection.execute(again).scalar_one()
-    return count
+    return connection.execute(again).scalar_one()

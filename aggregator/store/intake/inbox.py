@@ -7,7 +7,7 @@ is stored: at once, or when its page is fetched or given up.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -215,12 +215,14 @@ class _ObservationWriter:
         new_keys = [key for key in one.identity.keys if key not in known]
         for key in new_keys:
             known[key] = self._keys[key] = result.article
-        may_move = was_authoritative or self._met.moved
-        if result.outcome == "known" and may_move and self._has_moved(one, new_keys):
+        # A known article that has a new address on its own site, to which links should lead.
+        has_moved = self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
+        if result.outcome == "known" and has_moved and (was_authoritative or self._met.moved):
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
-            if not self._all_are_new and not _has_url_key(one) and claimed_url(one) not in known:
+            has_url_key = one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
+            if not self._all_are_new and not has_url_key and claimed_url(one) not in known:
                 for key in one.content_keys():
                     if key not in known:
                         known[key] = self._keys[key] = result.article
@@ -242,10 +244,6 @@ class _ObservationWriter:
         for row in self._observations.values():
             if row["article"] == article:
                 row["is_authoritative"] = False
-
-    def _has_moved(self, one: IdentifiedEntry, new_keys: Collection[bytes]) -> bool:
-        """Whether a known article has a new address on its own site, to which links should lead."""
-        return self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
 
     def _add_observation(
         self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations, seen: dt.datetime
@@ -401,10 +399,6 @@ def _takes_over(
     return is_new_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known
 
 
-def _has_url_key(one: IdentifiedEntry) -> bool:
-    return one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
-
-
 def _has_new_text(
     one: IdentifiedEntry,
     observations: _Observations,
@@ -506,6 +500,8 @@ def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]
 def _waiting(row: Any) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)
+        if row.page_robots:
+            declared = msgspec.structs.replace(declared, robots=row.page_robots)
         page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
@@ -517,7 +513,7 @@ def _waiting(row: Any) -> InboxEntry:
         bump_by_clock=row.bump_by_clock,
         accepted_at=row.accepted_at,
         is_late_page=not row.is_revision and row.page_attempts > 0,
-        entry=_with_headers(declared, row.page_robots),
+        entry=declared,
         page=page,
         page_url=row.page_url,
         page_charset=row.page_charset,
@@ -535,10 +531,6 @@ def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> 
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
     later = (entry.c.article == article_id) & (entry.c.entry_no > entry_no) & (entry.c.outcome == "revised")
     return connection.execute(select(entry.c.entry_no).where(later).limit(1)).first() is not None
-
-
-def _with_headers(entry: Entry, robots: str | None) -> Entry:
-    return msgspec.structs.replace(entry, robots=robots) if robots else entry
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]

@@ -107,8 +107,7 @@ def shorten_redirects(connection: Connection, ids: Sequence[str]) -> int:
 
 
 def _target(connection: Connection, id_: str) -> str | None:
-    found: str | None = connection.execute(select(story.c.redirect_to).where(story.c.id == id_)).scalar()
-    return found
+    return connection.execute(select(story.c.redirect_to).where(story.c.id == id_)).scalar()
 
 
 def clear_lost_copies(connection: Connection, id_: str) -> None:

@@ -36,6 +36,7 @@ from aggregator.store.tables import (
     counter,
     counter_value,
     cross_language,
+    delete_some,
     entry,
     live_blog,
     live_blog_link,
@@ -493,23 +494,14 @@ def drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int
 
 def drop_commands(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete commands that were answered before `before`. Return their number."""
-    answered = select(command.c.command_no).where(command.c.state != "waiting", command.c.done_at < before)
-    some = connection.execute(answered.order_by(command.c.command_no).limit(limit)).scalars().all()
-    return connection.execute(delete(command).where(command.c.command_no.in_(some))).rowcount if some else 0
+    answered = and_(command.c.state != "waiting", command.c.done_at < before)
+    return delete_some(connection, command, answered, command.c.command_no, limit)
 
 
 def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete rejected inputs from before `before`. Return their number."""
-    old = (
-        select(rejected_input.c.source, rejected_input.c.item)
-        .where(rejected_input.c.at < before)
-        .order_by(rejected_input.c.at)
-    )
-    some = connection.execute(old.limit(limit)).all()
-    for row in some:
-        is_it = rejected_input.c.source == row.source, rejected_input.c.item == row.item
-        connection.execute(delete(rejected_input).where(*is_it))
-    return len(some)
+    at = rejected_input.c.at
+    return delete_some(connection, rejected_input, at < before, at, limit)
 
 
 # --- the full-text index -----------------------------------------------------------------------------------

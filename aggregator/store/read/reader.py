@@ -55,7 +55,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
-from aggregator.store.tables import article, counter, entry, revision, rows_with, story, story_log
+from aggregator.store.tables import article, entry, revision, rows_with, story, story_log
 from aggregator.stories.counts import trails, with_originals
 
 
@@ -124,8 +124,7 @@ def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - pub
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
-    at: dt.datetime | None = connection.execute(_LAST_CHANGE).scalar()
-    return at
+    return connection.execute(_LAST_CHANGE).scalar()
 
 
 NEWEST: Final = 1000  # stories that are measured, so the cost does not depend on the size
@@ -202,12 +201,6 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         revisions=connection.execute(kept).scalar_one(),
         copies=tuple(one for one in members if one.copy_of == id_),
     )
-
-
-def newest_story(connection: Connection) -> int:
-    """Return the number of the newest story."""
-    number: int = connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one()
-    return number
 
 
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:

@@ -135,11 +135,8 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
     long = [row.n for row in rows if row.is_long]
     wordings = select(article.c.inbox_no, article.c.title, TEXT).where(article.c.inbox_no.in_(long))
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
-    return [row.n for row in rows if not row.is_long or _holds(query, read[row.n].title, read[row.n].text)]
-
-
-def _holds(query: Query, title: str, body: str) -> bool:
-    return SearchableText(title, body, title=title).fits(query)
+    texts = {n: SearchableText(one.title, one.text, title=one.title) for n, one in read.items()}
+    return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]
 
 
 # --- tokens of filters -------------------------------------------------------------------------------------

@@ -108,7 +108,11 @@ def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTunin
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, tuning.ranked_titles, reach=reach)
-    rows = [row for row in _ranked_rows(connection, set(numbers)) if _is_within(row.effective_at, query)]
+    rows = [
+        row
+        for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
+        if _is_within(row.effective_at, query)
+    ]
     if not rows:
         return []
     latest, whole = max(row.effective_at for row in rows), _as_written(query)
@@ -168,10 +172,6 @@ _RANKED_COLUMNS: Select[Any] = select(
     article.c.effective_at,
     story.c.report_count,
 ).join(story, story.c.id == article.c.story)
-
-
-def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
-    return list(rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers))
 
 
 # --- what is shown -----------------------------------------------------------------------------------------

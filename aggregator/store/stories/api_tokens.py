@@ -6,12 +6,12 @@ import hmac
 import secrets
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store import codecs
-from aggregator.store.tables import api_token, idempotency_key, insert_or
+from aggregator.store.tables import api_token, delete_some, idempotency_key, insert_or
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -158,17 +158,8 @@ def keep_response(connection: Connection, token: str, key: str, answer: bytes) -
 
 def forget_keys_before(connection: Connection, oldest: dt.datetime) -> None:
     """Delete responses from before `oldest`, at most 100 at a time."""
-    old = (
-        select(idempotency_key.c.token, idempotency_key.c.key)
-        .where(idempotency_key.c.at < oldest)
-        .order_by(idempotency_key.c.at)
-    )
-    for row in connection.execute(old.limit(_DELETED_AT_ONCE)).all():
-        connection.execute(
-            delete(idempotency_key).where(
-                idempotency_key.c.token == row.token, idempotency_key.c.key == row.key
-            )
-        )
+    at = idempotency_key.c.at
+    delete_some(connection, idempotency_key, at < oldest, at, _DELETED_AT_ONCE)
 
 
 def _key(key: str) -> bytes:

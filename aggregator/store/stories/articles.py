@@ -571,8 +571,7 @@ _LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).wher
 
 def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
     """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    link: str | None = connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
-    return link
+    return connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:

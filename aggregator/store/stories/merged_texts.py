@@ -35,8 +35,11 @@ def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
     with database.read() as connection:
         unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
         waiting = connection.execute(unrendered.limit(limit)).all()
+        rendered = select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)
         is_first = (
-            bool(waiting) and not counter_value(connection, _RENDERED_BY) and not _is_any_rendered(connection)
+            bool(waiting)
+            and not counter_value(connection, _RENDERED_BY)
+            and connection.execute(rendered).first() is None
         )
     if not waiting:
         return _render_again(database, limit, tuning)
@@ -67,13 +70,6 @@ def rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt
 _STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
-
-
-def _is_any_rendered(connection: Connection) -> bool:
-    return (
-        connection.execute(select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)).first()
-        is not None
-    )
 
 
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:

@@ -243,8 +243,7 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    count: int = connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
-    return count
+    return connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
 
 
 def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type

@@ -71,14 +71,9 @@ def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator
         with database.read() as connection:
             rows = index.rows_between(connection, low, high)
             for row in rows:
-                if _has_other_words(connection, row):
+                if connection.execute(_OTHERS, index.tsvector_row(row)).first() is not None:
                     yield of_row(_OTHER_WORDS, row.inbox_no, "search")
         step(len(rows))
-
-
-def _has_other_words(connection: Connection, row: Row[Any]) -> bool:
-    values = index.tsvector_row(row)
-    return connection.execute(_OTHERS, values).first() is not None
 
 
 _OTHERS: Final = text(

@@ -104,15 +104,10 @@ def _conditions(
             if column.name not in _PLANNED:
                 yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
             wrong = [column < EARLIEST]
-            if is_sqlite:
-                wrong.append(_is_no_time(column))
+            if is_sqlite:  # which accepts any type in any column: a value without the form of a stored time
+                wrong += [func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME)]
             held = and_(column.is_not(None), or_(*wrong))
             yield f"{table.name}.{column.name} has an impossible time", held
-
-
-def _is_no_time(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """SQLite accepts any type in any column: a value without the form of a stored time."""
-    return or_(func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME))
 
 
 # --- bytes -------------------------------------------------------------------------------------------------

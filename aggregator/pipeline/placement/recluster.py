@@ -33,7 +33,6 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.change_stream import write_change
 from aggregator.store.stories import commands, stories
 
 TEXTS_A_JOB = 16
@@ -279,8 +278,8 @@ class Reclusterer:
                     state=state,
                 )
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
-                write_change(
-                    unit_of_work.ledger, unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
+                unit_of_work.ledger.change(
+                    unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
                 )
             recluster.take_over(live, scratch, plan.names, step)
             recluster.take_links(live, scratch, plan.names, step)
@@ -321,8 +320,7 @@ class Reclusterer:
         for winner in dict.fromkeys(plan.retired.values()):
             state = recluster.state_of(live, winner)
             losers = [gone for gone, into in plan.retired.items() if into == winner]
-            write_change(
-                unit_of_work.ledger,
+            unit_of_work.ledger.change(
                 unit_of_work.now,
                 winner,
                 None,

@@ -1,20 +1,17 @@
-"""The change stream: written with each decision, read by update feeds and webhooks.
+"""The change stream, as update feeds and webhooks read it. `Ledger.change` writes it with each decision.
 
 A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
 or a split. Copies cause no change.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from aggregator.model.read_model import Change, ChangeKind, StoryFilter
+from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.read.story_filter import fitting, of_stories
 from aggregator.store.stories import article_views
-from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story
 
@@ -22,48 +19,6 @@ _FIRST_STEP, _STEP = 100, 2500  # changes per query; more if few of the first ma
 # Newest changes that one request reads at most: ten hours at 50,000 articles a day (docs/evaluation.md).
 _SCAN_LIMIT = 20_000
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since
-
-
-def write_change(
-    ledger: Ledger,
-    now: dt.datetime,
-    story_id: str,
-    before: StoryRow | None,
-    after: StoryState,
-    *,
-    bump: dt.datetime,
-    article: str | None = None,
-    others: Sequence[str] = (),
-    kind: ChangeKind | None = None,
-) -> None:
-    """Add a change to the stream if `before` and `after` differ in a way that counts.
-
-    `kind`: given if it does not follow from the two rows. `bump`: the sort time.
-    """
-    is_renamed = before is not None and after.title != before.title
-    change_kind = kind or _kind(before, after, others)
-    if change_kind is not None:
-        ledger.change(
-            now,
-            story_id,
-            change_kind,
-            bump=bump,
-            title=after.title,
-            title_before=before.title or None if before is not None and is_renamed else None,
-            report_count=after.report_count,
-            article=article,
-            others=others,
-        )
-
-
-def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> ChangeKind | None:
-    if before is None:
-        return "created"
-    if others:
-        return "merged"
-    if after.report_count > before.report_count:
-        return "report"
-    return "headline" if after.title != before.title else None
 
 
 def newest(connection: Connection, wanted: StoryFilter) -> tuple[Change, ...]:

@@ -620,9 +620,9 @@ class StoryWriter:
         stories.redirect_story(unit_of_work.connection, loser.id, winner)
         if self._index is not None and loser.story_no in self._index:
             self._index.remove_story(loser.story_no)
-        log, now = unit_of_work.ledger.log, unit_of_work.now
-        log(now, winner, "merged", article=None, other=loser.id, **detail)
-        log(now, loser.id, "merged", article=None, into=winner, **detail)
+        ledger, now = unit_of_work.ledger, unit_of_work.now
+        ledger.log(now, winner, "merged", article=None, other=loser.id, **detail)
+        ledger.log(now, loser.id, "merged", article=None, into=winner, **detail)
 
     def _index_story(self, row: IndexRow) -> None:
         if self._index is None:

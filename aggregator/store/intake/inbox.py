@@ -129,7 +129,7 @@ def accept(
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
         notes += identify.count_strikes(connection, met, poll.tuning, seen[0], seen_here=here)
-    observation_writer = _ObservationWriter(poll, met, all_are_new=always_new)
+    batch = _KnownEntries(poll, met, known, seen_before, all_are_new=always_new)
     rows: list[dict[str, Any]] = []
     accepted = []
     candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
@@ -137,29 +137,48 @@ def accept(
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
         by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
-        result = _judge(one, known, seen_before, observation_writer, by_page=by_page)
+        result = batch.judge(one, by_page=by_page)
         if result.article in erased:  # its new keys are stored, as hashes
             is_known = erased[result.article] == "retention"
             result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
-            observation_writer.note(one, result, known, seen_before, seen[offset])
+            batch.note(one, result, seen[offset])
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # no observation: it stays a change until the article may be read again
-        observation_writer.note(one, result, known, seen_before, seen[offset])
+        batch.note(one, result, seen[offset])
         if observations and observations.is_authoritative and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
             result = msgspec.structs.replace(result, entry_no=first_n + offset)
-            row = _row(result, one.entry, seen=seen[offset], page=by_page, bump_by_clock=bump_by_clock)
-            rows.append(row | {"page_attempts": int(is_late_page)})
+            rows.append(
+                {
+                    "entry_no": result.entry_no,
+                    "inbox_no": None,
+                    "state": "page" if by_page else "ready",
+                    "source": one.entry.source,
+                    "article": result.article,
+                    "is_revision": result.outcome == "revision",
+                    "url": one.entry.url,
+                    "payload": codecs.compress_struct(one.entry),
+                    "page_due_at": seen[offset] if by_page else None,
+                    "page_attempts": int(is_late_page),
+                    "bump_by_clock": bump_by_clock,
+                    "accepted_at": seen[offset],
+                }
+            )
         accepted.append(result)
-    _write(connection, rows)
+    if waiting := [row for row in rows if row["state"] == "ready"]:
+        first_inbox_no = take_numbers(connection, "inbox", len(waiting)) + 1
+        for number, row in enumerate(waiting, start=first_inbox_no):
+            row["inbox_no"] = number
+    if rows:
+        connection.execute(insert(entry), rows)
     if not is_late_page:
-        observation_writer.write(connection)
+        batch.write(connection)
     outcomes = zip(entries, accepted, strict=True)
     intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
@@ -167,14 +186,25 @@ def accept(
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
 
 
-class _ObservationWriter:
-    """Collects and writes the identity keys and observations of a batch of entries."""
+class _KnownEntries:
+    """Keys and observations: what is stored of a batch of entries, and what the batch adds to it."""
 
-    def __init__(self, poll: PollContext | None, met: IdentifiedBatch, *, all_are_new: bool) -> None:
+    def __init__(
+        self,
+        poll: PollContext | None,
+        met: IdentifiedBatch,
+        known: dict[bytes, str],
+        seen_before: dict[tuple[str, str], _Observations],
+        *,
+        all_are_new: bool,
+    ) -> None:
+        """`known`: articles by key. `seen_before`: observations by article and source."""
         self._poll = poll
         self._met = met
+        self._known = known
+        self._seen_before = seen_before
         self._all_are_new = all_are_new
-        self.here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
+        self._here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
         self._replaced: set[tuple[str, str]] = set()  # (article, source) whose stored row is not current now
@@ -183,33 +213,67 @@ class _ObservationWriter:
         self._addresses: dict[str, str] = {}
         self._taken_over: set[str] = set()  # articles of other sources, now with their own site's words
 
-    def is_revert(self, observations: _Observations, content_hash: bytes) -> bool:
-        """Whether the source reverted to a former content.
+    def judge(self, one: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
+        """Return what an entry is. `by_page`: its page is to be fetched."""
+        known = self._known
+        article = next((known[key] for key in one.identity.keys if key in known), None)
+        if article is None and (elsewhere := claimed_url(one)) in known:
+            return AcceptResult(
+                outcome="known", article=known[elsewhere]
+            )  # a link to another source's article
+        is_matched = article is None and one.match is not None
+        if article is None and one.match is not None:
+            article = one.match.article
+        if article is None and (there := self._seen_there(one)) is not None:
+            has_other_text = by_page or one.content_keys()[-1] not in known
+            is_revision = has_other_text and _is_authoritative(one)
+            return AcceptResult(outcome="revision" if is_revision else "known", article=there)
+        if article is None:
+            return AcceptResult(outcome="new", article=one.identity.article)
+        observations = self._seen_before.get((article, one.entry.source))
+        is_revision = (
+            observations is not None
+            and observations.is_authoritative
+            and self._has_new_text(one, observations, is_matched=is_matched)
+        )
+        return AcceptResult(outcome="revision" if is_revision else "known", article=article)
 
-        Only a poll shows that, and only if the current content is not in it, too. The number of reverts is
-        limited, because two servers of one outlet may disagree permanently.
+    def _seen_there(self, one: IdentifiedEntry) -> str | None:
+        """Return the article that another source delivered under the same URL, with the same title and minute
+        or the same title and text. Within one source its GUIDs tell entries apart.
         """
-        if (
-            self._poll is None
-            or content_hash in observations.current
-            or not observations.current.isdisjoint(self.here)
-        ):
+        for key in one.content_keys():
+            article = self._known.get(key)
+            if article is not None and (article, one.entry.source) not in self._seen_before:
+                return article
+        return None
+
+    def _has_new_text(self, one: IdentifiedEntry, observations: _Observations, *, is_matched: bool) -> bool:
+        """Whether an authoritative source shows another text than the current one.
+
+        It may be a former one. Only a poll shows a revert, and only if the current content is not in it, too.
+        The number of reverts is limited, because two servers of one outlet may disagree permanently.
+        """
+        content_hash = one.identity.content_hash
+        if content_hash in observations.current:
+            return False
+        text_hashes, minute = _text_hashes(one.entry_hashes())
+        is_same = text_hashes is not None and text_hashes == observations.text_hashes
+        if is_same and (is_matched or minute == observations.minute):
+            return False  # at most another address
+        if content_hash not in observations.hashes:
+            return True
+        if self._poll is None or not observations.current.isdisjoint(self._here):
             return False
         return observations.hashes[content_hash] < self._poll.tuning.reverts
 
-    def note(
-        self,
-        one: IdentifiedEntry,
-        result: AcceptResult,
-        known: dict[bytes, str],
-        seen_before: dict[tuple[str, str], _Observations],
-        seen: dt.datetime,
-    ) -> None:
+    def note(self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime) -> None:
         """Add the keys and the observation of an entry with this result."""
-        key_pair = (result.article, one.entry.source)
-        if result.outcome != "new" and _takes_over(one, result.article, known, seen_before):
-            self._take_over(result.article, seen_before)
-        observations = seen_before.setdefault(key_pair, _Observations())
+        known, key_pair = self._known, (result.article, one.entry.source)
+        is_first_here = result.outcome != "new" and key_pair not in self._seen_before
+        if is_first_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known:
+            self._take_over(result.article)  # the site itself delivers what others linked to
+        observations = self._seen_before.setdefault(key_pair, _Observations())
         was_authoritative = observations.is_authoritative
         observations.is_authoritative = was_authoritative or result.outcome == "new" or _is_authoritative(one)
         new_keys = [key for key in one.identity.keys if key not in known]
@@ -226,7 +290,17 @@ class _ObservationWriter:
                 for key in one.content_keys():
                     if key not in known:
                         known[key] = self._keys[key] = result.article
-            self._add_observation(one, key_pair, observations, seen)
+            self._make_current(one, key_pair, observations)
+            observations.hashes[content_hash] = 0
+            self._observations[*key_pair, content_hash] = {
+                "article": result.article,
+                "source": one.entry.source,
+                "content_hash": content_hash,
+                "is_authoritative": observations.is_authoritative,
+                "first_seen_at": seen,
+                "is_current": True,
+                **_columns(one.entry_hashes()),
+            }
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
             self._make_current(one, key_pair, observations)
@@ -235,31 +309,15 @@ class _ObservationWriter:
             observations.without_hashes.discard(content_hash)
             self._hashed[*key_pair, content_hash] = entry_hashes
 
-    def _take_over(self, article: str, seen_before: dict[tuple[str, str], _Observations]) -> None:
+    def _take_over(self, article: str) -> None:
         """Let no source that had the article before change its text."""
         self._taken_over.add(article)
-        for (of_article, _), observations in seen_before.items():
+        for (of_article, _), observations in self._seen_before.items():
             if of_article == article:
                 observations.is_authoritative = False
         for row in self._observations.values():
             if row["article"] == article:
                 row["is_authoritative"] = False
-
-    def _add_observation(
-        self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations, seen: dt.datetime
-    ) -> None:
-        entry_hashes = one.entry_hashes()
-        self._make_current(one, key_pair, observations)
-        observations.hashes[one.identity.content_hash] = 0
-        self._observations[*key_pair, one.identity.content_hash] = {
-            "article": key_pair[0],
-            "source": key_pair[1],
-            "content_hash": one.identity.content_hash,
-            "is_authoritative": observations.is_authoritative,
-            "first_seen_at": seen,
-            "is_current": True,
-            **_columns(entry_hashes),
-        }
 
     def _make_current(
         self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations
@@ -344,79 +402,6 @@ def _is_authoritative(one: IdentifiedEntry) -> bool:
     return by_address or one.entry.authority == "page" or one.match is not None
 
 
-def _judge(
-    one: IdentifiedEntry,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], _Observations],
-    observation_writer: _ObservationWriter,
-    *,
-    by_page: bool,
-) -> AcceptResult:
-    article = next((known[key] for key in one.identity.keys if key in known), None)
-    if article is None and (elsewhere := claimed_url(one)) in known:
-        return AcceptResult(
-            outcome="known", article=known[elsewhere]
-        )  # a link to an article of another source
-    is_matched = article is None and one.match is not None
-    if article is None and one.match is not None:
-        article = one.match.article
-    if article is None and (there := _seen_there(one, known, seen_before)) is not None:
-        has_other_text = by_page or one.content_keys()[-1] not in known
-        is_revision = has_other_text and _is_authoritative(one)
-        return AcceptResult(outcome="revision" if is_revision else "known", article=there)
-    if article is None:
-        return AcceptResult(outcome="new", article=one.identity.article)
-    observations = seen_before.get((article, one.entry.source))
-    is_revision = (
-        observations is not None
-        and observations.is_authoritative
-        and _has_new_text(one, observations, observation_writer, is_matched=is_matched)
-    )
-    return AcceptResult(outcome="revision" if is_revision else "known", article=article)
-
-
-def _seen_there(
-    one: IdentifiedEntry, known: dict[bytes, str], seen_before: dict[tuple[str, str], _Observations]
-) -> str | None:
-    """Return the article that another source delivered under the same URL, with the same title and minute or
-    the same title and text. Within one source its GUIDs tell entries apart.
-    """
-    for key in one.content_keys():
-        article = known.get(key)
-        if article is not None and (article, one.entry.source) not in seen_before:
-            return article
-    return None
-
-
-def _takes_over(
-    one: IdentifiedEntry,
-    article: str,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], _Observations],
-) -> bool:
-    """Whether the site itself delivers an article for the first time that others linked to."""
-    is_new_here = (article, one.entry.source) not in seen_before
-    return is_new_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known
-
-
-def _has_new_text(
-    one: IdentifiedEntry,
-    observations: _Observations,
-    observation_writer: _ObservationWriter,
-    *,
-    is_matched: bool,
-) -> bool:
-    """Whether an authoritative source shows another text than the current one."""
-    content_hash = one.identity.content_hash
-    if content_hash in observations.current:
-        return False
-    text_hashes, minute = _text_hashes(one.entry_hashes())
-    is_same = text_hashes is not None and text_hashes == observations.text_hashes
-    if is_same and (is_matched or minute == observations.minute):
-        return False  # at most another address
-    return content_hash not in observations.hashes or observation_writer.is_revert(observations, content_hash)
-
-
 def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
     """Return the observations by article and source."""
     found: dict[tuple[str, str], _Observations] = {}
@@ -445,35 +430,6 @@ _OBSERVATIONS = select(
     observation.c.text_key,
     observation.c.declared_at,
 )
-
-
-def _row(
-    result: AcceptResult, item: Entry, *, seen: dt.datetime, page: bool, bump_by_clock: bool
-) -> dict[str, Any]:
-    return {
-        "entry_no": result.entry_no,
-        "state": "page" if page else "ready",
-        "source": item.source,
-        "article": result.article,
-        "is_revision": result.outcome == "revision",
-        "url": item.url,
-        "payload": codecs.compress_struct(item),
-        "page_due_at": seen if page else None,
-        "bump_by_clock": bump_by_clock,
-        "accepted_at": seen,
-    }
-
-
-def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    ready = [row for row in rows if row["state"] == "ready"]
-    if ready:
-        first = take_numbers(connection, "inbox", len(ready)) + 1
-        for offset, row in enumerate(ready):
-            row["inbox_no"] = first + offset
-    for row in rows:
-        row.setdefault("inbox_no", None)
-    if rows:
-        connection.execute(insert(entry), rows)
 
 
 def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry]:

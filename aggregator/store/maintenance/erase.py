@@ -6,6 +6,7 @@ refused. All text is erased. The caller computes the affected stories again (pip
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal
@@ -170,25 +171,22 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    counts = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
-    assigned_stories: dict[str, int] = {}
-    for part in in_parts(sorted(ids)):
-        for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
-            counts["articles"] += 1
-            assigned_stories[row.story] = assigned_stories.get(row.story, 0) + 1
-        has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
-        for name, counted in (
-            ("entries", select(func.count()).where(entry.c.article.in_(part), has_text)),
-            ("revisions", select(func.count()).where(revision.c.article.in_(part))),
-        ):
-            counts[name] += connection.execute(counted).scalar_one()
-        copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
-        counts["copies"] += len(set(copies) - set(ids))
-    emptied = 0
+    articles = rows_with(connection, select(article.c.story), article.c.id, ids)
+    lost = Counter(row.story for row in articles)
+    has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+    entries = rows_with(connection, select(entry.c.entry_no).where(has_text), entry.c.article, ids)
+    revisions = rows_with(connection, select(revision.c.number), revision.c.article, ids)
+    copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
     sizes = select(article.c.story, func.count().label("size")).group_by(article.c.story)
-    for row in rows_with(connection, sizes, article.c.story, assigned_stories):
-        emptied += row.size == assigned_stories[row.story]
-    return EraseSummary(**counts, stories=len(assigned_stories), emptied=emptied)
+    stories = rows_with(connection, sizes, article.c.story, lost)
+    return EraseSummary(
+        articles=lost.total(),
+        entries=sum(1 for _ in entries),
+        revisions=sum(1 for _ in revisions),
+        copies=len({row.id for row in copies} - set(ids)),
+        stories=len(lost),
+        emptied=sum(row.size == lost[row.story] for row in stories),
+    )
 
 
 # --- one batch ---------------------------------------------------------------------------------------------

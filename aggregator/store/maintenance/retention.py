@@ -190,10 +190,8 @@ def due(connection: Connection, stage: RetentionStage, upto: int) -> int:
 
 def next_articles(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldArticle]:
     """Return the next articles of a stage, up to inbox number `upto`."""
-    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
     within = article.c.inbox_no.between(reached(connection, stage) + 1, upto)
-    rows = connection.execute(select(*columns).where(within).order_by(article.c.inbox_no).limit(limit))
-    return [OldArticle(*row) for row in rows]
+    return [OldArticle(*row) for row in connection.execute(_OLD_ARTICLES.where(within).limit(limit))]
 
 
 def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldStory]:
@@ -203,6 +201,9 @@ def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit
     return [OldStory(*row) for row in rows]
 
 
+_OLD_ARTICLES = select(article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature).order_by(
+    article.c.inbox_no
+)
 _OLD: Select[Any] = select(
     *(story.c[name] for name in ("story_no", "id", "title", "last_inbox_no", "centroid")),
     story.c.merged_story.is_not(None),
@@ -297,9 +298,8 @@ def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int,
 
 def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
-    chosen = select(*columns).where(article.c.story == story_id, ~article_text.IS_GONE)
-    return [OldArticle(*row) for row in connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))]
+    chosen = _OLD_ARTICLES.where(article.c.story == story_id, ~article_text.IS_GONE)
+    return [OldArticle(*row) for row in connection.execute(chosen.limit(limit))]
 
 
 def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Integer,
     Row,
+    Select,
     bindparam,
     delete,
     func,
@@ -379,25 +381,21 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def _newest_of_story(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition of the newest articles of a story.
+def _newest_of_story(columns: Sequence[Column[Any]], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return SELECT of the newest articles of a story that count in its centroid, the newest first.
 
     Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
     """
     numbers = (
         select(article.c.inbox_no)
-        .where(article.c.story == bindparam("story_id"), *conditions)
+        .where(article.c.story == bindparam("story_id"), article.c.counts_in_centroid, *conditions)
         .order_by(article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
-    return article.c.inbox_no.in_(numbers)
+    return select(*columns).where(article.c.inbox_no.in_(numbers)).order_by(article.c.inbox_no.desc())
 
 
-_COUNTED_MEMBERS = (
-    select(*_MEMBER)
-    .where(_newest_of_story(article.c.counts_in_centroid, article.c.role != "container"))
-    .order_by(article.c.inbox_no.desc())
-)
+_COUNTED_MEMBERS = _newest_of_story(_MEMBER, article.c.role != "container")
 _VETO_COLUMNS = [
     article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
 ]
@@ -439,22 +437,10 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> Sco
 
 
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_COMPARED_ROWS = (
-    select(*_COMPARED)
-    .where(_newest_of_story(article.c.counts_in_centroid))
-    .order_by(article.c.inbox_no.desc())
-)
-_VOUCHING_ROWS = (
-    select(*_COMPARED)
-    .where(_newest_of_story(article.c.counts_in_centroid, article.c.counts_as_report))
-    .order_by(article.c.inbox_no.desc())
-)
+_COMPARED_ROWS = _newest_of_story(_COMPARED)
+_VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
-_VETO_INPUTS = (
-    select(*_VETO_COLUMNS)
-    .where(_newest_of_story(article.c.counts_in_centroid))
-    .order_by(article.c.inbox_no.desc())
-)
+_VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
 _ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 

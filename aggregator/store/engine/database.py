@@ -387,17 +387,15 @@ class Database:
             self.check_file()
         except DatabaseReplacedError:
             try:
-                if not self.checkpoint_log(self.tuning.checkpoint_seconds):
-                    log.warning(
-                        "%s-wal could not be checkpointed into its moved database: a reader still uses it",
-                        self.file,
-                        extra={"event": "wal_checkpoint_failed"},
-                    )
+                is_done = self.checkpoint_log(self.tuning.checkpoint_seconds)
+                problem = "" if is_done else "a reader still uses it"
             except AggregatorError as error:
+                problem = str(error)
+            if problem:
                 log.warning(
                     "%s-wal could not be checkpointed into its moved database: %s",
                     self.file,
-                    error,
+                    problem,
                     extra={"event": "wal_checkpoint_failed"},
                 )
         finally:

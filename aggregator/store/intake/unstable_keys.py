@@ -6,11 +6,12 @@ Written in the transaction that accepts the entries of a poll.
 import datetime as dt
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select, update
+import msgspec
+from sqlalchemy import Connection, select
 
 from aggregator.cluster.rekeyed_entries import EntryHashes, Observation
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import observation, rows_with, source, unstable_identifier
+from aggregator.store.tables import insert_or, observation, rows_with, source, unstable_identifier
 
 
 class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
@@ -41,12 +42,9 @@ def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
 
 def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
     """Write the stability of a source."""
-    values = {name: getattr(new, name) for name in IdentifierStability.__struct_fields__}
-    done = connection.execute(
-        update(unstable_identifier).where(unstable_identifier.c.source == source_id).values(**values)
-    )
-    if not done.rowcount:
-        connection.execute(insert(unstable_identifier), [{"source": source_id} | values])
+    values = msgspec.structs.asdict(new)
+    statement = insert_or(connection, unstable_identifier).values(source=source_id, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["source"], set_=values))
 
 
 def distrusted(connection: Connection) -> dict[str, str]:

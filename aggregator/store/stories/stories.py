@@ -171,21 +171,17 @@ def insert_story(
 ) -> None:
     """Write a new story."""
     row = {"story_no": n, "id": id, "founding_article": founder, "founding_no": founding}
-    connection.execute(_INSERT, [row | _columns(state)])
+    connection.execute(_INSERT, [row | msgspec.structs.asdict(state)])
 
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
     """Write the state of a story and clear its merged text, which is rendered again later."""
-    connection.execute(_UPDATE, {"story_id": id} | _columns(state))
+    connection.execute(_UPDATE, {"story_id": id} | msgspec.structs.asdict(state))
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002
     """Write the derived columns of a story; does not change its headline, bump and texts."""
     connection.execute(update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived)))
-
-
-def _columns(state: StoryState) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in StoryState.__struct_fields__}
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:

@@ -59,7 +59,7 @@ def list_(
       aggregator sources list --format csv > sources.csv
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.source_list import listed
+    from aggregator.store.read.statistics import listed
 
     with context.obj.reading() as (config, database), database.read() as connection:
         all_listed = listed(connection, utc_now(), config.effective_tuning)
@@ -105,8 +105,7 @@ def show_(
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.source_list import listed
-    from aggregator.store.read.statistics import problem_texts
+    from aggregator.store.read.statistics import listed, problem_texts
 
     with context.obj.reading() as (config, database):
         found = _find(database, source)

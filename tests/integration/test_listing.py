@@ -24,8 +24,7 @@ from aggregator.store.intake.sources import (
     source_id,
     sources_named,
 )
-from aggregator.store.read.source_list import listed
-from aggregator.store.read.statistics import problem_texts
+from aggregator.store.read.statistics import listed, problem_texts
 from tests.articles import NOON, Clock, Rig
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response

@@ -7,8 +7,9 @@ is stored: at once, or when its page is fetched or given up.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
@@ -17,7 +18,7 @@ from aggregator.cluster.rekeyed_entries import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
-from aggregator.store.intake import identify, intake_counts, tombstones
+from aggregator.store.intake import identify, tombstones
 from aggregator.store.intake.identify import (
     NOBODY,
     IdentifiedBatch,
@@ -33,6 +34,7 @@ from aggregator.store.tables import (
     entry,
     identity_key,
     insert_or,
+    intake_count,
     observation,
     rows_with,
 )
@@ -180,10 +182,33 @@ def accept(
     if not is_late_page:
         batch.write(connection)
     outcomes = zip(entries, accepted, strict=True)
-    intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
+    count_received(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+# "earlier": received before outcomes were counted, and not stored; its source is "".
+ReceivedOutcome = Literal["new", "revision", "known", "forgotten", "earlier"]
+STORED: Final[tuple[ReceivedOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
+
+
+def count_received(connection: Connection, received: Iterable[tuple[str, ReceivedOutcome]]) -> None:
+    """Count received entries by source and outcome, in the transaction that accepts them.
+
+    Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
+    must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
+    and not deleted since (store/maintenance/checks/conservation.py).
+    """
+    counts = Counter(received)
+    if not counts:
+        return
+    statement = insert_or(connection, intake_count)
+    statement = statement.on_conflict_do_update(
+        index_elements=["source", "outcome"], set_={"count": intake_count.c.count + statement.excluded.count}
+    )
+    rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(counts.items())]
+    connection.execute(statement, rows)
 
 
 class _KnownEntries:

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, case, func, insert, or_, select, update
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
-from aggregator.store.intake import intake_counts
-from aggregator.store.intake.inbox import take_numbers
+from aggregator.store.intake.inbox import count_received, take_numbers
 from aggregator.store.tables import entry, rows_with, source
 
 
@@ -140,7 +139,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
         for offset, row in enumerate(rows)
     ]
     connection.execute(insert(entry), values)
-    intake_counts.count(connection, ((row.source, "new") for row in rows))
+    count_received(connection, ((row.source, "new") for row in rows))
     return len(rows)
 
 

@@ -14,7 +14,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import article, change_with, folder, source
+from aggregator.store.tables import change_with, folder, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -310,12 +310,6 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
     exact = [one for one in everything if words in (one.id, one.address, one.polled_url, one.name)]
     called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
     return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
-
-
-def article_counts(connection: Connection) -> dict[str, int]:
-    """Return the number of articles by `article.source` (see `Source.entry_source`)."""
-    statement = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
-    return {row.source: row.articles for row in connection.execute(statement)}
 
 
 def feed_at(connection: Connection, address: str) -> Source | None:

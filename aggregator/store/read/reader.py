@@ -42,7 +42,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
 from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
 from aggregator.store.read.health_probes import of_database
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_text,

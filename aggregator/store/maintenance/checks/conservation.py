@@ -1,6 +1,6 @@
 """Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
 
-store/intake/intake_counts.py counts entries when they are received; here the counts are compared with rows.
+`inbox.count_received` counts entries when they are received; here the counts are compared with rows.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.intake_counts import STORED
+from aggregator.store.intake.inbox import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
 from aggregator.store.tables import article, counter, entry, intake_count

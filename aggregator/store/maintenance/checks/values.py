@@ -25,8 +25,7 @@ from aggregator.model.core import (
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.inbox import Outcome
-from aggregator.store.intake.intake_counts import Outcome as IntakeOutcome
+from aggregator.store.intake.inbox import Outcome, ReceivedOutcome
 from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy, of_row
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
@@ -49,7 +48,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "entry.outcome": get_args(Outcome),
     "entry.verdict": (*get_args(Verdict), "forgotten"),
     "entry.page_verdict": get_args(Verdict),
-    "intake_count.outcome": get_args(IntakeOutcome),
+    "intake_count.outcome": get_args(ReceivedOutcome),
     "article.role": get_args(Role),
     "article.kind": get_args(Kind),
     "article.verdict": get_args(Verdict),

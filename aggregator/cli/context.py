@@ -52,11 +52,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
     @contextmanager
-    def reading(self, *, upgrades: bool = True) -> Iterator[tuple["Config", "Database"]]:
+    def reading(
+        self, *, upgrades: bool = True, must_exist: bool = False
+    ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
-        Reading creates no database. If there is none, prints that and yields an empty temporary one.
-        `upgrades`: upgrade a database of an earlier revision; a damaged one cannot be.
+        Reading creates no database. If there is none, prints that and yields an empty temporary one; with
+        `must_exist` the command ends with exit code 1 instead. `upgrades`: upgrade a database of an earlier
+        revision; a damaged one cannot be.
         """
         config = self.load()
         missing = missing_database(config)
@@ -68,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"There is no database at {missing} yet. "
                 "Create one with `aggregator ingest FOLDER` or `aggregator run`."
             )
+            if must_exist:
+                raise typer.Exit(1)
             with (
                 TemporaryDirectory(prefix="aggregator-") as scratch,
                 _opened(f"sqlite:///{scratch}/empty.db", config) as database,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.context import Context, Settings
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 
@@ -40,9 +40,7 @@ def backup(
     from aggregator.admin.backup_file import back_up
     from aggregator.model.core import utc_now
 
-    with context.obj.reading() as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
+    with context.obj.reading(must_exist=True) as (config, database):
         if to:
             file = backup_file(Path(to), config, utc_now())
             back_up(database, file, _progress(context.obj))

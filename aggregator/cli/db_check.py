@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.context import Context
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
@@ -45,9 +45,7 @@ def check(
     """
     from aggregator.store.maintenance.integrity_check import balance
 
-    with context.obj.reading() as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
+    with context.obj.reading(must_exist=True) as (config, database):
         lines = context.obj.verbose > 0
         faults = _faults(config, database, thorough=thorough, lines=lines)
         repaired = 0

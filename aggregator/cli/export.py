@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Context, missing_database
+from aggregator.cli.context import Context
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -44,9 +44,7 @@ def export(
     """
     from aggregator.admin.export import exported, row_count, salvaged, written
 
-    with context.obj.reading(upgrades=not salvage) as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
+    with context.obj.reading(upgrades=not salvage, must_exist=True) as (_, database):
         if salvage and not database.is_sqlite:
             raise UsageError("--salvage is for damaged SQLite files; PostgreSQL has its own tools")
         lost: Counter[str] = Counter()

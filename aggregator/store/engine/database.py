@@ -81,15 +81,13 @@ class Database:
     The file of an SQLite database must exist; `migrate.upgrade` creates it.
     """
 
-    def __init__(
-        self, url: str, tuning: DatabaseTuning | None = None, metrics_registry: Metrics | None = None
-    ) -> None:
+    def __init__(self, url: str, tuning: DatabaseTuning | None = None) -> None:
         """`url`: from `Config.database_url`. The first query opens the first connection."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.session_name = session_name()
         self.tuning = tuning or Tuning().section("database", DatabaseTuning)
-        self.metrics_registry = metrics_registry or Metrics()
+        self.metrics_registry = Metrics()
         self._writing = FairLock()
         self._fence: Fence | None = None
         self._read_timeout_seconds: float | None = None

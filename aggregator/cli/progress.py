@@ -26,7 +26,7 @@ def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterat
             nonlocal done
             done += count
             if lines:
-                shown.show(f"{done:,} {unit}", done, done, total, f"{total:,}")
+                shown.show(f"{done:,} {unit}", done, done, total, f"{total or 0:,}")
 
         yield advance
         return

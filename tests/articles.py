@@ -100,9 +100,8 @@ class Rig:
     ) -> list[AcceptResult]:
         """Into the inbox, nothing more."""
         with self.database.write() as connection:
-            return inbox.accept(
-                connection, entries, seen=[self.clock()] * len(entries), wants_page=wants_page, **more
-            )
+            seen = [self.clock()] * len(entries)
+            return [*inbox.accept(connection, entries, seen=seen, wants_page=wants_page, **more).accepted]
 
     def place(self) -> list[PlacementResult]:
         """All that waits."""

@@ -37,33 +37,6 @@ class Backup(FrozenStruct, frozen=True, kw_only=True):
     before: str | None = None
 
 
-class BackupStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The state of the daemon's backups; `problem` states why none can be made."""
-
-    every_seconds: int | None  # None: the daemon makes none
-    folder: Path
-    last: Backup | None
-    due_at: dt.datetime | None
-    is_late: bool
-    problem: str | None
-
-    @property
-    def state(self) -> BackupState:
-        """The state as it is shown."""
-        words = None if self.problem is None else f"no backup can be made: {self.problem}"
-        if words is None and self.is_late:
-            last = self.last
-            made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
-            words = f"a backup is overdue: {made}"
-        return BackupState(
-            every_seconds=self.every_seconds,
-            last=None if self.last is None else self.last.made_at,
-            size_bytes=None if self.last is None else self.last.size_bytes,
-            words=words,
-            is_late=self.problem is None and self.is_late,
-        )
-
-
 # --- the folder --------------------------------------------------------------------------------------------
 
 
@@ -104,18 +77,23 @@ def _found(folder: Path, name: str) -> list[Backup]:
     return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
 
 
-def backup_status(config: Config, database: Database, now: dt.datetime) -> BackupStatus:
+def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
     """Return the state of the daemon's backups; reads at most one row of the database."""
-    every, folder = config.backup.every, backup_folder(config)
-    due = due_at(config, database, now)
-    late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
-    return BackupStatus(
+    every, last, due = config.backup.every, _last(config, now), due_at(config, database, now)
+    is_late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
+    problem = None if every is None else why_not(backup_folder(config), bytes_needed(database, packed=True))
+    words = None
+    if problem is not None:
+        words = f"no backup can be made: {problem}"
+    elif is_late:
+        made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
+        words = f"a backup is overdue: {made}"
+    return BackupState(
         every_seconds=every,
-        folder=folder,
-        last=_last(config, now),
-        due_at=due,
-        is_late=late,
-        problem=None if every is None else why_not(folder, bytes_needed(database, packed=True)),
+        last=None if last is None else last.made_at,
+        size_bytes=None if last is None else last.size_bytes,
+        words=words,
+        is_late=problem is None and is_late,
     )
 
 

@@ -45,7 +45,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import first_sentences
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.sentences import paragraphs
-from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp
+from aggregator.model.core import ArticleView, FrozenStruct, RunnerUp, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.pipeline.jobs import PARSER_FAILED
 from aggregator.pipeline.pipeline import Pipeline
@@ -71,28 +71,23 @@ def labelled_records(database: Database) -> Iterator[bytes]:
     with database.read() as connection:
         assigned_stories = articles.assigned_stories(connection, corrections.constrained_articles(connection))
         for view in article_views.views_with_text(connection, assigned_stories):
-            yield _record(view, assigned_stories[view.id])
-
-
-def _record(view: ArticleView, story: str) -> bytes:
-    record = {
-        "id": view.id,
-        "lang": view.language,
-        "source": view.outlet,
-        "url": view.url,
-        "published": view.published,
-        "title": view.title,
-        "text": view.text,
-        "cluster": story,
-    }
-    return msgspec.json.encode(record) + b"\n"
+            record = {
+                "id": view.id,
+                "lang": view.language,
+                "source": view.outlet,
+                "url": view.url,
+                "published": view.published,
+                "title": view.title,
+                "text": view.text,
+                "cluster": assigned_stories[view.id],
+            }
+            yield msgspec.json.encode(record) + b"\n"
 
 
 STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 _ENTRIES_A_TRANSACTION = 400
-_STORIES_A_QUERY = 500
 _SUMMARY_WORDS = 60
 # A text with at most this many words is a lead. Measured: 99 % of the texts in the dataset events-leads have
 # 91 words at most, all in events-fulltext have at least 303.
@@ -366,7 +361,7 @@ def evaluate(
         try:
             upgrade(database)
             pipeline = Pipeline(
-                database, work, all_tuning, _clock, summary_words=_SUMMARY_WORDS, keep_all=True
+                database, work, all_tuning, utc_now, summary_words=_SUMMARY_WORDS, keep_all=True
             )
             leads = leads_of(records, all_tuning) if pages_late else records
             numbers = place_records(leads, database, pipeline, progress)
@@ -380,9 +375,8 @@ def evaluate(
         finally:
             work.close()
             database.close()
-    cost = _Cost(seconds, _cpu_seconds() - cpu_before)
-    extra = extra or ExtraLabels()
-    result = _evaluation(evaluated, all_tuning, dataset, worst, cost=cost, extra=extra)
+    extra, cpu = extra or ExtraLabels(), _cpu_seconds() - cpu_before
+    result = _evaluation(evaluated, all_tuning, dataset, worst, seconds=seconds, cpu=cpu, extra=extra)
     retired = after["merged stories"]
     result = msgspec.structs.replace(result, retired_share=retired / max(1, after["stories"] + retired))
     if texts_first is not None:
@@ -394,10 +388,6 @@ def evaluate(
         )
         result = msgspec.structs.replace(result, pages_late=late)
     return result, _assignments(evaluated)
-
-
-def _clock() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 def place_records(
@@ -413,10 +403,8 @@ def place_records(
     `leads`: the same records as they are placed already; those with another text are placed as late pages.
     """
     numbers: list[int] = []
-    seen = _clock()
-    dated = [record.entry.published.time for record in records if record.entry.published is not None]
-    if dated:
-        seen = min(dated)
+    dated = (record.entry.published.time for record in records if record.entry.published is not None)
+    seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
         chunk = records[start : start + _ENTRIES_A_TRANSACTION]
         entries, times = [], []
@@ -434,7 +422,7 @@ def place_records(
             accepted = inbox.accept(
                 connection, entries, seen=times, always_new=True, is_late_page=leads is not None
             )
-        numbers += [item.entry_no for item in accepted if item.entry_no is not None]
+        numbers += [item.entry_no for item in accepted.accepted if item.entry_no is not None]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
@@ -475,23 +463,14 @@ def _evaluated_records(
 
 def _views(connection: Connection, stories: Collection[str]) -> dict[str, ArticleView]:
     """Return the articles of `stories` by id, without large fields that are not shown."""
-    ids = sorted(stories)
     return {
         view.id: msgspec.structs.replace(view, lead="", timed=())
-        for start in range(0, len(ids), _STORIES_A_QUERY)
-        for views in article_views.views_of_stories(
-            connection, ids[start : start + _STORIES_A_QUERY], "evidence"
-        ).values()
+        for views in article_views.views_of_stories(connection, stories, "evidence").values()
         for view in views
     }
 
 
 # --- measuring ---------------------------------------------------------------------------------------------
-
-
-class _Cost(msgspec.Struct, frozen=True):
-    seconds: float
-    cpu: float
 
 
 def _evaluation(
@@ -500,7 +479,8 @@ def _evaluation(
     dataset: str,
     worst: int,
     *,
-    cost: _Cost,
+    seconds: float,
+    cpu: float,
     extra: ExtraLabels,
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
@@ -510,9 +490,7 @@ def _evaluation(
     not_read = _not_read(records)
     measured = _measured(stories, clusters, {one.key: _shown(one) for one in records}, worst)
     return Evaluation(
-        labelled=measured.labelled,
-        worst_merges=measured.worst_merges,
-        worst_misses=measured.worst_misses,
+        **msgspec.structs.asdict(measured),
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
@@ -526,10 +504,10 @@ def _evaluation(
         retired_share=0.0,
         failed_jobs=sum(group.articles for group in not_read if group.cause == "worker"),
         repeated_ids=len(records) - len({one.record.id for one in records}),
-        seconds=cost.seconds,
-        cpu_seconds=cost.cpu,
-        articles_per_second=len(records) / cost.seconds,
-        articles_per_cpu_second=len(records) / cost.cpu if cost.cpu else 0.0,
+        seconds=seconds,
+        cpu_seconds=cpu,
+        articles_per_second=len(records) / seconds,
+        articles_per_cpu_second=len(records) / cpu if cpu else 0.0,
         peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024,
         rules_version=all_tuning.version,
     )
@@ -557,9 +535,7 @@ def evaluate_corrections(
     """
     measured = _measured(assigned, clusters, shown or {}, worst)
     return CorrectionsEvaluation(
-        labelled=measured.labelled,
-        worst_merges=measured.worst_merges,
-        worst_misses=measured.worst_misses,
+        **msgspec.structs.asdict(measured),
         articles=len(clusters),
         gone=len(clusters.keys() - assigned.keys()),
     )
@@ -722,14 +698,10 @@ def _decision(view: ArticleView, story: str | None) -> ArticleDecision | None:
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:
     id_of = {one.key: one.record.id for one in records}
-    copy_links = _copies_of(records)
-    assigned = []
-    for one in records:
-        original = copy_links[one.key]
-        assigned.append(
-            Assignment(id=one.record.id, story=one.story, copy_of=id_of[original] if original else None)
-        )
-    return assigned
+    return [
+        Assignment(id=id_of[key], story=one.story, copy_of=id_of[original] if original else None)
+        for one, (key, original) in zip(records, _copies_of(records).items(), strict=True)
+    ]
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -91,13 +92,11 @@ def _preview(
 
 
 def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
-    client = client_of(config)
     try:
-        fetched = client.fetch(url, accept="page")
+        with closing(client_of(config)) as client:
+            fetched = client.fetch(url, accept="page")
     except FetchError as error:
         return ExtractPreview(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
-    finally:
-        client.close()
     item = PrepareItem(
         entry=Entry(source=url, url=url, authority="page"),
         seen=utc_now(),

@@ -58,6 +58,7 @@ from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import feed_at, folder_name, known_as, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import counter_value
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ class Ingest:
         missing = [one for one in what if not _exists(one)]
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
-        self._newest_before = self._read(reader.newest_story)
+        self._newest_before = self._read(partial(counter_value, name="story"))
         sizes = [_size(one) for one in what]
         done = 0
         for number, one in enumerate(what):
@@ -454,15 +455,18 @@ class Ingest:
         self._give_up()
         return True
 
-    def _accept(self, chunk: Sequence[_ReadItem]) -> list[AcceptResult]:
+    def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
         entries = [one.item for one in chunk if isinstance(one.item, Entry)]
         places = [one.where for one in chunk if isinstance(one.item, Entry)]
         now = self._now()
-        wants_page = [self._wants_page(entry) for entry in entries]
+        # For feeds as when they are polled, for files never.
+        wants_page = [
+            entry.authority in ("own", "foreign") and self._poller.wants_page(entry) for entry in entries
+        ]
 
-        def work(connection: Connection) -> list[AcceptResult]:
+        def work(connection: Connection) -> Sequence[AcceptResult]:
             seen = [now] * len(entries)
-            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page)
+            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page).accepted
             self._note_rejected(connection, chunk, now)
             return accepted
 
@@ -506,10 +510,6 @@ class Ingest:
         while self._collect_results() > MOST_WAITING // 2 and time.monotonic() < deadline:
             self._pause()
 
-    def _wants_page(self, entry: Entry) -> bool:
-        """Whether to fetch the page of an entry: for feeds as when they are polled, for files never."""
-        return entry.authority in ("own", "foreign") and self._poller.wants_page(entry)
-
     def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
         """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
 
@@ -532,14 +532,11 @@ class Ingest:
         if self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=REINDEXED_ARTICLES)
-            self._render_texts()
-
-    def _render_texts(self) -> None:
-        """Render merged texts for readers with SQL, for `RENDER_SECONDS`; the daemon renders the rest."""
-        tuning = self._all_tuning.section("stories", StoryTuning)
-        ends = time.monotonic() + RENDER_SECONDS
-        while time.monotonic() < ends and render_next(self._database, 20, tuning):
-            pass
+            # For readers with SQL; the daemon renders the rest.
+            tuning = self._all_tuning.section("stories", StoryTuning)
+            ends = time.monotonic() + RENDER_SECONDS
+            while time.monotonic() < ends and render_next(self._database, 20, tuning):
+                pass
 
 
 def _folder_of(what: str) -> Path | None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -50,15 +51,14 @@ class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
-    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-    client = client_of(config)
-    reader = _Reader(config, client, executor)
-    try:
-        with ThreadPoolExecutor(max(1, executor.workers)) as threads:
-            yield from threads.map(reader.checked, what)
-    finally:
-        client.close()
-        executor.close()
+    with (
+        closing(client_of(config)) as client,
+        closing(
+            open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
+        ) as executor,
+        ThreadPoolExecutor(max(1, executor.workers)) as threads,
+    ):
+        yield from threads.map(_Reader(config, client, executor).checked, what)
 
 
 class _Reader:
@@ -72,18 +72,16 @@ class _Reader:
 
     def checked(self, what: str) -> FeedCheck:
         try:
-            parsed = self._feed_of(what)
+            if what.startswith(("http://", "https://")):
+                parsed = self.feed_in(self.fetch(what))
+            else:
+                parsed = self._parsed(self._bytes_of(what), None, None)
             problem = parsed.problem
         except FetchError as error:
             parsed, problem = ParsedFeed(), str(error)
         return FeedCheck(
             what=what, format=parsed.format, title=parsed.title, entries=parsed.entry_count, problem=problem
         )
-
-    def _feed_of(self, what: str) -> ParsedFeed:
-        if what.startswith(("http://", "https://")):
-            return self.feed_in(self.fetch(what))
-        return self._parsed(self._bytes_of(what), None, None)
 
     def _bytes_of(self, file: str) -> bytes:
         limit = self._limits.max_feed_bytes
@@ -172,14 +170,12 @@ def add(config: Config, database: Database, typed: str, options: SourceOptions) 
     addresses = _addresses_typed(typed)
     with database.read() as connection:
         _refuse_known(connection, addresses[0])
-    executor = open_executor(config.work.executor, 1, config.effective_tuning)
-    client = client_of(config)
-    try:
+    with (
+        closing(client_of(config)) as client,
+        closing(open_executor(config.work.executor, 1, config.effective_tuning)) as executor,
+    ):
         reader = _Reader(config, client, executor)
         found = _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
-    finally:
-        client.close()
-        executor.close()
     source = _new_source(config, found.address, found.feed.title or None, options, spread_seconds=0.0)
     with database.write() as connection:
         _refuse_known(connection, found.address, source.id)
@@ -192,18 +188,14 @@ def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
     address = web_address(typed)
     if address is not None:
-        _refuse_password(address)
+        if "@" in urlsplit(address).netloc:
+            raise UsageError("addresses with a user name or password are not fetched; leave that part out")
         return [address]
     name = typed.strip()
     host = name.partition("/")[0].partition(":")[0]
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
         return [guess for guess in (web_address(f"https://{name}"), web_address(f"http://{name}")) if guess]
     raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
-
-
-def _refuse_password(address: str) -> None:
-    if "@" in urlsplit(address).netloc:
-        raise UsageError("addresses with a user name or password are not fetched; leave that part out")
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:

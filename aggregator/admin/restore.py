@@ -180,7 +180,9 @@ def _fill(
             clear(target)
             upgrade(target)
         if not replace:
-            _refuse_content(target, advice)
+            with target.read() as connection:
+                if copy_database.has_content(connection):
+                    raise UsageError(f"the database {shown_url(target.url)} is not empty; {advice}")
         if replaces_pages:
             with progress("pages", copy_database.page_count(source)) as advance:
                 copy_database.take_pages(target, source, advance)
@@ -195,9 +197,3 @@ def _fill(
             total = index.unindexed_count(connection)
         with progress("articles indexed", total) as advance:
             index.index_all(target, advance)
-
-
-def _refuse_content(database: Database, advice: str) -> None:
-    with database.read() as connection:
-        if copy_database.has_content(connection):
-            raise UsageError(f"the database {shown_url(database.url)} is not empty; {advice}")

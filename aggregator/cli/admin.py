@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, bring_up, missing_database
+from aggregator.cli.context import Context, Settings, bring_up, missing_database
 from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
@@ -14,19 +14,12 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
-db = typer.Typer(help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
-config = typer.Typer(help="Show and check the configuration.", no_args_is_help=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.add_typer(db, name="db")
-    app.add_typer(config, name="config")
-    app.command()(doctor)
+db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
+config = typer.Typer(name="config", help="Show and check the configuration.", no_args_is_help=True)
 
 
 @db.command()
-def upgrade(context: typer.Context) -> None:
+def upgrade(context: Context) -> None:
     """Upgrade the tables of the database to this version.
 
     Creates the database if it does not exist. Changes nothing if it is up to date.
@@ -38,8 +31,7 @@ def upgrade(context: typer.Context) -> None:
     """
     from aggregator.store.engine.database import Database, shown_url
 
-    settings: Settings = context.obj
-    loaded = settings.load()
+    loaded = context.obj.load()
     database = Database(loaded.database_url)
     before, after = bring_up(database, loaded, create_again=True)
     database.close()
@@ -48,7 +40,7 @@ def upgrade(context: typer.Context) -> None:
 
 
 @db.command()
-def stats(context: typer.Context) -> None:
+def stats(context: Context) -> None:
     """Show how many rows the database holds, and its size.
 
     \b
@@ -57,14 +49,13 @@ def stats(context: typer.Context) -> None:
     """
     from aggregator.store.read.statistics import statistics
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         for name, value in statistics(database) if missing_database(config) is None else ():
             output.out(f"{name:22}{value}\n")
 
 
 @config.command(name="show")
-def show_(context: typer.Context) -> None:
+def show_(context: Context) -> None:
     """Print all settings with their current values, as YAML.
 
     Secrets are printed as ***: passwords and keys in addresses, and the addresses of webhooks.
@@ -79,8 +70,7 @@ def show_(context: typer.Context) -> None:
     from aggregator.config.messages import redact
     from aggregator.store.engine.database import shown_url
 
-    settings: Settings = context.obj
-    loaded = settings.load()
+    loaded = context.obj.load()
     values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
     values["sources"] = [
         {key: value for key, value in source.items() if value is not None} for source in values["sources"]
@@ -104,7 +94,7 @@ def default() -> None:
 
 
 @config.command()
-def check(context: typer.Context) -> None:
+def check(context: Context) -> None:
     """Check the configuration file.
 
     Lists all mistakes with their lines. The exit code is 2 if there is a mistake.
@@ -116,8 +106,7 @@ def check(context: typer.Context) -> None:
     """
     from aggregator.admin.config_check import check as check_config
 
-    settings: Settings = context.obj
-    loaded = settings.load()
+    loaded = context.obj.load()
     check_config(loaded)
     if loaded.work.is_in_the_clear:
         from aggregator.admin.doctor.configuration import IN_THE_CLEAR, USE_TLS
@@ -126,7 +115,7 @@ def check(context: typer.Context) -> None:
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 
-def doctor(context: typer.Context, format_: output.TextOrJsonl = "text") -> None:
+def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
     """Find problems of the installation.
 
     Prints what to do about each. The exit code is 1 if there is a problem.
@@ -136,9 +125,8 @@ def doctor(context: typer.Context, format_: output.TextOrJsonl = "text") -> None
       aggregator doctor
       aggregator doctor --format jsonl
     """
-    settings: Settings = context.obj
     has_problem = False
-    for finding in _findings(settings):
+    for finding in _findings(context.obj):
         has_problem = has_problem or finding.level == "problem"
         if format_ == "jsonl":
             output.json_line(finding)

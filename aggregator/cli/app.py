@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand
@@ -42,12 +42,8 @@ from aggregator.cli import (
     token,
     webhooks,
 )
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
-
-if TYPE_CHECKING:
-    from typer import Context
-
 
 _REQUIRED = re.compile(r"\{([^{}\n]+?)(?:\.\.\.)?\}(\.\.\.)?")
 _STOPPED = {
@@ -63,10 +59,10 @@ _STOPPED = {
 class PlainCommand(TyperCommand):
     """A command without braces in its usage line; it ends without a traceback on Ctrl-C and closed pipes."""
 
-    def collect_usage_pieces(self, ctx: "Context") -> list[str]:  # type: ignore[override]
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return [_REQUIRED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)]
 
-    def invoke(self, ctx: "Context") -> Any:  # type: ignore[override]
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
         message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
         with _interruptible(message) as is_interrupted:
@@ -103,26 +99,29 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (
-    run,
-    ingest,
-    stories,
-    read,
-    feed,
-    correct,
-    forget,
-    sources,
-    evaluate,
-    token,
-    webhooks,
-    admin,
-    install_service,
-    db_backup,
-    db_check,
-    db_prune,
-    export,
-):
-    module.register(app)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run.run,
+    "ingest": ingest.ingest,
+    "extract": ingest.extract,
+    "stories": stories.stories,
+    "search": read.search,
+    "story": read.story,
+    "explain": read.explain,
+    "feed": feed.feed,
+    "recluster": correct.recluster,
+    "forget": forget.forget,
+    "eval": evaluate.evaluate,
+    "doctor": admin.doctor,
+    "install-service": install_service.install_service,
+    "export": export.export,
+    "import": export.import_,
+}
+for name, function in _COMMANDS.items():
+    app.command(name)(function)
+for function in (db_backup.backup, db_backup.restore, db_backup.copy, db_check.check, db_prune.prune):
+    admin.db.command()(function)
+for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, admin.db, admin.config):
+    app.add_typer(group)
 for command in every_command(app):
     command.cls = PlainCommand
 
@@ -141,7 +140,7 @@ _FLAG = re.compile("-v+|--verbose")
 
 @app.callback()
 def _global(
-    context: typer.Context,
+    context: Context,
     config: str = typer.Option(
         None, "--config", metavar="PATH", help="Use this configuration file (default: ./config.yaml)."
     ),

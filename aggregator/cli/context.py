@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
+import typer
 
 from aggregator.cli import output
 from aggregator.cli.progress import progress_bar
@@ -51,11 +52,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
 
     @contextmanager
-    def reading(self, *, upgrades: bool = True) -> Iterator[tuple["Config", "Database"]]:
+    def reading(
+        self, *, upgrades: bool = True, must_exist: bool = False
+    ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
-        Reading creates no database. If there is none, prints that and yields an empty temporary one.
-        `upgrades`: upgrade a database of an earlier revision; a damaged one cannot be.
+        Reading creates no database. If there is none, prints that and yields an empty temporary one; with
+        `must_exist` the command ends with exit code 1 instead. `upgrades`: upgrade a database of an earlier
+        revision; a damaged one cannot be.
         """
         config = self.load()
         missing = missing_database(config)
@@ -67,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"There is no database at {missing} yet. "
                 "Create one with `aggregator ingest FOLDER` or `aggregator run`."
             )
+            if must_exist:
+                raise typer.Exit(1)
             with (
                 TemporaryDirectory(prefix="aggregator-") as scratch,
                 _opened(f"sqlite:///{scratch}/empty.db", config) as database,
@@ -86,17 +92,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             yield config, database
 
 
+class Context(typer.Context):
+    """The context of a command. Its object are the global options."""
+
+    obj: Settings
+
+
 def missing_database(config: "Config") -> Path | None:
     """Return the path of the SQLite file if it does not exist; else, and for PostgreSQL, None."""
     from aggregator.store.engine.database import Database
 
     file = Database(config.database_url).file
     return None if file is None or file.exists() else file
-
-
-def print_step(step: "MigrationStep") -> None:
-    """Print one line per step of an upgrade: on a large database a step may take minutes."""
-    output.say(f"upgrading the database: step {step.number} of {step.total}, {step.title} ({step.revision})")
 
 
 def bring_up(database: "Database", config: "Config", *, create_again: bool = False) -> tuple[str | None, str]:
@@ -117,6 +124,10 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
         nonlocal backup
         backup, message = keep_before_upgrade(config, database, revision, utc_now(), progress_bar)
         output.say(message)
+
+    def print_step(step: "MigrationStep") -> None:  # on a large database a step may take minutes
+        place = f"step {step.number} of {step.total}"
+        output.say(f"upgrading the database: {place}, {step.title} ({step.revision})")
 
     try:
         return upgrade(database, print_step, back_up, allow_new=create_again)

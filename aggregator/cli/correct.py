@@ -1,15 +1,15 @@
 """Commands that change which articles form a story: correct, recluster."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.model.errors import UsageError
@@ -18,19 +18,23 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+    from aggregator.model.core import FrozenStruct
+    from aggregator.pipeline.pipeline import Pipeline
+    from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
     from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
     from aggregator.pipeline.placement.place import Placer
     from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
-    from aggregator.pipeline.placement.repair import RepairCommand, RepairResult
-    from aggregator.pipeline.placement.retention import Retention, RetentionPlan
+    from aggregator.pipeline.workers.executor import Executor
     from aggregator.store.engine.database import Database
     from aggregator.store.stories.commands import CommandKind
+
+Result = TypeVar("Result")
 
 PATIENCE_SECONDS = 60.0  # to wait for a running daemon, which runs commands between two batches
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
 
 correct = typer.Typer(
+    name="correct",
     help="Correct which articles form a story. Later runs respect the corrections.",
     no_args_is_help=True,
     epilog="`aggregator stories` and `aggregator story ID` show the ids.",
@@ -41,20 +45,9 @@ NoWait = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    correct.command("merge")(merge)
-    correct.command("split")(split)
-    correct.command("move")(move)
-    correct.command("undo")(undo)
-    correct.command("list")(list_)
-    correct.command("export")(export)
-    app.add_typer(correct, name="correct")
-    app.command()(recluster)
-
-
+@correct.command()
 def merge(
-    context: typer.Context,
+    context: Context,
     stories: Annotated[
         list[str], typer.Argument(metavar="STORY...", help="Merge the stories with these ids, at least two.")
     ],
@@ -78,8 +71,9 @@ def merge(
     )
 
 
+@correct.command()
 def split(
-    context: typer.Context,
+    context: Context,
     story: Annotated[str, typer.Argument(metavar="STORY", help="Split the story with this id.")],
     articles: Annotated[
         list[str],
@@ -102,8 +96,9 @@ def split(
     _run_correction(context.obj, command, format_, wait=not no_wait)
 
 
+@correct.command()
 def move(
-    context: typer.Context,
+    context: Context,
     article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Move the article with this id.")],
     story: Annotated[str, typer.Argument(metavar="STORY", help="Move it to the story with this id.")],
     no_wait: NoWait = False,
@@ -123,8 +118,9 @@ def move(
     _run_correction(context.obj, command, format_, wait=not no_wait)
 
 
+@correct.command()
 def undo(
-    context: typer.Context,
+    context: Context,
     number: Annotated[
         int | None,
         typer.Argument(
@@ -150,7 +146,8 @@ def undo(
     _run_correction(context.obj, CorrectionCommand(undo=number), format_, wait=not no_wait)
 
 
-def list_(context: typer.Context, format_: show.TableOrJson = "table") -> None:
+@correct.command(name="list")
+def list_(context: Context, format_: show.TableOrJson = "table") -> None:
     """List all corrections, the newest last.
 
     \b
@@ -160,8 +157,7 @@ def list_(context: typer.Context, format_: show.TableOrJson = "table") -> None:
     """
     from aggregator.store.stories.corrections import all_corrections
 
-    settings: Settings = context.obj
-    with settings.reading() as (_, database), database.read() as connection:
+    with context.obj.reading() as (_, database), database.read() as connection:
         corrections = all_corrections(connection)
     if format_ == "json":
         show.json_line(corrections)
@@ -176,8 +172,9 @@ def list_(context: typer.Context, format_: show.TableOrJson = "table") -> None:
     show.out("".join(rows))
 
 
+@correct.command()
 def export(
-    context: typer.Context,
+    context: Context,
     output: Annotated[
         str, typer.Option("--output", metavar="FILE", help="Write to this file instead of standard output.")
     ] = "",
@@ -194,8 +191,7 @@ def export(
     from aggregator.admin.evaluate import labelled_records
     from aggregator.cli.output import write_atomically
 
-    settings: Settings = context.obj
-    with settings.reading() as (_, database):
+    with context.obj.reading() as (_, database):
         data = b"".join(labelled_records(database))
     if not data:
         show.say("No corrections yet, so there is nothing to export.")
@@ -206,7 +202,7 @@ def export(
 
 
 def recluster(
-    context: typer.Context,
+    context: Context,
     since: Annotated[
         str,
         typer.Option(
@@ -230,8 +226,7 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
-    settings: Settings = context.obj
-    with written_before(settings) as (config, database):
+    with written_before(context.obj) as (config, database):
         difference = _reclustered(config, database, since, dry_run=dry_run, wait=not no_wait)
     if difference is None:
         show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
@@ -245,20 +240,18 @@ def recluster(
 
 
 def _run_correction(settings: Settings, command: "CorrectionCommand", format_: str, *, wait: bool) -> None:
-    import msgspec
-
     from aggregator.pipeline.placement.apply_corrections import CorrectionResult
 
-    with written_before(settings) as (config, database):
-        writer = WriterSession(config, database)
-        with writer:
-            if writer.is_writer:
-                corrected: CorrectionResult | None = writer.correct(command)
-            else:
-                number = writer.enqueue("correct", msgspec.json.encode(command))
-                answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
-                corrected = None if answer is None else msgspec.json.decode(answer, type=CorrectionResult)
+    with written_before(settings) as (config, database), WriterSession(config, database) as writer:
+        corrected = writer.carry_out(
+            "correct",
+            command,
+            lambda: writer.placer().correct(command),
+            CorrectionResult,
+            patience_seconds=PATIENCE_SECONDS if wait else 0.0,
+        )
     if corrected is None:
+        number = writer.queued_as
         show.say(
             f"queued as command {number} for the process that is the writer; commands run in their order"
         )
@@ -275,8 +268,6 @@ def _reclustered(
 ) -> "GroupingDifference | None":
     import datetime as dt
 
-    import msgspec
-
     from aggregator.pipeline.placement.recluster import GroupingDifference, ReclusterCommand
 
     start = show.moment(since, dt.datetime.now(dt.UTC)) if since else None
@@ -284,13 +275,15 @@ def _reclustered(
         with _reclustering(config, database) as run, progress_bar("articles", None) as advance:
             return run.difference(start, as_steps(advance))
     with WriterSession(config, database) as writer:
-        if writer.is_writer:
-            return writer.recluster(start)
-        number = writer.enqueue("recluster", msgspec.json.encode(ReclusterCommand(since=start)))
-        if wait:
+        if wait and not writer.is_writer:
             show.say("another process is the writer; waiting until it has regrouped (skip with --no-wait)")
-        answer = writer.wait_for_answer(number, RECLUSTER_PATIENCE_SECONDS if wait else 0.0)
-        return None if answer is None else msgspec.json.decode(answer, type=GroupingDifference)
+        return writer.carry_out(
+            "recluster",
+            ReclusterCommand(since=start),
+            lambda: writer.recluster(start),
+            GroupingDifference,
+            patience_seconds=RECLUSTER_PATIENCE_SECONDS if wait else 0.0,
+        )
 
 
 @contextmanager
@@ -317,6 +310,7 @@ class WriterSession:
         self._database = database
         self._lock = open_writer_lease(database, config.effective_tuning)
         self.is_writer = False
+        self.queued_as: int | None = None  # the number of the last command that was queued
 
     def __enter__(self) -> "WriterSession":
         self._try()
@@ -325,51 +319,55 @@ class WriterSession:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def correct(self, command: "CorrectionCommand") -> "CorrectionResult":
-        """Run a correction in this process."""
-        return make_placer(self._config, self._lock.fenced).correct(command)
+    def placer(self) -> "Placer":
+        """Return the placer of this process, which is the writer."""
+        return make_placer(self._config, self._lock.fenced)
 
     def forget(self, command: "ForgetCommand") -> "ForgetResult":
         """Erase articles in this process."""
         from aggregator.pipeline.placement.recluster import drop_scratch
 
         drop_scratch(self._lock.fenced)
-        return make_placer(self._config, self._lock.fenced).erase(command)
+        return self.placer().erase(command)
 
-    def retention_job(self, plan: "RetentionPlan") -> "Retention":
-        """Return the job that applies the retention `plan` in this process."""
-        placer = make_placer(self._config, self._lock.fenced)
-        return placer.retention_job(plan, self._config.effective_tuning, is_asked=True)
-
-    def repair(self, command: "RepairCommand") -> "RepairResult":
-        """Repair one piece in this process."""
-        return make_placer(self._config, self._lock.fenced).repair(command)
-
-    def recluster(self, since: "dt.datetime | None", request: int | None = None) -> "GroupingDifference":
-        """Regroup the articles received since then in this process; `request` is the command's number."""
-        placer = make_placer(self._config, self._lock.fenced)
+    def recluster(self, since: "dt.datetime | None") -> "GroupingDifference":
+        """Regroup the articles received since then in this process."""
+        placer = self.placer()
         with _reclustering(self._config, self._lock.fenced) as run, progress_bar("articles", None) as advance:
-            return run.take_over(placer, since, as_steps(advance), request=request)
+            return run.take_over(placer, since, as_steps(advance))
 
-    def enqueue(self, kind: "CommandKind", payload: bytes) -> int:
-        """Queue a command for the writer; returns its number."""
+    def carry_out(
+        self,
+        kind: "CommandKind",
+        command: "FrozenStruct",
+        here: Callable[[], Result],
+        answer_type: type[Result],
+        *,
+        patience_seconds: float,
+    ) -> Result | None:
+        """Return the result of `here()`; if another process is the writer, its answer to `command`.
+
+        Becomes the writer if that process ends. None: no answer after `patience_seconds`.
+        """
+        import msgspec
+
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
 
-        return command_queue.enqueue(self._database, utc_now(), kind, payload)
-
-    def wait_for_answer(self, number: int, patience_seconds: float) -> str | None:
-        """Wait for the answer to a command; becomes the writer if that process ends. None: no answer."""
-        from aggregator.pipeline import command_queue
-
+        if self.is_writer:
+            return here()
+        payload = msgspec.json.encode(command)
+        number = self.queued_as = command_queue.enqueue(self._database, utc_now(), kind, payload)
         ends = time.monotonic() + patience_seconds
         while True:
             left = ends - time.monotonic()
             answer = command_queue.wait_for_answer(
                 self._database, number, patience_seconds=min(1.0, max(0.0, left))
             )
-            if answer is not None or left <= 0:
-                return answer
+            if answer is not None:
+                return msgspec.json.decode(answer, type=answer_type)
+            if left <= 0:
+                return None
             self._try()
 
     def _try(self) -> None:
@@ -379,30 +377,11 @@ class WriterSession:
 
     def _run_queued(self) -> None:
         """Run the commands that were queued for a writer that has ended."""
-        from aggregator.extract.wire.agencies import family_table
-        from aggregator.model.core import utc_now
         from aggregator.pipeline import command_queue
-        from aggregator.pipeline.pipeline import Pipeline
-        from aggregator.pipeline.workers.factory import open_executor
 
-        if not command_queue.pending_commands(self._database):
-            return
-        config = self._config
-        executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-        try:
-            Pipeline(
-                self._lock.fenced,
-                executor,
-                config.effective_tuning,
-                utc_now,
-                summary_words=config.publish.excerpt_words,
-                families=family_table(config.families),
-                bumps=config.feeds.bump,
-                bump_age_seconds=config.feeds.bump_age,
-                prefer=config.publish.prefer,
-            ).run_commands()
-        finally:
-            executor.close()
+        if command_queue.pending_commands(self._database):
+            with workers(self._config) as executor:
+                make_pipeline(self._config, self._lock.fenced, executor).run_commands()
 
 
 @contextmanager
@@ -410,10 +389,8 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
     from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
-    from aggregator.pipeline.workers.factory import open_executor
 
-    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-    try:
+    with workers(config) as executor:
         yield Reclusterer(
             database,
             executor,
@@ -423,25 +400,45 @@ def _reclustering(config: "Config", database: "Database") -> Iterator["Recluster
             families=family_table(config.families),
             prefer=config.publish.prefer,
         )
-    finally:
-        executor.close()
+
+
+@contextmanager
+def workers(config: "Config") -> "Iterator[Executor]":
+    """Yield the workers of the configuration."""
+    from aggregator.pipeline.workers.factory import open_executor
+
+    with closing(
+        open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
+    ) as executor:
+        yield executor
+
+
+def make_pipeline(config: "Config", database: "Database", executor: "Executor") -> "Pipeline":
+    """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
+    from aggregator.model.core import utc_now
+    from aggregator.pipeline.pipeline import Pipeline
+
+    return Pipeline(database, executor, config.effective_tuning, utc_now, **_placing(config))
 
 
 def make_placer(config: "Config", database: "Database") -> "Placer":
-    from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.place import Placer
 
-    return Placer(
-        database,
-        config.effective_tuning,
-        utc_now,
-        summary_words=config.publish.excerpt_words,
-        families=family_table(config.families),
-        bumps=config.feeds.bump,
-        bump_age_seconds=config.feeds.bump_age,
-        prefer=config.publish.prefer,
-    )
+    return Placer(database, config.effective_tuning, utc_now, **_placing(config))
+
+
+def _placing(config: "Config") -> dict[str, Any]:
+    """Return the settings of placing."""
+    from aggregator.extract.wire.agencies import family_table
+
+    return {
+        "summary_words": config.publish.excerpt_words,
+        "families": family_table(config.families),
+        "bumps": config.feeds.bump,
+        "bump_age_seconds": config.feeds.bump_age,
+        "prefer": config.publish.prefer,
+    }
 
 
 def _describe(difference: "GroupingDifference") -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.admin import db
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, Settings
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 
@@ -16,15 +15,8 @@ if TYPE_CHECKING:
     from aggregator.admin.backup_file import Progress
 
 
-def register(_app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    db.command()(backup)
-    db.command()(restore)
-    db.command()(copy)
-
-
 def backup(
-    context: typer.Context,
+    context: Context,
     to: Annotated[
         str,
         typer.Option(
@@ -48,20 +40,17 @@ def backup(
     from aggregator.admin.backup_file import back_up
     from aggregator.model.core import utc_now
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
+    with context.obj.reading(must_exist=True) as (config, database):
         if to:
             file = backup_file(Path(to), config, utc_now())
-            back_up(database, file, _progress(settings))
+            back_up(database, file, _progress(context.obj))
         else:
-            file = back_up_as_configured(config, database, utc_now(), _progress(settings))
+            file = back_up_as_configured(config, database, utc_now(), _progress(context.obj))
     output.say(f"wrote and verified {described(file)}")
 
 
 def restore(
-    context: typer.Context,
+    context: Context,
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="Restore this file, written by `aggregator db backup`.")
     ],
@@ -82,17 +71,16 @@ def restore(
     from aggregator.admin.restore import restore as run
     from aggregator.store.engine.database import Database, shown_url
 
-    settings: Settings = context.obj
-    database = Database(settings.load().database_url)
+    database = Database(context.obj.load().database_url)
     try:
-        restored = run(Path(file), database, _progress(settings), replace=replace)
+        restored = run(Path(file), database, _progress(context.obj), replace=replace)
     finally:
         database.close()
     output.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
 
 
 def copy(
-    context: typer.Context,
+    context: Context,
     from_: Annotated[
         str,
         typer.Argument(metavar="FROM", help="Copy this database: a file or postgresql://USER@HOST/NAME."),
@@ -116,15 +104,14 @@ def copy(
     from aggregator.model.errors import UsageError
     from aggregator.store.engine.database import Database, shown_url
 
-    settings: Settings = context.obj
-    settings.load()
+    context.obj.load()
     source, target = (Database(absolute_database_url(one, Path.cwd())) for one in (from_, to))
     if source.url == target.url:
         raise UsageError("FROM and TO are the same database")
     if source.file is not None and not source.file.exists():
         raise UsageError(f"there is no database at {source.file}")
     try:
-        is_complete = run(source, target, _progress(settings))
+        is_complete = run(source, target, _progress(context.obj))
     finally:
         source.close()
         target.close()

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.admin import db
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aggregator.config.settings import Config
     from aggregator.pipeline.placement.repair import RepairCommand
@@ -23,13 +22,8 @@ if TYPE_CHECKING:
 _ROUNDS = 4  # of repair and check: a repair may reveal further faults
 
 
-def register(_app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    db.command()(check)
-
-
 def check(
-    context: typer.Context,
+    context: Context,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Check all texts and index rows instead of a sample.")
     ] = False,
@@ -51,11 +45,8 @@ def check(
     """
     from aggregator.store.maintenance.integrity_check import balance
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
-        lines = settings.verbose > 0
+    with context.obj.reading(must_exist=True) as (config, database):
+        lines = context.obj.verbose > 0
         faults = _faults(config, database, thorough=thorough, lines=lines)
         repaired = 0
         if repair:
@@ -70,7 +61,7 @@ def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bo
     from aggregator.store.maintenance import integrity_check
 
     all_tuning = config.effective_tuning
-    length = integrity_check.step_count(database, all_tuning, thorough=thorough)
+    length = integrity_check.step_count(database, thorough=thorough)
     with progress_bar("rows", length, lines=lines) as advance:
         families = family_table(config.families)
         return list(
@@ -96,7 +87,10 @@ def _repaired(
             WriterSession(config, database) as writer,
             progress_bar("repairs", len(commands), lines=lines) as advance,
         ):
-            rows = sum(_run_repair(writer, command, advance) for command in commands)
+            rows = 0
+            for command in commands:
+                rows += _run_repair(writer, command)
+                advance(1)
             if writer.is_writer:
                 _index_and_render(config, database)
         total += rows
@@ -106,23 +100,21 @@ def _repaired(
     return faults, total
 
 
-def _run_repair(writer: WriterSession, command: "RepairCommand", advance: "Callable[[int], None]") -> int:
-    import msgspec
-
+def _run_repair(writer: WriterSession, command: "RepairCommand") -> int:
     from aggregator.pipeline.placement.repair import RepairResult
 
-    if writer.is_writer:
-        rows = writer.repair(command).rows
-    else:
-        if command.remedy == "index":
-            raise UsageError("an index of the file must be rebuilt: stop the daemon, then repair again")
-        number = writer.enqueue("repair", msgspec.json.encode(command))
-        answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
-        if answer is None:
-            raise UsageError("the process that is the writer does not answer; it continues the repair later")
-        rows = msgspec.json.decode(answer, type=RepairResult).rows
-    advance(1)
-    return rows
+    if command.remedy == "index" and not writer.is_writer:
+        raise UsageError("an index of the file must be rebuilt: stop the daemon, then repair again")
+    repaired = writer.carry_out(
+        "repair",
+        command,
+        lambda: writer.placer().repair(command),
+        RepairResult,
+        patience_seconds=PATIENCE_SECONDS,
+    )
+    if repaired is None:
+        raise UsageError("the process that is the writer does not answer; it continues the repair later")
+    return repaired.rows
 
 
 def _index_and_render(config: "Config", database: "Database") -> None:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.admin import db
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
 from aggregator.cli.progress import progress_bar
 from aggregator.model.errors import AnotherDaemonError, UsageError
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aggregator.config.settings import Config
-    from aggregator.pipeline.placement.retention import RetentionBacklog, RetentionPlan
+    from aggregator.pipeline.placement.retention import Retention, RetentionBacklog, RetentionPlan
     from aggregator.store.engine.database import Database
 
 _LINES = (
@@ -30,13 +29,8 @@ _LINES = (
 )
 
 
-def register(_app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    db.command()(prune)
-
-
 def prune(
-    context: typer.Context,
+    context: Context,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what is due without changing anything.")
     ] = False,
@@ -61,8 +55,7 @@ def prune(
     """
     from aggregator.pipeline.placement.retention import retention_plan
 
-    settings: Settings = context.obj
-    with written_before(settings) as (config, database):
+    with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
 
         def due() -> "RetentionBacklog":
@@ -71,7 +64,7 @@ def prune(
         _print_backlog(due(), format_)
         if dry_run:
             return
-        with progress_bar("steps", None, lines=settings.verbose > 0) as advance:
+        with progress_bar("steps", None, lines=context.obj.verbose > 0) as advance:
             _prune(config, database, plan, advance)
         bytes_over = due().bytes_over
         if vacuum:
@@ -91,27 +84,25 @@ def _print_backlog(due: "RetentionBacklog", format_: str) -> None:
 def _prune(
     config: "Config", database: "Database", plan: "RetentionPlan", advance: "Callable[[int], None]"
 ) -> None:
-    import msgspec
-
     from aggregator.pipeline.placement.retention import PruneResult
 
     with WriterSession(config, database) as writer:
-        retention_job = None
-        while True:
-            if writer.is_writer:
-                retention_job = retention_job or writer.retention_job(plan)
-                more = retention_job.step()
-            else:
-                number = writer.enqueue("prune", msgspec.json.encode(plan))
-                answer = writer.wait_for_answer(number, PATIENCE_SECONDS)
-                if answer is None:
-                    raise UsageError(
-                        "the process that is the writer does not answer; it continues the work later"
-                    )
-                more = not msgspec.json.decode(answer, type=PruneResult).is_done
+        job: Retention | None = None
+
+        def step() -> PruneResult:
+            nonlocal job
+            job = job or writer.placer().retention_job(plan, config.effective_tuning, is_asked=True)
+            return PruneResult(is_done=not job.step())
+
+        is_done = False
+        while not is_done:
+            pruned = writer.carry_out("prune", plan, step, PruneResult, patience_seconds=PATIENCE_SECONDS)
+            if pruned is None:
+                raise UsageError(
+                    "the process that is the writer does not answer; it continues the work later"
+                )
+            is_done = pruned.is_done
             advance(1)
-            if not more:
-                return
 
 
 def _vacuum(config: "Config", database: "Database") -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context, Settings
+from aggregator.cli.correct import workers
 from aggregator.cli.progress import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -40,13 +41,8 @@ _OUTLET_CHARS = 18
 _TITLE_CHARS = 74
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command(name="eval")(evaluate)
-
-
 def evaluate(
-    context: typer.Context,
+    context: Context,
     datasets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -103,18 +99,17 @@ def evaluate(
       aggregator eval labelled.jsonl --worst 0 --format json
       aggregator eval --from-corrections
     """
-    settings: Settings = context.obj
     if from_corrections:
         if datasets or assignments or loose or pairs or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
-        result = _evaluate_corrections(settings, worst)
+        result = _evaluate_corrections(context.obj, worst)
         _print(result, format_, _corrections_lines(result))
     else:
         from aggregator.admin.evaluate import read_extra_labels
 
         extra = read_extra_labels(loose, pairs)
         run = _Run(worst, extra, pages_late)
-        _evaluate_all(settings, datasets or [], assignments, format_, run)
+        _evaluate_all(context.obj, datasets or [], assignments, format_, run)
 
 
 class _Run(NamedTuple):
@@ -126,6 +121,8 @@ class _Run(NamedTuple):
 
 
 def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_: str, run: _Run) -> None:
+    import msgspec
+
     from aggregator.admin.evaluate import dataset_name
 
     if not datasets:
@@ -137,7 +134,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_
     for dataset in datasets:
         dataset_name(dataset)  # reports a wrong name now, not after half an hour
     if out:
-        _check_writable(out)
+        _write(out, b"", "ab")  # reports that it cannot be written now, not after half an hour
     config = settings.load()
     results = []
     for number, dataset in enumerate(datasets):
@@ -145,7 +142,7 @@ def _evaluate_all(settings: Settings, datasets: Sequence[str], out: str, format_
         _print(result, format_, ["", *_lines(result)] if number else _lines(result))
         results.append(result)
         if out:
-            _write(out, assigned)
+            _write(out, b"".join(msgspec.json.encode(one) + b"\n" for one in assigned), "wb")
     if len(results) > 1 and format_ == "text":
         output.out("\n".join(_summary(results)) + "\n")
 
@@ -190,8 +187,8 @@ class _CorrectedGrouping(NamedTuple):
 def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGrouping:
     """Group all articles again without corrections, in a temporary database."""
     from aggregator.admin.evaluate import labels
+    from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
-    from aggregator.pipeline.workers.factory import open_executor
     from aggregator.store.stories import article_views
 
     clusters = labels(database)
@@ -199,41 +196,20 @@ def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGro
         raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
     with database.read() as connection:
         views = article_views.views_of(connection, clusters)
-    executor = open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-    try:
-        reclusterer = Reclusterer(
-            database, executor, config.effective_tuning, summary_words=config.publish.excerpt_words, now=_now
-        )
-        with progress_bar("articles", None) as advance:
-            assigned = reclusterer.assignments(as_steps(advance), corrected=False)
-    finally:
-        executor.close()
+    words = config.publish.excerpt_words
+    with workers(config) as executor, progress_bar("articles", None) as advance:
+        run = Reclusterer(database, executor, config.effective_tuning, summary_words=words, now=utc_now)
+        assigned = run.assignments(as_steps(advance), corrected=False)
     return _CorrectedGrouping(clusters, assigned, views)
-
-
-def _now() -> "dt.datetime":
-    import datetime as dt
-
-    return dt.datetime.now(dt.UTC)
 
 
 # --- printing ----------------------------------------------------------------------------------------------
 
 
-def _write(out: str, assigned: "Sequence[Assignment]") -> None:
-    import msgspec
-
-    lines = b"".join(msgspec.json.encode(one) + b"\n" for one in assigned)
+def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
     try:
-        Path(out).write_bytes(lines)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}") from error
-
-
-def _check_writable(out: str) -> None:
-    try:
-        with Path(out).open("ab"):
-            pass
+        with Path(out).open(mode) as file:
+            file.write(lines)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
@@ -374,14 +350,13 @@ def _score_row(name: str, score: "Score", alone: float) -> str:
 
 def _worst_lines(result: "GroupingEvaluation") -> list[str]:
     lines = []
-    if result.worst_merges:
-        lines += ["", "worst false merges: stories that hold several events"]
-        for rank, fault in enumerate(result.worst_merges, start=1):
-            lines += _fault_lines(rank, fault, "story", "event")
-    if result.worst_misses:
-        lines += ["", "worst misses: events spread over several stories"]
-        for rank, fault in enumerate(result.worst_misses, start=1):
-            lines += _fault_lines(rank, fault, "event", "story")
+    for faults, head, whole, part in (
+        (result.worst_merges, "worst false merges: stories that hold several events", "story", "event"),
+        (result.worst_misses, "worst misses: events spread over several stories", "event", "story"),
+    ):
+        lines += ["", head] if faults else []
+        for rank, fault in enumerate(faults, start=1):
+            lines += _fault_lines(rank, fault, whole, part)
     return lines
 
 

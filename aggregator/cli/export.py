@@ -9,20 +9,14 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output as show
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context
 from aggregator.cli.progress import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(export)
-    app.command(name="import")(import_)
-
-
 def export(
-    context: typer.Context,
+    context: Context,
     output: Annotated[
         str,
         typer.Option(
@@ -50,15 +44,12 @@ def export(
     """
     from aggregator.admin.export import exported, row_count, salvaged, written
 
-    settings: Settings = context.obj
-    with settings.reading(upgrades=not salvage) as (config, database):
-        if missing_database(config) is not None:
-            raise typer.Exit(1)
+    with context.obj.reading(upgrades=not salvage, must_exist=True) as (_, database):
         if salvage and not database.is_sqlite:
             raise UsageError("--salvage is for damaged SQLite files; PostgreSQL has its own tools")
         lost: Counter[str] = Counter()
         rows = None if salvage else row_count(database)
-        with progress_bar("rows", rows, lines=settings.verbose > 0) as advance:
+        with progress_bar("rows", rows, lines=context.obj.verbose > 0) as advance:
             lines = salvaged(database, advance, lost) if salvage else exported(database, advance)
             if output:
                 with written(Path(output)) as file:
@@ -81,7 +72,7 @@ def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
 
 
 def import_(
-    context: typer.Context,
+    context: Context,
     file: Annotated[
         str,
         typer.Argument(
@@ -102,11 +93,10 @@ def import_(
     """
     from aggregator.admin.export import import_into, opened
 
-    settings: Settings = context.obj
     with (
         opened(file) as lines,  # first, so that a wrong file creates no database
-        settings.writing() as (_, database),
-        progress_bar("rows", None, lines=settings.verbose > 0) as advance,
+        context.obj.writing() as (_, database),
+        progress_bar("rows", None, lines=context.obj.verbose > 0) as advance,
     ):
         skipped: Counter[str] = Counter()
         count = import_into(database, lines, advance, skipped)

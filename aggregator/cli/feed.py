@@ -8,17 +8,12 @@ import typer
 
 from aggregator.cli import filters
 from aggregator.cli import output as show
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context
 from aggregator.cli.output import write_atomically
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(feed)
-
-
 def feed(
-    context: typer.Context,
+    context: Context,
     saved: filters.Saved = "",
     query: filters.Query = "",
     since: filters.Since = "",
@@ -57,7 +52,6 @@ def feed(
     from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
 
-    settings: Settings = context.obj
     typed = {
         "query": query,
         "since": since,
@@ -68,7 +62,7 @@ def feed(
         "folder": folder,
         "language": language,
     }
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None
         now = dt.datetime.now(dt.UTC)
         parsed = parse_filter(typed.items(), now, default_limit=config.feeds.items, saved=query_of)

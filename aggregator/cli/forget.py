@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, NoWait, WriterSession, written_before
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -15,18 +15,13 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.pipeline.placement.erase import ForgetResult
     from aggregator.store.engine.database import Database
-    from aggregator.store.maintenance.erase import EraseSummary, EraseTarget
+    from aggregator.store.maintenance.erase import EraseSummary
 
 _LISTED = 1_000
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(forget)
-
-
 def forget(
-    context: typer.Context,
+    context: Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -55,14 +50,17 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    settings: Settings = context.obj
+    from aggregator.admin.backup import backups
+    from aggregator.pipeline.placement.erase import to_forget
+
     if list_:
-        _list(settings, format_)
+        _list(context.obj, format_)
         return
     if not name:
         raise UsageError("give the address or id of an article, or the name of an outlet")
-    with written_before(settings) as (config, database):
-        target, summary = _resolve_target(database, name)
+    with written_before(context.obj) as (config, database):
+        with database.read() as connection:
+            target, summary = to_forget(connection, name)
         if dry_run:
             _print_summary(summary, format_, "would be forgotten")
             return
@@ -75,24 +73,10 @@ def forget(
     _print_summary(forgotten.summary, format_, "forgotten")
     if not forgotten.log_folded:
         output.say("another process was reading: SQLite's log contains the text until the next checkpoint")
-    _list_backups(config)
+    for backup in backups(config):  # the user decides which ones to delete
+        output.say(f"the backup {backup.path} still contains it")
     if target.kind == "outlet":
         output.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
-
-
-def _list_backups(config: "Config") -> None:
-    """List the backups, which still contain the text; the user decides which ones to delete."""
-    from aggregator.admin.backup import backups
-
-    for backup in backups(config):
-        output.say(f"the backup {backup.path} still contains it")
-
-
-def _resolve_target(database: "Database", name: str) -> "tuple[EraseTarget, EraseSummary]":
-    from aggregator.pipeline.placement.erase import to_forget
-
-    with database.read() as connection:
-        return to_forget(connection, name)
 
 
 def _confirm() -> None:
@@ -106,20 +90,20 @@ def _confirm() -> None:
 
 
 def _forget(config: "Config", database: "Database", name: str, *, wait: bool) -> "ForgetResult | None":
-    import msgspec
-
     from aggregator.pipeline.placement.erase import ForgetCommand, ForgetResult
 
     command = ForgetCommand(name=name)
     with WriterSession(config, database) as writer:
-        if writer.is_writer:
-            return writer.forget(command)
-        number = writer.enqueue("forget", msgspec.json.encode(command))
-        answer = writer.wait_for_answer(number, PATIENCE_SECONDS if wait else 0.0)
-    if answer is None:
-        output.say(f"queued as command {number} for the process that is the writer")
-        return None
-    return msgspec.json.decode(answer, type=ForgetResult)
+        forgotten = writer.carry_out(
+            "forget",
+            command,
+            lambda: writer.forget(command),
+            ForgetResult,
+            patience_seconds=PATIENCE_SECONDS if wait else 0.0,
+        )
+    if forgotten is None:
+        output.say(f"queued as command {writer.queued_as} for the process that is the writer")
+    return forgotten
 
 
 def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:

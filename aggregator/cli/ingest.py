@@ -1,11 +1,13 @@
 """The commands ingest and extract, which read files, feeds and pages."""
 
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context
+from aggregator.cli.correct import make_pipeline, workers
 from aggregator.cli.progress import reading_progress
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -13,6 +15,7 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
+    from aggregator.pipeline.pipeline import Pipeline
     from aggregator.store.engine.database import Database
 
 _WHAT = typer.Argument(
@@ -23,14 +26,8 @@ _WHAT = typer.Argument(
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(ingest)
-    app.command()(extract)
-
-
 def ingest(
-    context: typer.Context,
+    context: Context,
     what: Annotated[list[str] | None, _WHAT] = None,
     samples: Annotated[
         bool, typer.Option("--samples", help="Read the sample articles that come with the program.")
@@ -57,9 +54,8 @@ def ingest(
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
     if not inputs:
         raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
-    settings: Settings = context.obj
-    with settings.writing() as (config, database):
-        summary = _ingest(config, database, inputs, wait=not no_wait, lines=settings.verbose > 0)
+    with context.obj.writing() as (config, database):
+        summary = _ingest(config, database, inputs, wait=not no_wait, lines=context.obj.verbose > 0)
     if format_ == "json":
         output.json_line(summary)
     else:
@@ -75,19 +71,17 @@ def _ingest(
     config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
-    from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.pipeline import Pipeline
     from aggregator.pipeline.poll import Poller
-    from aggregator.pipeline.workers.factory import open_executor
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import open_writer_lease
 
     all_tuning = config.effective_tuning
     lock = open_writer_lease(database, all_tuning)
-    executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
-    client = client_of(config)
-    try:
+    with ExitStack() as opened:
+        opened.callback(lock.release)
+        executor = opened.enter_context(workers(config))
+        client = opened.enter_context(closing(client_of(config)))
         poller = Poller(
             database,
             client,
@@ -98,20 +92,10 @@ def _ingest(
             pages=config.fetch.pages,
         )
 
-        def become_writer() -> Pipeline | None:
+        def become_writer() -> "Pipeline | None":
             if not lock.become_writer():
                 return None
-            pipeline = Pipeline(
-                lock.fenced,
-                executor,
-                all_tuning,
-                utc_now,
-                summary_words=config.publish.excerpt_words,
-                families=family_table(config.families),
-                bumps=config.feeds.bump,
-                bump_age_seconds=config.feeds.bump_age,
-                prefer=config.publish.prefer,
-            )
+            pipeline = make_pipeline(config, lock.fenced, executor)
             pipeline.run_commands()  # those that were queued for a daemon that has ended
             return pipeline
 
@@ -128,10 +112,6 @@ def _ingest(
             give_up=lock.release,
         )
         return _run_with_progress(run, what, wait=wait, lines=lines)
-    finally:
-        client.close()
-        executor.close()
-        lock.release()
 
 
 def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "IngestSummary":
@@ -172,7 +152,7 @@ def _print(summary: "IngestSummary") -> None:
 
 
 def extract(
-    context: typer.Context,
+    context: Context,
     what: Annotated[list[str], _WHAT],
     format_: output.TextOrJsonl = "text",
 ) -> None:
@@ -185,8 +165,7 @@ def extract(
     """
     from aggregator.admin.extract_preview import extract as run
 
-    settings: Settings = context.obj
-    config = settings.load()
+    config = context.obj.load()
     for one in run(config, what):
         if format_ == "jsonl":
             output.json_line(one)

@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("install-service")(install_service)
-
-
 def install_service(
-    context: typer.Context,
+    context: Context,
     user: Annotated[bool, typer.Option("--user", help="Install a user service, without root.")] = False,
     print_: Annotated[bool, typer.Option("--print", help="Print the unit without writing it.")] = False,
     to: Annotated[

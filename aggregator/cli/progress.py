@@ -1,5 +1,7 @@
 """Progress with rate and remaining time on standard error: a bar on a terminal, else lines with -v."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,11 +19,16 @@ def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterat
 
     If standard error is no terminal, `lines` prints a line every ten seconds instead.
     """
-    import sys
-
     if not sys.stderr.isatty():
-        counted_lines = CountedLines(unit, total, say)
-        yield counted_lines if lines else lambda _count: None
+        shown, done = _Lines(), 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            if lines:
+                shown.show(f"{done:,} {unit}", done, done, total, f"{total or 0:,}")
+
+        yield advance
         return
     from rich.console import Console
     from rich.progress import (
@@ -54,15 +61,18 @@ def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterat
 @contextmanager
 def reading_progress(*, lines: bool) -> Iterator[Report]:
     """Show how much is read: a bar on a terminal, else with `lines` a line every ten seconds."""
-    import sys
-
     if sys.stderr.isatty():
         with _reading_bar() as report:
             yield report
-    elif lines:
-        yield Lines(say)
-    else:
-        yield lambda _read, _read_bytes, _total_bytes: None
+        return
+    shown = _Lines()
+
+    def show(read: int, read_bytes: int, total_bytes: int | None) -> None:
+        if lines:
+            mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
+            shown.show(f"{read:,} read", read, read_bytes, total_bytes if read_bytes else None, mebibytes)
+
+    yield show
 
 
 @contextmanager
@@ -70,7 +80,7 @@ def _reading_bar() -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    clock = _Clock()
+    started = time.monotonic()
     bar = Progress(
         BarColumn(),
         TaskProgressColumn(),
@@ -83,80 +93,31 @@ def _reading_bar() -> Iterator[Report]:
         task = bar.add_task("", total=None, count="reading")
 
         def report(read: int, read_bytes: int, total_bytes: int | None) -> None:
-            count = f"{read:,} read, {clock.rate(read):,.0f}/s"
+            rate = read / max(time.monotonic() - started, 1e-3)
+            count = f"{read:,} read, {rate:,.0f}/s"
             bar.update(task, completed=read_bytes, total=total_bytes, count=count)
 
         yield report
 
 
-class _Clock:
+class _Lines:
+    """Progress as lines, for logs: one every `SECONDS_A_LINE`."""
+
     def __init__(self) -> None:
-        import time
+        self._started = self._printed_at = time.monotonic()
 
-        self._monotonic = time.monotonic
-        self._started = time.monotonic()
-
-    def seconds(self) -> float:
-        return self._monotonic() - self._started
-
-    def rate(self, count: int) -> float:
-        """Return `count` per second since the start."""
-        return count / max(self.seconds(), 1e-3)
-
-
-class Lines:
-    """Progress of reading as lines, for logs: one every `SECONDS_A_LINE`."""
-
-    def __init__(self, say: Callable[[str], object], clock: Callable[[], float] | None = None) -> None:
-        """`clock` returns the seconds since the start."""
-        self._say = say
-        self._seconds = clock or _Clock().seconds
-        self._printed_at = 0.0
-
-    def __call__(self, read: int, read_bytes: int, total_bytes: int | None) -> None:
-        """Print a line if the last one is at least `SECONDS_A_LINE` old."""
-        seconds = self._seconds()
-        if seconds - self._printed_at < SECONDS_A_LINE:
+    def show(self, count: str, rate: int, done: int, total: int | None, of: str) -> None:
+        """Print `count`, how many units a second `rate` are, and the share of `total` that is done."""
+        now = time.monotonic()
+        if now - self._printed_at < SECONDS_A_LINE:
             return
-        self._printed_at = seconds
-        line = f"{read:,} read, {read / seconds:,.0f}/s"
-        if total_bytes and read_bytes:
-            left = seconds * (total_bytes - read_bytes) / read_bytes
-            line += f", {100 * read_bytes // total_bytes} % of {total_bytes / 2**20:,.1f} MiB"
-            line += f", about {_span(left)} left"
-        self._say(line)
-
-
-class CountedLines:
-    """Progress of counted work as lines, for logs; `total` is None if it is unknown."""
-
-    def __init__(
-        self,
-        unit: str,
-        total: int | None,
-        say: Callable[[str], object],
-        clock: Callable[[], float] | None = None,
-    ) -> None:
-        """`clock` returns the seconds since the start."""
-        self._unit = unit
-        self._total = total
-        self._say = say
-        self._seconds = clock or _Clock().seconds
-        self._done = 0
-        self._printed_at = 0.0
-
-    def __call__(self, count: int) -> None:
-        """Count `count` more as done; print a line if the last one is at least `SECONDS_A_LINE` old."""
-        self._done += count
-        seconds = self._seconds()
-        if seconds - self._printed_at < SECONDS_A_LINE:
-            return
-        self._printed_at = seconds
-        line = f"{self._done:,} {self._unit}, {self._done / seconds:,.0f}/s"
-        if self._total:
-            left = seconds * (self._total - self._done) / max(self._done, 1)
-            line += f", {100 * self._done // self._total} % of {self._total:,}, about {_span(left)} left"
-        self._say(line)
+        self._printed_at = now
+        seconds = now - self._started
+        line = f"{count}, {rate / seconds:,.0f}/s"
+        if total:
+            left = seconds * (total - done) / max(done, 1)
+            line += f", {100 * done // total} % of {of}, about {_span(left)} left"
+        say(line)
 
 
 def _span(seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_story
 from aggregator.model.errors import UsageError
 
@@ -42,15 +42,8 @@ _Id = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(search)
-    app.command()(story)
-    app.command()(explain)
-
-
 def search(
-    context: typer.Context,
+    context: Context,
     text: Annotated[
         str,
         typer.Argument(
@@ -94,8 +87,7 @@ def search(
         outlet=outlet or None,
         language=language or None,
     )
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         results = DatabaseStoryReader(database).search(text, limit, bounds)
     if results.problem:
         raise UsageError(results.problem)
@@ -159,7 +151,7 @@ def _snippet(hit: "SearchHit") -> str:
 
 
 def story(
-    context: typer.Context,
+    context: Context,
     id_: _Id,
     format_: output.TextOrJson = "text",
 ) -> None:
@@ -178,8 +170,7 @@ def story(
     from aggregator.stories.text.plain_text import as_text
     from aggregator.web import story_json
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         reader = DatabaseStoryReader(database, config.effective_tuning)
         found = reader.story(id_)
         if isinstance(found, StoryRedirect):
@@ -263,7 +254,7 @@ def _links(links: "Sequence[LiveBlogLink]") -> list[str]:
 
 
 def explain(
-    context: typer.Context,
+    context: Context,
     article: Annotated[
         str, typer.Argument(metavar="ARTICLE", help="Explain the article with this id or address.")
     ],
@@ -285,8 +276,7 @@ def explain(
     from aggregator.pipeline.placement.explain import explanation
     from aggregator.store.read.reader import DatabaseStoryReader
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         reader = DatabaseStoryReader(database)
         for one in filter(None, (article, other)):
             if reader.explained_article(one) is None:

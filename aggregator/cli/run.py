@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context, Settings
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -20,12 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(run)
-
-
-def run(context: typer.Context) -> None:
+def run(context: Context) -> None:
     """Run the daemon in the foreground.
 
     It polls the sources, groups articles into stories and serves the web pages. Ctrl-C or SIGTERM stops it.
@@ -41,7 +35,6 @@ def run(context: typer.Context) -> None:
     from aggregator.daemon.watchdog import Notifier
 
     give_back_freed_memory()
-    settings: Settings = context.obj
     # The daemon ends when its terminal is closed, unless it was started by nohup.
     ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
     if not ends_with_terminal:
@@ -49,13 +42,13 @@ def run(context: typer.Context) -> None:
     notifier = Notifier()
     with ExitStack() as opened:
         with notifier.starting("opening the database"):
-            writing = settings.writing(lambda config, database: _prepare(config, database, notifier))
+            writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
             config, database = opened.enter_context(writing)
         daemon = Daemon(
             config,
             database,
-            again=lambda: _reloaded(settings, config.file),
-            in_force=settings.set_up_logs,
+            again=lambda: _reloaded(context.obj, config.file),
+            in_force=context.obj.set_up_logs,
             has_terminal=_has_terminal if ends_with_terminal else None,
         )
         daemon.run()

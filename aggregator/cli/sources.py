@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_source
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
 
-sources = typer.Typer(help="Manage the feeds and folders that articles come from.", no_args_is_help=True)
+sources = typer.Typer(
+    name="sources", help="Manage the feeds and folders that articles come from.", no_args_is_help=True
+)
 
 _ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
 _SHOWN_OTHERS = 5
@@ -37,17 +39,12 @@ _Source = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.add_typer(sources, name="sources")
-
-
 # --- list --------------------------------------------------------------------------------------------------
 
 
 @sources.command(name="list")
 def list_(
-    context: typer.Context,
+    context: Context,
     failing: Annotated[bool, typer.Option("--failing", help="List only sources with problems.")] = False,
     format_: output.ListFormat = "table",
 ) -> None:
@@ -62,10 +59,9 @@ def list_(
       aggregator sources list --format csv > sources.csv
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.source_list import listed
+    from aggregator.store.read.statistics import listed
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database), database.read() as connection:
+    with context.obj.reading() as (config, database), database.read() as connection:
         all_listed = listed(connection, utc_now(), config.effective_tuning)
         has_database = missing_database(config) is None
     shown = [one for one in all_listed if one.is_in_trouble or not failing]
@@ -93,7 +89,7 @@ _COLUMNS_CSV = (
 
 @sources.command(name="show")
 def show_(
-    context: typer.Context,
+    context: Context,
     source: _Source,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many texts.")] = 20,
     format_: output.TableOrJsonl = "table",
@@ -109,11 +105,9 @@ def show_(
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.source_list import listed
-    from aggregator.store.read.statistics import problem_texts
+    from aggregator.store.read.statistics import listed, problem_texts
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         found = _find(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, found.entry_source, limit)
@@ -197,7 +191,7 @@ def _summary(all_listed: Sequence["SourceView"], *, failing: bool) -> None:
 
 @sources.command()
 def add(
-    context: typer.Context,
+    context: Context,
     url: Annotated[
         str, typer.Argument(metavar="URL", help="Add the feed with this address, or the feed of this site.")
     ],
@@ -235,9 +229,8 @@ def add(
     """
     from aggregator.admin.manage_sources import add as run
 
-    settings: Settings = context.obj
     options = _options(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
-    with settings.writing() as (config, database):
+    with context.obj.writing() as (config, database):
         added = run(config, database, url, options)
     for line in _added_lines(added):
         output.say(line)
@@ -303,7 +296,7 @@ def _newest(added: "AddedSource") -> str:
 
 
 @sources.command()
-def remove(context: typer.Context, source: _Source) -> None:
+def remove(context: Context, source: _Source) -> None:
     """Remove a source but keep its articles.
 
     \b
@@ -313,8 +306,7 @@ def remove(context: typer.Context, source: _Source) -> None:
     from aggregator.store.intake.rejected import clear_source
     from aggregator.store.intake.sources import remove as drop
 
-    settings: Settings = context.obj
-    with settings.writing() as (config, database):
+    with context.obj.writing() as (config, database):
         found = _find(database, source)
         _refuse_configured(config, found, "delete its lines there")
         with database.write() as connection:
@@ -324,26 +316,25 @@ def remove(context: typer.Context, source: _Source) -> None:
 
 
 @sources.command()
-def pause(context: typer.Context, source: _Source) -> None:
+def pause(context: Context, source: _Source) -> None:
     """Stop polling a source; its history remains.
 
     \b
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.store.intake.sources import set_paused
+    from aggregator.store.intake.sources import pause as stop_polling
 
-    settings: Settings = context.obj
-    with settings.writing() as (config, database):
+    with context.obj.writing() as (config, database):
         found = _find(database, source)
         _refuse_configured(config, found, "delete its lines there, or put # before them")
         with database.write() as connection:
-            set_paused(connection, found.id, True)
+            stop_polling(connection, found.id)
     output.say(f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`")
 
 
 @sources.command()
-def resume(context: typer.Context, source: _Source) -> None:
+def resume(context: Context, source: _Source) -> None:
     """Resume a source and poll it immediately.
 
     Use this for a source that is paused, gone, or in back-off after failures.
@@ -355,8 +346,7 @@ def resume(context: typer.Context, source: _Source) -> None:
     from aggregator.model.core import utc_now
     from aggregator.store.intake.sources import choose, revive
 
-    settings: Settings = context.obj
-    with settings.writing() as (_, database):
+    with context.obj.writing() as (_, database):
         found = _find(database, source)
         with database.write() as connection:
             if found.paused and found.origin == "config":
@@ -392,7 +382,7 @@ def _refuse_configured(config: "Config", source: "Source", advice: str) -> None:
 
 @sources.command()
 def check(
-    context: typer.Context,
+    context: Context,
     what: Annotated[
         list[str],
         typer.Argument(metavar="WHAT...", help="Read the feeds in these files or at these addresses."),
@@ -410,8 +400,7 @@ def check(
     """
     from aggregator.admin.manage_sources import check as run
 
-    settings: Settings = context.obj
-    config = settings.load()
+    config = context.obj.load()
     has_problem = False
     for one in run(config, what):
         has_problem = has_problem or one.problem is not None
@@ -426,7 +415,7 @@ def check(
 
 @sources.command(name="import")
 def import_(
-    context: typer.Context,
+    context: Context,
     opml: Annotated[str, typer.Argument(metavar="FILE.opml", help="Read the feeds from this OPML file.")],
 ) -> None:
     """Add all feeds of an OPML file, with its folders.
@@ -439,8 +428,7 @@ def import_(
     """
     from aggregator.admin.manage_sources import import_opml
 
-    settings: Settings = context.obj
-    with settings.writing() as (config, database):
+    with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml))
     filed = f"; {result.filed} of them have a folder now" if result.filed else ""
     output.say(
@@ -457,7 +445,7 @@ def import_(
 
 
 @sources.command()
-def export(context: typer.Context) -> None:
+def export(context: Context) -> None:
     """Write all feeds as OPML to standard output.
 
     \b
@@ -466,6 +454,5 @@ def export(context: typer.Context) -> None:
     """
     from aggregator.admin.manage_sources import export_opml
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         output.out(export_opml(config, database))

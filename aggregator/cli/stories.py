@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aggregator.cli import filters, output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, missing_database
 
 if TYPE_CHECKING:
     from aggregator.model.core import StoryView
@@ -28,13 +28,8 @@ _CSV = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(stories)
-
-
 def stories(
-    context: typer.Context,
+    context: Context,
     query: filters.Query = "",
     since: filters.Since = "",
     until: filters.Until = "",
@@ -66,8 +61,7 @@ def stories(
     from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.store.read.statistics import statistics
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database):
+    with context.obj.reading() as (config, database):
         story_filter = filters.story_filter(
             config,
             limit=limit,
@@ -94,6 +88,8 @@ def stories(
 
 def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
     """Print the stories page by page; returns whether there was any."""
+    from aggregator.web.story_json import jsonl
+
     first = next(pages)
     pages = chain([first], pages)
     if format_ == "json":
@@ -101,7 +97,8 @@ def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
         return bool(first.stories)
     counted = _Counted(story for page in pages for story in page.stories)
     if format_ == "jsonl":
-        _jsonl(counted)
+        for one in counted:
+            output.out(jsonl([one]))
     elif format_ == "csv":
         output.write_csv(tuple(_CSV), ([getattr(one, name) for name in _CSV.values()] for one in counted))
     else:
@@ -135,13 +132,6 @@ def _json(pages: "Iterable[StoryPage]") -> None:
             comma = b","
         cursor = page.next
     output.out(b'],"next":' + encode_json(cursor) + b"}\n")
-
-
-def _jsonl(stories: "Iterable[StoryView]") -> None:
-    from aggregator.web import story_json
-
-    for one in stories:
-        output.out(story_json.jsonl([one]))
 
 
 def _table(stories: "Iterable[StoryView]") -> None:

@@ -5,20 +5,15 @@ from typing import Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings, missing_database
+from aggregator.cli.context import Context, missing_database
 from aggregator.model.errors import UsageError
 
-token = typer.Typer(help="Manage tokens for the HTTP API.", no_args_is_help=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.add_typer(token, name="token")
+token = typer.Typer(name="token", help="Manage tokens for the HTTP API.", no_args_is_help=True)
 
 
 @token.command()
 def create(
-    context: typer.Context,
+    context: Context,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Name the token after the person or program that uses it.")
     ],
@@ -48,8 +43,7 @@ def create(
     scopes = tuple(one for one in SCOPES if one in scope)
     if unknown := sorted(set(scope) - set(SCOPES)):
         raise UsageError(f"--scope {unknown[0]}: choose {', '.join(SCOPES)}")
-    settings: Settings = context.obj
-    with settings.writing() as (_, database), database.write(durable=True) as connection:
+    with context.obj.writing() as (_, database), database.write(durable=True) as connection:
         created, secret = run(connection, name, scopes, utc_now())
     output.out(secret + "\n")
     output.say(
@@ -58,7 +52,7 @@ def create(
 
 
 @token.command(name="list")
-def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> None:
+def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     """List all tokens with their scopes and last use.
 
     \b
@@ -68,8 +62,7 @@ def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> Non
     """
     from aggregator.store.stories.api_tokens import all_tokens
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database), database.read() as connection:
+    with context.obj.reading() as (config, database), database.read() as connection:
         listed = all_tokens(connection)
     if format_ == "jsonl":
         for one in listed:
@@ -87,7 +80,7 @@ def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> Non
 
 @token.command()
 def revoke(
-    context: typer.Context,
+    context: Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -106,7 +99,6 @@ def revoke(
     from aggregator.model.core import utc_now
     from aggregator.store.stories.api_tokens import revoke as run
 
-    settings: Settings = context.obj
-    with settings.writing() as (_, database), database.write(durable=True) as connection:
+    with context.obj.writing() as (_, database), database.write(durable=True) as connection:
         revoked = run(connection, name, utc_now())
     output.say(f"revoked {revoked.id} ({revoked.name})")

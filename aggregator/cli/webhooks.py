@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Settings
+from aggregator.cli.context import Context
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
 
@@ -13,17 +13,12 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.config.webhooks import Webhook
 
-webhooks = typer.Typer(help="List, test and resume webhooks.", no_args_is_help=True)
+webhooks = typer.Typer(name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Use the webhook with this name in config.yaml.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.add_typer(webhooks, name="webhooks")
-
-
 @webhooks.command(name="list")
-def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> None:
+def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     """List all webhooks with their state and their deliveries.
 
     Deliveries that were completed or given up more than two weeks ago are not counted.
@@ -37,8 +32,7 @@ def list_(context: typer.Context, format_: output.TableOrJsonl = "table") -> Non
 
     from aggregator.store.stories.outbox import webhook_stats
 
-    settings: Settings = context.obj
-    with settings.reading() as (config, database), database.read() as connection:
+    with context.obj.reading() as (config, database), database.read() as connection:
         listed = webhook_stats(connection)
     if format_ == "jsonl":
         for one in listed:
@@ -66,7 +60,7 @@ _SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at",
 
 
 @webhooks.command()
-def test(context: typer.Context, name: _Name) -> None:
+def test(context: Context, name: _Name) -> None:
     """Send a test request to a webhook.
 
     Its type is "test". It is signed like all requests and not repeated. The exit code is 1 if it was not
@@ -85,8 +79,7 @@ def test(context: typer.Context, name: _Name) -> None:
     from aggregator.web.webhooks.sender import send
     from aggregator.web.webhooks.threads import poster_of
 
-    settings: Settings = context.obj
-    config = settings.load()
+    config = context.obj.load()
     webhook = _webhook(config, name)
     poster = poster_of(config, utc_now)
     began = time.monotonic()
@@ -99,7 +92,7 @@ def test(context: typer.Context, name: _Name) -> None:
 
 
 @webhooks.command()
-def resume(context: typer.Context, name: _Name) -> None:
+def resume(context: Context, name: _Name) -> None:
     """Send the waiting deliveries of a webhook now.
 
     This also resumes a webhook that was stopped because its receiver answered 410 (Gone). A running daemon
@@ -112,8 +105,7 @@ def resume(context: typer.Context, name: _Name) -> None:
     from aggregator.model.core import utc_now
     from aggregator.store.stories import outbox
 
-    settings: Settings = context.obj
-    with settings.writing() as (config, database):
+    with context.obj.writing() as (config, database):
         _webhook(config, name)
         with database.write() as connection:
             is_known = outbox.resume(connection, name, utc_now())

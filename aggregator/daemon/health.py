@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from aggregator import __version__
-from aggregator.admin.backup import backup_status
+from aggregator.admin.backup import backup_state
 from aggregator.config.settings import Config
 from aggregator.daemon.process_memory import process_tree
 from aggregator.model.counters import Metrics
@@ -76,7 +76,7 @@ class HealthMonitor:
 
     def backups(self) -> BackupState:
         """Return the state of the backups. Their folder may be on a disk that does not answer."""
-        return backup_status(self._config, self._database, self._now()).state
+        return backup_state(self._config, self._database, self._now())
 
     def _counted(self, before: int | None, end: int, lines: dict[str, int]) -> dict[str, int]:
         """Return all events since the first snapshot; of two concurrent snapshots one is counted."""

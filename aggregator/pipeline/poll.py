@@ -51,7 +51,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.identify import PollContext, RereadTuning
-from aggregator.store.intake.inbox import AcceptResult, PollAcceptResult
+from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
@@ -219,13 +219,13 @@ class Poller:
         feed, fetched = answer.feed, answer.fetched
         entries = self._completed(feed, source, now) if feed is not None else []
 
-        def work(connection: Connection) -> tuple[PollOutcome, PollAcceptResult]:
-            taken = PollAcceptResult()
+        def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
+            taken = AcceptedBatch()
             if feed is not None:
-                taken = inbox.accept_polled(
+                taken = inbox.accept(
                     connection,
                     entries,
-                    seen=now,
+                    seen=[now] * len(entries),
                     wants_page=self._wanted_pages(entries, source),
                     bump_by_clock=source.first_poll_done,
                     poll=PollContext(

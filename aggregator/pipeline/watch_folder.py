@@ -212,7 +212,7 @@ class FolderWatcher:
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)))
+        looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)).accepted)
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,

@@ -6,19 +6,21 @@ and allowed values. Derived data can be rebuilt from the other columns: the tabl
 index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like
 `article.id`.
 
-Also two helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
+Also helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
+    Delete,
     Dialect,
     Float,
     ForeignKey,
@@ -26,13 +28,19 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
+    Select,
     Table,
     Text,
     TextClause,
     TypeDecorator,
+    Update,
+    delete,
     false,
+    select,
     text,
     true,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -46,10 +54,55 @@ def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     return (values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE))
 
 
+def rows_with(
+    connection: Connection, statement: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+) -> Iterator[Row[Any]]:
+    """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
+    for part in in_parts(sorted(set(values))):
+        yield from connection.execute(statement.where(column.in_(part)))
+
+
+def change_with(
+    connection: Connection, statement: Update | Delete, column: ColumnElement[Any], values: Iterable[Any]
+) -> int:
+    """Execute UPDATE or DELETE for the rows whose `column` has one of the values. Return their number."""
+    return sum(
+        connection.execute(statement.where(column.in_(part))).rowcount
+        for part in in_parts(sorted(set(values)))
+    )
+
+
+def delete_some(
+    connection: Connection,
+    table: Table,
+    condition: ColumnElement[bool],
+    order: ColumnElement[Any],
+    limit: int,
+) -> int:
+    """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
+    keys = tuple_(*table.primary_key.columns)
+    some = connection.execute(
+        select(*table.primary_key.columns).where(condition).order_by(order).limit(limit)
+    )
+    rows = [tuple(row) for row in some]
+    return connection.execute(delete(table).where(keys.in_(rows))).rowcount if rows else 0
+
+
 def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
     return dialect.insert(table)
+
+
+def counter_value(connection: Connection, name: str) -> int:
+    """Return the value of a row of `counter`; 0 without one."""
+    return connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar() or 0
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write a row of `counter`."""
+    statement = insert_or(connection, counter).values(name=name, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
 class UtcTime(TypeDecorator[dt.datetime]):
@@ -82,8 +135,22 @@ def is_indexed(column: str) -> TextClause:
 
 
 def _by_address(table: str, column: str) -> Index:
-    short = is_indexed(column)
-    return Index(f"ix_{table}_{column}", column, sqlite_where=short, postgresql_where=short)
+    return _partial_index(f"ix_{table}_{column}", column, where=is_indexed(column).text)
+
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def _article_key() -> Column[int]:
+    """Return the column `article`: `article.inbox_no` of the article that the row is derived from."""
+    return Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
 
 
 metadata = MetaData(
@@ -248,7 +315,7 @@ entry = Table(
 intake_count = Table(
     "intake_count",
     metadata,
-    # Received entries by source and outcome (store/intake/intake_counts.py). Written by the transaction that
+    # Received entries by source and outcome (`inbox.count_received`). Written by the transaction that
     # accepts them.
     Column("source", Text, primary_key=True),  # `entry.source`
     Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten | earlier
@@ -289,18 +356,8 @@ observation = Table(
     Column("title_key", LargeBinary),  # null: the title is too short, or its time is not declared
     Column("text_key", LargeBinary),  # null: the text is too short
     Column("declared_at", UtcTime),  # declared time of publication, to the minute
-    Index(
-        "ix_observation_title_key",
-        "title_key",
-        sqlite_where=text("title_key IS NOT NULL"),
-        postgresql_where=text("title_key IS NOT NULL"),
-    ),
-    Index(
-        "ix_observation_text_key",
-        "text_key",
-        sqlite_where=text("text_key IS NOT NULL"),
-        postgresql_where=text("text_key IS NOT NULL"),
-    ),
+    _partial_index("ix_observation_title_key", "title_key", where="title_key IS NOT NULL"),
+    _partial_index("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
     sqlite_with_rowid=False,
 )
 
@@ -393,56 +450,31 @@ story = Table(
     Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports.
     *(
-        Index(
-            f"ix_story_bumped_{least}",
-            "bumped_at",
-            "story_no",
-            sqlite_where=text(condition),
-            postgresql_where=text(condition),
-        )
+        _partial_index(f"ix_story_bumped_{least}", "bumped_at", "story_no", where=condition)
         for least, condition in (
             (1, "redirect_to IS NULL"),
             (2, "redirect_to IS NULL AND report_count >= 2"),
             (5, "redirect_to IS NULL AND report_count >= 5"),
         )
     ),
-    Index(
-        "ix_story_unrendered",
-        "bumped_at",
-        sqlite_where=text("text IS NULL AND redirect_to IS NULL"),
-        postgresql_where=text("text IS NULL AND redirect_to IS NULL"),
-    ),
-    Index(
-        "ix_story_outlet_count",
-        "outlet_count",
-        sqlite_where=text("outlet_count > 1"),
-        postgresql_where=text("outlet_count > 1"),
-    ),
+    _partial_index("ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"),
+    _partial_index("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
     # A covering index: the stories of a period are listed in order without reading their rows.
-    Index(
+    _partial_index(
         "ix_story_last_published",
         "last_published",
         "bumped_at",
         "story_no",
         "id",
-        sqlite_where=text("redirect_to IS NULL"),
-        postgresql_where=text("redirect_to IS NULL"),
+        where="redirect_to IS NULL",
     ),
-    Index(
-        "ix_story_report_count",
-        "report_count",
-        sqlite_where=text("redirect_to IS NULL AND report_count >= 5"),
-        postgresql_where=text("redirect_to IS NULL AND report_count >= 5"),
+    _partial_index(
+        "ix_story_report_count", "report_count", where="redirect_to IS NULL AND report_count >= 5"
     ),
     Index(None, "last_inbox_no"),
     Index(None, "membership_changed_no"),
     # A merge changes all redirects that lead to the merged story.
-    Index(
-        "ix_story_redirect_to",
-        "redirect_to",
-        sqlite_where=text("redirect_to IS NOT NULL"),
-        postgresql_where=text("redirect_to IS NOT NULL"),
-    ),
+    _partial_index("ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"),
     Index(None, "founding_article"),
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
@@ -524,37 +556,15 @@ article = Table(
         "original",
         "id",
     ),
-    Index(
-        "ix_article_container",
-        "effective_at",
-        sqlite_where=text("role = 'container'"),
-        postgresql_where=text("role = 'container'"),
-    ),
-    Index(
-        "ix_article_original",
-        "original",
-        sqlite_where=text("original IS NOT NULL"),
-        postgresql_where=text("original IS NOT NULL"),
-    ),
-    Index(
-        "ix_article_follows",
-        "follows",
-        "story",
-        sqlite_where=text("follows IS NOT NULL"),
-        postgresql_where=text("follows IS NOT NULL"),
-    ),
+    _partial_index("ix_article_container", "effective_at", where="role = 'container'"),
+    _partial_index("ix_article_original", "original", where="original IS NOT NULL"),
+    _partial_index("ix_article_follows", "follows", "story", where="follows IS NOT NULL"),
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),
     _by_address("article", "url"),
     # With the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
-    Index(
-        "ix_article_outlet_name",
-        "outlet_name",
-        "outlet",
-        sqlite_where=text("outlet_name IS NOT NULL"),
-        postgresql_where=text("outlet_name IS NOT NULL"),
-    ),
+    _partial_index("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
     Index(None, "language", "story"),
 )
 
@@ -654,13 +664,7 @@ sketch = Table(
     # (cluster/copies/sampled_shingles.py; derived). No row for an article that other copies already
     # represent. A table of its own, so that reading the sketches of 300,000 articles does not read their
     # texts.
-    Column(
-        "article",
-        BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.inbox_no", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _article_key(),
     Column("hashes", LargeBinary, nullable=False),
 )
 
@@ -669,13 +673,7 @@ cross_language = Table(
     metadata,
     # Features by which an article is compared with articles of other languages
     # (cluster/cross_language/features.py; derived). No rows unless config.yaml enables it.
-    Column(
-        "article",
-        BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.inbox_no", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _article_key(),
     Column("features", LargeBinary, nullable=False),
 )
 
@@ -683,13 +681,7 @@ live_blog = Table(
     "live_blog",
     metadata,
     # A live blog whose timed entries are linked to stories (derived).
-    Column(
-        "article",
-        BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.inbox_no", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _article_key(),
     Column("entry_fingerprints", LargeBinary, nullable=False),  # msgpack, zstd
     Column("link_round", Integer, nullable=False),  # times it was linked since its last revision
     Column("due_no", BigInteger, index=True),  # inbox number of the next round; null: no more rounds
@@ -700,13 +692,7 @@ live_blog_link = Table(
     metadata,
     # A timed entry of a live blog that reports on a story other than the blog's own. It does not affect
     # counts or clustering (derived).
-    Column(
-        "article",
-        BigInteger().with_variant(Integer, "sqlite"),
-        ForeignKey("article.inbox_no", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _article_key(),
     Column("position", Integer, primary_key=True, autoincrement=False),  # of the timed entry, from 0
     Column("story", Text, nullable=False, index=True),  # `story.id`; readers follow redirects
     Column("score", Float, nullable=False),  # log odds
@@ -723,19 +709,9 @@ story_log = Table(
     Column("article", Text),  # `article.id`
     Column("detail", Text),  # JSON object
     Index(None, "story", "log_no"),
-    Index(
-        "ix_story_log_article",  # for `forget`: all stories that an article was in
-        "article",
-        sqlite_where=text("article IS NOT NULL"),
-        postgresql_where=text("article IS NOT NULL"),
-    ),
-    Index(
-        "ix_story_log_headline",
-        "story",
-        "log_no",
-        sqlite_where=text("kind = 'headline'"),
-        postgresql_where=text("kind = 'headline'"),
-    ),
+    # For `forget`: all stories that an article was in.
+    _partial_index("ix_story_log_article", "article", where="article IS NOT NULL"),
+    _partial_index("ix_story_log_headline", "story", "log_no", where="kind = 'headline'"),
 )
 
 change = Table(

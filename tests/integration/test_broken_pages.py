@@ -48,7 +48,7 @@ def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict:
         Entry(source="feed", guid="bad", url="https://a.example/3", title="Whale below lighthouse"),
     ]
     with database.write() as connection:
-        for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3):
+        for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3).accepted:
             assert one.entry_no is not None
             pending_pages.store_page(connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8")
     list(Pipeline(database, Breaking(broken), effective_tuning(), Clock(), summary_words=60).place_waiting())

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.counters import TRANSACTION_RETRIES, Metrics
+from aggregator.model.counters import TRANSACTION_RETRIES
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -55,7 +55,7 @@ def note(n: int) -> Callable[[Connection], None]:
 
 
 def prepared(url: str, tuning: DatabaseTuning = SHIPPED) -> Database:
-    database = Database(url, tuning, Metrics())
+    database = Database(url, tuning)
     make_file(database)
     with database.write() as connection:
         connection.execute(text("CREATE TABLE noted (n INTEGER PRIMARY KEY)"))
@@ -83,7 +83,7 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
     """Each counts the rows and adds one of that number: 40001 where two do so at once."""
     url = own_postgres.make()
     own_postgres.run(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_isolation=serializable")
-    with closing(prepared(url)) as one, closing(Database(url, metrics_registry=Metrics())) as other:
+    with closing(prepared(url)) as one, closing(Database(url)) as other:
         meet = threading.Barrier(2)
 
         def count(database: Database) -> None:
@@ -107,7 +107,7 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
 
 def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgres) -> None:
     url = own_postgres.make()
-    with closing(prepared(url)) as one, closing(Database(url, metrics_registry=Metrics())) as other:
+    with closing(prepared(url)) as one, closing(Database(url)) as other:
         for n in (1, 2):
             one.transact(note(n))
         meet = threading.Barrier(2)

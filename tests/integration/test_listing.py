@@ -19,13 +19,12 @@ from aggregator.store.intake.sources import (
     Source,
     add,
     all_sources,
+    pause,
     revive,
-    set_paused,
     source_id,
     sources_named,
 )
-from aggregator.store.read.source_list import listed
-from aggregator.store.read.statistics import problem_texts
+from aggregator.store.read.statistics import listed, problem_texts
 from tests.articles import NOON, Clock, Rig
 from tests.fresh import with_tables
 from tests.loopback import LoopbackServer, Resource, Response
@@ -99,7 +98,7 @@ def quick_room(tmp_path: Path, server: LoopbackServer) -> Iterator[Newsroom]:
 def test_the_list_says_how_each_does_and_what_its_texts_became(room: Newsroom) -> None:
     room.has("ok", "missing", "page", "resting")
     with room.database.write() as connection:
-        set_paused(connection, source_id("feed", "resting", ""), True)
+        pause(connection, source_id("feed", "resting", ""))
     assert {one.state for one in room.list().values()} == {"new", "paused"}
     room.ask_all()
     shown = room.list()

@@ -24,9 +24,9 @@ from aggregator.store.intake.sources import (
     all_sources,
     due,
     feed_at,
+    pause,
     remove,
     revive,
-    set_paused,
     source_id,
     sync_config,
 )
@@ -287,7 +287,7 @@ def test_a_paused_source_takes_nobody_over(week: Week, world: World) -> None:
     first, second = week.add(OLD), week.add(NEW)
     week.live(2)
     with week.database.write() as connection:
-        set_paused(connection, second, True)
+        pause(connection, second)
     world.sites["old.example"] = hijacked(301)
     week.live(24 * 5)
     assert (week.source(first).health, week.source(first).polled_url) == ("ok", OLD)

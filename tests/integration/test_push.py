@@ -192,14 +192,14 @@ def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
         "of the token's source"
     )
     with office.database.write() as connection:
-        (known,) = inbox.accept(connection, [read], seen=[NOON])
+        (known,) = inbox.accept(connection, [read], seen=[NOON]).accepted
     assert (known.outcome, known.article) == ("known", pushed)
 
 
 def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) -> None:
     polled = Entry(source="feed 1", guid="g", url="https://herald.example/1", text=FLOOD, authority="own")
     with office.database.write() as connection:
-        (mine,) = inbox.accept(connection, [polled], seen=[NOON])
+        (mine,) = inbox.accept(connection, [polled], seen=[NOON]).accepted
     item = office.push({"url": "https://herald.example/1", "title": "Nothing happened"}).json()["items"][0]
     assert (item["status"], item["article"]) == ("known", mine.article)
 

@@ -15,7 +15,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance import recluster, retention
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import enqueue, one
@@ -190,7 +190,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
             words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
             rig.take(record(("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words))
             with database.read() as connection:
-                known[recluster.newest(connection)] = stream_history.closed_sources(connection)
+                known[retention.newest(connection)] = stream_history.closed_sources(connection)
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
         scratch = with_tables(Database(f"sqlite:///{tmp_path / f'{n}.db'}"))

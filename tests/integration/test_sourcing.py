@@ -21,7 +21,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, all_sources, save, set_paused, source_id, sync_config
+from aggregator.store.intake.sources import Source, all_sources, pause, save, source_id, sync_config
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import entry
 from tests.loopback import LoopbackServer, Response, redirect
@@ -281,7 +281,7 @@ def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Da
     with pytest.raises(UsageError, match="has that name already"):
         add(config, sqlite, server.url("/two"), SourceOptions(name="post"))
     with sqlite.write() as connection:
-        set_paused(connection, kept.id, True)
+        pause(connection, kept.id)
     with pytest.raises(UsageError, match=f"aggregator sources resume {kept.id}"):
         add(config, sqlite, server.url("/rss"), NOTHING)
 

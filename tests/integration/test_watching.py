@@ -26,7 +26,6 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
-from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
 from tests.articles import FLOOD, NOON, STRIKE, Clock, Rig
@@ -70,7 +69,8 @@ class Folder:
 
     def reported(self) -> list[str]:
         """What `doctor` shows as refused, without the folder."""
-        shown = DatabaseStoryReader(self.database).rejected_inputs(1000)
+        with self.database.read() as connection:
+            shown = rejected.latest(connection, 1000)
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
 
     def ingest(self, *what: Path) -> IngestSummary:

@@ -167,10 +167,10 @@ def changed(keys: Keys, step: str) -> Keys:
 
 def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[inbox.AcceptResult]:
     with database.write() as connection:
-        taken = inbox.accept_polled(
+        taken = inbox.accept(
             connection,
             entries,
-            seen=NOON,
+            seen=[NOON] * len(entries),
             wants_page=[False] * len(entries),
             bump_by_clock=not is_first,
             poll=PollContext(outlet=None, is_first=is_first, tuning=TUNING),

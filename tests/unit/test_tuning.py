@@ -28,9 +28,7 @@ from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.timeouts import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning
-from aggregator.store.maintenance.checks.finding import CheckTuning
 from aggregator.store.maintenance.repair import ClockTuning
-from aggregator.store.read.change_stream import ChangeTuning
 from aggregator.store.read.reader import FrontPageTuning
 from aggregator.store.search.search import SearchTuning
 from aggregator.stories.tuning import StoryTuning
@@ -48,7 +46,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "cross_language": CrossLanguageTuning,
     "stories": StoryTuning,
     "front_page": FrontPageTuning,
-    "changes": ChangeTuning,
     "webhooks": WebhookTuning,
     "clock": ClockTuning,
     "database": DatabaseTuning,
@@ -67,7 +64,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "retention": RetentionTuning,
     "watchdog": ServiceTuning,
     "health_checks": HealthCheckTuning,
-    "db_check": CheckTuning,
     "leases": LeaseTuning,
 }
 PACKAGE = REPOSITORY / "aggregator"

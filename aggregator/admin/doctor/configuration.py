@@ -41,8 +41,13 @@ def _errors(config: Config) -> Iterator[Finding]:
     try:
         check(config)
     except ConfigError as error:
-        for line in str(error).splitlines():
-            yield problem(line, "correct that line, then: aggregator config check")
+        yield from mistakes(error)
+
+
+def mistakes(error: ConfigError) -> Iterator[Finding]:
+    """Yield one finding for each mistake."""
+    for line in str(error).splitlines():
+        yield problem(line, "correct that line, then: aggregator config check")
 
 
 def _secrets(config: Config) -> Iterator[Finding]:

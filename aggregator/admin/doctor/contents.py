@@ -12,7 +12,7 @@ from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_gauges
 from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
 
 _REJECTED_SHOWN = 5

@@ -2,14 +2,14 @@
 
 import http.client
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from aggregator.admin.doctor.context import DoctorContext
+from aggregator.admin.systemd_unit import NAME as _UNIT
+from aggregator.admin.systemd_unit import unit_folder
 from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError
@@ -19,7 +19,6 @@ from aggregator.store.read.health_probes import ok, problem, warning
 
 _REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it
 _MOST_BYTES = 1 << 20  # of a response body
-_UNIT = "aggregator.service"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - requested on this machine
 
 
@@ -106,7 +105,11 @@ def is_running(context: DoctorContext) -> bool:
 
 
 def _installed() -> Iterator[Finding]:
-    units = [(folder / _UNIT, how) for folder, how in _unit_folders() if (folder / _UNIT).is_file()]
+    units = [
+        (unit_folder(user=user) / _UNIT, "systemctl --user" if user else "systemctl")
+        for user in (False, True)
+        if (unit_folder(user=user) / _UNIT).is_file()
+    ]
     if not units:
         yield ok("daemon: not running on this database", "aggregator run, or: aggregator install-service")
     for unit, how in units:
@@ -114,11 +117,6 @@ def _installed() -> Iterator[Finding]:
             f"the service {unit} is installed, and no daemon runs on this database",
             f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
         )
-
-
-def _unit_folders() -> list[tuple[Path, str]]:
-    own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd" / "user"
-    return [(Path("/etc/systemd/system"), "systemctl"), (own, "systemctl --user")]
 
 
 def _request(host: str, port: int, path: str, seconds: float) -> dict[str, Any] | None:

@@ -45,6 +45,5 @@ def examine(config: Config) -> Iterator[Finding]:
 
 def mistakes(error: ConfigError) -> Iterator[Finding]:
     """Yield one finding for each error of a configuration that cannot be read."""
-    for line in str(error).splitlines():
-        yield problem(line, "correct that line, then: aggregator config check")
+    yield from configuration.mistakes(error)
     yield ok("nothing else was checked, because the configuration cannot be read")

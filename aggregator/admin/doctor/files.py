@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from aggregator.admin.backup import backup_folder, backup_status, why_not
+from aggregator.admin.backup import backup_folder, backup_state, why_not
 from aggregator.admin.backup import backups as found_backups
 from aggregator.admin.doctor.configuration import is_for_others
 from aggregator.admin.doctor.context import DoctorContext
@@ -141,7 +141,7 @@ def modes(context: DoctorContext) -> Iterator[Finding]:
 
 def backups(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the daemon makes its backups on time."""
-    backup = backup_status(context.config, context.database, context.now).state
+    backup = backup_state(context.config, context.database, context.now)
     yield from of_database(context.tuning, backup=backup)
 
 

@@ -151,8 +151,9 @@ class SecondLook:
             "own": change.own,
         }
         for article in (change.article, *followers):
-            unit_of_work.ledger.log_with(unit_of_work.now, origin, "moved", article, {"to": new, **why})
-            unit_of_work.ledger.log_with(unit_of_work.now, new, "moved", article, {"from": origin, **why})
+            unit_of_work.ledger.log(unit_of_work.now, origin, "moved", article=article, to=new, **why)
+            left = {"from": origin, **why}
+            unit_of_work.ledger.log(unit_of_work.now, new, "moved", article=article, **left)
 
 
 def _strongest(reasons: Sequence[Reason]) -> str:

@@ -30,10 +30,9 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
-from aggregator.store.read.change_stream import write_change
 from aggregator.store.stories import commands, stories
 
 TEXTS_A_JOB = 16
@@ -171,7 +170,7 @@ class Reclusterer:
         if not fresh.is_seeded():
             self._seed(fresh, placer, start, lambda: progress(0, total), corrected=corrected)
         with fresh.database.read() as scratch:
-            at = max(start, recluster.newest(scratch) + 1)
+            at = max(start, retention.newest(scratch) + 1)
             done = recluster.count_from(scratch, start)
             if start:
                 placer.story_writer.begin_after(max(start - 1, stories.last_membership_change(scratch)))
@@ -279,8 +278,8 @@ class Reclusterer:
                     state=state,
                 )
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
-                write_change(
-                    unit_of_work.ledger, unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
+                unit_of_work.ledger.change(
+                    unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
                 )
             recluster.take_over(live, scratch, plan.names, step)
             recluster.take_links(live, scratch, plan.names, step)
@@ -321,8 +320,7 @@ class Reclusterer:
         for winner in dict.fromkeys(plan.retired.values()):
             state = recluster.state_of(live, winner)
             losers = [gone for gone, into in plan.retired.items() if into == winner]
-            write_change(
-                unit_of_work.ledger,
+            unit_of_work.ledger.change(
                 unit_of_work.now,
                 winner,
                 None,

@@ -21,7 +21,6 @@ from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.read import change_stream
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
@@ -621,8 +620,9 @@ class StoryWriter:
         stories.redirect_story(unit_of_work.connection, loser.id, winner)
         if self._index is not None and loser.story_no in self._index:
             self._index.remove_story(loser.story_no)
-        unit_of_work.ledger.log_with(unit_of_work.now, winner, "merged", None, {"other": loser.id, **detail})
-        unit_of_work.ledger.log_with(unit_of_work.now, loser.id, "merged", None, {"into": winner, **detail})
+        ledger, now = unit_of_work.ledger, unit_of_work.now
+        ledger.log(now, winner, "merged", article=None, other=loser.id, **detail)
+        ledger.log(now, loser.id, "merged", article=None, into=winner, **detail)
 
     def _index_story(self, row: IndexRow) -> None:
         if self._index is None:
@@ -641,8 +641,8 @@ def _write_change(
     bump: dt.datetime,
     **more: Any,
 ) -> None:
-    """Append to the change stream, see `changes.write_change`."""
-    change_stream.write_change(unit_of_work.ledger, unit_of_work.now, story, before, after, bump=bump, **more)
+    """Append to the change stream, see `Ledger.change`."""
+    unit_of_work.ledger.change(unit_of_work.now, story, before, after, bump=bump, **more)
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import shutil
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -56,6 +55,8 @@ from aggregator.store.engine.timeouts import (
 
 log = logging.getLogger(__name__)
 
+# Before the second attempt; doubled before each further one, less up to half at random.
+_PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 
 __all__ = ["Connection", "Database", "shown_url"]  # Connection: for type annotations of other packages
@@ -80,15 +81,13 @@ class Database:
     The file of an SQLite database must exist; `migrate.upgrade` creates it.
     """
 
-    def __init__(
-        self, url: str, tuning: DatabaseTuning | None = None, metrics_registry: Metrics | None = None
-    ) -> None:
+    def __init__(self, url: str, tuning: DatabaseTuning | None = None) -> None:
         """`url`: from `Config.database_url`. The first query opens the first connection."""
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.session_name = session_name()
         self.tuning = tuning or Tuning().section("database", DatabaseTuning)
-        self.metrics_registry = metrics_registry or Metrics()
+        self.metrics_registry = Metrics()
         self._writing = FairLock()
         self._fence: Fence | None = None
         self._read_timeout_seconds: float | None = None
@@ -234,7 +233,7 @@ class Database:
         error is raised, and the caller checks the rows. See ADR 3.
         """
         started = time.monotonic()
-        pause = self.tuning.pause_seconds
+        pause = _PAUSE_SECONDS
         for tried in range(1, self.tuning.tries + 1):
             try:
                 return unit()
@@ -302,10 +301,8 @@ class Database:
     def release_free_pages(self, pages: int) -> None:
         """Return up to `pages` free pages of SQLite's file to the disk. Needs `auto_vacuum`."""
         with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
-            driver = raw.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
             # `execute` would take a single step, which is one page.
-            driver.executescript(f"PRAGMA incremental_vacuum({pages})")
+            sqlite_driver(raw).executescript(f"PRAGMA incremental_vacuum({pages})")
 
     def vacuum(self) -> tuple[int, int]:
         """Rewrite SQLite's file without free pages and with `auto_vacuum`. Return its bytes before and after.
@@ -324,8 +321,7 @@ class Database:
             )
         self.engine.dispose()  # open readers of this process would block it
         with self._turn(), translate_errors(self.url), self.engine.connect() as raw:
-            driver = raw.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
+            driver = sqlite_driver(raw)
             # The temporary copy goes beside the file: memory or /tmp may be too small.
             folder = str(file.parent).replace("'", "''")
             for statement in ("temp_store=FILE", f"temp_store_directory='{folder}'"):
@@ -360,17 +356,15 @@ class Database:
                 "start: free some space, or move the database"
             )
 
-    def wait_for_server(
-        self, stops: Callable[[], bool] = lambda: False, say: Callable[[str], object] = str
-    ) -> None:
-        """Wait until the server answers (it may start later than this process at boot) or `stops()`.
+    def wait_for_server(self, say: Callable[[str], object] = str) -> None:
+        """Wait until the server answers: it may start later than this process at boot.
 
         Calls `say` once with the reason. Raises AggregatorError if the server refuses the connection.
         """
         if self.is_sqlite:
             return
         said = False
-        while not stops():
+        while True:
             try:
                 with self.read() as connection:
                     connection.execute(text("SELECT 1"))
@@ -391,17 +385,15 @@ class Database:
             self.check_file()
         except DatabaseReplacedError:
             try:
-                if not self.checkpoint_log(self.tuning.checkpoint_seconds):
-                    log.warning(
-                        "%s-wal could not be checkpointed into its moved database: a reader still uses it",
-                        self.file,
-                        extra={"event": "wal_checkpoint_failed"},
-                    )
+                is_done = self.checkpoint_log(self.tuning.checkpoint_seconds)
+                problem = "" if is_done else "a reader still uses it"
             except AggregatorError as error:
+                problem = str(error)
+            if problem:
                 log.warning(
                     "%s-wal could not be checkpointed into its moved database: %s",
                     self.file,
-                    error,
+                    problem,
                     extra={"event": "wal_checkpoint_failed"},
                 )
         finally:

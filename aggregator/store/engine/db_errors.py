@@ -1,8 +1,9 @@
 """Translates errors of the database drivers to AggregatorError, which tells whether to retry."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -77,11 +78,11 @@ def _of_sqlite(error: sqlite3.Error, said: str, url: str) -> AggregatorError | N
             f"another program keeps {shown_url(url)} locked for writing; try again when it has finished"
         )
     if name == "SQLITE_INTERRUPT":
-        return _too_long(said, url)
+        return _TOO_LONG.made(said, url)
     if name.startswith(_CANNOT_WRITE) or "unable to open" in said:
-        return _not_writable(said, url)
+        return _NOT_WRITABLE.made(said, url)
     if "no such table" in said:
-        return _without_tables(said, url)
+        return _WITHOUT_TABLES.made(said, url)
     if is_damage(error):
         return DamagedFileError(
             f"the database {shown_url(url)} is damaged ({said}); type: aggregator db check"
@@ -113,7 +114,7 @@ _SOON = (
 def _of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | None:
     state: str = getattr(error.orig, "sqlstate", None) or ""
     if state in _BY_STATE:
-        return _BY_STATE[state](said, url)
+        return _BY_STATE[state].made(said, url)
     if not _is_away(error, state):
         return None
     if "FATAL" in said and not state and not any(words in said for words in _SOON):
@@ -131,39 +132,34 @@ def _is_away(error: DBAPIError, state: str) -> bool:
     return not state and type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
 
 
-def _conflict(said: str, url: str) -> AggregatorError:
-    return DatabaseBusyError(f"the database {shown_url(url)}: {said}; nothing was written, try again")
+class _Kind(NamedTuple):
+    """An error of ours, and its message, in which {url} and {said} are replaced."""
+
+    error: type[AggregatorError]
+    message: str
+
+    def made(self, said: str, url: str) -> AggregatorError:
+        return self.error(self.message.format(url=shown_url(url), said=said))
 
 
-def _held(_said: str, url: str) -> AggregatorError:
-    return DatabaseBusyError(
-        f"a lock in the database {shown_url(url)} was not released in time; nothing was written, try again"
-    )
-
-
-def _too_long(_said: str, url: str) -> AggregatorError:
-    return DatabaseBusyError(
-        f"a query of the database {shown_url(url)} took too long; narrow it, or try again"
-    )
-
-
-def _not_writable(said: str, url: str) -> AggregatorError:
-    return NotWritableError(
-        f"the database {shown_url(url)} cannot be written ({said}); check the free space on its disk, the "
-        "folder and its owner"
-    )
-
-
-def _without_tables(_said: str, url: str) -> AggregatorError:
-    return AggregatorError(f"the database {shown_url(url)} has no tables yet; type: aggregator db upgrade")
-
-
-_BY_STATE: dict[str, Callable[[str, str], AggregatorError]] = {
-    "40001": _conflict,  # serialisation failure
-    "40P01": _conflict,  # deadlock
-    "55P03": _held,  # lock timeout
-    "57014": _too_long,  # statement timeout, or the query was cancelled
-    "25006": _not_writable,  # read only
-    "53100": _not_writable,  # disk full
-    "42P01": _without_tables,
+_CONFLICT = _Kind(DatabaseBusyError, "the database {url}: {said}; nothing was written, try again")
+_HELD = _Kind(
+    DatabaseBusyError,
+    "a lock in the database {url} was not released in time; nothing was written, try again",
+)
+_TOO_LONG = _Kind(DatabaseBusyError, "a query of the database {url} took too long; narrow it, or try again")
+_NOT_WRITABLE = _Kind(
+    NotWritableError,
+    "the database {url} cannot be written ({said}); check the free space on its disk, the folder and its "
+    "owner",
+)
+_WITHOUT_TABLES = _Kind(AggregatorError, "the database {url} has no tables yet; type: aggregator db upgrade")
+_BY_STATE = {
+    "40001": _CONFLICT,  # serialisation failure
+    "40P01": _CONFLICT,  # deadlock
+    "55P03": _HELD,  # lock timeout
+    "57014": _TOO_LONG,  # statement timeout, or the query was cancelled
+    "25006": _NOT_WRITABLE,  # read only
+    "53100": _NOT_WRITABLE,  # disk full
+    "42P01": _WITHOUT_TABLES,
 }

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
@@ -28,18 +28,6 @@ STANDBY_KEY = 0x61676773  # shared by the daemons that wait for ADVISORY_KEY
 _AWAITED = b"a daemon waits for this\n"
 
 
-class ProcessLock(Protocol):
-    """A lock of one process at a time."""
-
-    def acquire(self) -> bool:
-        """Take the lock without waiting. Return False if another process has it."""
-        ...
-
-    def release(self) -> None:
-        """Release the lock, if this process has it."""
-        ...
-
-
 class FileLock:
     """The lock of an SQLite database. The file has content while a daemon waits for the lock."""
 
@@ -51,6 +39,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
+        """Take the lock without waiting. Return False if another process has it."""
         if self._descriptor is not None:
             return True
         descriptor = self._opened()
@@ -83,6 +72,7 @@ class FileLock:
         return False, is_awaited
 
     def release(self) -> None:
+        """Release the lock, if this process has it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -111,6 +101,7 @@ class SessionLock:
         self._is_had = self._is_awaited = False
 
     def acquire(self) -> bool:
+        """Take the lock without waiting. Return False if another process has it."""
         if not self._is_had:
             try:
                 with translate_errors(self._database.url):
@@ -157,6 +148,7 @@ class SessionLock:
             return session.execute(statement, values).rowcount
 
     def release(self) -> None:
+        """Release the lock, if this process has it."""
         self._is_had = self._is_awaited = False
         if self._session is None:
             return

@@ -17,7 +17,6 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float
     read_seconds: float
     tries: int
-    pause_seconds: float
     wal_mib: int
     checkpoint_seconds: float
     wal_retry_seconds: float
@@ -85,15 +84,11 @@ def lossy_text(connection: Connection, *, is_enabled: bool) -> Iterator[None]:
         yield
         return
     driver = sqlite_driver(connection)
-    driver.text_factory = _with_replacements
+    driver.text_factory = lambda found: found.decode("utf-8", "replace")
     try:
         yield
     finally:
         driver.text_factory = str
-
-
-def _with_replacements(found: bytes) -> str:
-    return found.decode("utf-8", "replace")
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection:

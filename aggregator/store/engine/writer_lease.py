@@ -20,7 +20,6 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError, LeaseLostError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.process_lock import SessionLock, open_process_lock
@@ -44,21 +43,6 @@ class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     give_way_seconds: float
     host_lease_seconds: float
     host_renew_seconds: float
-
-
-class WriterStatus(FrozenStruct, frozen=True, kw_only=True):
-    """The last writer. `renewed_at` is the server's time; on SQLite it equals `acquired_at`."""
-
-    epoch: int
-    holder: str
-    acquired_at: dt.datetime
-    renewed_at: dt.datetime
-
-
-def writer_status(connection: Connection) -> WriterStatus | None:
-    """Return the last writer; None if there was none."""
-    row = connection.execute(select(writer_lease)).first()
-    return None if row is None else WriterStatus(**row._mapping)
 
 
 class WriterLease:

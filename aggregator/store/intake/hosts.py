@@ -21,13 +21,10 @@ from aggregator.store.tables import insert_or
 class HostLeases:
     """The host leases of this daemon, for one thread. On SQLite the one daemon has all hosts."""
 
-    def __init__(
-        self, database: Database, tuning: LeaseTuning, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, database: Database, tuning: LeaseTuning) -> None:
         self._database = database
         self._tuning = tuning
-        self._clock = clock
-        self._ours: dict[str, float] = {}  # host to the end of its lease, by `clock`
+        self._ours: dict[str, float] = {}  # host to the end of its lease, monotonic
         self._is_alone = database.is_sqlite
 
     def of_others(self, connection: Connection) -> frozenset[str]:
@@ -44,7 +41,7 @@ class HostLeases:
 
     def take(self, hosts: Collection[str]) -> set[str]:
         """Lease hosts. Return those that no other daemon has; rows about them must be read again."""
-        ends = self._clock() + self._tuning.host_lease_seconds
+        ends = time.monotonic() + self._tuning.host_lease_seconds
         values = {"hosts": sorted(hosts), "me": self._me, "seconds": self._tuning.host_lease_seconds}
         with self._database.write() as connection:
             connection.execute(_ADD, values)
@@ -54,7 +51,7 @@ class HostLeases:
 
     def keep(self, hosts: Collection[str]) -> None:
         """Renew the leases of hosts that are being polled. A lease that was lost is dropped."""
-        soon = self._clock() + self._tuning.host_renew_seconds
+        soon = time.monotonic() + self._tuning.host_renew_seconds
         ending = {host for host in hosts if self._ours.get(host, soon) < soon}
         for host in ending - (self.take(ending) if ending else set()):
             del self._ours[host]

@@ -32,7 +32,7 @@ from aggregator.extract.urls import canonical_url, same_site
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store.intake import unstable_keys
 from aggregator.store.intake.unstable_keys import IdentifierStability
-from aggregator.store.tables import article, entry, identity_key, in_parts
+from aggregator.store.tables import article, entry, identity_key, rows_with
 
 NOBODY = ""  # the article of a void key, which different entries share
 
@@ -130,11 +130,8 @@ def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]
 
 
 def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes, str]:
-    known: dict[bytes, str] = {}
-    for chunk in in_parts(sorted(keys)):
-        statement = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.key.in_(chunk))
-        known.update((bytes(row.key), row.article) for row in connection.execute(statement))
-    return known
+    chosen = select(identity_key.c.key, identity_key.c.article)
+    return {bytes(row.key): row.article for row in rows_with(connection, chosen, identity_key.c.key, keys)}
 
 
 def claimed_url(one: IdentifiedEntry) -> bytes:
@@ -371,10 +368,12 @@ class RereadLimits:
         self._reads: dict[str, _ReadCounts] = {}
         if tuning is None:
             return
-        for some in in_parts(sorted(articles)):
-            containers = select(article.c.id).where(article.c.id.in_(some), article.c.role == "container")
-            for id_ in connection.execute(containers).scalars().all():
-                self._reads[id_] = _live_blog_reads(connection, id_, now, tuning)
+        containers = select(article.c.id).where(article.c.role == "container")
+        for row in list(rows_with(connection, containers, article.c.id, articles)):
+            newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == row.id)
+            last: dt.datetime | None = connection.execute(newest).scalar_one()
+            lately = _recent_reads(connection, row.id, now, tuning)
+            self._reads[row.id] = _ReadCounts(lately=lately, last=last or now)
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
         """Whether article `id_` has reached its limit; `by_page`: its page would be fetched."""
@@ -395,16 +394,9 @@ class RereadLimits:
         return "revision" if item.updated > reads.last else "known"
 
 
-def _live_blog_reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> _ReadCounts:
-    newest = select(func.max(entry.c.accepted_at)).where(entry.c.article == id_)
-    last: dt.datetime | None = connection.execute(newest).scalar_one()
-    return _ReadCounts(lately=_recent_reads(connection, id_, now, tuning), last=last or now)
-
-
 def _recent_reads(connection: Connection, id_: str, now: dt.datetime, tuning: RereadTuning) -> int:
     since = now - dt.timedelta(hours=tuning.hours)
     again = select(func.count()).where(
         entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
     )
-    count: int = connection.execute(again).scalar_one()
-    return count
+    return connection.execute(again).scalar_one()

@@ -7,8 +7,9 @@ is stored: at once, or when its page is fetched or given up.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
@@ -17,7 +18,7 @@ from aggregator.cluster.rekeyed_entries import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
-from aggregator.store.intake import identify, intake_counts, tombstones
+from aggregator.store.intake import identify, tombstones
 from aggregator.store.intake.identify import (
     NOBODY,
     IdentifiedBatch,
@@ -26,7 +27,17 @@ from aggregator.store.intake.identify import (
     RereadLimits,
     claimed_url,
 )
-from aggregator.store.tables import article, counter, entry, identity_key, in_parts, insert_or, observation
+from aggregator.store.tables import (
+    article,
+    change_with,
+    counter,
+    entry,
+    identity_key,
+    insert_or,
+    intake_count,
+    observation,
+    rows_with,
+)
 
 
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
@@ -55,8 +66,8 @@ class InboxEntry(FrozenStruct, frozen=True, kw_only=True):
     has_lost_page: bool = False  # it was given up, or is of another site
 
 
-class PollAcceptResult(FrozenStruct, frozen=True, kw_only=True):
-    """The outcome of accepting the entries of a poll. `notes` are sentences for the log."""
+class AcceptedBatch(FrozenStruct, frozen=True, kw_only=True):
+    """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
 
     accepted: tuple[AcceptResult, ...] = ()
     notes: tuple[str, ...] = ()
@@ -97,64 +108,20 @@ def accept(
     bump_by_clock: bool = False,
     always_new: bool = False,
     is_late_page: bool = False,
-) -> list[AcceptResult]:
+    poll: PollContext | None = None,
+) -> AcceptedBatch:
     """Add `entries` to the inbox in their order; known ones are only stored as observations.
 
     `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
     `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
     `eval`, too): they are the texts of articles that were placed without.
+
+    `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
+    also compared by cluster/rekeyed_entries.py, and a source that reverts to a former text is followed a few
+    times.
     """
-    taken = _accept(
-        connection,
-        entries,
-        seen=seen,
-        wants_page=wants_page,
-        bump_by_clock=bump_by_clock,
-        always_new=always_new,
-        is_late_page=is_late_page,
-        poll=None,
-    )
-    return list(taken.accepted)
-
-
-def accept_polled(
-    connection: Connection,
-    entries: Sequence[Entry],
-    *,
-    seen: dt.datetime,
-    wants_page: Sequence[bool],
-    bump_by_clock: bool,
-    poll: PollContext,
-) -> PollAcceptResult:
-    """Add the entries of one poll of one source to the inbox, oldest first.
-
-    Like `accept`, but entries without a known key are also compared by cluster/rekeyed_entries.py. A source
-    that reverts to a former text is followed a few times.
-    """
-    return _accept(
-        connection,
-        entries,
-        seen=[seen] * len(entries),
-        wants_page=wants_page,
-        bump_by_clock=bump_by_clock,
-        always_new=False,
-        poll=poll,
-    )
-
-
-def _accept(
-    connection: Connection,
-    entries: Sequence[Entry],
-    *,
-    seen: Sequence[dt.datetime],
-    wants_page: Sequence[bool] | None,
-    bump_by_clock: bool,
-    always_new: bool,
-    poll: PollContext | None,
-    is_late_page: bool = False,
-) -> PollAcceptResult:
     if not entries:
-        return PollAcceptResult()
+        return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
     met = identify.identify_entries(connection, entries, poll)
     known = {} if always_new else dict(met.known)
@@ -164,7 +131,7 @@ def _accept(
     if poll is not None and not poll.is_first:
         here = {article for article, source_id in seen_before if source_id == entries[0].source}
         notes += identify.count_strikes(connection, met, poll.tuning, seen[0], seen_here=here)
-    observation_writer = _ObservationWriter(poll, met, all_are_new=always_new)
+    batch = _KnownEntries(poll, met, known, seen_before, all_are_new=always_new)
     rows: list[dict[str, Any]] = []
     accepted = []
     candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
@@ -172,44 +139,97 @@ def _accept(
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
         by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
-        result = _judge(one, known, seen_before, observation_writer, by_page=by_page)
+        result = batch.judge(one, by_page=by_page)
         if result.article in erased:  # its new keys are stored, as hashes
             is_known = erased[result.article] == "retention"
             result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
-            observation_writer.note(one, result, known, seen_before, seen[offset])
+            batch.note(one, result, seen[offset])
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
         if live.is_read_enough(result.article, result.outcome, by_page=by_page):
             accepted.append(AcceptResult(outcome="known", article=result.article))
             continue  # no observation: it stays a change until the article may be read again
-        observation_writer.note(one, result, known, seen_before, seen[offset])
+        batch.note(one, result, seen[offset])
         if observations and observations.is_authoritative and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
             result = msgspec.structs.replace(result, outcome=outcome)
         if result.outcome != "known":
             result = msgspec.structs.replace(result, entry_no=first_n + offset)
-            row = _row(result, one.entry, seen=seen[offset], page=by_page, bump_by_clock=bump_by_clock)
-            rows.append(row | {"page_attempts": int(is_late_page)})
+            rows.append(
+                {
+                    "entry_no": result.entry_no,
+                    "inbox_no": None,
+                    "state": "page" if by_page else "ready",
+                    "source": one.entry.source,
+                    "article": result.article,
+                    "is_revision": result.outcome == "revision",
+                    "url": one.entry.url,
+                    "payload": codecs.compress_struct(one.entry),
+                    "page_due_at": seen[offset] if by_page else None,
+                    "page_attempts": int(is_late_page),
+                    "bump_by_clock": bump_by_clock,
+                    "accepted_at": seen[offset],
+                }
+            )
         accepted.append(result)
-    _write(connection, rows)
+    if waiting := [row for row in rows if row["state"] == "ready"]:
+        first_inbox_no = take_numbers(connection, "inbox", len(waiting)) + 1
+        for number, row in enumerate(waiting, start=first_inbox_no):
+            row["inbox_no"] = number
+    if rows:
+        connection.execute(insert(entry), rows)
     if not is_late_page:
-        observation_writer.write(connection)
+        batch.write(connection)
     outcomes = zip(entries, accepted, strict=True)
-    intake_counts.count(connection, ((item.source, result.outcome) for item, result in outcomes))
+    count_received(connection, ((item.source, result.outcome) for item, result in outcomes))
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
-    return PollAcceptResult(accepted=tuple(accepted), notes=tuple(notes))
+    return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
 
 
-class _ObservationWriter:
-    """Collects and writes the identity keys and observations of a batch of entries."""
+# "earlier": received before outcomes were counted, and not stored; its source is "".
+ReceivedOutcome = Literal["new", "revision", "known", "forgotten", "earlier"]
+STORED: Final[tuple[ReceivedOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
 
-    def __init__(self, poll: PollContext | None, met: IdentifiedBatch, *, all_are_new: bool) -> None:
+
+def count_received(connection: Connection, received: Iterable[tuple[str, ReceivedOutcome]]) -> None:
+    """Count received entries by source and outcome, in the transaction that accepts them.
+
+    Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
+    must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
+    and not deleted since (store/maintenance/checks/conservation.py).
+    """
+    counts = Counter(received)
+    if not counts:
+        return
+    statement = insert_or(connection, intake_count)
+    statement = statement.on_conflict_do_update(
+        index_elements=["source", "outcome"], set_={"count": intake_count.c.count + statement.excluded.count}
+    )
+    rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(counts.items())]
+    connection.execute(statement, rows)
+
+
+class _KnownEntries:
+    """Keys and observations: what is stored of a batch of entries, and what the batch adds to it."""
+
+    def __init__(
+        self,
+        poll: PollContext | None,
+        met: IdentifiedBatch,
+        known: dict[bytes, str],
+        seen_before: dict[tuple[str, str], _Observations],
+        *,
+        all_are_new: bool,
+    ) -> None:
+        """`known`: articles by key. `seen_before`: observations by article and source."""
         self._poll = poll
         self._met = met
+        self._known = known
+        self._seen_before = seen_before
         self._all_are_new = all_are_new
-        self.here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
+        self._here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
         self._replaced: set[tuple[str, str]] = set()  # (article, source) whose stored row is not current now
@@ -218,48 +238,94 @@ class _ObservationWriter:
         self._addresses: dict[str, str] = {}
         self._taken_over: set[str] = set()  # articles of other sources, now with their own site's words
 
-    def is_revert(self, observations: _Observations, content_hash: bytes) -> bool:
-        """Whether the source reverted to a former content.
+    def judge(self, one: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
+        """Return what an entry is. `by_page`: its page is to be fetched."""
+        known = self._known
+        article = next((known[key] for key in one.identity.keys if key in known), None)
+        if article is None and (elsewhere := claimed_url(one)) in known:
+            return AcceptResult(
+                outcome="known", article=known[elsewhere]
+            )  # a link to another source's article
+        is_matched = article is None and one.match is not None
+        if article is None and one.match is not None:
+            article = one.match.article
+        if article is None and (there := self._seen_there(one)) is not None:
+            has_other_text = by_page or one.content_keys()[-1] not in known
+            is_revision = has_other_text and _is_authoritative(one)
+            return AcceptResult(outcome="revision" if is_revision else "known", article=there)
+        if article is None:
+            return AcceptResult(outcome="new", article=one.identity.article)
+        observations = self._seen_before.get((article, one.entry.source))
+        is_revision = (
+            observations is not None
+            and observations.is_authoritative
+            and self._has_new_text(one, observations, is_matched=is_matched)
+        )
+        return AcceptResult(outcome="revision" if is_revision else "known", article=article)
 
-        Only a poll shows that, and only if the current content is not in it, too. The number of reverts is
-        limited, because two servers of one outlet may disagree permanently.
+    def _seen_there(self, one: IdentifiedEntry) -> str | None:
+        """Return the article that another source delivered under the same URL, with the same title and minute
+        or the same title and text. Within one source its GUIDs tell entries apart.
         """
-        if (
-            self._poll is None
-            or content_hash in observations.current
-            or not observations.current.isdisjoint(self.here)
-        ):
+        for key in one.content_keys():
+            article = self._known.get(key)
+            if article is not None and (article, one.entry.source) not in self._seen_before:
+                return article
+        return None
+
+    def _has_new_text(self, one: IdentifiedEntry, observations: _Observations, *, is_matched: bool) -> bool:
+        """Whether an authoritative source shows another text than the current one.
+
+        It may be a former one. Only a poll shows a revert, and only if the current content is not in it, too.
+        The number of reverts is limited, because two servers of one outlet may disagree permanently.
+        """
+        content_hash = one.identity.content_hash
+        if content_hash in observations.current:
+            return False
+        text_hashes, minute = _text_hashes(one.entry_hashes())
+        is_same = text_hashes is not None and text_hashes == observations.text_hashes
+        if is_same and (is_matched or minute == observations.minute):
+            return False  # at most another address
+        if content_hash not in observations.hashes:
+            return True
+        if self._poll is None or not observations.current.isdisjoint(self._here):
             return False
         return observations.hashes[content_hash] < self._poll.tuning.reverts
 
-    def note(
-        self,
-        one: IdentifiedEntry,
-        result: AcceptResult,
-        known: dict[bytes, str],
-        seen_before: dict[tuple[str, str], _Observations],
-        seen: dt.datetime,
-    ) -> None:
+    def note(self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime) -> None:
         """Add the keys and the observation of an entry with this result."""
-        key_pair = (result.article, one.entry.source)
-        if result.outcome != "new" and _takes_over(one, result.article, known, seen_before):
-            self._take_over(result.article, seen_before)
-        observations = seen_before.setdefault(key_pair, _Observations())
+        known, key_pair = self._known, (result.article, one.entry.source)
+        is_first_here = result.outcome != "new" and key_pair not in self._seen_before
+        if is_first_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known:
+            self._take_over(result.article)  # the site itself delivers what others linked to
+        observations = self._seen_before.setdefault(key_pair, _Observations())
         was_authoritative = observations.is_authoritative
         observations.is_authoritative = was_authoritative or result.outcome == "new" or _is_authoritative(one)
         new_keys = [key for key in one.identity.keys if key not in known]
         for key in new_keys:
             known[key] = self._keys[key] = result.article
-        may_move = was_authoritative or self._met.moved
-        if result.outcome == "known" and may_move and self._has_moved(one, new_keys):
+        # A known article that has a new address on its own site, to which links should lead.
+        has_moved = self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
+        if result.outcome == "known" and has_moved and (was_authoritative or self._met.moved):
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
-            if not self._all_are_new and not _has_url_key(one) and claimed_url(one) not in known:
+            has_url_key = one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
+            if not self._all_are_new and not has_url_key and claimed_url(one) not in known:
                 for key in one.content_keys():
                     if key not in known:
                         known[key] = self._keys[key] = result.article
-            self._add_observation(one, key_pair, observations, seen)
+            self._make_current(one, key_pair, observations)
+            observations.hashes[content_hash] = 0
+            self._observations[*key_pair, content_hash] = {
+                "article": result.article,
+                "source": one.entry.source,
+                "content_hash": content_hash,
+                "is_authoritative": observations.is_authoritative,
+                "first_seen_at": seen,
+                "is_current": True,
+                **_columns(one.entry_hashes()),
+            }
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
             self._make_current(one, key_pair, observations)
@@ -268,35 +334,15 @@ class _ObservationWriter:
             observations.without_hashes.discard(content_hash)
             self._hashed[*key_pair, content_hash] = entry_hashes
 
-    def _take_over(self, article: str, seen_before: dict[tuple[str, str], _Observations]) -> None:
+    def _take_over(self, article: str) -> None:
         """Let no source that had the article before change its text."""
         self._taken_over.add(article)
-        for (of_article, _), observations in seen_before.items():
+        for (of_article, _), observations in self._seen_before.items():
             if of_article == article:
                 observations.is_authoritative = False
         for row in self._observations.values():
             if row["article"] == article:
                 row["is_authoritative"] = False
-
-    def _has_moved(self, one: IdentifiedEntry, new_keys: Collection[bytes]) -> bool:
-        """Whether a known article has a new address on its own site, to which links should lead."""
-        return self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
-
-    def _add_observation(
-        self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations, seen: dt.datetime
-    ) -> None:
-        entry_hashes = one.entry_hashes()
-        self._make_current(one, key_pair, observations)
-        observations.hashes[one.identity.content_hash] = 0
-        self._observations[*key_pair, one.identity.content_hash] = {
-            "article": key_pair[0],
-            "source": key_pair[1],
-            "content_hash": one.identity.content_hash,
-            "is_authoritative": observations.is_authoritative,
-            "first_seen_at": seen,
-            "is_current": True,
-            **_columns(entry_hashes),
-        }
 
     def _make_current(
         self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations
@@ -320,9 +366,8 @@ class _ObservationWriter:
             # Another process may store the same key concurrently while placing: the first one wins.
             new = [{"key": key, "article": article} for key, article in self._keys.items()]
             connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
-        for part in in_parts(sorted(self._taken_over)):
-            given_up = update(observation).where(observation.c.article.in_(part))
-            connection.execute(given_up.values(is_authoritative=False))
+        given_up = update(observation).values(is_authoritative=False)
+        change_with(connection, given_up, observation.c.article, self._taken_over)
         if self._replaced and self._poll:
             replaced = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
             connection.execute(_REPLACED, replaced)
@@ -382,98 +427,20 @@ def _is_authoritative(one: IdentifiedEntry) -> bool:
     return by_address or one.entry.authority == "page" or one.match is not None
 
 
-def _judge(
-    one: IdentifiedEntry,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], _Observations],
-    observation_writer: _ObservationWriter,
-    *,
-    by_page: bool,
-) -> AcceptResult:
-    article = next((known[key] for key in one.identity.keys if key in known), None)
-    if article is None and (elsewhere := claimed_url(one)) in known:
-        return AcceptResult(
-            outcome="known", article=known[elsewhere]
-        )  # a link to an article of another source
-    is_matched = article is None and one.match is not None
-    if article is None and one.match is not None:
-        article = one.match.article
-    if article is None and (there := _seen_there(one, known, seen_before)) is not None:
-        has_other_text = by_page or one.content_keys()[-1] not in known
-        is_revision = has_other_text and _is_authoritative(one)
-        return AcceptResult(outcome="revision" if is_revision else "known", article=there)
-    if article is None:
-        return AcceptResult(outcome="new", article=one.identity.article)
-    observations = seen_before.get((article, one.entry.source))
-    is_revision = (
-        observations is not None
-        and observations.is_authoritative
-        and _has_new_text(one, observations, observation_writer, is_matched=is_matched)
-    )
-    return AcceptResult(outcome="revision" if is_revision else "known", article=article)
-
-
-def _seen_there(
-    one: IdentifiedEntry, known: dict[bytes, str], seen_before: dict[tuple[str, str], _Observations]
-) -> str | None:
-    """Return the article that another source delivered under the same URL, with the same title and minute or
-    the same title and text. Within one source its GUIDs tell entries apart.
-    """
-    for key in one.content_keys():
-        article = known.get(key)
-        if article is not None and (article, one.entry.source) not in seen_before:
-            return article
-    return None
-
-
-def _takes_over(
-    one: IdentifiedEntry,
-    article: str,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], _Observations],
-) -> bool:
-    """Whether the site itself delivers an article for the first time that others linked to."""
-    is_new_here = (article, one.entry.source) not in seen_before
-    return is_new_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known
-
-
-def _has_url_key(one: IdentifiedEntry) -> bool:
-    return one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
-
-
-def _has_new_text(
-    one: IdentifiedEntry,
-    observations: _Observations,
-    observation_writer: _ObservationWriter,
-    *,
-    is_matched: bool,
-) -> bool:
-    """Whether an authoritative source shows another text than the current one."""
-    content_hash = one.identity.content_hash
-    if content_hash in observations.current:
-        return False
-    text_hashes, minute = _text_hashes(one.entry_hashes())
-    is_same = text_hashes is not None and text_hashes == observations.text_hashes
-    if is_same and (is_matched or minute == observations.minute):
-        return False  # at most another address
-    return content_hash not in observations.hashes or observation_writer.is_revert(observations, content_hash)
-
-
 def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
     """Return the observations by article and source."""
     found: dict[tuple[str, str], _Observations] = {}
-    for chunk in in_parts(sorted(articles)):
-        for row in connection.execute(_OBSERVATIONS.where(observation.c.article.in_(chunk))):
-            observations = found.setdefault((row.article, row.source), _Observations())
-            content_hash = bytes(row.content_hash)
-            observations.hashes[content_hash] = row.revert_count
-            observations.is_authoritative = observations.is_authoritative or row.is_authoritative
-            if row.title_hash is None:
-                observations.without_hashes.add(content_hash)
-            if row.is_current:
-                observations.current.add(content_hash)
-                observations.minute = row.declared_at
-                observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
+    for row in rows_with(connection, _OBSERVATIONS, observation.c.article, articles):
+        observations = found.setdefault((row.article, row.source), _Observations())
+        content_hash = bytes(row.content_hash)
+        observations.hashes[content_hash] = row.revert_count
+        observations.is_authoritative = observations.is_authoritative or row.is_authoritative
+        if row.title_hash is None:
+            observations.without_hashes.add(content_hash)
+        if row.is_current:
+            observations.current.add(content_hash)
+            observations.minute = row.declared_at
+            observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
     return found
 
 
@@ -488,35 +455,6 @@ _OBSERVATIONS = select(
     observation.c.text_key,
     observation.c.declared_at,
 )
-
-
-def _row(
-    result: AcceptResult, item: Entry, *, seen: dt.datetime, page: bool, bump_by_clock: bool
-) -> dict[str, Any]:
-    return {
-        "entry_no": result.entry_no,
-        "state": "page" if page else "ready",
-        "source": item.source,
-        "article": result.article,
-        "is_revision": result.outcome == "revision",
-        "url": item.url,
-        "payload": codecs.compress_struct(item),
-        "page_due_at": seen if page else None,
-        "bump_by_clock": bump_by_clock,
-        "accepted_at": seen,
-    }
-
-
-def _write(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    ready = [row for row in rows if row["state"] == "ready"]
-    if ready:
-        first = take_numbers(connection, "inbox", len(ready)) + 1
-        for offset, row in enumerate(ready):
-            row["inbox_no"] = first + offset
-    for row in rows:
-        row.setdefault("inbox_no", None)
-    if rows:
-        connection.execute(insert(entry), rows)
 
 
 def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry]:
@@ -535,16 +473,16 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
 def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]:
     """Return those of the entries `numbers` that are ready to be placed, in the order of inbox numbers."""
-    found: list[InboxEntry] = []
-    for chunk in in_parts(sorted(numbers)):
-        statement = select(entry).where(entry.c.state == "ready", entry.c.entry_no.in_(chunk))
-        found += [_waiting(row) for row in connection.execute(statement)]
+    waiting = select(entry).where(entry.c.state == "ready")
+    found = map(_waiting, rows_with(connection, waiting, entry.c.entry_no, numbers))
     return sorted(found, key=lambda one: one.inbox_no)
 
 
 def _waiting(row: Any) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)
+        if row.page_robots:
+            declared = msgspec.structs.replace(declared, robots=row.page_robots)
         page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
         raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
@@ -556,7 +494,7 @@ def _waiting(row: Any) -> InboxEntry:
         bump_by_clock=row.bump_by_clock,
         accepted_at=row.accepted_at,
         is_late_page=not row.is_revision and row.page_attempts > 0,
-        entry=_with_headers(declared, row.page_robots),
+        entry=declared,
         page=page,
         page_url=row.page_url,
         page_charset=row.page_charset,
@@ -566,23 +504,14 @@ def _waiting(row: Any) -> InboxEntry:
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
-    last = 0
-    for chunk in in_parts(sorted(set(articles))):
-        statement = select(func.max(entry.c.inbox_no)).where(
-            entry.c.state == "ready", entry.c.article.in_(chunk)
-        )
-        last = max(last, connection.execute(statement).scalar_one() or 0)
-    return last
+    newest = select(func.max(entry.c.inbox_no).label("last")).where(entry.c.state == "ready")
+    return max((row.last or 0 for row in rows_with(connection, newest, entry.c.article, articles)), default=0)
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
     later = (entry.c.article == article_id) & (entry.c.entry_no > entry_no) & (entry.c.outcome == "revised")
     return connection.execute(select(entry.c.entry_no).where(later).limit(1)).first() is not None
-
-
-def _with_headers(entry: Entry, robots: str | None) -> Entry:
-    return msgspec.structs.replace(entry, robots=robots) if robots else entry
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
@@ -623,23 +552,10 @@ _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `ret
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    found: list[EntryResult] = []
-    for chunk in in_parts(sorted(numbers)):
-        statement = (
-            select(
-                entry.c.entry_no,
-                entry.c.outcome,
-                entry.c.verdict,
-                entry.c.reason,
-                _ADDRESS_OF,
-                article.c.story,
-            )
-            .outerjoin(article, article.c.id == entry.c.article)
-            .where(entry.c.entry_no.in_(chunk))
-            .order_by(entry.c.entry_no)
-        )
-        found += [EntryResult(**row._mapping) for row in connection.execute(statement)]
-    return found
+    columns = entry.c.entry_no, entry.c.outcome, entry.c.verdict, entry.c.reason, article.c.story
+    statement = select(*columns, _ADDRESS_OF).outerjoin(article, article.c.id == entry.c.article)
+    rows = rows_with(connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers)
+    return [EntryResult(**row._mapping) for row in rows]
 
 
 def waiting_count(connection: Connection) -> int:
@@ -651,5 +567,4 @@ def waiting_count(connection: Connection) -> int:
 
 def bump_at_own_time(connection: Connection, numbers: Sequence[int]) -> None:
     """Let these waiting entries bump their stories at their effective time, not at the time of placing."""
-    for chunk in in_parts(numbers):
-        connection.execute(update(entry).where(entry.c.entry_no.in_(chunk)).values(bump_by_clock=False))
+    change_with(connection, update(entry).values(bump_by_clock=False), entry.c.entry_no, numbers)

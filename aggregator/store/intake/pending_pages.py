@@ -12,9 +12,8 @@ from sqlalchemy import Connection, case, func, insert, or_, select, update
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
-from aggregator.store.intake import intake_counts
-from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.tables import entry, in_parts, source
+from aggregator.store.intake.inbox import count_received, take_numbers
+from aggregator.store.tables import entry, rows_with, source
 
 
 class PendingPage(FrozenStruct, frozen=True, kw_only=True):
@@ -48,15 +47,11 @@ def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[Pend
 
 def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
-    found: list[PendingPage] = []
-    for chunk in in_parts(sorted(set(articles))):
-        statement = select(entry.c.entry_no, entry.c.url, entry.c.page_attempts).where(
-            entry.c.state == "page", entry.c.article.in_(chunk)
-        )
-        found += [
-            PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts)
-            for row in connection.execute(statement)
-        ]
+    waiting = select(entry.c.entry_no, entry.c.url, entry.c.page_attempts).where(entry.c.state == "page")
+    found = (
+        PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts)
+        for row in rows_with(connection, waiting, entry.c.article, articles)
+    )
     return sorted(found, key=lambda one: one.entry_no)
 
 
@@ -144,7 +139,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
         for offset, row in enumerate(rows)
     ]
     connection.execute(insert(entry), values)
-    intake_counts.count(connection, ((row.source, "new") for row in rows))
+    count_received(connection, ((row.source, "new") for row in rows))
     return len(rows)
 
 

@@ -16,7 +16,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.tables import article, entry, in_parts, insert_or, rejected_input
+from aggregator.store.tables import article, change_with, entry, insert_or, rejected_input
 
 REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
@@ -90,10 +90,9 @@ def note(
 
 def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:
     """Delete these items, which were read successfully."""
-    for chunk in in_parts([clean(item) for item in items]):  # file names need not be text
-        connection.execute(
-            delete(rejected_input).where(rejected_input.c.source == source, rejected_input.c.item.in_(chunk))
-        )
+    of_source = delete(rejected_input).where(rejected_input.c.source == source)
+    names = map(clean, items)  # file names need not be text
+    change_with(connection, of_source, rejected_input.c.item, names)
 
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.store.tables import article, folder, in_parts, source
+from aggregator.store.tables import change_with, folder, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -236,15 +236,9 @@ def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: 
     )
 
 
-def set_paused(
-    connection: Connection,
-    id: str,  # noqa: A002
-    paused: bool,
-    now: dt.datetime | None = None,
-) -> None:
-    """Pause a source, or resume it: due at `now`, or else as scheduled."""
-    values = {"paused": paused} | ({} if paused or now is None else {"next_due_at": now})
-    connection.execute(update(source).where(source.c.id == id).values(**values))
+def pause(connection: Connection, id: str) -> None:  # noqa: A002
+    """Stop polling a source. Sources that were merged into it are polled again."""
+    connection.execute(update(source).where(source.c.id == id).values(paused=True))
     restart_merged_sources(connection)
 
 
@@ -279,9 +273,8 @@ def pull_in(
     is_one = [source.c.health_cause.startswith(f"{cause}:", autoescape=True) for cause in causes]
     failing = source.c.health == "failing", or_(*is_one), source.c.next_due_at > latest
     fewer = case((source.c.failures > 0, source.c.failures - 1), else_=0)
-    for some in in_parts(sorted(ids)):
-        chosen = update(source).where(source.c.id.in_(some), *failing)
-        connection.execute(chosen.values(next_due_at=latest, failures=fewer))
+    earlier = update(source).where(*failing).values(next_due_at=latest, failures=fewer)
+    change_with(connection, earlier, source.c.id, ids)
 
 
 def all_due(connection: Connection) -> list[Row[Any]]:
@@ -317,12 +310,6 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
     exact = [one for one in everything if words in (one.id, one.address, one.polled_url, one.name)]
     called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
     return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
-
-
-def article_counts(connection: Connection) -> dict[str, int]:
-    """Return the number of articles by `article.source` (see `Source.entry_source`)."""
-    statement = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
-    return {row.source: row.articles for row in connection.execute(statement)}
 
 
 def feed_at(connection: Connection, address: str) -> Source | None:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import in_parts, insert_or, tombstone
+from aggregator.store.tables import insert_or, rows_with, tombstone
 
 TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
@@ -40,11 +40,8 @@ def add_tombstones(
 
 def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    found: dict[str, TombstoneKind] = {}
-    for part in in_parts(sorted(ids)):
-        chosen = select(tombstone.c.article, tombstone.c.kind).where(tombstone.c.article.in_(part))
-        found |= {row.article: row.kind for row in connection.execute(chosen)}
-    return found
+    chosen = select(tombstone.c.article, tombstone.c.kind)
+    return {row.article: row.kind for row in rows_with(connection, chosen, tombstone.c.article, ids)}
 
 
 _COUNT = (

@@ -4,13 +4,14 @@ Written in the transaction that accepts the entries of a poll.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from sqlalchemy import Connection, insert, select, update
+import msgspec
+from sqlalchemy import Connection, select
 
 from aggregator.cluster.rekeyed_entries import EntryHashes, Observation
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import in_parts, observation, source, unstable_identifier
+from aggregator.store.tables import insert_or, observation, rows_with, source, unstable_identifier
 
 
 class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
@@ -41,12 +42,9 @@ def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
 
 def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
     """Write the stability of a source."""
-    values = {name: getattr(new, name) for name in IdentifierStability.__struct_fields__}
-    done = connection.execute(
-        update(unstable_identifier).where(unstable_identifier.c.source == source_id).values(**values)
-    )
-    if not done.rowcount:
-        connection.execute(insert(unstable_identifier), [{"source": source_id} | values])
+    values = msgspec.structs.asdict(new)
+    statement = insert_or(connection, unstable_identifier).values(source=source_id, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["source"], set_=values))
 
 
 def distrusted(connection: Connection) -> dict[str, str]:
@@ -71,19 +69,16 @@ def matching_observations(connection: Connection, hashes: Iterable[EntryHashes])
         (observation.c.text_key, {one.text_key for one in given if one.text_key is not None}),
         (observation.c.title_key, {one.title_key for one in given if one.title_key is not None}),
     ):
-        ordered = sorted(keys)
-        for part in in_parts(ordered):
-            rows = connection.execute(_OBSERVATIONS.where(column.in_(part)))
-            for row in rows:
-                found[row.article, row.source, bytes(row.content_hash)] = Observation(
-                    article=row.article,
-                    source=row.source,
-                    title=bytes(row.title_hash or b""),
-                    text_key=_bytes(row.text_key),
-                    title_key=_bytes(row.title_key),
-                    minute=row.declared_at,
-                    seen=row.first_seen_at,
-                )
+        for row in rows_with(connection, _OBSERVATIONS, column, keys):
+            found[row.article, row.source, bytes(row.content_hash)] = Observation(
+                article=row.article,
+                source=row.source,
+                title=bytes(row.title_hash or b""),
+                text_key=_bytes(row.text_key),
+                title_key=_bytes(row.title_key),
+                minute=row.declared_at,
+                seen=row.first_seen_at,
+            )
     return [found[key] for key in sorted(found)]
 
 
@@ -101,13 +96,11 @@ _OBSERVATIONS = select(
 
 def other_sources(connection: Connection, ids: Iterable[str]) -> dict[str, OtherSource]:
     """Return those of the sources that still exist, by id."""
-    ordered: Sequence[str] = sorted(set(ids))
+    chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
     found: dict[str, OtherSource] = {}
-    for part in in_parts(ordered):
-        statement = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-        for row in connection.execute(statement.where(source.c.id.in_(part))):
-            answers = not row.paused and row.health not in ("failing", "gone", "merged")
-            found[row.id] = OtherSource(outlet=row.outlet, answers=answers)
+    for row in rows_with(connection, chosen, source.c.id, ids):
+        answers = not row.paused and row.health not in ("failing", "gone", "merged")
+        found[row.id] = OtherSource(outlet=row.outlet, answers=answers)
     return found
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from aggregator.model.errors import AggregatorError, NotWritableError
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.timeouts import sqlite_driver
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.tables import article, counter, entry
@@ -74,7 +75,7 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
     """
     with source.read() as connection:
         connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
-        step_through(_driver(connection), target, advance)
+        step_through(sqlite_driver(connection), target, advance)
 
 
 def step_through(source: sqlite3.Connection, target: sqlite3.Connection, advance: Advance) -> None:
@@ -97,7 +98,7 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
     target.engine.dispose()  # idle connections of this process would block it
     with _readable(target) as connection:
         try:
-            driver = _driver(connection)
+            driver = sqlite_driver(connection)
             if driver.execute("PRAGMA page_size").fetchone()[0] != _pragma(source, "page_size"):
                 driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
             copy_pages(source, driver, advance)
@@ -118,9 +119,3 @@ def _readable(database: Database) -> Iterator[Connection]:
             f"{database.file} cannot be replaced ({cause}); move it away together with its -wal and -shm, "
             "then repeat the command"
         ) from error
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver

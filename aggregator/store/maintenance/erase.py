@@ -6,7 +6,9 @@ refused. All text is erased. The caller computes the affected stories again (pip
 
 import datetime as dt
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -39,6 +41,7 @@ from aggregator.store.tables import (
     VALUES_AT_ONCE,
     article,
     change,
+    change_with,
     command,
     entry,
     identity_key,
@@ -50,6 +53,7 @@ from aggregator.store.tables import (
     outbox,
     rejected_input,
     revision,
+    rows_with,
     sketch,
     story,
     story_log,
@@ -167,26 +171,22 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    counts = dict.fromkeys(("articles", "entries", "revisions", "copies"), 0)
-    assigned_stories: dict[str, int] = {}
-    for part in in_parts(sorted(ids)):
-        for row in connection.execute(select(article.c.story).where(article.c.id.in_(part))):
-            counts["articles"] += 1
-            assigned_stories[row.story] = assigned_stories.get(row.story, 0) + 1
-        has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
-        for name, counted in (
-            ("entries", select(func.count()).where(entry.c.article.in_(part), has_text)),
-            ("revisions", select(func.count()).where(revision.c.article.in_(part))),
-        ):
-            counts[name] += connection.execute(counted).scalar_one()
-        copies = connection.execute(select(article.c.id).where(article.c.copy_of.in_(part))).scalars()
-        counts["copies"] += len(set(copies) - set(ids))
-    emptied = 0
-    for part in in_parts(sorted(assigned_stories)):
-        sizes = select(article.c.story, func.count().label("size")).where(article.c.story.in_(part))
-        rows = connection.execute(sizes.group_by(article.c.story))
-        emptied += sum(row.size == assigned_stories[row.story] for row in rows)
-    return EraseSummary(**counts, stories=len(assigned_stories), emptied=emptied)
+    articles = rows_with(connection, select(article.c.story), article.c.id, ids)
+    lost = Counter(row.story for row in articles)
+    has_text = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+    entries = rows_with(connection, select(entry.c.entry_no).where(has_text), entry.c.article, ids)
+    revisions = rows_with(connection, select(revision.c.number), revision.c.article, ids)
+    copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
+    sizes = select(article.c.story, func.count().label("size")).group_by(article.c.story)
+    stories = rows_with(connection, sizes, article.c.story, lost)
+    return EraseSummary(
+        articles=lost.total(),
+        entries=sum(1 for _ in entries),
+        revisions=sum(1 for _ in revisions),
+        copies=len({row.id for row in copies} - set(ids)),
+        stories=len(lost),
+        emptied=sum(row.size == lost[row.story] for row in stories),
+    )
 
 
 # --- one batch ---------------------------------------------------------------------------------------------
@@ -194,11 +194,8 @@ def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSumm
 
 def rows_of(connection: Connection, ids: Collection[str]) -> list[ErasedArticle]:
     """Return those of the articles that are placed, in the order of placing."""
-    names = ("inbox_no", "id", "story", "copy_of", "signature")
-    found: list[ErasedArticle] = []
-    for part in in_parts(sorted(ids)):
-        chosen = select(*(article.c[name] for name in names)).where(article.c.id.in_(part))
-        found += [ErasedArticle(**row._mapping) for row in connection.execute(chosen)]
+    chosen = select(*(article.c[name] for name in ErasedArticle.__struct_fields__))
+    found = (ErasedArticle(**row._mapping) for row in rows_with(connection, chosen, article.c.id, ids))
     return sorted(found, key=lambda one: one.inbox_no)
 
 
@@ -207,10 +204,8 @@ def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[Orphan
     chosen = [
         article_text.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__
     ]
-    found: list[OrphanedCopy] = []
-    for part in in_parts(sorted(ids)):
-        rows = connection.execute(select(*chosen).where(article.c.copy_of.in_(part)))
-        found += [OrphanedCopy(**row._mapping) for row in rows if row.id not in ids]
+    rows = rows_with(connection, select(*chosen), article.c.copy_of, ids)
+    found = (OrphanedCopy(**row._mapping) for row in rows if row.id not in ids)
     return sorted(found, key=lambda one: one.inbox_no)
 
 
@@ -223,26 +218,23 @@ def set_original(connection: Connection, id: str, copy_of: str | None, role: str
 def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
     """Return, by article, every story that it is or was in."""
     found: dict[str, set[str]] = {one: set() for one in ids}
-    for part in in_parts(sorted(ids)):
-        for query in (
-            select(article.c.id, article.c.story).where(article.c.id.in_(part)),
-            select(story_log.c.article, story_log.c.story).where(story_log.c.article.in_(part)),
-            select(change.c.article, change.c.story).where(change.c.article.in_(part)),
-        ):
-            for id_, story_id in connection.execute(query.distinct()):
-                found[id_].add(story_id)
+    for its_id, its_story in (
+        (article.c.id, article.c.story),
+        (story_log.c.article, story_log.c.story),
+        (change.c.article, change.c.story),
+    ):
+        chosen = select(its_id.label("id"), its_story.label("story")).distinct()
+        for row in rows_with(connection, chosen, its_id, ids):
+            found[row.id].add(row.story)
     return found
 
 
 def with_redirects(connection: Connection, stories: Collection[str]) -> set[str]:
     """Return these stories, their successors, and all stories that redirect to either."""
-    found = set(stories)
-    for part in in_parts(sorted(stories)):
-        targets = select(story.c.redirect_to).where(story.c.id.in_(part), story.c.redirect_to.is_not(None))
-        found |= set(connection.execute(targets).scalars()) - {""}
-    for part in in_parts(sorted(found)):
-        found |= set(connection.execute(select(story.c.id).where(story.c.redirect_to.in_(part))).scalars())
-    return found
+    redirecting = select(story.c.redirect_to).where(story.c.redirect_to.is_not(None))
+    targets = {row.redirect_to for row in rows_with(connection, redirecting, story.c.id, stories)}
+    found = {*stories, *targets} - {""}
+    return found | {row.id for row in rows_with(connection, select(story.c.id), story.c.redirect_to, found)}
 
 
 def erase_articles(
@@ -251,25 +243,23 @@ def erase_articles(
     """Delete the rows of these articles and all dependent rows. `bands`: those each may be stored with."""
     for one in gone:
         index.take_out(connection, one.inbox_no)
-        for keys in in_parts(sorted(bands[one.inbox_no])):
-            held = lsh_band.c.band.in_(keys), lsh_band.c.article == one.inbox_no
-            connection.execute(delete(lsh_band).where(*held))
+        delete_bands(connection, one.inbox_no, bands[one.inbox_no])
     ids = [one.id for one in gone]
-    for part in in_parts(sorted(ids)):
-        connection.execute(update(article).where(article.c.original.in_(part)).values(original=None))
-        connection.execute(delete(article).where(article.c.id.in_(part)))  # dependent rows cascade
-        connection.execute(delete(revision).where(revision.c.article.in_(part)))
+    change_with(connection, update(article).values(original=None), article.c.original, ids)
+    change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
+    change_with(connection, delete(revision), revision.c.article, ids)
+
+
+def delete_bands(connection: Connection, n: int, bands: Iterable[int]) -> None:
+    """Delete those of these bands that article `n` is stored with: the table has no index of articles."""
+    change_with(connection, delete(lsh_band).where(lsh_band.c.article == n), lsh_band.c.band, bands)
 
 
 def set_copy_keys(
     connection: Connection, n: int, former: Collection[int], bands: Collection[int], hashes: bytes
 ) -> None:
-    """Replace the bands and sampled shingles of article `n`.
-
-    `former` are all bands that it may be stored with: the table has no index of articles.
-    """
-    for part in in_parts(sorted(former)):
-        connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(part), lsh_band.c.article == n))
+    """Replace the bands and sampled shingles of article `n`. `former`: as `delete_bands`."""
+    delete_bands(connection, n, former)
     connection.execute(delete(sketch).where(sketch.c.article == n))
     if bands:
         connection.execute(insert(lsh_band), [{"band": band, "article": n} for band in sorted(set(bands))])
@@ -297,8 +287,7 @@ def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) 
         empty = codecs.compress_struct(Entry(source=row.source))
         connection.execute(_BLANK, {"entry_n": row.entry_no, "empty": empty, "now": at})
         prefetched.drop(connection, [row.entry_no])
-    for part in in_parts(sorted(names)):
-        connection.execute(delete(rejected_input).where(rejected_input.c.item.in_(part)))
+    change_with(connection, delete(rejected_input), rejected_input.c.item, names)
 
 
 _BLANK = (
@@ -355,48 +344,39 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
 
 def blank_merged_stories(connection: Connection, ids: Collection[str]) -> None:
     """Erase the text of those of these stories that redirect; undoing a merge computes it again."""
-    for part in in_parts(sorted(ids)):
-        ended = story.c.id.in_(part), story.c.redirect_to.is_not(None)
-        connection.execute(update(story).where(*ended).values(**_BLANK_STORY))
+    ended = update(story).where(story.c.redirect_to.is_not(None))
+    change_with(connection, ended.values(**_BLANK_STORY), story.c.id, ids)
 
 
 def titles_of(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return the headlines of these stories and the titles of their articles: titles that may stay."""
-    found: set[str] = set()
-    for part in in_parts(sorted(ids)):
-        live = select(story.c.title).where(story.c.id.in_(part), story.c.redirect_to.is_(None))
-        found |= set(connection.execute(live).scalars())
-        members = select(article.c.title).where(article.c.story.in_(part))
-        found |= set(connection.execute(members).scalars())
-    return found - {""}
+    live = select(story.c.title).where(story.c.redirect_to.is_(None))
+    rows = chain(
+        rows_with(connection, live, story.c.id, ids),
+        rows_with(connection, select(article.c.title), article.c.story, ids),
+    )
+    return {row.title for row in rows} - {""}
 
 
 def blank_history(
     connection: Connection, ids: Collection[str], stories: Collection[str], kept: Collection[str]
 ) -> None:
     """Erase headlines that are not in `kept` from the log and the changes of `stories` and articles `ids`."""
-    for part in in_parts(sorted(ids)):
-        connection.execute(update(change).where(change.c.article.in_(part)).values(title="", article=None))
-    for part in in_parts(sorted(stories)):
-        lines = select(story_log.c.log_no, story_log.c.detail).where(
-            story_log.c.story.in_(part), story_log.c.kind == "headline"
-        )
-        for row in connection.execute(lines).all():
-            cleaned = _without_titles(row.detail, kept)
-            if cleaned != row.detail:
-                connection.execute(
-                    update(story_log).where(story_log.c.log_no == row.log_no).values(detail=cleaned)
-                )
-        changes = select(change.c.change_no, change.c.title, change.c.title_before).where(
-            change.c.story.in_(part)
-        )
-        for one in connection.execute(changes).all():
-            values = {
-                "title": one.title if one.title in kept else "",
-                "title_before": one.title_before if one.title_before in kept else None,
-            }
-            if values != {"title": one.title, "title_before": one.title_before}:
-                connection.execute(update(change).where(change.c.change_no == one.change_no).values(**values))
+    change_with(connection, update(change).values(title="", article=None), change.c.article, ids)
+    lines = select(story_log.c.log_no, story_log.c.detail).where(story_log.c.kind == "headline")
+    for row in list(rows_with(connection, lines, story_log.c.story, stories)):
+        cleaned = _without_titles(row.detail, kept)
+        if cleaned != row.detail:
+            its_own = update(story_log).where(story_log.c.log_no == row.log_no)
+            connection.execute(its_own.values(detail=cleaned))
+    changes = select(change.c.change_no, change.c.title, change.c.title_before)
+    for one in list(rows_with(connection, changes, change.c.story, stories)):
+        values = {
+            "title": one.title if one.title in kept else "",
+            "title_before": one.title_before if one.title_before in kept else None,
+        }
+        if values != {"title": one.title, "title_before": one.title_before}:
+            connection.execute(update(change).where(change.c.change_no == one.change_no).values(**values))
 
 
 def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
@@ -412,9 +392,8 @@ def _without_titles(detail: str | None, kept: Collection[str]) -> str | None:
 def stop_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
     """Give up the waiting deliveries about these stories."""
     values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
-    for part in in_parts(sorted(stories)):
-        waiting = outbox.c.story.in_(part), outbox.c.body.is_not(None)
-        connection.execute(update(outbox).where(*waiting).values(**values))
+    waiting = update(outbox).where(outbox.c.body.is_not(None)).values(**values)
+    change_with(connection, waiting, outbox.c.story, stories)
 
 
 def blank_results(connection: Connection, stories: Collection[str], kept: Collection[str]) -> None:

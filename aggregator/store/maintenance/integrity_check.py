@@ -36,7 +36,6 @@ from aggregator.store.maintenance.checks.conservation import Balance
 from aggregator.store.maintenance.checks.finding import (
     CheckScope,
     CheckStep,
-    CheckTuning,
     Fault,
     merge_faults,
 )
@@ -48,6 +47,7 @@ from aggregator.stories.tuning import StoryTuning
 __all__ = ["Balance", "Fault", "balance", "faults", "step_count"]
 
 _FIRST = "repair the file first"
+_SAMPLE = 10_000  # articles; of a larger database every nth run of 500 rows, others each time (chosen)
 _RENDER_SHARE = 0.1  # of the sampled stories: rendering one takes as long as ten other checks (measured)
 _STEPPED_CHECKS = 12  # passes over rows in `faults`, for a progress bar
 
@@ -59,17 +59,15 @@ def faults(
     families: Mapping[str, str] | None = None,
     thorough: bool = False,
     now: dt.datetime | None = None,
-    seed: int | None = None,
     step: CheckStep = lambda _rows: None,
 ) -> Iterator[Fault]:
     """Yield all findings, and notes; nothing if the database is consistent.
 
-    `all_tuning` and `families`: from which rows of stories are computed (None: the defaults). `seed` chooses
-    the sample (None: random). `step` is called with the number of rows after each chunk.
+    `all_tuning` and `families`: from which rows of stories are computed (None: the defaults). `step` is
+    called with the number of rows after each chunk.
     """
     all_tuning = all_tuning or effective_tuning()
-    tuning = all_tuning.section("db_check", CheckTuning)
-    extent = _extent(database, tuning.sample, thorough=thorough, seed=seed)
+    extent = _extent(database, thorough=thorough)
     database = database.lossy_text()
     of_stories = StoryCheckTuning(
         shipped_model(all_tuning), all_tuning.version, families, all_tuning.section("stories", StoryTuning)
@@ -89,7 +87,7 @@ def faults(
         "encoded values": values.unreadable(database, extent, step),
         "stories": story_rows.faults(database, of_stories, extent, step),
         "merged texts": story_rows.merged_text_faults(database, of_stories.stories, few, step),
-        "articles": texts.faults(database, copies, tuning.full_share, extent, step),
+        "articles": texts.faults(database, copies, extent, step),
         "bands": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
         "the full-text index": search_index.faults(database, extent, step),
     }
@@ -123,10 +121,9 @@ def balance(database: Database) -> Balance | None:
         return None
 
 
-def step_count(database: Database, all_tuning: Tuning, *, thorough: bool) -> int:
+def step_count(database: Database, *, thorough: bool) -> int:
     """Return about how many rows `step` will be called with in total."""
-    extent = _extent(database, all_tuning.section("db_check", CheckTuning).sample, thorough=thorough, seed=0)
-    return _articles(database) * _STEPPED_CHECKS // extent.every
+    return _articles(database) * _STEPPED_CHECKS // _extent(database, thorough=thorough).every
 
 
 def _articles(database: Database) -> int:
@@ -137,9 +134,9 @@ def _articles(database: Database) -> int:
         return 0
 
 
-def _extent(database: Database, sample: int, *, thorough: bool, seed: int | None) -> CheckScope:
-    every = 1 if thorough else max(1, _articles(database) // sample)
-    return CheckScope(every=every, seed=secrets.randbelow(1 << 30) if seed is None else seed)
+def _extent(database: Database, *, thorough: bool) -> CheckScope:
+    every = 1 if thorough else max(1, _articles(database) // _SAMPLE)
+    return CheckScope(every=every, seed=secrets.randbelow(1 << 30))
 
 
 # --- SQLite's own check of its file; PostgreSQL has none to call -------------------------------------------

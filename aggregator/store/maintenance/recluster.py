@@ -22,12 +22,12 @@ from aggregator.store.tables import (
     counter,
     cross_language,
     entry,
-    in_parts,
     link_constraint,
     live_blog,
     live_blog_link,
     lsh_band,
     revision,
+    rows_with,
     sketch,
     source,
     source_history,
@@ -57,6 +57,10 @@ _DECIDED = (
 )
 
 
+# Columns that have the name of a field of the extracted article.
+_EXTRACTED = ("verdict", "title", "lead", "language", "author", "outlet")
+
+
 class ReplayedArticle(FrozenStruct, frozen=True, kw_only=True):
     """A placed article as input of another placing."""
 
@@ -84,13 +88,7 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     found = connection.execute(
         select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
     ).scalar_one()
-    return max(least, found if found is not None else newest(connection) + 1)
-
-
-def newest(connection: Connection) -> int:
-    """Return the highest inbox number of an article; 0 without articles."""
-    found: int | None = connection.execute(select(func.max(article.c.inbox_no))).scalar_one()
-    return found or 0
+    return max(least, found if found is not None else retention.newest(connection) + 1)
 
 
 def last_decided(connection: Connection) -> tuple[int, dt.datetime | None]:
@@ -148,6 +146,8 @@ def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArti
 def _replayed(row: Any) -> ReplayedArticle:
     refuse_damaged(row.words, row.id)
     details = codecs.unpack(row.details, ArticleDetails)
+    if details.wire and details.wire.kind == "copy":
+        details = msgspec.structs.replace(details, wire=None)  # decided again
     published = None
     if row.published is not None:
         published = Published(
@@ -175,27 +175,13 @@ def _replayed(row: Any) -> ReplayedArticle:
             page_url=row.url,
         ),
         clean=CleanArticle(
-            verdict=row.verdict,
-            title=row.title,
+            **{name: getattr(row, name) for name in _EXTRACTED},
             text=row.words,
-            lead=row.lead,
-            language=row.language,
-            author=row.author,
-            outlet=row.outlet,
             published=published,
-            modified=details.modified,
-            wire=None if details.wire and details.wire.kind == "copy" else details.wire,
             is_container=row.role == "container",
             kind="report" if is_kind_of_original else row.kind,
             kind_evidence=None if is_kind_of_original else row.kind_evidence,
-            timed=details.timed,
-            canonical_url=details.canonical_url,
-            noarchive=details.noarchive,
-            nosnippet=details.nosnippet,
-            tdm_reserved=details.tdm_reserved,
-            media=details.media,
-            truncated=details.truncated,
-            repeated=details.repeated,
+            **msgspec.structs.asdict(details),
         ),
     )
 
@@ -221,11 +207,8 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
     _copy(live, scratch, article, select(article).where(article.c.inbox_no < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
-    _copy(live, scratch, lsh_band, select(lsh_band).where(lsh_band.c.article < n), step)
-    _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
-    _copy(live, scratch, cross_language, select(cross_language).where(cross_language.c.article < n), step)
-    _copy(live, scratch, live_blog, select(live_blog).where(live_blog.c.article < n), step)
-    _copy(live, scratch, live_blog_link, select(live_blog_link).where(live_blog_link.c.article < n), step)
+    for table in (lsh_band, sketch, cross_language, live_blog, live_blog_link):
+        _copy(live, scratch, table, select(table).where(table.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
     if sources:
@@ -282,9 +265,8 @@ def _counts_after(live: Connection, period: int) -> dict[str, tuple[int, int]]:
 
 
 def _copy(source: Connection, target: Connection, table: Table, rows: Any, step: Callable[[], None]) -> None:
-    found = source.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
-    for part in found.mappings().partitions(_ROWS_AT_ONCE):
-        target.execute(insert(table), [dict(row) for row in part])
+    for part in _parts(source, rows):
+        target.execute(insert(table), part)
         step()
 
 
@@ -359,15 +341,8 @@ def take_over(
                 changes.append(decided)
         changed += len(changes)
         if changes:
-            values = [
-                {
-                    "article_n": row["inbox_no"],
-                    "assigned_story": row["story"],
-                    **{name: row[name] for name in _DECIDED},
-                }
-                for row in changes
-            ]
-            live.execute(_TAKE, values)
+            names_of = {"article_n": "inbox_no", "assigned_story": "story", **{one: one for one in _DECIDED}}
+            live.execute(_TAKE, [{new: row[old] for new, old in names_of.items()} for row in changes])
             _take_keys(live, scratch, [row["inbox_no"] for row in changes])
             retention.begin_again(live, before=changes[0]["inbox_no"])
         step()
@@ -384,11 +359,9 @@ def _followed_stories(
     named = select(article.c.follows).where(article.c.follows.is_not(None))
     followed = select(story.c.id, story.c.redirect_to).where(story.c.id.in_(named))
     rows = scratch.execute(followed).all()
-    known = {id_ for part in in_parts([row.id for row in rows]) for id_ in live.execute(
-        select(story.c.id).where(story.c.id.in_(part))
-    ).scalars()}  # fmt: skip
+    same = rows_with(live, select(story.c.id), story.c.id, (row.id for row in rows))
+    known = {row.id for row in same} - {*names.values()}  # the latter are ids of other stories there
     found: dict[str | None, str] = {}
-    known -= {*names.values()}  # ids of other stories there
     for row in rows:
         today = names.get(row.id) or (row.id if row.id in known else names.get(row.redirect_to or ""))
         if today is not None:
@@ -413,12 +386,10 @@ def take_links(
 
     `names` as in `take_over`. Articles that were placed meanwhile keep their links.
     """
-    last = newest(scratch)
+    last = retention.newest(scratch)
     for table in (live_blog_link, live_blog):
         live.execute(delete(table).where(table.c.article <= last))
-    for part in _parts(scratch, select(live_blog).where(live_blog.c.article <= last)):
-        live.execute(insert(live_blog), part)
-        step()
+    _copy(scratch, live, live_blog, select(live_blog).where(live_blog.c.article <= last), step)
     today = func.coalesce(story.c.redirect_to, story.c.id)
     columns = [
         live_blog_link.c.article,

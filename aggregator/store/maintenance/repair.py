@@ -16,14 +16,15 @@ from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import article, counter, in_parts, lsh_band, story
+from aggregator.store.tables import article, change_with, counter, lsh_band, story
+
+_AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
+_AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
 
 
 class ClockTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `clock` of config/tuning.yaml, which gives the units."""
 
-    ahead_seconds: float
-    ahead_share: float
     ahead_min: int
     check_seconds: float
 
@@ -35,14 +36,14 @@ def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> 
     nothing changes.
     """
     live = story.c.redirect_to.is_(None)
-    in_future = (live, story.c.bumped_at > now + dt.timedelta(seconds=tuning.ahead_seconds))
+    in_future = (live, story.c.bumped_at > now + _AHEAD)
     newest = select(story.c.bumped_at).where(live).order_by(story.c.bumped_at.desc()).limit(1)
     last: dt.datetime | None = connection.execute(newest).scalar()
-    if last is None or last <= now + dt.timedelta(seconds=tuning.ahead_seconds):
+    if last is None or last <= now + _AHEAD:
         return 0
     count = connection.execute(select(func.count()).select_from(story).where(*in_future)).scalar_one()
     all_live = connection.execute(select(func.count()).select_from(story).where(live)).scalar_one()
-    if count > max(tuning.ahead_min, tuning.ahead_share * all_live):
+    if count > max(tuning.ahead_min, _AHEAD_SHARE * all_live):
         return 0
     order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
     ledger = Ledger(connection)
@@ -106,8 +107,7 @@ def shorten_redirects(connection: Connection, ids: Sequence[str]) -> int:
 
 
 def _target(connection: Connection, id_: str) -> str | None:
-    found: str | None = connection.execute(select(story.c.redirect_to).where(story.c.id == id_)).scalar()
-    return found
+    return connection.execute(select(story.c.redirect_to).where(story.c.id == id_)).scalar()
 
 
 def clear_lost_copies(connection: Connection, id_: str) -> None:
@@ -143,13 +143,8 @@ def delete_stray_bands(
 
 def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:
     """Clear the merged texts of these stories, which are then rendered again. Return their number."""
-    values = {"text": None, "merged_story": None}
-    return sum(
-        connection.execute(
-            update(story).where(story.c.id.in_(part), story.c.merged_story.is_not(None)).values(**values)
-        ).rowcount
-        for part in in_parts(sorted(ids))
-    )
+    rendered = update(story).where(story.c.merged_story.is_not(None))
+    return change_with(connection, rendered.values(text=None, merged_story=None), story.c.id, ids)
 
 
 def rebuild_search(connection: Connection, _keys: Sequence[str]) -> int:

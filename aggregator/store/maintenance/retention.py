@@ -18,7 +18,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     select,
     text,
     update,
@@ -35,13 +34,15 @@ from aggregator.store.tables import (
     change,
     command,
     counter,
+    counter_value,
     cross_language,
+    delete_some,
     entry,
     live_blog,
     live_blog_link,
-    lsh_band,
     rejected_input,
     revision,
+    set_counter,
     sketch,
     story,
     story_log,
@@ -92,12 +93,12 @@ class OldStory(NamedTuple):
 
 def reached(connection: Connection, stage: RetentionStage) -> int:
     """Return the inbox number up to which this stage is done."""
-    return _counted(connection, f"{stage}_to")
+    return counter_value(connection, f"{stage}_to")
 
 
 def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
     """Store that this stage is done up to inbox number `n`."""
-    _count(connection, f"{stage}_to", n)
+    set_counter(connection, f"{stage}_to", n)
 
 
 def begin_again(connection: Connection, *, before: int) -> None:
@@ -118,11 +119,11 @@ def progress(connection: Connection) -> dict[str, int]:
 def steady_since(connection: Connection, now: dt.datetime, most: dt.timedelta) -> dt.datetime:
     """Return since when the clock has run without a gap of `most` between two calls; stores this call."""
     at = int(now.timestamp())
-    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
     if not 0 <= at - last <= most.total_seconds():
         since = at
-        _count(connection, _STEADY_FROM, since)
-    _count(connection, _CHECKED_AT, at)
+        set_counter(connection, _STEADY_FROM, since)
+    set_counter(connection, _CHECKED_AT, at)
     return dt.datetime.fromtimestamp(since, dt.UTC)
 
 
@@ -131,7 +132,7 @@ def is_steady(connection: Connection, now: dt.datetime, most: dt.timedelta) -> b
 
     If not, deletions by age wait: the clock may be wrong and jump back. True if there was no call yet.
     """
-    last, since = _counted(connection, _CHECKED_AT), _counted(connection, _STEADY_FROM)
+    last, since = counter_value(connection, _CHECKED_AT), counter_value(connection, _STEADY_FROM)
     at, seconds = now.timestamp(), most.total_seconds()
     return last == 0 or (at - last <= seconds and at - since >= seconds)
 
@@ -189,10 +190,8 @@ def due(connection: Connection, stage: RetentionStage, upto: int) -> int:
 
 def next_articles(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldArticle]:
     """Return the next articles of a stage, up to inbox number `upto`."""
-    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
     within = article.c.inbox_no.between(reached(connection, stage) + 1, upto)
-    rows = connection.execute(select(*columns).where(within).order_by(article.c.inbox_no).limit(limit))
-    return [OldArticle(*row) for row in rows]
+    return [OldArticle(*row) for row in connection.execute(_OLD_ARTICLES.where(within).limit(limit))]
 
 
 def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit: int) -> list[OldStory]:
@@ -202,6 +201,9 @@ def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit
     return [OldStory(*row) for row in rows]
 
 
+_OLD_ARTICLES = select(article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature).order_by(
+    article.c.inbox_no
+)
 _OLD: Select[Any] = select(
     *(story.c[name] for name in ("story_no", "id", "title", "last_inbox_no", "centroid")),
     story.c.merged_story.is_not(None),
@@ -224,7 +226,7 @@ def note_late(connection: Connection, number: int, last_inbox_no: int) -> None:
     This happens when its newest article was erased, or when it was split off from another story.
     """
     if last_inbox_no <= (connection.execute(_PASSED).scalar() or 0):
-        _count(connection, f"{_LATE}{number}", number)
+        set_counter(connection, f"{_LATE}{number}", number)
 
 
 def late(connection: Connection) -> dict[int, OldStory | None]:
@@ -281,16 +283,14 @@ def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
     for n in indexed:
         index.put_back(connection, n)
     if indexed:
-        _count(connection, _STALE, _counted(connection, _STALE) + len(indexed))
+        set_counter(connection, _STALE, counter_value(connection, _STALE) + len(indexed))
 
 
 def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int, Collection[int]]) -> None:
     """Remove these articles from the index of copies. `keys`: the bands that each may be stored with."""
     numbers = [one.inbox_no for one in old]
     for one in old:
-        if keys[one.inbox_no]:
-            held = lsh_band.c.band.in_(sorted(keys[one.inbox_no])), lsh_band.c.article == one.inbox_no
-            connection.execute(delete(lsh_band).where(*held))
+        erase.delete_bands(connection, one.inbox_no, keys[one.inbox_no])
     for table in (sketch, cross_language):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
     connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))
@@ -298,9 +298,8 @@ def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int,
 
 def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    columns = article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature
-    chosen = select(*columns).where(article.c.story == story_id, ~article_text.IS_GONE)
-    return [OldArticle(*row) for row in connection.execute(chosen.order_by(article.c.inbox_no).limit(limit))]
+    chosen = _OLD_ARTICLES.where(article.c.story == story_id, ~article_text.IS_GONE)
+    return [OldArticle(*row) for row in connection.execute(chosen.limit(limit))]
 
 
 def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
@@ -495,23 +494,14 @@ def drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int
 
 def drop_commands(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete commands that were answered before `before`. Return their number."""
-    answered = select(command.c.command_no).where(command.c.state != "waiting", command.c.done_at < before)
-    some = connection.execute(answered.order_by(command.c.command_no).limit(limit)).scalars().all()
-    return connection.execute(delete(command).where(command.c.command_no.in_(some))).rowcount if some else 0
+    answered = and_(command.c.state != "waiting", command.c.done_at < before)
+    return delete_some(connection, command, answered, command.c.command_no, limit)
 
 
 def drop_rejected(connection: Connection, before: dt.datetime, limit: int) -> int:
     """Delete rejected inputs from before `before`. Return their number."""
-    old = (
-        select(rejected_input.c.source, rejected_input.c.item)
-        .where(rejected_input.c.at < before)
-        .order_by(rejected_input.c.at)
-    )
-    some = connection.execute(old.limit(limit)).all()
-    for row in some:
-        is_it = rejected_input.c.source == row.source, rejected_input.c.item == row.item
-        connection.execute(delete(rejected_input).where(*is_it))
-    return len(some)
+    at = rejected_input.c.at
+    return delete_some(connection, rejected_input, at < before, at, limit)
 
 
 # --- the full-text index -----------------------------------------------------------------------------------
@@ -524,13 +514,13 @@ def merge_index(connection: Connection, least: int, pages: int) -> bool:
     """
     if connection.dialect.name != "sqlite":
         return False
-    is_under_way = bool(_counted(connection, _MERGING))
-    if not is_under_way and _counted(connection, _STALE) < least:
+    is_under_way = bool(counter_value(connection, _MERGING))
+    if not is_under_way and counter_value(connection, _STALE) < least:
         return False
     if not is_under_way:
-        _count(connection, _STALE, 0)
+        set_counter(connection, _STALE, 0)
     more = erase.merge_index(connection, is_first=not is_under_way, pages=pages)
-    _count(connection, _MERGING, int(more))
+    set_counter(connection, _MERGING, int(more))
     return True
 
 
@@ -563,13 +553,3 @@ def file_space(connection: Connection) -> FileSpace | None:
 
 
 _INCREMENTAL = 2
-
-
-def _counted(connection: Connection, name: str) -> int:
-    found = connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar()
-    return int(found or 0)
-
-
-def _count(connection: Connection, name: str, value: int) -> None:
-    if not connection.execute(update(counter).where(counter.c.name == name).values(value=value)).rowcount:
-        connection.execute(insert(counter).values(name=name, value=value))

@@ -1,89 +1,39 @@
-"""The change stream: written with each decision, read by update feeds and webhooks.
+"""The change stream, as update feeds and webhooks read it. `Ledger.change` writes it with each decision.
 
 A change is a bump of a story (a new story, a new independent report, another headline, a correction), a merge
 or a split. Copies cause no change.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from aggregator.model.read_model import Change, ChangeKind, StoryFilter
+from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.read.story_filter import fitting, of_stories
 from aggregator.store.stories import article_views
-from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story
 
 _FIRST_STEP, _STEP = 100, 2500  # changes per query; more if few of the first match
+# Newest changes that one request reads at most: ten hours at 50,000 articles a day (docs/evaluation.md).
+_SCAN_LIMIT = 20_000
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since
 
 
-class ChangeTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `changes` of config/tuning.yaml."""
-
-    scan_limit: int
-
-
-def write_change(
-    ledger: Ledger,
-    now: dt.datetime,
-    story_id: str,
-    before: StoryRow | None,
-    after: StoryState,
-    *,
-    bump: dt.datetime,
-    article: str | None = None,
-    others: Sequence[str] = (),
-    kind: ChangeKind | None = None,
-) -> None:
-    """Add a change to the stream if `before` and `after` differ in a way that counts.
-
-    `kind`: given if it does not follow from the two rows. `bump`: the sort time.
-    """
-    is_renamed = before is not None and after.title != before.title
-    change_kind = kind or _kind(before, after, others)
-    if change_kind is not None:
-        ledger.change(
-            now,
-            story_id,
-            change_kind,
-            bump=bump,
-            title=after.title,
-            title_before=before.title or None if before is not None and is_renamed else None,
-            report_count=after.report_count,
-            article=article,
-            others=others,
-        )
-
-
-def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> ChangeKind | None:
-    if before is None:
-        return "created"
-    if others:
-        return "merged"
-    if after.report_count > before.report_count:
-        return "report"
-    return "headline" if after.title != before.title else None
-
-
-def newest(connection: Connection, wanted: StoryFilter, *, scan_limit: int) -> tuple[Change, ...]:
+def newest(connection: Connection, wanted: StoryFilter) -> tuple[Change, ...]:
     """Return the newest changes of stories that match `wanted`, at most its `limit`.
 
-    Only the newest `scan_limit` changes are scanned: a filter that matches nothing must not read them all.
+    Only the newest `_SCAN_LIMIT` changes are scanned: a filter that matches nothing must not read them all.
     """
     found: list[Row[Any]] = []
-    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), scan_limit)
-    while len(found) < wanted.limit and offset < scan_limit:
+    offset, step = 0, min(max(_FIRST_STEP, wanted.limit), _SCAN_LIMIT)
+    while len(found) < wanted.limit and offset < _SCAN_LIMIT:
         rows = _fitting_rows(connection, wanted, offset, step)
         if rows is None:
             break
         found += rows
-        offset, step = offset + step, min(_STEP, scan_limit - offset - step)
+        offset, step = offset + step, min(_STEP, _SCAN_LIMIT - offset - step)
     return _changes(connection, found[: wanted.limit])
 
 

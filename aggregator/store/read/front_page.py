@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
+from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, source, story, story_log
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -45,17 +46,7 @@ def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[s
     return frozenset(connection.execute(held.distinct()).scalars())
 
 
-def rows_of(connection: Connection, ids: Iterable[str]) -> dict[str, Row[Any]]:
-    """Return the rows of live stories, by id."""
-    chosen = select(story).where(story.c.id.in_(list(ids)), story.c.redirect_to.is_(None))
-    return {row.id: row for row in connection.execute(chosen)}
-
-
-_SHOWN = [
-    story.c.bumped_at.label("updated") if name == "updated" else story.c[name]
-    for name in StoryListItem.__struct_fields__
-    if name not in ("outlets", "undated_seen")
-]
+_SHOWN = shown_columns(StoryListItem)
 
 
 def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListItem, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from sqlalchemy import Column, Connection, Select, select
+from sqlalchemy import Column, Connection, Select, Table, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
@@ -53,20 +53,15 @@ def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
 
 
 def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
-    stories = select(story.c.id, story.c.title, story.c.id.label("assigned_story")).where(story.c.id.in_(ids))
-    articles = select(article.c.id, article.c.title, article.c.story.label("assigned_story")).where(
-        article.c.id.in_(ids)
-    )
     found: list[IdSuggestion] = []
-    kinds: tuple[tuple[Literal["story", "article"], Select[Any]], ...] = (
-        ("story", stories),
-        ("article", articles),
+    of_both: tuple[tuple[Literal["story", "article"], Table, Column[Any]], ...] = (
+        ("story", story, story.c.id),
+        ("article", article, article.c.story),
     )
-    for kind, statement in kinds:
-        rows = connection.execute(statement.order_by("id"))
-        found += [
-            IdSuggestion(kind=kind, id=row.id, title=row.title, story=row.assigned_story) for row in rows
-        ]
+    for kind, table, its_story in of_both:
+        named = select(table.c.id, table.c.title, its_story.label("story")).where(table.c.id.in_(ids))
+        rows = connection.execute(named.order_by(table.c.id))
+        found += [IdSuggestion(kind=kind, **row._mapping) for row in rows]
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
@@ -39,11 +39,10 @@ from aggregator.model.read_model import (
 )
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import rejected, tombstones
+from aggregator.store.intake import tombstones
 from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
-from aggregator.store.read.change_stream import ChangeTuning
 from aggregator.store.read.health_probes import of_database
-from aggregator.store.read.source_list import listed
+from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_text,
@@ -56,7 +55,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
-from aggregator.store.tables import article, counter, entry, in_parts, revision, story, story_log
+from aggregator.store.tables import article, entry, revision, rows_with, story, story_log
 from aggregator.stories.counts import trails, with_originals
 
 
@@ -99,21 +98,14 @@ def ranked(stories: Iterable[AnyRankableStory], tuning: FrontPageTuning) -> Sequ
 
 log = logging.getLogger(__name__)
 
-_MERGED = select(story.c.id, story.c.merged_story).where(
-    story.c.id.in_(bindparam("ids", expanding=True)), story.c.merged_story.is_not(None)
-)
+_MERGED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
 
 def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedStory]:
     """Return the merged texts of those of these stories that are rendered."""
-    found: dict[str, MergedStory] = {}
-    for part in in_parts(ids):
-        rows = connection.execute(_MERGED, {"ids": part})
-        found |= {
-            row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None
-        }
-    return found
+    rows = rows_with(connection, _MERGED, story.c.id, ids)
+    return {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None}
 
 
 def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - public name
@@ -132,8 +124,7 @@ def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - pub
 
 def last_change_at(connection: Connection) -> dt.datetime | None:
     """Return the time of the newest log line of any story; None in an empty database."""
-    at: dt.datetime | None = connection.execute(_LAST_CHANGE).scalar()
-    return at
+    return connection.execute(_LAST_CHANGE).scalar()
 
 
 NEWEST: Final = 1000  # stories that are measured, so the cost does not depend on the size
@@ -175,16 +166,12 @@ def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
 def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
     """Return how many of these stories are rendered, and those of them without a fact of two outlets."""
     by_id = {row.id: row for row in rows}
-    ids, rendered, without = list(by_id), 0, []
-    for some in in_parts(ids):
-        part = select(story.c.id, story.c.merged_story).where(
-            story.c.id.in_(some), story.c.merged_story.is_not(None)
-        )
-        for id_, merged in connection.execute(part):
-            rendered += 1
-            held = read_merged(id_, merged)
-            if held is None or not any(fact.outlets > 1 for fact in held.facts):
-                without.append(by_id[id_])
+    rendered, without = 0, []
+    for row in rows_with(connection, _MERGED, story.c.id, by_id):
+        rendered += 1
+        held = read_merged(row.id, row.merged_story)
+        if held is None or not any(fact.outlets > 1 for fact in held.facts):
+            without.append(by_id[row.id])
     return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
 
 
@@ -208,7 +195,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
     original = next((one.copy_of for one in members if one.id == id_), row.copy_of)
     return ArticleDetail(
-        article=article_views.view(row, copy_of=original),
+        article=msgspec.structs.replace(article_views.view(row), copy_of=original),
         story=row.story,
         story_title=row.story_title,
         revisions=connection.execute(kept).scalar_one(),
@@ -216,19 +203,10 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     )
 
 
-def newest_story(connection: Connection) -> int:
-    """Return the number of the newest story."""
-    number: int = connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one()
-    return number
-
-
 def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[str]:
     """Return those of the stories `ids` with a number up to `newest`."""
-    asked, found = sorted(ids), set[str]()
-    for part in in_parts(asked):
-        some = story.c.id.in_(part)
-        found.update(connection.execute(select(story.c.id).where(some, story.c.story_no <= newest)).scalars())
-    return found
+    before = select(story.c.id).where(story.c.story_no <= newest)
+    return {row.id for row in rows_with(connection, before, story.c.id, ids)}
 
 
 _MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
@@ -256,7 +234,6 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     story_n: int
     story_sums: bytes  # cluster/events/centroid.py
     story_last_inbox_no: int
-    story_articles: int
     log: tuple[LogLine, ...]  # of the article, and of its story as a whole; oldest first
     constraints: tuple[Constraint, ...]  # of all corrections in force
     links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
@@ -305,7 +282,10 @@ class DatabaseStoryReader:
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
         with self._database.read() as connection:
-            row = connection.execute(select(story).where(story.c.id == id)).first()
+            chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to).where(
+                story.c.id == id
+            )
+            row = connection.execute(chosen).first()
             if row is None or row.redirect_to == "":  # all its articles were erased
                 return None
             if row.redirect_to is not None:
@@ -361,7 +341,8 @@ class DatabaseStoryReader:
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
-            rows = front_page.rows_of(connection, ids)
+            live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
+            rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.views_of_stories(connection, rows)
         return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
 
@@ -378,9 +359,8 @@ class DatabaseStoryReader:
             return measure_quality(connection, now)
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
-        tuning = self._all_tuning.section("changes", ChangeTuning)
         with self._database.read() as connection:
-            return change_stream.newest(connection, wanted, scan_limit=tuning.scan_limit)
+            return change_stream.newest(connection, wanted)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)
@@ -408,11 +388,6 @@ class DatabaseStoryReader:
             problems=tuple(one.what for one in of_database(tuning, why_not_writable=problem, stored=stored)),
         )
 
-    def rejected_inputs(self, limit: int) -> list[rejected.RejectedInput]:
-        """Return the newest rejected inputs, newest first."""
-        with self._database.read() as connection:
-            return rejected.latest(connection, limit)
-
     def last_change(self) -> str:
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(story_log.c.log_no))).scalar()
@@ -428,16 +403,16 @@ class DatabaseStoryReader:
 
     def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
+        columns: dict[str, Column[Any]] = {
+            "story_title": story.c.title,
+            "story_n": story.c.story_no,
+            "story_sums": story.c.centroid,
+            "story_last_inbox_no": story.c.last_inbox_no,
+        }
         with self._database.read() as connection:
             statement = (
-                article_views.view_columns("text", "evidence")
-                .add_columns(story.c.title.label("story_title"), story.c.centroid, story.c.article_count)
-                .add_columns(
-                    story.c.story_no.label("story_n"),
-                    story.c.last_inbox_no,
-                    article.c.inbox_no,
-                    article.c.counts_in_centroid,
-                )
+                article_views.view_columns("text", "evidence", "inbox_no", "counts_in_centroid")
+                .add_columns(*(column.label(name) for name, column in columns.items()))
                 .join(story, story.c.id == article.c.story)
                 .where(article.c.id.in_(articles.ids_of(connection, id)))
                 .order_by(article.c.inbox_no.desc())
@@ -448,17 +423,15 @@ class DatabaseStoryReader:
             log = _log_of(connection, row.id, row.story)
             links = live_blog_links.links_of(connection, row.inbox_no)
             constraints = corrections.all_constraints(connection)
+        view = article_views.view(row)
+        assert view.evidence is not None, "it was selected"
         return ExplainedArticle(
-            article=article_views.view(row, copy_of=row.copy_of),
+            **{name: row._mapping[name] for name in columns},
+            article=view,
             story=row.story,
-            story_title=row.story_title,
-            evidence=codecs.unpack(row.evidence, Evidence),
+            evidence=view.evidence,
             counts_in_centroid=row.counts_in_centroid,
             inbox_no=row.inbox_no,
-            story_n=row.story_n,
-            story_sums=row.centroid,
-            story_last_inbox_no=row.last_inbox_no,
-            story_articles=row.article_count,
             log=log,
             constraints=tuple(constraints),
             links=links,
@@ -521,17 +494,5 @@ def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    return StoryView(
-        id=row.id,
-        title=row.title,
-        summary=row.summary,
-        language=row.language,
-        first_published=row.first_published,
-        last_published=row.last_published,
-        updated=row.bumped_at,
-        article_count=row.article_count,
-        outlet_count=row.outlet_count,
-        unknown_outlet_count=row.unknown_outlet_count,
-        report_count=row.report_count,
-        articles=tuple(with_originals(members)),
-    )
+    shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
+    return StoryView(**shown, articles=tuple(with_originals(members)))

@@ -1,15 +1,21 @@
-"""Counts of verdicts by source, problem texts of a source, and counts of rows."""
+"""The list of sources with their health and verdicts, problem texts of a source, and counts of rows."""
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import ACCEPTED_VERDICTS, Entry, FrozenStruct
+from aggregator.model.read_model import SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.hosts import backing_off_hosts
+from aggregator.store.intake.source_health import health_of, health_tuning
+from aggregator.store.intake.sources import all_sources
+from aggregator.store.intake.unstable_keys import distrusted
 from aggregator.store.read import health_gauges
 from aggregator.store.tables import (
     article,
@@ -104,12 +110,6 @@ def failed_in_round(connection: Connection, source: str, first: int, last: int) 
     return {row.verdict: row.number for row in connection.execute(statement)}
 
 
-def describe_counts(counts: Mapping[str, int]) -> str:
-    """Format counts, the most frequent first: "212 ok, 9 stub, 3 paywall"."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {verdict}" for verdict, count in ordered)
-
-
 def _first_versions(verdict: ColumnElement[str]) -> Select[Any]:
     """Return the query that counts entries by source and verdict."""
     counted = select(entry.c.source, verdict, func.count()).where(verdict.is_not(None), ~entry.c.is_revision)
@@ -125,6 +125,46 @@ def _counted(connection: Connection, *queries: Select[Any]) -> dict[str, dict[st
         source_id: dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         for source_id, counts in sorted(counted.items())
     }
+
+
+# --- the list of sources with their health ------------------------------------------------------------------
+
+# Fields that a view has from its source.
+_SAME = ["id", "kind", "polled_url", "site_url", "folder", "outlet", "language", "origin", "interval_seconds"]
+
+
+def listed(
+    connection: Connection, now: dt.datetime, all_tuning: Tuning, *, with_verdicts: bool = True
+) -> list[SourceView]:
+    """Return all sources, ordered by folder and name; the counts of verdicts read all entries."""
+    tuning = health_tuning(all_tuning)
+    counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+    articles = {row.source: row.articles for row in connection.execute(counted)}
+    texts = verdicts_by_source(connection) if with_verdicts else {}
+    pages = page_verdicts_by_source(connection) if with_verdicts else {}
+    unstable, backing_off = distrusted(connection), backing_off_hosts(connection, now)
+    rows = []
+    for item in all_sources(connection):
+        health = health_of(item, now, tuning)
+        problems = [one for one in (health.words, unstable.get(item.id)) if one]
+        due = max(item.next_due_at, backing_off.get(item.host or "", item.next_due_at))
+        rows.append(
+            SourceView(
+                **{name: getattr(item, name) for name in _SAME},
+                name=item.shown_name,
+                url=item.address,
+                state=health.state,
+                cause=health.cause,
+                problem="; ".join(problems) or None,
+                article_count=articles.get(item.entry_source, 0),
+                per_day=health.per_day,
+                texts=texts.get(item.entry_source, {}),
+                pages=pages.get(item.entry_source, {}),
+                last_success=item.last_success_at,
+                next_due=due if item.is_polled else None,
+            )
+        )
+    return rows
 
 
 # --- counts of rows -----------------------------------------------------------------------------------------

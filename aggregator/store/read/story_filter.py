@@ -36,8 +36,7 @@ class StoryMatcher:
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
         found: set[str] = set()
-        names = sorted(ids)
-        for part in in_parts(names):
+        for part in in_parts(sorted(ids)):
             few = story.c.id.in_(part)
             left = set(connection.execute(select(story.c.id).where(few, *self.of_stories)).scalars())
             for condition in self._of_articles:
@@ -89,13 +88,9 @@ def of_articles(
         asked.append(article.c.language == wanted.language)
     if wanted.folder is not None:
         named = article.c.source.concat("") if by_story else article.c.source
-        asked.append(named.in_(sources_in(connection, wanted.folder)))
+        its_sources = sources.in_folder(connection, wanted.folder)
+        asked.append(named.in_([one.entry_source for one in its_sources]))
     return asked
-
-
-def sources_in(connection: Connection, folder: str) -> list[str]:
-    """Return the values of `article.source` for the sources of a folder."""
-    return [one.entry_source for one in sources.in_folder(connection, folder)]
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:

@@ -23,12 +23,14 @@ from sqlalchemy import (
     select,
 )
 
+from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read.story_filter import StoryMatcher, fitting, of_articles, of_stories
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import parse_query
-from aggregator.store.tables import article, in_parts, story
+from aggregator.store.stories.stories import shown_columns
+from aggregator.store.tables import article, in_parts, rows_with, story
 
 FEW = 1_000  # stories or articles; a condition that matches no more uses its own index
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
@@ -36,23 +38,7 @@ _SCANNED_AT_ONCE = 5_000  # stories scanned for one page
 _FIRST_STEP, _STEP = 250, 2_000  # stories per query; more if few of the first match
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
-LIST_COLUMNS = tuple(
-    story.c[name]
-    for name in (
-        "story_no",
-        "id",
-        "title",
-        "summary",
-        "language",
-        "first_published",
-        "last_published",
-        "bumped_at",
-        "article_count",
-        "outlet_count",
-        "unknown_outlet_count",
-        "report_count",
-    )
-)  # columns of a list, without texts and centroids
+LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
@@ -66,13 +52,9 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
         return _scan(connection, wanted, limit, begin)
-    fits = sorted(_fitting(connection, wanted, few))
     places: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
-    rows: list[Row[Any]] = []
-    for part in in_parts(fits):
-        some = story.c.id.in_(part)
-        rows += connection.execute(places.where(some)).all()
-    rows = [row for row in rows if begin is None or (row.bumped_at, row.story_no) < begin]
+    fits = rows_with(connection, places, story.c.id, _fitting(connection, wanted, few))
+    rows = [row for row in fits if begin is None or (row.bumped_at, row.story_no) < begin]
     rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
     return _listed(connection, rows[:limit]), cursor(rows[limit - 1]) if len(rows) > limit else None
 
@@ -107,11 +89,8 @@ def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:
 
 
 def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
-    found: set[str] = set()
-    for part in in_parts(numbers):
-        asked = article.c.inbox_no.in_(part)
-        found |= set(connection.execute(select(article.c.story).where(asked)).scalars())
-    return found
+    rows = rows_with(connection, select(article.c.story), article.c.inbox_no, numbers)
+    return {row.story for row in rows}
 
 
 def _by_articles(connection: Connection, wanted: StoryFilter) -> _Few | None:
@@ -220,11 +199,8 @@ def _filtered(
 
 def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
     """Return the list rows of the chosen stories, in the same order."""
-    rows: dict[str, Row[Any]] = {}
-    for part in in_parts(chosen):
-        ids = [row.id for row in part]
-        listed = connection.execute(select(*LIST_COLUMNS).where(story.c.id.in_(ids)))
-        rows |= {row.id: row for row in listed}
+    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in chosen))
+    rows = {row.id: row for row in listed}
     return [rows[row.id] for row in chosen]
 
 

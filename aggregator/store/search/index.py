@@ -10,11 +10,11 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, case, func, select, text, update
+from sqlalchemy import Connection, Row, Select, case, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, search_words
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import article, counter
+from aggregator.store.tables import article, counter, counter_value, set_counter
 
 _LAST = "searchable"  # counter: the last article number in the index
 _REST = "unindexed"  # counter: articles up to this number wait to be indexed again
@@ -52,12 +52,12 @@ _ROWS = select(*(_BODY if name == "text" else article.c[name] for name in Indexe
 
 def indexed_to(connection: Connection) -> int:
     """Return the inbox number of the last indexed article."""
-    return _counted(connection, _LAST)
+    return counter_value(connection, _LAST)
 
 
 def unindexed_to(connection: Connection) -> int:
     """Return the inbox number up to which articles wait to be indexed again; 0: none."""
-    return _counted(connection, _REST)
+    return counter_value(connection, _REST)
 
 
 def unindexed_at_most(connection: Connection, newest: int) -> int:
@@ -69,19 +69,19 @@ def unindexed_at_most(connection: Connection, newest: int) -> int:
 
 def index_next(connection: Connection, limit: int) -> int:
     """Index the next articles after the last indexed one. Return their number."""
-    last = _counted(connection, _LAST)
+    last = counter_value(connection, _LAST)
     rows = connection.execute(
         _ROWS.where(article.c.inbox_no > last).order_by(article.c.inbox_no).limit(limit)
     ).all()
     if rows:
         put(connection, rows)
-        _count(connection, _LAST, rows[-1].inbox_no)
+        set_counter(connection, _LAST, rows[-1].inbox_no)
     return len(rows)
 
 
 def index_older(connection: Connection, limit: int) -> int:
     """Index the next articles that wait to be indexed again, the newest first. Return their number."""
-    rest = _counted(connection, _REST)
+    rest = counter_value(connection, _REST)
     if rest == 0:
         return 0
     rows = connection.execute(
@@ -89,7 +89,7 @@ def index_older(connection: Connection, limit: int) -> int:
     ).all()
     if rows:
         put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
-    _count(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
+    set_counter(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
 
 
@@ -104,7 +104,7 @@ def index_all(database: Database, advance: Callable[[int], object] = lambda _cou
 
 def take_out(connection: Connection, n: int) -> bool:
     """Remove article `n` from the index, before its row changes. Return whether it was indexed."""
-    if n > _counted(connection, _LAST) or n <= _counted(connection, _REST):
+    if n > counter_value(connection, _LAST) or n <= counter_value(connection, _REST):
         return False
     if connection.dialect.name == "sqlite":
         row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
@@ -129,12 +129,12 @@ def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
     last = connection.execute(select(func.coalesce(func.max(article.c.inbox_no), 0))).scalar_one()
     for name in (_LAST, _REST):
-        _count(connection, name, last)
+        set_counter(connection, name, last)
 
 
 def rows_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
     """Return the articles of these numbers that should be indexed, with their indexed columns."""
-    low, high = max(low, _counted(connection, _REST) + 1), min(high, _counted(connection, _LAST))
+    low, high = max(low, counter_value(connection, _REST) + 1), min(high, counter_value(connection, _LAST))
     return connection.execute(
         _ROWS.where(article.c.inbox_no.between(low, high)).order_by(article.c.inbox_no)
     ).all()
@@ -142,19 +142,11 @@ def rows_between(connection: Connection, low: int, high: int) -> Sequence[Row[An
 
 def unindexed_count(connection: Connection) -> int:
     """Count the articles that are not indexed yet."""
-    last, rest = _counted(connection, _LAST), _counted(connection, _REST)
+    last, rest = counter_value(connection, _LAST), counter_value(connection, _REST)
     waiting: Select[Any] = select(func.count()).select_from(article)
     newer = connection.execute(waiting.where(article.c.inbox_no > last)).scalar_one()
     older = connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one() if rest else 0
     return int(newer + older)
-
-
-def _counted(connection: Connection, name: str) -> int:
-    return int(connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one())
-
-
-def _count(connection: Connection, name: str, value: int) -> None:
-    connection.execute(update(counter).where(counter.c.name == name).values(value=value))
 
 
 def put(connection: Connection, rows: Sequence[IndexedText | Row[Any]]) -> None:

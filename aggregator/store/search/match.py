@@ -7,8 +7,8 @@ so on both databases they are searched among the newest articles that have all t
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, text
 
@@ -40,11 +40,10 @@ def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> l
     tokens = _required_tokens(connection, query)
     if tokens is None:
         return []
-    is_sqlite = connection.dialect.name == "sqlite"
-    match = _fts5(query, tokens) if is_sqlite else _tsquery(query, tokens)
+    match = _match(connection, query, tokens)
     if not match.is_phrasal:
         return _newest(connection, match.strict, limit)
-    if is_sqlite:
+    if connection.dialect.name == "sqlite":
         floor = _newest(connection, match.loose, 1, skip=reach - 1)
         return _newest(connection, match.strict, limit, floor=floor[0] if floor else 0)
     found: list[int] = []
@@ -61,9 +60,7 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
     tokens = _required_tokens(connection, query)
     if tokens is None:
         return []
-    match = _fts5(query, tokens) if connection.dialect.name == "sqlite" else _tsquery(query, tokens)
-    holding = _newest(connection, match.loose, most + 1)
-    if len(holding) > most:
+    if len(_newest(connection, _match(connection, query, tokens).loose, most + 1)) > most:
         return None
     return newest(connection, query, most, reach=most + 1)
 
@@ -75,14 +72,14 @@ def among(connection: Connection, query: Query, numbers: Collection[int]) -> set
     if tokens is None:
         return found
     ordered = sorted(numbers, reverse=True)
+    match = _match(connection, query, tokens)
     if connection.dialect.name == "sqlite":
-        match = _fts5(query, tokens).strict
         for upper, lower in _ranges(ordered):
-            asked = {"match": match, "upper": upper, "lower": lower}
+            asked = {"match": match.strict, "upper": upper, "lower": lower}
             found |= set(connection.execute(_IN_RANGE, asked).scalars())
         return found & set(ordered)
     for some in in_parts(ordered):
-        found |= set(_of_these(connection, _tsquery(query, tokens), query, some))
+        found |= set(_of_these(connection, match, query, some))
     return found
 
 
@@ -138,11 +135,8 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
     long = [row.n for row in rows if row.is_long]
     wordings = select(article.c.inbox_no, article.c.title, TEXT).where(article.c.inbox_no.in_(long))
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
-    return [row.n for row in rows if not row.is_long or _holds(query, read[row.n].title, read[row.n].text)]
-
-
-def _holds(query: Query, title: str, body: str) -> bool:
-    return SearchableText(title, body, title=title).fits(query)
+    texts = {n: SearchableText(one.title, one.text, title=one.title) for n, one in read.items()}
+    return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]
 
 
 # --- tokens of filters -------------------------------------------------------------------------------------
@@ -203,28 +197,38 @@ def _end_of_month(day: dt.date) -> dt.date:
 # --- query languages of both databases ---------------------------------------------------------------------
 
 
-def _is_phrasal(terms: Iterable[Term]) -> bool:
-    return any(len(phrase.in_index) > 1 for term in terms for way in term.any_of for phrase in way)
+class _Language(NamedTuple):
+    """The query language of a database."""
+
+    both: str
+    either: str
+    but_not: str
+    token: str
+    phrase: Callable[[Phrase, bool], str]  # the latter: whether its words may be anywhere
 
 
-def _fts5(query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" OR ", (f'"{token}"' for token in one)) for one in tokens]
-    strict = " AND ".join([*map(partial(_fts5_term, is_loose=False), query.terms), *asked])
-    loose = " AND ".join([*map(partial(_fts5_term, is_loose=True), query.terms), *asked])
-    without = " OR ".join(_fts5_term(term, is_loose=False) for term in query.without)
+def _match(connection: Connection, query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
+    language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
+    asked = [_joined(language.either, map(language.token.format, one)) for one in tokens]
+    strict, loose = (
+        language.both.join([*(_term(language, term, is_loose) for term in query.terms), *asked])
+        for is_loose in (False, True)
+    )
+    without = language.either.join(_term(language, term, False) for term in query.without)
+    terms = (*query.terms, *query.without)
     return _Match(
-        strict=f"({strict}) NOT ({without})" if without else strict,
+        strict=language.but_not.format(strict, without) if without else strict,
         loose=loose,
-        is_phrasal=_is_phrasal((*query.terms, *query.without)),
+        is_phrasal=any(len(one.in_index) > 1 for term in terms for way in term.any_of for one in way),
     )
 
 
-def _fts5_term(term: Term, *, is_loose: bool) -> str:
-    ways = (_joined(" AND ", (_fts5_phrase(one, is_loose=is_loose) for one in way)) for way in term.any_of)
-    return _joined(" OR ", ways)
+def _term(language: _Language, term: Term, is_loose: bool) -> str:
+    ways = (_joined(language.both, (language.phrase(one, is_loose) for one in way)) for way in term.any_of)
+    return _joined(language.either, ways)
 
 
-def _fts5_phrase(phrase: Phrase, *, is_loose: bool) -> str:
+def _fts5_phrase(phrase: Phrase, is_loose: bool) -> str:
     column = "title : " if phrase.in_title else ""
     words = phrase.in_index
     star = " *" if phrase.ends_in_prefix else ""
@@ -234,30 +238,17 @@ def _fts5_phrase(phrase: Phrase, *, is_loose: bool) -> str:
     return " AND ".join([*before, f'{column}"{words[-1]}"{star}'])
 
 
-def _tsquery(query: Query, tokens: Sequence[tuple[str, ...]]) -> _Match:
-    asked = [_joined(" | ", (f"'{token}'" for token in one)) for one in tokens]
-    strict = " & ".join([*map(partial(_tsquery_term, joint="<->"), query.terms), *asked])
-    loose = " & ".join([*map(partial(_tsquery_term, joint="&"), query.terms), *asked])
-    without = "".join(f" & !{_tsquery_term(term, joint='<->')}" for term in query.without)
-    return _Match(
-        strict=strict + without, loose=loose, is_phrasal=_is_phrasal((*query.terms, *query.without))
-    )
-
-
-def _tsquery_term(term: Term, *, joint: str) -> str:
-    ways = (_joined(" & ", (_tsquery_phrase(one, joint=joint) for one in way)) for way in term.any_of)
-    return _joined(" | ", ways)
-
-
-def _tsquery_phrase(phrase: Phrase, *, joint: str) -> str:
+def _tsquery_phrase(phrase: Phrase, is_loose: bool) -> str:
     column = "_t" if phrase.in_title else ""
     *before, last = phrase.in_index
-    words = [
-        *(f"'{column}{word}'" for word in before),
-        f"'{column}{last}'{':*' if phrase.ends_in_prefix else ''}",
-    ]
-    return _joined(f" {joint} ", words)
+    star = ":*" if phrase.ends_in_prefix else ""
+    words = [*(f"'{column}{word}'" for word in before), f"'{column}{last}'{star}"]
+    return _joined(" & " if is_loose else " <-> ", words)
 
 
 def _joined(joint: str, parts: Iterable[str]) -> str:
     return f"({joint.join(parts)})"
+
+
+_FTS5 = _Language(" AND ", " OR ", "({}) NOT ({})", '"{}"', _fts5_phrase)
+_TSQUERY = _Language(" & ", " | ", "{} & !({})", "'{}'", _tsquery_phrase)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
@@ -198,9 +200,6 @@ def _line(text: str) -> str:
 def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
     """Return the terms, restricted to the title."""
     return tuple(
-        Term(any_of=tuple(tuple(_titled(phrase) for phrase in way) for way in term.any_of)) for term in terms
+        Term(any_of=tuple(tuple(replace(phrase, in_title=True) for phrase in way) for way in term.any_of))
+        for term in terms
     )
-
-
-def _titled(phrase: Phrase) -> Phrase:
-    return Phrase(words=phrase.words, prefix=phrase.prefix, in_title=True)

@@ -24,10 +24,14 @@ from aggregator.store.search.index import unindexed_to
 from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term, parse_query, with_title
 from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
-from aggregator.store.tables import article, in_parts, story
+from aggregator.store.stories.stories import shown_columns
+from aggregator.store.tables import article, rows_with, story
 
 _ENTRIES_SHOWN = 3  # of one live blog
 _ARTICLES_SHOWN = 3  # of one story
+_PHRASE_REACH = 5_000  # newest articles with all the words in which phrases are searched
+_MAX_REPORTS = 32  # independent reports of a story that count at most
+_HALF_LIFE_DAYS = 14.0  # in effective time, after which half of the points of the newest match are left
 
 
 class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +39,11 @@ class SearchTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     ranked: int
     ranked_titles: int
-    phrase_reach: int
     title_points: float
     lead_points: float
     phrase_points: float
     report_points: float
-    max_reports: int
     recent_points: float
-    half_life_days: float
 
 
 class _RankedArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -102,12 +103,16 @@ def _just_after(moment: dt.datetime) -> dt.datetime:
 
 def _ranked(connection: Connection, query: Query, most: int, tuning: SearchTuning) -> list[_RankedArticle]:
     """The newest that have all in the title, and the newest that have it anywhere, best first."""
-    reach = max(tuning.phrase_reach, most)
+    reach = max(_PHRASE_REACH, most)
     titled = msgspec.structs.replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
     if query.terms and len(numbers) == most:
         numbers += match.newest(connection, titled, tuning.ranked_titles, reach=reach)
-    rows = [row for row in _ranked_rows(connection, set(numbers)) if _is_within(row.effective_at, query)]
+    rows = [
+        row
+        for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
+        if _is_within(row.effective_at, query)
+    ]
     if not rows:
         return []
     latest, whole = max(row.effective_at for row in rows), _as_written(query)
@@ -144,8 +149,8 @@ def _points_of_words(
 
 def _points_of_story(row: Row[Any], age: dt.timedelta, tuning: SearchTuning) -> float:
     """Return points for the reports of the story, and for the age relative to the newest match."""
-    reports = math.log2(min(max(row.report_count, 1), tuning.max_reports))
-    fresh = 2 ** (-(age / dt.timedelta(days=1)) / tuning.half_life_days)
+    reports = math.log2(min(max(row.report_count, 1), _MAX_REPORTS))
+    fresh = 2 ** (-(age / dt.timedelta(days=1)) / _HALF_LIFE_DAYS)
     return tuning.report_points * reports + tuning.recent_points * float(fresh)
 
 
@@ -169,15 +174,6 @@ _RANKED_COLUMNS: Select[Any] = select(
 ).join(story, story.c.id == article.c.story)
 
 
-def _ranked_rows(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
-    ordered = sorted(numbers, reverse=True)
-    found: list[Row[Any]] = []
-    for part in in_parts(ordered):
-        some = article.c.inbox_no.in_(part)
-        found += connection.execute(_RANKED_COLUMNS.where(some)).all()
-    return found
-
-
 # --- what is shown -----------------------------------------------------------------------------------------
 
 
@@ -188,26 +184,20 @@ def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )
-    ordered = sorted(numbers)
-    found: dict[int, SearchHit] = {}
-    for part in in_parts(ordered):
-        chosen = statement.where(article.c.inbox_no.in_(part))
-        found |= {row.inbox_no: _hit(row, query) for row in connection.execute(chosen)}
-    return found
+    rows = rows_with(connection, statement, article.c.inbox_no, numbers)
+    return {row.inbox_no: _hit(row, query) for row in rows}
+
+
+_SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
 
 
 def _hit(row: Row[Any], query: Query) -> SearchHit:
     details = codecs.unpack(row.details, articles.ArticleDetails)
     shown, marks = snippet(row.text or row.lead, query.phrases)
     return SearchHit(
+        **{name: getattr(row, name) for name in _SHOWN},
         article=row.id,
-        story=row.story,
-        story_title=row.story_title,
-        title=row.title,
         outlet=row.outlet_name or row.outlet,
-        url=row.url,
-        effective_at=row.effective_at,
-        language=row.language,
         snippet=shown,
         marks=marks,
         nosnippet=details.nosnippet,
@@ -227,32 +217,18 @@ def _entry_hits(timed: Sequence[TimedEntry], title: str, query: Query) -> tuple[
     )
 
 
-_STORY_COLUMNS = (
-    story.c.id,
-    story.c.title,
-    story.c.language,
-    story.c.first_published,
-    story.c.last_published,
-    story.c.bumped_at.label("updated"),
-    story.c.article_count,
-    story.c.outlet_count,
-    story.c.unknown_outlet_count,
-    story.c.report_count,
-)
+_STORY_COLUMNS = shown_columns(StoryHit)
 
 
 def _story_hits(
     connection: Connection, chosen: dict[str, list[_RankedArticle]], hits: dict[int, SearchHit]
 ) -> tuple[StoryHit, ...]:
-    ids = list(chosen)
-    rows: dict[str, dict[str, Any]] = {}
-    for part in in_parts(ids):
-        columns = select(*_STORY_COLUMNS)
-        for row in connection.execute(columns.where(story.c.id.in_(part))):
-            rows[row.id] = {name: value for name, value in row._mapping.items() if name != "id"}
+    rows: dict[str, dict[str, Any]] = {
+        row.story: dict(row._mapping)
+        for row in rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
+    }
     return tuple(
         StoryHit(
-            story=id_,
             found=len(found),
             hits=tuple(hits[one.inbox_no] for one in found[:_ARTICLES_SHOWN]),
             **rows[id_],

@@ -6,12 +6,12 @@ import hmac
 import secrets
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store import codecs
-from aggregator.store.tables import api_token, idempotency_key, insert_or
+from aggregator.store.tables import api_token, delete_some, idempotency_key, insert_or
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -111,14 +111,8 @@ def _hash(secret: str) -> bytes:
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    return ApiToken(
-        id=row.id,
-        name=row.name,
-        scopes=tuple(scope for scope in SCOPES if scope in row.scopes.split(",")),
-        created_at=row.created_at,
-        last_used_at=row.last_used_at,
-        revoked_at=row.revoked_at,
-    )
+    columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
+    return ApiToken(**columns | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))})
 
 
 # --- stored responses to pushes: a repeated push (by its Idempotency-Key) gets the same response -----------
@@ -164,17 +158,8 @@ def keep_response(connection: Connection, token: str, key: str, answer: bytes) -
 
 def forget_keys_before(connection: Connection, oldest: dt.datetime) -> None:
     """Delete responses from before `oldest`, at most 100 at a time."""
-    old = (
-        select(idempotency_key.c.token, idempotency_key.c.key)
-        .where(idempotency_key.c.at < oldest)
-        .order_by(idempotency_key.c.at)
-    )
-    for row in connection.execute(old.limit(_DELETED_AT_ONCE)).all():
-        connection.execute(
-            delete(idempotency_key).where(
-                idempotency_key.c.token == row.token, idempotency_key.c.key == row.key
-            )
-        )
+    at = idempotency_key.c.at
+    delete_some(connection, idempotency_key, at < oldest, at, _DELETED_AT_ONCE)
 
 
 def _key(key: str) -> bytes:

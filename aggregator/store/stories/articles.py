@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Integer,
@@ -49,6 +50,7 @@ from aggregator.store import codecs
 from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
+    change_with,
     entry,
     identity_key,
     in_parts,
@@ -56,6 +58,7 @@ from aggregator.store.tables import (
     observation,
     outlet_line,
     revision,
+    rows_with,
     sketch,
 )
 
@@ -76,6 +79,11 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
+
+
+def details_of(clean: CleanArticle) -> ArticleDetails:
+    """Return the details of an extracted article, which have the same names there."""
+    return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
 
 
 class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
@@ -137,16 +145,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
-        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
-        return ScoringInput(
-            terms=self.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
-            body_words=self.body_words,
-            is_container=self.role == "container",
-            inbox=self.inbox_no,
-            is_opinion=self.kind in OPINION_KINDS,
-        )
+        return _scoring_input(self, is_container=self.role == "container")
 
 
 class PublishedSpan(NamedTuple):
@@ -205,33 +204,35 @@ class NewArticle(FrozenStruct, frozen=True, kw_only=True):
     sketch: bytes | None = None  # the sampled shingles to store; None: all of the fingerprint
 
 
+# Columns that have the name of a field, by the struct that has it.
+_OF_NEW = [name for name in NewArticle.__struct_fields__ if name in article.c]
+_OF_PLACEMENT = ("story", "role", "copy_of", "reuses", "follows")
+_OF_TEXT = ("outlet", "outlet_name", "url", "author", "effective_at", "wire")
+_OF_CLEAN = ("title", "kind", "kind_evidence", "lead", "text", "language", "verdict")
+_OF_FINGERPRINT = ("signature", "terms", "body_words", "text_hash")
 _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
 
 def insert_article(connection: Connection, new: NewArticle) -> None:
     """Insert the row of an article, its bands and its sampled shingles."""
-    row = {
-        "inbox_no": new.inbox_no,
-        "id": new.id,
-        "root_article": new.root_article,
-        "generation": new.generation,
-        "story": new.placement.story,
-        "role": new.placement.role,
-        "counts_in_centroid": new.counts_in_centroid,
-        "copy_of": new.placement.copy_of,
-        "reuses": new.placement.reuses,
-        "counts_as_report": new.placement.evidence.counts_as_report,
-        "is_polled": new.is_polled,
-        "follows": new.placement.follows,
-        "source": new.source,
-        "seen_at": new.seen_at,
-        "placed_at": new.placed_at,
+    packed = {
+        "details": codecs.pack(details_of(new.clean)),
         "evidence": codecs.pack_compressed(new.placement.evidence),
     }
-    connection.execute(_INSERT, [row | _text_columns(new)])
+    connection.execute(_INSERT, [columns_of(new) | packed])
     if new.is_indexed:
         _insert_copy_keys(connection, new)
+
+
+def columns_of(new: NewArticle) -> dict[str, Any]:
+    """Return the columns of a new article, without `details` and `evidence`."""
+    return {
+        **{name: getattr(new, name) for name in _OF_NEW},
+        **{name: getattr(new.placement, name) for name in _OF_PLACEMENT},
+        "counts_as_report": new.placement.evidence.counts_as_report,
+        **_text_columns(new),
+    }
 
 
 def replace_text(
@@ -242,13 +243,10 @@ def replace_text(
     `is_packed`: the former text was compressed, so this one is, too (store/stories/article_text.py).
     `bands`: all that it may be stored with, because the table has no index of articles.
     """
-    values = _text_columns(new)
-    columns = (
-        {"text": "", "compressed_text": article_text.packed(new.clean.text)}
-        if is_packed
-        else {"compressed_text": None}
-    )
-    connection.execute(update(article).where(article.c.id == new.id).values(**(values | columns)))
+    values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
+    if is_packed:
+        values |= {"text": "", "compressed_text": article_text.packed(new.clean.text)}
+    connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
     if new.is_indexed:
@@ -256,44 +254,17 @@ def replace_text(
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
-    clean, fingerprint = new.clean, new.fingerprint
-    published = clean.published
-    details = ArticleDetails(
-        wire=clean.wire,
-        timed=clean.timed,
-        modified=clean.modified,
-        canonical_url=clean.canonical_url,
-        noarchive=clean.noarchive,
-        nosnippet=clean.nosnippet,
-        tdm_reserved=clean.tdm_reserved,
-        media=clean.media,
-        truncated=clean.truncated,
-        repeated=clean.repeated,
-    )
+    """Return the columns that a revision replaces."""
+    published = new.clean.published
     return {
-        "outlet": new.outlet,
-        "outlet_name": new.outlet_name,
-        "url": new.url,
-        "title": clean.title,
-        "kind": clean.kind,
-        "kind_evidence": clean.kind_evidence,
-        "lead": clean.lead,
-        "text": clean.text,
-        "language": clean.language,
-        "author": new.author,
+        **{name: getattr(new, name) for name in _OF_TEXT},
+        **{name: getattr(new.clean, name) for name in _OF_CLEAN},
+        **{name: getattr(new.fingerprint, name) for name in _OF_FINGERPRINT},
         "published": published.time if published else None,
         "published_origin": published.origin if published else None,
         "published_precision": published.precision if published else None,
         "timezone_assumed": bool(published and published.timezone_assumed),
         "date_counts": published is None or published.counts,
-        "effective_at": new.effective_at,
-        "wire": new.wire,
-        "details": codecs.pack(details),
-        "verdict": clean.verdict,
-        "signature": fingerprint.signature,
-        "terms": fingerprint.terms,
-        "body_words": fingerprint.body_words,
-        "text_hash": fingerprint.text_hash,
     }
 
 
@@ -364,8 +335,7 @@ def move_all(connection: Connection, loser: str, winner: str) -> None:
 
 def move(connection: Connection, ids: Iterable[str], story: str) -> None:
     """Assign these articles to a story."""
-    for part in in_parts(sorted(ids)):
-        connection.execute(update(article).where(article.c.id.in_(part)).values(story=story))
+    change_with(connection, update(article).values(story=story), article.c.id, ids)
 
 
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
@@ -373,7 +343,7 @@ _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_
 
 def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
     """Return the stage that decided the story of article `id`."""
-    return codecs.unpack(connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence).stage
+    return evidence_of(connection, id).stage
 
 
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
@@ -399,10 +369,8 @@ def set_role(
 
 def set_counts_in_centroid(connection: Connection, ids: Iterable[str], *, counts_in_centroid: bool) -> None:
     """Set whether these articles count in the centroid of their story."""
-    for part in in_parts(sorted(ids)):
-        connection.execute(
-            update(article).where(article.c.id.in_(part)).values(counts_in_centroid=counts_in_centroid)
-        )
+    counted = update(article).values(counts_in_centroid=counts_in_centroid)
+    change_with(connection, counted, article.c.id, ids)
 
 
 _MEMBER = [article.c[name] for name in MemberRow.__struct_fields__]
@@ -415,29 +383,26 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def _newest_of_story(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition of the newest articles of a story.
+def _newest_of_story(columns: Sequence[Column[Any]], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return SELECT of the newest articles of a story that count in its centroid, the newest first.
 
     Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
     """
-    return article.c.inbox_no.in_(_newest_numbers("story_id", *conditions))
+    numbers = _newest_numbers("story_id", *conditions)
+    return select(*columns).where(article.c.inbox_no.in_(numbers)).order_by(article.c.inbox_no.desc())
 
 
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the statement for the inbox numbers of the newest articles of the story in parameter `story`."""
+    """Return the statement for the newest articles in the centroid of the story in parameter `story`."""
     return (
         select(article.c.inbox_no)
-        .where(article.c.story == bindparam(story), *conditions)
+        .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
         .order_by(article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
 
 
-_COUNTED_MEMBERS = (
-    select(*_MEMBER)
-    .where(_newest_of_story(article.c.counts_in_centroid, article.c.role != "container"))
-    .order_by(article.c.inbox_no.desc())
-)
+_COUNTED_MEMBERS = _newest_of_story(_MEMBER, article.c.role != "container")
 _VETO_COLUMNS = [
     article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
 ]
@@ -462,29 +427,26 @@ class ComparedRow(msgspec.Struct, frozen=True):
 
     def as_article(self) -> ScoringInput:
         """Return it as input of the scorer."""
-        minutes, text_minutes = dates_of(self.published, date_counts=self.date_counts)
-        return ScoringInput(
-            terms=self.terms,
-            minutes=minutes,
-            text_minutes=text_minutes,
-            body_words=self.body_words,
-            inbox=self.inbox_no,
-            is_opinion=self.kind in OPINION_KINDS,
-        )
+        return _scoring_input(self, is_container=False)
+
+
+def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+    minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
+    return ScoringInput(
+        terms=row.terms,
+        minutes=minutes,
+        text_minutes=text_minutes,
+        body_words=row.body_words,
+        is_container=is_container,
+        inbox=row.inbox_no,
+        is_opinion=row.kind in OPINION_KINDS,
+    )
 
 
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_VOUCHING_ROWS = (
-    select(*_COMPARED)
-    .where(_newest_of_story(article.c.counts_in_centroid, article.c.counts_as_report))
-    .order_by(article.c.inbox_no.desc())
-)
+_VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
-_VETO_INPUTS = (
-    select(*_VETO_COLUMNS)
-    .where(_newest_of_story(article.c.counts_in_centroid))
-    .order_by(article.c.inbox_no.desc())
-)
+_VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
 _ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
@@ -497,9 +459,7 @@ def counted_members(connection: Connection, story: str, newest: int) -> list[Mem
 @functools.cache
 def _compared_rows_of(count: int) -> Select[Any]:
     """Return the statement for so many stories: one statement takes less than one for each."""
-    numbers = [
-        _newest_numbers(f"story_{place}", article.c.counts_in_centroid).subquery() for place in range(count)
-    ]
+    numbers = [_newest_numbers(f"story_{place}").subquery() for place in range(count)]
     return (
         select(article.c.story, *_COMPARED)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
@@ -620,17 +580,13 @@ _LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).wher
 
 def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
     """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    link: str | None = connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
-    return link
+    return connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    found: dict[str, str] = {}
-    for part in in_parts(sorted(ids)):
-        rows = connection.execute(select(article.c.id, article.c.story).where(article.c.id.in_(part)))
-        found |= {row.id: row.story for row in rows}
-    return found
+    chosen = select(article.c.id, article.c.story)
+    return {row.id: row.story for row in rows_with(connection, chosen, article.c.id, ids)}
 
 
 _COPY_CANDIDATES = select(
@@ -708,8 +664,7 @@ def _placeholder(connection: Connection) -> str:
 def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int, CopyCandidate]:
     """Return these articles as candidates, by number."""
     found: dict[int, CopyCandidate] = {}
-    ordered = sorted(numbers)
-    for part in in_parts(ordered):
+    for part in in_parts(sorted(numbers)):
         rows = connection.execute(_COPY_CANDIDATES, {"numbers": part})
         found |= {row.inbox_no: CopyCandidate(*row) for row in rows}
     return found

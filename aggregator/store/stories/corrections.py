@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from aggregator.cluster.constraints import Constraint
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, correction, in_parts, link_constraint
+from aggregator.store.tables import article, correction, link_constraint, rows_with
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -62,10 +62,7 @@ def add(
     n = (connection.execute(select(func.max(correction.c.correction_no))).scalar_one() or 0) + 1
     text = msgspec.json.encode(detail).decode()
     connection.execute(insert(correction), [{"correction_no": n, "at": at, "kind": kind, "detail": text}])
-    rows = [
-        {"correction": n, "article": one.article, "relation": one.relation, "side": one.side}
-        for one in constraints
-    ]
+    rows = [msgspec.structs.asdict(one) | {"correction": n} for one in constraints]
     if rows:
         connection.execute(insert(link_constraint), rows)
     return n
@@ -94,13 +91,8 @@ def newest(connection: Connection, limit: int, before: int | None = None) -> lis
 
 
 def _correction(row: Row[Any]) -> Correction:
-    return Correction(
-        correction_no=row.correction_no,
-        at=row.at,
-        kind=row.kind,
-        undone_at=row.undone_at,
-        detail=msgspec.json.decode(row.detail, type=CorrectionDetail),
-    )
+    detail = msgspec.json.decode(row.detail, type=CorrectionDetail)
+    return Correction(**dict(row._mapping) | {"detail": detail})
 
 
 def all_constraints(connection: Connection) -> list[Constraint]:
@@ -120,8 +112,6 @@ def constrained_articles(connection: Connection) -> frozenset[str]:
 
 def evidence_of(connection: Connection, ids: Sequence[str]) -> dict[str, Evidence]:
     """Return the evidence of these articles by id."""
-    found: dict[str, Evidence] = {}
-    for part in in_parts(ids):
-        chosen = select(article.c.id, article.c.evidence).where(article.c.id.in_(part))
-        found |= {row.id: codecs.unpack(row.evidence, Evidence) for row in connection.execute(chosen)}
-    return found
+    chosen = select(article.c.id, article.c.evidence)
+    rows = rows_with(connection, chosen, article.c.id, ids)
+    return {row.id: codecs.unpack(row.evidence, Evidence) for row in rows}

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
 
 from aggregator.model.core import FrozenStruct, LiveBlogLink, TimedEntry, TimedEntryFingerprint
@@ -48,6 +49,7 @@ _DUE = (
 )
 _LIVE_BLOG = (
     select(
+        live_blog.c.article,
         live_blog.c.link_round,
         live_blog.c.entry_fingerprints,
         article.c.story,
@@ -94,16 +96,12 @@ def postpone(connection: Connection, inbox_no: int, *, due_no: int) -> None:
 
 def live_blog_of(connection: Connection, n: int) -> LiveBlog:
     """Return live blog `n`, which must exist."""
-    row = connection.execute(_LIVE_BLOG, {"number": n}).one()
+    columns = dict(connection.execute(_LIVE_BLOG, {"number": n}).one()._mapping)
+    packed = columns.pop("entry_fingerprints")
     return LiveBlog(
-        article=n,
-        link_round=row.link_round,
-        story=row.story,
-        outlet=row.outlet,
-        language=row.language,
-        published=row.published,
-        timed=codecs.unpack(row.details, ArticleDetails).timed,
-        entry_fingerprints=codecs.decompress_struct(row.entry_fingerprints, TimedEntryFingerprints).entries,
+        timed=codecs.unpack(columns.pop("details"), ArticleDetails).timed,
+        entry_fingerprints=codecs.decompress_struct(packed, TimedEntryFingerprints).entries,
+        **columns,
     )
 
 
@@ -112,7 +110,7 @@ def link(
 ) -> None:
     """Replace the links of a live blog; `times`: its rounds so far; `due_no`: of the next round."""
     connection.execute(delete(live_blog_link).where(live_blog_link.c.article == n))
-    rows = [{"article": n, "position": one.position, "story": one.story, "score": one.score} for one in links]
+    rows = [{"article": n, **msgspec.structs.asdict(one)} for one in links]
     if rows:
         connection.execute(insert(live_blog_link), rows)
     connection.execute(
@@ -127,12 +125,12 @@ _LINKS = (
     select(
         live_blog_link.c.position,
         live_blog_link.c.score,
-        _TODAY.label("linked_story"),
-        article.c.id,
+        _TODAY.label("story"),
+        article.c.id.label("article"),
         article.c.title,
         func.coalesce(article.c.outlet_name, article.c.outlet).label("outlet"),
         article.c.url,
-        article.c.story,
+        article.c.story.label("live_blog_story"),
         article.c.details,
     )
     .join(article, article.c.inbox_no == live_blog_link.c.article)
@@ -164,16 +162,9 @@ def _read(connection: Connection, statement: object) -> list[LiveBlogLink]:
         entry = details.timed[row.position]
         found.append(
             LiveBlogLink(
-                article=row.id,
-                title=row.title,
-                outlet=row.outlet,
-                url=row.url,
-                live_blog_story=row.story,
-                story=row.linked_story,
-                position=row.position,
+                **{name: value for name, value in row._mapping.items() if name != "details"},
                 clock_minutes=entry.clock_minutes,
                 text=entry.text,
-                score=row.score,
                 day=entry.day,
                 time=entry.time,
                 nosnippet=details.nosnippet,

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
 
 from aggregator.model.core import ArticleView, MergedStory
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_text, article_views
-from aggregator.store.tables import article, counter, story
+from aggregator.store.tables import article, counter_value, set_counter, story
 from aggregator.stories.counts import with_originals
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
@@ -33,18 +33,20 @@ _RENDERED_FROM = "render_from"  # counter: stories with a lower number are rende
 def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
     """Render up to `limit` stories: unrendered ones, else those of another version. Return their number."""
     with database.read() as connection:
-        waiting = _chosen(
-            connection, _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc()).limit(limit)
-        )
+        unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
+        waiting = connection.execute(unrendered.limit(limit)).all()
+        rendered = select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)
         is_first = (
-            bool(waiting) and not _counted(connection, _RENDERED_BY) and not _is_any_rendered(connection)
+            bool(waiting)
+            and not counter_value(connection, _RENDERED_BY)
+            and connection.execute(rendered).first() is None
         )
     if not waiting:
         return _render_again(database, limit, tuning)
     _render(database, waiting, tuning)
     if is_first:  # no story was rendered with another version
         with database.write() as connection:
-            _count(connection, _RENDERED_BY, render_version(tuning))
+            set_counter(connection, _RENDERED_BY, render_version(tuning))
     return len(waiting)
 
 
@@ -56,40 +58,21 @@ def render_version(tuning: StoryTuning) -> int:
 
 def rendered_since(connection: Connection, tuning: StoryTuning) -> tuple[int, dt.datetime] | None:
     """Return from which number and last bump on stories are rendered with this tuning; None: unknown."""
-    if _counted(connection, _RENDERED_BY) != render_version(tuning):
+    if counter_value(connection, _RENDERED_BY) != render_version(tuning):
         return None
     live = story.c.redirect_to.is_(None)
     last = connection.execute(select(func.max(story.c.bumped_at)).where(live)).scalar()
     if last is None:
         return None
-    return _counted(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.rerender_days)
+    return counter_value(connection, _RENDERED_FROM), last - dt.timedelta(days=tuning.rerender_days)
 
 
-_STORIES = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
+_STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, story.c.last_inbox_no).where(
     story.c.redirect_to.is_(None)
 )
 
 
-class _StoryToRender(NamedTuple):
-    id: str
-    story_no: int
-    title: str
-    last_inbox_no: int
-
-
-def _chosen(connection: Connection, statement: Select[Any]) -> list[_StoryToRender]:
-    found = connection.execute(statement).all()
-    return [_StoryToRender(row.id, row.story_no, row.title, row.last_inbox_no) for row in found]
-
-
-def _is_any_rendered(connection: Connection) -> bool:
-    return (
-        connection.execute(select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)).first()
-        is not None
-    )
-
-
-def _render(database: Database, rows: Sequence[_StoryToRender], tuning: StoryTuning) -> None:
+def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
     renderings = [(row, rendering(members[row.id], row.title, tuning)) for row in rows]
@@ -130,7 +113,10 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
     """Render up to `limit` stories of another version. Return their number."""
     version = render_version(tuning)
     with database.read() as connection:
-        rendered_by, below = _counted(connection, _RENDERED_BY), _counted(connection, _RENDERED_FROM)
+        rendered_by, below = (
+            counter_value(connection, _RENDERED_BY),
+            counter_value(connection, _RENDERED_FROM),
+        )
         # Two queries, each with its own index: for both at once SQLite would read every story.
         newest = connection.execute(select(func.max(story.c.story_no))).scalar()
         last = connection.execute(
@@ -139,7 +125,7 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
         if rendered_by != version:
             below = (newest or 0) + 1
         if not below or last is None:
-            rows: list[_StoryToRender] = []
+            rows: Sequence[Row[Any]] = []
         else:
             since = last - dt.timedelta(days=tuning.rerender_days)
             is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
@@ -149,24 +135,14 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
                 story.c.bumped_at >= since,
                 ~is_gone,  # its text is final
             )
-            rows = _chosen(connection, chosen.order_by(story.c.story_no.desc()).limit(limit))
+            rows = connection.execute(chosen.order_by(story.c.story_no.desc()).limit(limit)).all()
     _render(database, rows, tuning)
     reached = min((row.story_no for row in rows), default=0)
     if rendered_by != version or below != reached:
         with database.write() as connection:
-            _count(connection, _RENDERED_BY, version)
-            _count(connection, _RENDERED_FROM, reached)
+            set_counter(connection, _RENDERED_BY, version)
+            set_counter(connection, _RENDERED_FROM, reached)
     return len(rows)
-
-
-def _counted(connection: Connection, name: str) -> int:
-    found = connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar()
-    return found or 0
-
-
-def _count(connection: Connection, name: str, value: int) -> None:
-    if not connection.execute(update(counter).where(counter.c.name == name).values(value=value)).rowcount:
-        connection.execute(insert(counter).values(name=name, value=value))
 
 
 _ORIGINALS = select(article.c.id, article.c.original).where(article.c.story == bindparam("story_id"))

@@ -7,11 +7,12 @@ change in one transaction, so a crash neither loses nor repeats one.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, insert, or_, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import article, change, entry, in_parts, outbox, story, webhook
+from aggregator.store.tables import article, change, change_with, entry, outbox, rows_with, story, webhook
 
 _EARLIER = outbox.alias("earlier")
 
@@ -61,6 +62,7 @@ class Delivery(FrozenStruct, frozen=True, kw_only=True):
     first_attempt_at: dt.datetime | None
 
 
+_RECOVERED = {"state": "ok", "problem": None, "failures": 0, "failing_since": None, "resumes_at": None}
 _COLUMNS = [webhook.c[name] for name in WebhookState.__struct_fields__]
 
 
@@ -82,14 +84,8 @@ def sync_webhooks(
     for name, url_hash in url_hashes.items():
         row = known.get(name)
         if row is None:
-            values = {
-                "name": name,
-                "url_hash": url_hash,
-                "is_configured": True,
-                "last_change_no": newest,
-                "state": "ok",
-            }
-            connection.execute(insert(webhook).values(**values, failures=0))
+            values = {"name": name, "url_hash": url_hash, "is_configured": True, "last_change_no": newest}
+            connection.execute(insert(webhook).values(**_RECOVERED, **values))
             continue
         if not row.is_configured:
             connection.execute(_of(name).values(is_configured=True, last_change_no=newest))
@@ -119,17 +115,11 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
             outbox.c.webhook, outbox.c.state
         )
     )
-    counts: dict[tuple[str, str], int] = {(row.webhook, row.state): row.number for row in counted}
-    return [
-        WebhookStats(
-            row=row,
-            waiting=counts.get((row.name, "waiting"), 0),
-            done=counts.get((row.name, "done"), 0),
-            given_up=counts.get((row.name, "given_up"), 0),
-        )
-        for row in webhooks(connection)
-        if row.is_configured
-    ]
+    counts: dict[str, dict[str, int]] = {}
+    for row in counted:
+        counts.setdefault(row.webhook, {})[row.state] = row.number
+    configured = (one for one in webhooks(connection) if one.is_configured)
+    return [WebhookStats(row=one, **counts.get(one.name, {})) for one in configured]
 
 
 def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
@@ -137,16 +127,8 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    done = connection.execute(
-        _of(name)
-        .where(webhook.c.is_configured)
-        .values(state="ok", problem=None, failures=0, failing_since=None, resumes_at=None)
-    )
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.webhook == name, outbox.c.state == "waiting")
-        .values(next_attempt_at=now, first_attempt_at=None)
-    )
+    done = connection.execute(_of(name).where(webhook.c.is_configured).values(**_RECOVERED))
+    connection.execute(_waiting(name).values(next_attempt_at=now, first_attempt_at=None))
     return done.rowcount > 0
 
 
@@ -178,12 +160,9 @@ def already_sent(
 
     Deliveries since `held_since` that were not attempted are not counted, see `drop_held`.
     """
-    found: set[str] = set()
     counts = outbox.c.webhook == name, ~_is_unsent(held_since), ~_MERGED_EARLY
-    for some in in_parts(sorted(stories)):
-        few = select(outbox.c.story).where(outbox.c.story.in_(some), *counts)
-        found |= set(connection.execute(few).scalars())
-    return found
+    sent = select(outbox.c.story).where(*counts)
+    return {row.story for row in rows_with(connection, sent, outbox.c.story, stories)}
 
 
 def drop_held(
@@ -191,9 +170,8 @@ def drop_held(
 ) -> None:
     """Give up what was not attempted of these stories, which were merged since it was added."""
     values = {"state": "given_up", "body": None, "done_at": now, "problem": _MERGED_PROBLEM}
-    for some in in_parts(sorted(merged)):
-        unsent = outbox.c.story.in_(some), _is_unsent(held_since)
-        connection.execute(update(outbox).where(*unsent).values(**values))
+    unsent = update(outbox).where(_is_unsent(held_since)).values(**values)
+    change_with(connection, unsent, outbox.c.story, merged)
 
 
 _MERGED_PROBLEM = "its story was merged before it was sent"
@@ -213,10 +191,7 @@ def add(
     """Add deliveries, and store the last examined change of each webhook."""
     rows = [
         {
-            "webhook": one.webhook,
-            "change": one.change,
-            "id": one.id,
-            "story": one.story,
+            **msgspec.structs.asdict(one),
             "body": codecs.compress_bytes(one.body),
             "state": "waiting",
             "at": now,
@@ -243,12 +218,10 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
     last = connection.execute(oldest).scalar()
     if last is None:
         return 0
-    given_up = connection.execute(
-        update(outbox)
-        .where(outbox.c.webhook == name, outbox.c.state == "waiting", outbox.c.change <= last)
-        .values(state="given_up", body=None, done_at=now, problem="too many wait")
-    )
-    return given_up.rowcount
+    given_up = _waiting(name).where(outbox.c.change <= last)
+    return connection.execute(
+        given_up.values(state="given_up", body=None, done_at=now, problem="too many wait")
+    ).rowcount
 
 
 # --- sending -----------------------------------------------------------------------------------------------
@@ -309,8 +282,8 @@ _WAITS_FOR_PAGE: ColumnElement[bool] = (
 
 def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
-    late = outbox.c.webhook == name, outbox.c.state == "waiting", outbox.c.next_attempt_at > latest
-    connection.execute(update(outbox).where(*late).values(next_attempt_at=latest))
+    late = _waiting(name).where(outbox.c.next_attempt_at > latest)
+    connection.execute(late.values(next_attempt_at=latest))
     connection.execute(_of(name).where(webhook.c.resumes_at > latest).values(resumes_at=latest))
 
 
@@ -326,16 +299,8 @@ def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime, *, r
         _at(one).values(state="done", body=None, attempts=one.attempts + 1, done_at=now, problem=None)
     )
     if has_recovered:
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.webhook == one.webhook, outbox.c.state == "waiting")
-            .values(next_attempt_at=now)
-        )
-    connection.execute(
-        _of(one.webhook).values(
-            state="ok", problem=None, failures=0, failing_since=None, resumes_at=None, last_success_at=now
-        )
-    )
+        connection.execute(_waiting(one.webhook).values(next_attempt_at=now))
+    connection.execute(_of(one.webhook).values(**_RECOVERED, last_success_at=now))
 
 
 def mark_failed(
@@ -372,11 +337,8 @@ def mark_failed(
 def mark_gone(connection: Connection, one: Delivery, now: dt.datetime, problem: str) -> None:
     """Store the response 410: all waiting deliveries of the webhook are given up."""
     connection.execute(_at(one).values(attempts=one.attempts + 1))
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.webhook == one.webhook, outbox.c.state == "waiting")
-        .values(state="given_up", body=None, done_at=now, problem=problem)
-    )
+    given_up = _waiting(one.webhook)
+    connection.execute(given_up.values(state="given_up", body=None, done_at=now, problem=problem))
     connection.execute(
         _of(one.webhook).values(
             state="gone", problem=problem, failing_since=func.coalesce(webhook.c.failing_since, now)
@@ -399,6 +361,10 @@ def prune(connection: Connection, before: dt.datetime) -> int:
         )
     )
     return done.rowcount
+
+
+def _waiting(name: str) -> Update:
+    return update(outbox).where(outbox.c.webhook == name, outbox.c.state == "waiting")
 
 
 def _at(one: Delivery) -> Update:

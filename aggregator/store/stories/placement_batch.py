@@ -6,7 +6,7 @@ and changes.
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import Outcome, take_numbers
+from aggregator.store.stories.stories import StoryRow, StoryState
 from aggregator.store.tables import change, counter, entry, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
@@ -82,17 +83,6 @@ class Ledger:
         **detail: str | float | None,
     ) -> None:
         """Add a line to the log of a story."""
-        self.log_with(at, story, kind, article, detail)
-
-    def log_with(
-        self,
-        at: dt.datetime,
-        story: str,
-        kind: LogKind,
-        article: str | None,
-        detail: Mapping[str, str | float | None],
-    ) -> None:
-        """Add a line to the log of a story, with its details as a mapping."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
 
@@ -100,17 +90,23 @@ class Ledger:
         self,
         at: dt.datetime,
         story: str,
-        kind: ChangeKind,
+        before: StoryRow | None,
+        after: StoryState,
         *,
         bump: dt.datetime,
-        title: str,
-        report_count: int,
-        title_before: str | None = None,
         article: str | None = None,
         others: Sequence[str] = (),
+        kind: ChangeKind | None = None,
     ) -> None:
-        """Add a change to the change stream; `bump` is its sort time, to the second."""
+        """Add a change to the change stream if `before` and `after` differ in a way that counts.
+
+        `bump`: the sort time, to the second. `kind`: given if it does not follow from the two rows.
+        """
+        change_kind = kind or _kind(before, after, others)
+        if change_kind is None:
+            return
         n = self.number("change")
+        is_renamed = before is not None and after.title != before.title
         self._changes.append(
             {
                 "change_no": n,
@@ -118,12 +114,12 @@ class Ledger:
                 "at": at,
                 # The microseconds order the changes of one second.
                 "bumped_at": bump.replace(microsecond=n % 1_000_000),
-                "kind": kind,
+                "kind": change_kind,
                 "article": article,
                 "others": ",".join(others) or None,
-                "title": title,
-                "title_before": title_before,
-                "report_count": report_count,
+                "title": after.title,
+                "title_before": before.title or None if before is not None and is_renamed else None,
+                "report_count": after.report_count,
             }
         )
 
@@ -169,3 +165,13 @@ class Ledger:
             self._connection.execute(_CHANGE, self._changes)
         for name, value in sorted(self._numbers.items()):
             self._connection.execute(_COUNT.values(value=value), {"counter_name": name})
+
+
+def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> ChangeKind | None:
+    if before is None:
+        return "created"
+    if others:
+        return "merged"
+    if after.report_count > before.report_count:
+        return "report"
+    return "headline" if after.title != before.title else None

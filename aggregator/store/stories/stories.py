@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
@@ -153,6 +153,13 @@ _UPDATE = (
 )
 
 
+def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
+    """Return the columns of a story that `shape` shows, each with the name of its field."""
+    renamed = {"updated": story.c.bumped_at.label("updated"), "story": story.c.id.label("story")}
+    columns = {**{column.name: column for column in story.columns}, **renamed}
+    return [columns[name] for name in shape.__struct_fields__ if name in columns]
+
+
 def insert_story(
     connection: Connection,
     *,
@@ -164,21 +171,17 @@ def insert_story(
 ) -> None:
     """Write a new story."""
     row = {"story_no": n, "id": id, "founding_article": founder, "founding_no": founding}
-    connection.execute(_INSERT, [row | _columns(state)])
+    connection.execute(_INSERT, [row | msgspec.structs.asdict(state)])
 
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
     """Write the state of a story and clear its merged text, which is rendered again later."""
-    connection.execute(_UPDATE, {"story_id": id} | _columns(state))
+    connection.execute(_UPDATE, {"story_id": id} | msgspec.structs.asdict(state))
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002
     """Write the derived columns of a story; does not change its headline, bump and texts."""
     connection.execute(update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived)))
-
-
-def _columns(state: StoryState) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in StoryState.__struct_fields__}
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
@@ -236,8 +239,7 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
-    count: int = connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
-    return count
+    return connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
 
 
 def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type

@@ -175,7 +175,7 @@ class PushEndpoint:
                 seen=[now] * len(entries),
                 wants_page=[self._fetch_pages and entry.authority == "page" for entry in entries],
                 bump_by_clock=True,
-            )
+            ).accepted
         )
         items = tuple(
             _item(number, next(results) if isinstance(found, Entry) else None, found)

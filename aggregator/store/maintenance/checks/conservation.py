@@ -1,6 +1,6 @@
 """Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
 
-store/intake/intake_counts.py counts entries when they are received; here the counts are compared with rows.
+`inbox.count_received` counts entries when they are received; here the counts are compared with rows.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.intake_counts import STORED
+from aggregator.store.intake.inbox import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.checks.finding import NOTED, Fault, pairs
 from aggregator.store.tables import article, counter, entry, intake_count
@@ -76,19 +76,17 @@ def balance(connection: Connection) -> Balance:
 def faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, and entries in quarantine."""
     with database.read() as connection:
-        yield from _totals(balance(connection))
+        total = balance(connection)
+        accounted = total.stored + total.known + total.refused_as_forgotten + total.earlier
+        if total.seen != accounted:
+            what = f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused"
+            yield Fault(what=what, rows=abs(total.seen - accounted), advice=_RESTORE)
         yield from _by_source(connection)
-        yield from _quarantined(connection)
-
-
-def _totals(total: Balance) -> Iterator[Fault]:
-    accounted = total.stored + total.known + total.refused_as_forgotten + total.earlier
-    if total.seen != accounted:
-        yield Fault(
-            what=f"{total.seen:,} entries were received, but {accounted:,} are stored, known or refused",
-            rows=abs(total.seen - accounted),
-            advice=_RESTORE,
-        )
+        # Entries in quarantine can be placed after a repair or an upgrade.
+        chosen = select(entry.c.entry_no).where(IS_QUARANTINED).order_by(entry.c.entry_no).limit(NOTED)
+        if found := connection.execute(chosen).scalars().all():
+            what = "entries are in quarantine because placing them failed; a repair queues them again"
+            yield Fault(what=what, rows=len(found), remedy="quarantine", keys=tuple(map(str, found)))
 
 
 def _by_source(connection: Connection) -> Iterator[Fault]:
@@ -107,11 +105,3 @@ def _by_source(connection: Connection) -> Iterator[Fault]:
         yield Fault(what="entries that were stored are missing", rows=lost, advice=_RESTORE)
     if more := (-missing).total():
         yield Fault(what="entries exist that were not received", rows=more, advice=_RESTORE)
-
-
-def _quarantined(connection: Connection) -> Iterator[Fault]:
-    """Yield entries in quarantine. They can be placed after a repair or an upgrade."""
-    chosen = select(entry.c.entry_no).where(IS_QUARANTINED).order_by(entry.c.entry_no).limit(NOTED)
-    if found := connection.execute(chosen).scalars().all():
-        what = "entries are in quarantine because placing them failed; a repair queues them again"
-        yield Fault(what=what, rows=len(found), remedy="quarantine", keys=tuple(map(str, found)))

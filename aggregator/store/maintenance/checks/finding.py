@@ -48,11 +48,9 @@ class Fault(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
         return self.remedy is not None
 
 
-class CheckTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `db_check` of config/tuning.yaml."""
-
-    sample: int
-    full_share: float
+def of_row(what: str, key: object, remedy: Remedy | None) -> Fault:
+    """Return the finding of one row, with its key."""
+    return Fault(what=what, rows=1, keys=(str(key),), remedy=remedy)
 
 
 class CheckScope(FrozenStruct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row
 from aggregator.store.maintenance.checks.values import chosen_ranges
 from aggregator.store.search import index
 from aggregator.store.tables import article
@@ -35,7 +35,7 @@ def faults(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[
     except AggregatorError as error:
         if not database.is_sqlite or not any(sign in str(error) for sign in _DAMAGED):
             raise
-        yield Fault(what="the full-text index cannot be read", rows=1, remedy="search", keys=("all",))
+        yield of_row("the full-text index cannot be read", "all", "search")
 
 
 def _listed(database: Database) -> Iterator[Fault]:
@@ -51,18 +51,14 @@ def _listed(database: Database) -> Iterator[Fault]:
         for n, rows in groupby(merge(placed, indexed), key=itemgetter(0)):
             sides = [side for _, side in rows]
             if sides == ["placed"]:
-                yield _fault("articles are not in the full-text index", n)
+                yield of_row("articles are not in the full-text index", n, "search")
             elif sides == ["indexed"] and n > rest:  # else it waits to be indexed again
-                yield _fault("the full-text index has articles that do not exist", n)
+                yield of_row("the full-text index has articles that do not exist", n, "search")
 
 
 def _streamed(connection: Connection, chosen: Any) -> Iterator[int]:
     rows = connection.execute(chosen, execution_options={"stream_results": True, "yield_per": 5000})
     yield from rows.scalars()
-
-
-def _fault(what: str, n: int) -> Fault:
-    return Fault(what=what, rows=1, keys=(str(n),), remedy="search")
 
 
 def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
@@ -75,14 +71,9 @@ def _worded(database: Database, extent: CheckScope, step: CheckStep) -> Iterator
         with database.read() as connection:
             rows = index.rows_between(connection, low, high)
             for row in rows:
-                if _has_other_words(connection, row):
-                    yield _fault(_OTHER_WORDS, row.inbox_no)
+                if connection.execute(_OTHERS, index.tsvector_row(row)).first() is not None:
+                    yield of_row(_OTHER_WORDS, row.inbox_no, "search")
         step(len(rows))
-
-
-def _has_other_words(connection: Connection, row: Row[Any]) -> bool:
-    values = index.tsvector_row(row)
-    return connection.execute(_OTHERS, values).first() is not None
 
 
 _OTHERS: Final = text(
@@ -116,7 +107,7 @@ def _all_words(database: Database, step: CheckStep) -> Iterator[Fault]:
             rows = index.rows_between(connection, start, start + _AT_ONCE - 1)
             for row in rows:
                 if sums[row.inbox_no] and sums[row.inbox_no] != _summed(row):  # 0: it is not in the index
-                    yield _fault(_OTHER_WORDS, row.inbox_no)
+                    yield of_row(_OTHER_WORDS, row.inbox_no, "search")
             step(len(rows))
 
 

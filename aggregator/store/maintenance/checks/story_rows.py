@@ -16,7 +16,7 @@ from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, pairs
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges
 from aggregator.store.stories import article_text, article_views, articles, merged_texts
 from aggregator.store.stories.articles import MemberRow
@@ -68,9 +68,9 @@ def _of_one(
     connection: Connection, row: Row[Any], members: Sequence[MemberRow], tuning: StoryCheckTuning
 ) -> Iterator[Fault]:
     if row.id != story_id(row.founding_article, row.founding_no):
-        yield _fault("stories have an id that does not match their founding article", row.id, None)
+        yield of_row("stories have an id that does not match their founding article", row.id, None)
     if row.title_article is not None and row.title_article not in {member.id for member in members}:
-        yield _fault("stories have the headline of an article of another story", row.id, None)
+        yield of_row("stories have the headline of an article of another story", row.id, None)
     try:
         expected = columns_of_members(members, tuning.model, tuning.families)
     except ValueError:
@@ -78,9 +78,9 @@ def _of_one(
     for what in dict.fromkeys(
         what for name, what in _COMPARED if getattr(row, name) != getattr(expected, name)
     ):
-        yield _fault(what, row.id, "stories")
+        yield of_row(what, row.id, "stories")
     if row.count_state is not None and not _counts_alike(row.count_state, expected.count_state, tuning):
-        yield _fault(_MISMATCH.format("count states"), row.id, "stories")
+        yield of_row(_MISMATCH.format("count states"), row.id, "stories")
     if row.centroid != expected.centroid:
         yield _of_centroid(connection, row, members, expected.centroid, tuning)
 
@@ -110,7 +110,7 @@ def _of_centroid(
     if is_equal and _had_other_tuning(connection, members, tuning):
         what = "stories have centroids of another tuning; this is no damage"
         return Fault(what=what, rows=1, remedy="stories", keys=(row.id,), is_note=True)
-    return _fault(_MISMATCH.format("centroids"), row.id, "stories")
+    return of_row(_MISMATCH.format("centroids"), row.id, "stories")
 
 
 def _is_equal(one: Centroid, other: Centroid) -> bool:
@@ -128,10 +128,6 @@ def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuni
         return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
     except msgspec.MsgspecError:
         return False  # unreadable: values.py reports it
-
-
-def _fault(what: str, id_: str, remedy: Remedy | None) -> Fault:
-    return Fault(what=what, rows=1, keys=(id_,), remedy=remedy)
 
 
 # --- merged texts ------------------------------------------------------------------------------------------
@@ -170,9 +166,9 @@ def merged_text_faults(
                 continue  # values.py reports it
             expected = merged_texts.rendering(views[row.id], row.title, tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
-                yield _fault("merged texts do not match their articles", row.id, "merged texts")
+                yield of_row("merged texts do not match their articles", row.id, "merged texts")
             elif any(originals[one.id] != one.copy_of for one in expected.articles):
-                yield _fault("articles have an original that does not match", row.id, "merged texts")
+                yield of_row("articles have an original that does not match", row.id, "merged texts")
         step(len(rows))
 
 

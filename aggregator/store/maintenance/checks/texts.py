@@ -20,7 +20,7 @@ from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, Remedy, pairs
+from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges, ranges
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_text import IS_GONE, TEXT, DamagedText
@@ -28,13 +28,12 @@ from aggregator.store.tables import article, lsh_band, sketch
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), TEXT, IS_GONE.label("is_gone"))
+_FULL_SHARE: Final = 0.5  # of `band_cap`: a band with fewer articles had room for one more (chosen)
 _AT_ONCE: Final = 50_000  # LSH keys read in one transaction
 _MIXED: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
-def faults(
-    database: Database, tuning: CopyTuning, full_share: float, extent: CheckScope, step: CheckStep
-) -> Iterator[Fault]:
+def faults(database: Database, tuning: CopyTuning, extent: CheckScope, step: CheckStep) -> Iterator[Fault]:
     """Check the articles in the chunks of `extent`."""
     for low, high in chosen_ranges(database, article.c.inbox_no, extent):
         chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
@@ -49,16 +48,16 @@ def faults(
                 yield from _of_one(row)
                 if row.inbox_no > unlinked:
                     yield from _of_sketch(row, held.get(row.inbox_no), tuning)
-                    yield from _of_bands(connection, row, held.get(row.inbox_no), tuning, full_share)
+                    yield from _of_bands(connection, row, held.get(row.inbox_no), tuning)
         step(len(rows))
 
 
 def _of_one(row: Row[Any]) -> Iterator[Fault]:
     if not row.is_gone and row.text_hash != text_hash(row.title, row.text):
-        yield _fault("articles have a hash that does not match their text", row.inbox_no, None)
+        yield of_row("articles have a hash that does not match their text", row.inbox_no, None)
     name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
     if row.id != name:
-        yield _fault("articles have an id that does not match their identity", row.inbox_no, None)
+        yield of_row("articles have an id that does not match their identity", row.inbox_no, None)
 
 
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
@@ -68,11 +67,11 @@ def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterato
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():
-        yield _fault("sampled shingles do not match the text of their article", row.inbox_no, "bands")
+        yield of_row("sampled shingles do not match the text of their article", row.inbox_no, "bands")
 
 
 def _of_bands(
-    connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning, full_share: float
+    connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
     stored = stored_keys(connection, row.inbox_no, own)
@@ -84,8 +83,8 @@ def _of_bands(
         return  # after the first copies the others are stored without bands
     chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(missing)))
     taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
-    if any(taken[key] < tuning.band_cap * full_share for key in missing):
-        yield _fault("articles lack bands of their signature", row.inbox_no, "bands")
+    if any(taken[key] < tuning.band_cap * _FULL_SHARE for key in missing):
+        yield of_row("articles lack bands of their signature", row.inbox_no, "bands")
 
 
 _STORED = select(lsh_band.c.band).where(
@@ -96,10 +95,6 @@ _STORED = select(lsh_band.c.band).where(
 def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]:
     """Return those of the bands `keys` that article `n` is stored with."""
     return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
-
-
-def _fault(what: str, n: int, remedy: Remedy | None) -> Fault:
-    return Fault(what=what, rows=1, keys=(str(n),), remedy=remedy)
 
 
 # --- stray bands -------------------------------------------------------------------------------------------
@@ -174,4 +169,4 @@ def _strays_of(connection: Connection, n: int, own: Sequence[int]) -> Iterator[F
 
 def _stray(band: int, n: int) -> Fault:
     what = "bands belong to an article that does not exist, or do not match its signature"
-    return Fault(what=what, rows=1, keys=(f"{band} {n}",), remedy="stray bands")
+    return of_row(what, f"{band} {n}", "stray bands")

@@ -25,9 +25,8 @@ from aggregator.model.core import (
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.inbox import Outcome
-from aggregator.store.intake.intake_counts import Outcome as IntakeOutcome
-from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy
+from aggregator.store.intake.inbox import Outcome, ReceivedOutcome
+from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy, of_row
 from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
@@ -49,7 +48,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "entry.outcome": get_args(Outcome),
     "entry.verdict": (*get_args(Verdict), "forgotten"),
     "entry.page_verdict": get_args(Verdict),
-    "intake_count.outcome": get_args(IntakeOutcome),
+    "intake_count.outcome": get_args(ReceivedOutcome),
     "article.role": get_args(Role),
     "article.kind": get_args(Kind),
     "article.verdict": get_args(Verdict),
@@ -104,15 +103,10 @@ def _conditions(
             if column.name not in _PLANNED:
                 yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
             wrong = [column < EARLIEST]
-            if is_sqlite:
-                wrong.append(_is_no_time(column))
+            if is_sqlite:  # which accepts any type in any column: a value without the form of a stored time
+                wrong += [func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME)]
             held = and_(column.is_not(None), or_(*wrong))
             yield f"{table.name}.{column.name} has an impossible time", held
-
-
-def _is_no_time(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """SQLite accepts any type in any column: a value without the form of a stored time."""
-    return or_(func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME))
 
 
 # --- bytes -------------------------------------------------------------------------------------------------
@@ -150,8 +144,7 @@ def unreadable(database: Database, extent: CheckScope, step: CheckStep) -> Itera
                 try:
                     read(blob)
                 except (msgspec.MsgspecError, zstandard.ZstdError, ValueError):
-                    what, remedy = f"{place} cannot be read", _REMEDIES.get(place)
-                    yield Fault(what=what, rows=1, keys=(str(name),), remedy=remedy)
+                    yield of_row(f"{place} cannot be read", name, _REMEDIES.get(place))
             step(len(rows))
 
 

@@ -300,7 +300,6 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
     page_context = PageContext(
         title=facts.title,
         headings=facts.headings,
-        opening=read.opening,
         found=read.text,
         words=read.words,
         link_share=read.link_share,

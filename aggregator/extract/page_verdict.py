@@ -37,7 +37,6 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     headings: tuple[str, ...] = ()  # other names of the page: <title>, visible headings
-    opening: str = ""  # the first visible words
     found: str = ""  # the text including notices
     words: int = 0  # of `found`, including links
     link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
@@ -210,10 +209,9 @@ def _read_page_text(page: PageContext, text: str, tuning: ExtractTuning) -> _Pag
     lines: Sequence[str]
     if text:
         lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
-    elif page.signals is not None:
-        lines = _within(page.signals.unlinked_lines, tuning.notice_search_chars)
     else:
-        lines = [page.opening]
+        shown = page.signals.unlinked_lines if page.signals is not None else ()
+        lines = _within(shown, tuning.notice_search_chars)
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
     return _PageText(names, tuple(lines), sentences, sum(words for _, words in sentences))

@@ -180,7 +180,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     words: int = 0  # extracted words, including links
     link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
-    opening: str = ""  # the first visible words; only where the text is short
 
 
 def read_page(
@@ -198,14 +197,12 @@ def read_page(
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
     read = _read(root, page.html, url, facts, tuning)
-    is_short = count_words(read.text) < tuning.fallback_below_words  # a longer text is not a bot wall
     return Page(
         facts=facts,
         text=read.text,
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(_parsed(page.html), tuning.notice_search_chars) if is_short else "",
     )
 
 
@@ -310,20 +307,3 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
         _log.warning("trafilatura failed on a page", exc_info=True, extra={"event": "page_reader_failed"})
         return ""
     return getattr(document, "text", None) or ""
-
-
-def _opening(root: Any, max_chars: int) -> str:
-    """Return the first visible words, at most `max_chars` characters."""
-    body = next(iter(root.iter("body")), root)
-    pieces: list[str] = []
-    length = 0
-    for element in body.iter():
-        if length > max_chars:
-            break
-        if isinstance(element.tag, str) and element.tag not in ("script", "style", "template"):
-            for piece in (element.text, element.tail):
-                text = " ".join((piece or "").split())
-                if text:
-                    pieces.append(text)
-                    length += len(text) + 1
-    return " ".join(pieces)[:max_chars]

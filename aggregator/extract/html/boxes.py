@@ -70,21 +70,6 @@ def take_out(root: Any, elements: Iterable[Any]) -> None:
     lxml.etree.strip_elements(root, _MARKED, with_tail=False)
 
 
-def with_whole_words(root: Any) -> None:
-    """Join drop caps with their word: `<span>T</span>he` would be read as "T he"."""
-    for letter in list(root.iter("span", "strong", "b", "big", "font")):
-        text = (letter.text or "").strip()
-        if len(text) == 1 and text.isalpha() and len(letter) == 0 and _opens_a_word(letter):
-            letter.text = text
-            letter.drop_tag()
-
-
-def _opens_a_word(letter: Any) -> bool:
-    box = letter.getparent()
-    is_first = box is not None and not (box.text or "").strip() and letter.getprevious() is None
-    return is_first and (letter.tail or "")[:1].isalpha()
-
-
 def without_layout_tables(root: Any) -> None:
     """Turn tables used for layout (a cell has the headline, a table, paragraphs) into plain blocks.
 
@@ -108,8 +93,6 @@ def _boxes(root: Any, tuning: ExtractTuning) -> Iterator[Any]:
         if tag == "a":
             if _is_card(element, tuning):
                 yield element
-        elif tag == "figure" and not _is_named(element):
-            yield from _captions(element)
         elif _is_box(element, tag, tuning):
             yield element
 
@@ -168,11 +151,6 @@ def _meaning(name: str) -> Literal["box", "leads", ""]:
     if _NAME.search(plain):
         return "box"
     return "leads" if _LEADING_NAME.search(plain) else ""
-
-
-def _captions(figure: Any) -> Iterator[Any]:
-    if figure.find(".//blockquote") is None:
-        yield from figure.iter("p")
 
 
 def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:

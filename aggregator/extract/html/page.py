@@ -20,11 +20,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.boxes import (
-    with_whole_words,
-    without_boxes,
-    without_layout_tables,
-)
+from aggregator.extract.html.boxes import without_boxes, without_layout_tables
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import complete_body
@@ -213,7 +209,6 @@ def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: Extra
     recognised only with the links, or a box was the article.
     """
     headlines = (facts.title, *facts.headings)
-    with_whole_words(root)
     without_layout_tables(root)
     removed = without_boxes(root, headlines, tuning)
     stated = count_words(facts.body)

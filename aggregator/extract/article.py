@@ -306,7 +306,7 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
         kinds=facts.kinds,
         is_free=facts.is_free,
     )
-    if needs_page_signals(count_words(text), page_context, text_tuning):
+    if needs_page_signals(count_words(text), text_tuning):
         return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
     return page_context
 

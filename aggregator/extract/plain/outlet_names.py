@@ -48,7 +48,7 @@ def is_proper(line: str) -> bool:
 
 def _ends_like_one(line: str) -> bool:
     last = line.rpartition(" ")[2].casefold()
-    return any(last.endswith(end) and len(last) > len(end) for end in table().outlets["ends"])
+    return any(last.endswith(end) and len(last) > len(end) for end in table()["outlets"]["ends"])
 
 
 _SMALL = frozenset((

@@ -258,7 +258,7 @@ def _from_html(
     )
     announced = facts.is_live or detect.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
-    if announced or live_blog.may_be_live(html):
+    if announced or "LiveBlogPosting" in html:
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)

@@ -20,14 +20,6 @@ from aggregator.extract.liveblog import clock_times
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.plain import boilerplate
 
-_CUE = re.compile(
-    r"\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|newsblog|newsticker|news-ticker|"
-    r"ticker[-_](?:entr|item|post))"
-)
-_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # length of the optional prefix of each cue
-_CUE_CHARS = 20
-_NAME_BEFORE = re.compile(r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}\Z""")
-_NAME_CHARS = 230  # characters before a cue that are searched for the start of its attribute
 _ASIDE = re.compile(
     r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
     r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
@@ -45,33 +37,6 @@ _JSON_LD_CHARS = 2_097_152
 _NODES = 2_000
 _CLIMB = 60  # levels; real pages are not nested deeper
 _CLOCK_CHARS = 40
-
-
-def may_be_live(html: str) -> bool:
-    """Return whether the markup has any sign of a live blog; a cheap check before parsing it again."""
-    if "LiveBlogPosting" in html:
-        return True
-    page = html.lower()
-    return any(
-        _has_cue_in_name(page, place - before)
-        for part, before in _CUE_PARTS.items()
-        for place in _places(page, part)
-    )
-
-
-def _places(page: str, part: str) -> Iterator[int]:
-    place = page.find(part)
-    while place >= 0:
-        yield place
-        place = page.find(part, place + 1)
-
-
-def _has_cue_in_name(page: str, place: int) -> bool:
-    """Return whether the cue at `place` of the page (in lower case) is in the value of a class or an id."""
-    cue = _CUE.search(page, max(0, place), place + _CUE_CHARS)
-    if cue is None:
-        return False
-    return _NAME_BEFORE.search(page, max(0, cue.start() - _NAME_CHARS), cue.start()) is not None
 
 
 def read_live_page(

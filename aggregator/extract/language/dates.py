@@ -568,3 +568,9 @@ def _time(hour: int, minute: int, second: int) -> dt.time | None:
 def is_month(word: str) -> bool:
     """Return whether `word` is the name of a month in a supported language."""
     return words(word) in _MONTHS
+
+
+def is_weekday(word: str) -> bool:
+    """Return whether `word` is the name of a weekday in a supported language."""
+    parts = words(word)
+    return bool(parts) and _WEEKDAYS.issuperset(parts)

@@ -38,7 +38,7 @@ from aggregator.extract.lines import count_words, one_space
 from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.clock_times import day_heading
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
-from aggregator.extract.page_verdict import PageContext, judge, judge_remains, needs_page_signals
+from aggregator.extract.page_verdict import PageContext, judge, judge_remains
 from aggregator.extract.plain import saved_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.wire import wire
@@ -306,7 +306,7 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
         kinds=facts.kinds,
         is_free=facts.is_free,
     )
-    if needs_page_signals(count_words(text), text_tuning):
+    if count_words(text) < text_tuning.fallback_below_words:
         return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
     return page_context
 

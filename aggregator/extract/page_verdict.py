@@ -45,11 +45,6 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD
 
 
-def needs_page_signals(words: int, tuning: ExtractTuning) -> bool:
-    """Return whether a page with this many words of text must be examined more closely."""
-    return words < tuning.fallback_below_words
-
-
 def is_article_page(kinds: Iterable[str]) -> bool:
     """Return whether a page declares an article, by og:type or JSON-LD."""
     return any(kind.endswith(("article", "posting", "report")) for kind in kinds)

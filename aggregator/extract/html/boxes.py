@@ -43,8 +43,8 @@ _LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►"
 _LABEL_WORDS = 6
 
 
-def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:
-    """Remove the boxes from the parsed page `root`, in place; return their number.
+def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> None:
+    """Remove the boxes from the parsed page `root`, in place.
 
     `headlines`: those of the article; an element that contains one of them is not a box.
     """
@@ -55,7 +55,6 @@ def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) ->
     if sum(map(_length, cards)) > most:  # the entries of a live blog, each linking to itself
         boxes = [box for box in boxes if box not in cards]
     take_out(root, boxes)
-    return len(boxes)
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:

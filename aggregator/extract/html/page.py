@@ -192,7 +192,7 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
-    read = _read(root, page.html, url, facts, tuning)
+    read = _read(root, url, facts, tuning)
     return Page(
         facts=facts,
         text=read.text,
@@ -202,25 +202,12 @@ def read_page(
     )
 
 
-def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
-    """Extract the article of the page `root`, which is modified; `html` is the unmodified page.
-
-    If hardly any text is left without the boxes, the whole page is read: it is a list of links, which can be
-    recognised only with the links, or a box was the article.
-    """
+def _read(root: Any, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
+    """Extract the article of the page `root`, which is modified."""
     headlines = (facts.title, *facts.headings)
     without_layout_tables(root)
-    removed = without_boxes(root, headlines, tuning)
-    stated = count_words(facts.body)
-    extracted = extract_text(root, url, tuning=tuning, stated_words=stated)
-    if removed and count_words(extracted) < tuning.fallback_below_words:
-        whole = _parsed(html)
-        more = extract_text(whole, url, tuning=tuning, stated_words=stated)
-        read = remove_link_lines(whole, more, tuning)
-        if read.share >= tuning.list_link_share:
-            return read
-        if count_words(extracted) < tuning.nearly_empty_words:
-            root, extracted = whole, more
+    without_boxes(root, headlines, tuning)
+    extracted = extract_text(root, url, tuning=tuning, stated_words=count_words(facts.body))
     if _is_in_data(extracted, facts.body, tuning):
         extracted = html_to_text(facts.body)
     text = without_what_follows(root, complete_body(root, extracted, tuning), tuning)

@@ -23,14 +23,12 @@ import msgspec
 from aggregator.extract.html.boxes import without_boxes, without_layout_tables
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
-from aggregator.extract.html.split_body import complete_body
+from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
 _CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
-_LEVELS = 3
-_KEY_CHARS = 50
 
 
 class _TextPlace(msgspec.Struct, frozen=True):
@@ -44,7 +42,7 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
     lines = text.split("\n")
     words_by_key: dict[str, int] = {}
     for line in lines:
-        words_by_key[_key(line)] = words_by_key.get(_key(line), 0) + count_words(line)
+        words_by_key[line_key(line)] = words_by_key.get(line_key(line), 0) + count_words(line)
     words_by_key.pop("", None)
     places = _places(root, words_by_key)
     box = _box_of(words_by_key, places, tuning.article_share)
@@ -52,14 +50,15 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
         return text
     inside = [place for positions in places.values() for place in positions if box in place.above]
     last = max(place.number for place in inside)
-    builds = {_build(place) for place in inside}
+    builds = {build_of(place.element) for place in inside}
     behind = {key for key, positions in places.items() if _is_behind(positions, box, last, builds)}
-    return "\n".join(line for line in lines if _key(line) not in behind)
+    return "\n".join(line for line in lines if line_key(line) not in behind)
 
 
 def _is_behind(positions: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
     return all(
-        place.number > last and box not in place.above and _build(place) not in builds for place in positions
+        place.number > last and box not in place.above and build_of(place.element) not in builds
+        for place in positions
     )
 
 
@@ -78,10 +77,10 @@ def _opening_key(element: Any) -> str:
     """Return the key of the element's text, without reading more of it than needed."""
     letters = ""
     for piece in element.itertext():
-        letters += letters_of(piece[: 4 * _KEY_CHARS])
-        if len(letters) >= _KEY_CHARS:
+        letters += letters_of(piece[: 4 * KEY_CHARS])
+        if len(letters) >= KEY_CHARS:
             break
-    return letters[:_KEY_CHARS]
+    return letters[:KEY_CHARS]
 
 
 def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], share: float) -> Any:
@@ -96,14 +95,6 @@ def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], 
     total = sum(lengths[key] for key in places)
     enough = [box for box, count in words.items() if count >= share * total]
     return max(enough, key=depth.__getitem__, default=None)
-
-
-def _build(place: _TextPlace) -> tuple[str, ...]:
-    return tuple(f"{box.tag} {box.get('class') or ''}" for box in place.above[:_LEVELS])
-
-
-def _key(line: str) -> str:
-    return letters_of(line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
 
 
 _HEAD_LINES = 6  # lines at the top in which a repeated headline is removed

@@ -79,10 +79,9 @@ def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
 
 
 class _PageText(msgspec.Struct, frozen=True):
-    """The text of a page: its names, its lines, and its sentences with their numbers of words."""
+    """The text of a page: its names, and its sentences with their numbers of words."""
 
     names: tuple[str, ...]
-    lines: tuple[str, ...]
     sentences: tuple[tuple[str, int], ...]
     words: int
 
@@ -208,7 +207,7 @@ def _read_page_text(page: PageContext, text: str, tuning: ExtractTuning) -> _Pag
         lines = _within(shown, tuning.notice_search_chars)
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
-    return _PageText(names, tuple(lines), sentences, sum(words for _, words in sentences))
+    return _PageText(names, sentences, sum(words for _, words in sentences))
 
 
 def _within(lines: Sequence[str], chars: int) -> list[str]:

@@ -38,7 +38,7 @@ from aggregator.extract.lines import count_words, one_space
 from aggregator.extract.liveblog import detect, ordering
 from aggregator.extract.liveblog.clock_times import day_heading
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
-from aggregator.extract.page_verdict import PageContext, judge, judge_remains, needs_page_signals
+from aggregator.extract.page_verdict import PageContext, judge, judge_remains
 from aggregator.extract.plain import saved_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.wire import wire
@@ -258,7 +258,7 @@ def _from_html(
     )
     announced = facts.is_live or detect.announces_live(title)
     entries: tuple[ExtractedEntry, ...] = ()
-    if announced or live_blog.may_be_live(html):
+    if announced or "LiveBlogPosting" in html:
         times = ArticleTimes(modified=facts.modified, seen=seen, zone=entry.zone)
         entries = live_blog.read_live_page(html, times, tuning=text_tuning, announced=announced)
     body = saved_text.read_titled_text(live_blog.completed(read.text, entries), title, context)
@@ -300,14 +300,13 @@ def _page_context(html: str, text: str, read: Page, text_tuning: ExtractTuning) 
     page_context = PageContext(
         title=facts.title,
         headings=facts.headings,
-        opening=read.opening,
         found=read.text,
         words=read.words,
         link_share=read.link_share,
         kinds=facts.kinds,
         is_free=facts.is_free,
     )
-    if needs_page_signals(count_words(text), page_context, text_tuning):
+    if count_words(text) < text_tuning.fallback_below_words:
         return msgspec.structs.replace(page_context, signals=read_page_signals(html, text_tuning))
     return page_context
 

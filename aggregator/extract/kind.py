@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -114,10 +114,10 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     """
     head = title[:_LABEL_CHARS]
     for match in (_BEFORE.match(head), _BRACKETED.match(head)):
-        if match is not None and (kind := _labels().get(_folded(match["label"]))):
+        if match is not None and (kind := _kinds_by("label").get(_folded(match["label"]))):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
     match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
-    kind = _labels().get(_folded(match["label"])) if match else None
+    kind = _kinds_by("label").get(_folded(match["label"])) if match else None
     if match is not None and kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
         yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
 
@@ -140,18 +140,18 @@ def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
             parts = urlsplit(url or "")
         except ValueError:
             continue
-        if kind := _hosts().get((parts.hostname or "").partition(".")[0]):
+        if kind := _kinds_by("host").get((parts.hostname or "").partition(".")[0]):
             yield FoundKind(kind, f"address: {parts.hostname}")
         folders = unquote(parts.path).casefold().split("/")[:-1]
         for folder in (*folders, *map("/".join, pairwise(folders))):
-            if kind := _folders().get(folder):
+            if kind := _kinds_by("path").get(folder):
                 yield FoundKind(kind, f"address: /{folder}/")
 
 
 def _by_section(sections: Iterable[str], where: str = "section") -> Iterator[FoundKind]:
     for section in sections:
         for part in re.split(r"\s*[/>|»]\s*", section):
-            if kind := _sections().get(_folded(part)):
+            if kind := _kinds_by("section").get(_folded(part)):
                 yield FoundKind(kind, f"{where}: {section.strip()[:60]}")
 
 
@@ -190,33 +190,14 @@ def _words() -> dict[Kind, KindWords]:
 
 
 @cache
-def _folders() -> dict[str, Kind]:
-    return {folder: kind for kind, words in _words().items() for folder in words.path.split()}
-
-
-@cache
-def _hosts() -> dict[str, Kind]:
-    return {host: kind for kind, words in _words().items() for host in words.host.split()}
-
-
-@cache
-def _labels() -> dict[str, Kind]:
-    return {
-        _folded(label): kind
-        for kind, words in _words().items()
-        for labels in words.label.values()
-        for label in labels
-    }
-
-
-@cache
-def _sections() -> dict[str, Kind]:
-    return {
-        _folded(name): kind
-        for kind, words in _words().items()
-        for names in words.section.values()
-        for name in names
-    }
+def _kinds_by(field: Literal["host", "path", "label", "section"]) -> dict[str, Kind]:
+    """Return kinds by the words of one field, folded."""
+    kinds: dict[str, Kind] = {}
+    for kind, words in _words().items():
+        listed = getattr(words, field)
+        names = listed.split() if isinstance(listed, str) else chain.from_iterable(listed.values())
+        kinds.update({_folded(name): kind for name in names})
+    return kinds
 
 
 @cache

@@ -37,17 +37,11 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notice_search_chars: int
     paywall_max_words: int
     notice_max_words: int
-    login_max_words: int
     list_link_share: float
-    list_link_words: int
     consent_max_words: int
-    consent_share: float
     notice_share: float
-    list_words: int
     list_cards: int
-    list_cards_named: int
     list_card_share: float
-    list_name_words: int
     card_words: int
     card_lines: int
     live_entries: int

@@ -37,20 +37,12 @@ class PageContext(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     headings: tuple[str, ...] = ()  # other names of the page: <title>, visible headings
-    opening: str = ""  # the first visible words
     found: str = ""  # the text including notices
     words: int = 0  # of `found`, including links
     link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
     signals: PageSignals | None = None  # None: not read, because the text is long enough
     kinds: tuple[str, ...] = ()  # declared kinds of page (og:type, JSON-LD), lower case
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD
-
-
-def needs_page_signals(words: int, page: PageContext, tuning: ExtractTuning) -> bool:
-    """Return whether a page with this many words of text must be examined more closely."""
-    return words < tuning.fallback_below_words or (
-        words < tuning.list_words and not is_article_page(page.kinds)
-    )
 
 
 def is_article_page(kinds: Iterable[str]) -> bool:
@@ -87,10 +79,9 @@ def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
 
 
 class _PageText(msgspec.Struct, frozen=True):
-    """The text of a page: its names, its lines, and its sentences with their numbers of words."""
+    """The text of a page: its names, and its sentences with their numbers of words."""
 
     names: tuple[str, ...]
-    lines: tuple[str, ...]
     sentences: tuple[tuple[str, int], ...]
     words: int
 
@@ -141,8 +132,8 @@ def _notice(page_text: _PageText, page: PageContext, tuning: ExtractTuning) -> J
         if _asks_login(page_text, page, tuning):
             return Judgement("not_article", "the page requires a login")
     share = page_text.share(notices.consents)
-    if share >= tuning.consent_share or (
-        page_text.is_named(notices.consent_is) and share >= tuning.consent_share / 2
+    if share >= tuning.notice_share or (
+        page_text.is_named(notices.consent_is) and share >= tuning.notice_share / 2
     ):
         return Judgement("consent", "the site answered with its cookie dialogue")
     return _paywall(page_text, page, tuning)
@@ -153,7 +144,7 @@ def _asks_login(page_text: _PageText, page: PageContext, tuning: ExtractTuning) 
         return False
     notices = _notices()
     return page_text.is_named(notices.login_is) or (
-        page_text.words < tuning.login_max_words and page_text.share(notices.logins) >= tuning.notice_share
+        page_text.words <= tuning.notice_max_words and page_text.share(notices.logins) >= tuning.notice_share
     )
 
 
@@ -183,10 +174,11 @@ def _list(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Ju
     signals = page.signals
     names, notices = _names(page), _notices()
     is_named_list = any(notices.list_is.fullmatch(name) for name in names)
-    has_headline = not is_named_list and any(count_words(name) > tuning.list_name_words for name in names)
+    has_headline = not is_named_list and any(
+        count_words(name) >= tuning.link_headline_words for name in names
+    )
     is_about = has_headline and (words < tuning.stub_words or is_article_page(page.kinds))
-    linked = page.link_share >= tuning.list_link_share and page.words >= tuning.list_link_words
-    if linked and not is_about:
+    if page.link_share >= tuning.list_link_share and not is_about:
         return Judgement("list", "most of it is links to other articles")
     if signals is None or is_about:
         return None
@@ -195,7 +187,7 @@ def _list(text: str, words: int, page: PageContext, tuning: ExtractTuning) -> Ju
     ):
         return Judgement("list", "it is a list of other articles with a few words about each")
     says_so = is_named_list or _read_page_text(page, text, tuning).count(notices.counts)
-    if says_so and signals.cards >= tuning.list_cards_named:
+    if says_so and signals.cards >= tuning.list_cards:
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
@@ -210,13 +202,12 @@ def _read_page_text(page: PageContext, text: str, tuning: ExtractTuning) -> _Pag
     lines: Sequence[str]
     if text:
         lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
-    elif page.signals is not None:
-        lines = _within(page.signals.unlinked_lines, tuning.notice_search_chars)
     else:
-        lines = [page.opening]
+        shown = page.signals.unlinked_lines if page.signals is not None else ()
+        lines = _within(shown, tuning.notice_search_chars)
     pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
     sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
-    return _PageText(names, tuple(lines), sentences, sum(words for _, words in sentences))
+    return _PageText(names, sentences, sum(words for _, words in sentences))
 
 
 def _within(lines: Sequence[str], chars: int) -> list[str]:

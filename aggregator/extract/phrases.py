@@ -6,7 +6,7 @@ per character in scripts without spaces. Every check takes time linear in the le
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -35,30 +35,7 @@ _LABEL_WORDS = 8  # words before that mark
 _LINE_CHARS = 700  # longer lines are not compared
 
 
-class PhraseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of phrases.yaml: phrases by language, for each kind."""
-
-    whole_line: dict[str, tuple[str, ...]]
-    ambiguous: dict[str, tuple[str, ...]]
-    label: dict[str, tuple[str, ...]]
-    line_start: dict[str, tuple[str, ...]]
-    call_to_action: dict[str, tuple[str, ...]]
-    channels: dict[str, tuple[str, ...]]
-    contained: dict[str, tuple[str, ...]]
-    never_content: dict[str, tuple[str, ...]]
-    links_heading: dict[str, tuple[str, ...]]
-    end_of_article: dict[str, tuple[str, ...]]
-    breadcrumb_home: dict[str, tuple[str, ...]]
-    sections: dict[str, tuple[str, ...]]
-    published: dict[str, tuple[str, ...]]
-    updated: dict[str, tuple[str, ...]]
-    as_of: dict[str, tuple[str, ...]]
-    other_dates: dict[str, tuple[str, ...]]
-    bylines: dict[str, tuple[str, ...]]
-    after_name: dict[str, tuple[str, ...]]
-    desks: dict[str, tuple[str, ...]]
-    credits: dict[str, tuple[str, ...]]
-    outlets: dict[str, tuple[str, ...]]
+PhraseTable = dict[str, dict[str, tuple[str, ...]]]  # phrases by kind and language
 
 
 class Phrases(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,14 +66,13 @@ def table() -> PhraseTable:
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
-    lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
-    return _phrases(word for some in lists.values() for word in some)
+    return _phrases(word for some in table()[kind].values() for word in some)
 
 
 @cache
 def single_words(kind: str, part: str = "") -> frozenset[str]:
     """Return the single words of a kind; `part`: only those of one language or part."""
-    lists: Mapping[str, Sequence[str]] = getattr(table(), kind)
+    lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
     return frozenset(word for some in chosen for phrase in some for word in words(phrase))
 

@@ -33,6 +33,8 @@ def test_clean(dirty: str, good: str) -> None:
     [
         (GERMAN.encode("utf-8"), None, GERMAN),
         (GERMAN.encode("utf-8"), "iso-8859-1", GERMAN),  # the label is wrong
+        (JAPANESE.encode("utf-8"), "shift_jis", JAPANESE),  # so is this one
+        (RUSSIAN.encode("utf-8"), "gb2312", RUSSIAN),
         (GERMAN.encode("cp1252"), "ISO-8859-1", GERMAN),
         (GERMAN.encode("cp1252"), "utf-8", GERMAN),  # the label is wrong
         (GERMAN.encode("utf-8-sig"), "cp1252", GERMAN),

@@ -104,14 +104,13 @@ def test_what_is_no_sure_opening(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "day"),
     [
-        ("Sunday, 8 December", StatedDay(month=12, day=8, weekday=6)),
-        ("Montag, 8. Dezember 2025", StatedDay(month=12, day=8, year=2025, weekday=0)),
-        ("lunes, 8 de diciembre", StatedDay(month=12, day=8, weekday=0)),
+        ("Sunday, 8 December", StatedDay(month=12, day=8)),
+        ("Montag, 8. Dezember 2025", StatedDay(month=12, day=8, year=2025)),
+        ("lunes, 8 de diciembre", StatedDay(month=12, day=8)),
         ("9 ноября", StatedDay(month=11, day=9)),
         ("08.12.", StatedDay(month=12, day=8)),
         ("12月8日(月)", StatedDay(month=12, day=8)),
-        ("Gestern", StatedDay(ago=1)),
-        ("Samedi", StatedDay(weekday=5)),
+        ("Samedi", StatedDay()),
         ("Sunday papers", None),
         ("Marathon", None),
         ("8 people", None),
@@ -175,8 +174,8 @@ def test_a_long_pause_is_not_midnight() -> None:
 
 
 def test_headings_tell_more_than_clocks() -> None:
-    """A day without a midnight step, and a weekday against the day of publication."""
-    page = ["Friday", "23:50: c", "Thursday", "22:00: b", "Wednesday", "21:00: a"]
+    """A day without a midnight step."""
+    page = ["Friday, 6 March", "23:50: c", "5 March", "22:00: b", "4 March", "21:00: a"]
     friday = Published(time=dt.datetime(2026, 3, 6, 23, 55, tzinfo=dt.UTC), precision="day")
     assert clocks_of(page, ArticleTimes(published=friday)) == [
         ("2026-03-04", "21:00"),

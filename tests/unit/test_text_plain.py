@@ -175,8 +175,6 @@ def test_boilerplate_lines(line: str) -> None:
         "Updated rules for 12 ports come into force.",
         "Panic in the harbour quarter",
         "Copyright law is to be changed, the minister said.",
-        "Watch: that was all the captain said before the blow.",
-        "Fonte: la parola che i contadini usano ancora per la vecchia sorgente del paese.",
         "Folgen Sie uns, riefen die Helfer den Leuten im Rauch zu.",
         "Sie müssen sich registrieren lassen, sagte der Beamte zu den Flüchtlingen.",
         "Hace 20 años",

@@ -9,7 +9,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.extract.html.live_blog import may_be_live
 from aggregator.extract.language.dates import plain_digits
 from aggregator.extract.lines import count_words, folded
 from aggregator.extract.phrases import words
@@ -65,34 +64,3 @@ def test_a_long_line_has_as_many_words_as_its_halves(line: str) -> None:
         count_words(f"{line} {line}")
         == len(line.replace("中", " ").split()) * 2 + (2 * line.count("中") + 1) // 2
     )
-
-
-_CUES = (
-    "live-blog",
-    "LiveTicker__item",
-    "js-live_update",
-    "newsblog",
-    "NewsTicker",
-    "news-ticker-x",
-    "ticker-item",
-)
-
-
-@pytest.mark.parametrize("cue", _CUES)
-@pytest.mark.parametrize("attribute", ['class="{}"', "id={}", "CLASS = 'wide {} two'", 'data-class="x {}"'])
-def test_a_name_with_a_cue_makes_a_page_worth_a_look(cue: str, attribute: str) -> None:
-    assert may_be_live(f"<p>First we deliver.</p><div {attribute.format(cue)}>")
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<p>The live-blog ended: class dismissed.</p>",
-        '<a class="plain" href="/live-blog">',
-        '<div class="delivered olive-feeding">',
-        '<div class="sticker-item">',
-        '<div class="' + "x" * 300 + ' live-blog">',
-    ],
-)
-def test_other_pages_are_not(html: str) -> None:
-    assert not may_be_live(html)

@@ -264,12 +264,6 @@ def test_a_standfirst_that_the_text_repeats_stands_once() -> None:
     assert list(read(f"{HEAD}\n{first}\nBy Ada Lorne\n{BODY}").paragraphs) == BODY.split("\n")
 
 
-def test_a_heading_below_links_stays() -> None:
-    end = "The talks go on at the weekend, both sides said."
-    text = f"{HEAD}\n{BODY}\nRelated News\nWhat the new timetable means for islanders\nA long weekend\n{end}"
-    assert list(read(text).paragraphs) == [*BODY.split("\n"), "A long weekend", end]
-
-
 def test_a_list_and_verses_at_the_end_stay() -> None:
     table = "Results:\nThornwick Rovers 2-1 Port Sennick\nMarenholt 1-3 Orrin"
     assert "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs) == f"{BODY}\n{table}"

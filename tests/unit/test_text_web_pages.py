@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
-from aggregator.extract.html.boxes import with_whole_words, without_boxes
+from aggregator.extract.html.boxes import without_boxes
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import CleanArticle, Entry
@@ -62,7 +62,6 @@ def test_a_large_box_is_the_article_whatever_its_name() -> None:
     "box",
     [
         "<article id='post-2'><p>Words of another page that are none of this one's.</p></article>",
-        "<figure><img src='x'><p>Words of another page that are none of this one's.</p></figure>",
         "<ul><li><a href='/2'>Words of another page and more</a></li><li>News: <a href='/3'>Words of another page again</a></li></ul>",
         "<p>READ ALSO | <a href='/2'>Words of another page of this outlet</a></p>",
         "<a href='/2'><div><h3>Words of another page</h3></div></a>",
@@ -78,11 +77,10 @@ def test_a_box_is_taken_out_and_what_follows_it_stays(box: str) -> None:
     assert text.endswith(f"{FERRY[-1]}A tail.")
 
 
-def test_a_large_first_letter_is_put_back_to_its_word() -> None:
-    root = lxml.html.document_fromstring("<p><span class='x'> T </span>he ferry stayed. <b>A</b> boat.</p>")
-    with_whole_words(root)
-    assert root.text_content() == "The ferry stayed. A boat."
-    assert [part.tag for part in root.iter("span", "b")] == ["b"]
+def test_a_large_first_letter_is_read_with_its_word() -> None:
+    first, *others = FERRY
+    html = f"<h1>{FERRY_TITLE}</h1><p><span class='x'>{first[0]}</span>{first[1:]}</p>{paragraphs(*others)}"
+    assert page(html).text.startswith(first)
 
 
 def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:

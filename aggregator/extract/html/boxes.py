@@ -43,8 +43,8 @@ _LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►"
 _LABEL_WORDS = 6
 
 
-def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> int:
-    """Remove the boxes from the parsed page `root`, in place; return their number.
+def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> None:
+    """Remove the boxes from the parsed page `root`, in place.
 
     `headlines`: those of the article; an element that contains one of them is not a box.
     """
@@ -55,7 +55,6 @@ def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) ->
     if sum(map(_length, cards)) > most:  # the entries of a live blog, each linking to itself
         boxes = [box for box in boxes if box not in cards]
     take_out(root, boxes)
-    return len(boxes)
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:
@@ -68,21 +67,6 @@ def take_out(root: Any, elements: Iterable[Any]) -> None:
     for element in elements:
         element.tag = _MARKED
     lxml.etree.strip_elements(root, _MARKED, with_tail=False)
-
-
-def with_whole_words(root: Any) -> None:
-    """Join drop caps with their word: `<span>T</span>he` would be read as "T he"."""
-    for letter in list(root.iter("span", "strong", "b", "big", "font")):
-        text = (letter.text or "").strip()
-        if len(text) == 1 and text.isalpha() and len(letter) == 0 and _opens_a_word(letter):
-            letter.text = text
-            letter.drop_tag()
-
-
-def _opens_a_word(letter: Any) -> bool:
-    box = letter.getparent()
-    is_first = box is not None and not (box.text or "").strip() and letter.getprevious() is None
-    return is_first and (letter.tail or "")[:1].isalpha()
 
 
 def without_layout_tables(root: Any) -> None:
@@ -108,8 +92,6 @@ def _boxes(root: Any, tuning: ExtractTuning) -> Iterator[Any]:
         if tag == "a":
             if _is_card(element, tuning):
                 yield element
-        elif tag == "figure" and not _is_named(element):
-            yield from _captions(element)
         elif _is_box(element, tag, tuning):
             yield element
 
@@ -168,11 +150,6 @@ def _meaning(name: str) -> Literal["box", "leads", ""]:
     if _NAME.search(plain):
         return "box"
     return "leads" if _LEADING_NAME.search(plain) else ""
-
-
-def _captions(figure: Any) -> Iterator[Any]:
-    if figure.find(".//blockquote") is None:
-        yield from figure.iter("p")
 
 
 def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:

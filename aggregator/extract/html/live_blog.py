@@ -2,7 +2,7 @@
 
 Pages often have clock times in <time> elements or short headings, which text extraction drops, and some pages
 have their entries in JSON-LD only. The entry of a clock time is the largest element that contains no other
-clock time or, where clock times are between paragraphs, everything up to the next one.
+clock time.
 """
 
 import datetime as dt
@@ -20,14 +20,6 @@ from aggregator.extract.liveblog import clock_times
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry
 from aggregator.extract.plain import boilerplate
 
-_CUE = re.compile(
-    r"\b(?:live[-_]?(?:blog|ticker|entr|post|update|event|feed|text)|newsblog|newsticker|news-ticker|"
-    r"ticker[-_](?:entr|item|post))"
-)
-_CUE_PARTS = {"live": 0, "newsblog": 0, "ticker": len("news-")}  # length of the optional prefix of each cue
-_CUE_CHARS = 20
-_NAME_BEFORE = re.compile(r"""(?:class|id)\s*=\s*["']?[^"'<>]{0,200}\Z""")
-_NAME_CHARS = 230  # characters before a cue that are searched for the start of its attribute
 _ASIDE = re.compile(
     r"(?:^|[-_\s])(?:comments?|related|recommend\w*|teasers?|sidebar|footer|nav\w*|share|social|newsletter|"
     r"most-?read|promos?|advert\w*|ads?|breadcrumbs?|byline|author)(?:$|[-_\s])",
@@ -41,38 +33,10 @@ _BLOCKS = frozenset(
     {"p", "div", "br", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote",
      "table", "tr", "td", "section", "article", "header", "figure", "pre", "hr", "main"}
 )  # fmt: skip
-_FLAT = frozenset({"p", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "b", "span", "time", "em"})
 _JSON_LD_CHARS = 2_097_152
 _NODES = 2_000
 _CLIMB = 60  # levels; real pages are not nested deeper
 _CLOCK_CHARS = 40
-
-
-def may_be_live(html: str) -> bool:
-    """Return whether the markup has any sign of a live blog; a cheap check before parsing it again."""
-    if "LiveBlogPosting" in html:
-        return True
-    page = html.lower()
-    return any(
-        _has_cue_in_name(page, place - before)
-        for part, before in _CUE_PARTS.items()
-        for place in _places(page, part)
-    )
-
-
-def _places(page: str, part: str) -> Iterator[int]:
-    place = page.find(part)
-    while place >= 0:
-        yield place
-        place = page.find(part, place + 1)
-
-
-def _has_cue_in_name(page: str, place: int) -> bool:
-    """Return whether the cue at `place` of the page (in lower case) is in the value of a class or an id."""
-    cue = _CUE.search(page, max(0, place), place + _CUE_CHARS)
-    if cue is None:
-        return False
-    return _NAME_BEFORE.search(page, max(0, cue.start() - _NAME_CHARS), cue.start()) is not None
 
 
 def read_live_page(
@@ -180,21 +144,17 @@ class _Reader:
     # --- clocks in the page ------------------------------------------------------------------------------
 
     def of_clocks(self, root: Any) -> list[ExtractedEntry]:
-        """Return the elements with one clock time each, or the text between clock times."""
+        """Return the elements with one clock time each."""
         clock_entries = list(self._clock_entries(root))
         holders = Counter(above for clock_entry in clock_entries for above in _ancestors(clock_entry[0]))
-        boxes = [_box(clock_entry[0], holders) for clock_entry in clock_entries]
-        kinds = [_kind(clock_entry[0], box) for clock_entry, box in zip(clock_entries, boxes, strict=True)]
-        usual = Counter(kinds).most_common(1)
         entries = []
-        for (element, one), box, kind in zip(clock_entries, boxes, kinds, strict=True):
-            if kind != usual[0][0] or next(box.iter("h1"), None) is not None:
+        for element, one in clock_entries:
+            box = _box(element, holders)
+            if next(box.iter("h1"), None) is not None:
                 continue  # the time of publication and not of an entry
             lines = _lines(box, frozenset((element,)))
-            if box.tag in _FLAT or not lines:
-                lines += _following(box, holders)
             kept_lines = [line for line in lines if not boilerplate.is_boilerplate(line)]
-            if kept_lines and not _is_link_item(box, kept_lines):
+            if kept_lines:
                 entries.append(one._replace(text="\n".join(kept_lines)))
         return entries
 
@@ -337,40 +297,6 @@ def _box(element: Any, holders: Counter[Any]) -> Any:
             break
         box = above
     return box
-
-
-def _kind(element: Any, box: Any) -> tuple[str, str, str]:
-    """Return the features shared by entries of a page: tag of the clock time, the box and its class."""
-    named = (box.get("class") or "").split()
-    return element.tag, box.tag, re.sub(r"\d+", "", named[0]) if named else ""
-
-
-def _following(box: Any, holders: Counter[Any]) -> list[str]:
-    """Return the text after a clock time up to the next one."""
-    lines = [" ".join((box.tail or "").split())] if (box.tail or "").strip() else []
-    for sibling in box.itersiblings():
-        if not isinstance(sibling.tag, str):
-            continue
-        short_text = _short_text(sibling)
-        is_clock = (
-            short_text is not None
-            and clock_times.opening(short_text) is not None
-            and sibling.tag in (box.tag, "time")
-        )
-        if holders[sibling] or is_clock or sibling.tag in _DROPPED or _is_aside(sibling):
-            break
-        if short_text and (
-            clock_times.day_heading(short_text) is not None or boilerplate.heads_related_links(short_text)
-        ):
-            break
-        lines += _lines(sibling, frozenset())
-    return lines
-
-
-def _is_link_item(box: Any, lines: Sequence[str]) -> bool:
-    """Return whether a box consists almost only of links to other articles."""
-    linked = sum(count_words(link.text_content()) for link in box.iter("a"))
-    return linked >= 0.8 * sum(map(count_words, lines))
 
 
 def _lines(box: Any, without: frozenset[Any]) -> list[str]:

@@ -42,7 +42,6 @@ class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None = None
     canonical: str | None = None
     language: str | None = None
-    description: str = ""
     published: Published | None = None
     modified: dt.datetime | None = None
     forbids: Permissions = Permissions()
@@ -71,7 +70,6 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         site=site,
         canonical=_canonical(root, meta),
         language=primary_tag(_text_of(linked.get("inLanguage"), 40)) or _declared_language(root, meta),
-        description=_first(meta, "og:description", "description", "twitter:description") or "",
         published=published,
         modified=modified,
         forbids=permissions(

@@ -20,21 +20,15 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.boxes import (
-    with_whole_words,
-    without_boxes,
-    without_layout_tables,
-)
+from aggregator.extract.html.boxes import without_boxes, without_layout_tables
 from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
 from aggregator.extract.html.metadata import PageFacts, read_facts
-from aggregator.extract.html.split_body import complete_body
+from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
 _CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
-_LEVELS = 3
-_KEY_CHARS = 50
 
 
 class _TextPlace(msgspec.Struct, frozen=True):
@@ -48,7 +42,7 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
     lines = text.split("\n")
     words_by_key: dict[str, int] = {}
     for line in lines:
-        words_by_key[_key(line)] = words_by_key.get(_key(line), 0) + count_words(line)
+        words_by_key[line_key(line)] = words_by_key.get(line_key(line), 0) + count_words(line)
     words_by_key.pop("", None)
     places = _places(root, words_by_key)
     box = _box_of(words_by_key, places, tuning.article_share)
@@ -56,14 +50,15 @@ def without_what_follows(root: Any, text: str, tuning: ExtractTuning) -> str:
         return text
     inside = [place for positions in places.values() for place in positions if box in place.above]
     last = max(place.number for place in inside)
-    builds = {_build(place) for place in inside}
+    builds = {build_of(place.element) for place in inside}
     behind = {key for key, positions in places.items() if _is_behind(positions, box, last, builds)}
-    return "\n".join(line for line in lines if _key(line) not in behind)
+    return "\n".join(line for line in lines if line_key(line) not in behind)
 
 
 def _is_behind(positions: list[_TextPlace], box: Any, last: int, builds: set[tuple[str, ...]]) -> bool:
     return all(
-        place.number > last and box not in place.above and _build(place) not in builds for place in positions
+        place.number > last and box not in place.above and build_of(place.element) not in builds
+        for place in positions
     )
 
 
@@ -82,10 +77,10 @@ def _opening_key(element: Any) -> str:
     """Return the key of the element's text, without reading more of it than needed."""
     letters = ""
     for piece in element.itertext():
-        letters += letters_of(piece[: 4 * _KEY_CHARS])
-        if len(letters) >= _KEY_CHARS:
+        letters += letters_of(piece[: 4 * KEY_CHARS])
+        if len(letters) >= KEY_CHARS:
             break
-    return letters[:_KEY_CHARS]
+    return letters[:KEY_CHARS]
 
 
 def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], share: float) -> Any:
@@ -100,14 +95,6 @@ def _box_of(lengths: Mapping[str, int], places: Mapping[str, list[_TextPlace]], 
     total = sum(lengths[key] for key in places)
     enough = [box for box, count in words.items() if count >= share * total]
     return max(enough, key=depth.__getitem__, default=None)
-
-
-def _build(place: _TextPlace) -> tuple[str, ...]:
-    return tuple(f"{box.tag} {box.get('class') or ''}" for box in place.above[:_LEVELS])
-
-
-def _key(line: str) -> str:
-    return letters_of(line[: 4 * _KEY_CHARS])[:_KEY_CHARS]
 
 
 _HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
@@ -180,7 +167,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     words: int = 0  # extracted words, including links
     link_share: float = 0.0  # share of these words in lines that are links, 0 to 1
-    opening: str = ""  # the first visible words; only where the text is short
 
 
 def read_page(
@@ -197,38 +183,22 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
-    read = _read(root, page.html, url, facts, tuning)
-    is_short = count_words(read.text) < tuning.fallback_below_words  # a longer text is not a bot wall
+    read = _read(root, url, facts, tuning)
     return Page(
         facts=facts,
         text=read.text,
         truncated=page.truncated,
         words=read.words,
         link_share=read.share,
-        opening=_opening(_parsed(page.html), tuning.notice_search_chars) if is_short else "",
     )
 
 
-def _read(root: Any, html: str, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
-    """Extract the article of the page `root`, which is modified; `html` is the unmodified page.
-
-    If hardly any text is left without the boxes, the whole page is read: it is a list of links, which can be
-    recognised only with the links, or a box was the article.
-    """
+def _read(root: Any, url: str | None, facts: PageFacts, tuning: ExtractTuning) -> UnlinkedText:
+    """Extract the article of the page `root`, which is modified."""
     headlines = (facts.title, *facts.headings)
-    with_whole_words(root)
     without_layout_tables(root)
-    removed = without_boxes(root, headlines, tuning)
-    stated = count_words(facts.body)
-    extracted = extract_text(root, url, tuning=tuning, stated_words=stated)
-    if removed and count_words(extracted) < tuning.fallback_below_words:
-        whole = _parsed(html)
-        more = extract_text(whole, url, tuning=tuning, stated_words=stated)
-        read = remove_link_lines(whole, more, tuning)
-        if read.share >= tuning.list_link_share:
-            return read
-        if count_words(extracted) < tuning.nearly_empty_words:
-            root, extracted = whole, more
+    without_boxes(root, headlines, tuning)
+    extracted = extract_text(root, url, tuning=tuning, stated_words=count_words(facts.body))
     if _is_in_data(extracted, facts.body, tuning):
         extracted = html_to_text(facts.body)
     text = without_what_follows(root, complete_body(root, extracted, tuning), tuning)
@@ -310,20 +280,3 @@ def _by_trafilatura(root: Any, url: str | None, *, fast: bool) -> str:
         _log.warning("trafilatura failed on a page", exc_info=True, extra={"event": "page_reader_failed"})
         return ""
     return getattr(document, "text", None) or ""
-
-
-def _opening(root: Any, max_chars: int) -> str:
-    """Return the first visible words, at most `max_chars` characters."""
-    body = next(iter(root.iter("body")), root)
-    pieces: list[str] = []
-    length = 0
-    for element in body.iter():
-        if length > max_chars:
-            break
-        if isinstance(element.tag, str) and element.tag not in ("script", "style", "template"):
-            for piece in (element.text, element.tail):
-                text = " ".join((piece or "").split())
-                if text:
-                    pieces.append(text)
-                    length += len(text) + 1
-    return " ".join(pieces)[:max_chars]

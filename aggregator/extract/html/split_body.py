@@ -19,7 +19,7 @@ _LEVELS = 3
 _MOST_LINKED = 0.8
 _PASSED_OVER = 100  # paragraphs checked; each is searched in the whole text
 _PART_CHARS = 25
-_KEY_CHARS = 50
+KEY_CHARS = 50
 
 
 class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class _Paragraph(msgspec.Struct, frozen=True, kw_only=True):
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     """Return `text` (one paragraph per line) with text of further elements of the same structure."""
     lines = [line for line in text.split("\n") if line]
-    keys = {_key(line) for line in lines}
+    keys = {line_key(line) for line in lines}
     paragraphs = list(_paragraphs(root))
     words = count_words(text)
     build = _build_of(paragraphs, keys, tuning.box_share * words)
@@ -78,7 +78,7 @@ def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: flo
 
 def _merged(lines: Sequence[str], similar: Sequence[_Paragraph], added: Collection[int]) -> Iterator[str]:
     """Yield `lines` with the paragraphs `added` (indexes in `similar`) after the line before them."""
-    places = {_key(line): number for number, line in enumerate(lines)}
+    places = {line_key(line): number for number, line in enumerate(lines)}
     behind: dict[int, list[str]] = {}
     place = -1
     for number, paragraph in enumerate(similar):
@@ -101,12 +101,12 @@ def _paragraphs(root: Any) -> Iterator[_Paragraph]:
             number = boxes.setdefault(box, len(boxes))
             yield _Paragraph(
                 text=text,
-                key=_key(text),
+                key=line_key(text),
                 parts=_parts(letters_of(text)),
                 words=count_words(text),
                 is_prose=ends_sentence(text) and _linked(element) <= _MOST_LINKED * len(text),
                 box=number,
-                build=_build(box),
+                build=build_of(element),
             )
 
 
@@ -120,16 +120,11 @@ def _linked(paragraph: Any) -> int:
     return sum(len(link.text_content()) for link in paragraph.iter("a"))
 
 
-def _build(box: Any) -> tuple[str, ...]:
-    levels = []
-    for _ in range(_LEVELS):
-        if box is None:
-            break
-        levels.append(f"{box.tag} {box.get('class') or ''}")
-        box = box.getparent()
-    return tuple(levels)
+def build_of(element: Any) -> tuple[str, ...]:
+    """Return the tags and classes of the three elements around `element`."""
+    return tuple(f"{box.tag} {box.get('class') or ''}" for box in islice(element.iterancestors(), _LEVELS))
 
 
-def _key(line: str) -> str:
+def line_key(line: str) -> str:
     """Return the first letters of a line, to compare lines regardless of spaces and punctuation."""
-    return letters_of(line[: 2 * _KEY_CHARS])[:_KEY_CHARS]
+    return letters_of(line[: 4 * KEY_CHARS])[:KEY_CHARS]

@@ -40,30 +40,16 @@ def plain_digits(line: str) -> str:
 def from_jalali(year: int, month: int, day: int) -> dt.date | None:
     """Return the Gregorian date of a day of the Iranian calendar; None if invalid or not in 1304 to 1472.
 
-    A year begins 365 or 366 days after the previous one; in that span leap years repeat every 33 years.
+    In that span leap years repeat every 33 years; the first six months have 31 days.
     """
-    if not (1304 <= year <= 1472 and 1 <= month <= 12 and 1 <= day <= _jalali_month_days(year, month)):
+    if not (1304 <= year <= 1472 and 1 <= month <= 12 and 1 <= day <= (31 if month <= 6 else 30)):
         return None
-    leap_days = sum(1 for past in range(_KNOWN_YEAR, year) if _is_leap(past))
-    leap_days -= sum(1 for past in range(year, _KNOWN_YEAR) if _is_leap(past))
-    days = (year - _KNOWN_YEAR) * 365 + leap_days
-    days += 31 * (month - 1) - max(0, month - 7) + day - 1
-    return _KNOWN_NEW_YEAR + dt.timedelta(days=days)
+    cycles, place = divmod(year + 1595, 33)
+    days = 365 * year + 8 * cycles + (place + 3) // 4 + 31 * (month - 1) - max(0, month - 7) + day
+    return dt.date.fromordinal(days + _JALALI_OFFSET)
 
 
-_KNOWN_YEAR = 1400
-_KNOWN_NEW_YEAR = dt.date(2021, 3, 21)
-_LEAP_REMAINDERS = frozenset({1, 5, 9, 13, 17, 22, 26, 30})
-
-
-def _is_leap(year: int) -> bool:
-    return year % 33 in _LEAP_REMAINDERS
-
-
-def _jalali_month_days(year: int, month: int) -> int:
-    if month <= 6:
-        return 31
-    return 30 if month < 12 or _is_leap(year) else 29
+_JALALI_OFFSET = 226_142  # days from the beginning of the Gregorian calendar to that of the Iranian one
 
 
 def _digit(char: str) -> str:
@@ -116,7 +102,6 @@ _YEAR = r"(?P<y>(?:19|20)\d\d)(?!\d)"
 _DATE_FORMS = (
     re.compile(rf"(?<!\d){_DAY}(?:st|nd|rd|th|er|\.|º|°|ª)?\s*(?:of\s+|de\s+|di\s+|d['’]|-|/|\s)\s*(?P<b>{_NAME}){_NO_LETTER}\.?,?"
                rf"\s*(?:de\s+|del\s+|-|/)?\s*{_YEAR}", re.I),
-    re.compile(rf"(?<!\d){_DAY}\.\s?(?P<b>{_NAME}){_NO_LETTER}\.?,?\s*{_YEAR}", re.I),
     re.compile(rf"(?<![^\W\d_])(?P<b>{_NAME}){_NO_LETTER}\.?\s*{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}", re.I),
     re.compile(rf"(?<![\d./-]){_YEAR}\.?,?\s+(?P<b>{_NAME}){_NO_LETTER}\.?\s+{_DAY}(?!\d)", re.I),
     re.compile(rf"(?<![\d./-]){_YEAR}(?P<sep>[-./])\s?{_MONTH}(?P=sep)\s?(?P<d>0?[1-9]|[12]\d|3[01])(?![\d-])"),
@@ -219,7 +204,7 @@ def published_from_text(
 def is_date_line(line: str) -> bool:
     """Return whether the line states the date of publication."""
     return _may_hold_date(line) and any(
-        _stands_apart(text, match, _rank(text, match, ""))
+        _stands_apart(text, match, _rank(text, match))
         for text in (plain_digits(line),)
         for match in _date_matches(text)
     )
@@ -230,7 +215,7 @@ def is_labelled_date(line: str) -> bool:
     if not _may_hold_date(line):
         return False
     text = plain_digits(line)
-    ranks = ((match, _rank(text, match, "")) for match in _date_matches(text))
+    ranks = ((match, _rank(text, match)) for match in _date_matches(text))
     return any(rank in (_PUBLISHED, _UPDATED) and _stands_apart(text, match, rank) for match, rank in ranks)
 
 
@@ -344,17 +329,15 @@ class _StatedDate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _stated_dates(lines: Sequence[str], title: str, order: bool | None) -> Iterator[_StatedDate]:
-    above = ""
     for line in lines:
         if title and same_line(line, title):
             continue
         for match in _date_matches(line):
-            rank = _rank(line, match, above)
+            rank = _rank(line, match)
             day = _day_of(match, day_first=order)
             if day is not None and rank != _OTHER and _stands_apart(line, match, rank):
                 clock, offset = _clock_beside(line, match, day)
                 yield _StatedDate(rank=rank, day=day, clock=clock, offset=offset)
-        above = line
 
 
 def _with_clock(published: Published, others: Sequence[Published]) -> Published:
@@ -381,14 +364,10 @@ def _order_of(lines: Sequence[str], *, day_first: bool | None) -> bool | None:
     return True if any(_BRITISH.search(line) for line in lines) else day_first
 
 
-def _rank(line: str, match: re.Match[str], above: str) -> int:
-    """Return the meaning of a date by the words before it or, without any, by the line `above` if it is a
-    label.
-    """
+def _rank(line: str, match: re.Match[str]) -> int:
+    """Return the meaning of a date by the words before it."""
     before = line[_end_of_date_before(line, match) : match.start()]
     label_words = words(_CLOCK.sub(" ", before))
-    if not label_words or all(word in _WEEKDAYS for word in label_words):
-        label_words = words(above) if len(above) <= 40 and _is_label(words(above)) else ()
     places = [
         (place, rank)
         for kind, rank in _KINDS
@@ -396,10 +375,6 @@ def _rank(line: str, match: re.Match[str], above: str) -> int:
         if phrases(kind).at(label_words, place)
     ]
     return max(places, default=(0, _UNSAID))[1]
-
-
-def _is_label(label_words: Sequence[str]) -> bool:
-    return any(tuple(label_words) in phrases(kind).whole for kind, _ in _KINDS)
 
 
 def _end_of_date_before(line: str, match: re.Match[str]) -> int:
@@ -593,3 +568,9 @@ def _time(hour: int, minute: int, second: int) -> dt.time | None:
 def is_month(word: str) -> bool:
     """Return whether `word` is the name of a month in a supported language."""
     return words(word) in _MONTHS
+
+
+def is_weekday(word: str) -> bool:
+    """Return whether `word` is the name of a weekday in a supported language."""
+    parts = words(word)
+    return bool(parts) and _WEEKDAYS.issuperset(parts)

@@ -156,7 +156,6 @@ _CODECS: dict[str, str] = {
     **dict.fromkeys(("ascii", "usascii", "latin1", "iso88591", "cp819", "cp1252", "windows1252"), "cp1252"),
     **{f"iso8859{n}": f"iso8859-{n}" for n in (*range(2, 12), 13, 14, 15, 16)},
     **{f"{prefix}125{n}": f"cp125{n}" for n in (0, 1, 3, 4, 5, 6, 7, 8) for prefix in ("cp", "windows")},
-    **dict.fromkeys(("latin2", "latin5", "latin9"), "cp1252"),
     "latin2": "iso8859-2",
     "latin5": "iso8859-9",
     "latin9": "iso8859-15",
@@ -195,8 +194,8 @@ _INNER = (
 def decode(data: bytes, declared: str | None = None) -> str:
     """Decode `data` by BOM, then `declared` (a charset label), then its own declaration, then detection.
 
-    A single-byte label on valid UTF-8 is ignored as a mistake, as is a UTF-8 label on bytes that mostly are
-    not UTF-8. Unknown labels and codecs of non-text encodings are ignored. Never raises; undecodable bytes
+    Any other label on valid UTF-8 is ignored as a mistake, as is a UTF-8 label on bytes that mostly are not
+    UTF-8. Unknown labels and codecs of non-text encodings are ignored. Never raises; undecodable bytes
     become U+FFFD. Call `clean` on the result.
     """
     for bom, codec in _BOMS:
@@ -243,10 +242,12 @@ def _decode_as(data: bytes, codec: str) -> str | None:
     """Return the text, or None if the label cannot be right."""
     if codec in _WIDE:
         return None  # real UTF-16 and UTF-32 were recognised before, so the label is wrong
-    if codec not in _MULTIBYTE:
+    if codec != "iso2022-jp":  # its text is ASCII, and so valid UTF-8
         strict = _strict(data, "utf-8")
-        if strict is not None or codec != "utf-8":
-            return strict if strict is not None else data.decode(codec, "replace")
+        if strict is not None:
+            return strict
+    if codec not in _MULTIBYTE and codec != "utf-8":
+        return data.decode(codec, "replace")
     text = data.decode(codec, "replace")
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None

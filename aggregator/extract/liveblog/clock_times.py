@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from aggregator.extract.language.dates import is_month, parse_declared
+from aggregator.extract.language.dates import is_month, is_weekday, parse_declared
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
 _DIGITS: Final = str.maketrans(
@@ -23,13 +23,11 @@ _DIGIT = re.compile(r"\d")
 
 
 class StatedDay(msgspec.Struct, frozen=True):
-    """A day as written. `weekday` is 0 for Monday; `ago` counts days before the reference day."""
+    """A day as written; without a month for a weekday alone, which only ends the day before."""
 
     month: int | None = None
     day: int | None = None
     year: int | None = None
-    weekday: int | None = None
-    ago: int | None = None
 
 
 class EntryOpening(msgspec.Struct, frozen=True):
@@ -166,36 +164,6 @@ def _minutes(match: re.Match[str]) -> int | None:
 
 # --- days --------------------------------------------------------------------------------------------------
 
-_WEEKDAY_NAMES = """
-monday tuesday wednesday thursday friday saturday sunday
-mon tue wed thu fri sat sun
-montag dienstag mittwoch donnerstag freitag samstag sonntag
-mo di mi do fr sonnabend so
-lundi mardi mercredi jeudi vendredi samedi dimanche
-lunes martes miércoles jueves viernes sábado domingo
-lunedì martedì mercoledì giovedì venerdì sabato domenica
-segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo
-segunda terça quarta quinta sexta sábado domingo
-maandag dinsdag woensdag donderdag vrijdag zaterdag zondag
-понедельник вторник среда четверг пятница суббота воскресенье
-пн вт ср чт пт сб вс
-понеділок вівторок середа четвер п'ятниця субота неділя
-poniedziałek wtorek środa czwartek piątek sobota niedziela
-pazartesi salı çarşamba perşembe cuma cumartesi pazar
-الاثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد
-الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد
-星期一 星期二 星期三 星期四 星期五 星期六 星期日
-周一 周二 周三 周四 周五 周六 周日
-月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日
-월요일 화요일 수요일 목요일 금요일 토요일 일요일
-δευτέρα τρίτη τετάρτη πέμπτη παρασκευή σάββατο κυριακή
-"""
-_WEEKDAYS: Final = {
-    name: number for names in _WEEKDAY_NAMES.strip().split("\n") for number, name in enumerate(names.split())
-}
-_TODAY = "today heute aujourd'hui hoy oggi hoje vandaag сегодня сьогодні dziś bugün 今天 今日 오늘 اليوم"
-_YESTERDAY = "yesterday gestern hier ayer ieri ontem gisteren вчера вчора wczoraj dün 昨天 昨日 어제 أمس"
-_AGO: Final = {name: ago for ago, names in enumerate((_TODAY, _YESTERDAY)) for name in names.split()}
 _LETTERS = r"[^\W\d_][^\W\d_'’.\-]*(?:-feira)?"
 _WEEKDAY = rf"(?:(?P<weekday>{_LETTERS})\.?\s?,?\s+(?:(?:den|the|le|el|il|il giorno|dia|op|dnia)\s+)?)?"
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
@@ -207,13 +175,11 @@ _DAY_FORMS: Final = (
     re.compile(rf"{_YEAR}[-./](?P<m>0?[1-9]|1[0-2])[-./]{_D}(?!\d)"),
     re.compile(rf"(?:{_YEAR}\s?[年년]\s?)?(?P<m>0?[1-9]|1[0-2])\s?[月월]\s?{_D}\s?[日일](?:\s?[(（]?(?:[月火水木金土日](?:曜日)?|[월화수목금토일](?:요일)?|星期.|周.)[)）]?)?"),
 )  # fmt: skip
-_NAMED = re.compile(
-    rf"(?P<name>[月火水木金土日]曜日|[월화수목금토일]요일|星期.|周.|[今昨][天日]|{_LETTERS})\.?(?!\w)"
-)
+_WEEKDAY_ALONE = re.compile(rf"(?P<weekday>{_LETTERS})\.?(?!\w)")
 
 
 def day_heading(line: str) -> StatedDay | None:
-    """Return the day that the whole line states ("Sunday, 8 December", "8. Dezember", "Yesterday")."""
+    """Return the day that the whole line states ("Sunday, 8 December", "8. Dezember", "Sunday")."""
     if len(line) > 60:
         return None
     text = line.translate(_DIGITS).strip(" \t+*•-–—:|[]()【】#")
@@ -241,29 +207,24 @@ def _read_day(text: str) -> tuple[StatedDay, int] | None:
         day = None if match is None else _stated_day(match)
         if match is not None and day is not None:
             return day, match.end()
-    match = _NAMED.match(text)
-    if match is None:
+    match = _WEEKDAY_ALONE.match(text)
+    if match is None or len(match["weekday"]) < 3 or not is_weekday(match["weekday"]):
         return None
-    name = match["name"].casefold()
-    if name in _WEEKDAYS and len(name) > 2:
-        return StatedDay(weekday=_WEEKDAYS[name]), match.end()
-    return (StatedDay(ago=_AGO[name]), match.end()) if name in _AGO else None
+    return StatedDay(), match.end()
 
 
 def _stated_day(match: re.Match[str]) -> StatedDay | None:
     groups = match.groupdict()
     month = int(groups["m"]) if groups.get("m") else _month(groups.get("month") or "")
     weekday = groups.get("weekday")
-    if month is None or (weekday and weekday.casefold() not in _WEEKDAYS):
+    if month is None or (weekday and not is_weekday(weekday)):
         return None
     day, year = int(groups["d"]), int(groups["y"]) if groups.get("y") else None
     try:
         dt.date(year or 2000, month, day)
     except ValueError:
         return None
-    return StatedDay(
-        month=month, day=day, year=year, weekday=_WEEKDAYS[weekday.casefold()] if weekday else None
-    )
+    return StatedDay(month=month, day=day, year=year)
 
 
 @lru_cache(maxsize=512)

@@ -123,18 +123,10 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
 def _is_schedule(
     entries: Sequence[ExtractedEntry], words_by_entry: Sequence[int], tuning: ExtractTuning
 ) -> bool:
-    """Return whether the entries are short, on round minutes, or have a clock time inside."""
+    """Return whether the entries are short, or on round minutes."""
     typical = sorted(words_by_entry)[len(words_by_entry) // 2]
     is_round = all(one.clock_minutes % 5 == 0 for one in entries)
-    to_other = sum(_INNER_CLOCK.search(one.text) is not None for one in entries)
-    return (
-        typical < tuning.live_entry_words
-        or (is_round and typical < 2 * tuning.live_entry_words)
-        or 2 * to_other >= len(entries)
-    )
-
-
-_INNER_CLOCK = re.compile(r"(?<![\d.,:])(?:[01]?\d|2[0-3])(?:[:h]|\.(?=\d\d\b))[0-5]\d\b(?![.,]\d|%)")
+    return typical < tuning.live_entry_words * (2 if is_round else 1)
 
 
 def _read(

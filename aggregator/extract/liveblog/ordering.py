@@ -54,7 +54,7 @@ class ArticleTimes(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reference(self) -> dt.date | None:
-        """The local day to which "Sunday" or "8 December" refer."""
+        """The local day that is near "8 December"."""
         time = self.modified or (self.published.time if self.published else None)
         return time.astimezone(self.tz).date() if time else None
 
@@ -122,10 +122,6 @@ def _apart(one: StatedDay, other: StatedDay) -> int:
         if abs(days.days) > 180 and not (one.year and other.year):  # across New Year
             return days.days + (365 if days.days < 0 else -365)
         return days.days
-    if one.weekday is not None and other.weekday is not None:
-        return (other.weekday - one.weekday + 3) % 7 - 3
-    if one.ago is not None and other.ago is not None:
-        return one.ago - other.ago
     return 0
 
 
@@ -175,13 +171,9 @@ def _stated(one: ExtractedEntry, times: ArticleTimes) -> tuple[int, bool] | None
     """Return the ordinal of the day stated for an entry, and whether its year is known."""
     if one.moment is not None:
         return one.moment.astimezone(_zone_of(one.moment, times)).date().toordinal(), True
-    if one.day is None:
+    if one.day is None or one.day.month is None or one.day.day is None:
         return None
-    if one.day.month is not None and one.day.day is not None:
-        return _dated(one.day, one.day.month, one.day.day, times.reference)
-    if times.reference is None:
-        return None
-    return _relative_day(one.day, times.reference, times), True
+    return _dated(one.day, one.day.month, one.day.day, times.reference)
 
 
 def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -> tuple[int, bool] | None:
@@ -193,18 +185,6 @@ def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -
     years = (reference.year, reference.year - 1, reference.year + 1)
     ordinals = [ordinal for year in years if (ordinal := _ordinal(year, month, day, real=True))]
     return min(ordinals, key=lambda ordinal: abs(ordinal[0] - reference.toordinal()), default=None)
-
-
-def _relative_day(stated: StatedDay, reference: dt.date, times: ArticleTimes) -> int:
-    """Return the ordinal of "yesterday" or "Sunday", up to the day of the page's last change.
-
-    If only the minute of publication is known, it may also be the following day.
-    """
-    if stated.weekday is None:
-        return reference.toordinal() - (stated.ago or 0)
-    days_ahead = (stated.weekday - reference.weekday()) % 7
-    is_ahead = days_ahead == 0 or (days_ahead == 1 and times.modified is None)
-    return reference.toordinal() + (days_ahead if is_ahead else days_ahead - 7)
 
 
 def _ordinal(year: int, month: int, day: int, *, real: bool) -> tuple[int, bool] | None:

@@ -16,13 +16,6 @@ from aggregator.extract.phrases import Words, label_of, phrases, single_words, w
 from aggregator.extract.wire.wire import is_agency_name
 
 _SHORT_WORDS = 14
-_SAID_WORDS = 4  # least length of a sentence after a label that usually precedes links
-_SOURCE_LABEL = re.compile(r"(?:source|quelle|fuente|fonte|bron)s?\s?", re.IGNORECASE)
-_PLAIN_LABEL = re.compile(
-    r"(?:watch|listen|read|see|also|mira|guarda|veja|leggi|leia|kijk|bekijk|lire|"
-    r"source|quelle|fuente|fonte|bron)s?\s?",
-    re.IGNORECASE,
-)
 _LETTER = re.compile(r"[^\W_]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
@@ -95,7 +88,7 @@ def is_boilerplate(line: str) -> bool:
         return True
     plain = without_bullet(line)
     if _LONG_RE.fullmatch(plain):
-        return not _labels_sentence(plain)
+        return True
     count = count_words(plain)
     is_sentence = (
         plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
@@ -103,17 +96,6 @@ def is_boilerplate(line: str) -> bool:
     if count <= _SHORT_WORDS and not is_sentence and _is_short_boilerplate(plain):
         return True
     return is_caption(plain) or _is_known_phrase(plain, count)
-
-
-def _labels_sentence(line: str) -> bool:
-    """Return whether a label is part of a sentence: "Watch: that was all he said." Links have no stop."""
-    label, _, sentence = line.partition(":")
-    return (
-        _PLAIN_LABEL.fullmatch(label) is not None
-        and ends_sentence(sentence)
-        and not sentence.endswith(("...", "…", "?"))
-        and count_words(sentence) >= (_LABELLED_SENTENCE if _SOURCE_LABEL.fullmatch(label) else _SAID_WORDS)
-    )
 
 
 def is_weak(line: str) -> bool:

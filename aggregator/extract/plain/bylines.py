@@ -17,7 +17,6 @@ _STATED = re.compile(
 _AND = re.compile(r"\s*(?:,|&|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s+")
 _AFTER_NAME = re.compile(r"\s*(?:,|\||•|–|—|\s-\s|\bin\b|\bat\b|\bfor\b|\bà\b|\baus\b|\ben\b)\s*")
 _OURS = re.compile(r"(?:our|unser\w{0,2}|notre|nuestr[oa]|nostr[oa]|noss[oa]|onze)\b", re.IGNORECASE)
-_TITLE = re.compile(r"(?:Dr|Prof|Professor|Sir|Dame|Mag|Ing)\.?\s+")
 _DESK = re.compile(
     r"(?:[\w.’'-]+\s+){1,3}(?:(?:live|news|foreign|sports?|city|night)\s+)?"
     r"(?:reporters?|newsroom|desk|staff|staff writers?|correspondents?|bureau|redaktion|rédaction|"
@@ -88,17 +87,14 @@ def _is_news_desk(name: str) -> bool:
 def read_signature(line: str) -> str | None:
     """Return the name in a line that looks like a signature, or None.
 
-    Examples: "Ada Lorne and Bo Marsh", "Dr Ada Lorne, editor", "Ada Lorne at the harbour", "Lantern
-    reporters".
+    Examples: "Ada Lorne and Bo Marsh", "Ada Lorne, editor", "Ada Lorne at the harbour", "Lantern reporters".
     """
     line = _IN_BRACKETS.sub("", line)
     if count_words(line) > _BYLINE_WORDS or ends_sentence(line):
         return None
-    if _are_names(line):
+    if _are_names(line) or _DESK.fullmatch(line):
         return line
-    if _DESK.fullmatch(line):
-        return line
-    pieces = [piece for piece in _AFTER_NAME.split(_TITLE.sub("", line), maxsplit=1) if piece]
+    pieces = [piece for piece in _AFTER_NAME.split(line, maxsplit=1) if piece]
     if len(pieces) == 2 and _are_names(pieces[0]) and "," not in pieces[1] and count_words(pieces[1]) <= 4:
         return line[: line.index(pieces[0]) + len(pieces[0])]
     return None
@@ -106,4 +102,4 @@ def read_signature(line: str) -> str | None:
 
 def _are_names(text: str) -> bool:
     people = [person for person in _AND.split(text) if person]
-    return 1 <= len(people) <= 4 and all(is_name_like(_TITLE.sub("", person)) for person in people)
+    return 1 <= len(people) <= 4 and all(map(is_name_like, people))

@@ -65,14 +65,13 @@ def read_head(
     `closing`: the last lines of the whole text, which may repeat headline and outlet.
     """
     author = next((name for name in map(stated_byline, [*lines, *standfirst]) if name), None)
-    names = outlet_names.confirmed_names([*lines, *closing])
     text_words = _stems(word for line in body[: tuning.slogan_body_lines] for word in words(line))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
-    place = _place_of_title(candidates, [*lines, *closing], text_words, names, tuning)
+    place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
     above, candidates = candidates[:place], candidates[place:]
     masthead = outlet if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines) else None
     if masthead is None:
-        masthead = _masthead(above, lines, names, text_words)
+        masthead = _masthead(above, lines, text_words)
     while len(candidates) > 1 and _goes_before(
         candidates[0], candidates[1], text_words if masthead else None, tuning
     ):
@@ -91,7 +90,6 @@ def _place_of_title(
     candidates: Sequence[str],
     all_lines: Sequence[str],
     text_words: frozenset[str],
-    names: frozenset[str],
     tuning: ExtractTuning,
 ) -> int:
     """Return the index of the headline in `candidates`, the lines of the head without clear boilerplate.
@@ -105,9 +103,7 @@ def _place_of_title(
     place = 0
     if len(candidates) > 1 and _opens_menu(candidates, all_lines, text_words, tuning):
         place = 1
-    while place < len(candidates) - 1 and _goes_first(
-        candidates[place], candidates[place + 1 :], text_words, names
-    ):
+    while place < len(candidates) - 1 and _goes_first(candidates[place], candidates[place + 1 :], text_words):
         place += 1
     target = next(
         (n for n in range(place, len(candidates)) if _shares_words(candidates[n], text_words, tuning)), place
@@ -172,15 +168,13 @@ def _is_repeated(line: str, all_lines: Sequence[str]) -> bool:
     )
 
 
-def _is_masthead_like(line: str, text_words: frozenset[str], names: frozenset[str]) -> bool:
-    if outlet_names.is_confirmed(line, names):
-        return True
+def _is_masthead_like(line: str, text_words: frozenset[str]) -> bool:
     return outlet_names.looks_like_outlet(line) and _share_in_text(line, text_words) < _OUTLET_SHARE
 
 
-def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str], names: frozenset[str]) -> bool:
+def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str]) -> bool:
     """Return whether `line` is the outlet's name, or a menu's with something like a headline `below`."""
-    if _is_masthead_like(line, text_words, names):
+    if _is_masthead_like(line, text_words):
         return True
     return is_menu(line) and any(count_words(other) >= 3 and not is_name_like(other) for other in below)
 
@@ -190,16 +184,14 @@ def _shares_words(line: str, text_words: frozenset[str], tuning: ExtractTuning) 
     return is_long and not is_name_like(line) and _share_in_text(line, text_words) >= tuning.headline_share
 
 
-def _masthead(
-    above: Sequence[str], lines: Sequence[str], names: frozenset[str], text_words: frozenset[str]
-) -> str | None:
+def _masthead(above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]) -> str | None:
     """Return the outlet's name among the lines before the headline.
 
     It is in a breadcrumb or next to a menu's words. A bare name counts only if it begins the text, is written
     like a name and is followed by a menu's words.
     """
     for line in above:
-        if _is_masthead_like(line, text_words, names):
+        if _is_masthead_like(line, text_words):
             return line
     beside = next((name for line in lines if (name := outlet_names.outlet_beside(line))), None)
     if beside is not None:

@@ -1,7 +1,6 @@
 """Names of outlets in texts: masthead lines, copyright lines, the end of a title."""
 
 import re
-from collections.abc import Sequence
 
 from aggregator.extract.lines import count_words, ends_sentence, folded
 from aggregator.extract.phrases import label_of, phrases, single_words, table, words
@@ -49,7 +48,7 @@ def is_proper(line: str) -> bool:
 
 def _ends_like_one(line: str) -> bool:
     last = line.rpartition(" ")[2].casefold()
-    return any(last.endswith(end) and len(last) > len(end) for end in table().outlets["ends"])
+    return any(last.endswith(end) and len(last) > len(end) for end in table()["outlets"]["ends"])
 
 
 _SMALL = frozenset((
@@ -115,31 +114,8 @@ def outlet_beside(line: str) -> str | None:
     return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
 
 
-def confirmed_names(lines: Sequence[str]) -> frozenset[str]:
-    """Return the folded names of the outlet in copyright notices and sources among `lines`."""
-    names = {name for line in lines if (name := outlet_of_copyright(line))}
-    for line in lines:
-        label, source = label_of(line)
-        if " ".join(label) in _SOURCES and count_words(source) <= 5:
-            names.add(source)
-    return frozenset(filter(None, map(_key, names)))
-
-
-def is_confirmed(line: str, names: frozenset[str]) -> bool:
-    """Return whether `line` is one of the `names` that `confirmed_names` returned."""
-    return _key(line) in names
-
-
 def _may_be_name(line: str) -> bool:
     return count_words(line) <= 5 and is_proper(line) and not is_boilerplate(line)
-
-
-_SOURCES = frozenset(
-    map(
-        " ".join,
-        map(words, ("source", "quelle", "fuente", "fonte", "bron", "źródło", "来源", "來源", "출처")),
-    )
-)
 
 
 def split_title(title: str, outlet: str | None = None) -> tuple[str, str | None]:

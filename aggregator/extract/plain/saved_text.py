@@ -215,7 +215,6 @@ def _outlet_of_closing(lines: Sequence[str], tuning: ExtractTuning) -> str | Non
 # --- body and end ------------------------------------------------------------------------------------------
 
 _BOX_LINES = 4  # lines after a call to subscribe that belong to it
-_LINK_WORDS = 6  # links to articles have this many words; a heading before the text has fewer
 
 
 def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
@@ -240,36 +239,24 @@ def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
 
 def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
     """Mark the links after their heading, up to the next prose, and the lines of a box to subscribe."""
-    reach, block = 0, list[int]()
+    reach = 0
     for number, line in enumerate(lines):
         if boilerplate.heads_related_links(line):
-            reach, block, is_removed[number] = len(lines), [], True
+            reach, is_removed[number] = len(lines), True
         elif is_removed[number] and boilerplate.opens_box(line):
-            reach, block = max(reach, number + _BOX_LINES), []
+            reach = max(reach, number + _BOX_LINES)
         elif _is_text(line) and not is_removed[number]:
-            _keep_heading(lines, is_removed, block)
-            reach, block = 0, []
+            reach = 0
         elif (
             number <= reach
             and reach
             and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line))
         ):
-            block.append(number)
             is_removed[number] = True
 
 
 def _is_text(line: str) -> bool:
     return _opens_text(line) or opens_with_clock(line)
-
-
-def _keep_heading(lines: Sequence[str], is_removed: list[bool], block: Sequence[int]) -> None:
-    """Unmark a short line between links and prose: it is the heading of the prose."""
-    if len(block) < 2 or boilerplate.is_boilerplate(lines[block[-1]]) or dates.is_date_line(lines[block[-1]]):
-        return
-    links = [count_words(lines[number]) for number in block[:-1]]
-    last = count_words(lines[block[-1]])
-    if max(links) >= _LINK_WORDS > last and not boilerplate.is_weak(lines[block[-1]]):
-        is_removed[block[-1]] = False
 
 
 def _mark_weak(lines: Sequence[str], is_removed: list[bool]) -> None:

@@ -97,8 +97,8 @@ class CopyFinder:
     def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
-        Only articles of lower numbers are searched. At most `exact_checks` and `excerpt_checks` texts are
-        read.
+        Only articles of lower numbers are searched. At most `exact_checks` possible originals and as many
+        possible excerpts are read.
         """
         seen = self._candidates(connection, incoming)
         own = _compared_text(incoming, id_)
@@ -113,8 +113,7 @@ class CopyFinder:
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
             left_out = own_page if copy is None else own_page | {copy.other}
             cuts = [one.id for one in seen.cuts if one.id not in left_out]
-            readings = (reading(one) for one in cuts[: self._tuning.excerpt_checks])
-            excerpts = excerpts_in(own, readings, self._tuning)
+            excerpts = excerpts_in(own, map(reading, cuts), self._tuning)
         same_page = self._same_page(own, seen, reading)
         keys = self._copy_keys(connection, incoming, copy, seen)
         reuse = None
@@ -270,7 +269,7 @@ class CopyFinder:
         shares = {one.number: one.share_of(whole) for one in overlaps}
         near = [one for one in overlaps if shares[one.number] >= tuning.reuse_sketch_share]
         near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
-        inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.excerpt_share]
+        inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.passage_share]
         numbers = {*voted, *(one.number for one in near)}
         known = articles.copy_candidates(connection, numbers) if numbers else {}
         copies = [

@@ -91,7 +91,6 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     sweep_every: int
     revision_containment: float
-    page_words: int
     wire_confidence: float
 
 
@@ -131,6 +130,7 @@ class Placer:
         self._model = shipped_model(all_tuning)
         self._scorer = Scorer(self._model)
         self._tuning = all_tuning.section("placing", PlacingTuning)
+        self._page_words: int = all_tuning.values("polling")["full_text_words"]
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
@@ -618,7 +618,7 @@ class Placer:
         own = ComparedArticle(incoming.as_pair(), self._veto_input(incoming, article))
         decided = decide(
             article,
-            index.candidates(article),
+            [one for one in index.candidates(article) if one.story not in story_constraints.barred],
             self._scorer,
             correct=lambda candidate: self._comparison.corrections(
                 connection,
@@ -627,8 +627,6 @@ class Placer:
                 self._comparison.newest_reports(connection, candidate.story),
                 report_count=candidate.summary.reports,
             ),
-            barred=lambda candidate: candidate.story in story_constraints.barred,
-            slack=self._comparison.tuning.slack,
             most=self._comparison.tuning.compared_stories,
         )
         decided = self._without_kept_apart(connection, decided)
@@ -741,7 +739,7 @@ class Placer:
     def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
         """Whether the article has the text of its page, and now there are only the words of the feed."""
         is_lost = incoming.inbox_entry.has_lost_page or incoming.clean.page_verdict is not None
-        return is_lost and incoming.fingerprint.body_words < self._tuning.page_words <= old.body_words
+        return is_lost and incoming.fingerprint.body_words < self._page_words <= old.body_words
 
     def _resembles(self, old: StoredArticle, clean: CleanArticle) -> bool:
         if old.role == "container" or not old.text or not clean.text:

@@ -200,11 +200,7 @@ class _StoryLookup:
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
         story = self._index.story(number).story
         rows = articles.counted_members(self._connection, story, newest)
-        found = [(row, row.as_article()) for row in rows]
-        return [
-            CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
-            for row, one in found
-        ]
+        return [CountedReport(row.id, row.as_article()) for row in rows]
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
         return self._index.neighbours(number)

@@ -70,6 +70,7 @@ from aggregator.pipeline.placement.story_writer import (
     BUMPS,
     StoryWriter,
     UnitOfWork,
+    live_story,
 )
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
@@ -439,9 +440,7 @@ class Placer:
         story_constraints = self._constraints.story_constraints(unit_of_work.connection, id_)
         decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
         assigned_story = (
-            None
-            if decision.story is None
-            else _require(stories.row_of(unit_of_work.connection, decision.story))
+            None if decision.story is None else live_story(unit_of_work.connection, decision.story)
         )
         story = (
             story_id(id_, stories.foundings(unit_of_work.connection, id_))
@@ -478,9 +477,7 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = self._with_copy_keys(new, found.held)
-        losers = [
-            _require(stories.row_of(unit_of_work.connection, loser)) for loser in decision.absorbed_stories
-        ]
+        losers = [live_story(unit_of_work.connection, loser) for loser in decision.absorbed_stories]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
         self._count_for_history(connection, new)
@@ -670,10 +667,11 @@ class Placer:
         """Return the story that a correction requires; several of them are merged."""
         assigned_story, *others = story_constraints.must_link
         for other in others:
-            assigned_story = self.story_writer.join(
-                unit_of_work, assigned_story, other, at_no=article.inbox, reason="correction"
+            pair = assigned_story, other
+            assigned_story = self.story_writer.unite(
+                unit_of_work, pair, at_no=article.inbox, reason="correction"
             )
-        row = _require(stories.row_of(unit_of_work.connection, assigned_story))
+        row = live_story(unit_of_work.connection, assigned_story)
         is_copy = copy is not None and copy.kind == "copy"
         original_story = (
             articles.assigned_stories(unit_of_work.connection, [copy.other])
@@ -759,7 +757,7 @@ class Placer:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
-        assigned_story = _require(stories.row_of(unit_of_work.connection, old.story))
+        assigned_story = live_story(unit_of_work.connection, old.story)
         new = self._replace_text(unit_of_work, incoming, old)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
@@ -873,7 +871,7 @@ class Placer:
             return None
         if target.id == old.story:
             return target.id
-        leaving = self.story_writer.followers(connection, old.id, old.story)
+        leaving = self.story_writer.with_copies(connection, [old.id], old.story)
         if not self._constraints.may_leave(connection, leaving):
             return None
         agreement = None
@@ -930,8 +928,3 @@ def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> b
 
 def _is_same_page(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and canonical_url(one) == canonical_url(other)
-
-
-def _require(row: StoryRow | None) -> StoryRow:
-    assert row is not None, "a story that the index or an article's row names"
-    return row

@@ -101,10 +101,9 @@ class SecondLook:
         self, unit_of_work: UnitOfWork, change: StoryMerge, ids: "_Ids", at_no: int, silent: Collection[str]
     ) -> None:
         kept, gone = ids[change.kept], ids[change.gone]
-        ids[change.kept] = self._story_writer.join(
+        ids[change.kept] = self._story_writer.unite(
             unit_of_work,
-            kept,
-            gone,
+            (kept, gone),
             at_no=at_no,
             silent=silent,
             reason="second look",
@@ -118,7 +117,7 @@ class SecondLook:
         target = None if change.target is None else ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
             return  # it moved along with its original
-        leaving = self._story_writer.followers(unit_of_work.connection, change.article, origin)
+        leaving = self._story_writer.with_copies(unit_of_work.connection, [change.article], origin)
         others_hold = not self._constraints.may_leave(unit_of_work.connection, leaving)
         if others_hold or (
             target and not self._constraints.may_join(unit_of_work.connection, leaving, target)

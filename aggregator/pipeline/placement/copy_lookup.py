@@ -12,7 +12,7 @@ rows of earlier articles.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -54,10 +54,9 @@ class CopyKeys(NamedTuple):
     bands: tuple[int, ...]
     sketch: bytes
 
-    @property
-    def is_indexed(self) -> bool:
-        """Whether a later article may be found to be its copy."""
-        return bool(self.bands or self.sketch)
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the article; if `is_indexed`, a later article may be found to be its copy."""
+        return {**self._asdict(), "is_indexed": bool(self.bands or self.sketch)}
 
 
 class CopyMatch(NamedTuple):
@@ -148,10 +147,7 @@ class CopyFinder:
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
         if keys and not before and not articles.has_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
-        sequence = shingle_sequence(old.text[: tuning.text_chars])
-        had = sampled_shingles.held(
-            sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
-        )
+        had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)
         mine = np.isin(now, sampled_shingles.held(before)) | ~np.isin(now, had)
         free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.inbox_no], tuning)
@@ -163,6 +159,12 @@ class CopyFinder:
         """Return all LSH keys of a signature; none if it is damaged."""
         return keys_of(sign, count=self._tuning.bands, rows=self._tuning.rows)
 
+    def _whole_sketch(self, text: str) -> bytes:
+        """Return the sketch of a text with all its hashes."""
+        tuning = self._tuning
+        sequence = shingle_sequence(text[: tuning.text_chars])
+        return sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+
     def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
         tuning = self._tuning
@@ -172,8 +174,7 @@ class CopyFinder:
             for row in self._band_rows(connection, keys, before=_ANY_NUMBER)
             if row[1] != orphaned_copy.inbox_no
         ]
-        sequence = shingle_sequence(orphaned_copy.text[: tuning.text_chars])
-        whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        whole = self._whole_sketch(orphaned_copy.text)
         had = np.union1d(
             sampled_shingles.held(sketch),
             sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.inbox_no)),
@@ -196,8 +197,7 @@ class CopyFinder:
             if before >= tuning.indexed_copies:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
-        sequence = shingle_sequence(stored.text[: tuning.text_chars])
-        whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        whole = self._whole_sketch(stored.text)
         rows = articles.sketches(connection, after=stored.inbox_no - tuning.passage_reach - 1)
         look_up = sampled_shingles.scan(
             rows, stored.inbox_no, whole, reach=tuning.passage_reach, cap=tuning.shingle_cap

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -49,7 +50,7 @@ from aggregator.pipeline.placement.apply_corrections import (
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
 from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyKeys, CopyMatch
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
     BATCH,
@@ -84,6 +85,8 @@ from aggregator.store.stories.stories import StoryRow
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result", CorrectionResult, RepairResult)
 
 
 class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,32 +189,29 @@ class Placer:
 
         Raises UsageError if it is not possible; then nothing is changed.
         """
-
-        def unit() -> CorrectionResult:
-            with self.unit_of_work() as unit_of_work:
-                corrected = self._correction_handler.carry_out(unit_of_work, command)
-                if request is not None:
-                    answer = msgspec.json.encode(corrected).decode()
-                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
-            return corrected
-
-        return self._database.again(unit)
+        return self._answered(request, lambda unit: self._correction_handler.carry_out(unit, command))
 
     def repair(self, command: RepairCommand, request: int | None = None) -> RepairResult:
         """Execute one part of a repair and answer its row `request`."""
-
-        def unit() -> RepairResult:
-            with self.unit_of_work() as unit_of_work:
-                repaired = RepairResult(rows=self._repair_handler.carry_out(unit_of_work, command))
-                if request is not None:
-                    answer = msgspec.json.encode(repaired).decode()
-                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
-            return repaired
-
-        repaired = self._database.again(unit)
+        repaired = self._answered(
+            request, lambda unit: RepairResult(rows=self._repair_handler.carry_out(unit, command))
+        )
         if command.remedy == "bands":
             self._copy_finder.forget()  # its sampled shingles have changed
         return repaired
+
+    def _answered(self, request: int | None, carry_out: Callable[[UnitOfWork], _Result]) -> _Result:
+        """Execute a command and answer its row `request`, in one transaction."""
+
+        def unit() -> _Result:
+            with self.unit_of_work() as unit_of_work:
+                result = carry_out(unit_of_work)
+                if request is not None:
+                    answer = msgspec.json.encode(result).decode()
+                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
+            return result
+
+        return self._database.again(unit)
 
     def erase(
         self, command: ForgetCommand, request: int | None = None, step: Callable[[], None] = lambda: None
@@ -476,7 +476,7 @@ class Placer:
             counts_in_centroid=decision.counts_in_centroid,
             wire_confidence=self._tuning.wire_confidence,
         )
-        new = self._with_copy_keys(new, found.held)
+        new = msgspec.structs.replace(new, **found.held.columns())
         losers = [live_story(unit_of_work.connection, loser) for loser in decision.absorbed_stories]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
@@ -698,11 +698,6 @@ class Placer:
             bodyless=article.bodyless(self._model),
         )
 
-    @staticmethod
-    def _with_copy_keys(new: NewArticle, held: CopyKeys) -> NewArticle:
-        """Add the keys by which later copies find the article."""
-        return msgspec.structs.replace(new, bands=held.bands, sketch=held.sketch, is_indexed=held.is_indexed)
-
     # --- revisions ----------------------------------------------------------------------------------------
 
     def _place_again(
@@ -787,16 +782,14 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
-        new = self._with_copy_keys(
-            msgspec.structs.replace(
-                new,
-                inbox_no=old.inbox_no,
-                outlet=old.outlet or new.outlet,
-                # Another spelling of the same URL (tracking parameters) replaces nothing.
-                url=old.url if _is_same_page(old.url, new.url) else new.url,
-                outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
-            ),
-            revised.held,
+        new = msgspec.structs.replace(
+            new,
+            inbox_no=old.inbox_no,
+            outlet=old.outlet or new.outlet,
+            # Another spelling of the same URL (tracking parameters) replaces nothing.
+            url=old.url if _is_same_page(old.url, new.url) else new.url,
+            outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
+            **revised.held.columns(),
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)

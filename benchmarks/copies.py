@@ -301,8 +301,7 @@ def _row(coming: IncomingArticle, id_: str, found: CopyMatch) -> article_rows.Ne
         counts_in_centroid=False,
         wire_confidence=1.0,
     )
-    held = found.held
-    return msgspec.structs.replace(new, bands=held.bands, sketch=held.sketch, is_indexed=held.is_indexed)
+    return msgspec.structs.replace(new, **found.held.columns())
 
 
 def _story_state() -> stories.StoryState:

@@ -100,7 +100,6 @@ class Replay:
             self.index.candidates(article),
             self.scorer,
             correct,
-            slack=self.tuning.slack,
             most=self.tuning.compared_stories,
         )
         self._terms.append(article.terms)
@@ -111,9 +110,7 @@ class Replay:
         total = self.story_centroid(number) if number in self.blobs else centroid.Centroid()
         if decision.counts_in_centroid:
             total = centroid.add(total, article.member(self.model), self.model)
-            self.members.setdefault(number, {})[name] = CountedReport(
-                name, article.inbox, article.member(self.model), article.is_undated_text(self.model)
-            )
+            self.members.setdefault(number, {})[name] = CountedReport(name, article)
         else:
             total = centroid.add_silent(total, article.minutes)
             self.silent.setdefault(number, set()).add(name)
@@ -145,7 +142,7 @@ class Replay:
 
     def _compare(self, own: PairArticle, number: int) -> PairComparison | None:
         newest = self.counted_reports(number, self.tuning.compared_reports + 1)
-        others = [self._articles[one.article] for one in newest if one.inbox != own.inbox]
+        others = [self._articles[one.id] for one in newest if one.article.inbox != own.inbox]
         others = others[: self.tuning.compared_reports]
         return self.pair_model.compare(own, others, self._snapshot) if others else None
 
@@ -178,7 +175,7 @@ class Replay:
         unit = self.members[move.source].pop(move.article)
         self._keep(
             move.source,
-            centroid.remove(self.story_centroid(move.source), unit.member, self.model),
+            centroid.remove(self.story_centroid(move.source), unit.article.member(self.model), self.model),
             self.index.story(move.source).last_inbox,
         )
         target = self._new_number() if move.target is None else move.target
@@ -186,8 +183,8 @@ class Replay:
         self.home[move.article] = target
         known = target in self.blobs
         total = self.story_centroid(target) if known else centroid.Centroid()
-        last_inbox = max(unit.inbox, self.index.story(target).last_inbox if known else 0)
-        self._keep(target, centroid.add(total, unit.member, self.model), last_inbox)
+        last_inbox = max(unit.article.inbox, self.index.story(target).last_inbox if known else 0)
+        self._keep(target, centroid.add(total, unit.article.member(self.model), self.model), last_inbox)
 
     def _merge(self, merge: StoryMerge) -> None:
         total = centroid.merge(self.story_centroid(merge.kept), self.story_centroid(merge.gone), self.model)
@@ -210,7 +207,7 @@ class Replay:
         return centroid.from_bytes(self.blobs[number])
 
     def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
-        return sorted(self.members[number].values(), key=lambda unit: -unit.inbox)[:newest]
+        return sorted(self.members[number].values(), key=lambda unit: -unit.article.inbox)[:newest]
 
     def neighbours(self, number: int) -> list[Candidate]:
         return self.index.neighbours(number)

@@ -1,6 +1,7 @@
 """Candidates and decisions about invented events."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.scorer import Decision, Scorer, ScoringInput, decide
+from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
@@ -355,9 +356,10 @@ def test_a_veto_against_the_best_story_leaves_the_next_one():
     )
     assert {best.story, second.story} == {"s1", "s2"}
     assert second.evidence.vetoes == (VETO.name,)
-    barred = decide(one, found, rig.scorer, barred=lambda candidate: candidate.story == best.story)
-    assert barred.story == second.story
-    assert barred.evidence.vetoes == ()
+
+
+def scorer_with(slack: float) -> Scorer:
+    return Scorer(dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, slack=slack)))
 
 
 def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
@@ -372,14 +374,17 @@ def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
     missed = ranked[-1].need - ranked[-1].score
     assert missed > 0
 
-    def asked(**limits: float) -> list[str]:
+    def asked(slack: float, **limits: int) -> list[str]:
         stories: list[str] = []
-        decide(
-            one, found, rig.scorer, lambda ones: [stories.append(one.story) or () for one in ones], **limits
-        )
+
+        def note(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
+            stories.extend(candidate.story for candidate in candidates)
+            return [() for _ in candidates]
+
+        decide(one, found, scorer_with(slack), note, **limits)
         return stories
 
-    assert asked() == [each.candidate.story for each in ranked[:2]]
+    assert asked(0.0) == [each.candidate.story for each in ranked[:2]]
     assert asked(slack=missed + 0.01) == [each.candidate.story for each in ranked]
     assert asked(slack=missed - 0.01) == [each.candidate.story for each in ranked[:2]]
     assert asked(slack=missed + 0.01, most=1) == [best]
@@ -392,10 +397,9 @@ def test_a_correction_lifts_a_story_within_the_slack_above_its_need():
     found = [rig.index.story(1)]
     (scored,) = rig.scorer.score(one, found)
     same = Reason(name="pair model", value=1.0, share=scored.need - scored.score + 1.0)
-    assert decide(one, found, rig.scorer, lambda ones: [(same,)] * len(ones)).story is None
-    joined = decide(
-        one, found, rig.scorer, lambda ones: [(same,)] * len(ones), slack=scored.need - scored.score + 0.01
-    )
+    missed = scored.need - scored.score
+    assert decide(one, found, scorer_with(missed - 0.01), lambda ones: [(same,)] * len(ones)).story is None
+    joined = decide(one, found, scorer_with(missed + 0.01), lambda ones: [(same,)] * len(ones))
     assert joined.story == "s1"
     assert joined.evidence.reasons[-1] == same
     assert joined.evidence.vetoes == ()
@@ -419,8 +423,8 @@ def test_a_long_text_without_a_date_has_a_lower_need_and_no_rivals():
         pair = centroid.add(pair, article(text).member(MODEL), MODEL)
     rig.index.add_story(IndexedStory(3, "s3", centroid.to_bytes(pair, MODEL), 3))
     tuning = MODEL.tuning
-    undated = msgspec.structs.replace(article(GRAIN[1], None, 9), body_words=tuning.undated_words)
-    short = msgspec.structs.replace(undated, body_words=tuning.undated_words - 1)
+    undated = msgspec.structs.replace(article(GRAIN[1], None, 9), body_words=tuning.long_words)
+    short = msgspec.structs.replace(undated, body_words=tuning.long_words - 1)
     found = [rig.index.story(number) for number in (1, 2, 3)]
     cohesion = found[2].summary.cohesion
     assert rig.scorer.score(undated, found)[2].need == max(

@@ -83,7 +83,7 @@ def test_bytes_and_back(some, silent):
 @settings(max_examples=40, deadline=None)
 def test_cohesion_is_the_mean_of_the_pairs(some):
     pairs = [
-        centroid.mean_logit(summed([a]), summed([b]), MODEL)
+        centroid.pair_shares(summed([a]), summed([b]), MODEL).score(MODEL)
         for i, a in enumerate(some)
         for b in some[i + 1 :]
     ]

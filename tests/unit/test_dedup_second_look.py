@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid, CentroidMember
+from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.reassess import CountedReport, ReportMove, StoryMerge, reassess_stories
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
@@ -66,7 +66,12 @@ TEXTS = {f"g{i}": text for i, text in enumerate(GRAIN)} | {f"s{i}": text for i, 
 
 def unit(name: str, minutes: int | None = NOON, *, container: bool = False) -> CountedReport:
     terms = PACKER.pack(*TEXTS[name], "en")
-    return CountedReport(name, 1 + list(TEXTS).index(name), CentroidMember(terms, minutes, False, container))
+    return CountedReport(
+        name,
+        ScoringInput(
+            terms, minutes, body_words=40, is_container=container, inbox=1 + list(TEXTS).index(name)
+        ),
+    )
 
 
 class StoredArticles:
@@ -77,7 +82,7 @@ class StoredArticles:
         self.stories = dict(enumerate(stories, start=1))
         self.index = StoryIndex(model)
         for number, counted_reports in self.stories.items():
-            last = max(one.inbox for one in counted_reports)
+            last = max(one.article.inbox for one in counted_reports)
             blob = centroid.to_bytes(self.story_centroid(number), model)
             self.index.add_story(IndexedStory(number, f"s{number}", blob, last))
         self.opinions: set[str] = set()
@@ -89,14 +94,14 @@ class StoredArticles:
     def story_centroid(self, number: int) -> Centroid:
         total = Centroid()
         for one in self.stories[number]:
-            total = centroid.add(total, one.member, self.model)
+            total = centroid.add(total, one.article.member(self.model), self.model)
         return total
 
     def story(self, number: int) -> Candidate | None:
         return self.index.story(number) if number in self.index else None
 
     def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
-        return sorted(self.stories[number], key=lambda one: -one.inbox)[:newest]
+        return sorted(self.stories[number], key=lambda one: -one.article.inbox)[:newest]
 
     def neighbours(self, number: int) -> list[Candidate]:
         return self.index.neighbours(number)
@@ -105,7 +110,7 @@ class StoredArticles:
         return self.index.candidates(article)
 
     def has_report(self, number: int) -> bool:
-        return any(one.article not in self.opinions for one in self.stories[number])
+        return any(one.id not in self.opinions for one in self.stories[number])
 
     def may_leave(self, article: str) -> bool:
         return article not in self.held
@@ -268,7 +273,7 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
     )
     mixed.index = StoryIndex(MODEL)
     for number in order:
-        last = max(one.inbox for one in mixed.stories[number])
+        last = max(one.article.inbox for one in mixed.stories[number])
         blob = centroid.to_bytes(mixed.story_centroid(number), MODEL)
         mixed.index.add_story(IndexedStory(number, f"s{number}", blob, last))
     assert mixed.reassess_stories(*order) == changes
@@ -279,7 +284,7 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
     assert all(after.values())
     wrong = sum(len({name[0] for name in names}) > 1 for names in after.values())
     before = sum(
-        len({one.article[0] for one in counted_reports}) > 1 for counted_reports in reader.stories.values()
+        len({one.id[0] for one in counted_reports}) > 1 for counted_reports in reader.stories.values()
     )
     assert wrong <= before
 
@@ -287,7 +292,7 @@ def test_any_sorting_is_looked_at_the_same_way_twice_and_only_gets_better(places
 def carried_out(reader: StoredArticles, changes) -> dict[int, set[str]]:
     """What the stories hold after the changes, done in their order as a store would."""
     homes = {
-        number: {one.article for one in counted_reports} for number, counted_reports in reader.stories.items()
+        number: {one.id for one in counted_reports} for number, counted_reports in reader.stories.items()
     }
     for change in changes:
         if isinstance(change, StoryMerge):

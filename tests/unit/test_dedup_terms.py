@@ -11,7 +11,7 @@ from aggregator.cluster.events.document_frequency import (
     shipped_background,
     write_background,
 )
-from aggregator.cluster.events.term_codec import FIELDS, SCALE, fields_of, ids_of, read, weights_of
+from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.tokenizer import STOP_WORD, Vocabulary, plain_number, primary_tag
 from aggregator.cluster.events.weights import model_hash, shipped_model
@@ -29,7 +29,7 @@ BODY = (
 
 def by_field(packed: bytes) -> dict[str, np.ndarray]:
     words = read(packed)
-    fields = fields_of(ids_of(words))
+    fields = ids_of(words) >> HASH_BITS
     return {name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)}
 
 
@@ -45,7 +45,7 @@ def test_each_field_but_rare_has_length_one():
 def test_heaviest_terms_come_first_and_the_rest_is_cut():
     long_body = " ".join(f"word{i}x" for i in range(2000))
     words = read(PACKER.pack("A short title", long_body, "en"))
-    folded = weights_of(words) * MODEL.field_weights[fields_of(ids_of(words))]
+    folded = weights_of(words) * MODEL.field_weights[ids_of(words) >> HASH_BITS]
     assert len(words) == MODEL.tuning.packed_terms
     assert np.all(np.diff(folded) <= folded[:-1] * 0.012)  # codes are steps of 1.1 %
     assert len(set(ids_of(words).tolist())) == len(words)

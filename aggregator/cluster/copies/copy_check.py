@@ -67,8 +67,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     passage_reach: int
     passage_shared: int
     passage_share: float
-    excerpt_share: float
-    excerpt_checks: int
     exact_checks: int
     min_estimate: float
     stop_at_resemblance: float
@@ -86,7 +84,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     foreign_headline: float
     foreign_words: int
     own_block: int
-    own_headed: float
     own_headed_cut: float
     own_similarity: float
     short_shingles: int
@@ -434,7 +431,7 @@ def _own_part_is_headed(overlap: _Overlap, tuning: CopyTuning) -> bool:
         if not headline:
             return False
         leaning = max(leaning, _UNDECIDED)
-    required = tuning.own_headed if overlap.least >= tuning.mutual else tuning.own_headed_cut
+    required = 0.0 if overlap.least >= tuning.mutual else tuning.own_headed_cut
     return leaning >= required + tuning.own_similarity * _cosine(in_own, in_rest)
 
 

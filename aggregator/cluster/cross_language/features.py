@@ -52,22 +52,16 @@ class CrossLanguageTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_postings: int
     candidates: int
     members: int
-    name_min: float
-    name_step: float
+    name_weight: float
     number_min: float
     number_step: float
-    number_small: float
     bias: float
-    name: float
-    names_cap: float
-    number: float
-    numbers_cap: float
+    shared_cap: float
     day: float
     undated: float
     apart_days: float
     vector: float
     vector_from: float
-    threshold: float
 
     @property
     def is_on(self) -> bool:
@@ -128,8 +122,8 @@ def score_similarity(
     numbers = _shared(one.numbers, other.numbers)
     days = None if apart is None else apart / _MINUTES_A_DAY
     parts = [
-        ("names", names, tuning.name * min(names, tuning.names_cap)),
-        ("numbers", numbers, tuning.number * min(numbers, tuning.numbers_cap)),
+        ("names", names, min(names, tuning.shared_cap)),
+        ("numbers", numbers, min(numbers, tuning.shared_cap)),
         ("days", days or 0.0, -tuning.day * days if days is not None else -tuning.undated),
     ]
     if tuning.has_vectors and one.vector and other.vector and one.model == other.model:
@@ -252,24 +246,22 @@ class FeatureExtractor:
                 yield named
 
     def _name(self, word: str, tag: str) -> tuple[str, float]:
-        """Return the key of a name and its weight, by the length of the key and its rarity in the background
-        table.
-        """
+        """Return the key of a name and its weight, by its rarity in the background table."""
         stem = self._vocabularies[tag].stem(word)
         if not stem or stem in self._common[tag]:
             return "", 0.0
         key = skeleton(stem if tag in _DECLINING else word)
-        by_length = min(1.0, self._tuning.name_min + self._tuning.name_step * (len(key) - 3))
+        if len(key) < _LEAST_SOUNDS:
+            return "", 0.0
         df = max(self._background.table("w", tag).get(stem, 0), self._name_frequencies.get(key, 0))
-        return key, by_length * math.log((1 + self._events) / (1 + df)) / math.log(1 + self._events)
+        rarity = math.log((1 + self._events) / (1 + df)) / math.log(1 + self._events)
+        return key, self._tuning.name_weight * rarity
 
     def _numbers(self, text_start: str, tag: str) -> Iterator[tuple[str, float]]:
         tuning = self._tuning
         for value in numbers_in(written_out(text_start), tag):
             digits = len(f"{value:.7e}".partition("e")[0].replace(".", "").strip("0"))
-            weight = min(1.0, tuning.number_min + tuning.number_step * (digits - 1))
-            is_small = value < 100 and value == int(value)
-            yield f"{value:.8g}", weight * (tuning.number_small if is_small else 1.0)
+            yield f"{value:.8g}", min(1.0, tuning.number_min + tuning.number_step * (digits - 1))
 
     def _cache(self, tag: str) -> dict[str, tuple[str, float]]:
         """Return the cache of names by word of a language. Results do not depend on it; it is cleared when
@@ -287,6 +279,7 @@ class FeatureExtractor:
 
 _WORD: Final = re.compile(r"[^\W\d_](?:[\w’'-]*[^\W_])?")
 _TITLE_CASE: Final = 0.6
+_LEAST_SOUNDS: Final = 3  # of a name's key; names with fewer are often equal by chance
 _MEMO_LIMIT: Final = 50_000  # words per language
 _DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
 

@@ -247,11 +247,6 @@ def pair_shares(left: Centroid, right: Centroid, model: EventModel) -> ScoreShar
     )
 
 
-def mean_logit(left: Centroid, right: Centroid, model: EventModel) -> float:
-    """Return the mean logit of a report of one story with a report of the other. Both must have reports."""
-    return pair_shares(left, right, model).score(model)
-
-
 def trimmed(centroid: Centroid, model: EventModel) -> Words:
     """Return the mean report, packed and cut to `packed_terms`: articles are scored against it."""
     if not centroid.reports:

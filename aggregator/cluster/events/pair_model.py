@@ -77,7 +77,6 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     compared_stories: int
     compared_reports: int
-    slack: float
     linear_share: float
     judged_below: int
     judged_from: int
@@ -88,14 +87,11 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     same_outlet_no_news: float
     same_text: float
     status_score: float
-    status_days: float
     series_score: float
     series_frame: float
     no_news: float
-    opinion_story: float
     title_word: float
     title_word_least: float
-    long_words: int
     long_cosine: float
     lead_cosine: float
     lead_mass: float
@@ -105,7 +101,7 @@ class PairTuning(msgspec.Struct, frozen=True, kw_only=True):
     known_articles: int
     agreement: float
     matched_words: int
-    matched_days: float
+    same_news_days: float
     stream_days: int
     period_source_articles: int
     period_articles: int
@@ -207,7 +203,7 @@ class PairModel:
             ~same_outlet
             & (features[:, _AT["lead_shared"]] >= self.tuning.matched_words)
             & (features[:, _AT["title_shared"]] >= 1)
-            & (features[:, _AT["days"]] <= self.tuning.matched_days)
+            & (features[:, _AT["days"]] <= self.tuning.same_news_days)
         )
         comparisons, end = [], 0
         for story in stories:
@@ -235,6 +231,7 @@ class PairModel:
     ) -> list[tuple[str, Floats]]:
         """Return each correction of the pair scores by name, in the order in which they apply."""
         tuning, bodyless = self.tuning, self._model.tuning.bodyless_words
+        long_words = self._model.tuning.long_words
         days, shorter = features[:, _AT["days"]], features[:, _AT["shorter_words"]]
         undated, headline_only = days < 0, shorter < bodyless
         linear = self._linear(features)
@@ -262,7 +259,7 @@ class PairModel:
         same_text = (features[:, _AT["all"]] >= tuning.same_text) & ~other_numbers
         per_pair = tuning.same_outlet + tuning.same_outlet_no_news * own_lack
         subtract("same outlet", np.where(same_outlet & ~same_text, per_pair, 0.0))
-        is_status = other_pieces | other_numbers | undated | (days > tuning.status_days)
+        is_status = other_pieces | other_numbers | undated | (days > tuning.same_news_days)
         limit("status line", same_outlet & headline_only & is_status, tuning.status_score)
         frames = np.array(
             [
@@ -278,9 +275,7 @@ class PairModel:
             np.where(few_words, tuning.title_word * np.maximum(lacks, tuning.title_word_least), 0.0),
         )
         texts_short = np.maximum(0.0, tuning.long_cosine - features[:, _AT["stream_cosine"]])
-        subtract(
-            "texts differ", np.where(shorter >= tuning.long_words, tuning.cosine_slope * texts_short, 0.0)
-        )
+        subtract("texts differ", np.where(shorter >= long_words, tuning.cosine_slope * texts_short, 0.0))
         leads_short = np.maximum(0.0, tuning.lead_cosine - features[:, _AT["lead_cosine"]])
         is_lead = (
             ~headline_only

@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 
 from aggregator.cluster.events import centroid as centroids
-from aggregator.cluster.events.centroid import Centroid, CentroidMember, ScoreShares
+from aggregator.cluster.events.centroid import Centroid, ScoreShares
 from aggregator.cluster.events.scorer import Candidate, Floats, Scorer, ScoringInput, is_within_window
 from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BITS, Ints
 from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
@@ -40,10 +40,8 @@ _SCREEN_SLACK: Final = 1.5
 class CountedReport(msgspec.Struct, frozen=True):
     """A report that is counted in its story's centroid."""
 
-    article: str
-    inbox: int  # its inbox number
-    member: CentroidMember
-    is_undated_text: bool = False  # see ScoringInput
+    id: str
+    article: ScoringInput
 
 
 class ReportMove(msgspec.Struct, frozen=True):
@@ -133,15 +131,16 @@ class _ReportMatrix:
 
     def __init__(self, counted_reports: Sequence[CountedReport], model: EventModel) -> None:
         self._model = model
-        self.singles = [centroids.add(Centroid(), report.member, model) for report in counted_reports]
+        members = [report.article.member(model) for report in counted_reports]
+        self.singles = [centroids.add(Centroid(), member, model) for member in members]
         self._ids = np.concatenate([one.ids for one in self.singles])
         self._weights = np.concatenate([one.weights for one in self.singles])
         owners = np.repeat(np.arange(len(counted_reports)), [len(one.ids) for one in self.singles])
         self._places = owners * FIELD_COUNT + (self._ids >> HASH_BITS)
         self._squares = np.array([one.squares for one in self.singles], dtype=np.float64)
-        self._bodyless = np.array([report.member.bodyless for report in counted_reports])
-        self._dated = np.array([report.member.minutes is not None for report in counted_reports])
-        self._minutes = np.array([report.member.minutes or 0 for report in counted_reports], dtype=np.int64)
+        self._bodyless = np.array([member.bodyless for member in members])
+        self._dated = np.array([member.minutes is not None for member in members])
+        self._minutes = np.array([member.minutes or 0 for member in members], dtype=np.int64)
 
     def scores(self, story: Centroid, *, inside: bool) -> Floats:
         """Return the mean logit of each report with the story's reports; `inside`: without itself."""
@@ -216,14 +215,14 @@ class _WorkingCopies:
             return
         counted_reports = sorted(
             self._lookup.counted_reports(number, self._tuning.reassess_members),
-            key=lambda report: (report.inbox, report.article),
+            key=lambda report: (report.article.inbox, report.id),
         )
-        counted_reports = [report for report in counted_reports if report.article not in self._moved]
+        counted_reports = [report for report in counted_reports if report.id not in self._moved]
         if not counted_reports:
             return
         matrix = _ReportMatrix(counted_reports, self._model)
         own = matrix.scores(self._centroid_of(number), inside=True)
-        own += [self._correction(report.article, number) for report in counted_reports]
+        own += [self._correction(report.id, number) for report in counted_reports]
         near = self._near(story)
         best = np.full(len(counted_reports), -np.inf)
         for candidate in near:
@@ -240,22 +239,22 @@ class _WorkingCopies:
         """Move one report of the story if another story, or one of its own, is clearly better."""
         tuning, model = self._tuning, self._model
         total = self._centroid_of(number)
-        if total.reports < 2 or not self._lookup.may_leave(report.article):
+        if total.reports < 2 or not self._lookup.may_leave(report.id):
             return
-        remainder = centroids.remove(total, report.member, model)
+        remainder = centroids.remove(total, report.article.member(model), model)
         own = centroids.pair_shares(single, remainder, model)
-        own_corrections = tuple(self._lookup.corrections(report.article, number))
+        own_corrections = tuple(self._lookup.corrections(report.id, number))
         own_score = own.score(model) + sum(reason.share for reason in own_corrections)
-        own_need = self._need(report, centroids.cohesion(remainder, model))
+        own_need = report.article.need(centroids.cohesion(remainder, model), model)
         if own_score < own_need:
-            near = [*near, *self._beside(self._article(report))]
+            near = [*near, *self._beside(report.article)]
         move = self._best_story(report, number, single, own_score, near)
         if move is not None and move.target is not None and self._will_merge(number, remainder, move.target):
             return
         if move is None and own_score < own_need - tuning.leave_below:
             need = own_need - tuning.leave_below
             reasons = (*own.reasons(), *own_corrections)
-            move = ReportMove(report.article, number, None, own_score, own_score, need, reasons)
+            move = ReportMove(report.id, number, None, own_score, own_score, need, reasons)
         if move is not None:
             self._carry_out(move, report, remainder)
 
@@ -267,28 +266,28 @@ class _WorkingCopies:
     ) -> ReportMove | None:
         """Return the move to the story that the report fits best, if clearly better than its own."""
         tuning = self._tuning
-        article = self._article(report)
         best: ReportMove | None = None
         for candidate in sorted(self._current(near), key=lambda one: one.number):
             shares = centroids.pair_shares(single, self._centroid_of(candidate.number), self._model)
             score = shares.score(self._model)
             need = max(
-                own + tuning.move_gain, self._need(report, candidate.summary.cohesion) + tuning.move_above
+                own + tuning.move_gain,
+                report.article.need(candidate.summary.cohesion, self._model) + tuning.move_above,
             )
             least = need if best is None else max(need, best.score)
             if (
                 candidate.number == source
                 or score + _SCREEN_SLACK < least
-                or not self._fits(article, candidate)
+                or not self._fits(report.article, candidate)
             ):
                 continue
-            if not self._lookup.may_join(report.article, candidate.number):
+            if not self._lookup.may_join(report.id, candidate.number):
                 continue
-            corrections = tuple(self._lookup.corrections(report.article, candidate.number))
+            corrections = tuple(self._lookup.corrections(report.id, candidate.number))
             score += sum(reason.share for reason in corrections)
             if score >= need and (best is None or score > best.score):
                 reasons = (*shares.reasons(), *corrections)
-                best = ReportMove(report.article, source, candidate.number, own, score, need, reasons)
+                best = ReportMove(report.id, source, candidate.number, own, score, need, reasons)
         return best
 
     def _will_merge(self, number: int, remainder: Centroid, other: int) -> bool:
@@ -298,7 +297,7 @@ class _WorkingCopies:
             return False
         need = self._merge_need(story, beside)
         return all(
-            centroids.mean_logit(one, self._centroid_of(other), self._model) >= need
+            centroids.pair_shares(one, self._centroid_of(other), self._model).score(self._model) >= need
             for one in (remainder, self._centroid_of(number))
         )
 
@@ -309,21 +308,13 @@ class _WorkingCopies:
 
     def _carry_out(self, move: ReportMove, report: CountedReport, remainder: Centroid) -> None:
         self.changes.append(move)
-        self._moved.add(report.article)
+        self._moved.add(report.id)
         self._set(move.source, remainder, 0)
         if move.target is not None:
-            grown = centroids.add(self._centroid_of(move.target), report.member, self._model)
-            self._set(move.target, grown, report.inbox)
-
-    def _need(self, report: CountedReport, cohesion: float) -> float:
-        if report.member.bodyless:
-            return self._tuning.threshold
-        share = self._tuning.undated_cohesion if report.is_undated_text else self._tuning.cohesion
-        return max(self._tuning.threshold, share * cohesion)
-
-    def _article(self, report: CountedReport) -> ScoringInput:
-        body_words = 0 if report.member.bodyless else self._tuning.bodyless_words
-        return ScoringInput(report.member.terms, report.member.minutes, body_words, inbox=report.inbox)
+            grown = centroids.add(
+                self._centroid_of(move.target), report.article.member(self._model), self._model
+            )
+            self._set(move.target, grown, report.article.inbox)
 
     def _fits(self, article: ScoringInput, candidate: Candidate) -> bool:
         has_capacity = candidate.summary.members < self._tuning.story_cap
@@ -478,10 +469,10 @@ class _WorkingCopies:
     def _corrections(self, smaller: int, larger: int) -> tuple[Reason, ...]:
         """Return the mean corrections of the smaller story's newest reports in the larger story."""
         counted_reports = self._lookup.counted_reports(smaller, self._tuning.reassess_veto_checks)
-        counted_reports = sorted(counted_reports, key=lambda report: (report.inbox, report.article))
+        counted_reports = sorted(counted_reports, key=lambda report: (report.article.inbox, report.id))
         reasons_by_name: dict[str, list[Reason]] = {}
         for report in counted_reports:
-            for reason in self._lookup.corrections(report.article, larger):
+            for reason in self._lookup.corrections(report.id, larger):
                 reasons_by_name.setdefault(reason.name, []).append(reason)
         return tuple(
             Reason(

@@ -63,7 +63,15 @@ class ScoringInput(msgspec.Struct, frozen=True):
 
     def is_undated_text(self, model: EventModel) -> bool:
         """Return whether the article has a long text and no date, not even in the text."""
-        return self.stated_minutes is None and self.body_words >= model.tuning.undated_words
+        return self.stated_minutes is None and self.body_words >= model.tuning.long_words
+
+    def need(self, cohesion: float, model: EventModel) -> float:
+        """Return the logits that a story with this mean internal logit requires of the article."""
+        tuning = model.tuning
+        if self.bodyless(model):
+            return tuning.threshold
+        share = tuning.undated_cohesion if self.is_undated_text(model) else tuning.cohesion
+        return max(tuning.threshold, share * cohesion)
 
     def member(self, model: EventModel) -> CentroidMember:
         """Return the article as a member of a centroid."""
@@ -101,11 +109,6 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     need: float
     reasons: tuple[Reason, ...]
 
-    @property
-    def fits(self) -> bool:
-        """Whether the score reaches the need of the story."""
-        return self.score >= self.need
-
     def corrected(self, reasons: tuple[Reason, ...]) -> "ScoredCandidate":
         """Return the candidate with corrections added to its score."""
         if not reasons:
@@ -135,7 +138,7 @@ class Scorer:
             ScoredCandidate(
                 candidate,
                 float(totals[i]),
-                self.need(article, candidate.summary) + crowds[i],
+                article.need(candidate.summary.cohesion, self.model) + crowds[i],
                 _reasons(shares, values, i),
             )
             for i, candidate in enumerate(candidates)
@@ -173,14 +176,6 @@ class Scorer:
         for place in highest:
             crowds[place] = self.crowd([float(scores[other]) for other in highest if other != place])
         return crowds
-
-    def need(self, article: ScoringInput, summary: CentroidSummary) -> float:
-        """Return the logits that the story requires of the article."""
-        tuning = self.model.tuning
-        if article.bodyless(self.model):
-            return tuning.threshold
-        share = tuning.undated_cohesion if article.is_undated_text(self.model) else tuning.cohesion
-        return max(tuning.threshold, share * summary.cohesion)
 
     def shared(self, article: ScoringInput, summary: CentroidSummary) -> tuple[int, ...]:
         """Return the ids of the shared terms that add most to the score, the largest first."""
@@ -269,28 +264,22 @@ def _no_corrections(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]
     return [() for _ in candidates]
 
 
-def _never_barred(_: Candidate) -> bool:
-    return False
-
-
 def decide(
     article: ScoringInput,
     candidates: Sequence[Candidate],
     scorer: Scorer,
     correct: Callable[[Sequence[Candidate]], Sequence[tuple[Reason, ...]]] = _no_corrections,
-    barred: Callable[[Candidate], bool] = _never_barred,
     *,
-    slack: float = 0.0,
     most: int = 32,
 ) -> Decision:
     """Decide the story of the article: the highest score of those that reach their need, else its own.
 
     `correct` returns the corrections of the score of each story, in logits: the comparison with its reports,
-    and vetoes. It is called for the `most` best stories that miss their need by at most `slack`; no other is
-    joined. `barred` returns True for a story that a correction by a person keeps the article out of.
+    and vetoes. It is called for the `most` best stories that miss their need by at most `slack` of the
+    tuning; no other is joined.
     """
-    open_ones = [one for one in candidates if is_open(article, one, scorer.model) and not barred(one)]
-    ranked = _rank(scorer.score(article, open_ones))
+    slack = scorer.model.tuning.slack
+    ranked = _rank(scorer.score(article, [one for one in candidates if is_open(article, one, scorer.model)]))
     near = [one for one in ranked if one.score >= one.need - slack][:most]
     judged = [one for one in ranked if one.score < one.need - slack]
     names: dict[str, None] = {}
@@ -305,20 +294,38 @@ def decide(
 
 
 def _choose(article: ScoringInput, scored: list[ScoredCandidate], scorer: Scorer) -> Decision:
-    fitting = [one for one in scored if one.fits]
+    role: Role = "container" if article.is_container else "report"
+    fitting = [one for one in scored if one.score >= one.need]
     if not fitting:
-        return _found_story(article, scored, scorer)
-    if article.is_container:
-        return _join_story(article, fitting[0], scored, scorer)
-    with_reports = [one for one in fitting if not one.candidate.summary.is_container_only]
-    containers = [one for one in fitting if one.candidate.summary.is_container_only]
-    best = (with_reports or containers)[0]
-    decision = _join_story(article, best, scored, scorer)
-    return msgspec.structs.replace(
-        decision,
-        story=best.candidate.story if with_reports else None,
-        counts_in_centroid=True,
+        return Decision(
+            story=None,
+            role=role,
+            counts_in_centroid=True,
+            evidence=Evidence(
+                stage="founded", bias=scorer.model.bias, runner_up=_rival(scored[0]) if scored else None
+            ),
+            follows=_followed(article, scored[0], scorer.model) if scored else None,
+        )
+    best, containers = fitting[0], []
+    if not article.is_container:
+        containers = [one for one in fitting if one.candidate.summary.is_container_only]
+        best = next((one for one in fitting if not one.candidate.summary.is_container_only), best)
+    is_best_container = best.candidate.summary.is_container_only
+    rival = next((one for one in scored if one is not best), None)
+    return Decision(
+        story=None if containers and is_best_container else best.candidate.story,
+        role=role,
+        counts_in_centroid=not article.is_container or is_best_container,
+        evidence=Evidence(
+            stage="event",
+            score=best.score,
+            need=best.need,
+            bias=scorer.model.bias,
+            reasons=best.reasons,
+            runner_up=_rival(rival) if rival else None,
+        ),
         absorbed_stories=tuple(one.candidate.story for one in containers),
+        shared=scorer.shared(article, best.candidate.summary),
     )
 
 
@@ -343,20 +350,6 @@ def is_within_window(article: ScoringInput, candidate: Candidate, model: EventMo
     return nearest <= model.tuning.window_days * MINUTES_A_DAY
 
 
-def _found_story(article: ScoringInput, scored: list[ScoredCandidate], scorer: Scorer) -> Decision:
-    return Decision(
-        story=None,
-        role="container" if article.is_container else "report",
-        counts_in_centroid=True,
-        evidence=Evidence(
-            stage="founded",
-            bias=scorer.model.bias,
-            runner_up=_rival(scored[0]) if scored else None,
-        ),
-        follows=_followed(article, scored[0], scorer.model) if scored else None,
-    )
-
-
 def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
     times = np.frombuffer(best.candidate.summary.times, "<i4")
@@ -366,36 +359,8 @@ def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -
     if article.minutes is None or not len(times):
         return None
     cosine = next((reason.value for reason in best.reasons if reason.name == REASONS[0]), 0.0)
-    is_near = best.score >= best.need - model.tuning.follows_slack and cosine >= model.tuning.follows_cosine
+    is_near = best.score >= best.need - model.tuning.slack and cosine >= model.tuning.follows_cosine
     return best.candidate.story if is_near and int(times.min()) < article.minutes else None
-
-
-def _join_story(
-    article: ScoringInput, best: ScoredCandidate, scored: list[ScoredCandidate], scorer: Scorer
-) -> Decision:
-    evidence, shared = _evidence(article, best, scored, scorer)
-    return Decision(
-        story=best.candidate.story,
-        role="container" if article.is_container else "report",
-        counts_in_centroid=not article.is_container or best.candidate.summary.is_container_only,
-        evidence=evidence,
-        shared=shared,
-    )
-
-
-def _evidence(
-    article: ScoringInput, best: ScoredCandidate, scored: list[ScoredCandidate], scorer: Scorer
-) -> tuple[Evidence, tuple[int, ...]]:
-    rival = next((one for one in scored if one is not best), None)
-    evidence = Evidence(
-        stage="event",
-        score=best.score,
-        need=best.need,
-        bias=scorer.model.bias,
-        reasons=best.reasons,
-        runner_up=_rival(rival) if rival else None,
-    )
-    return evidence, scorer.shared(article, best.candidate.summary)
 
 
 def _rival(scored: ScoredCandidate) -> RunnerUp:

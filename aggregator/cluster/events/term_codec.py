@@ -55,11 +55,6 @@ def weights_of(words: Words) -> Ints:
     return weights
 
 
-def fields_of(ids: Words) -> Words:
-    """Return the number of the field of each id: its index in FIELDS."""
-    return ids >> np.uint32(HASH_BITS)
-
-
 def heaviest(ids: Ints, weights: Ints, field_weights: npt.NDArray[np.float64], limit: int) -> Words:
     """Return the `limit` terms with the largest weight in the model, packed, heaviest first, ties by id."""
     positive = weights > 0

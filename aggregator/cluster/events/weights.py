@@ -48,7 +48,7 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     rival_share: float
     rival_stories: int
     rival_from: float
-    follows_slack: float
+    slack: float
     follows_cosine: float
     reassess_every: int
     reassess_members: int
@@ -67,7 +67,7 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     unlisted_name_weight: int
     repeated_name_weight: int
     undated_cohesion: float
-    undated_words: int
+    long_words: int
     model: str
 
 

@@ -38,7 +38,6 @@ _MOST_BESIDE: Final = 1  # words of either headline that may differ besides a nu
 _MOST_BESIDE_OBJECT: Final = 2  # the same for recalled products: the reason of the recall differs too
 _LONGEST_ACTOR: Final = 3  # words; "El Real Madrid"
 _LONGEST_ACTOR_CHARS: Final = 5  # in scripts without spaces
-_LONGEST_NAME: Final = 4  # words in a replaced name
 _STEM: Final = 4  # first characters of a name that are searched in a lead: endings vary
 
 
@@ -190,7 +189,7 @@ def _names(pair: AlignedHeadlines, slot: AlignmentSlot) -> bool:
     """Return whether one name replaces another."""
     left = [at for at in slot.left if _can_fill(pair.left, at)]
     right = [at for at in slot.right if _can_fill(pair.right, at)]
-    if not left or not right or max(len(left), len(right)) > _LONGEST_NAME:
+    if not left or not right:
         return False
     if _small_words(pair.left, slot.left) != _small_words(pair.right, slot.right):
         return False

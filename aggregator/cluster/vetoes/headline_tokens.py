@@ -40,7 +40,6 @@ _GERMAN_ORDINAL: Final = re.compile(r"\. ?(?=[^\W\d_])")
 _ELISION: Final = re.compile(r"^(?:l|d|dell|all|dall|nell|sull|un|qu|s|n|j|c|m|t)['’](?=\w{2})")
 # Characters that divide a headline; a capital after one marks a beginning and not a name.
 _DIVIDERS: Final = frozenset(":|–—-.!?…\"“„«»'‘’·()")
-_COMPOUND: Final = re.compile(r"-[a-z]|-Based")  # "Rest-stop": a description and not a name
 _DIGITS: Final = {c: n for n, c in enumerate("〇一二三四五六七八九")}
 _UNSPACED_TAGS: Final = frozenset({"zh", "ja", "yue", "wuu"})
 # A word is a name if, of the events that have it, at least this share has it as a single name in mid-sentence
@@ -380,7 +379,7 @@ def name_likelihood(headline: ParsedHeadline, at: int) -> int:
 def _has_capital_of_its_own(headline: ParsedHeadline, word: HeadlineWord) -> bool:
     if word.sort != "word" or not word.is_content or not word.spelt[0].isupper():
         return False
-    return not words_of("common", headline.language).holds(word.key) and not _COMPOUND.search(word.spelt)
+    return not words_of("common", headline.language).holds(word.key)
 
 
 def _german_name(headline: ParsedHeadline, at: int) -> int:

@@ -27,19 +27,14 @@ from typing import Final, Literal
 from aggregator.cluster.vetoes.headline_alignment import AlignedHeadlines, compare
 from aggregator.cluster.vetoes.headline_differences import HeadlineDifference, difference
 from aggregator.cluster.vetoes.headline_tokens import (
-    MAY_BE_NAME,
-    NAME,
-    ParsedHeadline,
     VetoInput,
     VetoTuning,
     are_near,
     is_outlet,
     month_of,
-    name_likelihood,
     plain_words,
     read_headline,
     unwrapped,
-    weekday_of,
     words_of,
 )
 from aggregator.model.core import Reason
@@ -163,20 +158,9 @@ def _behind_label(one: VetoInput, other: VetoInput) -> tuple[str, str] | None:
     left, right = _label(one.title), _label(other.title)
     if left is not None and right is not None and left[0] == right[0]:
         label = read_headline(one.title[: len(left[0])], one.language)
-        if words_of("labels", label.language).met_in(label) and not _has_name(label):
+        if words_of("labels", label.language).met_in(label):
             return left[1], right[1]
     return None
-
-
-def _has_name(label: ParsedHeadline) -> bool:
-    """Return whether a label names a topic ("Titanfall review"); then it is not merely a label."""
-    labels = words_of("labels", label.language)
-    least = MAY_BE_NAME if label.language == "en" else NAME
-    return label.has_spaces and any(
-        name_likelihood(label, at) >= least
-        for at, word in enumerate(label.words)
-        if not labels.holds(word.key) and weekday_of(word, label.language) is None
-    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -220,10 +220,9 @@ class CorrectionHandler:
             if moved.evidence is not None and moved.article in one.articles:
                 articles.set_evidence(connection, moved.article, moved.evidence)
         if one.is_whole and not is_retired:
-            back = self._story_writer.join(
+            back = self._story_writer.unite(
                 unit_of_work,
-                one.target,
-                one.source,
+                (one.target, one.source),
                 at_no=at_no,
                 bump=unit_of_work.now,
                 keeps=one.target,

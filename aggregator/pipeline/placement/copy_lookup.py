@@ -12,7 +12,7 @@ rows of earlier articles.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -54,10 +54,9 @@ class CopyKeys(NamedTuple):
     bands: tuple[int, ...]
     sketch: bytes
 
-    @property
-    def is_indexed(self) -> bool:
-        """Whether a later article may be found to be its copy."""
-        return bool(self.bands or self.sketch)
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the article; if `is_indexed`, a later article may be found to be its copy."""
+        return {**self._asdict(), "is_indexed": bool(self.bands or self.sketch)}
 
 
 class CopyMatch(NamedTuple):
@@ -97,8 +96,8 @@ class CopyFinder:
     def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
 
-        Only articles of lower numbers are searched. At most `exact_checks` and `excerpt_checks` texts are
-        read.
+        Only articles of lower numbers are searched. At most `exact_checks` possible originals and as many
+        possible excerpts are read.
         """
         seen = self._candidates(connection, incoming)
         own = _compared_text(incoming, id_)
@@ -113,8 +112,7 @@ class CopyFinder:
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
             left_out = own_page if copy is None else own_page | {copy.other}
             cuts = [one.id for one in seen.cuts if one.id not in left_out]
-            readings = (reading(one) for one in cuts[: self._tuning.excerpt_checks])
-            excerpts = excerpts_in(own, readings, self._tuning)
+            excerpts = excerpts_in(own, map(reading, cuts), self._tuning)
         same_page = self._same_page(own, seen, reading)
         keys = self._copy_keys(connection, incoming, copy, seen)
         reuse = None
@@ -149,10 +147,7 @@ class CopyFinder:
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
         if keys and not before and not articles.has_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
-        sequence = shingle_sequence(old.text[: tuning.text_chars])
-        had = sampled_shingles.held(
-            sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
-        )
+        had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)
         mine = np.isin(now, sampled_shingles.held(before)) | ~np.isin(now, had)
         free = _free_bands(fingerprint.bands, [row for row in rows if row[1] != old.inbox_no], tuning)
@@ -164,6 +159,12 @@ class CopyFinder:
         """Return all LSH keys of a signature; none if it is damaged."""
         return keys_of(sign, count=self._tuning.bands, rows=self._tuning.rows)
 
+    def _whole_sketch(self, text: str) -> bytes:
+        """Return the sketch of a text with all its hashes."""
+        tuning = self._tuning
+        sequence = shingle_sequence(text[: tuning.text_chars])
+        return sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+
     def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""
         tuning = self._tuning
@@ -173,8 +174,7 @@ class CopyFinder:
             for row in self._band_rows(connection, keys, before=_ANY_NUMBER)
             if row[1] != orphaned_copy.inbox_no
         ]
-        sequence = shingle_sequence(orphaned_copy.text[: tuning.text_chars])
-        whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        whole = self._whole_sketch(orphaned_copy.text)
         had = np.union1d(
             sampled_shingles.held(sketch),
             sampled_shingles.held(articles.sketch_of(connection, orphaned_copy.inbox_no)),
@@ -197,8 +197,7 @@ class CopyFinder:
             if before >= tuning.indexed_copies:
                 return CopyKeys((), b"")
         keys = self.keys(stored.signature)
-        sequence = shingle_sequence(stored.text[: tuning.text_chars])
-        whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        whole = self._whole_sketch(stored.text)
         rows = articles.sketches(connection, after=stored.inbox_no - tuning.passage_reach - 1)
         look_up = sampled_shingles.scan(
             rows, stored.inbox_no, whole, reach=tuning.passage_reach, cap=tuning.shingle_cap
@@ -270,7 +269,7 @@ class CopyFinder:
         shares = {one.number: one.share_of(whole) for one in overlaps}
         near = [one for one in overlaps if shares[one.number] >= tuning.reuse_sketch_share]
         near = sorted(near, key=lambda one: (-shares[one.number], one.number))[: tuning.candidate_cap]
-        inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.excerpt_share]
+        inside = [one for one in near if one.whole <= whole and shares[one.number] >= tuning.passage_share]
         numbers = {*voted, *(one.number for one in near)}
         known = articles.copy_candidates(connection, numbers) if numbers else {}
         copies = [

@@ -12,7 +12,6 @@ import msgspec
 
 from aggregator.cluster.cross_language.features import (
     CrossLanguageFeatures,
-    CrossLanguageScore,
     CrossLanguageTuning,
     mean_score,
     score_similarity,
@@ -122,7 +121,17 @@ class CrossLanguageMatcher:
             score_similarity(features, theirs, minutes, tuning)
             for (theirs, _), minutes in zip(read, apart, strict=True)
         ]
-        return _joins(story.story, mean_score(parts), tuning.threshold)
+        found = mean_score(parts)
+        if found.score < 0.0:
+            return None
+        return Decision(
+            story=story.story,
+            role="report",
+            counts_in_centroid=False,
+            evidence=Evidence(
+                stage="event", score=found.score, need=0.0, bias=found.start, reasons=found.reasons
+            ),
+        )
 
     def _score_same_language(
         self, connection: Connection, own: DecidedArticle, language: str, story: Candidate
@@ -159,13 +168,6 @@ class CrossLanguageMatcher:
             after = number - self._tuning.reach - _MARGIN
             self._index = CrossLanguageIndex(self._tuning, cross_language.newest(connection, after=after))
         return self._index
-
-
-def _joins(story: str, found: CrossLanguageScore, need: float) -> Decision | None:
-    if found.score < need:
-        return None
-    evidence = Evidence(stage="event", score=found.score, need=need, bias=found.start, reasons=found.reasons)
-    return Decision(story=story, role="report", counts_in_centroid=False, evidence=evidence)
 
 
 def _apart(one: int | None, other: int | None) -> int | None:

@@ -206,16 +206,11 @@ class _Explainer:
 
     def _fit(self, article: ScoringInput, story: Centroid, assigned_story: ExplainedArticle) -> StoryFit:
         single = centroid.add(Centroid(), article.member(self.model), self.model)
-        tuning = self.model.tuning
-        asked = tuning.threshold
-        if not article.bodyless(self.model):
-            share = tuning.undated_cohesion if article.is_undated_text(self.model) else tuning.cohesion
-            asked = max(asked, share * centroid.cohesion(story, self.model))
         return StoryFit(
             story=assigned_story.story,
             story_title=assigned_story.story_title,
             score=centroid.pair_shares(single, story, self.model).score(self.model),
-            need=asked,
+            need=article.need(centroid.cohesion(story, self.model), self.model),
         )
 
     def pair(self, one: ExplainedArticle, two: ExplainedArticle) -> PairExplanation:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -49,7 +50,7 @@ from aggregator.pipeline.placement.apply_corrections import (
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
 from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
-from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyKeys, CopyMatch
+from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
     BATCH,
@@ -70,6 +71,7 @@ from aggregator.pipeline.placement.story_writer import (
     BUMPS,
     StoryWriter,
     UnitOfWork,
+    live_story,
 )
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
@@ -84,6 +86,8 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
+_Result = TypeVar("_Result", CorrectionResult, RepairResult)
+
 
 class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `placing` of config/tuning.yaml."""
@@ -91,7 +95,6 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     sweep_every: int
     revision_containment: float
-    page_words: int
     wire_confidence: float
 
 
@@ -131,6 +134,7 @@ class Placer:
         self._model = shipped_model(all_tuning)
         self._scorer = Scorer(self._model)
         self._tuning = all_tuning.section("placing", PlacingTuning)
+        self._page_words: int = all_tuning.values("polling")["full_text_words"]
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
@@ -185,32 +189,29 @@ class Placer:
 
         Raises UsageError if it is not possible; then nothing is changed.
         """
-
-        def unit() -> CorrectionResult:
-            with self.unit_of_work() as unit_of_work:
-                corrected = self._correction_handler.carry_out(unit_of_work, command)
-                if request is not None:
-                    answer = msgspec.json.encode(corrected).decode()
-                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
-            return corrected
-
-        return self._database.again(unit)
+        return self._answered(request, lambda unit: self._correction_handler.carry_out(unit, command))
 
     def repair(self, command: RepairCommand, request: int | None = None) -> RepairResult:
         """Execute one part of a repair and answer its row `request`."""
-
-        def unit() -> RepairResult:
-            with self.unit_of_work() as unit_of_work:
-                repaired = RepairResult(rows=self._repair_handler.carry_out(unit_of_work, command))
-                if request is not None:
-                    answer = msgspec.json.encode(repaired).decode()
-                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
-            return repaired
-
-        repaired = self._database.again(unit)
+        repaired = self._answered(
+            request, lambda unit: RepairResult(rows=self._repair_handler.carry_out(unit, command))
+        )
         if command.remedy == "bands":
             self._copy_finder.forget()  # its sampled shingles have changed
         return repaired
+
+    def _answered(self, request: int | None, carry_out: Callable[[UnitOfWork], _Result]) -> _Result:
+        """Execute a command and answer its row `request`, in one transaction."""
+
+        def unit() -> _Result:
+            with self.unit_of_work() as unit_of_work:
+                result = carry_out(unit_of_work)
+                if request is not None:
+                    answer = msgspec.json.encode(result).decode()
+                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
+            return result
+
+        return self._database.again(unit)
 
     def erase(
         self, command: ForgetCommand, request: int | None = None, step: Callable[[], None] = lambda: None
@@ -439,9 +440,7 @@ class Placer:
         story_constraints = self._constraints.story_constraints(unit_of_work.connection, id_)
         decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
         assigned_story = (
-            None
-            if decision.story is None
-            else _require(stories.row_of(unit_of_work.connection, decision.story))
+            None if decision.story is None else live_story(unit_of_work.connection, decision.story)
         )
         story = (
             story_id(id_, stories.foundings(unit_of_work.connection, id_))
@@ -477,10 +476,8 @@ class Placer:
             counts_in_centroid=decision.counts_in_centroid,
             wire_confidence=self._tuning.wire_confidence,
         )
-        new = self._with_copy_keys(new, found.held)
-        losers = [
-            _require(stories.row_of(unit_of_work.connection, loser)) for loser in decision.absorbed_stories
-        ]
+        new = msgspec.structs.replace(new, **found.held.columns())
+        losers = [live_story(unit_of_work.connection, loser) for loser in decision.absorbed_stories]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
         self._count_for_history(connection, new)
@@ -618,11 +615,9 @@ class Placer:
         own = ComparedArticle(incoming.as_pair(), self._veto_input(incoming, article))
         decided = decide(
             article,
-            index.candidates(article),
+            [one for one in index.candidates(article) if one.story not in story_constraints.barred],
             self._scorer,
             correct=lambda candidates: self._comparison.corrections_of(connection, own, candidates),
-            barred=lambda candidate: candidate.story in story_constraints.barred,
-            slack=self._comparison.tuning.slack,
             most=self._comparison.tuning.compared_stories,
         )
         decided = self._without_kept_apart(connection, decided)
@@ -666,10 +661,11 @@ class Placer:
         """Return the story that a correction requires; several of them are merged."""
         assigned_story, *others = story_constraints.must_link
         for other in others:
-            assigned_story = self.story_writer.join(
-                unit_of_work, assigned_story, other, at_no=article.inbox, reason="correction"
+            pair = assigned_story, other
+            assigned_story = self.story_writer.unite(
+                unit_of_work, pair, at_no=article.inbox, reason="correction"
             )
-        row = _require(stories.row_of(unit_of_work.connection, assigned_story))
+        row = live_story(unit_of_work.connection, assigned_story)
         is_copy = copy is not None and copy.kind == "copy"
         original_story = (
             articles.assigned_stories(unit_of_work.connection, [copy.other])
@@ -695,11 +691,6 @@ class Placer:
             minutes=article.stated_minutes,
             bodyless=article.bodyless(self._model),
         )
-
-    @staticmethod
-    def _with_copy_keys(new: NewArticle, held: CopyKeys) -> NewArticle:
-        """Add the keys by which later copies find the article."""
-        return msgspec.structs.replace(new, bands=held.bands, sketch=held.sketch, is_indexed=held.is_indexed)
 
     # --- revisions ----------------------------------------------------------------------------------------
 
@@ -735,7 +726,7 @@ class Placer:
     def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
         """Whether the article has the text of its page, and now there are only the words of the feed."""
         is_lost = incoming.inbox_entry.has_lost_page or incoming.clean.page_verdict is not None
-        return is_lost and incoming.fingerprint.body_words < self._tuning.page_words <= old.body_words
+        return is_lost and incoming.fingerprint.body_words < self._page_words <= old.body_words
 
     def _resembles(self, old: StoredArticle, clean: CleanArticle) -> bool:
         if old.role == "container" or not old.text or not clean.text:
@@ -755,7 +746,7 @@ class Placer:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)
         after = msgspec.structs.replace(incoming.as_article(), is_container=before.is_container)
-        assigned_story = _require(stories.row_of(unit_of_work.connection, old.story))
+        assigned_story = live_story(unit_of_work.connection, old.story)
         new = self._replace_text(unit_of_work, incoming, old)
         if old.role == "report":
             self._agree_again(unit_of_work.connection, old, old.role)
@@ -785,16 +776,14 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         revised = self._copy_finder.revised(unit_of_work.connection, old, incoming)
-        new = self._with_copy_keys(
-            msgspec.structs.replace(
-                new,
-                inbox_no=old.inbox_no,
-                outlet=old.outlet or new.outlet,
-                # Another spelling of the same URL (tracking parameters) replaces nothing.
-                url=old.url if _is_same_page(old.url, new.url) else new.url,
-                outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
-            ),
-            revised.held,
+        new = msgspec.structs.replace(
+            new,
+            inbox_no=old.inbox_no,
+            outlet=old.outlet or new.outlet,
+            # Another spelling of the same URL (tracking parameters) replaces nothing.
+            url=old.url if _is_same_page(old.url, new.url) else new.url,
+            outlet_name=new.outlet_name if old.outlet in (None, new.outlet) else old.outlet_name,
+            **revised.held.columns(),
         )
         articles.keep_revision(unit_of_work.connection, old, unit_of_work.now)
         was_searchable = search.take_out(unit_of_work.connection, old.inbox_no)
@@ -869,7 +858,7 @@ class Placer:
             return None
         if target.id == old.story:
             return target.id
-        leaving = self.story_writer.followers(connection, old.id, old.story)
+        leaving = self.story_writer.with_copies(connection, [old.id], old.story)
         if not self._constraints.may_leave(connection, leaving):
             return None
         agreement = None
@@ -926,8 +915,3 @@ def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> b
 
 def _is_same_page(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and canonical_url(one) == canonical_url(other)
-
-
-def _require(row: StoryRow | None) -> StoryRow:
-    assert row is not None, "a story that the index or an article's row names"
-    return row

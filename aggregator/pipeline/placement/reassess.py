@@ -101,10 +101,9 @@ class SecondLook:
         self, unit_of_work: UnitOfWork, change: StoryMerge, ids: "_Ids", at_no: int, silent: Collection[str]
     ) -> None:
         kept, gone = ids[change.kept], ids[change.gone]
-        ids[change.kept] = self._story_writer.join(
+        ids[change.kept] = self._story_writer.unite(
             unit_of_work,
-            kept,
-            gone,
+            (kept, gone),
             at_no=at_no,
             silent=silent,
             reason="second look",
@@ -118,7 +117,7 @@ class SecondLook:
         target = None if change.target is None else ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
             return  # it moved along with its original
-        leaving = self._story_writer.followers(unit_of_work.connection, change.article, origin)
+        leaving = self._story_writer.with_copies(unit_of_work.connection, [change.article], origin)
         others_hold = not self._constraints.may_leave(unit_of_work.connection, leaving)
         if others_hold or (
             target and not self._constraints.may_join(unit_of_work.connection, leaving, target)
@@ -205,11 +204,7 @@ class _StoryLookup:
         story = self._index.story(number).story
         rows = articles.counted_members(self._connection, story, newest)
         self._stories |= dict.fromkeys((row.id for row in rows), story)
-        found = [(row, row.as_article()) for row in rows]
-        return [
-            CountedReport(row.id, row.inbox_no, one.member(self._model), one.is_undated_text(self._model))
-            for row, one in found
-        ]
+        return [CountedReport(row.id, row.as_article()) for row in rows]
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
         return self._index.neighbours(number)

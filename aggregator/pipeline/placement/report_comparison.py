@@ -275,7 +275,7 @@ class ReportComparison:
         opinions = [one.pair.is_opinion for one in others]
         is_report_among_opinions = bool(opinions) and all(opinions) and not own.pair.is_opinion
         if is_report_among_opinions and not articles.has_report(connection, story.id):
-            share = -self.tuning.opinion_story
+            share = -self._veto_tuning.headline_logits
             reasons += (Reason(name="story of opinions", value=1.0, share=share),)
         return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
 

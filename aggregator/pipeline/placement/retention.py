@@ -30,7 +30,7 @@ from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.maintenance.retention import OldStory, RetentionStage
+from aggregator.store.maintenance.retention import OldArticle, OldStory, RetentionStage
 from aggregator.store.read.reader import merged_of
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.stories.counts import with_originals
@@ -160,10 +160,10 @@ class Retention:
 
     def _next_rung(self, bounds: _Bounds) -> bool:
         return (
-            self._while_time(self._pack, bounds.packed)
-            or self._while_time(self._drop_merged_texts, bounds.unrendered)
-            or self._while_time(self._unlink, bounds.unlinked)
-            or self._while_time(self._strip, bounds.stripped)
+            self._of_articles("packed", bounds.packed, retention.pack)
+            or self._of_stories("unrendered", bounds.unrendered, retention.clear_merged_texts)
+            or self._of_articles("unlinked", bounds.unlinked, self._unlink)
+            or self._of_stories("stripped", bounds.stripped, self._strip)
             or self._drop_texts(bounds)
             or self._drop_stories(bounds)
             or self._come_back(bounds)
@@ -227,57 +227,57 @@ class Retention:
 
     # --- the rungs ----------------------------------------------------------------------------------------
 
-    def _while_time(self, piece: Callable[[UnitOfWork, int], bool], upto: int) -> bool:
+    def _while_time(self, piece: Callable[[UnitOfWork], bool]) -> bool:
         """Run parts of a step in one transaction until its time is over; return whether there was one."""
         ends = time.monotonic() + self._tuning.step_seconds
         is_any = False
         with self._unit_of_work() as unit_of_work:
-            while piece(unit_of_work, upto):
+            while piece(unit_of_work):
                 is_any = True
                 if time.monotonic() >= ends:
                     break
         return is_any
 
-    def _pack(self, unit_of_work: UnitOfWork, upto: int) -> bool:
-        old = self._next_articles(unit_of_work, "packed", upto)
-        if old:
-            retention.pack(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "packed", old[-1].inbox_no)
-        return bool(old)
+    def _of_articles(
+        self, stage: RetentionStage, upto: int, act: Callable[[Connection, list[OldArticle]], None]
+    ) -> bool:
+        """Run a step for the next articles up to a number; return whether there were any."""
 
-    def _drop_merged_texts(self, unit_of_work: UnitOfWork, upto: int) -> bool:
-        old = self._next_stories(unit_of_work, "unrendered", upto)
-        if old:
-            retention.clear_merged_texts(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "unrendered", old[-1].last_inbox_no)
-        return bool(old)
+        def piece(unit_of_work: UnitOfWork) -> bool:
+            connection = unit_of_work.connection
+            old = retention.next_articles(connection, stage, upto, self._tuning.articles_at_once)
+            if old:
+                act(connection, old)
+                retention.reach(connection, stage, old[-1].inbox_no)
+            return bool(old)
 
-    def _unlink(self, unit_of_work: UnitOfWork, upto: int) -> bool:
-        old = self._next_articles(unit_of_work, "unlinked", upto)
-        if old:
-            self._unlink_these(unit_of_work.connection, old)
-            retention.reach(unit_of_work.connection, "unlinked", old[-1].inbox_no)
-        return bool(old)
+        return self._while_time(piece)
 
-    def _next_articles(
-        self, unit_of_work: UnitOfWork, stage: RetentionStage, upto: int
-    ) -> list[retention.OldArticle]:
-        return retention.next_articles(unit_of_work.connection, stage, upto, self._tuning.articles_at_once)
+    def _of_stories(
+        self, stage: RetentionStage, upto: int, act: Callable[[Connection, list[OldStory]], None]
+    ) -> bool:
+        """Run a step for the next stories up to a number; return whether there were any."""
 
-    def _unlink_these(self, connection: Connection, old: list[retention.OldArticle]) -> None:
+        def piece(unit_of_work: UnitOfWork) -> bool:
+            connection = unit_of_work.connection
+            old = retention.next_stories(connection, stage, upto, self._tuning.stories_at_once)
+            if old:
+                act(connection, old)
+                retention.reach(connection, stage, old[-1].last_inbox_no)
+            return bool(old)
+
+        return self._while_time(piece)
+
+    def _unlink(self, connection: Connection, old: list[OldArticle]) -> None:
         for one in old:
             self._copy_finder.remove(one.inbox_no, articles.sketch_of(connection, one.inbox_no))
         retention.unlink(
             connection, old, {one.inbox_no: self._copy_finder.keys(one.signature) for one in old}
         )
 
-    def _strip(self, unit_of_work: UnitOfWork, upto: int) -> bool:
-        old = self._next_stories(unit_of_work, "stripped", upto)
-        if old:
-            lights = {one.story_no: self._light_centroid(unit_of_work.connection, one) for one in old}
-            retention.freeze_stories(unit_of_work.connection, old, lights)
-            retention.reach(unit_of_work.connection, "stripped", old[-1].last_inbox_no)
-        return bool(old)
+    def _strip(self, connection: Connection, old: list[OldStory]) -> None:
+        lights = {one.story_no: self._light_centroid(connection, one) for one in old}
+        retention.freeze_stories(connection, old, lights)
 
     def _drop_texts(self, bounds: _Bounds) -> bool:
         upto = max(bounds.texts, self._for_size("texts", bounds))
@@ -297,7 +297,7 @@ class Retention:
             retention.keep_merged_text(
                 unit_of_work.connection, old, self._light_centroid(unit_of_work.connection, old), kept
             )
-        self._while_time(lambda unit_of_work, _: self._some_texts(unit_of_work, old), 0)
+        self._while_time(lambda unit_of_work: self._some_texts(unit_of_work, old))
 
     def _merged_text(self, connection: Connection, old: OldStory) -> MergedStory | None:
         """Return the stored merged text of a story, or render it if its articles have texts."""
@@ -314,7 +314,7 @@ class Retention:
         """Delete some texts of a story after its last rendering; return whether more are left."""
         connection = unit_of_work.connection
         some = retention.articles_with_text(connection, old.id, self._tuning.articles_at_once)
-        self._unlink_these(connection, some)
+        self._unlink(connection, some)
         retention.drop_texts(connection, some)
         is_more = len(some) == self._tuning.articles_at_once
         if not is_more:
@@ -392,18 +392,11 @@ class Retention:
             return True
         with self._unit_of_work() as unit_of_work:
             if old is not None and end <= passed["stripped"]:
-                retention.freeze_stories(
-                    unit_of_work.connection,
-                    [old],
-                    {number: self._light_centroid(unit_of_work.connection, old)},
-                )
+                self._strip(unit_of_work.connection, [old])
             elif old is not None and end <= passed["unrendered"]:
                 retention.clear_merged_texts(unit_of_work.connection, [old])
             retention.drop_late(unit_of_work.connection, number)
         return True
-
-    def _next_stories(self, unit_of_work: UnitOfWork, stage: RetentionStage, upto: int) -> list[OldStory]:
-        return retention.next_stories(unit_of_work.connection, stage, upto, self._tuning.stories_at_once)
 
     def _settle(self) -> bool:
         with self._database.write() as connection:

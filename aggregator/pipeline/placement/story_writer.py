@@ -180,11 +180,10 @@ class StoryWriter:
             bump=bump,
             redates=redates,
         )
-        number = self._write(unit_of_work, assigned_story, new.placement.story, new.id, state)
-        gone = [loser.id for loser in losers]
-        _write_change(
-            unit_of_work, new.placement.story, assigned_story, state, bump, article=new.id, others=gone
-        )
+        self._store(
+            unit_of_work, assigned_story, new.placement.story, state, bump,
+            founder=new.id, article=new.id, others=[loser.id for loser in losers],
+        )  # fmt: skip
         if assigned_story is not None and assigned_story.container_only and not state.container_only:
             fallen = [
                 member.id
@@ -193,7 +192,6 @@ class StoryWriter:
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
         articles.insert_article(unit_of_work.connection, new)
-        self._index_story(IndexRow(number, new.placement.story, state.centroid, state.last_inbox_no))
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
             articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
@@ -228,13 +226,10 @@ class StoryWriter:
         )
         bump = unit_of_work.now if new.bump_by_clock else new.effective_at
         state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
-        self._update(unit_of_work.connection, assigned_story, state)
         if state.bumped_at == assigned_story.bumped_at and "headline" in self._bumps:
             bump = new.effective_at  # nor does the change lead the update feed
-        _write_change(unit_of_work, assigned_story.id, assigned_story, state, bump, article=new.id)
-        self._index_story(
-            IndexRow(assigned_story.story_no, assigned_story.id, state.centroid, state.last_inbox_no)
-        )
+        number = self._store(unit_of_work, assigned_story, assigned_story.id, state, bump, article=new.id)
+        retention.note_late(unit_of_work.connection, number, state.last_inbox_no)
 
     # --- articles that move -------------------------------------------------------------------------------
 
@@ -257,7 +252,7 @@ class StoryWriter:
         the target. `bump`: the new bump of both stories (None: the later of theirs). `silent`: see `unite`.
         """
         connection = unit_of_work.connection
-        origin = _require(stories.row_of(connection, _single_story(connection, ids)))
+        origin = live_story(connection, _single_story(connection, ids))
         all_members = articles.members(connection, origin.id)
         moving = [member for member in all_members if member.id in ids]
         staying = [member for member in all_members if member.id not in ids]
@@ -266,10 +261,10 @@ class StoryWriter:
         if target is None and not staying and revived is None:
             return origin.id
         there = [] if target is None else articles.members(connection, target)
-        assigned_story = None if target is None else _require(stories.row_of(connection, target))
+        assigned_story = None if target is None else live_story(connection, target)
         if not staying and assigned_story is not None:
             pair = origin.id, assigned_story.id
-            return self.join(unit_of_work, *pair, at_no=at_no, bump=bump, silent=silent)
+            return self.unite(unit_of_work, pair, at_no=at_no, bump=bump, silent=silent)
         when = bump or max(origin.bumped_at, assigned_story.bumped_at if assigned_story else origin.bumped_at)
         membership = self._of_members(
             connection, [*there, *moving], assigned_story.title_article if assigned_story else None
@@ -277,7 +272,7 @@ class StoryWriter:
         chosen = founder or min(moving, key=lambda member: member.inbox_no).id
         if revived is not None:
             stories.revive(connection, revived)
-            assigned_story = _require(stories.row_of(connection, revived))
+            assigned_story = live_story(connection, revived)
         story = (
             assigned_story.id if assigned_story else story_id(chosen, stories.foundings(connection, chosen))
         )
@@ -289,38 +284,21 @@ class StoryWriter:
             bump=when,
             moved=bump is not None,
         )
-        number = self._write(unit_of_work, assigned_story, story, chosen, state)
-        retention.note_late(connection, number, state.last_inbox_no)
-        _write_change(
-            unit_of_work, story, assigned_story, state, when,
+        number = self._store(
+            unit_of_work, assigned_story, story, state, when,
+            founder=chosen,
             article=None if target is None or bump else chosen,
             others=[origin.id] if target is None else [],
             kind=None if target and not bump else "corrected" if target else "split" if staying else "merged",
         )  # fmt: skip
+        retention.note_late(connection, number, state.last_inbox_no)
         articles.move(connection, ids, story)
         self._set_counts_in_centroid(connection, [*there, *moving])
-        self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
         if staying:
-            self._restate(unit_of_work, origin, staying, at_no=at_no, bump=when, moved=bump is not None)
+            self.restate(unit_of_work, origin.id, at_no=at_no, bump=when, moved=bump is not None)
         else:
             self._redirect(unit_of_work, origin, story, reason="empty")
         return story
-
-    def join(
-        self,
-        unit_of_work: UnitOfWork,
-        one: str,
-        other: str,
-        *,
-        at_no: int,
-        bump: dt.datetime | None = None,
-        keeps: str | None = None,
-        silent: Collection[str] = (),
-        **detail: str | float | None,
-    ) -> str:
-        """Merge two stories; return the id that stays, see `unite`."""
-        ids = (one, other)
-        return self.unite(unit_of_work, ids, at_no=at_no, bump=bump, keeps=keeps, silent=silent, **detail)
 
     def unite(
         self,
@@ -340,7 +318,7 @@ class StoryWriter:
         bump does not bump the merged one.
         """
         connection = unit_of_work.connection
-        rows = [_require(stories.row_of(connection, id_)) for id_ in ids]
+        rows = [live_story(connection, id_) for id_ in ids]
         winner, *losers = sorted(
             rows, key=lambda row: (row.id != keeps, row.container_only, -row.report_count, row.story_no)
         )
@@ -358,22 +336,38 @@ class StoryWriter:
             moved=bump is not None,
             redates=bump is None and winner not in timed,
         )
-        self._update(connection, winner, state)
-        _write_change(
-            unit_of_work, winner.id, winner, state, when, others=[row.id for row in losers], kind="merged"
-        )
-        self._index_story(IndexRow(winner.story_no, winner.id, state.centroid, state.last_inbox_no))
+        gone = [row.id for row in losers]
+        self._store(unit_of_work, winner, winner.id, state, when, others=gone, kind="merged")
+        retention.note_late(connection, winner.story_no, state.last_inbox_no)
         for loser in losers:
             self._redirect(unit_of_work, loser, winner.id, **detail)
         self._set_counts_in_centroid(connection, members)
         return winner.id
 
-    def restate(self, unit_of_work: UnitOfWork, story: str, *, at_no: int | None = None) -> None:
-        """Recompute the row of a story from the rows of its articles, which changed `at_no`."""
-        row = _require(stories.row_of(unit_of_work.connection, story))
+    def restate(
+        self,
+        unit_of_work: UnitOfWork,
+        story: str,
+        *,
+        at_no: int | None = None,
+        bump: dt.datetime | None = None,
+        moved: bool = False,
+    ) -> None:
+        """Recompute the row of a story from the rows of its articles, which changed `at_no`.
+
+        `bump`: its new bump (None: the present one); `moved`: a correction changed it.
+        """
+        row = live_story(unit_of_work.connection, story)
         members = articles.members(unit_of_work.connection, story)
+        membership = self._of_members(unit_of_work.connection, members, row.title_article)
         at_no = at_no or max(member.inbox_no for member in members)
-        self._restate(unit_of_work, row, members, at_no=at_no, bump=row.bumped_at, moved=False)
+        bump = bump or row.bumped_at
+        state = self._state(
+            unit_of_work, row, membership, membership_changed_no=at_no, bump=bump, moved=moved
+        )
+        self._store(unit_of_work, row, story, state, bump, kind="corrected" if moved else None)
+        retention.note_late(unit_of_work.connection, row.story_no, state.last_inbox_no)
+        self._set_counts_in_centroid(unit_of_work.connection, members)
 
     def mend(self, connection: Connection, story: str) -> bool:
         """Recompute the centroid, counts and times of a story from its articles.
@@ -391,7 +385,7 @@ class StoryWriter:
 
     def close(self, unit_of_work: UnitOfWork, story: str) -> None:
         """Write a story without articles: only its id stays, and it is not found."""
-        row = _require(stories.row_of(unit_of_work.connection, story))
+        row = live_story(unit_of_work.connection, story)
         erase.close_story(unit_of_work.connection, story)
         if self._index is not None and row.story_no in self._index:
             self._index.remove_story(row.story_no)
@@ -411,10 +405,6 @@ class StoryWriter:
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """Return how many independent reports these articles would be as a story."""
         return count(article_views.views_of(connection, ids), self._families).report_count
-
-    def followers(self, connection: Connection, unit: str, story: str) -> list[str]:
-        """Return the article and those copies of it in its story that are not in the centroid."""
-        return self.with_copies(connection, [unit], story)
 
     def with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
         """Return these articles of a story with the copies of their texts, ordered by id.
@@ -556,49 +546,33 @@ class StoryWriter:
 
     # --- writing ------------------------------------------------------------------------------------------
 
-    def _write(
+    def _store(
         self,
         unit_of_work: UnitOfWork,
-        assigned_story: StoryRow | None,
+        row: StoryRow | None,
         story: str,
-        founder: str,
         state: StoryState,
-    ) -> int:
-        """Write the row of a story; return its number."""
-        if assigned_story is not None:
-            stories.update_story(unit_of_work.connection, story, state)
-            return assigned_story.story_no
-        number = unit_of_work.ledger.number("story")
-        founding = stories.foundings(unit_of_work.connection, founder)
-        stories.insert_story(
-            unit_of_work.connection, n=number, founder=founder, founding=founding, id=story, state=state
-        )
-        return number
-
-    @staticmethod
-    def _update(connection: Connection, row: StoryRow, state: StoryState) -> None:
-        """Update a story; one whose newest article was removed may be in reach of retention."""
-        stories.update_story(connection, row.id, state)
-        retention.note_late(connection, row.story_no, state.last_inbox_no)
-
-    def _restate(
-        self,
-        unit_of_work: UnitOfWork,
-        row: StoryRow,
-        members: Sequence[MemberRow],
-        *,
-        at_no: int,
         bump: dt.datetime,
-        moved: bool,
-    ) -> None:
-        membership = self._of_members(unit_of_work.connection, members, row.title_article)
-        state = self._state(
-            unit_of_work, row, membership, membership_changed_no=at_no, bump=bump, moved=moved
-        )
-        self._update(unit_of_work.connection, row, state)
-        _write_change(unit_of_work, row.id, row, state, bump, kind="corrected" if moved else None)
-        self._set_counts_in_centroid(unit_of_work.connection, members)
-        self._index_story(IndexRow(row.story_no, row.id, state.centroid, state.last_inbox_no))
+        *,
+        founder: str = "",
+        **change: Any,
+    ) -> int:
+        """Write the state of a story, whose row was `row` (None: `founder` founds it now); return its number.
+
+        `bump` and `change`: of the change stream, see `change_stream.write_change`.
+        """
+        connection = unit_of_work.connection
+        if row is None:
+            number, founding = unit_of_work.ledger.number("story"), stories.foundings(connection, founder)
+            stories.insert_story(
+                connection, n=number, founder=founder, founding=founding, id=story, state=state
+            )
+        else:
+            number = row.story_no
+            stories.update_story(connection, story, state)
+        unit_of_work.ledger.change(unit_of_work.now, story, row, state, bump=bump, **change)
+        self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
+        return number
 
     def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:
         """Store which members are in the centroid, where that changed."""
@@ -631,18 +605,6 @@ class StoryWriter:
             self._index.replace_story(row)
         else:
             self._index.add_story(row)
-
-
-def _write_change(
-    unit_of_work: UnitOfWork,
-    story: str,
-    before: StoryRow | None,
-    after: StoryState,
-    bump: dt.datetime,
-    **more: Any,
-) -> None:
-    """Append to the change stream, see `Ledger.change`."""
-    unit_of_work.ledger.change(unit_of_work.now, story, before, after, bump=bump, **more)
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
@@ -718,6 +680,8 @@ def _has_bump_time(connection: Connection, row: StoryRow) -> bool:
     return articles.has_date(connection, row.id) or articles.was_bumped_by_clock(connection, row.id)
 
 
-def _require(row: StoryRow | None) -> StoryRow:
-    assert row is not None, "a live story that the index or an article's row names"
+def live_story(connection: Connection, story: str) -> StoryRow:
+    """Return the row of a live story, which the index or the row of an article names."""
+    row = stories.row_of(connection, story)
+    assert row is not None, "the index and the rows of articles name live stories"
     return row

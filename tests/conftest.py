@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from aggregator.store.engine.database import Database
-from tests.fresh import emptied, shape, with_tables
-from tests.own_postgres import own_postgres, own_postgres_server
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.fresh import emptied, shape, with_tables
+from tests.support.own_postgres import own_postgres, own_postgres_server
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 

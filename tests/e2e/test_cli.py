@@ -26,11 +26,11 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.story_json import page_json
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
-from tests.e2e import forked
-from tests.loopback import LoopbackServer, Response
-from tests.waiting import PATIENCE_SECONDS
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.waiting import PATIENCE_SECONDS
 
 SCRIPT = Path(sys.executable).with_name("aggregator")
 DAY = "2026-10-12T12:00:00Z"

@@ -16,12 +16,12 @@ import pytest
 import typer
 
 from aggregator.cli.app import app, main
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.e2e import forked
 from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
-from tests.loopback import LoopbackServer, Response
-from tests.receiver import SECRET
-from tests.waiting import PATIENCE_SECONDS
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.receiver import SECRET
+from tests.support.waiting import PATIENCE_SECONDS
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
 OPML = (

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from aggregator.store.engine.database import Database
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet, Report, report
 from tests.e2e.test_reloading import reload
-from tests.loopback import Response
-from tests.receiver import SECRET, Receiver
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import Response
+from tests.support.outlets import Outlet, Report, report
+from tests.support.receiver import SECRET, Receiver
 
 pytestmark = pytest.mark.torture
 

@@ -20,9 +20,9 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet
 from tests.e2e.test_reloading import DAM, FIRE, reload, rows, title
+from tests.support.daemon_process import DaemonProcess
+from tests.support.outlets import Outlet
 
 Settings = dict[str, Any]
 

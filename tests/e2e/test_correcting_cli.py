@@ -17,9 +17,9 @@ from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
-from tests.articles import NOON
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.story_checks import (
+from tests.support.articles import NOON
+from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.story_checks import (
     TRIPWIRE,
     assigned,
     by_title,
@@ -29,7 +29,7 @@ from tests.story_checks import (
     rows_of,
     what_is_wrong,
 )
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 STRICT = {"tuning": {"events": {"threshold": 30.0}}}
 

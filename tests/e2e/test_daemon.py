@@ -17,10 +17,10 @@ from typing import Any
 import feedparser
 import pytest
 
-from tests.e2e.daemon_process import DaemonProcess, resident_mib
-from tests.e2e.outlets import SAMPLES, Outlet, report
-from tests.loopback import LoopbackServer, Request, Response
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import DaemonProcess, resident_mib
+from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.outlets import SAMPLES, Outlet, report
+from tests.support.waiting import PATIENCE_SECONDS
 
 DAM = report(
     "Marenholt Courier/kestrow-dam-gives-way",

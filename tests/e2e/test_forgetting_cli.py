@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.store.engine.database import Database
-from tests.e2e.daemon_process import DaemonProcess
-from tests.story_checks import TRIPWIRE, assigned, by_title, members, what_is_wrong
+from tests.support.daemon_process import DaemonProcess
+from tests.support.story_checks import TRIPWIRE, assigned, by_title, members, what_is_wrong
 
 INLINE = {"work": {"executor": "inline"}}
 

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.e2e.kill_records import records
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.kill_records import records
+from tests.support.waiting import PATIENCE_SECONDS
 
 AT_ONCE = 100  # enough for a chunk of the command
 SLOWLY = 2  # records in a tenth of a second, while the daemon starts

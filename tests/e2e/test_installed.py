@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
+from tests.support.daemon_process import PROGRAM, DaemonProcess
 
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 

@@ -20,10 +20,10 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
-from tests.e2e.kill_records import records
-from tests.e2e.kills import (
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.kill_records import records
+from tests.support.kills import (
     CARELESS,
     HONEST,
     WAYS,
@@ -35,8 +35,8 @@ from tests.e2e.kills import (
     left_in,
     rounds,
 )
-from tests.loopback import LoopbackServer, Response
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ARTICLES = 150
 ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)  # of the full count

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.daemon_process import DaemonProcess
 from tests.e2e.test_forgetting_cli import ingested
+from tests.support.daemon_process import DaemonProcess
 
 __all__ = ["ingested"]  # a fixture: pytest finds it here
 

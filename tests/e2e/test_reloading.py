@@ -19,11 +19,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.e2e.outlets import SAMPLES, Outlet, report
-from tests.loopback import LoopbackServer
-from tests.receiver import SECRET, Receiver
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.loopback import LoopbackServer
+from tests.support.outlets import SAMPLES, Outlet, report
+from tests.support.receiver import SECRET, Receiver
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)

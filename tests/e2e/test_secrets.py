@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet, report
 from tests.e2e.test_reloading import reload
-from tests.loopback import LoopbackServer, Response
-from tests.receiver import SECRET, Receiver
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.outlets import Outlet, report
+from tests.support.receiver import SECRET, Receiver
+from tests.support.waiting import PATIENCE_SECONDS
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 MARK = "qX7marker"

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.daemon_process import DaemonProcess, resident_mib
-from tests.loopback import LoopbackServer, Resource
+from tests.support.daemon_process import DaemonProcess, resident_mib
+from tests.support.loopback import LoopbackServer, Resource
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10

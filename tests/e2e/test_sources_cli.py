@@ -15,9 +15,9 @@ from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
-from tests.articles import NOON
 from tests.e2e.test_cli import Said, Terminal
-from tests.loopback import LoopbackServer, Response
+from tests.support.articles import NOON
+from tests.support.loopback import LoopbackServer, Response
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.articles import FLOOD, STRIKE
-from tests.e2e import daemon_process
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.kill_records import invented
 from tests.e2e.test_soak import Newsroom, rss
-from tests.loopback import LoopbackServer, Resource
+from tests.support import daemon_process
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.kill_records import invented
+from tests.support.loopback import LoopbackServer, Resource
 
 SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
 ITEM = "<item><title>%s</title><description>%s</description></item>"

@@ -20,11 +20,11 @@ from aggregator.store.intake import inbox
 from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.e2e.kill_records import records
-from tests.e2e.kills import Settled, assert_same, left_in, rounds
-from tests.loopback import LoopbackServer
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.kill_records import records
+from tests.support.kills import Settled, assert_same, left_in, rounds
+from tests.support.loopback import LoopbackServer
+from tests.support.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
 MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)

@@ -17,7 +17,7 @@ from typing import Any
 import feedparser
 import pytest
 
-from tests.support.daemon_process import DaemonProcess, resident_mib
+from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, resident_mib
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.outlets import SAMPLES, Outlet, report
 from tests.support.waiting import PATIENCE_SECONDS
@@ -140,7 +140,7 @@ def wait_for_rounds(daemon: DaemonProcess, outlets: dict[str, Outlet], rounds: i
 
 
 def sources(outlets: dict[str, Outlet]) -> dict[str, Any]:
-    return {"sources": [outlet.settings() for outlet in outlets.values()]}
+    return {"sources": [outlet.settings() for outlet in outlets.values()], "work": WORKER}
 
 
 # --- outlets, rounds and stories ---------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
     nowhere = {"feed": "http://nowhere.invalid/feed", "name": "nowhere"}
     listed = [*feeds, nowhere, {"folder": "articles", "name": "samples"}]
-    settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": {"workers": 2}}
+    settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": WORKERS}
     with DaemonProcess(tmp_path, settings) as daemon:
         pages = {DAM_ON_AIR.path, LYNX.path}
         daemon.wait_for(lambda: pages <= set(outlet.server.paths()) and slow.requests, "fetches under way")
@@ -365,7 +365,11 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
     old = tmp_path / "backups" / "stories-20200101T000000Z.db.zst"
     old.parent.mkdir()
     old.write_bytes(b"of six years ago: the next one is due")
-    settings = {"sources": [{"folder": "articles", "name": "desk"}], "backup": {"every": "1h", "keep": 1}}
+    settings = {
+        "sources": [{"folder": "articles", "name": "desk"}],
+        "backup": {"every": "1h", "keep": 1},
+        "work": WORKER,
+    }
     with DaemonProcess(tmp_path, settings, PYTHONPROFILEIMPORTTIME="1") as daemon:
         (folder / "empty.txt").write_bytes(b"")
         (folder / "noise.txt").write_bytes(bytes(range(256)) * 40)
@@ -441,7 +445,8 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
     with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{place}/notify")
         systemd.settimeout(PATIENCE_SECONDS)
-        daemon = DaemonProcess(tmp_path, {}, NOTIFY_SOCKET=f"{place}/notify", WATCHDOG_USEC="400000")
+        variables = {"NOTIFY_SOCKET": f"{place}/notify", "WATCHDOG_USEC": "400000"}
+        daemon = DaemonProcess(tmp_path, {"work": WORKER}, **variables)
         started = time.monotonic()
         with daemon:
             seconds = time.monotonic() - started

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.daemon_process import PROGRAM, WORKER, WORKERS, DaemonProcess
 from tests.support.loopback import LoopbackServer
 from tests.support.outlets import SAMPLES, Outlet, report
 from tests.support.receiver import SECRET, Receiver
@@ -71,7 +71,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret_file": "secret"}],
         "tuning": {"events": {"window_days": 3.0}},
         "log": {"level": "debug"},
-        "work": {"workers": 2},
+        "work": WORKERS,
     }
     with DaemonProcess(tmp_path, first) as daemon:
         daemon.wait_for(daemon.stories, "the samples")
@@ -328,7 +328,7 @@ def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> di
     changes: list[dict[str, Any]] = [
         {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
         {"fetch": {"threads": 2 + number % 5}},
-        {"work": {"workers": 1 + number % 2}},
+        {"work": WORKER | {"workers": 1 + number % 2}},
         {"queries": {f"q{number}": {"query": "dam"}}},
         {"tuning": {"webhooks": {"deadline_seconds": 5.0 + number % 3}}},
         {"publish": {"titel": "a mistake"}},
@@ -395,6 +395,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
     settings: dict[str, Any] = {
         "sources": [{"folder": "articles", "name": "articles"}],
         "log": {"format": "json", "level": "debug"},
+        "work": WORKER,
         "tuning": {
             "watchdog": {"stalled_seconds": 3.0, "status_seconds": 0.2},
             "work": {"parse_deadline_seconds": 600.0},

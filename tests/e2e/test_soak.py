@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.daemon_process import DaemonProcess, resident_mib
+from tests.support.daemon_process import PROGRAM, WORKER, DaemonProcess, resident_mib
 from tests.support.loopback import LoopbackServer, Resource
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
@@ -121,6 +121,7 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
             {"feed": server.url(f"/{number}"), "outlet": f"Outlet {number}"}
             for number in range(FEEDS - is_odd)
         ],
+        "work": WORKER,
         "publish": {"title": "Odd" if is_odd else "Even"},
         "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
         # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
@@ -154,7 +155,7 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
     seen: list[Vitals] = []
     with (
         LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server,
-        DaemonProcess(tmp_path, settings(server, is_odd=False)) as daemon,
+        DaemonProcess(tmp_path, settings(server, is_odd=False), program=PROGRAM) as daemon,
     ):
         newsroom.start()
         ends = time.monotonic() + MINUTES * 60

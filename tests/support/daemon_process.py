@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -28,13 +28,13 @@ _LISTENING = re.compile(r"listening on (http://\S+),")
 
 Got = TypeVar("Got")
 
-# As quick as the tuning allows, so that all is due at every tick; everything else as shipped.
+# As quick as the tuning allows, so that all is due at every tick; no workers are started. Else as shipped.
 QUICK: dict[str, Any] = {
     "database": "stories.db",
     "server": {"port": 0},
     "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
     "folders": {"interval": "0s"},
-    "work": {"workers": 1},
+    "work": {"executor": "inline"},
     "tuning": {
         "net": {
             "interval_floor_seconds": 0.5,
@@ -45,16 +45,23 @@ QUICK: dict[str, Any] = {
     },
 }
 
+WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
+WORKERS = WORKER | {"workers": 2}
+
 
 class DaemonProcess:
     """`aggregator run` on a config.yaml in `folder`, and other commands on the same settings.
 
-    `settings` are laid over QUICK, part by part. A daemon that was stopped may be started again.
+    `settings` are laid over QUICK, part by part. A daemon that was stopped may be started again. It is forked
+    from a process that has all libraries, unless it is to have a `program` or environment of its own.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], **environment: str) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], *, program: Sequence[str] = (), **environment: str
+    ) -> None:
         self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | forked.Process | None = None
+        self._program = program or (PROGRAM if environment else ())
         self.address = ""
         self._log_file = folder / "daemon.log"
         self._log_start = 0
@@ -76,10 +83,14 @@ class DaemonProcess:
     def launch(self) -> None:
         """Start the process, without waiting for anything. Its log begins anew for `log()`."""
         self._log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
-        with self._log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*PROGRAM, "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
-            )
+        with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if self._program:
+                self.process = subprocess.Popen(
+                    [*self._program, "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
+                )
+            else:
+                streams = (nothing.fileno(), log.fileno(), log.fileno())
+                self.process = forked.start(["run"], self.folder, self._environment, streams)
 
     def start(self) -> None:
         """Start it and wait until it listens."""

@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
@@ -18,11 +19,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 _PATIENCE_SECONDS = 120.0  # for a machine that is busy with other things
 _READ_AT_FIRST_USE = (
@@ -39,13 +41,54 @@ class Ended(NamedTuple):
     err: bytes
 
 
+class Process:
+    """A command that was started; used as one of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, told: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._told = told  # where its exit code comes from
+
+    def poll(self) -> int | None:
+        """The exit code, None while it runs."""
+        return self._exit_code(0.0)
+
+    def wait(self, timeout: float = _PATIENCE_SECONDS) -> int:
+        """The exit code; raises TimeoutExpired."""
+        code = self._exit_code(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Nothing where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def _exit_code(self, seconds: float) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], seconds)[0]:
+            said = os.read(self._told, 10)
+            os.close(self._told)
+            assert said, "the process that forks has ended"
+            self.returncode = int(said)
+        return self.returncode
+
+
 def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: bytes = b"") -> Ended:
-    """One command to its end."""
+    """One command to its end. After too long, or interrupted, it is killed."""
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
-        start(arguments, folder, environment, (given.fileno(), out.fileno(), err.fileno()))
-        code = end()
+        process = start(arguments, folder, environment, (given.fileno(), out.fileno(), err.fileno()))
+        try:
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
         out.seek(0)
         err.seek(0)
         return Ended(code, out.read(), err.read())
@@ -53,27 +96,23 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], 
 
 def start(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
-) -> None:
-    """Start a command on open files; `end` has to come before the next one."""
-    asked = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+) -> Process:
+    """Start a command on open files."""
+    os.umask(umask := os.umask(0))
+    asked = {
+        "arguments": list(arguments),
+        "folder": str(folder),
+        "environment": dict(environment),
+        "umask": umask,
+    }
     sent = json.dumps(asked).encode()
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))
+    told, telling = os.pipe()
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (*streams, telling)))
     connection = _parent().connection
     connection.sendmsg([f"{len(sent):10d}".encode()], [rights])
     connection.sendall(sent)
-
-
-def end() -> int:
-    """Wait for the command that was started; its exit code. After too long, or interrupted, it is killed."""
-    parent = _parent()
-    try:
-        answer = parent.connection.recv(10)
-    except BaseException:
-        os.killpg(parent.process.pid, signal.SIGKILL)
-        _parent.cache_clear()
-        raise
-    assert answer, "the process that forks has ended"
-    return int(answer)
+    os.close(telling)
+    return Process(int(connection.recv(10)), told)
 
 
 class _Parent(NamedTuple):
@@ -100,28 +139,43 @@ def _parent() -> _Parent:
 
 def _serve(connection: socket.socket) -> None:
     """Returns in each child, ready to be the program; the parent ends when nobody asks any more."""
+    running: dict[int, tuple[int, int]] = {}  # by what tells that it has ended: process id, who waits for it
     while True:
-        length, files, _, _ = socket.recv_fds(connection, 10, 3)
-        if not length:
-            sys.exit()
-        asked = b""
-        while len(asked) < int(length):
-            asked += connection.recv(int(length) - len(asked))
-        child = os.fork()
-        if child == 0:
-            break
-        for file in files:
-            os.close(file)
-        connection.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):10d}".encode())
-    connection.close()
-    for place, file in enumerate(files):
+        for ready in select.select([connection.fileno(), *running], [], [])[0]:
+            if ready in running:
+                process, told = running.pop(ready)
+                code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                with suppress(BrokenPipeError):
+                    os.write(told, b"%d" % code)
+                os.close(told)
+                os.close(ready)
+                continue
+            length, files, _, _ = socket.recv_fds(connection, 10, 4)
+            if not length:
+                sys.exit()
+            asked = b""
+            while len(asked) < int(length):
+                asked += connection.recv(int(length) - len(asked))
+            child = os.fork()
+            if child == 0:
+                _become(json.loads(asked), files[:3])
+                return
+            for file in files[:3]:
+                os.close(file)
+            connection.sendall(b"%10d" % child)
+            running[os.pidfd_open(child)] = (child, files[3])
+
+
+def _become(asked: dict[str, Any], streams: list[int]) -> None:
+    """Take the streams, the folder, the environment and the arguments of a command."""
+    os.umask(asked["umask"])
+    for place, file in enumerate(streams):
         os.dup2(file, place)
-        os.close(file)
-    reported = json.loads(asked)
-    os.chdir(reported["folder"])
+    os.closerange(3, max(int(file.name) for file in Path("/proc/self/fd").iterdir()) + 1)
+    os.chdir(asked["folder"])
     os.environ.clear()
-    os.environ.update(reported["environment"])
-    sys.argv = [str(Path(sys.executable).with_name("aggregator")), *reported["arguments"]]
+    os.environ.update(asked["environment"])
+    sys.argv = [str(Path(sys.executable).with_name("aggregator")), *asked["arguments"]]
 
 
 def _main() -> NoReturn:

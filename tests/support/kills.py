@@ -3,7 +3,6 @@
 import datetime as dt
 import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,6 @@ from aggregator.store.tables import (
     stream_period,
 )
 from tests.support.articles import settled
-from tests.support.waiting import PATIENCE_SECONDS
 
 HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]
@@ -55,12 +53,6 @@ def rounds(name: str) -> random.Random:
     """Random moments that can be had again: AGGREGATOR_KILL_SEED=the printed number."""
     print(f"AGGREGATOR_KILL_SEED={SEED} ({name})")
     return random.Random(f"{SEED} {name}")
-
-
-def ended(running: subprocess.Popen[bytes], *, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a run that must end well; it may have refused something."""
-    said, _ = running.communicate(timeout=seconds)
-    assert running.returncode in (0, 3), said.decode()
 
 
 def left_in(url: str) -> Settled:

@@ -29,7 +29,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, source
 from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY
-from tests.support.daemon_process import DaemonProcess
+from tests.support.daemon_process import WORKERS, DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
 
 PATIENCE_SECONDS = 3600.0
@@ -77,7 +77,7 @@ class LongIngest:
         self._command = [*command]
         settings = {
             "database": url,
-            "work": {"workers": 2},
+            "work": WORKERS,
             "sources": [{"folder": str(material.folder), "name": "watched"}],
             # A look that ends after some seconds continues with the next file: the order of the inbox, and
             # with it the stories, would depend on the speed of the machine.

@@ -13,7 +13,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,47 +34,6 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 SCRIPT = Path(sys.executable).with_name("aggregator")
 DAY = "2026-10-12T12:00:00Z"
-COMMANDS = [
-    [],
-    ["run"],
-    ["ingest"],
-    ["extract"],
-    ["stories"],
-    ["search"],
-    ["story"],
-    ["explain"],
-    ["feed"],
-    ["forget"],
-    ["eval"],
-    ["token"],
-    *(["token", name] for name in ("create", "list", "revoke")),
-    ["webhooks"],
-    *(["webhooks", name] for name in ("list", "test", "resume")),
-    ["sources"],
-    *(
-        ["sources", name]
-        for name in ("list", "show", "add", "remove", "pause", "resume", "check", "import", "export")
-    ),
-    ["db"],
-    ["db", "upgrade"],
-    ["db", "stats"],
-    ["db", "backup"],
-    ["db", "restore"],
-    ["db", "copy"],
-    ["db", "check"],
-    ["db", "prune"],
-    ["config"],
-    ["config", "show"],
-    ["config", "check"],
-    ["config", "default"],
-    ["install-service"],
-    ["doctor"],
-    ["export"],
-    ["import"],
-    ["recluster"],
-    ["correct"],
-    *(["correct", name] for name in ("merge", "split", "move", "undo", "list", "export")),
-]
 
 
 class Said(NamedTuple):
@@ -145,7 +104,7 @@ def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, 
     """The exit code, and what is printed where standard output is a terminal."""
     ours, theirs = pty.openpty()
     nothing = os.open(os.devnull, os.O_RDWR)
-    forked.start(arguments, folder, environment, (nothing, theirs, nothing))
+    process = forked.start(arguments, folder, environment, (nothing, theirs, nothing))
     os.close(theirs)
     os.close(nothing)
     shown = b""
@@ -153,18 +112,12 @@ def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, 
         while more := os.read(ours, 65536):
             shown += more
     os.close(ours)
-    return forked.end(), shown
+    return process.wait(), shown
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     return Terminal(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as serving:
-        yield serving
 
 
 def jsonl(*records: dict[str, Any]) -> str:
@@ -201,23 +154,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 
 
 # --- help, options, exit codes -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
-    said = terminal.type(*command, "--help")
-    assert said.code == 0
-    assert said.err == ""
-    assert said.text.startswith(f"Usage: aggregator {' '.join(command)}".rstrip())
-    words = re.split(r"\n(?:Options|Arguments|Commands):", said.text.split("\n", 1)[1])[0].split()
-    assert len(words) >= 4, "a sentence about what it does"
-    assert "{" not in said.text.split("\n", 1)[0], "a usage line as manuals write it"
-    assert "[default: 0]" not in said.text
-    listed = said.text.split("\nCommands:\n")[1:]
-    assert not [line for part in listed for line in part.splitlines() if line.endswith("...")], "not cut off"
-    assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
-        "asking for help makes nothing"
-    )
 
 
 def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal) -> None:

@@ -3,9 +3,7 @@
 import datetime as dt
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -25,11 +23,11 @@ from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.maintenance import integrity_check
 from aggregator.store.maintenance.checks import conservation
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
 from aggregator.store.tables import article, entry, story, story_log
-from tests.conftest import REPOSITORY, Postgres
+from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
 from tests.support.loopback import Resource, Response
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
@@ -436,68 +434,52 @@ def placing(database: Database, *, batches: int | None = None, restarts: bool = 
     place_records(records, database, one, count, leads=leads)
 
 
-@pytest.mark.parametrize("batches", [0, 3])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """What nothing interrupted."""
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('late')}/whole.db"))
+    placing(database)
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("database_url", "batches"), [("sqlite", 0), ("sqlite", 3), ("postgres", 3)], indirect=["database_url"]
+)
 def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
-    tmp_path: Path, postgres: Postgres, batches: int
+    database: Database, whole: Database, batches: int
 ) -> None:
-    urls = [f"sqlite:///{tmp_path}/{name}.db" for name in ("whole", "killed")] + [postgres.make()]
-    opened = [Database(url) for url in urls]
-    for database in opened:
-        upgrade(database)
-    whole, killed, other = opened
-    placing(whole)
-    for database in (killed, other):
-        database.close()
-        code = f"from tests.integration.pipeline.test_late_pages import die; die({database.url!r}, {batches})"
-        died = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)
-        assert died.returncode == -signal.SIGKILL
-        again = Database(database.url)
-        for _ in Pipeline(
-            again, InlineExecutor(), effective_tuning({"placing": {"batch_articles": 7}}), Clock(),
-            summary_words=60, keep_all=True,
-        ).place_waiting():  # fmt: skip
-            pass
-        assert partition(again) == partition(whole)
-        again.close()
-    whole.close()
+    database.close()
+    if (child := os.fork()) == 0:
+        placing(Database(database.url), batches=batches)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    for _ in Pipeline(
+        database, InlineExecutor(), effective_tuning({"placing": {"batch_articles": 7}}), Clock(),
+        summary_words=60, keep_all=True,
+    ).place_waiting():  # fmt: skip
+        pass
+    assert partition(database) == partition(whole)
 
 
-def die(url: str, batches: int) -> None:
-    """Place in this process until it is killed."""
-    placing(Database(url), batches=batches)
-
-
-def test_deciding_again_gives_the_stories_of_texts_that_came_first(tmp_path: Path) -> None:
+def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Database, sqlite: Database) -> None:
+    pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), summary_words=60, keep_all=True)
+    place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
     found = []
-    for is_late in (True, False):
-        database = Database(f"sqlite:///{tmp_path}/{is_late}.db")
-        upgrade(database)
-        if is_late:
-            placing(database)
-        else:
-            pipeline = Pipeline(database, InlineExecutor(), TUNING, Clock(), summary_words=60, keep_all=True)
-            place_records(read_dataset(TRIPWIRE), database, pipeline, lambda _: None)
+    for database in (whole, sqlite):
         for _ in range(2):
             assigned = reclustering(database).assignments(corrected=True)
             together = {
                 frozenset(one for one in assigned if assigned[one] == its) for its in assigned.values()
             }
             found.append(together)
-        database.close()
     assert all(one == found[0] for one in found)
 
 
-def test_the_partition_is_the_same_after_a_restart(tmp_path: Path) -> None:
-    left = []
-    for restarts in (False, True):
-        database = Database(f"sqlite:///{tmp_path}/{restarts}.db")
-        upgrade(database)
-        placing(database, restarts=restarts)
-        left.append(settled(database))
-        with database.read() as connection:
-            assert inbox.waiting_count(connection) == 0
-        database.close()
-    assert left[0] == left[1]
+def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Database) -> None:
+    placing(sqlite, restarts=True)
+    assert settled(sqlite) == settled(whole)
+    with sqlite.read() as connection:
+        assert inbox.waiting_count(connection) == 0
 
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:

@@ -31,6 +31,7 @@ from aggregator.store.tables import article, metadata, story
 from aggregator.store.upgrade_0018 import TABLES
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import Clock
+from tests.support.fresh import with_tables
 from tests.support.revision_0018 import of_revision_0018
 from tests.support.story_checks import fill, what_is_wrong
 
@@ -44,8 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def with_all_rows(file: Path) -> Database:
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{file}"))
     fill(database)
     with database.write() as connection:
         assert index.index_next(connection, 1000)
@@ -61,8 +61,7 @@ def file(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'new.db'}"))
     yield database
     database.close()
 
@@ -160,10 +159,12 @@ def repair(database: Database) -> None:
 
 
 SEED = int(os.environ.get("AGGREGATOR_DAMAGE_SEED") or random.SystemRandom().randrange(1 << 32))
-ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 8)
+ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 24)
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize(
+    "number", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.torture) for n in range(3, ROUNDS))]
+)
 def test_whatever_a_sector_holds_the_rest_is_saved(
     file: Path, empty: Database, number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,12 +36,19 @@ def seeds() -> list[Labelled]:
     return found
 
 
-def test_full_texts_and_their_order_within_a_day():
+@pytest.mark.parametrize(
+    ("share", "least_f1", "most_over_merge"),
+    [(4, 0.955, 0.05), pytest.param(1, 0.94, 0.12, marks=pytest.mark.torture)],
+)
+def test_full_texts_and_their_order_within_a_day(share, least_f1, most_over_merge):
+    """Of each fourth event; of all in the long tests."""
     some, clusters = labelled("events-fulltext.jsonl.gz")
+    chosen = set(sorted(set(clusters.values()))[::share])
+    some = [article for article in some if article.cluster in chosen]
     homes = grouped(some)
     report = measure(homes, clusters)
-    assert report.bcubed.f1 >= 0.94, report
-    assert report.over_merge <= 0.12, report
+    assert report.bcubed.f1 >= least_f1, report
+    assert report.over_merge <= most_over_merge, report
     again = grouped(in_another_order(some, 1))
     together, every = agreement(homes, again)
     assert together >= 0.97

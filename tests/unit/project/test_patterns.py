@@ -28,7 +28,7 @@ def planted(pattern: str, method: str) -> Expression:
     ],
 )
 def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) -> None:
-    assert growing(planted(pattern, method), most=24) is not None
+    assert growing(planted(pattern, method), most=24, longest=25_600) is not None
 
 
 @pytest.mark.parametrize(

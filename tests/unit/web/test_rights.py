@@ -4,16 +4,14 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.core import (
     AgreedFigure,
     AttributedSentence,
-    Fact,
     MergedStory,
     StoryView,
-    TimelineItem,
 )
 from aggregator.model.read_model import ArticleDetail
 from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
@@ -114,46 +112,6 @@ def test_a_cut_is_marked_and_an_uncut_text_is_not() -> None:
     assert first_words("one two, three", 2) == "one two …"
     assert first_words("one two three", 3) == "one two three"
     assert first_words("one", 0) == ""
-
-
-_words = st.lists(st.sampled_from(["ferry", "fog", "lind", "霧", "the", "a", "shoal"]), max_size=12).map(
-    " ".join
-)
-
-
-@st.composite
-def _stories(draw: st.DrawFn) -> tuple[StoryView, MergedStory]:
-    articles = [
-        an_article(title=draw(_words), lead=draw(_words), text=draw(_words), nosnippet=draw(st.booleans()))
-        for _ in range(draw(st.integers(1, 4)))
-    ]
-    said = st.builds(
-        AttributedSentence, text=_words, article=st.sampled_from([a.id for a in articles]), outlet=st.none()
-    )
-    several = st.lists(said, min_size=1, max_size=3).map(tuple)
-    fact = st.builds(Fact, said=several, outlets=st.just(2), of=st.just(4))
-    reported = said.map(lambda s: TimelineItem(kind="told", text=s.text, article=s.article, outlet=None))
-    merged = MergedStory(
-        title=draw(_words),
-        lead=draw(st.none() | said),
-        facts=draw(st.lists(fact, max_size=3).map(tuple)),
-        only=draw(st.lists(said, max_size=4).map(tuple)),
-        timeline=draw(st.lists(reported, max_size=3).map(tuple)),
-    )
-    return a_story(*articles, summary=draw(_words)), merged
-
-
-@settings(max_examples=60, deadline=None)
-@given(_stories(), st.integers(1, 30))
-def test_no_article_ever_gives_more_words_than_allowed(
-    reported: tuple[StoryView, MergedStory], words: int
-) -> None:
-    story, merged = for_reader(*reported, "excerpt", words)
-    assert count_words(story.summary.removesuffix(" …")) <= words
-    for article in story.articles:
-        assert _words_carried(story, merged, article.id) <= words
-        if article.nosnippet:
-            assert article.lead in article.title
 
 
 @pytest.mark.parametrize("title", ["former " * 12, "Ferry in fog"])

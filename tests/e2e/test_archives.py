@@ -24,6 +24,7 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY, postgres_server
 from tests.support.daemon_process import PROGRAM
+from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
 from tests.support.kills import HONEST, SEED
 from tests.unit.sources.test_files import answer, warc_record
@@ -60,8 +61,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]:
     for url in urls:
-        made = Database(url)
-        upgrade(made)
+        made = with_tables(Database(url))
         made.close()
     command = [sys.executable, "-m", "tests.support.killed_ingest", str(archive), str(seed), *urls]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=600)

@@ -172,3 +172,21 @@ def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
     for one in sorted(removed, key=lambda one: one.line):
         lines.insert(one.line, one.text)
     return "\n".join(lines)
+
+
+def flood(**more: Any) -> Entry:
+    more = {"published": NOON, **more}
+    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more)
+
+
+def flood_elsewhere() -> Entry:
+    title = "Pennmouth under water after levee fails"
+    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
+
+
+def flood_copied() -> Entry:
+    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+
+
+def strike() -> Entry:
+    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)

@@ -8,23 +8,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.model.core import Entry
+from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.recluster import Reclusterer
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
-from aggregator.store.tables import article, counter, metadata, story
+from aggregator.store.tables import article, correction, counter, link_constraint, metadata, story
 from aggregator.stories.counts import Counts, count
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
@@ -229,3 +230,24 @@ def _insert(target: Database, rows: Mapping[str, list[dict[str, Any]]]) -> None:
 def scratch_files(folder: Path) -> list[str]:
     """What a recluster has left in the folder of a database."""
     return sorted(path.name for path in folder.glob(".recluster*"))
+
+
+def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[str]:
+    """What a correction would do, as if the program had done it by itself: nothing is bound."""
+    done = correct(database, kind, *stories, **more)
+    with database.write() as connection:
+        connection.execute(delete(link_constraint))
+        connection.execute(delete(correction))
+    return list(done.stories)
+
+
+def evidence_of(database: Database, article_id: str) -> Evidence:
+    """Why an article is where it is."""
+    with database.read() as connection:
+        blob = connection.execute(select(article.c.evidence).where(article.c.id == article_id)).scalar_one()
+    return codecs.unpack(blob, Evidence)
+
+
+def everything(database: Database) -> dict[str, object]:
+    """All rows of all tables."""
+    return {table.name: rows_of(database, table) for table in metadata.sorted_tables}

@@ -14,13 +14,13 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance import row_stream
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import metadata
 from aggregator.stories.tuning import StoryTuning
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
 from tests.support.story_checks import correct, fill, undo, what_is_wrong
 
 
@@ -37,8 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two databases: stories, copies, a live blog, corrections, what waits; and nothing."""
     folder = tmp_path_factory.mktemp("made")
     for name in ("filled", "empty"):
-        database = Database(f"sqlite:///{folder / name}.db")
-        upgrade(database)
+        database = with_tables(Database(f"sqlite:///{folder / name}.db"))
         if name == "filled":
             fill(database)
             everything = [
@@ -76,8 +75,7 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
 ) -> None:
     first = _export(filled)
     address = postgres.lend()
-    server = Database(address)
-    upgrade(server)
+    server = with_tables(Database(address))
     count = import_into(server, first, _ignore)
     assert count == json.loads(first[-1])["rows"] > 1000
     second = _export(server)

@@ -1,8 +1,6 @@
 """Finding the feed of a site, adding it, lists of feeds in and out: on loopback, on both databases."""
 
 import datetime as dt
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +20,10 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, all_sources, save, set_paused, source_id, sync_config
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 
 NOTHING = SourceOptions()
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
 
 
 @pytest.fixture
@@ -130,24 +121,6 @@ def test_the_feed_of_a_site(
     added = add(config, sqlite, server.url(path), NOTHING)
     assert (added.source.address.removeprefix(server.url("")), added.found.origin) == (feed_path, origin)
     assert [one.address for one in stored(sqlite)] == [added.source.address]
-
-
-@pytest.fixture(scope="module")
-def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tables") / "empty.db"
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    database.close()
-    return path
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, with_tables: Path) -> Iterator[Database]:
-    """One database is enough where the question is what was found, not how it is kept."""
-    copied = shutil.copy(with_tables, tmp_path / "sources.db")
-    database = Database(f"sqlite:///{copied}")
-    yield database
-    database.close()
 
 
 NEWS_MAP = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"

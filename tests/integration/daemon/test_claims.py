@@ -21,7 +21,6 @@ from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.intake.hosts import HostBackoff, HostLeases, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, save, source_id
 from aggregator.store.tables import entry, host_lease, source
-from tests.conftest import Postgres
 from tests.support.articles import NOON
 from tests.support.loopback import Response, Route
 from tests.support.waiting import wait_until
@@ -41,16 +40,6 @@ ALL_TUNING = effective_tuning(
         }
     }
 )
-
-
-@pytest.fixture
-def shared(postgres: Postgres) -> Iterator[Database]:
-    """A database on a server, with tables."""
-    address = postgres.lend(has_tables=True)
-    opened = Database(address)
-    yield opened
-    opened.close()
-    postgres.take_back(address)
 
 
 @pytest.fixture

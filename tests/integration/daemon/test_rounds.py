@@ -4,11 +4,9 @@ import datetime as dt
 import itertools
 import os
 import random
-import shutil
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +21,12 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
-from aggregator.store.migrate import upgrade
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.world import Time, World
 
 DAY = 86400.0
 HOUR = 3600.0
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("empty") / "empty.db"
-    opened = Database(f"sqlite:///{file}")
-    upgrade(opened)
-    opened.close()
-    return file
-
-
-@pytest.fixture
-def small(empty: Path, tmp_path: Path) -> Iterator[Database]:
-    """A fresh SQLite database."""
-    file = tmp_path / "rounds.db"
-    shutil.copy(empty, file)
-    opened = Database(f"sqlite:///{file}")
-    yield opened
-    opened.close()
 
 
 def rounds_of(
@@ -104,19 +82,19 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
     assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
 
 
-def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None:
+def test_a_held_host_is_not_asked_and_holds_nobody_else(sqlite: Database) -> None:
     with World() as world:
         all_tuning = effective_tuning()
         client = world.client(all_tuning)
         for number in range(4):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         world.sites["big.example"] = {"*": rss(1)}
-        fill(small, [source_of(f"http://big.example/{n}") for n in range(200)])
-        fill(small, [source_of(f"http://h{n}.example/feed") for n in range(4)])
-        with small.write() as connection:
+        fill(sqlite, [source_of(f"http://big.example/{n}") for n in range(200)])
+        fill(sqlite, [source_of(f"http://h{n}.example/feed") for n in range(4)])
+        with sqlite.write() as connection:
             until = NOON + dt.timedelta(seconds=600)
             save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
-        rounds = rounds_of(small, client, all_tuning, world.time)
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(3):
             rounds.tick()
@@ -128,21 +106,21 @@ def test_a_held_host_is_not_asked_and_holds_nobody_else(small: Database) -> None
         client.close()
 
 
-def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(small: Database) -> None:
+def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database) -> None:
     with World() as world:
         all_tuning = effective_tuning()
         client = world.client(all_tuning)
         world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
-        rig = Rig(small, world.time, all_tuning)
+        rig = Rig(sqlite, world.time, all_tuning)
         crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
         last = record("other", "1", "Title", "", url="http://other.example/1")
         rig.accept(*crowd, wants_page=[True] * len(crowd))
         rig.accept(last, wants_page=[True])
-        with small.write() as connection:
+        with sqlite.write() as connection:
             save_host_backoffs(
                 connection, [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))]
             )
-        rounds = rounds_of(small, client, all_tuning, world.time)
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(4):
             rounds.tick()
@@ -170,7 +148,7 @@ def polled(world: World) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
-def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Database, jump: float) -> None:
+def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(sqlite: Database, jump: float) -> None:
     with World() as world:
         all_tuning = effective_tuning()
         client = world.client(all_tuning)
@@ -178,12 +156,12 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(small: Databa
         for number in range(count):
             world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
         moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
-        fill(small, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
-        rounds = rounds_of(small, client, all_tuning, world.time)
-        live(rounds, world.time, small, 3 * HOUR)
+        fill(sqlite, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
+        live(rounds, world.time, sqlite, 3 * HOUR)
         jumped = world.time.monotonic()
         world.time.jump(jump)
-        live(rounds, world.time, small, 9 * HOUR)
+        live(rounds, world.time, sqlite, 9 * HOUR)
         for moments_of_one in polled(world).values():
             after = [moment for moment in moments_of_one if moment > jumped]
             assert after, "starved"
@@ -239,19 +217,19 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     return seconds, ended
 
 
-def test_servers_that_drip_do_not_hold_up_the_good_ones(small: Database) -> None:
+def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> None:
     """Half of the servers; in full below.
 
     Held up, the good ones come after three rounds of bad ones: 24 of them, on 8 threads.
     """
-    seconds, ended = drips_beside_good(small, deadline=30.0, slow=0.2, count=24)
+    seconds, ended = drips_beside_good(sqlite, deadline=30.0, slow=0.2, count=24)
     assert ended == 0, f"the good ones waited {seconds:.1f} s for the end of bad ones"
 
 
 @pytest.mark.torture
-def test_fifty_servers_that_drip_beside_fifty_good_feeds(small: Database) -> None:
+def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> None:
     tuning = effective_tuning().values("net")
-    seconds, _ = drips_beside_good(small, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
+    seconds, _ = drips_beside_good(sqlite, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
     print(f"all good feeds after {seconds:.1f} s")
     assert seconds <= tuning["fetch_deadline_seconds"] + 5
 
@@ -260,7 +238,7 @@ def test_fifty_servers_that_drip_beside_fifty_good_feeds(small: Database) -> Non
 
 
 def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
-    small: Database, caplog: pytest.LogCaptureFixture
+    sqlite: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The line has the failed pages of the round before; single pages and repeats are at debug."""
     caplog.set_level("DEBUG", "aggregator")
@@ -273,8 +251,8 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
     with World() as world:
         all_tuning = effective_tuning({"polling": {"page_attempts": 1}})
         client = world.client(all_tuning)
-        fill(small, [source_of("http://asia.example/feed", pages="always")])
-        rounds = rounds_of(small, client, all_tuning, world.time)
+        fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
         pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
         pages["/page4"] = "a page"
 
@@ -307,7 +285,7 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
 
 
 def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
-    small: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sqlite: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
@@ -316,8 +294,8 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
         os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
     with World() as world:
         client = world.client(effective_tuning())
-        fill(small, [source_of(str(folder), interval_seconds=10)])
-        rounds = rounds_of(small, client, effective_tuning(), world.time)
+        fill(sqlite, [source_of(str(folder), interval_seconds=10)])
+        rounds = rounds_of(sqlite, client, effective_tuning(), world.time)
         rounds.take_up(world.time())
         with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
             for _ in range(3):
@@ -330,7 +308,7 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
     assert rejected[2].endswith("d.xml: there is nothing in it (and 2 more)")
     assert polled[:2] == ("source_polled", "INFO")
     assert ": 1 new" in polled[2]
-    with small.read() as connection:
+    with sqlite.read() as connection:
         (source,) = all_sources(connection)
     assert (source.health, source.failures, source.entries_new, source.entries_rejected) == ("ok", 0, 1, 3)
 
@@ -535,11 +513,11 @@ def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 
         many.client.close()
 
 
-def test_a_day_and_a_half_of_a_few_feeds(small: Database) -> None:
-    week(small, feeds=30, days=1.5, seed=int(os.environ.get("AGGREGATOR_WEEK_SEED", "4")), each=3)
+def test_a_day_and_a_half_of_a_few_feeds(sqlite: Database) -> None:
+    week(sqlite, feeds=30, days=1.5, seed=int(os.environ.get("AGGREGATOR_WEEK_SEED", "4")), each=3)
 
 
 @pytest.mark.torture
-def test_a_week_of_two_thousand_feeds(small: Database) -> None:
+def test_a_week_of_two_thousand_feeds(sqlite: Database) -> None:
     seed = int(os.environ.get("AGGREGATOR_WEEK_SEED", str(random.randrange(1 << 32))))
-    week(small, 2000, 7.0, seed, hours=3)
+    week(sqlite, 2000, 7.0, seed, hours=3)

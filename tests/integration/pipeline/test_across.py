@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,6 @@ from tests.support.story_checks import assigned, reclustering, what_is_wrong
 
 LATER = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 NAMES = effective_tuning({"cross_language": {"mode": "names"}})
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    """For what has nothing to do with the kind of database."""
-    opened = Database(f"sqlite:///{tmp_path / 'across.db'}")
-    with_tables(opened)
-    yield opened
-    opened.close()
 
 
 def entries(name: str, *events: str) -> list[Entry]:

@@ -17,9 +17,9 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import integrity_check
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
 
 TUNING = effective_tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
@@ -37,7 +37,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], Rig]]:
 
     def make() -> Rig:
         opened.append(Database(f"sqlite:///{tmp_path / f'{len(opened)}.db'}"))
-        upgrade(opened[-1])
+        with_tables(opened[-1])
         return Rig(opened[-1], Clock(NOON))
 
     yield make

@@ -10,13 +10,10 @@ from sqlalchemy import delete, insert, select
 
 from aggregator.admin.evaluate import evaluate, evaluate_corrections, labelled_records, labels, read_dataset
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.core import Evidence
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
-from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.corrections import all_constraints, all_corrections
 from aggregator.store.tables import (
@@ -27,25 +24,36 @@ from aggregator.store.tables import (
     identity_key,
     link_constraint,
     lsh_band,
-    metadata,
     observation,
     sketch,
     story,
     story_log,
 )
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_elsewhere,
+    record,
+    strike,
+)
+from tests.support.fresh import with_tables
 from tests.support.story_checks import (
     assigned,
     by_title,
     copied,
     correct,
+    everything,
+    evidence_of,
     fill,
     members,
     partition,
     placing_of,
     reclustering,
     redirects,
-    rows_of,
     small_set,
     undo,
     what_is_wrong,
@@ -61,28 +69,8 @@ in the lower town and boats are on their way to residents on roofs.
 
 
 @pytest.fixture
-def grouped(database: Database) -> Database:
-    fill(database)
-    return database
-
-
-@pytest.fixture
 def rig(database: Database) -> Rig:
     return Rig(database, Clock(NOON + 3 * DAY))
-
-
-def flood(**more: object) -> object:
-    more = {"published": NOON, **more}
-    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more)
-
-
-def flood_elsewhere() -> object:
-    title = "Pennmouth under water after levee fails"
-    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
-
-
-def strike() -> object:
-    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)
 
 
 def blog() -> object:
@@ -96,16 +84,6 @@ def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
             select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no)
         )
         return [(row.kind, json.loads(row.detail or "{}")) for row in rows]
-
-
-def evidence_of(database: Database, id_: str) -> Evidence:
-    with database.read() as connection:
-        blob = connection.execute(select(article.c.evidence).where(article.c.id == id_)).scalar_one()
-    return codecs.unpack(blob, Evidence)
-
-
-def everything(database: Database) -> dict[str, object]:
-    return {table.name: rows_of(database, table) for table in metadata.sorted_tables}
 
 
 # --- merge -------------------------------------------------------------------------------------------------
@@ -478,8 +456,7 @@ def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Pat
     """An empty database of the other kind."""
     server = request.getfixturevalue("postgres") if database.is_sqlite else None
     address = server.lend() if server else f"sqlite:///{tmp_path / 'other.db'}"
-    other = Database(address)
-    upgrade(other)
+    other = with_tables(Database(address))
     yield other
     other.close()
     if server:

@@ -1,7 +1,7 @@
 """Every decision explains itself: its shares add up to its score, and two articles say why they are apart."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,18 +17,8 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    """One database is enough: what is added up does not depend on its kind."""
-    opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    with_tables(opened)
-    yield opened
-    opened.close()
 
 
 def evidence_of_all(database: Database) -> list[Evidence]:

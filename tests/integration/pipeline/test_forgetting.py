@@ -26,7 +26,6 @@ from aggregator.pipeline.placement.recluster import GroupingDifference, Regroupe
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens, articles, commands
 from aggregator.store.stories.merged_texts import render_next
@@ -40,6 +39,7 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -355,8 +355,7 @@ def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None
     unit_of_work.take(marked("1", FLOOD))
     forget(unit_of_work, "Herald")
     lines = list(exported(unit_of_work.database, lambda _: None))
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
-    upgrade(other)
+    other = with_tables(Database(f"sqlite:///{tmp_path / 'other.db'}"))
     import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
     assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
     other.close()

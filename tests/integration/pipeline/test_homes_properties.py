@@ -14,9 +14,9 @@ from aggregator.model.errors import UsageError
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.place import Placer
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.stories.corrections import all_constraints
 from aggregator.store.tables import link_constraint, story_log
+from tests.support.fresh import with_tables
 from tests.support.story_checks import (
     assigned,
     fill,
@@ -43,8 +43,7 @@ def template() -> Iterator[Path]:
     """A file that nobody has open."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "template.db"
-        database = Database(f"sqlite:///{file}")
-        upgrade(database)
+        database = with_tables(Database(f"sqlite:///{file}"))
         fill(database)
         database.close()
         yield file

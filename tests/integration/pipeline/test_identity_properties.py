@@ -17,9 +17,9 @@ from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.identify import PollContext
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
+from tests.support.fresh import with_tables
 
 TUNING = effective_tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
@@ -34,8 +34,7 @@ TITLES = (
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path_factory.mktemp('identity') / 'streams.db'}")
-    upgrade(made)
+    made = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('identity') / 'streams.db'}"))
     yield made
     made.close()
 

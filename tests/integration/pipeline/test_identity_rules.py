@@ -14,10 +14,10 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.sources import folder_name, known_as
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
 
 ADDRESS = "https://gazette.example/levee"
 
@@ -102,8 +102,7 @@ def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig:
     small = Rig(rig.database, rig.clock, all_tuning)
     for entry in entries:
         small.take(entry)
-    fresh = Database(f"sqlite:///{tmp_path / 'restarted.db'}")
-    upgrade(fresh)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'restarted.db'}"))
     other = Rig(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
     for entry in entries:
         other.restart()

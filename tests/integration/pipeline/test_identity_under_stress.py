@@ -8,12 +8,10 @@ import html
 import json
 import logging
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime, parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import feedparser
@@ -29,7 +27,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages, unstable_keys
 from aggregator.store.intake.sources import Source, add, all_sources, remove, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import faults
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, identity_key, revision, story_log
@@ -189,12 +186,6 @@ class Office:
             return list(connection.execute(select(column).order_by(*order)).scalars())
 
 
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     settings = ClientSettings(allow_private=("127.0.0.0/8",))
@@ -209,24 +200,10 @@ def everywhere(database: Database, client: Client, server: LoopbackServer) -> Of
     return Office(database, client, server)
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with tables: making them takes longer than most of these tests."""
-    file = tmp_path_factory.mktemp("empty") / "empty.db"
-    made = Database(f"sqlite:///{file}")
-    upgrade(made)
-    made.close()
-    return file
-
-
 @pytest.fixture
-def office(empty: Path, tmp_path: Path, client: Client, server: LoopbackServer) -> Iterator[Office]:
+def office(sqlite: Database, client: Client, server: LoopbackServer) -> Office:
     """On SQLite: where nothing but the rules is asked."""
-    file = tmp_path / "office.db"
-    shutil.copy(empty, file)
-    database = Database(f"sqlite:///{file}")
-    yield Office(database, client, server)
-    database.close()
+    return Office(sqlite, client, server)
 
 
 def fresh(paper: Paper) -> Callable[[Report], str]:

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,7 +22,6 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, live_blog, live_blog_link
 from aggregator.store.tables import story as stories
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
 from tests.support.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.story_checks import correct, reclustering, rows_of, small_set, undo, what_is_wrong
@@ -35,14 +33,6 @@ FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the low
 23:40 - Firefighters have taken more than three hundred residents off roofs with boats, the district says.
 22:10 - The levee on the Arrel has given way at Pennmouth, and water runs into the lower town.
 21:55 - Mayor Ilse Brandt asks everybody below the market square to leave their homes."""
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'one.db'}")
-    with_tables(made)
-    yield made
-    made.close()
 
 
 def flood_live(text: str = FLOOD_LIVE, **more: object) -> Entry:

@@ -2,9 +2,7 @@
 
 import datetime as dt
 import itertools
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +28,6 @@ from aggregator.store.intake.sources import (
     source_id,
     sync_config,
 )
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
@@ -93,24 +90,11 @@ class Week:
             return connection.execute(select(func.count()).select_from(entry)).scalar_one()
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with tables, to be copied: making them takes longer than most of these tests."""
-    file = tmp_path_factory.mktemp("empty") / "empty.db"
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
-    database.close()
-    return file
-
-
 @pytest.fixture
-def week(empty: Path, tmp_path: Path, world: World) -> Iterator[Week]:
-    file = tmp_path / "week.db"
-    shutil.copy(empty, file)
-    made = Week(Database(f"sqlite:///{file}"), world)
+def week(sqlite: Database, world: World) -> Iterator[Week]:
+    made = Week(sqlite, world)
     yield made
     made.client.close()
-    made.database.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """One URL is one article, whichever feed delivers it: feeds on loopback, and entries that are handed in."""
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 
 import msgspec
@@ -10,32 +9,20 @@ from sqlalchemy import select
 
 from aggregator.model.core import Entry, Published
 from aggregator.model.read_model import StoryFilter
-from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, observation
-from tests.integration.pipeline.test_identity_under_stress import ALL_TUNING, THINGS, Office, Paper, Report
+from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, record
 from tests.support.loopback import LoopbackServer
 
+__all__ = ["client"]  # a fixture: pytest finds it here
+
 URL = "http://gazette.example/news/{n}"
 TRACKED = "http://www.gazette.example/news/{n}?utm_source=rss&at_medium=feed"
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    settings = ClientSettings(allow_private=("127.0.0.0/8",))
-    made = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -34,12 +34,6 @@ LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
 AGAIN = ("Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
 
 
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
-
-
 class Newsroom:
     """The program with feeds that a server on loopback serves under any name."""
 

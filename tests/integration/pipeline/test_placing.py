@@ -19,10 +19,10 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.maintenance.integrity_check import faults
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
 
 DAY = dt.timedelta(days=1)
 LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
@@ -185,8 +185,7 @@ def test_sums_after_a_revision_are_those_of_the_new_text_alone(rig: Rig, tmp_pat
     changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
     rig.take(entry)
     rig.take(changed)
-    fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
-    upgrade(fresh)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'fresh.db'}"))
     alone = Rig(fresh, Clock(NOON + 3 * DAY))
     alone.take(changed)
     blobs_of = []
@@ -233,8 +232,7 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         for number, text in enumerate(texts)
     ]
     rig.take(*entries)
-    fresh = Database(f"sqlite:///{tmp_path / 'one-by-one.db'}")
-    upgrade(fresh)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'one-by-one.db'}"))
     other = Rig(fresh, Clock(NOON + 3 * DAY))
     for entry in entries:
         other.take(entry)
@@ -295,8 +293,7 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
     entries = shuffled_records(data, 80)
     held = []
     for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
-        database = Database(url)
-        upgrade(database)
+        database = with_tables(Database(url))
         Rig(database, Clock(NOON)).take(*entries)
         held.append(settled(database))
         database.close()

@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ from aggregator.cluster.events.weights import EventTuning
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, lsh_band, sketch, story, story_log
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
 
 _STEPS = 20  # of SQLite's machine, to one count
 _LITTLE = ("the", "of", "and", "in", "to", "a", "that", "was", "for", "on", "with", "by", "at", "from")
@@ -63,14 +63,11 @@ class Meter:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    yield opened
-    opened.close()
+def database(sqlite: Database) -> Database:
+    return sqlite
 
 
 def _rig(database: Database, **tuning: dict[str, Any]) -> Rig:
-    upgrade(database)
     return Rig(database, Clock(), effective_tuning(tuning) if tuning else None)
 
 
@@ -211,7 +208,7 @@ def _partition_of_others(database: Database) -> set[frozenset[str]]:
 def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
     partitions = []
     for name, floods in (("calm", False), ("flooded", True)):
-        database = Database(f"sqlite:///{tmp_path / name}.db")
+        database = with_tables(Database(f"sqlite:///{tmp_path / name}.db"))
         rig = _rig(database)
         for at, entry in enumerate(_others()):
             if floods:
@@ -253,7 +250,6 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
 @pytest.mark.parametrize("length", [120, pytest.param(600, marks=pytest.mark.torture)])
 def test_a_drift_does_not_take_a_story_along_for_ever(database: Database, length: int, dated: bool) -> None:
     """Each text has four words of a hundred anew: those that are 25 texts apart have none in common."""
-    upgrade(database)
     clock = Clock()
     rig = Rig(database, clock)
     random_ = random.Random(5)

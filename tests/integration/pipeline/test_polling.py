@@ -34,12 +34,6 @@ ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
 
 
 @pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
-
-
-@pytest.fixture
 def client() -> Iterator[Client]:
     made = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     yield made

@@ -23,11 +23,11 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.statistics import describe_counts, page_verdicts_by_source, verdicts_by_source
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, restore_text, settled
+from tests.support.fresh import with_tables
 from tests.support.story_checks import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
@@ -111,9 +111,7 @@ def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
 
 
 def fresh(folder: Path, name: str) -> Database:
-    database = Database(f"sqlite:///{folder / name}.db")
-    upgrade(database)
-    return database
+    return with_tables(Database(f"sqlite:///{folder / name}.db"))
 
 
 def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database) -> None:

@@ -42,6 +42,7 @@ from aggregator.store.tables import (
 from aggregator.stories.tuning import StoryTuning
 from tests.integration.pipeline.test_forgetting import forget, plain
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
 from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
 
 DAY = 86_400
@@ -656,8 +657,7 @@ def test_an_export_holds_all_rungs(rig: Rig, database: Database, tmp_path: Any) 
     kept(rig, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=effective_tuning())
     first = b"".join(exported(database, no_progress))
     assert b'"compressed_text"' in first
-    target = Database(f"sqlite:///{tmp_path}/other.db")
-    upgrade(target)
+    target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
     import_into(target, first.splitlines(keepends=True), no_progress)
     assert b"".join(exported(target, no_progress)) == first
     settle(Rig(target, Clock(YEAR)))

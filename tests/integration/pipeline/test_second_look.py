@@ -5,14 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
-from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record, settled
@@ -20,8 +18,10 @@ from tests.support.story_checks import (
     assigned,
     by_title,
     correct,
+    evidence_of,
     fill,
     members,
+    mistake,
     partition,
     placing_of,
     reclustering,
@@ -29,21 +29,6 @@ from tests.support.story_checks import (
     rows_of,
     what_is_wrong,
 )
-
-
-@pytest.fixture
-def grouped(database: Database) -> Database:
-    fill(database)
-    return database
-
-
-def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[str]:
-    """What a correction would do, as if the program had done it by itself: nothing is bound."""
-    done = correct(database, kind, *stories, **more)
-    with database.write() as connection:
-        connection.execute(delete(link_constraint))
-        connection.execute(delete(correction))
-    return list(done.stories)
 
 
 def look(database: Database) -> Rig:
@@ -58,12 +43,6 @@ def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
     with database.read() as connection:
         rows = connection.execute(chosen.order_by(story_log.c.log_no)).all()
     return [{"article": row.article, **json.loads(row.detail or "{}")} for row in rows]
-
-
-def evidence_of(database: Database, id_: str) -> Evidence:
-    with database.read() as connection:
-        blob = connection.execute(select(article.c.evidence).where(article.c.id == id_)).scalar_one()
-    return codecs.unpack(blob, Evidence)
 
 
 def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(grouped: Database) -> None:

@@ -14,7 +14,17 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search.index import index_next
 from aggregator.store.tables import change
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
 from tests.support.story_checks import (
     by_title,
     correct,
@@ -51,23 +61,6 @@ def filled(database: Database) -> None:
     with database.write() as connection:
         while index_next(connection, 500):
             pass
-
-
-def flood() -> object:
-    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-
-
-def flood_elsewhere() -> object:
-    title = "Pennmouth under water after levee fails"
-    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
-
-
-def flood_copied() -> object:
-    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-
-
-def strike() -> object:
-    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)
 
 
 def test_a_story_a_report_and_a_copy(rig: Rig) -> None:

@@ -65,16 +65,6 @@ def other(database: Database) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture
-def shared(postgres: Postgres) -> Iterator[Database]:
-    """A database on a server, with tables."""
-    address = postgres.lend(has_tables=True)
-    opened = Database(address)
-    yield opened
-    opened.close()
-    postgres.take_back(address)
-
-
 def one_more(database: Database) -> int:
     """Write something; what is there afterwards."""
     with database.write() as connection:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -27,7 +26,6 @@ from aggregator.store.intake.sources import (
 from aggregator.store.read.source_list import listed
 from aggregator.store.read.statistics import problem_texts
 from tests.support.articles import NOON, Clock, Rig
-from tests.support.fresh import with_tables
 from tests.support.loopback import LoopbackServer, Resource, Response
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
@@ -86,14 +84,11 @@ def room(database: Database, server: LoopbackServer) -> Iterator[Newsroom]:
 
 
 @pytest.fixture
-def quick_room(tmp_path: Path, server: LoopbackServer) -> Iterator[Newsroom]:
+def quick_room(sqlite: Database, server: LoopbackServer) -> Iterator[Newsroom]:
     """On SQLite alone: nothing here depends on the kind of database."""
-    database = Database(f"sqlite:///{tmp_path / 'list.db'}")
-    with_tables(database)
-    made = Newsroom(database, server)
+    made = Newsroom(sqlite, server)
     yield made
     made.client.close()
-    database.close()
 
 
 def test_the_list_says_how_each_does_and_what_its_texts_became(room: Newsroom) -> None:

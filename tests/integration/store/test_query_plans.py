@@ -18,7 +18,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.maintenance import erase
-from aggregator.store.migrate import upgrade
 from aggregator.store.read import health_gauges, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_filter import fitting
@@ -27,6 +26,7 @@ from aggregator.store.tables import article, story
 from aggregator.stories.tuning import shipped_tuning
 from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
@@ -86,8 +86,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     else:
         server: Postgres = request.getfixturevalue("postgres")
         address = server.make()
-    opened = Database(address)
-    upgrade(opened)
+    opened = with_tables(Database(address))
     fill(opened)
     yield opened
     opened.close()

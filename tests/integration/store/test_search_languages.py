@@ -12,12 +12,12 @@ from aggregator.extract.language.search_tokens import search_words
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import match
 from aggregator.store.search.query_syntax import Query, SearchableText, parse_query
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
 
 DATA = REPOSITORY / "tests" / "data" / "search"
 ARTICLES = [json.loads(line) for line in (DATA / "articles.jsonl").read_text().splitlines()]
@@ -26,8 +26,7 @@ QUERIES = [json.loads(line) for line in (DATA / "queries.jsonl").read_text().spl
 
 def filled(address: str) -> Database:
     """A database with all the articles, indexed."""
-    database = Database(address)
-    upgrade(database)
+    database = with_tables(Database(address))
     rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
     rig.take(
         *(

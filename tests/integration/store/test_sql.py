@@ -24,6 +24,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
 from tests.support.live_blogs import live_blogs, reports
 from tests.support.story_checks import copied, correct, small_set
 
@@ -62,8 +63,7 @@ warned of the flood on Saturday. No train reaches Calmouth, and schools are shut
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Events, copies, live blogs with links; what waits, was refused, was corrected; a source that fails."""
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}"))
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set(), *reports(), *live_blogs())
     rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 200 * HOUR))
@@ -194,8 +194,7 @@ def test_copies_are_those_of_the_json(filled: Database) -> None:
 
 def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> None:
     """What SQL sees of copies follows corrections, as soon as the stories are told again."""
-    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     rig = Rig(database, Clock(NOW))
     first, copy = rig.take(
         record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),

@@ -22,6 +22,7 @@ from aggregator.web.responses import PROBLEMS
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import PageJson, WholeStoryJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
+from tests.support.fresh import with_tables
 from tests.support.memory_reader import MemoryReader
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 
@@ -344,10 +345,8 @@ def test_examples_are_what_the_types_say(room_once: Newsroom) -> None:
 
 @pytest.fixture(scope="module")
 def room_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    from aggregator.store.migrate import upgrade
 
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}"))
     opened = Newsroom(database).fill().start_writing()
     yield opened
     opened.close()

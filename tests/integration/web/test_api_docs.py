@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
+from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
 
 DOCUMENT = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
@@ -24,8 +24,7 @@ CALLS = [
 
 @pytest.fixture
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'docs.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'docs.db'}"))
     opened = Newsroom(database).fill().start_writing()
     yield opened
     opened.close()

@@ -8,11 +8,11 @@ import pytest
 
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.excerpts import bounded_explanation, count_words
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
 
 WORDS = 30
@@ -21,8 +21,7 @@ TEXTS = {"flood": FLOOD, "elsewhere": FLOOD_ELSEWHERE, "strike": STRIKE}
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('rights') / 'rights.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('rights') / 'rights.db'}"))
     opened = Newsroom(database, excerpt_words=WORDS).fill()
     # Pages that forbid a snippet, and an archive.
     for guid, robots, title in (
@@ -133,8 +132,7 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
 
 def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> None:
     """Signs that are no words count by their characters, in every answer."""
-    database = Database(f"sqlite:///{tmp_path / 'marks.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'marks.db'}"))
     marks = '"' * 90_000
     room = Newsroom(database)
     try:

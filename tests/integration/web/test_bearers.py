@@ -15,7 +15,6 @@ from aggregator.config.saved_queries import SavedQuery
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.stories import api_tokens
 from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
@@ -23,6 +22,7 @@ from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.security.token_auth import COOKIE, BadTokens, form_of, secret_in
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
+from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -38,8 +38,7 @@ def basic(secret: str, name: str = "anyone") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}"))
     yield database
     database.close()
 

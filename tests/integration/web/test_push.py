@@ -4,14 +4,12 @@ import datetime as dt
 import gzip
 import json
 import logging
-import shutil
 import socket
 import time
 import unicodedata
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from select import select as readable
 from typing import Any
 
@@ -27,7 +25,6 @@ from aggregator.model.core import Entry
 from aggregator.sources.parse.jsonl import read_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
@@ -96,23 +93,6 @@ class Office:
 @pytest.fixture
 def office(database: Database) -> Iterator[Office]:
     opened = Office(database)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("push") / "empty.db"
-    made = Database(f"sqlite:///{file}")
-    upgrade(made)
-    made.close()
-    return file
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path, empty_file: Path) -> Iterator[Database]:
-    shutil.copy(empty_file, tmp_path / "push.db")
-    opened = Database(f"sqlite:///{tmp_path / 'push.db'}")
     yield opened
     opened.close()
 

@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
+from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Newsroom]:
-    database = Database(f"sqlite:///{tmp_path / 'schema.db'}")
-    upgrade(database)
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'schema.db'}"))
     opened = Newsroom(database).fill().start_writing()
     yield opened
     opened.close()

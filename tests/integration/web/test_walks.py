@@ -13,11 +13,11 @@ from sqlalchemy import insert, select, update
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
 from aggregator.web.filters import PARAMETERS, cursor_time, next_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
 
 WORDS = ("ferry", "orchard", "council", "glacier", "opera", "harvest", "tunnel", "bakery", "comet")
@@ -94,8 +94,7 @@ def served(room: Newsroom, clock: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def story_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}")
-    upgrade(opened)
+    opened = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}"))
     yield opened
     opened.close()
 

@@ -25,7 +25,6 @@ from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.maintenance import retention
-from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
@@ -35,8 +34,20 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 from aggregator.web.webhooks.sender import WebhookSender
 from aggregator.web.webhooks.threads import WebhookThreads
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import emptied
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
+from tests.support.fresh import emptied, with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.memory_reader import a_story, an_article
 from tests.support.receiver import SECRET, Receiver, documented_check
@@ -135,8 +146,7 @@ def _one_for_all(
     else:
         server = request.getfixturevalue("postgres")
         url = server.lend()
-    opened = Database(url)
-    upgrade(opened)
+    opened = with_tables(Database(url))
     yield opened
     opened.close()
     if server is not None:
@@ -158,24 +168,6 @@ def database(_one_for_all: Database) -> Database:
 def receiver() -> Iterator[Receiver]:
     with Receiver() as made:
         yield made
-
-
-def flood(**more: object) -> object:
-    more = {"published": NOON, **more}
-    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more)
-
-
-def flood_elsewhere() -> object:
-    title = "Pennmouth under water after levee fails"
-    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
-
-
-def flood_copied() -> object:
-    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-
-
-def strike() -> object:
-    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)
 
 
 # --- what is sent ------------------------------------------------------------------------------------------
@@ -805,8 +797,8 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
 
 def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) -> None:
     one, other = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other"))
-    upgrade(one)
-    upgrade(other)
+    with_tables(one)
+    with_tables(other)
     Rig(one, Clock()).take(flood(), strike())
     lines = b"".join(exported(one, lambda _rows: None)).splitlines(keepends=True)
     one.close()

@@ -27,7 +27,7 @@ from tests.support.daemon_process import PROGRAM
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
 from tests.support.kills import HONEST, SEED
-from tests.unit.sources.test_files import answer, warc_record
+from tests.support.warc import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes
 

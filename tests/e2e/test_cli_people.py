@@ -17,11 +17,11 @@ import pytest
 import typer
 
 from aggregator.cli.app import app, main
-from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.receiver import SECRET
+from tests.support.terminal import DAY, SCRIPT, Terminal, jsonl, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"

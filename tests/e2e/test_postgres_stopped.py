@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry
-from tests.e2e.test_soak import Newsroom, rss
 from tests.support.daemon_process import DaemonProcess
+from tests.support.growing_feeds import Newsroom, rss
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import PATIENCE_SECONDS

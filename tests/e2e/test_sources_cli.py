@@ -12,10 +12,10 @@ import pytest
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
-from tests.e2e.test_cli import Said, Terminal
 from tests.support.articles import NOON
 from tests.support.fresh import with_tables
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.terminal import Said, Terminal
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.test_soak import Newsroom, rss
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.daemon_process import WORKER, DaemonProcess
+from tests.support.growing_feeds import Newsroom, rss
 from tests.support.kill_records import invented
 from tests.support.loopback import LoopbackServer, Resource
 

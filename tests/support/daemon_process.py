@@ -9,10 +9,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 PROGRAM = [sys.executable, "-c", "from aggregator.cli.app import main; main()"]
 _LISTENING = re.compile(r"listening on (http://\S+),")
+_RELOADED = re.compile(r"\bconfig_reload(ed|_failed)\b")
 
 Got = TypeVar("Got")
 
@@ -167,6 +170,23 @@ class DaemonProcess:
     def waiting(self) -> int:
         """Articles accepted and not placed yet."""
         return int(self.get("/healthz").json()["waiting"])
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of its SQLite file."""
+        with closing(sqlite3.connect(self.folder / "stories.db", timeout=30)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def reload(self) -> str:
+        """Send SIGHUP and wait for its end: the line of the log that says what came of it."""
+        before = len(self.reloads())
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: len(self.reloads()) > before, "the end of a reload")
+        return self.reloads()[-1]
+
+    def reloads(self) -> list[str]:
+        """The lines of its log that say what came of a reload."""
+        return [line for line in self.log().splitlines() if _RELOADED.search(line)]
 
     # --- commands beside it -------------------------------------------------------------------------------
 

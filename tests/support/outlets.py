@@ -173,3 +173,6 @@ def _json(outlet: Outlet) -> str:
 
 
 _FEEDS = {"rss": _rss, "atom": _atom, "rdf": _rdf, "json": _json}
+
+FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
+DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)

@@ -29,7 +29,7 @@ from aggregator.sources.parse.files import (
 )
 from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
-from tests.unit.sources.test_files import PAGE, answer, warc_record
+from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(effective_tuning())
 Pack = Callable[[bytes], bytes]

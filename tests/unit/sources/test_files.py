@@ -15,6 +15,7 @@ from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.streams import Progress
+from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(effective_tuning())
 STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
@@ -249,20 +250,6 @@ def test_progress_ends_at_the_total(folder: Path) -> None:
 
 
 # --- web archives ------------------------------------------------------------------------------------------
-
-
-def warc_record(kind: str, block: bytes, url: str = "https://news.example.org/a") -> bytes:
-    head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Record-ID: <urn:uuid:{url}>\r\n"
-    return head.encode() + f"Content-Length: {len(block)}\r\n\r\n".encode() + block + b"\r\n\r\n"
-
-
-def answer(
-    body: bytes, more: str = "", kind: str = "text/html; charset=iso-8859-1", status: str = "200 OK"
-) -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{more}\r\n".encode() + body
-
-
-PAGE = "<html><body><p>Café</p></body></html>".encode("latin-1")
 
 
 @pytest.mark.parametrize("name", ["crawl.warc", "crawl.warc.gz"])

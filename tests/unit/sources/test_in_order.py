@@ -16,7 +16,7 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
-from tests.unit.sources.test_files import answer, warc_record
+from tests.support.warc import answer, warc_record
 
 TUNING = source_tuning(effective_tuning())
 DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/test_tuning.py
-UNIT ?= tests/unit tests/property
+# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/config/test_tuning.py
+UNIT ?= tests/unit
 E2E ?= tests/e2e
 INTEGRATION ?= tests/integration -k "not postgres"
 POSTGRES ?= tests/integration -k postgres
@@ -24,8 +24,8 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 	$(BIN)/aggregator run
 
 test: $(VENV)/dev.done  ## install what is needed, then run all tests (12 minutes at most)
-	@sh tests/browser.sh
-	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.run_lanes 'e2e=$(SHORT) $(E2E)' \
+	@sh tests/support/browser.sh
+	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.run_lanes 'e2e=$(SHORT) $(E2E)' \
 	  'integration=$(SHORT) $(INTEGRATION)' 'unit=$(SHORT) $(UNIT)' 'postgres=$(SHORT) $(POSTGRES)'
 
 test-unit: $(VENV)/dev.done  ## run the tests of single parts
@@ -71,11 +71,11 @@ soak: $(VENV)/dev.done  ## run the test of half an hour of steady load
 	$(PYTEST) -m soak --timeout 7200
 
 picture: $(VENV)/dev.done  ## make the pictures of the README from the sample articles
-	@sh tests/browser.sh
-	$(BIN)/python -m tests.e2e.story_picture
+	@sh tests/support/browser.sh
+	$(BIN)/python -m tests.support.story_picture
 
 docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the settings
-	$(BIN)/python -m tests.unit.configuration_reference
+	$(BIN)/python -m tests.support.configuration_reference
 
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \

@@ -30,7 +30,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.migrate import upgrade
-from tests.loopback import LoopbackServer, Request, Response
+from tests.support.loopback import LoopbackServer, Request, Response
 
 _PUBLIC = "93.184.216.34"  # where all names lead; never dialled
 _ETAG = '"as before"'

@@ -61,8 +61,8 @@ from aggregator.store.tables import article, entry, story
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.loopback import LoopbackServer, Request, Resource, Response
-from tests.world import Time
+from tests.support.loopback import LoopbackServer, Request, Resource, Response
+from tests.support.world import Time
 
 START = dt.datetime(2026, 2, 18, 3, 31, tzinfo=dt.UTC)
 ALERTS = "https://alerts.example/feed.xml"  # the invented feed

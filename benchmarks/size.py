@@ -79,6 +79,19 @@ def misplaced_files() -> Iterator[str]:
             yield f"{folder.relative_to(ROOT)}: {count} files, {MOST_FILES} at most"
 
 
+def misplaced_tests() -> Iterator[str]:
+    """Breaches of the order of tests: by package, what is no test in tests/support."""
+    folders = {"e2e", *(f"{kind}/{name}" for kind in ("unit", "integration") for name in PACKAGES)}
+    folders |= {"unit/project", "integration/system"}
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        folder = str(path.parent.relative_to(ROOT / "tests"))
+        if path.name not in ("__init__.py", "conftest.py") and (
+            folder not in folders if path.name.startswith("test_") else folder != "support"
+        ):
+            where = "of a package" if path.name.startswith("test_") else "tests/support"
+            yield f"{path.relative_to(ROOT)}: belongs into the folder {where}"
+
+
 def misnamed(sources: list[Source]) -> Iterator[str]:
     """Names that stand for too many things."""
     basenames = Counter(source.path.name for source in sources if source.path.name != "__init__.py")
@@ -131,7 +144,7 @@ def main() -> int:
     options = parser.parse_args()
     sources = [Source(path) for path in sorted(PACKAGE.rglob("*.py"))]
     if options.check:
-        broken = [*misplaced_files(), *misnamed(sources), *long_functions(sources)]
+        broken = [*misplaced_files(), *misplaced_tests(), *misnamed(sources), *long_functions(sources)]
         print("\n".join(broken) if broken else "layout: ok")
         return 1 if broken else 0
     for what, count in figures(sources):

@@ -13,9 +13,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from aggregator.store.engine.database import Database
-from tests.fresh import emptied, shape, with_tables
-from tests.own_postgres import own_postgres, own_postgres_server
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.fresh import emptied, shape, with_tables
+from tests.support.loopback import LoopbackServer
+from tests.support.own_postgres import own_postgres, own_postgres_server
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
@@ -133,6 +134,40 @@ def database(database_url: str) -> Iterator[Database]:
     with_tables(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Database]:
+    """A fresh SQLite database with tables, where the question is not how it is kept."""
+    opened = with_tables(Database(f"sqlite:///{tmp_path / 'test.db'}"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shared(postgres: Postgres) -> Iterator[Database]:
+    """A fresh database with tables on a server."""
+    address = postgres.lend(has_tables=True)
+    opened = Database(address)
+    yield opened
+    opened.close()
+    postgres.take_back(address)
+
+
+@pytest.fixture
+def grouped(database: Database) -> Database:
+    """The stories of a small labelled set, once for each kind of database."""
+    from tests.support.story_checks import fill  # which needs this module
+
+    fill(database)
+    return database
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    """A web server on loopback, without routes."""
+    with LoopbackServer() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,11 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY, postgres_server
-from tests.e2e.daemon_process import PROGRAM
-from tests.e2e.kill_records import invented
-from tests.e2e.kills import HONEST, SEED
-from tests.unit.test_sources_files import answer, warc_record
+from tests.support.daemon_process import PROGRAM
+from tests.support.fresh import with_tables
+from tests.support.kill_records import invented
+from tests.support.kills import HONEST, SEED
+from tests.support.warc import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes
 
@@ -60,10 +61,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]:
     for url in urls:
-        made = Database(url)
-        upgrade(made)
+        made = with_tables(Database(url))
         made.close()
-    command = [sys.executable, "-m", "tests.e2e.killed_ingest", str(archive), str(seed), *urls]
+    command = [sys.executable, "-m", "tests.support.killed_ingest", str(archive), str(seed), *urls]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
-from tests.e2e import forked
-from tests.e2e.daemon_process import DaemonProcess
+from tests.support import forked
+from tests.support.daemon_process import DaemonProcess
 
 DAMAGE = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
 

@@ -8,187 +8,28 @@ import gzip
 import io
 import json
 import os
-import pty
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import zstandard
 from sqlalchemy import text as sql
 
-from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.web.story_json import page_json
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.conftest import REPOSITORY, Postgres
-from tests.e2e import forked
-from tests.loopback import LoopbackServer, Response
-from tests.waiting import PATIENCE_SECONDS
-
-SCRIPT = Path(sys.executable).with_name("aggregator")
-DAY = "2026-10-12T12:00:00Z"
-COMMANDS = [
-    [],
-    ["run"],
-    ["ingest"],
-    ["extract"],
-    ["stories"],
-    ["search"],
-    ["story"],
-    ["explain"],
-    ["feed"],
-    ["forget"],
-    ["eval"],
-    ["token"],
-    *(["token", name] for name in ("create", "list", "revoke")),
-    ["webhooks"],
-    *(["webhooks", name] for name in ("list", "test", "resume")),
-    ["sources"],
-    *(
-        ["sources", name]
-        for name in ("list", "show", "add", "remove", "pause", "resume", "check", "import", "export")
-    ),
-    ["db"],
-    ["db", "upgrade"],
-    ["db", "stats"],
-    ["db", "backup"],
-    ["db", "restore"],
-    ["db", "copy"],
-    ["db", "check"],
-    ["db", "prune"],
-    ["config"],
-    ["config", "show"],
-    ["config", "check"],
-    ["config", "default"],
-    ["install-service"],
-    ["doctor"],
-    ["export"],
-    ["import"],
-    ["recluster"],
-    ["correct"],
-    *(["correct", name] for name in ("merge", "split", "move", "undo", "list", "export")),
-]
-
-
-class Said(NamedTuple):
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out.decode()
-
-    @property
-    def lines(self) -> list[Any]:
-        """Standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-class Terminal:
-    """A folder to work in, with a config.yaml that may fetch from loopback."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.configure()
-
-    def configure(self, more: str = "") -> None:
-        settings = "fetch:\n  allow_private: [127.0.0.0/8]\n  host_gap: 0s\nwork:\n  executor: inline\n"
-        self.write("config.yaml", settings + more)
-
-    def write(self, name: str, content: str | bytes) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
-        """Run the program; a stack trace fails the test at once."""
-        ended = forked.run([os.fsdecode(one) for one in arguments], self.folder, kept(environment), stdin)
-        said = Said(ended.code, ended.out, ended.err.decode())
-        assert "Traceback" not in said.err, said.err
-        return said
-
-    def type_on_screen(self, columns: int, *arguments: str) -> str:
-        """What is printed where standard output is a terminal of so many columns, without its colours."""
-        code, shown = on_screen(
-            self.folder, arguments, os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
-        )
-        assert code == 0
-        return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
-
-    def stories(self) -> list[dict[str, Any]]:
-        """As `stories --format json` gives them, without starting a program for it."""
-        database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
-        page = DatabaseStoryReader(database).stories(StoryFilter())
-        database.close()
-        found: list[dict[str, Any]] = json.loads(page_json(page.stories, page.next))["stories"]
-        return found
-
-
-def kept(environment: Mapping[str, str]) -> dict[str, str]:
-    """These and our own variables, without those that are about the program."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("AGGREGATOR_", "STATE_"))}
-    return {**own, **environment}
-
-
-def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
-    """The exit code, and what is printed where standard output is a terminal."""
-    ours, theirs = pty.openpty()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    forked.start(arguments, folder, environment, (nothing, theirs, nothing))
-    os.close(theirs)
-    os.close(nothing)
-    shown = b""
-    with suppress(OSError):  # that is how a terminal tells that its last writer has gone
-        while more := os.read(ours, 65536):
-            shown += more
-    os.close(ours)
-    return forked.end(), shown
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     return Terminal(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as serving:
-        yield serving
-
-
-def jsonl(*records: dict[str, Any]) -> str:
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
-
-
-def reports() -> str:
-    return jsonl(
-        {
-            "id": "1",
-            "source": "Gazette",
-            "title": "Levee breaks at Pennmouth",
-            "text": FLOOD,
-            "published": DAY,
-        },
-        {
-            "id": "2",
-            "source": "Herald",
-            "title": "Pennmouth flooded",
-            "text": FLOOD_ELSEWHERE,
-            "published": DAY,
-        },
-        {"id": "3", "source": "Herald", "title": '=Strike, "dock" workers', "text": STRIKE, "published": DAY},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -201,23 +42,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 
 
 # --- help, options, exit codes -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_help_teaches(terminal: Terminal, command: list[str]) -> None:
-    said = terminal.type(*command, "--help")
-    assert said.code == 0
-    assert said.err == ""
-    assert said.text.startswith(f"Usage: aggregator {' '.join(command)}".rstrip())
-    words = re.split(r"\n(?:Options|Arguments|Commands):", said.text.split("\n", 1)[1])[0].split()
-    assert len(words) >= 4, "a sentence about what it does"
-    assert "{" not in said.text.split("\n", 1)[0], "a usage line as manuals write it"
-    assert "[default: 0]" not in said.text
-    listed = said.text.split("\nCommands:\n")[1:]
-    assert not [line for part in listed for line in part.splitlines() if line.endswith("...")], "not cut off"
-    assert list(terminal.folder.iterdir()) == [terminal.folder / "config.yaml"], (
-        "asking for help makes nothing"
-    )
 
 
 def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,12 +17,12 @@ import pytest
 import typer
 
 from aggregator.cli.app import app, main
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.e2e import forked
-from tests.e2e.test_cli import DAY, SCRIPT, Terminal, jsonl, reports
-from tests.loopback import LoopbackServer, Response
-from tests.receiver import SECRET
-from tests.waiting import PATIENCE_SECONDS
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.receiver import SECRET
+from tests.support.terminal import DAY, SCRIPT, Terminal, jsonl, reports
+from tests.support.waiting import PATIENCE_SECONDS
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
 OPML = (
@@ -30,15 +31,14 @@ OPML = (
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    children = getattr(command, "commands", None)
-    if children is None:
-        yield path
-    else:
-        for name, child in children.items():
-            yield from _commands(child, (*path, name))
+    """Each command and each group of them."""
+    yield path
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _commands(child, (*path, name))
 
 
-COMMANDS = sorted(_commands(typer.main.get_command(app)))
+GROUPS = {(), *((name,) for name in ("token", "webhooks", "sources", "db", "config", "correct"))}
+COMMANDS = sorted({*_commands(typer.main.get_command(app))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.
 NOT_RUN = {("run",), ("install-service",)}  # the second writes to the machine: test_service_cli.py runs it
 
@@ -68,13 +68,23 @@ def _examples(help_text: str) -> list[str]:
     return [line.strip() for line in lines if line.strip().startswith("aggregator ")]
 
 
-def test_every_command_teaches_by_examples(typed: Any) -> None:
-    for command in COMMANDS:
-        code, out, _ = typed(*command, "--help")
+def test_every_command_teaches_by_examples(typed: Any, tmp_path: Path) -> None:
+    for command in [*COMMANDS, *GROUPS]:
+        code, out, err = typed(*command, "--help")
+        assert (code, err) == (0, ""), command
+        usage, _, rest = out.partition("\n")
+        assert usage.startswith("Usage: ")
+        assert f" {' '.join(command)}".rstrip() in usage
+        assert "{" not in usage, "a usage line as manuals write it"
+        words = re.split(r"\n(?:Options|Arguments|Commands):", rest)[0].split()
+        assert len(words) >= 4, (command, "a sentence about what it does")
+        assert "[default: 0]" not in out
+        listed = out.split("\nCommands:\n")[1:]
+        assert not [line for part in listed for line in part.splitlines() if line.endswith("...")], "cut off"
         examples = _examples(out)
-        assert code == 0
-        assert examples, command
+        assert examples or command in GROUPS, command
         assert all(tuple(one.split()[1 : len(command) + 1]) == command for one in examples), command
+    assert list(tmp_path.iterdir()) == [tmp_path / "config.yaml"], "asking for help makes nothing"
 
 
 @pytest.fixture(scope="module")
@@ -390,20 +400,8 @@ sys.meta_path.insert(0, Importer())
 from aggregator.__main__ import main
 main()
 """
-MODULES = (
-    "logging",
-    "typer",
-    "msgspec",
-    "aggregator.cli.app",
-    "aggregator.cli.output",
-    "aggregator.cli.stories",
-    "aggregator.cli.webhooks",
-    "aggregator.config.loader",
-    "aggregator.store.engine.database",
-    "sqlalchemy",
-    "sqlite3",
-    "aggregator.store.migrate",
-)
+# The first one of all, some of libraries, and the first and the last of the program.
+MODULES = ("logging", "typer", "aggregator.cli.app", "sqlalchemy", "sqlite3", "aggregator.store.migrate")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -13,9 +13,9 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.story_json import page_json
-from tests.articles import NOON, Clock, Rig, record
-from tests.e2e.test_cli import DAY, Terminal, jsonl, on_screen
-from tests.story_checks import fill, small_set
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.story_checks import fill, small_set
+from tests.support.terminal import DAY, Terminal, jsonl, on_screen
 
 CHINESE = "台北發生強烈地震,多棟建築物倒塌,消防局說至少三百人被疏散,鐵路和機場暫停運作,學校停課一天"
 LONG = (

@@ -12,11 +12,10 @@ from sqlalchemy import text
 
 from aggregator.store.engine.database import Database
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet, Report, report
-from tests.e2e.test_reloading import reload
-from tests.loopback import Response
-from tests.receiver import SECRET, Receiver
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import Response
+from tests.support.outlets import Outlet, Report, report
+from tests.support.receiver import SECRET, Receiver
 
 pytestmark = pytest.mark.torture
 
@@ -169,7 +168,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
             daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
         assert patient.count("article WHERE text = '' AND length(packed) = 0") == 0
         assert patient.count("outbox WHERE state = 'given_up'") == 0
-        assert "config reloaded" in reload(daemon)
+        assert "config reloaded" in daemon.reload()
         title = newsroom.publish()
         daemon.wait_for(lambda: patient.is_reported(title), "news after a reload")
         assert not daemon.lines("no progress")

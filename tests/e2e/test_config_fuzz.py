@@ -20,9 +20,9 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet
-from tests.e2e.test_reloading import DAM, FIRE, reload, rows, title
+from tests.e2e.test_reloading import title
+from tests.support.daemon_process import DaemonProcess
+from tests.support.outlets import DAM, FIRE, Outlet
 
 Settings = dict[str, Any]
 
@@ -158,7 +158,7 @@ class Generator:
 
 def asked_of_file(daemon: DaemonProcess) -> list[str]:
     """The addresses that the daemon asks because the file names them."""
-    found = rows(daemon, "SELECT address FROM source WHERE origin = 'config' AND NOT paused")
+    found = daemon.rows("SELECT address FROM source WHERE origin = 'config' AND NOT paused")
     return sorted(address for (address,) in found)
 
 
@@ -195,7 +195,7 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
             (tmp_path / "config.yaml.new").write_bytes(text)
             (tmp_path / "config.yaml.new").replace(file)
             checked = daemon.command("config", "check")
-            said = reload(daemon)
+            said = daemon.reload()
             daemon.address = _LISTENING.findall(daemon.log())[-1]
             what = f"case {number}: {said}\n{checked.stderr}\n{text[:3000]!r}"
             is_accepted = "config reloaded" in said
@@ -209,7 +209,7 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
             assert daemon.get("/healthz").status_code == 200, what
         print(f"{taken} of {cases} were taken")
         daemon.configure(settings | {"publish": {"title": "Last"}})
-        assert "config reloaded" in reload(daemon)
+        assert "config reloaded" in daemon.reload()
         daemon.address = _LISTENING.findall(daemon.log())[-1]
         assert title(daemon) == "Last"
         listed = daemon.command("sources", "list", "--format", "jsonl").stdout.splitlines()

@@ -17,9 +17,9 @@ from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
-from tests.articles import NOON
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.story_checks import (
+from tests.support.articles import NOON
+from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.story_checks import (
     TRIPWIRE,
     assigned,
     by_title,
@@ -29,7 +29,7 @@ from tests.story_checks import (
     rows_of,
     what_is_wrong,
 )
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 STRICT = {"tuning": {"events": {"threshold": 30.0}}}
 
@@ -38,7 +38,7 @@ STRICT = {"tuning": {"events": {"threshold": 30.0}}}
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as `aggregator ingest` leaves it."""
     folder = tmp_path_factory.mktemp("ingested")
-    program = DaemonProcess(folder, {"work": {"executor": "inline"}})
+    program = DaemonProcess(folder, {})
     done = program.command("ingest", str(TRIPWIRE))
     assert done.returncode == 0, done.stderr
     return folder / "stories.db"
@@ -50,7 +50,7 @@ class Bench:
     def __init__(self, folder: Path, ingested: Path) -> None:
         shutil.copy(ingested, folder / "stories.db")
         self.folder = folder
-        self.program = DaemonProcess(folder, {"work": {"executor": "inline"}})
+        self.program = DaemonProcess(folder, {})
         self.database = Database(f"sqlite:///{folder / 'stories.db'}")
 
     def correct(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -158,7 +158,7 @@ def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
 @pytest.mark.torture
 def test_recluster_shows_the_difference_first(bench: Bench) -> None:
     assert "stories changed                0" in bench.program.command("recluster", "--dry-run").stdout
-    bench.program.configure({"work": {"executor": "inline"}, **STRICT})
+    bench.program.configure(STRICT)
     before = partition(bench.database)
     dry = bench.program.command("recluster", "--dry-run").stdout
     assert "nothing was written" in dry
@@ -173,7 +173,7 @@ def test_recluster_shows_the_difference_first(bench: Bench) -> None:
 
 @pytest.mark.torture
 def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, ingested: Path) -> None:
-    bench.program.configure({"work": {"executor": "inline"}, **STRICT})
+    bench.program.configure(STRICT)
     process = subprocess.Popen(
         [*PROGRAM, "recluster"], cwd=bench.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -191,7 +191,7 @@ def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, in
     undisturbed = bench.folder / "undisturbed"
     undisturbed.mkdir()
     other = Bench(undisturbed, ingested)
-    other.program.configure({"work": {"executor": "inline"}, **STRICT})
+    other.program.configure(STRICT)
     assert other.program.command("recluster").returncode == 0
     assert partition(other.database) == partition(bench.database)
     other.database.close()

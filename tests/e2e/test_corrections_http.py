@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.articles import FLOOD, STRIKE
-from tests.e2e.daemon_process import DaemonProcess
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.daemon_process import DaemonProcess
 
 
 @pytest.mark.timeout(240)

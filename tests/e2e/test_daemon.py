@@ -5,22 +5,20 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
 
-from tests.e2e.daemon_process import DaemonProcess, resident_mib
-from tests.e2e.outlets import SAMPLES, Outlet, report
-from tests.loopback import LoopbackServer, Request, Response
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, resident_mib
+from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.outlets import SAMPLES, Outlet, report
+from tests.support.waiting import PATIENCE_SECONDS
 
 DAM = report(
     "Marenholt Courier/kestrow-dam-gives-way",
@@ -112,17 +110,11 @@ def feed_items(daemon: DaemonProcess) -> dict[str, str]:
     return {entry.id: entry.published for entry in parsed.entries}
 
 
-def query(daemon: DaemonProcess, statement: str) -> list[tuple[Any, ...]]:
-    """Rows of its SQLite file."""
-    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
-        return connection.execute(statement).fetchall()
-
-
 def story_rows(daemon: DaemonProcess) -> list[tuple[Any, ...]]:
     """Every column of every story, once all their texts are told."""
     unrendered = "SELECT 1 FROM story WHERE text IS NULL AND redirect_to IS NULL"
-    daemon.wait_for(lambda: not query(daemon, unrendered), "the merged texts")
-    return query(daemon, "SELECT * FROM story ORDER BY story_no")
+    daemon.wait_for(lambda: not daemon.rows(unrendered), "the merged texts")
+    return daemon.rows("SELECT * FROM story ORDER BY story_no")
 
 
 def wait_for_articles(daemon: DaemonProcess, count: int) -> None:
@@ -140,7 +132,7 @@ def wait_for_rounds(daemon: DaemonProcess, outlets: dict[str, Outlet], rounds: i
 
 
 def sources(outlets: dict[str, Outlet]) -> dict[str, Any]:
-    return {"sources": [outlet.settings() for outlet in outlets.values()]}
+    return {"sources": [outlet.settings() for outlet in outlets.values()], "work": WORKER}
 
 
 # --- outlets, rounds and stories ---------------------------------------------------------------------------
@@ -231,7 +223,7 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
         last = "the text of the feed is used"
         daemon.wait_for(lambda: len([x for x in daemon.lines("page http") if last in x]) == 3, "all attempts")
         waiting = "SELECT count(*) FROM entry WHERE state <> 'done'"
-        daemon.wait_for(lambda: query(daemon, waiting) == [(0,)], "the inbox to be empty")
+        daemon.wait_for(lambda: daemon.rows(waiting) == [(0,)], "the inbox to be empty")
         texts = leads(daemon)
         assert good.beyond in texts[good.title]
         for one in (gone, forbidden, hanging):
@@ -239,7 +231,7 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
             assert one.beyond not in texts[one.title]
         assert forbidden.path not in outlet.server.paths()
         assert outlet.server.paths().count(hanging.path) == 3
-        assert query(daemon, "SELECT count(*) FROM article") == [(4,)]
+        assert daemon.rows("SELECT count(*) FROM article") == [(4,)]
     outlet.server.close()
 
 
@@ -251,7 +243,7 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
     nowhere = {"feed": "http://nowhere.invalid/feed", "name": "nowhere"}
     listed = [*feeds, nowhere, {"folder": "articles", "name": "samples"}]
-    settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": {"workers": 2}}
+    settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": WORKERS}
     with DaemonProcess(tmp_path, settings) as daemon:
         pages = {DAM_ON_AIR.path, LYNX.path}
         daemon.wait_for(lambda: pages <= set(outlet.server.paths()) and slow.requests, "fetches under way")
@@ -261,7 +253,7 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
         assert time.monotonic() - started < 10
         assert daemon.log().rstrip().endswith("stopped event=daemon_stopped")
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-        states = dict(query(daemon, "SELECT state, count(*) FROM entry GROUP BY state"))
+        states = dict(daemon.rows("SELECT state, count(*) FROM entry GROUP BY state"))
         assert states.pop("page") == 2
         assert "refused" not in states
         assert daemon.sources()["slow"]["state"] == "new", "a stop is no failure of the source"
@@ -269,7 +261,7 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
         outlet.publish()
         daemon.start()
         wait_for_articles(daemon, 38)
-        assert query(daemon, "SELECT count(*) FROM entry WHERE state != 'done'") == [(0,)]
+        assert daemon.rows("SELECT count(*) FROM entry WHERE state != 'done'") == [(0,)]
         assert LYNX.beyond in leads(daemon)[LYNX.title]
     outlet.server.close()
     slow.close()
@@ -365,7 +357,11 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
     old = tmp_path / "backups" / "stories-20200101T000000Z.db.zst"
     old.parent.mkdir()
     old.write_bytes(b"of six years ago: the next one is due")
-    settings = {"sources": [{"folder": "articles", "name": "desk"}], "backup": {"every": "1h", "keep": 1}}
+    settings = {
+        "sources": [{"folder": "articles", "name": "desk"}],
+        "backup": {"every": "1h", "keep": 1},
+        "work": WORKER,
+    }
     with DaemonProcess(tmp_path, settings, PYTHONPROFILEIMPORTTIME="1") as daemon:
         (folder / "empty.txt").write_bytes(b"")
         (folder / "noise.txt").write_bytes(bytes(range(256)) * 40)
@@ -390,7 +386,7 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
         other = (SAMPLES / "Radio Vessaly" / "union-tariffs-timber-machines.txt").read_bytes()
         same_to_the_eye(folder / "lynx.txt", other)
         wait_for_articles(daemon, 3)
-        assert query(daemon, "SELECT count(*) FROM entry") == [(3,)]
+        assert daemon.rows("SELECT count(*) FROM entry") == [(3,)]
         keeps_backups(daemon, old)
 
 
@@ -441,7 +437,8 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
     with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{place}/notify")
         systemd.settimeout(PATIENCE_SECONDS)
-        daemon = DaemonProcess(tmp_path, {}, NOTIFY_SOCKET=f"{place}/notify", WATCHDOG_USEC="400000")
+        variables = {"NOTIFY_SOCKET": f"{place}/notify", "WATCHDOG_USEC": "400000"}
+        daemon = DaemonProcess(tmp_path, {"work": WORKER}, **variables)
         started = time.monotonic()
         with daemon:
             seconds = time.monotonic() - started

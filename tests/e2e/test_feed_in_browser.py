@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, sync_playwright
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
-from tests.memory_reader import full_reader
+from tests.support.memory_reader import full_reader
 
 
 def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.articles import FLOOD, STRIKE
-from tests.e2e.daemon_process import DaemonProcess
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.daemon_process import DaemonProcess
 
 
 def write(folder: Path, name: str, text: str) -> None:

@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 
 from aggregator.store.engine.database import Database
-from tests.e2e.daemon_process import DaemonProcess
-from tests.story_checks import TRIPWIRE, assigned, by_title, members, what_is_wrong
-
-INLINE = {"work": {"executor": "inline"}}
+from tests.support.daemon_process import DaemonProcess
+from tests.support.story_checks import TRIPWIRE, assigned, by_title, members, what_is_wrong
 
 
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database as `aggregator ingest` leaves it."""
     folder = tmp_path_factory.mktemp("ingested")
-    done = DaemonProcess(folder, INLINE).command("ingest", str(TRIPWIRE))
+    done = DaemonProcess(folder, {}).command("ingest", str(TRIPWIRE))
     assert done.returncode == 0, done.stderr
     return folder / "stories.db"
 
@@ -26,7 +24,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def program(tmp_path: Path, ingested: Path) -> Iterator[DaemonProcess]:
     shutil.copy(ingested, tmp_path / "stories.db")
-    process = DaemonProcess(tmp_path, INLINE)
+    process = DaemonProcess(tmp_path, {})
     yield process
     process.kill()
 

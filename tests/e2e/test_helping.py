@@ -9,10 +9,10 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from tests.articles import settled
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.kill_records import invented
+from tests.support.articles import settled
+from tests.support.daemon_process import DaemonProcess
+from tests.support.kill_records import invented
 
 ARTICLES = 300
 

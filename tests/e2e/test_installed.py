@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
+from tests.support.daemon_process import PROGRAM, DaemonProcess
 
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 
@@ -22,8 +22,7 @@ class Installed:
     def __init__(self, folder: Path) -> None:
         self.place, self.folder = folder / "site-packages", folder / "work"
         self.folder.mkdir()
-        without = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(REPOSITORY / "aggregator", self.place / "aggregator", ignore=without)
+        shutil.copytree(REPOSITORY / "aggregator", self.place / "aggregator")  # as compiled, to start soon
         project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
         included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
         for source, target in included.items():
@@ -31,7 +30,7 @@ class Installed:
             (self.place / target).parent.mkdir(parents=True, exist_ok=True)
             copy(REPOSITORY / source, self.place / target)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
-        self._environment = kept | {"PYTHONPATH": str(self.place), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._environment = kept | {"PYTHONPATH": str(self.place)}
 
     def type(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run([*PROGRAM, *arguments])
@@ -59,15 +58,9 @@ def test_samples_are_read_in_an_empty_folder(installed: Installed) -> None:
     assert (summary["read"], summary["new"], summary["rejected"]) == (SAMPLES, SAMPLES, [])
     listed = installed.type("stories", "--min-reports", "2", "--format", "jsonl").stdout.splitlines()
     assert len(listed) > 5
-    again = json.loads(installed.type("ingest", "--samples", "--format", "json").stdout)
-    assert (again["new"], again["known"]) == (0, SAMPLES)
-
-
-def test_samples_are_read_beside_what_is_named(installed: Installed) -> None:
     (installed.folder / "mine.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
-    said = installed.type("ingest", "mine.txt", "--samples", "--format", "json")
-    assert said.returncode == 0, said.stderr
-    assert json.loads(said.stdout)["read"] == SAMPLES + 1
+    again = json.loads(installed.type("ingest", "mine.txt", "--samples", "--format", "json").stdout)
+    assert (again["read"], again["new"], again["known"]) == (SAMPLES + 1, 1, SAMPLES)
 
 
 def test_ingest_of_nothing_names_the_samples(installed: Installed) -> None:

@@ -20,23 +20,22 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article
-from tests.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
-from tests.conftest import REPOSITORY, Postgres
-from tests.e2e.kill_records import records
-from tests.e2e.kills import (
+from tests.conftest import Postgres
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.kill_records import records
+from tests.support.kills import (
     CARELESS,
-    HONEST,
     WAYS,
     Settled,
     Way,
     assert_same,
     children_of,
-    ended,
     left_in,
     rounds,
 )
-from tests.loopback import LoopbackServer, Response
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ARTICLES = 150
 ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)  # of the full count
@@ -50,6 +49,18 @@ def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def start(folder: Path, *arguments: str) -> forked.Process:
+    """The program, which writes what it says to a file."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+    with Path(os.devnull).open("rb") as nothing, (folder / "said.log").open("wb") as log:
+        return forked.start(arguments, folder, environment, (nothing.fileno(), log.fileno(), log.fileno()))
+
+
+def ended(folder: Path, running: forked.Process) -> None:
+    """Wait for a run that must end well; it may have refused something."""
+    assert running.wait() in (0, 3), (folder / "said.log").read_text()
+
+
 class Bench:
     """Makes databases, runs the program on them and looks at what it left."""
 
@@ -58,55 +69,50 @@ class Bench:
         self._articles = articles
         self._make = make
 
-    def start(self, command: list[str], way: Way, url: str, **environment: str) -> subprocess.Popen[bytes]:
-        arguments = ["--config", str(way.config(self._folder)), "--database", url]
-        return subprocess.Popen(
-            [*command, "ingest", str(self._articles), *arguments],
-            cwd=REPOSITORY,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    def start(self, way: Way, url: str) -> forked.Process:
+        return start(self._folder, "ingest", str(self._articles), *self._arguments(way, url))
+
+    def start_careless(self, way: Way, url: str, **environment: str) -> subprocess.Popen[bytes]:
+        command = [*CARELESS, "ingest", str(self._articles), *self._arguments(way, url)]
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(command, env=os.environ | environment, stdout=nothing, stderr=nothing)
+
+    def _arguments(self, way: Way, url: str) -> tuple[str, ...]:
+        return ("--config", str(way.config(self._folder)), "--database", url)
 
     def undisturbed(self, way: Way) -> tuple[Settled, float]:
         """What a run that nobody disturbs leaves, and how many seconds it took."""
         url, started = self._make(), time.monotonic()
-        ended(self.start(HONEST, way, url))
+        ended(self._folder, self.start(way, url))
         return left_in(url), time.monotonic() - started
 
     def killed_often(
-        self,
-        rng: random.Random,
-        way: Way,
-        seconds: tuple[float, float],
-        *,
-        kills: int,
-        command: list[str] = HONEST,
+        self, rng: random.Random, way: Way, seconds: tuple[float, float], *, kills: int
     ) -> Settled:
         """Killed at `kills` random moments, so many seconds after each start, then left alone."""
         url = self._make()
         for _ in range(kills):
-            running = self.start(command, way, url)
+            running = self.start(way, url)
             try:
                 running.wait(timeout=rng.uniform(*seconds))
             except subprocess.TimeoutExpired:
                 running.kill()
-                running.communicate()
+                running.wait()
             else:
                 break  # it was quicker than the killer
-        ended(self.start(command, way, url))
+        ended(self._folder, self.start(way, url))
         return left_in(url)
 
     def workers_killed(self, rng: random.Random, way: Way, *, kills: int) -> tuple[Settled, int]:
         """One of its workers is killed now and then; how often that was, beside what was left."""
         url, done = self._make(), 0
-        running = self.start(HONEST, way, url)
+        running = self.start(way, url)
         while running.poll() is None and done < kills:
             time.sleep(rng.uniform(0.3, 0.6))
             if workers := children_of(running.pid):
                 os.kill(rng.choice(workers), signal.SIGKILL)
                 done += 1
-        ended(running)
+        ended(self._folder, running)
         return left_in(url), done
 
 
@@ -141,17 +147,16 @@ def test_a_program_that_breaks_the_rule_is_found_out(
     tmp_path: Path, articles: Path, undisturbed: tuple[Settled, float]
 ) -> None:
     expected, _ = undisturbed
-    files = iter(tmp_path / f"{number}.db" for number in range(10_000))
-    bench = Bench(tmp_path, articles, lambda: f"sqlite:///{next(files)}")
-    quiet = bench.killed_often(rounds("quiet"), WAYS["inline"], (0, 0), kills=0, command=CARELESS)
-    assert_same(quiet, expected)  # nothing but kills tells the two apart
-    careless, is_careless = tmp_path / "careless.db", tmp_path / "is careless"
-    running = bench.start(CARELESS, WAYS["inline"], f"sqlite:///{careless}", CARELESS_FILE=str(is_careless))
+    quiet, careless, is_careless = (tmp_path / name for name in ("quiet.db", "careless.db", "is careless"))
+    bench = Bench(tmp_path, articles, lambda: "")
+    assert bench.start_careless(WAYS["inline"], f"sqlite:///{quiet}").wait() in (0, 3)
+    assert_same(left_in(f"sqlite:///{quiet}"), expected)  # nothing but kills tells the two apart
+    running = bench.start_careless(WAYS["inline"], f"sqlite:///{careless}", CARELESS_FILE=str(is_careless))
     wait_until(lambda: is_careless.exists() or running.poll() is not None, "it to be careless")
     assert running.poll() is None, "it ended before it was ever careless"
     running.kill()
-    running.communicate()
-    ended(bench.start(CARELESS, WAYS["inline"], f"sqlite:///{careless}"))
+    running.wait()
+    assert bench.start_careless(WAYS["inline"], f"sqlite:///{careless}").wait() in (0, 3)
     assert left_in(f"sqlite:///{careless}") != expected, "a lost batch must be noticed"
 
 
@@ -168,14 +173,13 @@ def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(tmp_path: Pa
         (tmp_path / "config.yaml").write_text(
             "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, robots: false}\nwork: {executor: inline}\n"
         )
-        command = [*HONEST, "ingest", server.url("/feed")]
-        running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        running = start(tmp_path, "ingest", server.url("/feed"))
         wait_until(lambda: "/2" in server.paths() or running.poll() is not None, "it to ask for the page")
         assert running.poll() is None
         running.kill()
-        running.communicate()
+        running.wait()
         server.routes["/2"] = pages[2]
-        ended(subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        ended(tmp_path, start(tmp_path, "ingest", server.url("/feed")))
     database = Database(f"sqlite:///{tmp_path / 'aggregator.db'}")
     with database.read() as connection:
         held = connection.execute(select(article.c.text)).scalars().all()

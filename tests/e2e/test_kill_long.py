@@ -13,9 +13,9 @@ import pytest
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
 from tests.conftest import Postgres
-from tests.e2e.kill_records import records
-from tests.e2e.kills import CARELESS, assert_same, rounds
-from tests.e2e.long_ingest import LongIngest, Material, Outcome, placed
+from tests.support.kill_records import records
+from tests.support.kills import CARELESS, assert_same, rounds
+from tests.support.long_ingest import LongIngest, Material, Outcome, placed
 
 ARTICLES = int(os.environ.get("AGGREGATOR_KILL_ARTICLES") or 20_000)
 KILLS = int(os.environ.get("AGGREGATOR_KILLS") or 200)

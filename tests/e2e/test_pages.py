@@ -25,8 +25,8 @@ from playwright.sync_api import (
 
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.memory_reader import MemoryReader, full_reader
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.memory_reader import MemoryReader, full_reader
+from tests.support.waiting import PATIENCE_SECONDS
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 OUTPUT = Path(__file__).parents[1] / "output"

@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.test_soak import Newsroom, rss
-from tests.loopback import LoopbackServer, Resource
-from tests.own_postgres import OwnPostgres
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import DaemonProcess
+from tests.support.growing_feeds import Newsroom, rss
+from tests.support.loopback import LoopbackServer, Resource
+from tests.support.own_postgres import OwnPostgres
+from tests.support.waiting import PATIENCE_SECONDS
 
 SEED = int(os.environ.get("AGGREGATOR_TROUBLE_SEED", random.randrange(2**32)))
 ENDS_SECONDS = 10.0  # promised, whatever the database does

@@ -1,28 +1,15 @@
 """`aggregator db prune` as people type it: alone, and beside a daemon, which does the same by itself."""
 
 import json
-import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.e2e.test_forgetting_cli import ingested, program
+from tests.support.daemon_process import DaemonProcess
 
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.test_forgetting_cli import ingested
+__all__ = ["ingested", "program"]  # fixtures: pytest finds them here
 
-__all__ = ["ingested"]  # a fixture: pytest finds it here
-
-INLINE = {"work": {"executor": "inline"}}
-AT_ONCE = {**INLINE, "retention": {"compress_after": "1s"}}
-
-
-@pytest.fixture
-def program(tmp_path: Path, ingested: Path) -> Iterator[DaemonProcess]:
-    shutil.copy(ingested, tmp_path / "stories.db")
-    process = DaemonProcess(tmp_path, INLINE)
-    yield process
-    process.kill()
+AT_ONCE = {"retention": {"compress_after": "1s"}}
 
 
 def plain_texts(folder: Path) -> int:
@@ -53,7 +40,7 @@ def test_it_says_what_is_due_and_does_it(program: DaemonProcess, tmp_path: Path)
 
 
 def test_it_says_what_it_may_not_take(program: DaemonProcess) -> None:
-    program.configure({**INLINE, "retention": {"size": "0.1 MB"}})
+    program.configure({"retention": {"size": "0.1 MB"}})
     asked = program.command("db", "prune")
     assert asked.returncode == 0
     assert "above `size` remain: articles of the last days are not deleted" in asked.stderr

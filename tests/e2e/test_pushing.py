@@ -13,10 +13,10 @@ from sqlalchemy import func, select
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import entry
-from tests.articles import FLOOD, STRIKE
 from tests.conftest import REPOSITORY
-from tests.e2e.daemon_process import DaemonProcess
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.waiting import PATIENCE_SECONDS
 
 RECORDS = [
     {"id": "1", "outlet": "Harbour Post", "title": "Dock workers strike", "text": STRIKE},

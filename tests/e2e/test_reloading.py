@@ -19,36 +19,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.e2e.outlets import SAMPLES, Outlet, report
-from tests.loopback import LoopbackServer
-from tests.receiver import SECRET, Receiver
-from tests.waiting import PATIENCE_SECONDS, wait_until
-
-FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
-DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)
-
-
-def reload(daemon: DaemonProcess) -> str:
-    """Send SIGHUP and wait for its end: the line of the log that says what came of it."""
-    before = len(outcomes(daemon))
-    assert daemon.process is not None
-    daemon.process.send_signal(signal.SIGHUP)
-    daemon.wait_for(lambda: len(outcomes(daemon)) > before, "the end of a reload")
-    return outcomes(daemon)[-1]
-
-
-def outcomes(daemon: DaemonProcess) -> list[str]:
-    return [line for line in daemon.log().splitlines() if re.search(r"\bconfig_reload(ed|_failed)\b", line)]
+from tests.support.daemon_process import PROGRAM, WORKER, WORKERS, DaemonProcess
+from tests.support.loopback import LoopbackServer
+from tests.support.outlets import DAM, FIRE, SAMPLES, Outlet
+from tests.support.receiver import SECRET, Receiver
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
 def title(daemon: DaemonProcess, feed: str = "stories") -> str:
     return daemon.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
-
-
-def rows(daemon: DaemonProcess, statement: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def free_port() -> int:
@@ -71,7 +50,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         "webhooks": [{"name": "desk", "url": receiver.url(), "secret_file": "secret"}],
         "tuning": {"events": {"window_days": 3.0}},
         "log": {"level": "debug"},
-        "work": {"workers": 2},
+        "work": WORKERS,
     }
     with DaemonProcess(tmp_path, first) as daemon:
         daemon.wait_for(daemon.stories, "the samples")
@@ -79,7 +58,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         old_rules = daemon.get("/status").json()["rules_version"]
 
         daemon.configure(everything)
-        said = reload(daemon)
+        said = daemon.reload()
         for section in ("sources", "queries", "publish", "webhooks", "tuning", "log", "work"):
             assert section in said.partition("changed: ")[2]
         assert title(daemon) == "Changed"
@@ -96,7 +75,7 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         it_moves_to_another_port(daemon, everything)
 
         daemon.configure(everything | {"database": "another.db"})
-        assert "another database needs a restart" in reload(daemon)
+        assert "another database needs a restart" in daemon.reload()
         assert daemon.stop() == 0
         assert not (tmp_path / "another.db").exists()
     outlet.server.close()
@@ -119,7 +98,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
             ),
         ):
             daemon.configure(settings | broken)
-            said = reload(daemon)
+            said = daemon.reload()
             assert re.search(words, said), said
             assert "keeping the current configuration" in said
             assert title(daemon) == "Changed"
@@ -128,7 +107,7 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
             assert "stays" in reported["words"]
     (daemon.folder / "config.yaml").unlink()
     begun = len(daemon.lines("SIGHUP: reading"))
-    assert "config.yaml: No such file or directory" in reload(daemon)
+    assert "config.yaml: No such file or directory" in daemon.reload()
     assert len(daemon.lines("SIGHUP: reading")) == begun + 1, "the level of what was not taken is not, either"
     assert title(daemon) == "Changed"
 
@@ -143,7 +122,7 @@ def test_the_same_source_twice_is_a_mistake_for_all(tmp_path: Path) -> None:
         daemon.configure(twice)
         said = daemon.command("config", "check")
         assert (said.returncode, bool(re.search(line, said.stderr))) == (2, True), said.stderr
-        assert re.search(line, reload(daemon))
+        assert re.search(line, daemon.reload())
         polls = len(server.paths())
         daemon.wait_for(lambda: len(server.paths()) > polls, "the old configuration goes on")
         assert daemon.stop() == 0
@@ -175,7 +154,7 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
                 "publish": {"title": "New"},
             }
         )
-        said = reload(daemon)
+        said = daemon.reload()
         assert "config reload failed" in said
         assert "not this one" in said
         assert (title(daemon), title(daemon, "fires")) == ("Old", "Old: fires"), "at the old port"
@@ -184,7 +163,7 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
         daemon.wait_for(lambda: len(server.paths()) > polls, "the old source is asked")
         assert "/new" not in server.paths()
         daemon.configure(first | {"publish": {"title": "Newer"}})
-        assert "config reloaded" in reload(daemon)
+        assert "config reloaded" in daemon.reload()
         assert title(daemon) == "Newer"
         assert daemon.stop() == 0
     server.close()
@@ -193,7 +172,7 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
 def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
     old, port = daemon.address, free_port()
     daemon.configure(settings | {"server": {"port": port}})
-    assert "changed: server" in reload(daemon)
+    assert "changed: server" in daemon.reload()
     with pytest.raises(httpx.ConnectError):
         daemon.get("/")
     daemon.address = f"http://127.0.0.1:{port}"
@@ -285,14 +264,14 @@ def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path)
         token = daemon.command("token", "create", "newsroom", "--scope", "push").stdout.strip()
         daemon.wait_for(daemon.stories, "the first stories")
         with Load(daemon, token) as load:
-            reload(daemon)  # whatever is made at first use is there
+            daemon.reload()  # whatever is made at first use is there
             before = held(daemon)
             for number in range(reloads):
                 daemon.configure(a_change(settings, number, chance))
-                reload(daemon)
+                daemon.reload()
                 time.sleep(chance.uniform(0.0, 0.3))
             daemon.configure(settings | {"publish": {"title": "The last"}})
-            reload(daemon)
+            daemon.reload()
             daemon.wait_for(lambda: len(load.pushed) > reloads, "pushes meanwhile")
         assert load.wrong == []
         daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
@@ -300,9 +279,9 @@ def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path)
         daemon.wait_for(lambda: held(daemon)[0] <= before[0] + 4, "threads of before to end")
         daemon.wait_for(lambda: held(daemon)[1] <= before[1] + 12, "files of before to be closed")
         print(f"{load.read} answers, {len(load.pushed)} pushes, threads and files {before} → {held(daemon)}")
-        states = dict(rows(daemon, "SELECT state, count(*) FROM entry GROUP BY state"))
+        states = dict(daemon.rows("SELECT state, count(*) FROM entry GROUP BY state"))
         assert states == {"done": 36 + 1 + len(load.pushed)}, "nothing lost, nothing twice"
-        assert rows(daemon, "SELECT count(*) FROM article") == [(36 + 1 + len(load.pushed),)]
+        assert daemon.rows("SELECT count(*) FROM article") == [(36 + 1 + len(load.pushed),)]
         assert {row["state"] for row in daemon.sources().values()} <= {"ok", "paused"}, (
             "nothing counted as failed"
         )
@@ -328,7 +307,7 @@ def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> di
     changes: list[dict[str, Any]] = [
         {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
         {"fetch": {"threads": 2 + number % 5}},
-        {"work": {"workers": 1 + number % 2}},
+        {"work": WORKER | {"workers": 1 + number % 2}},
         {"queries": {f"q{number}": {"query": "dam"}}},
         {"tuning": {"webhooks": {"deadline_seconds": 5.0 + number % 3}}},
         {"publish": {"titel": "a mistake"}},
@@ -395,6 +374,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
     settings: dict[str, Any] = {
         "sources": [{"folder": "articles", "name": "articles"}],
         "log": {"format": "json", "level": "debug"},
+        "work": WORKER,
         "tuning": {
             "watchdog": {"stalled_seconds": 3.0, "status_seconds": 0.2},
             "work": {"parse_deadline_seconds": 600.0},
@@ -409,14 +389,14 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
             assert systemd.next(but=("WATCHDOG", "STATUS", "EXTEND_TIMEOUT_USEC"))["READY"] == "1"
 
             began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-            reload(daemon)
+            daemon.reload()
             reported = systemd.next()
             assert reported["RELOADING"] == "1"
             assert int(reported["MONOTONIC_USEC"]) >= began
             assert "config reloaded" in systemd.next()["STATUS"]
 
             (tmp_path / "config.yaml").write_text("publish: {titel: x}\n")
-            reload(daemon)
+            daemon.reload()
             assert systemd.next()["RELOADING"] == "1"
             reported = systemd.next()
             assert reported["READY"] == "1", "it goes on"
@@ -425,7 +405,7 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
                 "and says so until it is mended"
             )
             daemon.configure(settings)
-            reload(daemon)
+            daemon.reload()
 
             (tmp_path / "articles" / sample.name).write_bytes(sample.read_bytes())
             daemon.wait_for(daemon.stories, "an article")
@@ -476,7 +456,7 @@ def test_a_daemon_of_a_terminal_ends_with_it(tmp_path: Path) -> None:
     os.close(terminal)
     try:
         daemon.wait_until_listening()
-        assert "nothing changed" in reload(daemon), "while it is there, the signal is a wish"
+        assert "nothing changed" in daemon.reload(), "while it is there, the signal is a wish"
         os.close(master)
         assert daemon.wait_for_end() == 0
         assert daemon.lines("SIGHUP: stopping")

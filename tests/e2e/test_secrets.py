@@ -6,12 +6,11 @@ from typing import Any
 import httpx
 
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.outlets import Outlet, report
-from tests.e2e.test_reloading import reload
-from tests.loopback import LoopbackServer, Response
-from tests.receiver import SECRET, Receiver
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.outlets import Outlet, report
+from tests.support.receiver import SECRET, Receiver
+from tests.support.waiting import PATIENCE_SECONDS
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 MARK = "qX7marker"
@@ -38,7 +37,7 @@ def test_no_secret_is_said_through_a_whole_life(tmp_path: Path, postgres: Postgr
         daemon.configure(settings | {"sources": [{"feed": f"http://reader:{MARK}basic@{bare}"}]})
         refused = daemon.command("config", "check")
         assert (refused.returncode, MARK in refused.stderr) == (2, False)
-        assert "config reload failed" in reload(daemon)
+        assert "config reload failed" in daemon.reload()
         daemon.configure(settings)
         token = daemon.command("token", "create", "reader", "--scope", "admin").stdout.strip()
         daemon.wait_for(daemon.stories, "a story")

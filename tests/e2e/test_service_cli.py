@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import forked
+from tests.support import forked
 
 UNIT = "aggregator.service"
 

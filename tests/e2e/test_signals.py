@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.e2e.daemon_process import DaemonProcess
+from tests.support.daemon_process import DaemonProcess
 
 SECONDS = 5.0
 

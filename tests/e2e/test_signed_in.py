@@ -26,12 +26,12 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.articles import NOON, Clock, Rig
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
-from tests.fresh import with_tables
-from tests.story_checks import fill
-from tests.unit.test_publish_pages import HOSTILE, assert_tame
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.fresh import with_tables
+from tests.support.story_checks import fill
+from tests.support.waiting import PATIENCE_SECONDS
+from tests.unit.web.test_pages import HOSTILE, assert_tame
 
 
 class Newsroom:

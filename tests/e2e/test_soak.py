@@ -8,11 +8,9 @@ longer.
 """
 
 import os
-import random
 import re
 import signal
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -20,23 +18,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.daemon_process import DaemonProcess, resident_mib
-from tests.loopback import LoopbackServer, Resource
+from tests.support.daemon_process import PROGRAM, WORKER, DaemonProcess, resident_mib
+from tests.support.growing_feeds import Newsroom, rss
+from tests.support.loopback import LoopbackServer, Resource
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10
-SECONDS_A_NEW_ITEM = 0.25  # so that what is remembered of the last thousands is full after the warm-up
 WARM_UP_SHARE = 0.3  # of the time: caches fill, workers retire for the first time, the first stories go
 SEEN = ("/", "/feeds/stories.rss", "/metrics", "/status", "/readyz", "/api/v1/stories?limit=200")
-EVENTS_AT_ONCE = 40  # of each some outlets tell; then another takes its place
-REPORTS_OF_AN_EVENT = (1, 1, 1, 2, 3, 5)
 BYTES_OF_WHAT_WENT = 1_250  # ids and hashes, which stay for good (measured: 1,090)
-_WORDS = re.findall(
-    r"\w+",
-    """river levee mayor rescue council harbour strike union court budget bridge storm school hospital
-    minister factory fire railway election province police museum drought vaccine ferry mine reactor vote""",
-)
-_SYLLABLES = [first + last for first in "bdfgklmnprstvz" for last in ("a", "e", "i", "o", "u", "an", "er")]
 
 
 class Vitals(NamedTuple):
@@ -70,49 +60,6 @@ def _resident_or_gone(pid: int) -> float:
         return 0.0
 
 
-class Newsroom(threading.Thread):
-    """Writes a new item into one of the feeds every `seconds`; keeps the last `kept` of each."""
-
-    def __init__(self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 80) -> None:
-        super().__init__(daemon=True)
-        self._seconds = seconds
-        self._kept = kept
-        self.written = 0
-        self.done = threading.Event()
-        self._feeds = feeds
-        self._items: list[list[str]] = [[] for _ in feeds]
-        self._random = random.Random(42)
-        self._names = ["".join(self._random.choices(_SYLLABLES, k=3)) for _ in range(5_000)]
-        self._events = [self._event() for _ in range(EVENTS_AT_ONCE)]
-
-    def run(self) -> None:
-        while not self.done.wait(self._seconds):
-            self.written += 1
-            number = self.written % len(self._feeds)
-            self._items[number] = [self._item(), *self._items[number][: self._kept - 1]]
-            self._feeds[number].body = rss(self._items[number])
-
-    def _event(self) -> list[str]:
-        """Its words, once for each report to come."""
-        words = " ".join(self._random.sample(self._names, 30) + self._random.sample(_WORDS, 10))
-        return [words] * self._random.choice(REPORTS_OF_AN_EVENT)
-
-    def _item(self) -> str:
-        at = self._random.randrange(EVENTS_AT_ONCE)
-        event = self._events[at].pop().split()
-        if not self._events[at]:
-            self._events[at] = self._event()
-        words = self._random.choices(event, k=160)
-        text = ". ".join(" ".join(words[start : start + 10]).capitalize() for start in range(0, 160, 10))
-        title = " ".join(self._random.sample(event, 6)).capitalize()
-        said = f"<title>{title}</title><description>{text}.</description>"
-        return f"<item><guid>{self.written}</guid>{said}</item>"
-
-
-def rss(items: list[str]) -> str:
-    return f'<rss version="2.0"><channel><title>Wire</title>{"".join(items)}</channel></rss>'
-
-
 def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
     """Two configurations by turns; one of them leaves a feed out. All rungs of retention within a third."""
     ages = (("compress_after", 2), ("text_after", 4), ("stories_after", 10))
@@ -121,6 +68,7 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
             {"feed": server.url(f"/{number}"), "outlet": f"Outlet {number}"}
             for number in range(FEEDS - is_odd)
         ],
+        "work": WORKER,
         "publish": {"title": "Odd" if is_odd else "Even"},
         "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
         # The 5 MiB of free pages that a file may keep are as much as all the rest of this one.
@@ -154,7 +102,7 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
     seen: list[Vitals] = []
     with (
         LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server,
-        DaemonProcess(tmp_path, settings(server, is_odd=False)) as daemon,
+        DaemonProcess(tmp_path, settings(server, is_odd=False), program=PROGRAM) as daemon,
     ):
         newsroom.start()
         ends = time.monotonic() + MINUTES * 60

@@ -5,19 +5,17 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
-from aggregator.store.migrate import upgrade
-from tests.articles import NOON
-from tests.e2e.test_cli import Said, Terminal
-from tests.loopback import LoopbackServer, Response
+from tests.support.articles import NOON
+from tests.support.fresh import with_tables
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.terminal import Said, Terminal
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
 
@@ -55,26 +53,8 @@ def terminal(
     root.setLevel(level)
 
 
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as made:
-        yield made
-
-
-@cache
-def empty_database() -> bytes:
-    """The file of a database with its tables: making them each time would take most of these tests' time."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        database = Database(f"sqlite:///{path}")
-        upgrade(database)
-        database.close()
-        return path.read_bytes()
-
-
 def has(terminal: Terminal, *sources: Source) -> None:
-    terminal.write("aggregator.db", empty_database())
-    database = Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
+    database = with_tables(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}"))
     with database.write() as connection:
         for one in sources:
             add(connection, one)

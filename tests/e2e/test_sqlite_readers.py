@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.kill_records import records
-from tests.loopback import LoopbackServer
+from tests.support.daemon_process import WORKERS, DaemonProcess
+from tests.support.kill_records import records
+from tests.support.loopback import LoopbackServer
 
 MINUTES = float(os.environ.get("AGGREGATOR_READERS_MINUTES") or 20)
 ARTICLES = 4000
@@ -68,7 +68,7 @@ def write_beside(daemon: DaemonProcess, server: LoopbackServer, number: int) -> 
 def busy(folder: Path, seconds: float) -> None:
     """Ingest, read and write for so long."""
     whole = records(ARTICLES)
-    with LoopbackServer({"*": FEED}) as server, DaemonProcess(folder, {"work": {"workers": 2}}) as daemon:
+    with LoopbackServer({"*": FEED}) as server, DaemonProcess(folder, {"work": WORKERS}) as daemon:
         url = f"sqlite:///{folder}/stories.db"
         readers = [
             subprocess.Popen(

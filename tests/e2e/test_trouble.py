@@ -17,12 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.articles import FLOOD, STRIKE
-from tests.e2e import daemon_process
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.kill_records import invented
-from tests.e2e.test_soak import Newsroom, rss
-from tests.loopback import LoopbackServer, Resource
+from tests.support.articles import FLOOD, STRIKE
+from tests.support.daemon_process import WORKER, DaemonProcess
+from tests.support.growing_feeds import Newsroom, rss
+from tests.support.kill_records import invented
+from tests.support.loopback import LoopbackServer, Resource
 
 SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
 ITEM = "<item><title>%s</title><description>%s</description></item>"
@@ -38,7 +37,7 @@ def write(folder: Path, name: str, title: str, text: str) -> None:
 
 def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_path: Path) -> None:
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
-    with DaemonProcess(tmp_path, {"sources": [{"folder": "news"}], "work": {"workers": 1}}) as daemon:
+    with DaemonProcess(tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}) as daemon:
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
         assert daemon.process is not None
         # What a full disk looks like to a process: nothing may grow beyond what the log needs.
@@ -127,6 +126,7 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
         settings = {
             "sources": [{"feed": server.url("/feed"), "name": "feed"}, {"folder": "news", "name": "folder"}],
             "fetch": {"pages": "never"},
+            "work": WORKER,
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             daemon.wait_for(lambda: len(daemon.stories()) == 1 and server.requests, "the first story")
@@ -169,13 +169,12 @@ main()
 
 
 def test_open_connections_leave_files_to_the_rest_of_the_daemon(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(daemon_process, "PROGRAM", [sys.executable, "-c", FEW_FILES])
     feeds = {f"/feed{number}": Resource(rss([])) for number in range(20)}
     with LoopbackServer(feeds) as server:
         settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
-        with DaemonProcess(tmp_path, settings) as daemon:
+        with DaemonProcess(tmp_path, settings, program=[sys.executable, "-c", FEW_FILES]) as daemon:
             daemon.wait_for(lambda: len(server.requests) > len(feeds), "all feeds to be asked")
             with idle_connections(daemon, 200):
                 asked = len(server.requests)
@@ -203,11 +202,8 @@ main()
 """
 
 
-def test_a_thread_that_dies_ends_the_daemon_with_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(daemon_process, "PROGRAM", [sys.executable, "-c", DYING])
-    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
+def test_a_thread_that_dies_ends_the_daemon_with_words(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, {"sources": []}, program=[sys.executable, "-c", DYING]) as daemon:
         (tmp_path / "die").touch()
         assert daemon.wait_for_end() == 1
         last = daemon.log().splitlines()[-1]

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,11 +19,11 @@ from aggregator.store.intake import inbox
 from aggregator.store.search.index import unindexed_count
 from aggregator.store.tables import article
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import PROGRAM, DaemonProcess
-from tests.e2e.kill_records import records
-from tests.e2e.kills import Settled, assert_same, left_in, rounds
-from tests.loopback import LoopbackServer
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.daemon_process import DaemonProcess
+from tests.support.kill_records import records
+from tests.support.kills import Settled, assert_same, left_in, rounds
+from tests.support.loopback import LoopbackServer
+from tests.support.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
 MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)
@@ -83,12 +82,8 @@ class Pair:
         """What one command makes of the same articles, alone, on the other kind of database."""
         folder = self.folder / "alone"
         folder.mkdir()
-        DaemonProcess(folder, {"database": "stories.db"})
-        with (folder / "ingest.log").open("wb") as log:  # which may take as long as it wants
-            ended = subprocess.run(
-                [*PROGRAM, "ingest", str(given)], cwd=folder, stdout=log, stderr=log, check=False
-            )
-        assert ended.returncode in (0, 3), (folder / "ingest.log").read_text()
+        ended = DaemonProcess(folder, {}).command("ingest", str(given))
+        assert ended.returncode in (0, 3), ended.stderr
         return left_in(f"sqlite:///{folder}/stories.db")
 
     def end(self) -> None:

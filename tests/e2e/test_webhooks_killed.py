@@ -19,10 +19,10 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import change
 from tests.conftest import Postgres
-from tests.e2e.daemon_process import DaemonProcess
-from tests.e2e.kill_records import invented
-from tests.loopback import Request, Response
-from tests.receiver import SECRET, Receiver
+from tests.support.daemon_process import DaemonProcess
+from tests.support.kill_records import invented
+from tests.support.loopback import Request, Response
+from tests.support.receiver import SECRET, Receiver
 
 SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
 

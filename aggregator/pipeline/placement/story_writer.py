@@ -559,7 +559,7 @@ class StoryWriter:
     ) -> int:
         """Write the state of a story, whose row was `row` (None: `founder` founds it now); return its number.
 
-        `bump` and `change`: of the change stream, see `change_stream.write_change`.
+        `bump` and `change`: of the change stream, see `Ledger.change`.
         """
         connection = unit_of_work.connection
         if row is None:

@@ -1,0 +1,715 @@
+"""Backup, restore and copy: all of a database, in either kind, or nothing; and a daemon goes on with it."""
+
+import datetime as dt
+import json
+import os
+import re
+import resource
+import signal
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, func, insert, select, text
+
+from aggregator.admin import backup_file
+from aggregator.admin.backup import (
+    back_up_as_configured,
+    back_up_gently,
+    backup_folder,
+    backup_state,
+    backups,
+    described,
+    due_at,
+    keep_before_upgrade,
+)
+from aggregator.admin.backup_file import Progress, back_up
+from aggregator.admin.export import exported
+from aggregator.admin.restore import copy, restore
+from aggregator.cli.context import bring_up
+from aggregator.config.loader import load
+from aggregator.config.settings import BackupConfig, Config
+from aggregator.model.errors import (
+    AggregatorError,
+    AnotherDaemonError,
+    DatabaseOutdatedError,
+    DatabaseTooNewError,
+    NotWritableError,
+    ReadError,
+    UsageError,
+)
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.process_lock import open_process_lock
+from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.migrate import newest_revision, revision_of, upgrade
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import entry, metadata, prefetched
+from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1
+from tests.conftest import Postgres
+from tests.support import forked
+from tests.support.articles import NOON, STRIKE, Clock, Rig, record
+from tests.support.revision_0018 import of_revision_0018
+from tests.support.rich import LATER, later_entries, rich, rig_at
+from tests.support.story_checks import undo, what_is_wrong
+
+
+@contextmanager
+def quietly(_unit: str, _total: int | None) -> Iterator[Advance]:
+    yield lambda _count: None
+
+
+def export(database: Database) -> bytes:
+    return b"".join(exported(database, lambda _count: None))
+
+
+def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """What an export leaves out."""
+    kept = [
+        table for table in metadata.sorted_tables if table.name in row_stream.LEFT_OUT - row_stream.PASSING
+    ]
+    with database.read() as connection:
+        return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in kept}
+
+
+def assert_same(one: Database, other: Database) -> None:
+    assert export(one) == export(other)
+    assert installation(one) == installation(other)
+
+
+def assert_goes_on(one: Database, other: Database) -> None:
+    """The same things done to both leave both the same: ids, numbers, times, and what a person undoes."""
+    for database in (one, other):
+        rig = rig_at(database)
+        rig.place()
+        rig.take(*later_entries())
+        undo(database)
+        rig.pipeline.index_text()
+        rig.pipeline.index_older()
+        assert what_is_wrong(database) == []
+        assert list(faults(database)) == []
+    assert export(one) == export(other)
+    found = [
+        DatabaseStoryReader(database).search("levee OR strike OR goat OR ferry", 20)
+        for database in (one, other)
+    ]
+    assert [hit.article for hit in found[0].hits] == [hit.article for hit in found[1].hits] != []
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Database]:
+    """A database with rows in every table that is kept, SQLite."""
+    database = rich(Database(f"sqlite:///{tmp_path / 'full.db'}"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def server(postgres: Postgres) -> Iterator[Database]:
+    """A new, empty database on a server."""
+    address = postgres.lend()
+    database = Database(address)
+    yield database
+    database.close()
+    postgres.take_back(address)
+
+
+def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> None:
+    with full.read() as connection:
+        empty = {
+            table.name
+            for table in metadata.sorted_tables
+            if not connection.execute(select(func.count()).select_from(table)).scalar_one()
+        }
+    assert empty <= row_stream.PASSING
+
+
+# --- copy --------------------------------------------------------------------------------------------------
+
+
+def test_copied_to_a_server_and_back_not_a_byte_changes(
+    full: Database, server: Database, tmp_path: Path
+) -> None:
+    back = Database(f"sqlite:///{tmp_path / 'back.db'}")
+    assert copy(full, server, quietly)
+    assert_same(full, server)
+    assert copy(server, back, quietly)
+    assert_same(full, back)
+    assert_goes_on(full, server)
+    back.close()
+
+
+def test_from_file_to_file_and_from_server_to_server(
+    full: Database, server: Database, postgres: Postgres, tmp_path: Path
+) -> None:
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    assert copy(full, other, quietly)
+    assert_same(full, other)
+    copy(full, server, quietly)
+    address = postgres.lend()
+    second = Database(address)
+    copy(server, second, quietly)
+    assert_same(full, second)
+    assert_goes_on(other, second)
+    for one in (other, second):
+        one.close()
+    postgres.take_back(address)
+
+
+def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, database: Database) -> None:
+    lock = open_process_lock(database)
+    assert lock.acquire()
+    with pytest.raises(AnotherDaemonError) as caught:
+        copy(full, database, quietly)
+    assert caught.value.exit_code == 6
+    lock.release()
+    copy(full, database, quietly)
+    before = export(database)
+    with pytest.raises(UsageError, match="not empty"):
+        copy(full, database, quietly)
+    assert export(database) == before
+
+
+def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database, server: Database) -> None:
+    before, placed = export(full), threading.Event()
+    rig = rig_at(full)
+
+    @contextmanager
+    def busy(_unit: str, _total: int | None) -> Iterator[Advance]:
+        def advance(_count: int) -> None:
+            if not placed.is_set():
+                rig.take(*later_entries())
+                placed.set()
+
+        yield advance
+
+    lock = open_process_lock(full)
+    assert lock.acquire()
+    assert copy(full, server, busy) is False, "it says that somebody works on the source"
+    assert placed.is_set()
+    assert export(full) != before == export(server)
+
+
+def test_a_source_of_another_version_is_named(database_url: str, tmp_path: Path) -> None:
+    old = of_revision_0018(Database(database_url))
+    with pytest.raises(DatabaseOutdatedError, match="db upgrade"):
+        copy(old, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
+    old.close()
+
+
+# --- backup and restore ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(full: Database, tmp_path: Path) -> Path:
+    """A backup of the full database."""
+    file = tmp_path / "kept.db.zst"
+    back_up(full, file, quietly)
+    return file
+
+
+def test_backed_up_from_either_kind_and_restored_into_either_kind(
+    full: Database, kept: Path, server: Database, postgres: Postgres, tmp_path: Path
+) -> None:
+    """File, packed, to server; server, plain, to file; then a daemon goes on with all of them."""
+    restored = restore(kept, server, quietly)
+    assert restored.revision == newest_revision()
+    assert_same(full, server)
+    plain = tmp_path / "plain.db"
+    back_up(server, plain, quietly)
+    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(plain, new, quietly) == restored
+    assert_same(full, new)
+    again = Database(f"sqlite:///{tmp_path / 'again.db'}")
+    restore(kept, again, quietly)
+    assert_same(full, again)
+    assert_goes_on(again, new)
+    assert_goes_on(full, server)
+    assert export(full) == export(new)
+    for one in (new, again):
+        one.close()
+
+
+def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: Path) -> None:
+    before, rig, took = export(full), rig_at(full), []
+
+    @contextmanager
+    def busy(unit: str, _total: int | None) -> Iterator[Advance]:
+        def advance(_count: int) -> None:
+            if unit == "pages" and not took:
+                took.extend(rig.take(*later_entries()))
+
+        yield advance
+
+    back_up(full, tmp_path / "kept.db.zst", busy)
+    assert took
+    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    restore(tmp_path / "kept.db.zst", new, quietly)
+    assert export(new) == before != export(full)
+    new.close()
+
+
+def test_a_backup_is_only_for_who_made_it(kept: Path, full: Database, tmp_path: Path) -> None:
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    back_up(full, tmp_path / "backups" / "one.db", quietly)
+    assert stat.S_IMODE((tmp_path / "backups").stat().st_mode) == 0o700
+    assert [one.name for one in (tmp_path / "backups").iterdir()] == ["one.db"], "one file, nothing beside it"
+    with sqlite3.connect(tmp_path / "backups" / "one.db") as opened:
+        assert opened.execute("SELECT count(*) FROM api_token").fetchone() == (1,)
+
+
+def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
+    full: Database, kept: Path, database: Database
+) -> None:
+    rig = Rig(database, Clock())
+    rig.take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    before = export(database)
+    with pytest.raises(UsageError, match="--replace"):
+        restore(kept, database, quietly)
+    lock = open_process_lock(database)
+    assert lock.acquire()
+    with pytest.raises(AnotherDaemonError, match="stop it"):
+        restore(kept, database, quietly, replace=True)
+    lock.release()
+    assert export(database) == before
+    restore(kept, database, quietly, replace=True)
+    assert_same(full, database)
+    assert DatabaseStoryReader(database).search("levee", 5).hits
+
+
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def test_what_was_prepared_for_other_entries_goes_with_them(kept: Path, server: Database) -> None:
+    restore(kept, server, quietly)
+    now = dt.datetime.now(dt.UTC)
+    with server.write() as connection:
+        row = {
+            "entry": 10**6,
+            "holder": "x",
+            "expires_at": now,
+            "code_version": "this",
+            "result": b"of another",
+        }
+        connection.execute(insert(prefetched).values(row))
+    restore(kept, server, quietly, replace=True)
+    with server.read() as connection:
+        assert connection.execute(select(prefetched)).all() == []
+
+
+def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:
+    assert full.file is not None
+    before = full.file.read_bytes()
+    link = tmp_path / "another.db"
+    link.symlink_to(full.file)
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+    upgrade(other)
+    assert other.file is not None
+    for file in (full.file, link, other.file):
+        with pytest.raises(UsageError, match="in use"):
+            back_up(full, file, quietly)
+    other.close()
+    assert full.file.read_bytes() == before
+
+
+def test_what_another_user_left_beside_it_stays_and_is_no_trouble(tmp_path: Path) -> None:
+    left = tmp_path / ".aggregator-left"
+    left.write_text("no folder at all")
+    with backup_file.scratch_in(tmp_path) as scratch:
+        assert scratch.is_dir()
+    assert left.exists()
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (_flipped, "damaged"),
+        (lambda content: content[:-9], "truncated|damaged"),
+        (lambda content: content[: len(content) // 2], "truncated"),
+        (lambda content: b"", "not a backup"),
+        (lambda content: b"these are words, not a database\n", "not a backup"),
+        (lambda content: b'{"export":"aggregator"}\n', "aggregator import"),
+    ],
+    ids=["a bit", "the end", "half", "empty", "a text", "an export"],
+)
+def test_a_damaged_backup_is_named_before_anything_is_touched(
+    kept: Path, tmp_path: Path, broken: Callable[[bytes], bytes], words: str
+) -> None:
+    kept.write_bytes(broken(kept.read_bytes()))
+    target = rich(Database(f"sqlite:///{tmp_path / 'target.db'}"))
+    before = export(target)
+    with pytest.raises(ReadError, match=words):
+        restore(kept, target, quietly, replace=True)
+    assert export(target) == before
+    target.close()
+    assert not list(tmp_path.glob(".aggregator-*"))
+
+
+def test_a_backup_with_pages_of_another_size_is_restored_over_what_is_there(
+    full: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "plain.db"
+    back_up(full, file, quietly)
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("PRAGMA page_size=4096")
+        old.execute("VACUUM")
+    target = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    upgrade(target)
+    restore(file, target, quietly, replace=True)
+    assert export(target) == export(full)
+    with target.read() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+    target.close()
+
+
+def test_damage_in_an_unpacked_backup_is_found(full: Database, tmp_path: Path) -> None:
+    file = tmp_path / "plain.db"
+    back_up(full, file, quietly)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xa5" * 4096
+    file.write_bytes(content)
+    with pytest.raises(ReadError, match="damaged"):
+        restore(file, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
+
+
+def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Database, tmp_path: Path) -> None:
+    with full.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    back_up(full, tmp_path / "newer.db.zst", quietly)
+    before = export(database)
+    with pytest.raises(DatabaseTooNewError, match="9999") as caught:
+        restore(tmp_path / "newer.db.zst", database, quietly, replace=True)
+    assert caught.value.exit_code == 4
+    assert export(database) == before
+
+
+def test_a_backup_of_revision_0018_is_brought_up_to_date_on_the_way(
+    database_url: str, tmp_path: Path
+) -> None:
+    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    back_up(old, tmp_path / "old.db.zst", quietly)
+    target = Database(database_url)
+    assert restore(tmp_path / "old.db.zst", target, quietly).revision == REVISION_BEFORE_0_1
+    upgrade(old)
+    assert export(target) == export(old)
+    assert list(faults(target)) == []
+    for one in (old, target):
+        one.close()
+
+
+def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(tmp_path: Path) -> None:
+    """What a newer program left is replaced by the older one's backup."""
+    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
+    back_up(old, tmp_path / "before.db.zst", quietly)
+    upgrade(old)
+    with old.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    restore(tmp_path / "before.db.zst", old, quietly, replace=True)
+    assert revision_of(old) == newest_revision()
+    assert list(faults(old)) == []
+    old.close()
+
+
+@pytest.mark.parametrize(
+    "what", ["UPDATE alembic_version SET version_num = '9999'", "DELETE FROM alembic_version"]
+)
+def test_a_server_too_goes_back_to_a_backup_from_before_an_upgrade(
+    kept: Path, server: Database, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    upgrade(server)
+    with server.write() as connection:
+        connection.execute(text(what))
+        connection.execute(text("CREATE TABLE newer (article BIGINT)"))
+    with pytest.raises(AggregatorError, match="--replace"):
+        restore(kept, server, quietly)
+    restore(kept, server, quietly, replace=True)
+    assert revision_of(server) == newest_revision()
+    assert "are not of this version and stay: newer" in caplog.text
+    assert list(faults(server)) == []
+
+
+def test_a_target_that_is_no_database_any_more_is_said(kept: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"\0" * 8192 + b"words " * 1000)
+    target = Database(f"sqlite:///{tmp_path / 'broken.db'}")
+    for replace in (False, True):
+        with pytest.raises(AggregatorError, match=r"broken\.db"):
+            restore(kept, target, quietly, replace=replace)
+
+
+# --- killed, stopped, out of room --------------------------------------------------------------------------
+
+
+def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
+    """Do it in a process of its own that kills itself at that step of `unit`; how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        left = after
+
+        @contextmanager
+        def deadly(reported: str, _total: int | None) -> Iterator[Advance]:
+            def advance(_count: int) -> None:
+                nonlocal left
+                left -= reported == unit
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            yield advance
+
+        work(deadly)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+@pytest.mark.parametrize(("unit", "after"), [("pages", 2), ("MiB", 1), ("MiB", 2)])
+def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
+    full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
+    full.close()
+    folder = tmp_path / "backups"
+    file = folder / "one.db.zst"
+    url = full.url
+    assert killed(lambda deadly: back_up(Database(url), file, deadly), unit, after) == -signal.SIGKILL
+    assert list(folder.glob("*.db*")) == []
+    assert [one.name[:12] for one in folder.iterdir()] == [".aggregator-"]
+    back_up(full, file, quietly)
+    assert list(folder.iterdir()) == [file], "the next one removes what was left"
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_restore_that_was_killed_leaves_the_old_content(
+    full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
+    full.close()
+    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    before, url = export(database), database.url
+    unit = "pages" if database.is_sqlite else "rows"
+    database.close()
+    ended = killed(lambda deadly: restore(kept, Database(url), deadly, replace=True), unit, after)
+    assert ended == -signal.SIGKILL
+    assert export(database) == before
+    assert list(faults(database)) == []
+    restore(kept, database, quietly, replace=True)
+    assert_same(full, database)
+
+
+def test_a_daemon_that_stops_leaves_no_backup(full: Database, config: Config, tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > 1
+
+    back_up_gently(config, full, LATER, stop)
+    assert len(asked) == 2
+    assert list(backup_folder(config).iterdir()) == []
+    back_up_gently(config, full, LATER, lambda: False)
+    assert [one.made_at for one in backups(config)] == [LATER.replace(microsecond=0)]
+
+
+def test_where_the_disk_is_full_nothing_is_left_and_it_is_said(full: Database, tmp_path: Path) -> None:
+    """Files may not grow beyond half of what a backup takes."""
+    full.close()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            limit = (tmp_path / "full.db").stat().st_size // 2
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            try:
+                back_up(Database(full.url), tmp_path / "backups" / "one.db.zst", quietly)
+            except NotWritableError:
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_room_is_asked_for_first(
+    full: Database, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_file, "SPARE_BYTES", 1 << 60)
+    for work in (
+        lambda: back_up(full, tmp_path / "backups" / "one.db.zst", quietly),
+        lambda: restore(kept, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly),
+    ):
+        with pytest.raises(NotWritableError, match="MiB free") as caught:
+            work()
+        assert caught.value.exit_code == 5
+    assert not list((tmp_path / "backups").iterdir())
+
+
+# --- kept by the daemon ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    (tmp_path / "config.yaml").write_text("database: full.db\nbackup: {every: 1d, keep: 3}\n")
+    return load(tmp_path / "config.yaml")
+
+
+def test_the_oldest_go_but_what_others_made_stays(full: Database, config: Config) -> None:
+    folder = backup_folder(config)
+    folder.mkdir()
+    (folder / "other-20200101T000000Z.db.zst").write_bytes(b"of another database")
+    (folder / "full-by-hand.db.zst").write_bytes(b"named by a person")
+    before = back_up_as_configured(config, full, LATER - dt.timedelta(days=9), quietly, before="0018")
+    for day in range(5):
+        back_up_as_configured(config, full, LATER + dt.timedelta(days=day), quietly)
+    found = backups(config)
+    assert [one.made_at.day for one in found if one.before is None] == [
+        (LATER + dt.timedelta(days=day)).day for day in (4, 3, 2)
+    ]
+    assert [one.path for one in found if one.before == "0018"] == [before]
+    assert len(list(folder.iterdir())) == 3 + 1 + 2
+
+
+def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config: Config) -> None:
+    """One keeps a single backup, so each would remove the other's as soon as it is there."""
+    config = config.model_copy(update={"backup": BackupConfig(keep=1)})
+    made: list[str] = []
+
+    def make(seconds: int) -> None:
+        file = back_up_as_configured(config, full, LATER + dt.timedelta(seconds=seconds), quietly)
+        made.append(described(file))
+
+    threads = [threading.Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 3, "none of them fails"
+    assert backups(config)[0].made_at == LATER.replace(microsecond=0) + dt.timedelta(seconds=1)
+    assert not list(backup_folder(config).glob(".aggregator-*"))
+    file = backups(config)[0].path
+    file.unlink()
+    assert described(file).endswith("which a newer backup has replaced")
+
+
+def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Config) -> None:
+    day = dt.timedelta(days=1)
+    with full.read() as connection:
+        first = connection.execute(select(func.min(entry.c.accepted_at))).scalar_one()
+    assert due_at(config, full, LATER) == first + day, "the first when a day's work is there"
+    assert backup_state(config, full, first + 3 * day).is_late
+    file = back_up_as_configured(config, full, first + day, quietly)
+    made = backups(config)[0].made_at
+    now = backup_state(config, full, made + day)
+    assert (now.last, now.size_bytes, now.is_late, now.words) == (made, file.stat().st_size, False, None)
+    assert due_at(config, full, made + day) == made + day
+    assert backup_state(config, full, made + 2 * day).is_late
+    back_up_as_configured(config, full, made + 900 * day, quietly)
+    assert due_at(config, full, made + day) == made + day, (
+        "one of the future, from a wrong clock, counts for nothing"
+    )
+    never = config.model_copy(update={"backup": BackupConfig.model_validate({"every": "never"})})
+    assert due_at(never, full, LATER) is None
+    assert not backup_state(never, full, LATER + 900 * day).is_late
+
+
+def test_nothing_is_due_of_an_empty_database(config: Config, database: Database) -> None:
+    assert due_at(config, database, LATER) is None
+
+
+def test_why_none_can_be_made_is_said(full: Database, config: Config, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    there = config.model_copy(update={"backup": BackupConfig(folder="file")})
+    with pytest.raises(NotWritableError, match="file"):
+        back_up_as_configured(there, full, LATER, quietly)
+
+
+def test_what_the_system_refuses_is_said(
+    full: Database, kept: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere: the kernel's own folder takes no files of anybody."""
+    target = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    with pytest.raises(UsageError, match="Is a directory"):
+        restore(tmp_path, target, quietly)
+    for place in ("/proc", "/proc/1/task", str(kept)):
+        monkeypatch.setattr("tempfile.tempdir", place)
+        with pytest.raises(NotWritableError, match=f"{place} cannot be written"):
+            restore(kept, Database("postgresql+psycopg://nobody@127.0.0.1/none"), quietly)
+    with pytest.raises(NotWritableError):
+        restore(kept, Database("sqlite:////proc/here/new.db"), quietly)
+    there = config.model_copy(update={"backup": BackupConfig(folder="/proc")})
+    with pytest.raises(NotWritableError, match="/proc"):
+        back_up_as_configured(there, full, LATER, quietly)
+    now = backup_state(config.model_copy(update={"backup": BackupConfig(folder=str(kept))}), full, LATER)
+    assert now.words == f"no backup can be made: {kept} is not a folder"
+
+
+def test_an_older_database_is_kept_before_its_upgrade(config: Config, tmp_path: Path) -> None:
+    old = of_revision_0018(Database(config.database_url))
+    said: list[str] = []
+    upgrade(
+        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
+    )
+    old.close()
+    (kept,) = backups(config)
+    assert (kept.before, str(kept.path) in said[0]) == (newest_revision(), True)
+    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    assert restore(kept.path, new, quietly).revision == REVISION_BEFORE_0_1
+    new.close()
+
+
+def test_upgrades_that_fail_again_and_again_leave_no_backups(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = of_revision_0018(Database(config.database_url))
+    with old.read() as connection:
+        pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    old.close()
+
+    @event.listens_for(old.engine, "connect")
+    def _small(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages + 3}")
+
+    for _ in range(2):
+        with pytest.raises(NotWritableError, match="full"):
+            bring_up(old, config)
+        assert backups(config) == []
+        assert "the upgrade failed, and the database is unchanged" in capsys.readouterr().err
+    old.close()
+    roomy = Database(config.database_url)
+    bring_up(roomy, config)
+    assert len(backups(config)) == 1
+    roomy.close()
+
+
+def test_the_steps_of_an_upgrade_are_json_where_the_log_is(config: Config) -> None:
+    of_revision_0018(Database(config.database_url)).close()
+    assert config.file is not None
+    ended = forked.run(["db", "upgrade", "--log-format", "json"], config.file.parent, dict(os.environ), b"")
+    messages = [json.loads(line)["message"] for line in ended.err.splitlines()]
+    assert any("backed up the database" in message for message in messages)
+    steps = [found for message in messages if (found := re.search(r"step (\d+) of (\d+)", message))]
+    assert steps[-1][1] == steps[-1][2] == str(len(steps))
+
+
+def test_an_upgrade_goes_on_where_no_copy_can_be_kept(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_file, "SPARE_BYTES", 1 << 60)
+    old = of_revision_0018(Database(config.database_url))
+    said: list[str] = []
+    upgrade(
+        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
+    )
+    assert "no backup before the upgrade" in said[0]
+    assert "MiB free" in said[0]
+    assert revision_of(old) == newest_revision()
+    old.close()

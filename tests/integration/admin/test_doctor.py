@@ -1,0 +1,709 @@
+"""The doctor: each problem is planted for real, and the answer has to name it and say what to type."""
+
+import contextlib
+import datetime as dt
+import fcntl
+import os
+import resource
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy import insert, text, update
+
+from aggregator.admin.doctor.doctor import Finding, examine, mistakes
+from aggregator.admin.doctor.files import file_system
+from aggregator.config.loader import load
+from aggregator.model.errors import ConfigError
+from aggregator.model.health_report import ProcessState
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import source_id
+from aggregator.store.tables import counter, entry, source, webhook
+from tests.integration.daemon.test_watch import Watched
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.own_postgres import OwnPostgres
+
+NOW = dt.datetime.now(dt.UTC)
+NOBODY = 65534
+
+
+class Patient(NamedTuple):
+    """A folder with a config.yaml and, mostly, a database."""
+
+    folder: Path
+    database: Database
+
+    def findings(self, **settings: Any) -> list[Finding]:
+        """What the doctor says with these settings."""
+        given = {"database": "stories.db", "server": {"port": 0}, "backup": {"every": "never"}} | settings
+        file = self.folder / "config.yaml"
+        file.write_text(yaml.safe_dump(given), encoding="utf-8")
+        return list(examine(load(file)))
+
+    def ill(self, **settings: Any) -> list[Finding]:
+        """Without what is well."""
+        return [one for one in self.findings(**settings) if one.level != "ok"]
+
+    def the_one(self, level: str, what: str, advice: str, **settings: Any) -> Finding:
+        """The right answer, and no other."""
+        (found,) = self.ill(**settings)
+        assert (found.level, what in found.what, advice in found.advice) == (level, True, True), found
+        return found
+
+    def put(self, **values: Any) -> str:
+        """A source that has been asked; its id."""
+        id_ = source_id("feed", None, values["address"])
+        given = {
+            "id": id_, "kind": "feed", "interval_seconds": 3600, "pages": "auto", "origin": "user",
+            "next_due_at": NOW + dt.timedelta(hours=1), "first_poll_done": True, "health": "ok",
+            "last_success_at": NOW,
+        }  # fmt: skip
+        with self.database.write() as connection:
+            connection.execute(insert(source).values(**(given | values)))
+        return id_
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Patient]:
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
+    yield Patient(tmp_path, database)
+    database.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="doctor-"))
+    folder.chmod(0o755)
+    yield folder
+    for one in (folder, *folder.rglob("*")):
+        one.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def as_somebody() -> Iterator[None]:
+    """Root may read and write everything: so this goes on as nobody."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_where_all_is_well_nothing_is_said(patient: Patient) -> None:
+    folder = patient.folder / "here"
+    folder.mkdir()
+    patient.put(address="https://a.example/feed")
+    assert patient.ill(sources=[{"folder": "here"}]) == []
+
+
+# --- settings ----------------------------------------------------------------------------------------------
+
+
+def test_mistakes_of_the_settings_are_named_with_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("server:\n  prt: 1\nfetch:\n  interval: soon\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load(file)
+    first, second, _ = mistakes(raised.value)
+    assert (first.level, second.level) == ("problem", "problem")
+    assert first.what.startswith("config.yaml:2: server.prt:")
+    assert second.what.startswith("config.yaml:4: fetch.interval:")
+    assert "aggregator config check" in first.advice
+
+
+def test_a_folder_without_a_model_is_a_mistake_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("grouping:\n  across_languages: vectors\n  vectors: model\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load(file)
+    assert "grouping" in next(iter(mistakes(raised.value))).what
+
+
+def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
+    (found,) = patient.ill(work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"connect_seconds": 0.3}})
+    assert found.level == "problem"
+    assert "dask" in (found.what + found.advice).lower()
+
+
+@pytest.mark.parametrize(
+    ("executor", "is_reported"),
+    [
+        ("dask://127.0.0.1:1", False), ("dask://127.1.2.3:1", False), ("dask://[::1]:1", False),
+        ("dask://localhost:1", False), ("dask+tls://0.0.0.0:1", False), ("processes", False),
+        ("dask://[::ffff:127.0.0.1]:1", False), ("dask://0.0.0.0:1", True), ("dask://w.invalid:1", True),
+    ],
+)  # fmt: skip
+def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_reported: bool) -> None:
+    found = patient.ill(work={"executor": executor}, tuning={"work": {"connect_seconds": 0.3}})
+    reported = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
+    assert len(reported) == is_reported, found
+
+
+def test_secrets_that_others_may_read(patient: Patient) -> None:
+    key = "whsec_" + "TUFSS0VS" * 4
+    hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret": key}]
+    (patient.folder / "config.yaml").touch(mode=0o644)
+    found = patient.the_one("warning", "is readable by other users", "chmod 600", webhooks=hooks)
+    assert key not in found.what
+    (patient.folder / "config.yaml").chmod(0o600)
+    assert patient.ill(webhooks=hooks) == []
+
+
+def test_backups_that_others_may_read(patient: Patient) -> None:
+    backup = patient.folder / "backups" / "stories-20261121T195149Z.db.zst"
+    backup.parent.mkdir()
+    backup.touch(mode=0o644)
+    reported = "is readable by other users and contains full texts"
+    patient.the_one("warning", reported, f"chmod 600 {backup}")
+    other = backup.with_name("stories-20261120T195149Z.db.zst")
+    other.touch(mode=0o644)
+    patient.the_one("warning", "and 1 more file are readable by other users and contain full texts", "chmod")
+
+
+def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
+    secret = patient.folder / "desk.secret"
+    secret.write_text("whsec_" + "TUFSS0VS" * 4)
+    secret.chmod(0o644)
+    hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}]
+    patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", webhooks=hooks)
+    secret.chmod(0o600)
+    assert patient.ill(webhooks=hooks) == []
+
+
+def test_an_address_for_others_without_a_token(patient: Patient) -> None:
+    named = "http://news.example"
+    patient.the_one(
+        "problem", "no token has the scope read", "aggregator token create",
+        server={"host": "0.0.0.0", "port": 0}, public_url=named,
+    )  # fmt: skip
+    from aggregator.store.stories import api_tokens
+
+    with patient.database.write() as connection:
+        api_tokens.create(connection, "reader", ("read",), NOW)
+    patient.the_one("warning", "links point to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_owner"),
+    [
+        ({}, True),
+        ({"server": {"owner_on_loopback": False}}, False),
+        ({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, False),
+        ({"public_url": "http://news.invalid"}, False),
+        ({"public_url": "http://news.invalid", "server": {"owner_on_loopback": True}}, True),
+    ],
+)
+def test_who_is_the_owner_on_loopback_is_said(
+    patient: Patient, settings: dict[str, Any], is_owner: bool
+) -> None:
+    server = {"port": 0} | settings.get("server", {})
+    said = patient.findings(**settings | {"server": server})
+    notices = [one for one in said if "including through a reverse proxy" in one.what]
+    assert [one.level for one in notices] == ["ok"] * is_owner
+    assert all("owner_on_loopback: false" in one.advice for one in notices)
+    assert any("need a token to read" in one.what for one in said) is not is_owner
+
+
+# --- the machine -------------------------------------------------------------------------------------------
+
+
+def test_few_open_files(patient: Patient) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, hard))
+    try:
+        patient.the_one("warning", "400 open files", "ulimit -n 1024")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_workers_than_memory(patient: Patient) -> None:
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    patient.the_one(
+        "warning", "and 64 workers need", "workers: 1",
+        work={"workers": 64}, tuning={"health_checks": {"worker_bytes": there // 64}},
+    )  # fmt: skip
+
+
+def test_names_of_files_in_no_alphabet(patient: Patient) -> None:
+    (patient.folder / "config.yaml").write_text(
+        "database: stories.db\nserver: {port: 0}\nbackup: {every: never}\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", "from aggregator.cli.app import main; main()", "doctor"],
+        cwd=patient.folder,
+        env={"PATH": os.environ["PATH"], "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "POSIX"},
+        capture_output=True,
+        check=False,
+    )
+    assert b"other alphabets are lost" in said.stdout, said.stderr
+    assert b"export LANG=C.UTF-8" in said.stdout
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def test_a_watched_folder_that_is_not_there(patient: Patient) -> None:
+    where = patient.folder / "nowhere"
+    found = patient.the_one("problem", f"{where} does not exist", "", sources=[{"folder": "nowhere"}])
+    assert found.advice == f"mkdir -p {where}"
+
+
+def test_a_watched_folder_that_cannot_be_read(patient: Patient, open_folder: Path) -> None:
+    (open_folder / "closed").mkdir(mode=0o300)
+    file = patient.folder / "config.yaml"
+    file.write_text(yaml.safe_dump({"sources": [{"folder": str(open_folder / "closed")}]}))
+    with as_somebody_in(open_folder, file) as config:
+        said = list(examine(config))
+    assert f"chmod a+rx {open_folder / 'closed'}" in [one.advice for one in said]
+
+
+@contextlib.contextmanager
+def as_somebody_in(folder: Path, file: Path) -> Iterator[Any]:
+    """The settings of `file`, taken to a folder that everybody may enter, looked at as nobody."""
+    own = folder / "config.yaml"
+    own.write_bytes(file.read_bytes())
+    own.chmod(0o644)
+    with as_somebody():
+        yield load(own)
+
+
+def test_a_folder_and_a_file_that_cannot_be_written(open_folder: Path) -> None:
+    place = open_folder / "data"
+    place.mkdir()
+    database = with_tables(Database(f"sqlite:///{place / 'stories.db'}"))
+    with database.write():
+        pass
+    database.close()
+    for one in (*place.iterdir(), place):
+        one.chmod(stat.S_IMODE(one.stat().st_mode) & ~0o222 | 0o444)
+    file = open_folder / "given.yaml"
+    file.write_text(f"database: {place}/stories.db\nserver: {{port: 0}}\nbackup: {{every: never}}\n")
+    with as_somebody_in(open_folder, file) as config:
+        said = [one for one in examine(config) if one.level == "problem"]
+    assert said[0].what == f"this user may not write to {place}"
+    assert "chown" in said[0].advice
+    assert said[1].what == f"this user may not write to {place / 'stories.db'}"
+    place.chmod(0o755)
+
+
+def test_a_full_disk(patient: Patient) -> None:
+    free = shutil.disk_usage(patient.folder).free
+    patient.the_one(
+        "problem", "MiB are free in", "df -h", tuning={"health_checks": {"free_disk_bytes": 2 * free}}
+    )
+
+
+MOUNTS = """\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+30 22 0:40 / /srv/my\\040news rw,relatime shared:1 - nfs4 nas:/news rw,vers=4.2
+31 30 0:41 / /srv/my\\040news/local rw - xfs /dev/sdb1 rw
+32 22 0:42 / /home/me/far rw - fuse.sshfs me@far: rw
+"""
+
+
+def test_a_network_file_system_is_known_by_its_mount() -> None:
+    assert file_system(Path("/var/lib/aggregator"), MOUNTS) == "ext4"
+    assert file_system(Path("/srv/my news/data"), MOUNTS) == "nfs4"
+    assert file_system(Path("/srv/my news/local"), MOUNTS) == "xfs"
+    assert file_system(Path("/srv/my newspaper"), MOUNTS) == "ext4"
+    assert file_system(Path("/home/me/far"), MOUNTS) == "fuse.sshfs"
+
+
+def test_a_database_on_a_network_file_system(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = patient.folder / "mountinfo"
+    mounts.write_text(
+        f"22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n"
+    )
+    monkeypatch.setattr("aggregator.admin.doctor.files._MOUNTS", mounts)
+    patient.the_one("problem", "network file system (nfs)", "set `database:`")
+
+
+def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
+    with patient.database.read() as reading:
+        reading.execute(text("SELECT count(*) FROM counter"))
+        for n in range(40):
+            with patient.database.write() as connection:
+                connection.execute(update(counter).values(value=n))
+        patient.the_one(
+            "warning", "stories.db-wal", "fuser -v", tuning={"health_checks": {"wal_bytes": 65536}}
+        )
+
+
+def test_a_backup_that_was_not_made(patient: Patient) -> None:
+    clock = Clock()
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    patient.the_one(
+        "warning", "a backup is overdue: there is none yet", "aggregator db backup", backup={"every": "1h"}
+    )
+
+
+def test_a_backup_that_cannot_be_made(patient: Patient) -> None:
+    """Where nothing fits in."""
+    patient.the_one(
+        "problem",
+        "no backup can be made: ",
+        "aggregator db backup",
+        backup={"every": "1d", "folder": "/proc/here"},
+    )
+
+
+@pytest.mark.parametrize("folder", ["config.yaml", "config.yaml/backups"])
+def test_a_folder_of_backups_that_is_none(patient: Patient, folder: str) -> None:
+    patient.the_one("problem", "config.yaml is not a folder", "db backup", backup={"folder": folder})
+
+
+def test_a_size_for_a_server(patient: Patient) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"postgresql://me@127.0.0.1:{taken.getsockname()[1]}/x"
+        size, server = patient.ill(database=address, retention={"size": "20 GB"})
+    assert (size.level, "config check" in size.advice) == ("problem", True)
+    assert "retention.size: only for SQLite" in size.what
+    assert "pg_isready" in server.advice
+
+
+def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
+    nowhere = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'no' / 'stories.db'}"))
+    advice = f"mkdir -p {tmp_path / 'no'}"
+    nowhere.the_one("problem", "the folder of the database", advice, database="no/stories.db")
+
+
+def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
+    """No database is there to be asked, and none is made."""
+    empty = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'stories.db'}"))
+    token, backup = empty.ill(
+        server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example", backup={"folder": "config.yaml"}
+    )
+    assert ("no token has the scope read" in token.what, "token create" in token.advice) == (True, True)
+    assert "is not a folder" in backup.what
+    assert not (tmp_path / "stories.db").exists()
+
+
+# --- the database ------------------------------------------------------------------------------------------
+
+
+def test_a_database_of_a_newer_program(patient: Patient) -> None:
+    _revision(patient.database, "9999")
+    patient.the_one("problem", "newer", "install that version")
+
+
+def test_a_database_of_an_older_program(patient: Patient) -> None:
+    _revision(patient.database, "0018")
+    found = patient.the_one("problem", "", "aggregator db upgrade")
+    assert found.advice == "aggregator db upgrade"
+
+
+def _revision(database: Database, number: str) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_damaged_file(patient: Patient, at: int) -> None:
+    """At its head, and in the middle."""
+    patient.database.checkpoint_log()
+    patient.database.close()
+    file = patient.folder / "stories.db"
+    size = file.stat().st_size
+    with file.open("r+b") as opened:
+        opened.seek(at and size // 8192 * 4096)
+        opened.write(os.urandom(size // 4 if at else 4096))
+    patient.the_one("problem", "is damaged", "aggregator db restore")
+
+
+def test_a_server_that_does_not_run(patient: Patient) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]  # bound, and nobody listens
+        patient.the_one("problem", "", "pg_isready", database=f"postgresql://me@127.0.0.1:{port}/x")
+
+
+def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = patient.the_one(
+            "problem", "did not answer within 0.5 s", "aggregator doctor",
+            database=f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x",
+            tuning={"health_checks": {"doctor_seconds": 0.5}},
+        )  # fmt: skip
+    assert found, "no longer than it may take; the server never answers"
+
+
+def test_a_database_that_is_not_there(patient: Patient, own_postgres: OwnPostgres) -> None:
+    patient.the_one("problem", "does not exist", "createdb", database=f"{own_postgres.server}/no_such")
+
+
+def test_a_database_that_is_not_utf8(patient: Patient, own_postgres: OwnPostgres) -> None:
+    own_postgres.run("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII'")
+    said = patient.ill(database=f"{own_postgres.server}/ascii")
+    assert "encoded as SQL_ASCII" in said[0].what
+    assert "--encoding UTF8" in said[0].advice
+
+
+def test_a_wrong_password(patient: Patient, own_postgres: OwnPostgres) -> None:
+    own_postgres.run("CREATE ROLE reader LOGIN PASSWORD 'right'")
+    rules = own_postgres.data / "pg_hba.conf"
+    before = rules.read_bytes()
+    rules.write_bytes(b"host all reader 127.0.0.1/32 scram-sha-256\n" + before)
+    own_postgres.run("SELECT pg_reload_conf()")
+    try:
+        address = own_postgres.server.replace("postgres@", "reader:MARKER@")
+        (patient.folder / "config.yaml").touch(mode=0o600)
+        found = patient.the_one(
+            "problem", "password authentication failed", "~/.pgpass", database=f"{address}/postgres"
+        )
+        assert "MARKER" not in found.what + found.advice
+    finally:
+        rules.write_bytes(before)
+        own_postgres.run("SELECT pg_reload_conf()")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it mounts a file system, which root may")
+def test_a_file_system_that_can_only_be_read_is_no_matter_of_owners(patient: Patient, tmp_path: Path) -> None:
+    place = tmp_path / "worn"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)], check=False)
+    if mounted.returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        found = patient.ill(database=str(place / "stories.db"))
+        assert "is read-only" in found[0].what
+        assert f"mount -o remount,rw {place}" in found[0].advice
+        assert not [one for one in found if "chown" in one.advice]
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    patient.the_one(
+        "problem", "psycopg", "pip install 'psycopg[binary]'", database="postgresql://me@127.0.0.1/x"
+    )
+
+
+# --- what is in it -----------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_went_back(patient: Patient) -> None:
+    clock = Clock()
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    with patient.database.write() as connection:
+        connection.execute(update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
+    patient.the_one("problem", "the clock shows", "timedatectl")
+
+
+def test_articles_that_wait_for_hours(patient: Patient) -> None:
+    clock = Clock()
+    Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
+    with patient.database.write() as connection:
+        connection.execute(update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
+    patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
+
+
+def test_an_index_that_is_behind(patient: Patient) -> None:
+    with patient.database.write() as connection:
+        connection.execute(update(counter).where(counter.c.name == "unindexed").values(value=50_000))
+    patient.the_one("warning", "50,000 articles are not in the search index", "let the daemon run")
+
+
+def test_a_source_that_fails(patient: Patient) -> None:
+    patient.put(address="https://a.example/feed", name="Well")
+    patient.put(
+        address="https://b.example/feed", name="Ill", health="failing", failures=9,
+        health_cause="dns: no such name", failing_since=NOW - dt.timedelta(days=9),
+    )  # fmt: skip
+    patient.the_one("warning", "source Ill: DNS lookup failed", "aggregator sources check https://b.example")
+
+
+def test_a_source_that_is_gone(patient: Patient) -> None:
+    gone = patient.put(address="https://b.example/feed", name="Over", health="gone", gone_since=NOW)
+    patient.put(address="https://c.example/f", health="ok")
+    patient.the_one("warning", "gone permanently", f"aggregator sources remove {gone}")
+
+
+def test_a_source_that_fell_silent(patient: Patient) -> None:
+    old = NOW - dt.timedelta(days=60)
+    patient.put(address="https://b.example/f", name="Quiet", per_day=5.0, per_day_at=old, last_new_at=old)
+    patient.the_one("warning", "source Quiet: nothing new for 60 days", "aggregator sources check")
+
+
+def test_all_sources_fail(patient: Patient) -> None:
+    for letter in "abc":
+        patient.put(
+            address=f"https://{letter}.example/f", health="failing", health_cause="dns: x", failures=3
+        )
+    first, *others = patient.ill()
+    assert (first.level, first.what.startswith("all 3 feeds fail")) == ("problem", True)
+    assert "getent hosts" in first.advice
+    assert len(others) == 3
+
+
+def test_the_only_source_fails_for_a_cause_of_its_own(patient: Patient) -> None:
+    address = "https://a.example/f"
+    patient.put(address=address, health="failing", health_cause="http 404: Not Found", failures=3)
+    first, _ = patient.ill()
+    assert first.what.startswith("the only feed fails; the first error: not found (404)")
+    assert first.advice == f"aggregator sources check {address}"
+
+
+def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
+    """One without a name is called by its address."""
+    address = "https://me:MARKER@b.example/feed?apikey=MARKER"
+    patient.put(address=address, health="failing", failures=9, health_cause="dns: b.example")
+    patient.put(address="https://c.example/f", health="ok")
+    found = patient.the_one("warning", "source https://***@b.example", "aggregator sources show ")
+    assert "MARKER" not in found.what + found.advice
+
+
+def test_a_webhook_that_fails(patient: Patient) -> None:
+    with patient.database.write() as connection:
+        connection.execute(
+            insert(webhook).values(
+                name="desk", url_hash=b"x", is_configured=True, last_change_no=0, state="failing",
+                problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
+            )
+        )  # fmt: skip
+    patient.the_one("warning", "webhook desk: failing since", "aggregator webhooks test")
+
+
+def test_more_than_retention_allows(patient: Patient) -> None:
+    patient.the_one("warning", "retention.size allows", "aggregator db prune", retention={"size": "0.1 MB"})
+
+
+# --- the daemon --------------------------------------------------------------------------------------------
+
+
+def test_a_port_that_another_program_has(patient: Patient) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        port = server.server_port
+        patient.the_one("problem", f"port {port} is in use", f"sport = :{port}", server={"port": port})
+        server.shutdown()
+
+
+def test_a_service_that_does_not_run(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = patient.folder / "systemd" / "user"
+    units.mkdir(parents=True)
+    (units / "aggregator.service").write_text("[Service]\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(patient.folder))
+    patient.the_one("problem", "is installed, and no daemon runs", "systemctl --user status aggregator")
+    with (patient.folder / "stories.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert patient.ill() == []
+
+
+def test_a_daemon_that_does_not_answer(patient: Patient) -> None:
+    with (
+        (patient.folder / "stories.db.lock").open("w") as lock,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        port = silent.getsockname()[1]
+        patient.the_one(
+            "problem", f"port {port} does not answer", "journalctl",
+            server={"port": port}, tuning={"health_checks": {"doctor_seconds": 1.5}},
+        )  # fmt: skip
+
+
+# --- the way in from outside -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain_proxy(patient: Patient) -> Iterator[tuple[Watched, LoopbackServer]]:
+    """A daemon's server where loopback is the owner's, and a proxy before it that adds no header."""
+    settings = {"port": 0, "owner_on_loopback": True}
+    watched = Watched(patient.folder, patient.database, server=settings, public_url="http://news.example")
+
+    def passed_on(request: Request) -> Response:
+        answer = httpx.get(watched.server.url + request.path, trust_env=False)
+        return Response(answer.status_code, body=answer.content)
+
+    with LoopbackServer({"*": passed_on}) as proxy:
+        yield watched, proxy
+    watched.close()
+
+
+def test_a_proxy_that_makes_everybody_the_owner(
+    patient: Patient, plain_proxy: tuple[Watched, LoopbackServer]
+) -> None:
+    watched, proxy = plain_proxy
+    public = f"http://0.0.0.0:{proxy.port}"  # on Linux loopback by a name that does not say so
+    patient.the_one("problem", "treated as the owner's", "owner_on_loopback", public_url=public)
+    watched.process = ProcessState(role="starting", started_at=NOW)  # 503 names problems, too
+    patient.the_one("problem", "treated as the owner's", "X-Forwarded-For", public_url=public)
+
+
+def test_what_comes_by_a_public_address_and_is_nobodys(
+    patient: Patient, plain_proxy: tuple[Watched, LoopbackServer]
+) -> None:
+    _, proxy = plain_proxy
+    direct = proxy.routes["*"]
+    assert callable(direct)
+    kept, public = watched_without_owner(patient), f"http://0.0.0.0:{proxy.port}"
+    proxy.routes["*"] = lambda request: Response(
+        body=httpx.get(kept.server.url + request.path, trust_env=False).content
+    )
+    try:
+        said = [one for one in patient.findings(public_url=public) if "public_url: " in one.what]
+        assert [(one.level, "is not the owner's" in one.what) for one in said] == [("ok", True)]
+    finally:
+        kept.close()
+
+
+def watched_without_owner(patient: Patient) -> Watched:
+    return Watched(patient.folder, patient.database, public_url="http://news.example")
+
+
+@pytest.mark.parametrize("way", ["closed", "silent", "dripping", "another"])
+def test_a_public_address_that_cannot_be_asked_is_a_note(patient: Patient, way: str) -> None:
+    def dripping(_: Request) -> Response:
+        return Response(raw=(time.sleep(0.1) or b"H" for _ in range(1000)))
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, LoopbackServer({}) as other:
+        other.routes["/drip/readyz"] = dripping
+        places = {
+            "closed": "http://0.0.0.0:1",
+            "silent": f"http://0.0.0.0:{silent.getsockname()[1]}",
+            "dripping": f"http://0.0.0.0:{other.port}/drip",
+            "another": f"http://0.0.0.0:{other.port}",
+        }
+        found = patient.findings(public_url=places[way], tuning={"health_checks": {"doctor_seconds": 2.0}})
+    assert [one for one in found if one.level != "ok"] == []
+    assert [one.what for one in found if "is not reachable from this machine" in one.what], found
+
+
+def test_a_daemon_that_tells_its_problems_to_tokens_alone(patient: Patient) -> None:
+    watched = watched_without_owner(patient)
+    watched.process = ProcessState(role="writer", started_at=NOW, placing_started=True, trouble="a test")
+    try:
+        with (patient.folder / "stories.db.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            port = httpx.URL(watched.server.url).port
+            patient.the_one("warning", "reports 1 problem", "with a token", server={"port": port})
+    finally:
+        watched.close()

@@ -1,0 +1,346 @@
+"""`aggregator eval`: whatever is in a dataset, it is measured, and what went wrong is said aloud."""
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from aggregator.admin.evaluate import (
+    Assignment,
+    Evaluation,
+    ShownArticle,
+    evaluate,
+    evaluate_corrections,
+    read_dataset,
+)
+from aggregator.cli.app import main
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.errors import UsageError
+from tests.conftest import REPOSITORY
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+
+DAY = "2026-10-12T12:00:00Z"
+TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
+
+
+def one(id: str | None, text: str = FLOOD, title: str = "Levee breaks at Pennmouth", **more: Any) -> str:  # noqa: A002
+    record = {"title": title, "text": text, "published": DAY, **more}
+    return json.dumps(record | ({} if id is None else {"id": id}))
+
+
+def written(folder: Path, *lines: str) -> Path:
+    path = folder / "set.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def ran(
+    path: Path, all_tuning: Tuning | None = None, executor: str = "inline", **more: Any
+) -> tuple[Evaluation, list[Assignment]]:
+    return evaluate(
+        read_dataset(path), all_tuning or effective_tuning(), executor=executor, workers=1, **more
+    )
+
+
+# --- what is in a dataset ----------------------------------------------------------------------------------
+
+
+def test_a_dataset_of_one_record(tmp_path):
+    result, assigned = ran(written(tmp_path, one("only", cluster="flood")))
+    assert (result.articles, result.stories, len(assigned)) == (1, 1, 1)
+    assert result.labelled is not None
+    assert result.labelled.bcubed.f1 == result.labelled.alone.f1 == 1.0
+    assert result.worst_merges == result.worst_misses == ()
+
+
+def test_no_labels_and_labels_for_some(tmp_path):
+    none, _ = ran(written(tmp_path, one("1"), one("2", STRIKE, "Dockers walk out")))
+    assert none.labelled is None
+    assert none.kinds == none.languages == ()
+    some, _ = ran(written(tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out")))
+    assert some.labelled is not None
+    assert (some.articles, some.labelled.articles) == (2, 1)
+
+
+def test_records_of_one_id_are_measured_each(tmp_path):
+    result, assigned = ran(
+        written(
+            tmp_path,
+            one("same", cluster="flood"),
+            one("same", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="flood"),
+            one("same", STRIKE, "Dockers walk out", cluster="strike"),
+            one("copy", cluster="flood", copy_of="same"),
+        )
+    )
+    assert result.repeated_ids == 2
+    assert [item.id for item in assigned] == ["same", "same", "same", "copy"]
+    assert assigned[0].story == assigned[1].story == assigned[3].story != assigned[2].story
+    assert result.labelled is not None
+    assert (result.labelled.articles, result.labelled.bcubed.f1) == (4, 1.0)
+    assert result.copies is not None
+    assert result.copies.f1 == 1.0
+
+
+def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
+    result, assigned = ran(
+        written(
+            tmp_path,
+            one("good", cluster="flood"),
+            '{"id": "broken", "cluster": "flood", "title": ',
+            '["no", "record"]',
+            one("empty", "", "", cluster="flood"),
+            one("lone \ud800 surrogate", "\x00\x01", "", cluster="strike"),
+        )
+    )
+    assert result.articles == len({item.story for item in assigned}) == 5
+    assert {group.cause for group in result.not_read} == {"record"}
+    assert sum(group.articles for group in result.not_read) == 4
+    reported = {id_: group.reason for group in result.not_read for id_ in group.ids}
+    assert "not JSON" in reported["broken"]
+    assert "empty" in reported["empty"]
+    assert result.failed_jobs == 0
+    assert result.labelled is not None
+    assert [part.name for part in result.kinds] == ["full text", "not read"]
+
+
+def test_a_huge_text_and_a_line_without_end(tmp_path):
+    endless = '{"id": "endless", "text": "' + "water " * 2_000_000
+    result, _ = ran(written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless))
+    assert [(group.articles, group.reason) for group in result.not_read] == [
+        (1, "the line is longer than 10 MiB")
+    ]
+    assert [part.name for part in result.kinds] == ["full text"]
+
+
+def test_kinds_and_languages(tmp_path):
+    german = "Nach Tagen voller Regen ist der Deich gebrochen und das Wasser steht in der Stadt. " * 4
+    live = "\n".join(
+        f"{hour}:10 The water stands {hour} feet deep in the market." for hour in range(20, 10, -1)
+    )
+    result, _ = ran(
+        written(
+            tmp_path,
+            one("long", "\n".join([FLOOD, FLOOD_ELSEWHERE]), cluster="flood"),
+            one("lead", FLOOD_ELSEWHERE, cluster="flood", published=None),
+            one("title", "", cluster="flood", lang="en"),
+            one("live", live, "Live: flood at Pennmouth", cluster="flood"),
+            one("german", german, "Deich gebrochen", cluster="deich"),
+        )
+    )
+    kinds = {part.name: part.report.articles for part in result.kinds}
+    assert kinds == {"full text": 1, "title with lead": 2, "title only": 1, "live blog": 1, "undated": 1}
+    languages = {part.name: part.report.articles for part in result.languages}
+    assert languages == {"en": 4, "de": 1}
+
+
+# --- what went wrong ---------------------------------------------------------------------------------------
+
+
+def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, monkeypatch):
+    path = written(
+        tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike")
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(
+        "work:\n  executor: processes\n  workers: 1\ntuning:\n  work:\n    parse_deadline_seconds: 0.001\n"
+    )
+    result = json.loads(main_said(capsysbinary, "eval", str(path), "--format", "json"))
+    assert result["failed_jobs"] == 2
+    assert [(group["cause"], group["articles"]) for group in result["not_read"]] == [("worker", 2)]
+    assert "no answer within" in result["not_read"][0]["reason"]
+    assert "2 of 2 articles were NOT READ" in main_said(capsysbinary, "eval", str(path)).decode()
+
+
+def test_the_worst_are_listed_so_that_a_person_can_read_them(tmp_path):
+    result, _ = ran(
+        written(
+            tmp_path,
+            one("a", cluster="flood", outlet="Gazette"),
+            one("b", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="other flood", outlet="Herald"),
+            one("c", STRIKE, "Dockers walk out", cluster="flood", outlet="Herald"),
+        )
+    )
+    (merge,) = result.worst_merges
+    assert (merge.wrong_pairs, [part.name for part in merge.parts]) == (1, ["flood", "other flood"])
+    founder, joiner = (part.articles[0] for part in merge.parts)
+    assert (founder.id, founder.outlet, founder.title) == ("a", "Gazette", "Levee breaks at Pennmouth")
+    assert founder.came is not None
+    assert joiner.came is not None
+    assert (founder.came.stage, joiner.came.stage) == ("founded", "event")
+    assert joiner.came.score is not None
+    assert joiner.came.need is not None
+    assert joiner.came.score >= joiner.came.need
+    (miss,) = result.worst_misses
+    assert (miss.name, miss.wrong_pairs, len(miss.parts)) == ("flood", 1, 2)
+    assert {part.name for part in miss.parts} == {founder.story, miss.parts[1].articles[0].story}
+
+
+def test_an_article_whose_own_story_gave_way_did_not_open_this_one(tmp_path):
+    lines = zip(range(22, 12, -1), FLOOD.split("\n"), strict=False)
+    live = "\n".join(f"{hour}:10 {line}" for hour, line in lines)
+    title = "Live: levee breaks at Pennmouth"
+    result, _ = ran(
+        written(
+            tmp_path,
+            one("live", live, title, cluster="blog"),
+            one("report", FLOOD_ELSEWHERE, cluster="flood"),
+        )
+    )
+    (merge,) = result.worst_merges
+    moved = {
+        part.articles[0].id: part.articles[0].came.moved for part in merge.parts if part.articles[0].came
+    }
+    assert moved == {"live": True, "report": False}
+
+
+def test_corrections_are_measured_against_what_the_program_decides_alone():
+    result = evaluate_corrections(
+        {"a": "x", "b": "x", "c": "y", "d": "z"},
+        {"a": "1", "b": "2", "c": "2", "pruned": "2"},
+        shown={"b": ShownArticle(id="b", title="Second"), "a": ShownArticle(id="a", title="First")},
+        worst=1,
+    )
+    assert (result.articles, result.gone) == (4, 1)
+    assert result.labelled is not None
+    assert (result.labelled.articles, result.labelled.pairs.precision) == (3, 0.0)
+    (merge,) = result.worst_merges
+    assert [part.articles[0].title for part in merge.parts] == ["First", "Second"]
+    assert [miss.name for miss in result.worst_misses] == ["2"]
+    nothing = evaluate_corrections({}, {})
+    assert (nothing.labelled, nothing.articles) == (None, 0)
+
+
+# --- the command -------------------------------------------------------------------------------------------
+
+
+def main_said(capsysbinary: Any, *arguments: str) -> bytes:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    said = capsysbinary.readouterr()
+    assert ended.value.code == 0, said.err
+    out: bytes = said.out
+    return out
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("work:\n  executor: inline\n")
+    return tmp_path
+
+
+def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
+    titles = {"1": "Levee breaks at Pennmouth", "2": "Pennmouth under water", "3": "Dockers walk out"}
+    texts = {"1": FLOOD, "2": FLOOD_ELSEWHERE, "3": STRIKE}
+    written(folder, *(one(id_, texts[id_], titles[id_]) for id_ in titles))
+    main_said(capsysbinary, "ingest", "set.jsonl")
+    with pytest.raises(SystemExit) as ended:
+        main(["eval", "--from-corrections"])
+    assert (ended.value.code, b"no corrections" in capsysbinary.readouterr().err) == (2, True)
+    said = main_said(capsysbinary, "stories", "--format", "jsonl")
+    stories = [json.loads(line)["id"] for line in said.splitlines()]
+    assert len(stories) == 2
+    main_said(capsysbinary, "correct", "merge", *stories)
+    result = json.loads(main_said(capsysbinary, "eval", "--from-corrections", "--format", "json"))
+    report = result["labelled"]
+    assert (report["articles"], report["clusters"], report["stories"]) == (3, 1, 2)
+    assert (report["pairs"]["precision"], report["pairs"]["recall"]) == (1.0, pytest.approx(1 / 3))
+    (miss,) = result["worst_misses"]
+    shown = {article["title"] for part in miss["parts"] for article in part["articles"]}
+    assert shown == set(titles.values())
+    text = main_said(capsysbinary, "eval", "--from-corrections").decode()
+    assert "3 corrected articles, grouped without the corrections" in text
+    assert "Dockers walk out" in text
+
+
+def test_packed_files_give_the_same(folder, capsysbinary):
+    plain = b"".join(TRIPWIRE.read_bytes().splitlines(keepends=True)[:20])
+    files = {"plain": plain, "gz": gzip.compress(plain), "zst": zstandard.compress(plain)}
+    figures = []
+    for name, packed in files.items():
+        (folder / f"set.jsonl.{name}").write_bytes(packed)
+        asked = ("eval", f"set.jsonl.{name}", "--format", "json", "--assignments", "out.jsonl")
+        result = json.loads(main_said(capsysbinary, *asked))
+        figures.append((result["labelled"], result["worst_merges"], Path("out.jsonl").read_bytes()))
+    assert figures[0] == figures[1] == figures[2]
+    assert set(figures[0][0]["bcubed"]) == {"precision", "recall", "f1"}
+
+
+def test_a_damaged_file_and_standard_input(folder):
+    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(TRIPWIRE.read_bytes())[:-200])
+    with pytest.raises(UsageError, match=r"cut\.jsonl\.gz: the file is damaged"):
+        read_dataset("cut.jsonl.gz")
+    packed = io.BytesIO(gzip.compress(TRIPWIRE.read_bytes()))
+    assert len(read_dataset("-", packed)) == 63
+    with pytest.raises(UsageError, match="stdin: no records"):
+        read_dataset("-", io.BytesIO(b"\n"))
+
+
+def test_several_datasets_worst_and_text(folder, capsysbinary):
+    said = main_said(capsysbinary, "eval", str(TRIPWIRE), str(TRIPWIRE), "--worst", "1").decode()
+    assert said.count("events.jsonl: 63 articles") == 2
+    assert "BCubed of all" in said
+    assert said.count("worst false merges") <= 2
+    for row in ("by language", "  de ", "by kind", "live blog", "title only", "undated", "copies"):
+        assert row in said, row
+    few = written(folder, *TRIPWIRE.read_text(encoding="utf-8").splitlines()[:20])
+    lines = main_said(capsysbinary, "eval", str(few), str(few), "--format", "json", "--worst", "0")
+    results = [json.loads(line) for line in lines.splitlines()]
+    assert [len(result["worst_merges"]) for result in results] == [0, 0]
+    assert results[0]["labelled"] == results[1]["labelled"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give a DATASET"),
+        (["nowhere.jsonl"], "there is no such file"),
+        ([str(TRIPWIRE), "nowhere.jsonl"], "there is no such file"),
+        (["."], "this is a folder"),
+        ([str(TRIPWIRE), str(TRIPWIRE), "--assignments", "out"], "one DATASET"),
+        ([str(TRIPWIRE), "--assignments", "nowhere/out"], "cannot be written"),
+        ([str(TRIPWIRE), "--from-corrections"], "omit DATASET"),
+        ([str(TRIPWIRE), "--format", "xml"], "'xml' is not one of 'text', 'json'"),
+        (["-", "-"], "only once"),
+    ],
+)
+def test_mistakes_are_said_before_anything_runs(folder, capsysbinary, arguments, words):
+    with pytest.raises(SystemExit) as ended:
+        main(["eval", *arguments])
+    said = capsysbinary.readouterr()
+    assert (ended.value.code, said.out) == (2, b"")
+    assert words in said.err.decode()
+
+
+def test_strangers_words_do_not_reach_the_terminal_as_commands(folder, capsysbinary):
+    title = "Levee \x1b[31m breaks\nworst misses:"
+    written(
+        folder,
+        one("a\x1b[2J", title=title, cluster="fl\nood", outlet="G\x1bazette"),
+        one("b", title=title, cluster="other"),
+        '{"id": "bad\\u001b[2J", ',
+    )
+    said = main_said(capsysbinary, "eval", "set.jsonl").decode()
+    assert "\x1b" not in said
+    assert "1 wrong pair" in said
+    assert not any(line.startswith("worst misses:") for line in said.splitlines())
+
+
+def test_texts_that_come_after_the_leads(folder, capsysbinary):
+    result, assigned = ran(TRIPWIRE, pages_late=True)
+    late = result.pages_late
+    assert late is not None
+    assert late.texts_first is not None
+    assert result.labelled is not None
+    assert result.labelled.bcubed.f1 >= late.texts_first.f1 - 0.005
+    assert 0 <= late.retired < late.stories_before
+    assert len(assigned) == result.articles == 63
+    few = written(folder, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike"))
+    told = main_said(capsysbinary, "eval", str(few), "--pages-late", "--worst", "0").decode()
+    assert "BCubed F1 1.0000; with the texts first 1.0000" in told
+    with pytest.raises(SystemExit):
+        main(["eval", "--from-corrections", "--pages-late"])

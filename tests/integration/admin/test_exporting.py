@@ -1,0 +1,193 @@
+"""Export and import: the same bytes from either kind of database, all or nothing, and a daemon can go on."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.admin.export import exported, import_into, opened, written
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.maintenance import row_stream
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import metadata
+from aggregator.stories.tuning import StoryTuning
+from tests.conftest import Postgres
+from tests.support.articles import FLOOD, NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.story_checks import correct, fill, undo, what_is_wrong
+
+
+def _ignore(_count: int) -> None:
+    pass
+
+
+def _export(database: Database) -> list[bytes]:
+    return b"".join(exported(database, _ignore)).splitlines(keepends=True)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two databases: stories, copies, a live blog, corrections, what waits; and nothing."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("filled", "empty"):
+        database = with_tables(Database(f"sqlite:///{folder / name}.db"))
+        if name == "filled":
+            fill(database)
+            everything = [
+                one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories
+            ]
+            correct(database, "merge", *everything[:2])
+            correct(database, "merge", *everything[4:6])
+            undo(database)
+            while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
+                pass
+            Rig(database, Clock()).accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
+        database.close()
+    return folder
+
+
+@pytest.fixture
+def filled(made: Path, tmp_path: Path) -> Iterator[Database]:
+    yield from _copied(made / "filled.db", tmp_path)
+
+
+@pytest.fixture
+def empty(made: Path, tmp_path: Path) -> Iterator[Database]:
+    yield from _copied(made / "empty.db", tmp_path)
+
+
+def _copied(file: Path, folder: Path) -> Iterator[Database]:
+    shutil.copy(file, folder / file.name)
+    database = Database(f"sqlite:///{folder / file.name}")
+    yield database
+    database.close()
+
+
+def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
+    filled: Database, empty: Database, postgres: Postgres
+) -> None:
+    first = _export(filled)
+    address = postgres.lend()
+    server = with_tables(Database(address))
+    count = import_into(server, first, _ignore)
+    assert count == json.loads(first[-1])["rows"] > 1000
+    second = _export(server)
+    assert second == first
+    import_into(empty, second, _ignore)
+    assert _export(empty) == first
+    for copied in (server, empty):
+        assert what_is_wrong(copied) == []
+        found = DatabaseStoryReader(copied).search("levee OR strike OR goat", 10)
+        assert found.hits, "the full-text index was made anew"
+    server.close()
+    postgres.take_back(address)
+
+
+def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Database) -> None:
+    """What waited is placed, running numbers go on, the correction binds and can be undone."""
+    import_into(database, _export(filled), _ignore)
+    rigs = [Rig(one, Clock()) for one in (filled, database)]
+    placed = [rig.place() for rig in rigs]
+    assert [one.story for one in placed[0]] == [one.story for one in placed[1]] != []
+    taken = [rig.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON)) for rig in rigs]
+    assert taken[0] == taken[1]
+    undone = [undo(one) for one in (filled, database)]
+    assert undone[0] == undone[1]
+    assert what_is_wrong(database) == []
+
+
+def test_every_table_is_in_an_export_or_left_out_by_name() -> None:
+    assert {table.name for table in row_stream.tables()} | row_stream.LEFT_OUT == set(metadata.tables)
+    assert not {table.name for table in row_stream.tables()} & row_stream.LEFT_OUT
+
+
+def _one_more(last: bytes) -> bytes:
+    return json.dumps({"rows": json.loads(last)["rows"] + 1}).encode() + b"\n"
+
+
+BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
+    ("cut off", lambda lines: lines[:-1], "truncated"),
+    ("a line less", lambda lines: [*lines[:5], *lines[6:]], "declares"),
+    ("a torn line", lambda lines: [*lines[:7], lines[7][:20], *lines[8:]], "line 8"),
+    ("another file", lambda _: [b'{"title": "an article"}\n'], "not an export"),
+    ("nothing", lambda _: [], "not an export"),
+    ("more at the end", lambda lines: [*lines, lines[3]], "more lines after"),
+    ("another table", lambda lines: [lines[0], b'{"table": "users", "row": {}}\n', *lines[1:]], "users"),
+    ("a row twice", lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])], "duplicate"),
+    (
+        "a wrong column",
+        lambda lines: [*lines[:-1], b'{"table": "counter", "row": {"name": "x", "value": "y"}}\n', lines[-1]],
+        "Expected `int`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("how", "words"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
+def test_a_broken_export_is_said_and_leaves_nothing(
+    filled: Database, empty: Database, how: Callable[[list[bytes]], list[bytes]], words: str
+) -> None:
+    before = _export(empty)
+    with pytest.raises(AggregatorError, match=words):
+        import_into(empty, how(_export(filled)), _ignore)
+    assert _export(empty) == before
+
+
+def test_an_export_of_another_version_is_refused(filled: Database, empty: Database) -> None:
+    head, *rest = _export(filled)
+    other = json.dumps(json.loads(head) | {"revision": "0017"}).encode() + b"\n"
+    with pytest.raises(UsageError, match="revision 0017"):
+        import_into(empty, [other, *rest], _ignore)
+
+
+def test_only_an_empty_database_that_nobody_writes_takes_one(filled: Database, empty: Database) -> None:
+    lines = _export(filled)
+    with pytest.raises(UsageError, match="not empty"):
+        import_into(filled, lines, _ignore)
+    assert _export(filled) == lines
+    lock = open_writer_lease(empty)
+    assert lock.acquire()
+    with pytest.raises(AnotherDaemonError):
+        import_into(empty, lines, _ignore)
+    lock.release()
+    assert import_into(empty, lines, _ignore)
+
+
+@pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.gz", "all.jsonl.zst"])
+def test_files_are_packed_as_they_are_called_and_always_alike(
+    filled: Database, tmp_path: Path, name: str
+) -> None:
+    files = [tmp_path / "a" / name, tmp_path / "b" / name]
+    for file in files:
+        file.parent.mkdir()
+        with written(file) as target:
+            for line in exported(filled, _ignore):
+                target.write(line)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with opened(str(files[0])) as lines:
+        assert list(lines) == _export(filled)
+    assert (files[0].read_bytes() == b"".join(_export(filled))) == (name == "all.jsonl")
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "all.jsonl.gz"
+    file.write_bytes(b"the last one")
+
+    def half() -> None:
+        with written(file) as target:
+            target.write(b"half")
+            raise ReadError("then it failed")
+
+    with pytest.raises(ReadError):
+        half()
+    assert file.read_bytes() == b"the last one"
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+    for broken in ("all.jsonl.gz", "nowhere.jsonl"):
+        with pytest.raises(UsageError, match="cannot be read"), opened(str(tmp_path / broken)) as lines:
+            list(lines)

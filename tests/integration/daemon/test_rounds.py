@@ -1,0 +1,523 @@
+"""The rounds: who is handed out, whatever some hosts and clocks do; and a simulated week of 2,000 feeds."""
+
+import datetime as dt
+import itertools
+import os
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
+from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
+from tests.support.articles import NOON, Rig, record
+from tests.support.loopback import LoopbackServer, Request, Response, redirect
+from tests.support.world import Time, World
+
+DAY = 86400.0
+HOUR = 3600.0
+
+
+def rounds_of(
+    database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0
+) -> PollScheduler:
+    executor = InlineExecutor()
+    return PollScheduler(
+        database,
+        client,
+        Poller(database, client, executor, all_tuning, now, robots=False, pages="never"),
+        FolderWatcher(database, executor, all_tuning, now),
+        now,
+        threads=threads,
+        arrived=lambda: None,
+        stops=lambda: False,
+    )
+
+
+def source_of(address: str, **more: Any) -> Source:
+    values = {"interval_seconds": 3600, "next_due_at": NOON, "pages": "never"} | more
+    kind = "feed" if address.startswith("http") else "folder"
+    return Source(id=source_id(kind, None, address), kind=kind, address=address, **values)
+
+
+def fill(database: Database, sources: list[Source]) -> None:
+    with database.write() as connection:
+        for one in sources:
+            add(connection, one)
+
+
+def rss(*numbers: int, feed: str = "a") -> str:
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{feed}-{n}</guid><title>Report {n} of {feed}</title>"
+        f"<description>Words about {n} of {feed}.</description></item>"
+        for n in numbers
+    )
+    return f"<rss version='2.0'><channel><title>{feed}</title>{items}</channel></rss>"
+
+
+# --- who is handed out -------------------------------------------------------------------------------------
+
+
+def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database: Database) -> None:
+    early = NOON - dt.timedelta(hours=5)
+    crowd = [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
+    fill(database, [*crowd, *(source_of(f"http://h{n}.example/feed") for n in range(20))])
+    with database.read() as connection:
+        handed = due(connection, "feed", NOON, 30, a_host=2)
+        free = due(connection, "feed", NOON, 30, a_host=2, without_hosts=["big.example"])
+    assert Counter(one.host for one in handed)["big.example"] == 2
+    assert len({one.host for one in handed}) == 21
+    assert len(free) == 20
+    assert [one.host for one in handed[:2]] == ["big.example"] * 2, "the longest waiting first"
+
+
+def test_a_held_host_is_not_asked_and_holds_nobody_else(sqlite: Database) -> None:
+    with World() as world:
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
+        for number in range(4):
+            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
+        world.sites["big.example"] = {"*": rss(1)}
+        fill(sqlite, [source_of(f"http://big.example/{n}") for n in range(200)])
+        fill(sqlite, [source_of(f"http://h{n}.example/feed") for n in range(4)])
+        with sqlite.write() as connection:
+            until = NOON + dt.timedelta(seconds=600)
+            save_host_backoffs(connection, [HostBackoff(name="big.example", backoff_until=until)])
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
+        rounds.take_up(world.time())
+        for _ in range(3):
+            rounds.tick()
+            world.time.run(1)
+        assert {host for _, host, _ in world.asked} == {f"h{n}.example" for n in range(4)}
+        world.time.run(600)
+        rounds.tick()
+        assert len(world.paths("big.example")) == 2
+        client.close()
+
+
+def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database) -> None:
+    with World() as world:
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
+        world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
+        rig = Rig(sqlite, world.time, all_tuning)
+        crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
+        last = record("other", "1", "Title", "", url="http://other.example/1")
+        rig.accept(*crowd, wants_page=[True] * len(crowd))
+        rig.accept(last, wants_page=[True])
+        with sqlite.write() as connection:
+            save_host_backoffs(
+                connection, [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))]
+            )
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
+        rounds.take_up(world.time())
+        for _ in range(4):
+            rounds.tick()
+            world.time.run(1)
+        assert [host for _, host, _ in world.asked] == ["other.example"]
+        client.close()
+
+
+def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) -> None:
+    """Let so much time pass: a tick whenever something is due, and one a second where something waits."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        rounds.tick()
+        with database.read() as connection:
+            waiting = due(connection, "feed", time() + dt.timedelta(days=2), 1)
+        wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
+        time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
+
+
+def polled(world: World) -> dict[str, list[float]]:
+    found = defaultdict(list)
+    for moment, host, path in world.asked:
+        found[host + path].append(moment)
+    return found
+
+
+@pytest.mark.parametrize("jump", [-HOUR, 8 * HOUR, -400 * DAY, 400 * DAY])
+def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(sqlite: Database, jump: float) -> None:
+    with World() as world:
+        all_tuning = effective_tuning()
+        client = world.client(all_tuning)
+        count = 8
+        for number in range(count):
+            world.sites[f"h{number}.example"] = {"/feed": rss(1, feed=str(number))}
+        moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
+        fill(sqlite, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
+        live(rounds, world.time, sqlite, 3 * HOUR)
+        jumped = world.time.monotonic()
+        world.time.jump(jump)
+        live(rounds, world.time, sqlite, 9 * HOUR)
+        for moments_of_one in polled(world).values():
+            after = [moment for moment in moments_of_one if moment > jumped]
+            assert after, "starved"
+            assert after[0] - jumped <= 5.5 * HOUR
+            gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
+            assert all(HOUR <= gap <= 4.5 * HOUR for gap in gaps)
+        minutes = Counter(
+            int((moment - jumped) // 60) for moment, _, _ in world.asked if moment > jumped + 60
+        )
+        assert max(minutes.values()) <= 6, "not all at once"
+        client.close()
+
+
+def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database) -> None:
+    fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
+    with World() as world:
+        client = world.client(effective_tuning())
+        rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
+        client.close()
+    with database.read() as connection:
+        assert len(due(connection, "feed", NOON + dt.timedelta(hours=5), 5)) == 1
+
+
+def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> tuple[float, int]:
+    """Seconds until all good feeds are read, on real threads and a real clock; how many bad ones ended."""
+    all_tuning = effective_tuning({"net": {"fetch_deadline_seconds": deadline, "slow_fetch_seconds": slow}})
+    drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
+    bad = [LoopbackServer({"*": drip}) for _ in range(count)]
+    good = [LoopbackServer({"*": rss(1)}) for _ in range(count)]
+    now = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
+    early = now() - dt.timedelta(hours=1)  # the bad ones stand first in the line
+    fill(database, [source_of(one.url("/feed"), next_due_at=early) for one in bad])
+    fill(database, [source_of(one.url("/feed"), next_due_at=now()) for one in good])
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), all_tuning)
+    rounds = rounds_of(database, client, all_tuning, now, threads=8)
+    addresses = {one.url("/feed") for one in good}
+    began = time.monotonic()
+    while time.monotonic() - began < 10 * deadline:
+        rounds.tick()
+        with database.read() as connection:
+            sources = all_sources(connection)
+        if all(one.health == "ok" for one in sources if one.address in addresses):
+            break
+        time.sleep(min(1.0, deadline / 20))
+    seconds = time.monotonic() - began
+    ended = sum(one.failures > 0 for one in sources if one.address not in addresses)
+    assert threading.active_count() < 400
+    rounds.stop()
+    client.close()
+    assert rounds.join(lambda: 5.0) == 0
+    for server in [*bad, *good]:
+        server.close()
+    return seconds, ended
+
+
+def test_servers_that_drip_do_not_hold_up_the_good_ones(sqlite: Database) -> None:
+    """Half of the servers; in full below.
+
+    Held up, the good ones come after three rounds of bad ones: 24 of them, on 8 threads.
+    """
+    seconds, ended = drips_beside_good(sqlite, deadline=30.0, slow=0.2, count=24)
+    assert ended == 0, f"the good ones waited {seconds:.1f} s for the end of bad ones"
+
+
+@pytest.mark.torture
+def test_fifty_servers_that_drip_beside_fifty_good_feeds(sqlite: Database) -> None:
+    tuning = effective_tuning().values("net")
+    seconds, _ = drips_beside_good(sqlite, tuning["fetch_deadline_seconds"], tuning["slow_fetch_seconds"], 50)
+    print(f"all good feeds after {seconds:.1f} s")
+    assert seconds <= tuning["fetch_deadline_seconds"] + 5
+
+
+# --- what is logged ----------------------------------------------------------------------------------------
+
+
+def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
+    sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line has the failed pages of the round before; single pages and repeats are at debug."""
+    caplog.set_level("DEBUG", "aggregator")
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{n}</guid><title>Report {n}</title>"
+        f"<link>http://asia.example/page{n}</link></item>"
+        for n in range(5)
+    )
+    feed = f"<rss version='2.0'><channel><title>Asia</title>{items}</channel></rss>"
+    with World() as world:
+        all_tuning = effective_tuning({"polling": {"page_attempts": 1}})
+        client = world.client(all_tuning)
+        fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
+        rounds = rounds_of(sqlite, client, all_tuning, world.time)
+        pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(4)}
+        pages["/page4"] = "a page"
+
+        def poll(answer: Any) -> list[tuple[str, str]]:
+            """Level and message of the lines of one poll, without its duration."""
+            world.sites["asia.example"] = {"/feed": answer, **pages}
+            caplog.clear()
+            asked = len(world.paths("asia.example"))
+            while "/feed" not in world.paths("asia.example")[asked:]:
+                rounds.tick()
+                world.time.run(60)
+            for _ in range(20):  # its pages, one after the other
+                rounds.tick()
+                world.time.run(5)
+            assert not [one for one in caplog.records if one.levelname != "DEBUG" and "/page" in one.message]
+            polls = [one for one in caplog.records if one.name == "aggregator.daemon.poll_scheduler"]
+            return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
+
+        assert poll(feed) == [("INFO", "Asia: 5 new")]
+        assert poll(feed) == [
+            ("INFO", "Asia: 0 new, 2 pages refused by the site, 2 pages without an article")
+        ]
+        assert poll(feed) == [("DEBUG", "Asia: nothing new")]
+        ((level, problem),) = poll(Response(503))
+        assert (level, "503" in problem) == ("WARNING", True)
+        ((level, problem),) = poll(Response(404))
+        assert (level, "404" in problem) == ("DEBUG", True)
+        assert poll(feed) == [("INFO", "Asia works again"), ("DEBUG", "Asia: nothing new")]
+        client.close()
+
+
+def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
+    sqlite: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    for name, text in [("a.txt", "Words of a report."), ("b.txt", ""), ("c.json", " \n"), ("d.xml", "\n")]:
+        (folder / name).write_text(text)
+        os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
+    with World() as world:
+        client = world.client(effective_tuning())
+        fill(sqlite, [source_of(str(folder), interval_seconds=10)])
+        rounds = rounds_of(sqlite, client, effective_tuning(), world.time)
+        rounds.take_up(world.time())
+        with caplog.at_level("INFO", "aggregator.daemon.poll_scheduler"):
+            for _ in range(3):
+                rounds.tick()
+                world.time.run(60)
+        client.close()
+    logged = [(record.__dict__["event"], record.levelname, record.message) for record in caplog.records]
+    (rejected, polled) = logged
+    assert rejected[:2] == ("input_rejected", "WARNING")
+    assert rejected[2].endswith("d.xml: there is nothing in it (and 2 more)")
+    assert polled[:2] == ("source_polled", "INFO")
+    assert ": 1 new" in polled[2]
+    with sqlite.read() as connection:
+        (source,) = all_sources(connection)
+    assert (source.health, source.failures, source.entries_new, source.entries_rejected) == ("ok", 0, 1, 3)
+
+
+# --- a week ------------------------------------------------------------------------------------------------
+
+WAYS = ("503", "429", "404", "410", "wall", "page", "dns", "refused", "loop", "endless")
+
+
+class Feed:
+    """One of the many: when it breaks, in which way, and when it has news. Times by the monotonic clock."""
+
+    def __init__(
+        self, number: int, host: str, way: str | None, chance: random.Random, start: float, days: float
+    ) -> None:
+        self.number, self.host, self.path, self.way = number, host, f"/{number}", way
+        self.broken: list[tuple[float, float]] = []
+        at = start + chance.uniform(0.05, 0.3) * days * DAY
+        longest = 10 * HOUR if self.way == "410" else days * DAY / 3
+        while self.way is not None and at < start + days * DAY * 0.9:
+            end = at + chance.uniform(0.05, 1.0) * longest
+            self.broken.append((at, end))
+            at = end + chance.uniform(0.2, 0.5) * days * DAY
+        gap = chance.choice([8 * HOUR, DAY, 3 * DAY, 10 * DAY])
+        self.news = [start]
+        while self.news[-1] < start + days * DAY:
+            self.news.append(self.news[-1] + chance.expovariate(1 / gap) + 60)
+
+    def is_broken(self, now: float) -> bool:
+        return any(begin <= now < end for begin, end in self.broken)
+
+    def answer(self, now: float, request: Request) -> Response:
+        if self.is_broken(now) and self.way not in ("dns", "refused"):  # these two are not even asked
+            return self._fault()
+        newest = sum(moment <= now for moment in self.news)
+        etag = f'"{newest}"'
+        if request.headers.get("if-none-match") == etag:
+            return Response(304, {"ETag": etag})
+        numbers = range(max(0, newest - 12), newest)
+        return Response(body=rss(*reversed(numbers), feed=str(self.number)), headers={"ETag": etag})
+
+    def _fault(self) -> Response:
+        faults = {
+            "503": Response(503, {"Retry-After": "7200"}),
+            "429": Response(429, {"Retry-After": "900"}),
+            "404": Response(404),
+            "410": Response(410),
+            "wall": Response(403, {"cf-mitigated": "challenge"}, "<title>wait</title>"),
+            "page": Response(body="<html><body><p>We are working on it.</p></body></html>"),
+            "loop": redirect(self.path),
+            "endless": Response(body=b"x" * 200_000),
+        }
+        return faults[self.way or ""]
+
+
+class Many:
+    """So many feeds for so many days, and what must be true of them afterwards."""
+
+    def __init__(
+        self,
+        database: Database,
+        world: World,
+        feeds: int,
+        days: float,
+        seed: int,
+        *,
+        each: int,
+        hours: int,
+    ) -> None:
+        """One in `each` feeds is broken; all are to be asked every so many `hours`."""
+        self.hours = hours
+        self.world, self.database, self.days = world, database, days
+        chance = random.Random(seed)
+        self.start = self.offline_since = self.online_again = world.time.monotonic()
+        self.feeds = []
+        for number in range(feeds):
+            # The broken are alone on their hosts; the others share: one host has a twentieth of all.
+            way = WAYS[number // each % len(WAYS)] if number % each == 0 else None
+            host = f"h{number}" if way else "big" if number % 20 == 1 else f"s{number % (feeds // 8)}"
+            self.feeds.append(Feed(number, f"{host}.example", way, chance, self.start, days))
+        self.at = {(one.host, one.path): one for one in self.feeds}
+        for one in self.feeds:
+            world.sites[one.host] = {"*": self._answer}
+        self.all_tuning = effective_tuning({"net": {"wire_cap_bytes": 100_000}})
+        self.client = world.client(self.all_tuning)
+        fill(
+            database,
+            [
+                source_of(
+                    f"http://{one.host}{one.path}",
+                    interval_seconds=hours * 3600,
+                    next_due_at=NOON + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),
+                )
+                for one in self.feeds
+            ],
+        )
+
+    def _answer(self, request: Request) -> Response:
+        host = request.headers["host"]
+        return self.at[host, request.path].answer(self.world.time.monotonic(), request)
+
+    def live(self) -> None:
+        """The whole time, with a clock that jumps twice and a night without a network."""
+        rounds = rounds_of(self.database, self.client, self.all_tuning, self.world.time)
+        rounds.take_up(self.world.time())
+        pieces = [(0.3, -HOUR), (0.25, 8 * HOUR), (0.1, 0.0), (0.05, 0.0), (0.3, 0.0)]
+        for number, (share, jump) in enumerate(pieces):
+            self.world.offline = number == 3
+            if self.world.offline:
+                self.offline_since = self.world.time.monotonic()
+            self.online_again = self.world.time.monotonic()
+            end = self.world.time.monotonic() + share * self.days * DAY
+            while self.world.time.monotonic() < end:
+                self._go_along()
+                live(rounds, self.world.time, self.database, min(HOUR, end - self.world.time.monotonic()))
+            self.world.time.jump(jump)
+
+    def _go_along(self) -> None:
+        """Names that lead nowhere, ports that are closed, at this time."""
+        now = self.world.time.monotonic()
+        broken = [one for one in self.feeds if one.is_broken(now)]
+        self.world.down = {one.host for one in broken if one.way == "dns"}
+        self.world.closed = {one.host for one in broken if one.way == "refused"}
+
+    def check(self) -> None:
+        asked = polled(self.world)
+        tuning = self.all_tuning.values("net")
+        assert len(asked) == len(self.feeds), "every feed was asked"
+        self._check_rate(tuning["host_gap_seconds"], tuning["max_redirects"])
+        with self.database.read() as connection:
+            rows = {one.address: one for one in all_sources(connection)}
+        now = self.world.time.monotonic()
+        for one in self.feeds:
+            row = rows[f"http://{one.host}{one.path}"]
+            moments = asked[one.host + one.path]
+            for _, end in one.broken:
+                latest = self._read_again(end)
+                if latest < now and not one.is_broken(latest):
+                    assert any(end <= moment <= latest for moment in moments), (one.way, end)
+            if one.way is None:
+                assert row.health == "ok", (one.host, row.health_cause)
+                for earlier, later in itertools.pairwise(moments):
+                    assert later - earlier <= self._longest(earlier, later), "stalled"
+                assert len(moments) <= self.days * 24 / self.hours + 2, (
+                    "asked more often than once an interval"
+                )
+                seen = sum(moment <= moments[-1] for moment in one.news)
+                assert row.entries_new == seen, "news were missed"
+
+    def _read_again(self, end: float) -> float:
+        """When a feed that recovered at `end` must have been read: after its longest back-off at the latest.
+
+        An hour more for the clock that went back, one for what is looked up only so often; over our own
+        outage that too, and an interval, within which the feeds are asked again one after the other.
+        """
+        latest = end + DAY + 2 * HOUR
+        if latest < self.offline_since or end > self.online_again:
+            return latest
+        return latest + self.online_again - self.offline_since + self.hours * HOUR * 1.1
+
+    def _longest(self, earlier: float, later: float) -> float:
+        """The longest time a good feed may be left alone: the end of a quiet spell, and an hour of the clock.
+
+        Over the outage as well: that, and a back-off that is no longer than the failing was, or an interval.
+        """
+        quiet = 4 * self.hours * HOUR * 1.1 + HOUR
+        if later < self.offline_since or earlier > self.online_again:
+            return quiet
+        outage = self.online_again - self.offline_since
+        return quiet + outage + max(outage, self.hours * HOUR) * 1.1
+
+    def _check_rate(self, gap: float, redirects: int) -> None:
+        """No host sees more requests than one a gap; the steps of one redirect are paid for afterwards."""
+        by_host = defaultdict(list)
+        for moment, host, _ in self.world.asked:
+            by_host[host].append(moment)
+        for host, moments in by_host.items():
+            has_loops = any(one.way == "loop" for one in self.feeds if one.host == host)
+            burst = redirects + 1 if has_loops else 1
+            for first, last in zip(moments, moments[burst:], strict=False):
+                assert last - first >= gap - 1e-6, host
+
+    def busiest_minute(self) -> int:
+        """The most requests in one minute after the night without a network."""
+        since = [moment - self.online_again for moment, _, _ in self.world.asked]
+        return max(Counter(int(moment // 60) for moment in since if moment >= 0).values())
+
+
+def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 10, hours: int = 1) -> None:
+    print(f"seed {seed}")
+    with World() as world:
+        many = Many(database, world, feeds, days, seed, each=each, hours=hours)
+        began = time.monotonic()
+        many.live()
+        many.check()
+        print(
+            f"{feeds} feeds, {days} days: {len(world.asked)} requests, after the outage at most "
+            f"{many.busiest_minute()} in a minute, {time.monotonic() - began:.0f} s"
+        )
+        # Evenly spread it would be a sixtieth of the feeds a minute.
+        assert many.busiest_minute() <= max(10, feeds / 60 * 4)
+        many.client.close()
+
+
+def test_a_day_and_a_half_of_a_few_feeds(sqlite: Database) -> None:
+    week(sqlite, feeds=30, days=1.5, seed=int(os.environ.get("AGGREGATOR_WEEK_SEED", "4")), each=3)
+
+
+@pytest.mark.torture
+def test_a_week_of_two_thousand_feeds(sqlite: Database) -> None:
+    seed = int(os.environ.get("AGGREGATOR_WEEK_SEED", str(random.randrange(1 << 32))))
+    week(sqlite, 2000, 7.0, seed, hours=3)

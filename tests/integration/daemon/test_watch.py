@@ -1,0 +1,384 @@
+"""Probes, status and metrics over a real server: right, in time, and for whom they are."""
+
+import datetime as dt
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_metrics
+from sqlalchemy import event, insert, text, update
+
+from aggregator.admin.doctor.doctor import examine
+from aggregator.config.loader import load
+from aggregator.daemon.health import HealthMonitor
+from aggregator.daemon.metrics import names
+from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Metrics
+from aggregator.model.health_report import ProcessState, Reload
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import source_id
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import api_tokens
+from aggregator.store.tables import entry, source
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.editor import EditorService
+from aggregator.web.server import Server
+from aggregator.web.settings import publish_settings
+from tests.conftest import REPOSITORY
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.newsroom import STRANGER
+from tests.support.own_postgres import OwnPostgres
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+PROBES = ("/healthz", "/readyz")
+OWNERS = ("/status", "/metrics")
+
+
+class Watched:
+    """A server over a database, with a daemon that says what a test has it say."""
+
+    def __init__(self, folder: Path, database: Database, **settings: Any) -> None:
+        file = folder / "watched.yaml"
+        given = {"database": database.url, "server": {"port": 0}, "backup": {"every": "never"}}
+        file.write_text(yaml.safe_dump(given | settings))
+        config = self.config = load(file)
+        self.clock = Clock()
+        self.database = database
+        self.metrics_registry = Metrics()
+        self.process = ProcessState(role="writer", started_at=self.clock(), placing_started=True)
+        self.vitals = HealthMonitor(config, database, self.metrics_registry, lambda: self.process, self.clock)
+        all_tuning = config.effective_tuning
+        self.rig = Rig(database, self.clock, all_tuning)
+        letterbox = PushEndpoint(database, all_tuning, self.clock)
+        self.server = Server(
+            DatabaseStoryReader(database, all_tuning),
+            publish_settings(config),
+            letterbox,
+            EditorService(database, all_tuning, self.clock, arrived=lambda: None),
+            self.vitals,
+        )
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample, by its name and labels."""
+        answer = self.client.get("/metrics")
+        assert answer.status_code == 200
+        return {
+            _key(sample.name, sample.labels): sample.value
+            for family in read_metrics(answer.text)
+            for sample in family.samples
+        }
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.stop()
+
+
+def _key(name: str, labels: dict[str, str]) -> str:
+    return name + "".join(f"{{{label}={value}}}" for label, value in sorted(labels.items()))
+
+
+@pytest.fixture
+def watched(database: Database, tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path, database)
+    yield made
+    made.close()
+
+
+def test_all_is_well(watched: Watched) -> None:
+    health = watched.client.get("/healthz")
+    assert (health.status_code, health.json()["status"], health.json()["problems"]) == (200, "ok", [])
+    ready = watched.client.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["role"]) == (200, True, "writer")
+    status = watched.client.get("/status")
+    assert (status.status_code, status.json()["status"], status.json()["problems"]) == (200, "ok", [])
+    page = watched.client.get("/status", headers={"Accept": "text/html,*/*"})
+    assert page.status_code == 200
+    assert "No problems" in page.text
+
+
+@pytest.mark.parametrize(
+    ("process", "words", "healthy", "ready"),
+    [
+        ({"role": "standby", "placing_started": False}, "", 200, 200),
+        ({"placing_started": False}, "", 200, 503),
+        ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
+        ({"trouble": "the disk is full"}, "placing is paused: the disk is full", 200, 200),
+        ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
+        ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
+    ],
+)
+def test_what_the_daemon_says_of_itself(
+    tmp_path: Path, process: dict[str, Any], words: str, healthy: int, ready: int
+) -> None:
+    watched = Watched(tmp_path, with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}")))
+    given: dict[str, Any] = {"role": "writer", "started_at": watched.clock(), "placing_started": True}
+    watched.process = ProcessState(**(given | process))
+    assert watched.client.get("/healthz").status_code == healthy
+    assert watched.client.get("/readyz").status_code == ready
+    reported = watched.client.get("/status").json()
+    assert reported["problems"] == ([words] if words else [])
+    assert watched.metrics()["aggregator_writer"] == (process.get("role") != "standby")
+    watched.close()
+
+
+def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None:
+    failed = Reload(at=watched.clock(), ok=False, words="line 3")
+    watched.process = ProcessState(
+        role="writer", started_at=watched.clock(), placing_started=True, last_reload=failed
+    )
+    reported = watched.client.get("/status").json()
+    assert (reported["status"], reported["problems"]) == ("degraded", ["config.yaml was not applied: line 3"])
+    assert watched.metrics()["aggregator_reload_failed"] == 1
+
+
+def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
+    with watched.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    answer = watched.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "another version" in answer.json()["problems"][0]
+
+
+def test_gauges_follow_the_database(watched: Watched) -> None:
+    before = watched.metrics()
+    assert before["aggregator_inbox_oldest_seconds"] == before["aggregator_article_number"] == 0
+    watched.rig.take(
+        record("Echo", "1", "Levee breaks in Pennmouth", "Water came over the levee. " * 20, published=NOON),
+        record("Post", "2", "Strike at the harbour", "Dockers stopped work at noon. " * 20, published=NOON),
+    )
+    watched.clock.time += dt.timedelta(hours=3)
+    with watched.database.write() as connection:
+        connection.execute(update(entry).where(entry.c.entry_no == 2).values(state="ready"))
+    found = watched.metrics()
+    assert found["aggregator_article_number"] == 2
+    assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
+    assert found["aggregator_inbox_oldest_seconds"] == pytest.approx(3 * 3600, abs=60)
+    assert found["aggregator_story_events_total{kind=created}"] == 2
+    assert found["aggregator_unrendered_stories"] == 2
+    assert found["aggregator_database_bytes"] > 0
+    reported = watched.client.get("/status").json()
+    assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
+
+
+def test_a_look_is_few_statements(watched: Watched) -> None:
+    """Each waits for its turn among the threads of a daemon that places."""
+    sent: list[str] = []
+    event.listen(watched.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    watched.vitals.snapshot()
+    assert len(sent) <= 12, sent
+
+
+def test_counts_since_the_start(watched: Watched) -> None:
+    watched.metrics_registry.count(FETCHES, "feed", "304")
+    watched.metrics_registry.count(FETCHES, "feed", "304")
+    watched.metrics_registry.count(FETCHES, "page", "dns")
+    for seconds in (0.01, 0.3, 99.0):
+        watched.metrics_registry.observe(FETCH_SECONDS, seconds, "feed")
+    found = watched.metrics()
+    assert found["aggregator_fetches_total{kind=feed}{outcome=304}"] == 2
+    assert found["aggregator_fetches_total{kind=page}{outcome=dns}"] == 1
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=0.05}"] == 1
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=0.5}"] == 2
+    assert found["aggregator_fetch_seconds_bucket{kind=feed}{le=+Inf}"] == 3
+    assert found["aggregator_fetch_seconds_count{kind=feed}"] == 3
+    assert found["aggregator_fetch_seconds_sum{kind=feed}"] == pytest.approx(99.31)
+
+
+def test_labels_of_a_flood_are_bounded() -> None:
+    metrics_registry = Metrics()
+    for number in range(5000):
+        metrics_registry.count(PLACED, f"outcome {number}")
+    series = metrics_registry.read(PLACED)
+    assert len(series) <= 201
+    assert sum(one.value for one in series) == 5000
+
+
+@pytest.mark.parametrize(
+    ("feeds", "words"),
+    [
+        ({"failing": 1}, "the only feed fails"),
+        ({"failing": 2, "gone": 1, "new": 1, "merged": 1}, "all 3 feeds fail"),
+        ({"failing": 2, "ok": 1}, ""),
+        ({"new": 2}, ""),
+    ],
+)
+def test_status_probes_and_doctor_agree_that_every_feed_fails(
+    feeds: dict[str, int], words: str, database: Database, tmp_path: Path
+) -> None:
+    """Beside a folder that does well, and a feed that is paused."""
+    states = [state for state, number in feeds.items() for _ in range(number)]
+    watched = Watched(tmp_path, database)
+    given: dict[str, Any] = {
+        "interval_seconds": 60, "pages": "auto", "origin": "user", "next_due_at": NOON, "paused": False,
+        "health_cause": "http 500: x",
+    }  # fmt: skip
+    rows = [
+        {"id": f"s{n}", "kind": "feed", "address": f"http://h{n}.example/f", "health": state} | given
+        for n, state in enumerate(states)
+    ]
+    rows.append({"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"} | given)
+    rows[-1]["paused"] = True
+    rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
+    with database.write() as connection:
+        connection.execute(insert(source), rows)
+    wanted = ([words] if words else [], "degraded" if words else "ok")
+    for path in (*PROBES, "/status"):
+        reported = watched.client.get(path)
+        assert reported.status_code == 200
+        assert (reported.json()["problems"], reported.json()["status"]) == wanted, path
+    page = watched.client.get("/status", headers={"Accept": "text/html"}).text
+    assert ("No problems" in page) == (not words)
+    problems = [one.what for one in examine(watched.config) if one.level == "problem"]
+    assert [one.partition(";")[0] for one in problems] == wanted[0]
+    watched.close()
+
+
+def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None:
+    watched = Watched(tmp_path, database, tuning={"health_checks": {"sources_labelled": 10}})
+    rows = [
+        {
+            "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
+            "address": f"https://me:MARKER@{n}.example/feed", "interval_seconds": 3600, "pages": "auto",
+            "origin": "user", "next_due_at": NOON - dt.timedelta(hours=n, minutes=1), "name": f"MARKER {n}",
+            "health": "failing" if n % 2 else "ok",
+        }
+        for n in range(25)
+    ]  # fmt: skip
+    with database.write() as connection:
+        connection.execute(insert(source), rows)
+    answer = watched.client.get("/metrics")
+    assert "MARKER" not in answer.text
+    assert answer.text.count("aggregator_source_up{") == 10
+    found = watched.metrics()
+    assert found["aggregator_sources{state=failing}"] == 12
+    assert found["aggregator_sources_due"] == 25
+    assert found["aggregator_sources_late_seconds"] == pytest.approx(24 * 3600, abs=120)
+    watched.close()
+
+
+def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
+    watched.metrics_registry.observe(FETCH_SECONDS, 0.2, "feed")
+    answer = watched.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name for family in read_openmetrics(answer.text)}
+    assert {"aggregator_fetch_seconds", "aggregator_sources", "aggregator_build"} <= families
+    plain = watched.client.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4") or plain.headers[
+        "content-type"
+    ].startswith("text/plain; version=1.0.0")
+
+
+def test_details_are_for_the_owner(watched: Watched) -> None:
+    watched.process = ProcessState(
+        role="writer", started_at=watched.clock(), placing_started=True, failed_tasks=("backup: /srv/secret",)
+    )
+    for path in PROBES:
+        answer = watched.client.get(path, headers=STRANGER)
+        assert answer.status_code == 200
+        assert answer.json()["problems"] is None
+        assert "secret" not in answer.text
+    assert watched.client.get("/readyz", headers=STRANGER).json()["problem_count"] == 1
+    for path in OWNERS:
+        assert watched.client.get(path, headers=STRANGER).status_code == 403
+        assert (
+            watched.client.get(path, headers=STRANGER | {"Authorization": "Bearer agg_x"}).status_code == 401
+        )
+    with watched.database.write() as connection:
+        _, secret = api_tokens.create(connection, "prometheus", ("read",), watched.clock())
+    key = {"Authorization": f"Bearer {secret}"}
+    for path in OWNERS:
+        assert watched.client.get(path, headers=STRANGER | key).status_code == 200
+
+
+def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
+    """All its processes stand still: it takes connections and never answers."""
+    database = with_tables(Database(own_postgres.make()))
+    watched = Watched(tmp_path, database, tuning={"health_checks": {"probe_seconds": 1.5}})
+    with database.write() as connection:
+        _, secret = api_tokens.create(connection, "probe", ("read",), watched.clock())
+    key = {"Authorization": f"Bearer {secret}"}
+    assert watched.client.get("/readyz").status_code == 200
+    stopped = _family(int((own_postgres.data / "postmaster.pid").read_text().split()[0]))
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        asked: list[tuple[str, dict[str, str]]] = [("/healthz", {}), ("/readyz", {}), ("/healthz", key)]
+        for path, headers in asked:
+            assert watched.client.get(path, headers=headers).status_code == 503
+        reported = watched.client.get("/status")
+        assert (reported.status_code, reported.json()["status"]) == (503, "down")
+        assert "did not answer within 1.5 s" in reported.json()["problems"][0], (
+            "no longer than a probe may take"
+        )
+        assert watched.metrics()["aggregator_database_up"] == 0
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: watched.client.get("/readyz").status_code == 200, "us to answer again, as it does")
+    watched.close()
+    database.close()
+
+
+def test_a_folder_of_backups_that_hangs_is_not_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
+    folder = tmp_path / "far"
+    settings = {
+        "backup": {"every": "1d", "folder": str(folder)},
+        "tuning": {"health_checks": {"probe_seconds": 1.5}},
+    }
+    watched = Watched(tmp_path, database, **settings)
+    answers = threading.Event()
+    listed = Path.iterdir
+
+    def hangs(self: Path) -> Iterator[Path]:  # as a share whose server is gone
+        if self == folder:
+            answers.wait(PATIENCE_SECONDS)
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", hangs)
+    ready = watched.client.get("/readyz")
+    reported = watched.client.get("/status").json()
+    answers.set()
+    assert (ready.status_code, reported["status"]) == (200, "degraded")
+    assert reported["problems"] == ["the backup folder did not answer within 1.5 s"]
+    watched.close()
+    database.close()
+
+
+def _family(root: int) -> list[int]:
+    """The process and its children, the children first."""
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    return [*map(int, children), root]
+
+
+def test_alerts_name_only_metrics_that_there_are() -> None:
+    rules = yaml.safe_load((REPOSITORY / "docs" / "alerts.yaml").read_text())
+    given = [rule for group in rules["groups"] for rule in group["rules"]]
+    assert len({rule["alert"] for rule in given}) == len(given) >= 10
+    for rule in given:
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        assert re.fullmatch(r"\d+[smhd]", rule.get("for", "1m"))
+        used = set(re.findall(r"\baggregator_\w+", rule["expr"]))
+        assert used, rule["alert"]
+        assert used <= names(), used - names()
+        assert {"summary", "action"} <= set(rule["annotations"])
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_every_metric_stands_in_the_docs() -> None:
+    words = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    reported = set(re.findall(r"`(aggregator_\w+)", words))
+    wanted = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names()}
+    assert wanted <= reported, sorted(wanted - reported)
+    assert reported <= wanted, sorted(reported - wanted)

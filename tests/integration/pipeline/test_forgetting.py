@@ -1,0 +1,584 @@
+"""Forgetting: no word of an article is left anywhere, and it does not come back by any door."""
+
+import datetime as dt
+import json
+import random
+import string
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import zstandard
+from sqlalchemy import func, select, text
+
+from aggregator.admin.export import exported, import_into
+from aggregator.cluster.copies.sampled_shingles import PassageIndex
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Webhook
+from aggregator.model.core import Entry, Evidence, StoryView
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline import command_queue
+from aggregator.pipeline.placement.erase import ForgetCommand, ForgetHandler, ForgetResult
+from aggregator.pipeline.placement.recluster import GroupingDifference, RegroupedStory
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected, tombstones
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import api_tokens, articles, commands
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
+from aggregator.store.tables import outbox as outbox_table
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.payload import WebhookTuning
+from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.story_checks import (
+    assigned,
+    by_title,
+    correct,
+    fill,
+    placing_of,
+    reclustering,
+    scratch_files,
+    undo,
+    what_is_wrong,
+)
+
+MARK = "zyzzogeton"  # a word that nothing else holds
+HOUR = dt.timedelta(hours=1)
+COUNCIL = """The council of Lorwick voted on Friday to keep both public libraries open. Eleven members
+were for it, four against. The money comes from the sale of the old tram depot, whose buyer wants to put
+forty flats there. Opening hours on Saturdays are to be cut by two. A group of parents had collected nine
+thousand signatures since the spring. The next budget, the treasurer warned, will be harder."""
+ALL_TUNING = effective_tuning()
+
+
+def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
+    """An article with the word in all that it says of itself."""
+    return record(
+        "Herald",
+        guid,
+        f"{MARK.title()} {title}",
+        f"{body} The {MARK} gate was open, said {MARK.title()} & Sons.",
+        url=f"https://herald.example/{MARK}-{guid}",
+        author=f"Ann {MARK.title()}",
+        published=NOON - HOUR - dt.timedelta(days=days_before),
+    )
+
+
+def alone(guid: str, body: str = STRIKE) -> Entry:
+    """One that is a story of its own."""
+    return marked(guid, body, title=f"dockers walk out, {guid}", days_before=60 * int(guid))
+
+
+def words_in(database: Database) -> list[str]:
+    """Each column in which the word stands, packed or not."""
+    found = []
+    with database.read() as connection:
+        tables = [(str(table.name), [column.name for column in table.c]) for table in metadata.sorted_tables]
+        for name, columns in [*tables, *_index_tables(connection)]:
+            rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
+            for row in rows:
+                found += [
+                    f"{name}.{column}"
+                    for column, value in zip(columns, row, strict=True)
+                    if MARK in plain(value).lower()
+                ]
+    return sorted(set(found))
+
+
+def _index_tables(connection: Any) -> list[tuple[str, list[str]]]:
+    if connection.dialect.name == "postgresql":
+        return [("article_search", ["words"])]
+    return [("article_search_data", ["block"])]
+
+
+def plain(value: object) -> str:
+    """What a column holds, unpacked where it is packed."""
+    if not isinstance(value, bytes | memoryview):
+        return str(value)
+    raw = bytes(value)
+    if raw.startswith(b"\x28\xb5\x2f\xfd"):
+        try:
+            raw += zstandard.decompress(raw, max_output_size=1 << 24)
+        except zstandard.ZstdError:
+            raw += codecs.pack(codecs.unpack(raw, Evidence))
+    return raw.decode("latin-1")
+
+
+def in_files(database: Database) -> bool:
+    """Whether the word stands in SQLite's files."""
+    file = database.file
+    assert file is not None
+    every = (file, file.with_name(f"{file.name}-wal"))
+    return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
+
+
+def settle(unit_of_work: Rig) -> None:
+    """The full-text index and the merged texts."""
+    unit_of_work.pipeline.index_text()
+    while render_next(unit_of_work.database, 50, ALL_TUNING.section("stories", StoryTuning)):
+        pass
+
+
+def forget(unit_of_work: Rig, name: str) -> ForgetResult:
+    """As a running daemon is asked by the command."""
+    payload = msgspec.json.encode(ForgetCommand(name=name))
+    number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
+    unit_of_work.pipeline.run_commands()
+    answer = command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
+    assert answer is not None
+    return msgspec.json.decode(answer, type=ForgetResult)
+
+
+def filling_of(unit_of_work: Rig, reading: DatabaseStoryReader | None = None) -> WebhookDispatcher:
+    hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
+    tuning = ALL_TUNING.section("webhooks", WebhookTuning)
+    reading = reading or DatabaseStoryReader(unit_of_work.database, ALL_TUNING)
+    return WebhookDispatcher(
+        unit_of_work.database,
+        reading,
+        [hook],
+        PublishSettings(),
+        tuning=tuning,
+        steady_days=1.0,
+        now=unit_of_work.clock,
+    )
+
+
+def the_article(database: Database, guid: str = "1") -> str:
+    with database.read() as connection:
+        chosen = select(article.c.id).where(article.c.url == f"https://herald.example/{MARK}-{guid}")
+        return str(connection.execute(chosen).scalar_one())
+
+
+@pytest.fixture
+def unit_of_work(database: Database) -> Rig:
+    return Rig(database, Clock())
+
+
+# --- no word is left ---------------------------------------------------------------------------------------
+
+
+def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
+    database = unit_of_work.database
+    filling = filling_of(unit_of_work)
+    filling.sync_webhooks()
+    unit_of_work.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    unit_of_work.take(
+        marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth")
+    )  # a revision
+    unit_of_work.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
+    settle(unit_of_work)
+    while filling.step() is not None:
+        pass
+    flood, ended = (assigned(database)[the_article(database, guid)] for guid in ("1", "3"))
+    correct(database, "merge", flood, ended)
+    undo(database)
+    gave_way = assigned(database)[the_article(database, "5")]
+    assert correct(database, "merge", flood, gave_way).stories == (flood,)
+    settle(unit_of_work)
+    with database.write() as connection:
+        rejected.note(
+            connection,
+            source="ingest",
+            item=f"https://herald.example/{MARK}-1",
+            verdict="x",
+            reason="y",
+            at=NOON,
+        )
+        regrouped = RegroupedStory(story=ended, title=f"{MARK.title()} again", before=0, after=1)
+        answer = GroupingDifference(
+            articles=1,
+            moved=1,
+            stories_before=1,
+            stories_after=1,
+            pairs_kept=1,
+            changes=(regrouped,),
+        )
+        number = commands.enqueue(connection, NOON, "recluster", "{}")
+        commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
+    unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
+    places = words_in(database)
+    assert {"article.text", "entry.payload", "revision.text", "story.merged_story", "outbox.body"} <= set(
+        places
+    )
+    assert {"story_log.detail", "change.title", "rejected_input.item"} <= set(places)
+    if database.is_sqlite:
+        assert "article_search_data.block" in places
+        assert in_files(database)
+    else:
+        assert "article_search.words" in places
+
+    done = [
+        forget(unit_of_work, f"https://herald.example/{MARK}-1"),
+        forget(unit_of_work, the_article(database, "3")),
+    ]
+    done.append(forget(unit_of_work, the_article(database, "5")))
+
+    assert [one.summary.articles for one in done] == [1, 1, 1]
+    assert (done[0].summary.revisions, done[0].summary.emptied, done[1].summary.emptied) == (1, 0, 1)
+    settle(unit_of_work)
+    assert words_in(database) == []
+    assert what_is_wrong(database) == []
+    if database.is_sqlite:
+        assert database.checkpoint_log()
+        assert not in_files(database)
+    left = DatabaseStoryReader(database).stories(StoryFilter(limit=9)).stories
+    assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
+    assert DatabaseStoryReader(database).story(ended) is None
+    with database.read() as connection:
+        waiting = connection.execute(select(func.count()).where(outbox_table.c.body.is_not(None)))
+        assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
+    assert all(MARK not in line for line in map(_unpacked, exported(database, lambda _: None)))
+
+
+def _in_order(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
+
+
+def _unpacked(line: bytes) -> str:
+    return line.decode().lower()
+
+
+def test_no_page_feed_or_answer_has_it(unit_of_work: Rig) -> None:
+    unit_of_work.take(marked("1", FLOOD), alone("3"))
+    unit_of_work.take(record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    settle(unit_of_work)
+    ended = assigned(unit_of_work.database)[the_article(unit_of_work.database, "3")]
+    gone = the_article(unit_of_work.database)
+    server = Server(DatabaseStoryReader(unit_of_work.database), PublishSettings(port=0))
+    with httpx.Client(base_url=server.start(), trust_env=False, timeout=60) as client:
+        paths = (
+            "/",
+            "/?view=newest",
+            f"/search?q={MARK}",
+            f"/stories/{assigned(unit_of_work.database)[gone]}",
+            "/feeds/stories.rss",
+            "/feeds/stories.atom",
+            "/feeds/stories.json",
+            "/feeds/updates.rss",
+            "/api/v1/stories",
+            f"/api/v1/stories/{assigned(unit_of_work.database)[gone]}",
+        )
+        assert all(MARK in client.get(path).text.lower() for path in paths)
+        tag = client.get("/feeds/stories.rss").headers["ETag"]
+        forget(unit_of_work, "Herald")
+        settle(unit_of_work)
+        again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
+        assert again.status_code == 200, "readers that ask whether it changed are told"
+        reported = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
+        inside = [path for path, page in reported.items() if MARK in page and not path.startswith("/search")]
+        assert inside == []
+        assert "nothing" in reported[f"/search?q={MARK}"] or "no story" in reported[f"/search?q={MARK}"]
+        for path in (f"/stories/{ended}", f"/api/v1/stories/{ended}", f"/api/v1/articles/{gone}"):
+            assert client.get(path).status_code == 410
+    server.stop()
+
+
+# --- it does not come back ---------------------------------------------------------------------------------
+
+
+def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) -> None:
+    database = unit_of_work.database
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    id_ = the_article(database)
+    forget(unit_of_work, id_)
+
+    again = unit_of_work.accept(
+        marked("1", FLOOD),
+        marked("1", f"{STRIKE} All is {MARK} now."),
+        msgspec.structs.replace(marked("1", FLOOD), guid="another"),
+        msgspec.structs.replace(marked("1", FLOOD), url=None),
+    )
+    assert [(one.outcome, one.article, one.entry_no) for one in again] == [("forgotten", id_, None)] * 4
+    assert [
+        one.outcome for one in unit_of_work.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
+    ] == ["forgotten"], "it is known by the keys that it came under since"
+
+    with database.write() as connection:
+        _, secret = api_tokens.create(connection, "newsroom", ("push",), unit_of_work.clock())
+    letterbox = PushEndpoint(database, ALL_TUNING, unit_of_work.clock)
+    holder = letterbox.holder(secret)
+    assert holder is not None
+    body = json.dumps(
+        {
+            "id": "1",
+            "outlet": "Herald",
+            "title": "x",
+            "text": FLOOD,
+            "url": f"https://herald.example/{MARK}-1",
+        }
+    )
+    answer = json.loads(letterbox.take(holder, body.encode(), lines=False, key="k").body)
+    assert (answer["accepted"], answer["known"], answer["rejected"]) == (0, 0, 1)
+    assert "forgotten" in answer["items"][0]["reason"]
+
+    assert unit_of_work.place() == []
+    assert words_in(database) == []
+    with database.read() as connection:
+        newest_tombstones = tombstones.newest_tombstones(connection, 9)
+    assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
+    assert all(one != id_ for one in assigned(database))
+
+
+def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) -> None:
+    """Another process accepts while the writer forgets: neither has seen what the other one did."""
+    unit_of_work.take(marked("1", FLOOD))
+    id_ = the_article(unit_of_work.database)
+    forget(unit_of_work, id_)
+    with unit_of_work.database.write() as connection:
+        connection.execute(tombstone.delete())
+    assert unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
+    with unit_of_work.database.write() as connection:
+        tombstones.add_tombstones(connection, [id_], NOON)
+    placed = unit_of_work.place()
+    assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
+    assert words_in(unit_of_work.database) == []
+
+
+def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None:
+    unit_of_work.take(marked("1", FLOOD))
+    forget(unit_of_work, "Herald")
+    lines = list(exported(unit_of_work.database, lambda _: None))
+    other = with_tables(Database(f"sqlite:///{tmp_path / 'other.db'}"))
+    import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
+    assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
+    other.close()
+
+
+# --- what is left ------------------------------------------------------------------------------------------
+
+
+def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Rig) -> None:
+    database = unit_of_work.database
+    for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
+        unit_of_work.take(
+            record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR)
+        )
+    first, second, third = _in_order(database)
+    held = _finders(database)
+    assert len(held[1][0]) > 10
+    assert held[1][1], "the sampled shingles of the text are the first one's"
+    assert not held[2][1]
+    assert forget(unit_of_work, first).summary.copies == 2
+    assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
+    with database.read() as connection:
+        rows = connection.execute(
+            select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
+        )
+        assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
+    assert what_is_wrong(database) == []
+    assert [
+        one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
+    ] == ["copy"]
+    before, reported = DatabaseStoryReader(database).last_change(), by_title(database, "Levee breaks")
+    forget(unit_of_work, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
+    assert by_title(database, "Levee breaks") == reported
+    assert DatabaseStoryReader(database).last_change() != before, (
+        "readers are told, though the headline stayed"
+    )
+    forget(unit_of_work, second)
+    assert forget(unit_of_work, third).summary.articles == 1
+    assert assigned(database) == {}
+    assert what_is_wrong(database) == []
+
+
+def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
+    """By number of the article the keys and sampled shingles that it is found by."""
+    with database.read() as connection:
+        sketches = {row.article: bytes(row.hashes) for row in connection.execute(select(sketch))}
+        found: dict[int, tuple[set[int], bytes]] = {}
+        for row in connection.execute(select(lsh_band)):
+            found.setdefault(row.article, (set(), sketches.get(row.article, b"")))[0].add(row.band)
+    return found
+
+
+def test_what_an_outlet_repeated_goes_with_it(unit_of_work: Rig) -> None:
+    """Its lines are learnt from its articles; those that are gone teach nothing, in rows or in memory."""
+    given = [one for one in articles_of(81) if one.outlet == "Lantern"]
+    unit_of_work.take(*given[:-1])
+    assert taken_out(unit_of_work.database, "Lantern")[-1] == (FOOTERS["Lantern"],)
+    forget(unit_of_work, "Lantern")
+    unit_of_work.take(given[-1])
+    assert taken_out(unit_of_work.database, "Lantern") == [()]
+
+
+def test_an_outlet_goes_with_all_that_waits(unit_of_work: Rig) -> None:
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    unit_of_work.accept(marked("9", STRIKE))
+    done = forget(unit_of_work, "hERALD")
+    assert (done.named, done.summary.articles, done.summary.entries) == (2, 1, 2)
+    assert [one.outcome for one in unit_of_work.place()] == []
+    assert words_in(unit_of_work.database) == []
+    assert unit_of_work.accept(marked("10", STRIKE))[0].outcome == "new", (
+        "what it publishes later is other news"
+    )
+
+
+def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None:
+    for number in range(45):
+        unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
+    unit_of_work.place()
+    payload = msgspec.json.encode(ForgetCommand(name="Herald"))
+    number = command_queue.enqueue(unit_of_work.database, NOON, "forget", payload)
+    asked = iter([False, False, True])
+    assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
+    with unit_of_work.database.read() as connection:
+        left = connection.execute(select(func.count()).select_from(article)).scalar_one()
+    assert 0 < left < 45
+    unit_of_work.restart()
+    assert unit_of_work.pipeline.run_commands() == 1
+    assert command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
+    assert words_in(unit_of_work.database) == []
+    assert what_is_wrong(unit_of_work.database) == []
+
+
+def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Rig) -> None:
+    """Its scratch file holds texts; and taken up again it would decide by what is gone."""
+
+    def stops(*_: int) -> None:
+        raise InterruptedError
+
+    database = unit_of_work.database
+    if database.file is None:
+        pytest.skip("beside a server they lie in a folder that all databases share")
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    with pytest.raises(InterruptedError):
+        reclustering(database).difference(None, stops)
+    assert scratch_files(database.file.parent)
+    forget(unit_of_work, the_article(database))
+    assert scratch_files(database.file.parent) == []
+
+
+def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Rig) -> None:
+    with pytest.raises(UsageError, match="nothing is stored"):
+        forget(unit_of_work, f"https://herald.example/{MARK}")
+    with unit_of_work.database.read() as connection:
+        assert connection.execute(select(command.c.payload)).scalar_one() == "{}"
+
+
+def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None:
+    """Webhooks read and write apart: what was read before and is written after must not be the old words."""
+    met = []
+
+    class Overtaken(DatabaseStoryReader):
+        def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
+            found = super().stories_by_id(ids)
+            if not met:
+                met.append(found)
+                forget(unit_of_work, the_article(unit_of_work.database))
+            return found
+
+    filling = filling_of(unit_of_work, Overtaken(unit_of_work.database, ALL_TUNING))
+    filling.sync_webhooks()
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    while filling.step() is not None:
+        pass
+    assert met
+    assert words_in(unit_of_work.database) == []
+    with unit_of_work.database.read() as connection:
+        assert connection.execute(select(outbox_table.c.body)).first() is not None
+
+
+def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Rig) -> None:
+    seldom = random.Random(1).choices(string.ascii_letters + string.digits, k=3_900)
+    long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
+    (placed,) = unit_of_work.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
+    forgotten = forget(unit_of_work, long)
+    assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == ("founded", 1, 1)
+
+
+def test_undoing_a_split_brings_an_ended_story_back(unit_of_work: Rig) -> None:
+    database = unit_of_work.database
+    unit_of_work.take(
+        marked("1", FLOOD), record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    first, second = _in_order(database)[:2]
+    origin = assigned(database)[first]
+    assert assigned(database)[second] == origin
+    correct(database, "split", origin, articles=(second,))
+    unit_of_work.restart()
+    forget(unit_of_work, first)
+    assert DatabaseStoryReader(database).story(origin) is None
+    undo(database)
+    assert assigned(database) == {second: origin}
+    assert what_is_wrong(database) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed: int) -> None:
+    """Rows agree with each other, and what is in memory with them, on both databases."""
+    fill(database)
+    chance = random.Random(seed)
+    placer = placing_of(database)
+    with database.read() as connection:
+        placer.story_writer.index(connection)
+    everything = sorted(assigned(database))
+    going = chance.sample(everything, 25)
+    for id_ in going:
+        placer.erase(ForgetCommand(name=id_))
+    assert set(assigned(database)) == set(everything) - set(going)
+    assert what_is_wrong(database, placer) == []
+    with database.read() as connection:
+        dangling = select(article.c.id).where(
+            article.c.copy_of.is_not(None), article.c.copy_of.not_in(select(article.c.id))
+        )
+        assert connection.execute(dangling).all() == []
+
+
+def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:
+    unit_of_work = Rig(database, Clock())
+    first, copy, *_ = unit_of_work.take(
+        record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
+        record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
+        record("Wharf", "1", "Libraries stay", COUNCIL, published=NOON),
+    )
+    assert copy.outcome == "copy"
+    placer = unit_of_work.pipeline.placer
+    index = placer._copy_finder._index
+    assert index is not None
+
+    def go(article_id: str, story_id: str) -> None:
+        with placer.unit_of_work() as open_rig:
+            former = {article_id: [story_id]}
+            ForgetHandler(placer.story_writer, placer._copy_finder).carry_out(
+                open_rig, [article_id], former, "retention"
+            )
+            if article_id == copy.article:
+                raise ZeroDivisionError
+
+    def is_of_the_rows() -> bool:
+        with database.read() as connection:
+            rows = articles.sketches(connection, after=0)
+            return index.entries(4) == PassageIndex(reach=100, cap=100, rows=rows).entries(4)
+
+    assert is_of_the_rows()
+    before = index.entries(4)
+    go(first.article, first.story)
+    assert is_of_the_rows()
+    assert index.entries(4) != before
+    with pytest.raises(ZeroDivisionError):
+        go(copy.article, first.story)
+    assert is_of_the_rows(), "undone, and no more than that"

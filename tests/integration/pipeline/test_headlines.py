@@ -1,0 +1,100 @@
+"""The title of a story as it is kept, changed and logged while articles come, on both databases."""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article, story, story_log
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+
+BAIT = "Why did the levee at Pennmouth break?"
+PLAIN = "Levee on the Arrel breaks at Pennmouth, four people killed"
+OTHER = "Pennmouth under water after levee on the Arrel gives way"
+
+
+def report(outlet: str, title: str, text: str, hours: int) -> Entry:
+    return record(outlet, f"{outlet} {hours}", title, text, published=NOON + dt.timedelta(hours=hours))
+
+
+class Newsroom(Rig):
+    """A test rig whose operator prefers some outlets."""
+
+    def __init__(self, database: Database, prefer: Sequence[str] = ()) -> None:
+        self.prefer = prefer
+        super().__init__(database, Clock(NOON + dt.timedelta(days=2)))
+
+    def restart(self) -> None:
+        self.pipeline = Pipeline(
+            self.database, InlineExecutor(), self.all_tuning, self.clock, summary_words=60, prefer=self.prefer
+        )
+
+    def titles(self) -> list[tuple[str, str | None]]:
+        """Of each story its title, and the outlet that has it."""
+        statement = select(story.c.title, article.c.outlet).outerjoin(
+            article, article.c.id == story.c.title_article
+        )
+        with self.database.read() as connection:
+            return [
+                (row.title, row.outlet) for row in connection.execute(statement.order_by(story.c.story_no))
+            ]
+
+    def changes(self) -> list[dict[str, Any]]:
+        with self.database.read() as connection:
+            rows = connection.execute(
+                select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.log_no)
+            )
+            return [json.loads(row.detail) for row in rows]
+
+
+def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None:
+    rig = Newsroom(database)
+    rig.take(report("Echo", BAIT, FLOOD, 0))
+    assert (rig.titles(), rig.changes()) == ([(BAIT, "Echo")], [])
+    rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
+    assert rig.titles() == [(PLAIN, "Gazette")]
+    reason = "the previous title was a question or clickbait"
+    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
+    rig.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
+    assert len(rig.changes()) == 1
+
+
+def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
+    rig = Newsroom(database, prefer=("Herald", "Gazette"))
+    rig.take(report("Echo", PLAIN, FLOOD, 0))
+    rig.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
+    assert rig.titles() == [(OTHER, "Gazette")]
+    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": "it is of a preferred outlet"}]
+    rig.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
+    assert len(rig.titles()) == 2
+
+
+def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(database: Database) -> None:
+    rig = Newsroom(database)
+    rig.take(report("Gazette", PLAIN, FLOOD, 0))
+    with database.write() as connection:
+        row = dict(connection.execute(select(article)).one()._mapping)
+        later = [
+            row
+            | {
+                "inbox_no": 1000 + number,
+                "id": f"later{number}",
+                "root_article": f"later{number}",
+                "outlet": f"Paper {number}",
+                "title": f"What the levee of Pennmouth means to me, part {number}",
+                "effective_at": NOON + dt.timedelta(minutes=number),
+            }
+            for number in range(80)
+        ]
+        connection.execute(insert(article), later)
+        connection.execute(update(story).values(article_count=81, count_state=None))
+    rig.restart()
+    rig.take(report("Herald", "What now, Pennmouth?", FLOOD_ELSEWHERE, 3))
+    assert rig.titles() == [(PLAIN, "Gazette")]
+    assert rig.changes() == []

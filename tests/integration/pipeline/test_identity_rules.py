@@ -1,0 +1,170 @@
+"""Who may give an article its words, which folders and feeds are the same: rules that later work rests on."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.sources import folder_name, known_as
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import article, identity_key
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
+
+ADDRESS = "https://gazette.example/levee"
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + dt.timedelta(days=3)))
+
+
+def texts(rig: Rig) -> list[tuple[str, str | None]]:
+    with rig.database.read() as connection:
+        rows = connection.execute(select(article.c.text, article.c.outlet).order_by(article.c.inbox_no))
+        return [(row.text, row.outlet) for row in rows]
+
+
+def own(text: str = FLOOD) -> Entry:
+    return record(
+        "own", "1", "Levee breaks", text, url=ADDRESS, authority="own", outlet="Gazette", published=NOON
+    )
+
+
+def linked(text: str, guid: str = "x") -> Entry:
+    return record(
+        "rival", guid, "Levee, they say", text, url=ADDRESS, authority="foreign", outlet="Agg", published=NOON
+    )
+
+
+def test_a_feed_that_links_to_an_article_never_changes_its_words(rig: Rig) -> None:
+    rig.take(own())
+    before = texts(rig)
+    for text in (STRIKE, STRIKE + " More.", FLOOD_ELSEWHERE):
+        assert rig.take(linked(text), linked(text, "y")) == []
+    assert texts(rig) == before
+    assert [one.outcome for one in rig.take(own(FLOOD + " Two are missing still."))] == ["revised"]
+    assert texts(rig)[0][1] == "Gazette"
+
+
+def test_a_record_of_another_source_never_changes_an_articles_words(rig: Rig) -> None:
+    rig.take(record("B", "1", "Levee breaks", FLOOD, url=ADDRESS, published=NOON))
+    before = texts(rig)
+    for text in (STRIKE, FLOOD + " Changed."):
+        assert rig.take(record("C", "9", "Something else", text, url=ADDRESS, published=NOON)) == []
+    assert texts(rig) == before
+
+
+def test_the_site_itself_may_change_what_its_other_feed_gave(rig: Rig) -> None:
+    rig.take(own())
+    section = msgspec.structs.replace(own(), source="section", guid="s1")
+    assert rig.take(section) == []
+    changed = msgspec.structs.replace(section, text=FLOOD.replace("Four people", "Five people"))
+    assert [one.outcome for one in rig.take(changed)] == ["revised"]
+
+
+def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(rig: Rig) -> None:
+    (accepted,) = rig.accept(linked("", "x"), wants_page=[True])
+    assert accepted.entry_no is not None
+    rig.take(own())
+    with rig.database.write() as connection:
+        page = f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>".encode()
+        pending_pages.store_page(connection, accepted.entry_no, page=page, url=ADDRESS, charset="utf-8")
+    assert [one.outcome for one in rig.place()] == ["unchanged"]
+    assert rig.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
+    assert len(texts(rig)) == 1
+
+
+def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> None:
+    with rig.database.write() as connection:
+        assert inbox.claim(connection, b"k" * 16, "first") == "first"
+        assert inbox.claim(connection, b"k" * 16, "second") == "first"
+    with rig.database.read() as connection:
+        assert connection.execute(select(identity_key.c.article)).scalars().all() == ["first"]
+
+
+def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig: Rig, tmp_path: Path) -> None:
+    all_tuning = effective_tuning({"events": {"live_reach": 3}})
+    entries = [record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON)]
+    entries += [
+        record("Post", str(n), f"Note {n}", f"Number {n}: " + " ".join(f"w{n}x{i}" for i in range(60)))
+        for n in range(8)
+    ]
+    entries.append(record("Courier", "copy", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    small = Rig(rig.database, rig.clock, all_tuning)
+    for entry in entries:
+        small.take(entry)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'restarted.db'}"))
+    other = Rig(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
+    for entry in entries:
+        other.restart()
+        other.take(entry)
+    assert settled(fresh) == settled(rig.database)
+    fresh.close()
+
+
+def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
+    database: Database, tmp_path: Path
+) -> None:
+    first, second, moved = tmp_path / "a" / "news", tmp_path / "b" / "news", tmp_path / "c" / "news"
+    first.mkdir(parents=True)
+    second.mkdir(parents=True)
+    with database.write() as connection:
+        assert folder_name(connection, first, os.path.isdir) == "news"
+        assert folder_name(connection, second, os.path.isdir) == "news#2"
+        moved.parent.mkdir()
+        first.rename(moved)
+        assert folder_name(connection, moved, os.path.isdir) == "news"
+        assert folder_name(connection, second, os.path.isdir) == "news#2"
+    entry = Entry(source="news", guid="x.txt", text=FLOOD)
+    assert known_as(entry, second, "news#2").source == "news#2"
+    spoken = record("Gazette", "1", "Levee", FLOOD)
+    assert known_as(spoken, second, "news#2") == spoken
+
+
+def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(rig: Rig) -> None:
+    page = (
+        '<html><head><meta property="og:site_name" content="The Gazette Online"></head>'
+        f"<body><article><h1>Levee breaks at Pennmouth</h1><p>{FLOOD}</p></article></body></html>"
+    )
+    with_page = record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None)
+    (accepted,) = rig.accept(with_page, wants_page=[True])
+    assert accepted.entry_no is not None
+    with rig.database.write() as connection:
+        pending_pages.store_page(
+            connection, accepted.entry_no, page=page.encode(), url=ADDRESS, charset="utf-8"
+        )
+    rig.place()
+    rig.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
+    assert {outlet for _, outlet in texts(rig)} == {"gazette.example"}
+
+
+def test_stories_are_found_by_an_outlet_whatever_its_case(rig: Rig) -> None:
+    rig.take(record("Écho du Nord", "1", "Strike", STRIKE, published=NOON))
+    for asked in ("Écho du Nord", "écho du nord", "ÉCHO DU NORD"):
+        assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories) == 1
+
+
+def test_a_report_takes_in_every_container_that_it_matches(rig: Rig) -> None:
+    live = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say.
+
+8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave.
+
+7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(
+        record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", live, published=NOON)
+    )
+    rig.take(
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON)
+    )
+    (story,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert (story.article_count, story.report_count) == (3, 2)

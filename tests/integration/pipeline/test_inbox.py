@@ -1,0 +1,165 @@
+"""The inbox: what is known changes nothing, what is new cannot be lost, and order is kept."""
+
+import datetime as dt
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry
+from aggregator.pipeline.placement.boilerplate import PrepareOptions
+from aggregator.pipeline.prepare import PrepareDispatcher
+from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages, rejected
+from aggregator.store.tables import entry
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock())
+
+
+def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    first, second = rig.accept(flood), rig.accept(flood)
+    assert [one.outcome for one in first + second] == ["new", "known"]
+    assert first[0].article == second[0].article
+    assert second[0].entry_no is None
+    with rig.database.read() as connection:
+        assert inbox.waiting_count(connection) == 1
+
+
+def test_the_same_entry_twice_in_one_batch_is_known_the_second_time(rig: Rig) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    assert [one.outcome for one in rig.accept(flood, flood)] == ["new", "known"]
+
+
+def test_changed_words_under_a_known_key_are_a_revision(rig: Rig) -> None:
+    flood = record("Gazette", "1", "Levee breaks", FLOOD)
+    rig.accept(flood)
+    changed = msgspec.structs.replace(flood, text=FLOOD + " The army has sent two helicopters.")
+    assert [one.outcome for one in rig.accept(changed)] == ["revision"]
+    assert [one.outcome for one in rig.accept(changed)] == ["known"]
+
+
+def test_one_address_in_three_section_feeds_is_one_article(rig: Rig) -> None:
+    def in_feed(feed: str, address: str) -> Entry:
+        return record(feed, f"guid-of-{feed}", "Levee breaks", FLOOD, url=address, authority="own")
+
+    accepted = rig.accept(
+        in_feed("top", "https://gazette.example/news/levee?utm_source=rss"),
+        in_feed("local", "http://www.gazette.example/news/levee"),
+        in_feed("weather", "https://gazette.example/news/levee#comments"),
+    )
+    assert [one.outcome for one in accepted] == ["new", "known", "known"]
+    assert len({one.article for one in accepted}) == 1
+
+
+def test_changed_guids_under_the_same_address_bring_nothing_new(rig: Rig) -> None:
+    flood = record("feed", "a", "Levee breaks", FLOOD, url="https://gazette.example/levee", authority="own")
+    rig.accept(flood)
+    for number in range(5):
+        again = msgspec.structs.replace(flood, guid=f"fresh-{number}")
+        assert [one.outcome for one in rig.accept(again)] == ["known"]
+
+
+def test_a_foreign_feed_cannot_claim_or_change_another_sites_article(rig: Rig) -> None:
+    address = "https://gazette.example/levee"
+    own = record("own", "1", "Levee breaks", FLOOD, url=address, authority="own")
+    rival = record("rival", "x", "Levee holds", STRIKE, url=address, authority="foreign")
+    first = rig.accept(rival)
+    second = rig.accept(own)
+    assert [first[0].outcome, second[0].outcome] == ["new", "new"]
+    assert first[0].article != second[0].article
+    later = record("rival", "y", "Levee was never there", STRIKE, url=address, authority="foreign")
+    assert rig.accept(later)[0] == msgspec.structs.replace(second[0], outcome="known", entry_no=None)
+
+
+def test_entries_without_guid_and_address_are_known_by_their_words(rig: Rig) -> None:
+    plain = Entry(source="x.jsonl", title="Levee breaks", text=FLOOD, outlet="Gazette")
+    spaced = msgspec.structs.replace(plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks")
+    elsewhere = msgspec.structs.replace(plain, outlet="Herald")
+    assert [one.outcome for one in rig.accept(plain, spaced, elsewhere)] == ["new", "known", "new"]
+
+
+def test_a_stop_while_texts_are_prepared_blames_no_text(
+    rig: Rig, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
+    with database.read() as connection:
+        waiting = inbox.ready(connection, 10)
+    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    options = PrepareOptions()
+    dispatcher = PrepareDispatcher(executor, effective_tuning(), lambda entries: [options for _ in entries])
+    jobs = [(part, dispatcher.submitted(part)) for part in (waiting, waiting[:1])]
+    executor.close()
+    for part, job in jobs:
+        assert dispatcher.answered(part, job, lambda: True) == ()
+    assert not caplog.records
+
+
+def test_numbers_are_given_when_all_of_an_article_is_stored(rig: Rig) -> None:
+    waits = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
+    ready = record("feed", "2", "Strike", STRIKE, url="https://gazette.example/2", authority="own")
+    accepted = rig.accept(waits, ready, wants_page=[True, False])
+    assert accepted[0].entry_no is not None
+    with rig.database.read() as connection:
+        assert [one.entry.guid for one in inbox.ready(connection, 10)] == ["2"]
+        assert [one.entry_no for one in pending_pages.due_pages(connection, rig.clock(), 10)] == [
+            accepted[0].entry_no
+        ]
+    with rig.database.write() as connection:
+        page = f"<html><p>{FLOOD}</p></html>".encode()
+        pending_pages.store_page(
+            connection, accepted[0].entry_no, page=page, url="https://gazette.example/1", charset="utf-8"
+        )
+    with rig.database.read() as connection:
+        waiting = inbox.ready(connection, 10)
+    assert [(one.entry.guid, one.inbox_no) for one in waiting] == [("2", 1), ("1", 2)]
+    assert waiting[1].page == page
+
+
+def test_a_page_that_does_not_come_is_asked_for_again_later(rig: Rig) -> None:
+    due_pages = record("feed", "1", "Levee breaks", "", url="https://gazette.example/1", authority="own")
+    (accepted,) = rig.accept(due_pages, wants_page=[True])
+    assert accepted.entry_no is not None
+    later = NOON + dt.timedelta(hours=1)
+    with rig.database.write() as connection:
+        pending_pages.later(connection, accepted.entry_no, later, attempts=1)
+    with rig.database.read() as connection:
+        assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
+        assert [one.attempts for one in pending_pages.due_pages(connection, later, 10)] == [1]
+
+
+def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None:
+    flood, strike = record("Gazette", "1", "Levee", FLOOD), record("Gazette", "2", "Strike", STRIKE)
+
+    def accept_and_fail() -> None:
+        with rig.database.write() as connection:
+            inbox.accept(connection, [flood, strike], seen=[NOON, NOON])
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        accept_and_fail()
+    with rig.database.read() as connection:
+        assert connection.execute(select(entry)).all() == []
+    assert [one.entry_no for one in rig.accept(flood, strike)] == [1, 2]
+
+
+def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: Rig) -> None:
+    from aggregator.store.tables import rejected_input
+
+    with rig.database.write() as connection:
+        for reason in ("the file is empty", "the file is still empty"):
+            rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
+    with rig.database.read() as connection:
+        rows = connection.execute(select(rejected_input.c.reason)).scalars().all()
+    assert rows == ["the file is still empty"]
+    with rig.database.write() as connection:
+        rejected.clear(connection, source="ingest", items=["x.txt"])
+    with rig.database.read() as connection:
+        assert connection.execute(select(rejected_input)).all() == []

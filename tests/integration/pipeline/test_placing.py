@@ -1,0 +1,423 @@
+"""Placing: events, copies, containers, revisions; the same rows from the same input, on both databases."""
+
+import datetime as dt
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Evidence
+from aggregator.model.errors import AggregatorError
+from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import article, story
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.fresh import with_tables
+
+DAY = dt.timedelta(days=1)
+LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
+in the lower town and boats are on their way to residents on roofs.
+
+8.15 p.m.: Mayor Ilse Brandt asks all who live below the market square in Pennmouth to leave their homes.
+
+7.30 p.m.: The water authority keeps its warning for the Arrel at the highest level."""
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON + 3 * DAY))
+
+
+def flood(**more: object) -> object:
+    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON, **more)
+
+
+def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig: Rig) -> None:
+    placed = rig.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
+    )
+    assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
+    stories = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
+        (1, 1, 1),
+        (2, 2, 2),
+    ]
+
+
+def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:
+    rig.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+    )
+    with rig.database.read() as connection:
+        found = [
+            codecs.unpack(blob, Evidence)
+            for blob in connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
+        ]
+    assert [one.stage for one in found] == ["founded", "event"]
+    assert all(one.rules_version == effective_tuning().version for one in found)
+    joined = found[1]
+    assert joined.score is not None
+    assert joined.bias + sum(reason.share for reason in joined.reasons) == pytest.approx(
+        joined.score, abs=1e-9
+    )
+
+
+def test_a_reprint_is_a_copy_and_no_further_report(rig: Rig) -> None:
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = rig.take(
+        record("Courier", "9", "Four die in flood", FLOOD + " Subscribers read more.", published=NOON)
+    )
+    assert [one.outcome for one in placed] == ["copy"]
+    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
+    assert {one.role for one in found.articles} == {"report", "copy"}
+
+
+@pytest.mark.parametrize("later", [0, 400])
+def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later: int) -> None:
+    rig.clock.time = NOON + 500 * DAY
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    at = NOON + later * DAY
+    (placed,) = rig.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
+    with rig.database.read() as connection:
+        rows = connection.execute(
+            select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)
+        ).all()
+    assert rows[1].copy_of is not None
+    assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
+
+
+def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
+    title = "Live blog: levee breaks at Pennmouth on the Arrel"
+    rig.take(record("Live Desk", "1", title, LIVE, published=NOON))
+    rig.take(record("Courier", "1", title, LIVE, published=NOON))
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    with rig.database.read() as connection:
+        roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
+    assert roles == ["container", "container", "report"]
+    (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert (found.article_count, found.report_count) == (3, 1)
+
+
+def test_a_copy_does_not_bump_and_does_not_weigh(rig: Rig) -> None:
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    before = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated
+    rig.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
+    assert DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated == before
+    with rig.database.read() as connection:
+        weights = (
+            connection.execute(select(article.c.counts_in_centroid).order_by(article.c.inbox_no))
+            .scalars()
+            .all()
+        )
+    assert weights == [True, False]
+
+
+def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(rig: Rig) -> None:
+    rig.clock.time = NOON + 400 * DAY
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    placed = rig.take(
+        record("Gazette", "again", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + 365 * DAY)
+    )
+    assert [one.outcome for one in placed] == ["founded"]
+    with rig.database.read() as connection:
+        paired_copies = (
+            connection.execute(select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
+        )
+    assert paired_copies[0] is None
+    assert paired_copies[1] is not None
+
+
+def test_a_dated_report_joins_within_the_window_only(rig: Rig) -> None:
+    rig.clock.time = NOON + 100 * DAY
+    first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    near = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 2 * DAY)
+    far = record("Courier", "1", "Pennmouth under water", FLOOD_ELSEWHERE + " x", published=NOON + 40 * DAY)
+    assert [one.outcome for one in rig.take(first, near, far)] == ["founded", "joined", "founded"]
+
+
+def test_a_live_blog_has_a_home_and_gives_way_to_a_report(rig: Rig) -> None:
+    blog = record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", LIVE, published=NOON)
+    (opened,) = rig.take(blog)
+    assert opened.outcome == "founded"
+    (joined,) = rig.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    )
+    assert joined.story != opened.story, "a container's id always gives way"
+    reading = DatabaseStoryReader(rig.database)
+    assert opened.story is not None
+    assert reading.story(opened.story) == StoryRedirect(to=str(joined.story))
+    (found,) = reading.stories(StoryFilter()).stories
+    assert (found.article_count, found.report_count) == (2, 1)
+    with rig.database.read() as connection:
+        rows = connection.execute(
+            select(article.c.role, article.c.counts_in_centroid).order_by(article.c.inbox_no)
+        ).all()
+    assert [tuple(row) for row in rows] == [("container", False), ("report", True)]
+
+
+def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
+    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    (first,) = rig.take(entry)
+    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
+    (second,) = rig.take(changed)
+    assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
+    assert [one.outcome for one in rig.take(changed)] == []
+    with rig.database.read() as connection:
+        assert "Five people" in connection.execute(select(article.c.text)).scalar_one()
+
+
+def test_sums_after_a_revision_are_those_of_the_new_text_alone(rig: Rig, tmp_path: Path) -> None:
+    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
+    rig.take(entry)
+    rig.take(changed)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'fresh.db'}"))
+    alone = Rig(fresh, Clock(NOON + 3 * DAY))
+    alone.take(changed)
+    blobs_of = []
+    for database in (rig.database, fresh):
+        with database.read() as connection:
+            blobs_of.append(connection.execute(select(story.c.centroid)).scalar_one())
+    fresh.close()
+    assert blobs_of[0] == blobs_of[1]
+
+
+def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
+    live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    (first,) = rig.take(live)
+    (second,) = rig.take(msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE))
+    assert second.outcome == "founded"
+    assert second.article != first.article
+    changed = msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE + " Talks go on.")
+    rig.accept(changed)
+    third = msgspec.structs.replace(changed, text=STRIKE + " Talks have failed.")
+    (revised,) = rig.take(third)[-1:]
+    assert revised.article == second.article
+
+
+def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(rig: Rig) -> None:
+    address = "https://gazette.example/live"
+    texts = {"a": FLOOD, "b": STRIKE, "c": FLOOD_ELSEWHERE[:400] + STRIKE[:100]}
+    entries = [
+        record("Gazette", guid, f"Live {guid}", text, url=address, published=NOON)
+        for guid, text in texts.items()
+    ]
+    first = rig.take(*entries)
+    assert len({one.article for one in first}) == 3
+    before = settled(rig.database)
+    for again in (entries, entries[::-1], entries[1:]):
+        assert rig.take(*again) == []
+    assert settled(rig.database)["articles"] == before["articles"]
+
+
+def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) -> None:
+    address = "https://gazette.example/live"
+    texts = (FLOOD, STRIKE, FLOOD_ELSEWHERE, STRIKE + " More follows.")
+    entries = [
+        record("Gazette", str(number), "Live", text, url=address, published=NOON)
+        for number, text in enumerate(texts)
+    ]
+    rig.take(*entries)
+    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'one-by-one.db'}"))
+    other = Rig(fresh, Clock(NOON + 3 * DAY))
+    for entry in entries:
+        other.take(entry)
+    assert settled(fresh) == settled(rig.database)
+    fresh.close()
+
+
+def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
+    placed = rig.take(record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE))
+    assert [one.outcome for one in placed] == ["refused", "founded"]
+    assert placed[0].reason
+
+
+def test_memory_is_derived_a_restart_decides_alike(rig: Rig, data: Path) -> None:
+    entries = shuffled_records(data, 120)
+    half = len(entries) // 2
+    rig.take(*entries[:half])
+    rig.restart()
+    rig.take(*entries[half:])
+    restarted = settled(rig.database)
+    with rig.database.write() as connection:
+        for table in (
+            "change",
+            "story_log",
+            "observation",
+            "identity_key",
+            "entry",
+            "lsh_band",
+            "article",
+            "story",
+        ):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql("UPDATE counter SET value = 0")
+    rig.restart()
+    rig.take(*entries)
+    assert settled(rig.database) == restarted
+
+
+def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
+    first = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    second = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    strike = record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON)
+    rig.take(first)
+    rig.accept(second, strike)
+    rename(rig.database, "story_log", "away")
+    with pytest.raises((SQLAlchemyError, AggregatorError)):
+        rig.place()
+    rename(rig.database, "away", "story_log")
+    assert [one.outcome for one in rig.place()] == ["joined", "founded"], "the very same pipeline goes on"
+
+
+def rename(database: Database, before: str, after: str) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}")
+
+
+def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: Path, data: Path) -> None:
+    entries = shuffled_records(data, 80)
+    held = []
+    for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
+        database = with_tables(Database(url))
+        Rig(database, Clock(NOON)).take(*entries)
+        held.append(settled(database))
+        database.close()
+    assert held[0] == held[1]
+
+
+def test_the_seeds_are_one_story_alone_among_others(rig: Rig, data: Path) -> None:
+    entries = shuffled_records(data, 150) + seeds(data)
+    random.Random(7).shuffle(entries)
+    placed = rig.take(*entries)
+    sources = {one.entry_no: entries[one.entry_no - 1].source for one in placed}
+    homes = {one.story for one in placed if sources[one.entry_no] == "seeds"}
+    reading = DatabaseStoryReader(rig.database)
+    final = {story_now(reading, home) for home in homes}
+    assert len(final) == 1
+    found = reading.story(final.pop())
+    assert not isinstance(found, StoryRedirect)
+    assert found is not None
+    assert (found.article_count, found.outlet_count, found.unknown_outlet_count) == (4, 1, 3)
+    assert found.report_count == 3
+
+
+def test_a_story_at_its_cap_takes_copies_only(rig: Rig) -> None:
+    small = effective_tuning({"events": {"story_cap": 2}})
+    full = Rig(rig.database, rig.clock, small)
+    placed = full.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Courier",
+            "1",
+            "Levee at Pennmouth fails",
+            FLOOD_ELSEWHERE[::1].replace("woke", "rose"),
+            published=NOON,
+        ),
+        record(
+            "Post",
+            "1",
+            "Levee breaks at Pennmouth",
+            FLOOD.replace("Four people", "Six persons")[:700],
+            published=NOON,
+        ),
+    )
+    assert [one.outcome for one in placed][:2] == ["founded", "joined"]
+    assert all(one.outcome in ("copy", "founded") for one in placed[2:])
+
+
+def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
+    (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
+    assert placed.article is not None
+    assert placed.story is not None
+    assert len(placed.article) == len(placed.story) == 16
+    with rig.database.write() as connection:
+        connection.execute(update(article).values(url=None))  # nothing of the id is read from the row again
+    assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
+
+
+def shuffled_records(data: Path, count: int) -> list:
+    found = open_source(
+        data / "events-fulltext.jsonl.gz", tuning=source_tuning(effective_tuning()), seen=NOON
+    )
+    entries = [item.entry for item in found if isinstance(item, InputEntry)]
+    return random.Random(11).sample(entries, count)
+
+
+def seeds(data: Path) -> list:
+    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=NOON)
+    return [item.entry for item in found if isinstance(item, InputEntry)]
+
+
+def story_now(reading: DatabaseStoryReader, id_: str | None) -> str:
+    assert id_ is not None
+    found = reading.story(id_)
+    return found.to if isinstance(found, StoryRedirect) else id_
+
+
+def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:
+    rig = Rig(database, Clock())
+    (first,) = rig.accept(
+        record("Port", "1", "Strike", STRIKE, url="https://port.example/1"), wants_page=[True]
+    )
+    (later,) = rig.take(record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1"))
+    with database.write() as connection:
+        assert first.entry_no is not None
+        pending_pages.give_up(connection, first.entry_no, verdict=None, reason="it does not answer")
+    (waited,) = rig.place()
+    assert (later.outcome, waited.outcome) == ("founded", "unchanged")
+    assert waited.article == later.article
+    with database.read() as connection:
+        assert inbox.waiting_count(connection) == 0
+
+
+# --- when a story happened ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("undated_first", [True, False])
+def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(rig: Rig, undated_first: bool) -> None:
+    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+    for one in [undated, flood()] if undated_first else [flood(), undated]:
+        rig.take(one)
+    with rig.database.read() as connection:
+        row = connection.execute(select(story)).one()
+    assert row.article_count == 2
+    assert row.first_published == row.last_published == NOON
+    assert row.bumped_at.replace(microsecond=0) == NOON
+    assert list(faults(rig.database, now=rig.clock())) == []
+
+
+def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
+    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+    rig.accept(undated, bump_by_clock=True)
+    rig.place()
+    rig.take(flood())
+    with rig.database.read() as connection:
+        row = connection.execute(select(story)).one()
+    assert (row.article_count, row.last_published) == (2, NOON)
+    assert row.bumped_at > NOON + 3 * DAY
+
+
+def test_the_seeds_are_dated_by_the_one_that_has_a_date(rig: Rig, data: Path) -> None:
+    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=rig.clock())
+    rig.take(*(item.entry for item in found if isinstance(item, InputEntry)))
+    (seeds,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
+    assert seeds.article_count == 4
+    assert {seeds.first_published.date(), seeds.last_published.date(), seeds.updated.date()} == {
+        dt.date(2024, 12, 6)
+    }

@@ -1,0 +1,125 @@
+"""Quarantine: one entry that cannot be placed, or one damaged row, delays no other entry and is not lost."""
+
+import pytest
+from sqlalchemy import select, text, update
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import DamagedError
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.repair import pieces
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import entry, story
+from aggregator.stories.tuning import StoryTuning
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+
+TUNING = effective_tuning().section("stories", StoryTuning)
+LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
+REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
+
+
+def states(database: Database) -> dict[int, str]:
+    with database.read() as connection:
+        return {
+            row.entry_no: row.state
+            for row in connection.execute(select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
+        }
+
+
+def damage(database: Database, **columns: bytes) -> None:
+    with database.write() as connection:
+        connection.execute(update(story).values(**columns))
+
+
+def repaired(database: Database) -> list[str]:
+    """Repair what is found; what it was."""
+    placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
+    found = list(faults(database, now=NOON))
+    for preference in pieces(found):
+        placing.repair(preference)
+    return [one.what for one in found]
+
+
+def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock())
+    rig.accept(REPRINT)
+    with pytest.raises(DamagedError, match=r"cannot be placed .*aggregator db check"):
+        rig.place()
+    assert states(database)[2] == "ready", "nothing says that it is the entry's fault"
+    rig.accept(DOCKS)
+    assert [one.outcome for one in rig.place()] == ["refused", "founded"]
+    assert states(database) == {1: "done", 2: "refused", 3: "done"}
+    found = repaired(database)
+    assert any("in quarantine" in what for what in found)
+    assert states(database)[2] == "ready"
+    assert [one.outcome for one in Rig(database, Clock()).place()] == ["copy"]
+    assert not [one.what for one in faults(database, now=NOON) if one.remedy == "quarantine"]
+
+
+def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock(), effective_tuning({"placing": {"batch_articles": 3}}))
+    rig.take(DOCKS)
+    for number in range(7):
+        rig.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
+    rig.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
+    assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
+    assert set(list(states(database).values())[-8:-1]) == {"refused"}
+    assert list(states(database).values())[-1] == "done"
+
+
+def test_a_story_whose_sums_and_members_are_damaged_is_joined_by_nobody(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    with database.write() as connection:
+        whole = connection.execute(select(story.c.centroid)).scalar_one()
+        connection.execute(update(story).values(centroid=whole[:-4]))
+        connection.execute(text("UPDATE article SET terms = :junk"), {"junk": b"abc"})
+    [placed] = Rig(database, Clock()).take(DOCKS)
+    assert placed.outcome == "founded"
+
+
+def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None:
+    rig = Rig(database, Clock())
+    rig.accept(LEVEE)
+    rig.accept(DOCKS)
+    with database.write() as connection:
+        connection.execute(
+            update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense")
+        )
+    assert [one.outcome for one in rig.place()] == ["founded"]
+    assert states(database) == {1: "refused", 2: "done"}
+
+
+def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    whole = select(story.c.centroid)
+    with database.read() as connection:
+        before = connection.execute(whole).scalar_one()
+    damage(database, centroid=b"nonsense")
+    [placed] = Rig(database, Clock()).take(DOCKS)
+    assert placed.outcome == "founded"
+    with database.read() as connection:
+        assert connection.execute(whole.where(story.c.story_no == 1)).scalar_one() == before
+
+
+def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE, DOCKS)
+    while render_next(database, 20, TUNING):
+        pass
+    with database.write() as connection:
+        connection.execute(
+            text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
+        )
+    reading = DatabaseStoryReader(database)
+    with database.read() as connection:
+        damaged, sound = connection.execute(select(story.c.id).order_by(story.c.story_no)).scalars()
+    assert list(reading.rendered((damaged, sound))) == [sound]
+    merged = reading.merged(damaged)
+    assert merged is not None
+    assert merged.only

@@ -1,0 +1,706 @@
+"""Retention: old articles give up what they are not to keep, step by step, and nothing comes back."""
+
+import datetime as dt
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import func, select, text, update
+
+from aggregator.admin.export import exported, import_into
+from aggregator.cluster.events import centroid
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Evidence, MergedStory, StoryView
+from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.retention import Retention, RetentionPlan
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.maintenance import retention
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.migrate import upgrade
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.search import index
+from aggregator.store.stories import article_text
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import (
+    article,
+    change,
+    entry,
+    lsh_band,
+    rejected_input,
+    revision,
+    sketch,
+    story,
+    story_log,
+    tombstone,
+)
+from aggregator.stories.tuning import StoryTuning
+from tests.integration.pipeline.test_forgetting import forget, plain
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
+
+DAY = 86_400
+YEAR = NOON + dt.timedelta(days=400)
+# Whatever is placed is out of reach at once, so that a few articles are as old as 300,000 ones.
+REACH: dict[str, dict[str, Any]] = {"events": {"live_reach": 0}, "copies": {"passage_reach": 0}}
+DEAD = effective_tuning(REACH)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    """The small set, placed and told."""
+    fill(database)
+    made = Rig(database, Clock(NOON + dt.timedelta(days=10)))
+    settle(made)
+    return made
+
+
+def settle(rig: Rig) -> None:
+    """The full-text index and the merged texts."""
+    rig.pipeline.index_text()
+    while render_next(rig.database, 50, rig.all_tuning.section("stories", StoryTuning)):
+        pass
+
+
+def kept(
+    rig: Rig, *, at: dt.datetime = YEAR, all_tuning: Tuning = DEAD, steady: bool = True, **ages: int | None
+) -> Retention:
+    """All of it done, as far as it is due at `at`."""
+    clock = Clock(at)
+    rig.clock, rig.all_tuning = clock, all_tuning
+    rig.restart()
+    retention_job = rig.pipeline.retention_job(RetentionPlan(**ages))
+    if steady:  # the clock has gone on for a day without a jump
+        with rig.database.write() as connection:
+            retention.steady_since(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
+            retention.steady_since(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
+    while retention_job.step():
+        pass
+    return retention_job
+
+
+def stored(database: Database, *columns: Any) -> list[Any]:
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(columns[0]))]
+
+
+def bytes_of(database: Database, table: Any) -> int:
+    return len(stored(database, *table.primary_key.columns))
+
+
+def no_progress(*_: object) -> None:
+    """Nobody looks."""
+
+
+def wrong(database: Database) -> list[str]:
+    """What `db check` finds, and what rows and memory do not agree on."""
+    return checked(database) + what_is_wrong(database)
+
+
+def checked(database: Database) -> list[str]:
+    """What `db check` finds, but that these tests live in the future."""
+    return [fault.what for fault in faults(database) if "in the future" not in fault.what]
+
+
+# --- packed ------------------------------------------------------------------------------------------------
+
+
+def test_packed_texts_are_read_as_before_by_everything_that_reads_texts(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    before = {one.id: reading.story(one.id) for one in stories}
+    explained_article = {a.id: reading.explained_article(a.id) for one in stories for a in one.articles}
+    reported = {one.id: reading.merged(one.id) for one in stories}
+    with rig.database.write() as connection:  # as an older program wrote half of them
+        for n, held in connection.execute(select(article.c.inbox_no, article.c.evidence)).all()[::2]:
+            values = {"evidence": codecs.pack(codecs.unpack(held, Evidence))}
+            connection.execute(update(article).where(article.c.inbox_no == n).values(values))
+    before_sizes = sum(len(row[1]) for row in stored(rig.database, article.c.inbox_no, article.c.evidence))
+    kept(rig, compress_after=30 * DAY, all_tuning=effective_tuning())
+    sizes = sum(len(row[1]) for row in stored(rig.database, article.c.inbox_no, article.c.evidence))
+    assert sizes < before_sizes * 0.9
+    plain = stored(rig.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
+    assert {row[1] for row in plain} == {""}
+    assert sum(row[2] is not None for row in plain) > 40
+    assert {one.id: reading.story(one.id) for one in stories} == before
+    assert {id_: reading.explained_article(id_) for id_ in explained_article} == explained_article
+    assert {one.id: reading.merged(one.id) for one in stories} == reported
+    assert wrong(rig.database) == []
+
+
+def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
+    before = stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
+    at = NOON + dt.timedelta(days=38)
+    kept(rig, at=at, compress_after=30 * DAY, text_after=60 * DAY, stories_after=90 * DAY)
+    assert stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms) == before
+    kept(rig, at=at + dt.timedelta(days=2), compress_after=30 * DAY)
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.text)} == {""}
+
+
+def test_search_knows_headlines_and_first_paragraphs_of_packed_articles(rig: Rig) -> None:
+    new = record(
+        "Herald", "x", "Levee gives way", f"A quiet evening at first.\n\n{FLOOD} Then zyzzogeton came."
+    )
+    rig.take(new)
+    settle(rig)
+
+    def found(words: str) -> int:
+        return len(DatabaseStoryReader(rig.database).search(words, 10, SearchBounds()).hits)
+
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [1, 1, 1]
+    kept(rig, compress_after=30 * DAY)
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [0, 1, 1]
+    with rig.database.write() as connection:  # made anew it holds the same
+        index.take_out(connection, retention.newest(connection))
+        index.put_back(connection, retention.newest(connection))
+    assert [found("zyzzogeton"), found("quiet evening")] == [0, 1]
+    assert wrong(rig.database) == []
+
+
+def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) -> None:
+    if not rig.database.is_sqlite:
+        pytest.skip("Postgres drops them by VACUUM")
+    rig.take(record("Herald", "x", "Levee gives way", f"A quiet evening.\n\n{FLOOD} Then zyzzogeton came."))
+    settle(rig)
+
+    def holds() -> bool:
+        with rig.database.read() as connection:
+            blocks = connection.execute(text("SELECT block FROM article_search_data")).scalars()
+            return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
+
+    assert holds()
+    kept(
+        rig,
+        compress_after=30 * DAY,
+        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 10_000}}),
+    )
+    assert holds()
+    kept(
+        rig,
+        compress_after=30 * DAY,
+        all_tuning=effective_tuning(REACH | {"retention": {"merge_min_rows": 20}}),
+    )
+    assert not holds()
+    assert wrong(rig.database) == []
+
+
+def test_a_packed_article_is_revised_and_stays_packed(rig: Rig) -> None:
+    new = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
+    (placed,) = rig.take(new)
+    kept(rig, compress_after=30 * DAY)
+    again = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
+    (revised,) = rig.take(again)
+    assert (revised.outcome, revised.article) == ("revised", placed.article)
+    found = DatabaseStoryReader(rig.database).article(placed.article)
+    assert found is not None
+    assert found.article.text.endswith("Late.")
+    plain = select(article.c.text).where(article.c.id == placed.article)
+    with rig.database.read() as connection:
+        assert connection.execute(plain).scalar_one() == ""
+    assert what_is_wrong(rig.database) == []
+
+
+# --- stripped ----------------------------------------------------------------------------------------------
+
+
+def test_a_stripped_story_keeps_counts_and_dates_and_is_rendered_on_demand(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    reported = {one.id: reading.merged(one.id) for one in stories}
+    kept(rig, compress_after=30 * DAY)
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)} == {b""}
+    assert [bytes_of(rig.database, lsh_band), bytes_of(rig.database, sketch)] == [0, 0]
+    assert {row[1] for row in stored(rig.database, story.c.story_no, story.c.merged_story)} == {None}
+    rows = stored(
+        rig.database, story.c.story_no, story.c.centroid, story.c.article_count, story.c.redirect_to
+    )
+    for light, count in [(centroid.from_bytes(row[1]), row[2]) for row in rows if row[3] is None]:
+        assert (len(light.ids), light.members) == (0, count)
+    assert reading.stories(StoryFilter(limit=100)).stories == stories
+    assert {one.id: reading.merged(one.id) for one in stories} == reported
+    assert render_next(rig.database, 5, rig.all_tuning.section("stories", StoryTuning)) == 0, (
+        "and not told again"
+    )
+    assert what_is_wrong(rig.database) == []
+
+
+def test_what_can_still_be_joined_is_not_stripped(rig: Rig) -> None:
+    kept(rig, compress_after=30 * DAY, all_tuning=effective_tuning())
+    assert b"" not in {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)}
+    assert bytes_of(rig.database, lsh_band) > 0
+
+
+def test_corrections_work_on_stripped_stories(rig: Rig) -> None:
+    first, second = stored(rig.database, story.c.story_no, story.c.id)[:2]
+    kept(rig, compress_after=30 * DAY)
+    correct(rig.database, "merge", first[1], second[1])
+    assert what_is_wrong(rig.database) == []
+    undo(rig.database)
+    assert what_is_wrong(rig.database) == []
+
+
+# --- texts -------------------------------------------------------------------------------------------------
+
+
+def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    stories = reading.stories(StoryFilter(limit=100)).stories
+    reported = {one.id: reading.merged(one.id) for one in stories}
+    kept(rig, compress_after=30 * DAY, text_after=180 * DAY)
+    assert {
+        (row[1], row[2])
+        for row in stored(rig.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
+    } == {("", article_text.GONE)}
+    assert {one.id: reading.merged(one.id) for one in stories} == {
+        key: stays(one) for key, one in reported.items()
+    }
+    assert any(one is not None and one.only and one.facts for one in reported.values()), "and one had such"
+    after = reading.stories(StoryFilter(limit=100)).stories
+    assert [(s.id, s.title, s.report_count, s.article_count) for s in after] == [
+        (s.id, s.title, s.report_count, s.article_count) for s in stories
+    ]
+    assert bytes_of(rig.database, revision) == 0
+    whole = [reading.story(one.id) for one in stories]
+    assert all(isinstance(one, StoryView) and one.texts_gone for one in whole), "which its page says"
+    one = stories[0].articles[0]
+    assert reading.explained_article(one.id) is not None
+    assert wrong(rig.database) == []
+
+
+def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    ids = [one.id for one in reading.stories(StoryFilter(limit=100)).stories]
+    reported = {id_: reading.merged(id_) for id_ in ids}
+    at = NOON + dt.timedelta(days=20)
+    kept(rig, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
+    kept(rig, compress_after=30 * DAY, text_after=1_000 * DAY)
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)} == {b""}
+    assert {id_: reading.merged(id_) for id_ in ids} == {id_: stays(one) for id_, one in reported.items()}
+    assert wrong(rig.database) == []
+
+
+def stays(reported: MergedStory | None) -> MergedStory | None:
+    """What only one outlet has is that outlet's text, and goes with it."""
+    return None if reported is None else msgspec.structs.replace(reported, only=())
+
+
+def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
+    def given(body: str) -> Any:
+        return record("Herald", "x", "Levee gives way", body, url="https://herald.example/x")
+
+    (placed,) = rig.take(given(FLOOD))
+    kept(rig, text_after=180 * DAY)
+    assert [one.outcome for one in rig.accept(given(FLOOD))] == ["known"]
+    again = rig.take(given(f"{FLOOD} Late."))
+    assert [one.outcome for one in again] == ["unchanged"]
+    with rig.database.read() as connection:
+        row = connection.execute(
+            select(article_text.TEXT, article_text.IS_GONE).where(article.c.id == placed.article)
+        ).one()
+    assert tuple(row) == ("", True)
+
+
+def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: Rig) -> None:
+    at = NOON + dt.timedelta(days=20)
+    kept(rig, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
+    after = rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
+    before = homes_of(rig)
+    rig.restart()
+    rig.take(record("Echo", "y", "Dockers walk out", STRIKE, published=NOON))
+    assert before.items() <= homes_of(rig).items()
+    assert what_is_wrong(rig.database) == []
+
+
+def homes_of(rig: Rig) -> dict[str, str]:
+    return {row[0]: row[1] for row in stored(rig.database, article.c.id, article.c.story)}
+
+
+# --- stories -----------------------------------------------------------------------------------------------
+
+
+def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> None:
+    given = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
+    (placed,) = rig.take(given)
+    assert placed.story is not None
+    ids = [row[1] for row in stored(rig.database, story.c.story_no, story.c.id)]
+    kept(rig, stories_after=300 * DAY)
+    reading = DatabaseStoryReader(rig.database)
+    assert stored(rig.database, article.c.inbox_no) == []
+    assert reading.stories(StoryFilter(limit=10)).stories == ()
+    assert reading.story(placed.story) is None
+    assert [reading.gone(placed.story), reading.gone(placed.article), reading.gone("a" * 16)] == [
+        True,
+        True,
+        False,
+    ]
+    assert {row[1] for row in stored(rig.database, tombstone.c.article, tombstone.c.kind)} == {"retention"}
+    assert [one.outcome for one in rig.accept(given)] == ["known"]
+    changed = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
+    moved = record("Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9")
+    assert [one.outcome for one in rig.accept(changed, moved)] == ["known", "new"]
+    rig.place()
+    fresh = {row[1] for row in stored(rig.database, story.c.story_no, story.c.id)}
+    assert len(fresh) == len(ids) + 1, "ids are not given again"
+    assert checked(rig.database) == []
+
+
+def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig) -> None:
+    with rig.database.read() as connection:
+        largest = select(story.c.id, story.c.title, story.c.article_count).order_by(
+            story.c.article_count.desc()
+        )
+        old = connection.execute(largest.limit(1)).one()
+    assert old.article_count > 4
+    rig.clock = Clock(YEAR)
+    rig.all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    rig.restart()
+    with rig.database.write() as connection:
+        for days in (1.5, 0.6):
+            retention.steady_since(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
+    retention_job = rig.pipeline.retention_job(RetentionPlan(stories_after=300 * DAY))
+    seen = set()
+    state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
+    while retention_job.step():
+        with rig.database.read() as connection:
+            now = tuple(connection.execute(state).one())
+        if now not in seen:  # a part of it went
+            seen.add(now)
+            assert checked(rig.database) == []
+    assert checked(rig.database) == []
+    assert {title for title, count in seen if count} == {old.title}
+    assert sorted(count for _, count in seen)[:2] == [0, old.article_count % 2 or 2]
+    assert stored(rig.database, article.c.inbox_no) == []
+    assert stored(rig.database, change.c.change_no) == []
+
+
+def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
+    late = YEAR + dt.timedelta(days=30)
+    paired_copies = [
+        record(name, "x", "Levee gives way", FLOOD, published=late) for name in ("Herald", "Echo")
+    ]
+    rig.clock = Clock(late)
+    assert len({placed.story for placed in rig.take(*paired_copies)}) == 1
+    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
+    assert stored(rig.database, story_log.c.log_no) == []
+
+
+def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> None:
+    late = YEAR + dt.timedelta(days=30)
+    rig.clock = Clock(late)
+    names = ("Herald", "Echo", "Lantern", "Courier", "Gazette")
+    flood = [record(name, "x", "Levee gives way", FLOOD, published=late) for name in names]
+    strike = record("Post", "y", "Dock workers strike", STRIKE, published=late)
+    placed = rig.take(*flood[:4], strike, flood[4])
+    assert [len({one.story for one in placed}), placed[3].story == placed[5].story] == [2, True]
+    with rig.database.write() as connection:  # the newest ones go first
+        of_first = update(story).where(story.c.id == placed[0].story)
+        connection.execute(of_first.values(title_article=placed[0].article))
+    all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
+    kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
+    assert stored(rig.database, article.c.inbox_no, article.c.title) == []
+    assert is_nothing_late(rig)
+    assert checked(rig.database) == []
+
+
+def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> None:
+    later = NOON + dt.timedelta(days=200)
+    rig.clock = Clock(later)
+    rig.restart()
+    names = ("Herald", "Echo", "Lantern")
+    old = rig.take(*(record(name, "x", "Levee gives way", FLOOD, published=later) for name in names))
+    strike = rig.take(record("Post", "y", "Dock workers strike", STRIKE, published=later))
+    newest = record("Courier", "z", "Levee gives way", FLOOD, url="https://c.example/z", published=later)
+    assert rig.take(newest)[0].story == old[0].story
+    with rig.database.write() as connection:  # all but the newest is so old
+        last = select(article.c.inbox_no).where(article.c.id == strike[0].article).scalar_subquery()
+        connection.execute(update(article).where(article.c.inbox_no <= last).values(placed_at=NOON))
+    kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    assert article_text.GONE not in packed_of(rig, old[0].story)
+    forget(rig, "https://c.example/z")
+    kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
+    assert packed_of(rig, old[0].story) == [article_text.GONE] * 3
+    assert is_nothing_late(rig)
+    assert checked(rig.database) == []
+
+
+def packed_of(rig: Rig, story_id: str) -> list[bytes | None]:
+    rows = stored(rig.database, article.c.inbox_no, article.c.compressed_text, article.c.story)
+    return [packed for _, packed, at in rows if at == story_id]
+
+
+def is_nothing_late(rig: Rig) -> bool:
+    with rig.database.read() as connection:
+        return not retention.late(connection)
+
+
+def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
+    with rig.database.write() as connection:
+        connection.execute(update(story).values(centroid=b"noise"))
+    rig.restart()
+    kept(rig, text_after=180 * DAY)
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
+
+
+def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
+    old = record("Herald", "x", "Levee gives way", FLOOD, published=NOON)
+    rig.take(old)
+    rig.clock = Clock(YEAR)
+    rig.restart()
+    copy = record("Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1))
+    (placed,) = rig.take(copy)
+    kept(rig, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
+    assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
+    assert what_is_wrong(rig.database) == []
+
+
+def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> None:
+    rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
+    rig.clock = Clock(YEAR)
+    rig.restart()
+    copy = record("Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1))
+    (placed,) = rig.take(copy)
+    settle(rig)
+    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY)
+    reported = DatabaseStoryReader(rig.database).merged(placed.story)
+    assert reported is not None
+    assert [one.kind for one in reported.timeline if one.kind == "told"], "words of its text"
+    kept(rig, at=YEAR + dt.timedelta(days=5), text_after=2 * DAY, stories_after=100 * DAY)
+    assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
+    assert DatabaseStoryReader(rig.database).merged(placed.story) == reported
+    assert what_is_wrong(rig.database) == []
+
+
+# --- the clock, the size, the streams ----------------------------------------------------------------------
+
+
+def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None:
+    kept(rig, text_after=180 * DAY, stories_after=300 * DAY, compress_after=30 * DAY, steady=False)
+    assert article_text.GONE not in {
+        row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)
+    }
+    clock = Clock(YEAR)
+    rig.clock = clock
+    rig.restart()
+    retention_job = rig.pipeline.retention_job(RetentionPlan(text_after=180 * DAY))
+    for _ in range(4):  # eight hours each: the clock was right
+        clock.time += dt.timedelta(hours=8)
+        while retention_job.step():
+            pass
+    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
+        article_text.GONE
+    }
+
+
+def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None:
+    before = stored(rig.database, change.c.change_no)
+    kept(rig, steady=False)
+    assert stored(rig.database, change.c.change_no) == before
+    kept(rig)
+    assert not stored(rig.database, change.c.change_no)
+
+
+def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(rig: Rig) -> None:
+    with rig.database.read() as connection:
+        file_space = retention.file_space(connection)
+    if file_space is None:
+        kept(rig, size=1)
+        assert len(stored(rig.database, article.c.inbox_no)) > 60, "Postgres does not tell of its free pages"
+        return
+    kept(rig, size=file_space.used)
+    assert stored(rig.database, tombstone.c.article) == []
+    kept(rig, size=file_space.used - 100_000)
+    gone = [
+        row[1] == article_text.GONE
+        for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)
+    ]
+    assert 0 < sum(gone) < len(gone)
+    assert all(gone[: sum(gone) // 2])
+    kept(rig, size=1)
+    assert stored(rig.database, article.c.inbox_no) == []
+
+
+def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
+    database = rig.database
+    if not database.is_sqlite:
+        pytest.skip("Postgres sees to free pages by itself")
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE ballast (a BLOB)"))
+        connection.execute(text("INSERT INTO ballast VALUES (zeroblob(16000000))"))
+    with database.write() as connection:
+        connection.execute(text("DROP TABLE ballast"))
+    database.checkpoint_log()
+    assert database.file is not None
+    before = database.file.stat().st_size
+    kept(rig, at=NOON + dt.timedelta(days=12))
+    database.checkpoint_log()
+    assert database.file.stat().st_size < before - 4_000_000
+
+
+def test_a_file_of_an_older_program_that_is_written_anew_is_laid_out_as_a_new_one(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.execute("PRAGMA page_size=4096")
+        old.execute("VACUUM")
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    upgrade(database)
+    Rig(database, Clock()).take(record("Herald", "x", "Levee gives way", FLOOD))
+    before, new = layout(database), Database(f"sqlite:///{tmp_path / 'new.db'}")
+    upgrade(new)
+    written = b"".join(exported(database, no_progress))
+    with closing(sqlite3.connect(tmp_path / "old.db")) as reader:  # then pages stay as they are
+        assert reader.execute("SELECT count(*) FROM article").fetchone() == (1,)
+        database.vacuum()
+    assert (before, layout(database)) == ((4096, 0, "wal"), (4096, 2, "wal"))
+    database.vacuum()
+    assert layout(database) == layout(new) == (2048, 2, "wal")
+    assert b"".join(exported(database, no_progress)) == written
+    assert checked(database) == []
+    for one in (database, new):
+        one.close()
+
+
+def layout(database: Database) -> tuple[Any, ...]:
+    with database.read() as connection:
+        asked = ("page_size", "auto_vacuum", "journal_mode")
+        return tuple(connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in asked)
+
+
+def test_streams_are_kept_for_some_time(rig: Rig) -> None:
+    assert len(stored(rig.database, change.c.change_no)) > 20
+    kept(rig, at=NOON + dt.timedelta(days=60))
+    assert len(stored(rig.database, change.c.change_no)) > 20
+    kept(rig)
+    assert stored(rig.database, change.c.change_no) == []
+
+
+def test_what_could_not_be_read_is_noted_for_some_time(rig: Rig) -> None:
+    with rig.database.write() as connection:
+        for days, item in ((0, "old.html"), (350, "new.html")):
+            at = NOON + dt.timedelta(days=days)
+            rejected.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
+    kept(rig)
+    assert [row[0] for row in stored(rig.database, rejected_input.c.item)] == ["new.html"]
+
+
+def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) -> None:
+    rig.take(*(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6)))
+    now = NOON + dt.timedelta(days=400)
+    with rig.database.write() as connection:
+        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
+        wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
+        connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
+        assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
+
+
+def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(rig: Rig) -> None:
+    begin = NOON + dt.timedelta(days=10)
+    with rig.database.write() as connection:
+        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
+        for place, n in enumerate(numbers):
+            at = begin + dt.timedelta(days=place)
+            connection.execute(update(article).where(article.c.inbox_no == n).values(placed_at=at))
+        now = begin + dt.timedelta(days=len(numbers))
+        for wrong in range(len(numbers) - 2):
+            stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
+            connection.execute(update(article).where(stretch).values(placed_at=NOON))
+            bound = numbers[len(numbers) - 31]
+            found = retention.placed_before(connection, now - dt.timedelta(days=30), now)
+            assert bound - 2 <= found <= bound + 2, wrong
+            for place in (wrong, wrong + 1):
+                at = begin + dt.timedelta(days=place)
+                connection.execute(
+                    update(article).where(article.c.inbox_no == numbers[place]).values(placed_at=at)
+                )
+
+
+def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
+    rows = stored(rig.database, article.c.inbox_no, article.c.placed_at)
+    for moment in [*(placed for _, placed in rows), YEAR, NOON]:
+        expected = max((n for n, placed in rows if placed < moment), default=0)
+        with rig.database.read() as connection:
+            assert retention.placed_before(connection, moment, NOON + dt.timedelta(days=9_999)) == expected
+
+
+# --- with the rest -----------------------------------------------------------------------------------------
+
+
+def test_forgetting_reaches_packed_and_kept_texts(rig: Rig) -> None:
+    for age in ("compress_after", "text_after"):
+        mark = f"zyzzogeton{age[:4]}"
+        given = record("Herald", age, f"{mark} gives way", f"{FLOOD} {mark}", url=f"https://h.example/{mark}")
+        (placed,) = rig.take(given)
+        settle(rig)
+        at = rig.clock() + dt.timedelta(days=200)
+        ages: dict[str, Any] = {age: 30 * DAY}
+        kept(rig, at=at, **ages)
+        placing_of(rig.database, DEAD).erase(ForgetCommand(name=placed.article))
+        settle(rig)
+        with rig.database.read() as connection:
+            for table in article.metadata.sorted_tables:
+                for row in connection.execute(text(f"SELECT * FROM {table.name}")):
+                    assert not any(mark in plain(value).lower() for value in row), table.name
+
+
+def test_an_export_holds_all_rungs(rig: Rig, database: Database, tmp_path: Any) -> None:
+    kept(rig, at=NOON + dt.timedelta(days=60), compress_after=30 * DAY, all_tuning=effective_tuning())
+    first = b"".join(exported(database, no_progress))
+    assert b'"compressed_text"' in first
+    target = with_tables(Database(f"sqlite:///{tmp_path}/other.db"))
+    import_into(target, first.splitlines(keepends=True), no_progress)
+    assert b"".join(exported(target, no_progress)) == first
+    settle(Rig(target, Clock(YEAR)))
+    assert checked(target) == []
+
+
+def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(rig: Rig) -> None:
+    address = "https://herald.example/x"
+    (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
+    kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=effective_tuning({"retention": {"rows_a_step": 1}}))
+    rows = stored(rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
+    assert rows[-1][1:] == (placed.article, b"", None)
+    assert [one.url for one in results_of(rig.database)][-1] == address
+    placing_of(rig.database).erase(ForgetCommand(name=address))
+    assert stored(rig.database, tombstone.c.article) == [(placed.article,)]
+    assert wrong(rig.database) == []
+
+
+def results_of(database: Database) -> list[inbox.EntryResult]:
+    numbers = [row[0] for row in stored(database, entry.c.entry_no)]
+    with database.read() as connection:
+        return inbox.results(connection, numbers)
+
+
+def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:
+    rig.accept(record("Herald", "y", "Levee gives way", FLOOD, url="https://herald.example/y"))
+    with rig.database.write() as connection:
+        waiting = entry.c.state == "ready"
+        refused = {"state": "refused", "outcome": "refused", "verdict": "paywall"}
+        connection.execute(update(entry).where(waiting).values(**refused))
+    with rig.database.write() as connection:
+        retention.reach(connection, "entries", stored_last(connection) - 1)
+        assert retention.settle_entries(connection, 1) == 1
+
+
+def stored_last(connection: Any) -> int:
+    return int(connection.execute(select(func.max(entry.c.entry_no))).scalar_one())
+
+
+def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:
+    (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
+    with rig.database.read() as connection:
+        size = connection.execute(
+            select(func.length(entry.c.payload)).where(entry.c.article == placed.article)
+        ).scalar_one()
+    assert size < 200 < len(FLOOD) // 2

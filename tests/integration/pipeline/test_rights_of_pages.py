@@ -1,0 +1,168 @@
+"""What a page forbids, from its markup and headers on a real server to what our own server gives away."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import ArticleView
+from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import shipped_tuning
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.loopback import LoopbackServer, Response
+
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
+STRANGER = {"X-Forwarded-For": "203.0.113.9"}
+WORDS = 40  # of an article, title included, for strangers
+DEEP = 9  # a sentence so far down that no excerpt reaches it
+
+# A page each: how it is served, and whether its whole text may be given away.
+PAGES: dict[str, tuple[dict[str, str], str]] = {
+    "/open": ({}, ""),
+    "/archived": ({}, '<meta name="robots" content="index, noarchive">'),
+    "/archived-below": ({}, '<meta name="robots" content="index"><meta name="robots" content="noarchive">'),
+    "/archived-by-header": ({"X-Robots-Tag": "noarchive"}, ""),
+    "/mined": ({}, '<meta name="tdm-reservation" content="1">'),
+    "/mined-by-header": ({"tdm-reservation": "1"}, ""),
+    "/unquoted": ({}, '<meta name="googlebot" content="nosnippet">'),
+    "/unquoted-by-header": ({"X-Robots-Tag": "max-snippet:0"}, ""),
+    "/for-another": ({"X-Robots-Tag": "otherbot: noarchive, nosnippet"}, ""),
+}
+_NAMES = (
+    "harbour",
+    "orchard",
+    "tramway",
+    "library",
+    "quarry",
+    "vineyard",
+    "aqueduct",
+    "lighthouse",
+    "brewery",
+)
+TOPICS = dict(zip(PAGES, _NAMES, strict=True))
+WHOLE = {"/open", "/for-another"}
+UNQUOTED = {"/unquoted", "/unquoted-by-header"}
+
+
+def sentence(path: str, number: int) -> str:
+    topic = TOPICS[path]
+    return (
+        f"The {topic} of Tarnow{number} was measured by {topic} engineer Ada{number} Quill{topic} "
+        f"on a {topic} morning, {number} metres in all."
+    )
+
+
+def page(path: str, head: str) -> str:
+    body = "".join(f"<p>{sentence(path, number)}</p>" for number in range(14))
+    title = f"The {TOPICS[path]} is measured anew"
+    return (
+        f"<!doctype html><html lang=en><head><title>{title}</title>{head}"
+        f'<meta property="og:image" content="/pictures/{TOPICS[path]}.jpg"></head>'
+        f"<body><article><h1>{title}</h1>{body}</article></body></html>"
+    )
+
+
+@pytest.fixture
+def outlet() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as server:
+        items = "".join(
+            f"<item><guid>{path}</guid><title>The {TOPICS[path]} is measured anew</title>"
+            f"<link>{server.url(path)}</link><pubDate>Mon, 12 Oct 2026 09:0{number}:00 GMT</pubDate></item>"
+            for number, path in enumerate(PAGES)
+        )
+        server.routes["/feed"] = f"<rss version='2.0'><channel><title>Gazette</title>{items}</channel></rss>"
+        for path, (headers, head) in PAGES.items():
+            server.routes[path] = Response(200, headers, page(path, head), "text/html; charset=utf-8")
+        yield server
+
+
+@pytest.fixture
+def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
+    """A reader with the articles of the outlet's feed, pages and all."""
+    clock = Clock(NOON)
+    client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
+    polling = Poller(
+        database,
+        client,
+        InlineExecutor(),
+        ALL_TUNING,
+        clock,
+        robots=False,
+        pages="always",
+        stops=lambda: False,
+    )
+    address = outlet.url("/feed")
+    with database.write() as connection:
+        source = Source(
+            id=source_id("feed", None, address), kind="feed", address=address, interval_seconds=600,
+            next_due_at=NOON, pages="always",
+        )  # fmt: skip
+        add(connection, source)
+    with database.read() as connection:
+        (source,) = all_sources(connection)
+    polling.poll(source)
+    with database.read() as connection:
+        due_pages = pending_pages.due_pages(connection, clock() + dt.timedelta(hours=1), 100)
+    for one in due_pages:
+        assert polling.fetch_page(one)
+    client.close()
+    Rig(database, clock, ALL_TUNING).place()
+    render_next(database, 100, shipped_tuning())
+    return DatabaseStoryReader(database)
+
+
+def by_page(story_reader: DatabaseStoryReader) -> dict[str, tuple[str, ArticleView]]:
+    """Path of the page to story and article."""
+    found = {}
+    for listed in story_reader.stories(StoryFilter(limit=100)).stories:
+        story = story_reader.story(listed.id)
+        assert story is not None
+        assert not isinstance(story, StoryRedirect)
+        for article in story.articles:
+            found["/" + (article.url or "").rpartition("/")[2]] = (story.id, article)
+    return found
+
+
+def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryReader) -> None:
+    found = by_page(polled)
+    assert found.keys() == PAGES.keys()
+    assert all(sentence(path, DEEP) in article.text for path, (_, article) in found.items())
+    settings = PublishSettings(port=0, full_text="all", excerpt_words=WORDS)
+    server = Server(polled, settings)
+    with httpx.Client(base_url=server.start(), headers=STRANGER, trust_env=False, timeout=30) as client:
+        feeds = client.get("/feeds/stories.rss").text + client.get("/api/v1/stories").text
+        for path, (story, _) in found.items():
+            answers = [
+                client.get(f"/stories/{story}").text,
+                client.get(f"/api/v1/stories/{story}").text,
+                client.get("/search", params={"q": TOPICS[path]}).text,
+                client.get("/api/v1/search", params={"q": TOPICS[path]}).text,
+                feeds,
+            ]
+            reported = re.sub(r"</?mark>", "", " ".join(answers))
+            assert (sentence(path, DEEP) in reported) == (path in WHOLE), path
+            assert (f"by {TOPICS[path]} engineer" in reported) == (path not in UNQUOTED), path
+            assert f"The {TOPICS[path]} is measured anew" in reported
+            assert f"pictures/{TOPICS[path]}.jpg" not in answers[0]  # pages show no picture
+    server.stop()
+
+
+def test_pictures_are_kept_by_reference_and_never_fetched(
+    polled: DatabaseStoryReader, outlet: LoopbackServer
+) -> None:
+    for path, (_, article) in by_page(polled).items():
+        assert [one.url for one in article.media] == [outlet.url(f"/pictures/{TOPICS[path]}.jpg")]
+    assert not any(request.path.startswith("/pictures") for request in outlet.requests)

@@ -1,0 +1,115 @@
+"""Merged texts are worked out after placing, and anew by other rules of telling; on both databases."""
+
+import datetime as dt
+
+import msgspec
+from sqlalchemy import select, text, update
+
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next, render_version
+from aggregator.store.tables import counter, story
+from aggregator.stories.tuning import shipped_tuning
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+
+TUNING = shipped_tuning()
+OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
+
+
+def filled(database: Database) -> Database:
+    """A story of two reports and one of one, not told yet."""
+    Rig(database, Clock()).take(
+        record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+        record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
+    )
+    return database
+
+
+def texts(database: Database) -> dict[str, str | None]:
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.text).where(story.c.redirect_to.is_(None))).all()
+    return {row.id: row.text for row in rows}
+
+
+def merged(database: Database) -> dict[str, bytes | None]:
+    with database.read() as connection:
+        rows = connection.execute(
+            select(story.c.id, story.c.merged_story).where(story.c.redirect_to.is_(None))
+        )
+        return {row.id: row.merged_story for row in rows}
+
+
+def tell_all(database: Database, tuning: object = TUNING, limit: int = 10) -> int:
+    assert isinstance(tuning, type(TUNING))
+    return sum(iter(lambda: render_next(database, limit, tuning), 0))
+
+
+def test_each_story_is_rendered_once(database: Database) -> None:
+    filled(database)
+    assert None in texts(database).values()
+    assert tell_all(database) == 2
+    assert None not in texts(database).values()
+    assert render_next(database, 10, TUNING) == 0
+
+
+def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:
+    filled(database)
+    asked = text("SELECT article_count, text, disagreement_count FROM v_stories ORDER BY article_count")
+    with database.read() as connection:
+        assert connection.execute(asked).all() == [(1, None, None), (2, None, None)]
+    tell_all(database)
+    assert sorted(texts(database).values(), key=lambda one: len(one or ""))[0] == ""
+    with database.read() as connection:
+        alone, several = connection.execute(asked).all()
+    assert tuple(alone) == (1, STRIKE, 0)
+    assert several.text.startswith("Levee on the Arrel breaks in Pennmouth\n2 articles")
+
+
+def test_other_rules_tell_all_stories_anew_a_few_at_a_time(database: Database) -> None:
+    tell_all(filled(database))
+    before = merged(database)
+    assert render_next(database, 1, OTHERS) == 1
+    assert sum(before[id_] != reported for id_, reported in merged(database).items()) == 1
+    assert render_next(database, 1, OTHERS) == 1
+    assert render_next(database, 1, OTHERS) == 0
+    after = merged(database)
+    assert all(before[id_] != reported for id_, reported in after.items())
+    assert render_next(database, 1, OTHERS) == 0
+    assert tell_all(database, TUNING) == 2  # and back
+    assert merged(database) == before
+
+
+def test_what_reads_a_story_gets_its_old_text_until_then(database: Database) -> None:
+    tell_all(filled(database))
+    (id_, *_) = texts(database)
+    read = DatabaseStoryReader(database).merged(id_)
+    render_next(database, 1, OTHERS)
+    assert None not in texts(database).values()
+    assert read is not None
+
+
+def test_a_database_of_an_older_version_is_rendered_again(database: Database) -> None:
+    tell_all(filled(database))
+    with database.write() as connection:  # as it was before versions were kept
+        connection.execute(counter.delete().where(counter.c.name.in_(("render_version", "render_from"))))
+        connection.execute(update(story).values(text="an old text"))
+    assert tell_all(database) == 2
+    assert "an old text" not in texts(database).values()
+
+
+def test_old_stories_are_not_rendered_again(database: Database) -> None:
+    tell_all(filled(database))
+    (old, *_) = texts(database)
+    long_ago = NOON - dt.timedelta(days=TUNING.rerender_days + 400)
+    with database.write() as connection:
+        connection.execute(update(story).where(story.c.id == old).values(bumped_at=long_ago))
+    before = merged(database)
+    assert tell_all(database, OTHERS) == 1
+    assert merged(database)[old] == before[old]
+
+
+def test_the_version_is_of_the_rules() -> None:
+    versions = {render_version(TUNING), render_version(OTHERS)}
+    assert len(versions) == 2
+    assert render_version(shipped_tuning()) in versions

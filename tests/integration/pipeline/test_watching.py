@@ -1,0 +1,348 @@
+"""A watched folder whose files are mended, replaced, renamed, cut and taken away; on both databases."""
+
+import datetime as dt
+import gzip
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.admin.ingest import Ingest, IngestSummary
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry
+from aggregator.pipeline import watch_folder
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.poll import Poller, PollResult
+from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.parse.folder_scan import FolderChanges, scan
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected
+from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.tables import article as articles
+from aggregator.store.tables import entry, revision
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+
+ALL_TUNING = effective_tuning()
+GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
+
+
+class Folder:
+    """A watched folder, looked at when a test says so."""
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self.path = path
+        self.database = database
+        self.clock = Clock()
+        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
+        path.mkdir()
+        address = str(path)
+        id_ = source_id("folder", None, address)
+        with database.write() as connection:
+            add(
+                connection,
+                Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
+            )
+
+    def write(self, name: str, text: str | bytes, minute: int = 0) -> Path:
+        """A file as it was written at `minute`, by somebody who has done."""
+        file = self.path / name
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        at = NOON.timestamp() - 7200 + 60 * minute
+        os.utime(file, (at, at))
+        return file
+
+    @property
+    def source(self) -> Source:
+        with self.database.read() as connection:
+            return all_sources(connection)[0]
+
+    def poll(self) -> PollResult:
+        return self.watching.poll(self.source)
+
+    def reported(self) -> list[str]:
+        """What `doctor` shows as refused, without the folder."""
+        with self.database.read() as connection:
+            shown = rejected.latest(connection, 1000)
+        return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
+
+    def ingest(self, *what: Path) -> IngestSummary:
+        client = Client(ClientSettings(), ALL_TUNING)
+        executor = InlineExecutor()
+        run = Ingest(
+            self.database,
+            become_writer=lambda: Pipeline(self.database, executor, ALL_TUNING, self.clock, summary_words=60),
+            poller=Poller(
+                self.database, client, executor, ALL_TUNING, self.clock, robots=False, pages="never"
+            ),
+            client=client,
+            executor=executor,
+            all_tuning=ALL_TUNING,
+            now=self.clock,
+        )
+        for _ in run.run([str(one) for one in what]):
+            pass
+        client.close()
+        return run.summary()
+
+
+@pytest.fixture
+def folder(database: Database, tmp_path: Path) -> Iterator[Folder]:
+    return Folder(database, tmp_path / "desk")
+
+
+def test_what_was_refused_of_a_file_goes_with_its_mending(folder: Folder) -> None:
+    folder.write("a.txt", "")
+    folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "{broken\n" + "3\n")
+    folder.poll()
+    assert folder.reported() == ["a.txt", "b, c.jsonl, line 2", "b, c.jsonl, line 3"]
+    assert "(and 2 more)" in str(folder.source.health_cause)
+
+    folder.write("b, c.jsonl", GOOD % (1, 1, 1) + "\n" + GOOD % (2, 2, 2), 1)
+    folder.poll()
+    assert folder.reported() == ["a.txt"]
+    assert str(folder.source.health_cause).endswith("a.txt: there is nothing in it")
+
+    folder.write("a.txt", FLOOD, 2)
+    folder.poll()
+    assert folder.reported() == []
+    assert folder.source.health_cause is None
+
+
+@pytest.mark.parametrize("way", ["deleted", "renamed"])
+def test_what_was_refused_of_a_file_goes_with_the_file(folder: Folder, way: str) -> None:
+    file = folder.write("a.txt", "")
+    folder.write("b.txt", FLOOD)
+    folder.poll()
+    assert folder.reported() == ["a.txt"]
+    if way == "deleted":
+        file.unlink()
+    else:
+        file.rename(folder.path / "z.txt")
+    folder.poll()
+    assert folder.reported() == ([] if way == "deleted" else ["z.txt"])
+
+
+def test_who_reads_the_mended_file_does_not_matter(folder: Folder) -> None:
+    file = folder.write("a.jsonl", "{broken\n")
+    assert folder.ingest(file).rejected_count == 1
+    folder.poll()
+    assert folder.reported() == ["a.jsonl, line 1"], "once, though two have read it"
+    folder.write("a.jsonl", GOOD % (1, 1, 1), 1)
+    folder.poll()
+    assert folder.reported() == []
+
+
+def test_ingesting_again_forgets_what_was_mended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n" * 3)
+    monkeypatch.chdir(folder.path)
+    assert folder.ingest(Path("a.jsonl")).rejected_count == 3
+    assert folder.reported() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], "by the whole path"
+    folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n", 1)
+    monkeypatch.chdir(folder.path.parent)
+    assert folder.ingest(file).rejected_count == 1
+    assert folder.reported() == ["a.jsonl, line 2"]
+
+
+def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
+    items = ["/d/a.txt", "/d/a.txt.gz", "/d/a.txt, line 3", "/d/a.txtual, line 3", "/d/a.txt, x, line 1"]
+    with database.write() as connection:
+        for item in items:
+            rejected.note(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
+        rejected.clear_files(connection, ["/d/a.txt"])
+        left = {one.item for one in rejected.latest(connection, 10)}
+    assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
+
+
+def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> None:
+    file = folder.write("a.jsonl", "{broken\n" * 3000 + GOOD % (1, 1, 1))
+    polled = folder.poll()
+    assert len(folder.reported()) == 1000
+    assert "(and 2999 more)" in str(polled.problem)
+    assert folder.source.entries_rejected == 3000
+    summary = folder.ingest(file)
+    assert (summary.rejected_count, len(summary.rejected), summary.known) == (3000, 1000, 1)
+
+
+# --- a look ends before all is read ------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it can take so long that a multiple of it is enough to read everything."""
+    monkeypatch.setattr(watch_folder, "_READING_SHARE", 0)
+
+
+def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
+    """One that reads for no longer than that at a time; it knows nothing of what others read."""
+    all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
+    folder.watching = FolderWatcher(folder.database, InlineExecutor(), all_tuning, folder.clock)
+    return folder.watching
+
+
+def looks(folder: Folder) -> int:
+    """How many looks it takes until all is read."""
+    count = 1
+    folder.poll()
+    while folder.source.next_due_at == folder.clock.time:
+        count += 1
+        folder.poll()
+    return count
+
+
+def titles(folder: Folder) -> list[str]:
+    with folder.database.read() as connection:
+        packed = connection.execute(select(entry.c.payload)).scalars().all()
+    return sorted(str(codecs.decompress_struct(one, Entry).title) for one in packed)
+
+
+def test_a_file_of_empty_lines_holds_up_no_other(folder: Folder) -> None:
+    hurried(folder)
+    empty = b"\n" * 100_000_000
+    folder.write("a.jsonl.gz", gzip.compress(empty + (GOOD % (1, 1, 1)).encode(), 1))
+    folder.poll()
+    assert titles(folder) == []
+    assert folder.source.next_due_at == folder.clock.time, "the rest is read when others had their turn"
+    folder.write("b.jsonl", GOOD % (2, 2, 2))
+    folder.poll()
+    assert titles(folder) == ["Report 2"]
+    looks(folder)
+    assert titles(folder) == ["Report 1", "Report 2"]
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_look_goes_on_where_the_last_one_ended(folder: Folder, restarted: bool) -> None:
+    hurried(folder)
+    lines = [*(["{broken\n"] * 4000), GOOD % (1, 1, 1)]
+    folder.write("a.jsonl", "".join(lines * 2))
+    folder.write("z.jsonl", GOOD % (2, 2, 2))
+    folder.poll()
+    folder.poll()
+    assert 0 < folder.source.entries_rejected < 8000, "it ended before all was read"
+    if restarted:
+        hurried(folder)
+    looks(folder)
+    assert titles(folder) == ["Report 1", "Report 2"]
+    assert folder.source.entries_rejected == 8000, "nothing was read twice"
+    assert len(folder.reported()) == 1000
+    folder.poll()
+    assert folder.source.entries_rejected == 8000
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(folder: Folder) -> None:
+    hurried(folder)
+    folder.write("a.jsonl", "{broken\n" * 4000 + GOOD % (1, 1, 1))
+    folder.poll()
+    assert titles(folder) == []
+    folder.write("a.jsonl", GOOD % (3, 3, 3) + "{broken\n" * 4000 + GOOD % (1, 1, 1), 1)
+    looks(folder)  # to the end of what was begun
+    looks(folder)  # at the next interval
+    assert titles(folder) == ["Report 1", "Report 3"]
+    assert len(folder.reported()) == 1000
+
+
+def test_what_was_refused_of_a_file_that_goes_while_it_is_read_goes_with_it(folder: Folder) -> None:
+    hurried(folder)
+    file = folder.write("a.jsonl", "{broken\n" * 4000)
+    folder.poll()
+    assert folder.reported() != []
+    file.unlink()
+    looks(folder)
+    assert folder.reported() == []
+
+
+def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None:
+    hurried(folder)
+    for n in range(300):
+        folder.write(f"{n}.jsonl", GOOD % (n, n, n))
+    assert len(folder.poll().accepted) < 300
+    hurried(folder)
+    looks(folder)
+    assert len(titles(folder)) == 300
+    assert folder.source.entries_new == 300
+    assert folder.source.entries_known == 0, "nothing was read twice"
+
+
+def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_folder, "MOST_WAITING", 150)
+    folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
+    assert len(folder.poll().accepted) == 200
+    assert folder.poll().read == 0
+    assert folder.source.next_due_at > folder.clock.time, "it is asked again soon"
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
+    while len(titles(folder)) < 260:
+        rig.place()
+        folder.poll()
+    assert folder.source.entries_new == 260
+
+
+def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) -> None:
+    whole = GOOD % (1, 1, 1) + GOOD % (2, 2, 2)
+    folder.write("a.jsonl", whole[: len(whole) * 3 // 4])
+    assert len(folder.poll().accepted) == 1
+    assert folder.reported() == ["a.jsonl, line 2"]
+    folder.write("a.jsonl", whole, 1)
+    assert (len(folder.poll().accepted), folder.reported()) == (1, [])
+    with folder.database.read() as connection:
+        assert len(connection.execute(select(entry.c.entry_no)).all()) == 2
+
+
+def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) -> None:
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
+    folder.write("a.txt", f"Levee breaks\n\n{FLOOD}")
+    folder.poll()
+    rig.place()
+    folder.write("a.txt", f"Levee breaks\n\n{FLOOD} A sentence was added.", 1)
+    folder.poll()
+    assert [one.outcome for one in rig.place()] == ["revised"]
+    (folder.path / "a.txt").rename(folder.path / "b.txt")
+    folder.poll()
+    assert [one.outcome for one in rig.place()] == ["copy"]
+    with folder.database.read() as connection:
+        assert len(connection.execute(select(articles.c.id)).all()) == 2
+        assert len(connection.execute(select(revision)).all()) == 1
+
+
+def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:
+    rig = Rig(folder.database, folder.clock, ALL_TUNING)
+    file = folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}")
+    folder.poll()
+    rig.place()
+    file.unlink()
+    folder.poll()
+    folder.write("a.txt", f"Dock workers strike\n\n{STRIKE}", 3)
+    assert folder.poll().known == 1
+
+
+def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.poll()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
+    moments = iter([100.0, 103.0])
+    clock = SimpleNamespace(
+        thread_time=lambda: next(moments, 103.0), monotonic=time.monotonic, sleep=time.sleep
+    )
+    monkeypatch.setattr(watch_folder, "time", clock)  # of the look alone: the database has a clock of its own
+    folder.poll()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
+
+
+def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspended(*arguments: Any, **options: Any) -> FolderChanges:
+        time.sleep(0.6)  # 12 s of rest, were it work
+        return scan(*arguments, **options)
+
+    monkeypatch.setattr(watch_folder, "scan", suspended)
+    folder.poll()
+    assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)

@@ -1,0 +1,200 @@
+"""The stream of changes: what readers of a story are told, once each, and never of a copy."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.read_model import Change, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.search.index import index_next
+from aggregator.store.tables import change
+from tests.support.articles import (
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
+from tests.support.story_checks import (
+    by_title,
+    correct,
+    fill,
+    partition,
+    placing_of,
+    reclustering,
+    rows_of,
+    undo,
+)
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    return Rig(database, Clock(NOON))
+
+
+def stream(database: Database, **wanted: object) -> list[Change]:
+    """The changes, oldest first."""
+    after: Any = wanted.pop("after", 0)
+    found = DatabaseStoryReader(database).changes(StoryFilter(**wanted))  # type: ignore[arg-type]
+    return [one for one in reversed(found) if one.n > after]
+
+
+def kinds(changes: Sequence[Change]) -> list[str]:
+    return [one.kind for one in changes]
+
+
+def filled(database: Database) -> None:
+    """The small set, searchable."""
+    fill(database)
+    with database.write() as connection:
+        while index_next(connection, 500):
+            pass
+
+
+def test_a_story_a_report_and_a_copy(rig: Rig) -> None:
+    rig.take(flood())
+    (created,) = stream(rig.database)
+    assert (created.kind, created.report_count, created.title_before) == ("created", 1, None)
+    assert created.article is not None
+    assert (created.article.outlet, created.article.text) == ("Gazette", "")
+    rig.take(flood_copied())
+    assert kinds(stream(rig.database)) == ["created"], "a copy is no news"
+    rig.take(flood_elsewhere())
+    came = stream(rig.database)[1:]
+    assert kinds(came) == ["report"]
+    assert came[0].article is not None
+    assert (came[0].article.outlet, came[0].report_count) == ("Herald", 2)
+    assert came[0].story == created.story
+    assert came[0].at >= created.at
+
+
+def test_the_same_again_is_no_news(rig: Rig) -> None:
+    rig.take(flood(), flood_elsewhere())
+    before = stream(rig.database)
+    rig.take(flood(), flood_elsewhere())
+    assert stream(rig.database) == before
+
+
+def test_a_change_of_headline_has_both_headlines(rig: Rig) -> None:
+    rig.take(strike())
+    other = "Forty ships wait as dock workers walk out in Sennick"
+    rig.take(record("Herald", "strike", other, STRIKE, published=NOON))
+    (change,) = stream(rig.database)[1:]
+    assert (change.kind, change.title_before, change.title) == (
+        "headline",
+        "Dock workers strike in Sennick",
+        other,
+    )
+
+
+def test_what_an_archive_brings_sorts_by_its_own_time(rig: Rig) -> None:
+    rig.clock.time = NOON + 300 * DAY  # type: ignore[attr-defined]
+    rig.take(strike())
+    (change,) = stream(rig.database)
+    assert change.updated.replace(microsecond=0) == NOON
+    assert change.at > NOON + 299 * DAY
+
+
+def test_merge_split_move_and_undo(database: Database) -> None:
+    filled(database)
+    two = by_title(database, "marathon", "goat cheese")
+    from_here = max(one.n for one in stream(database, limit=500))
+    (kept,) = correct(database, "merge", *two).stories
+    (gone,) = set(two) - {kept}
+    (merged,) = stream(database, after=from_here)
+    assert (merged.kind, merged.story, merged.others) == ("merged", kept, (gone,))
+    undo(database)
+    split, left = sorted(stream(database, after=merged.n), key=lambda one: one.kind, reverse=True)
+    assert (split.kind, split.story, split.others) == ("split", gone, (kept,))
+    assert (left.kind, left.story) == ("corrected", kept)
+    assert merged.n < min(split.n, left.n)
+
+
+def test_a_story_that_gave_way_is_known_by_its_name_of_today(database: Database) -> None:
+    filled(database)
+    two = by_title(database, "marathon", "goat cheese")
+    (kept,) = correct(database, "merge", *two).stories
+    (gone,) = set(two) - {kept}
+    of_it = [one for one in stream(database, limit=500) if one.was == gone]
+    assert of_it
+    assert {one.story for one in of_it} == {kept}
+
+
+def test_recluster_without_a_change_tells_nothing(database: Database) -> None:
+    filled(database)
+    before = rows_of(database, change)
+    reclustering(database).take_over(placing_of(database), None)
+    assert rows_of(database, change) == before
+
+
+def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(database: Database) -> None:
+    filled(database)
+    last = max(one.n for one in stream(database, limit=500))
+    strict = effective_tuning({"events": {"threshold": 60.0}})
+    reclustering(database, strict).take_over(placing_of(database), None)
+    created = stream(database, after=last, limit=500)
+    assert set(kinds(created)) == {"created"}
+    assert {one.story for one in created} <= set(partition(database))
+    back = max(one.n for one in created)
+    reclustering(database).take_over(placing_of(database), None)
+    merged = stream(database, after=back, limit=500)
+    assert set(kinds(merged)) == {"merged"}
+    assert {gone for one in merged for gone in one.others} == {one.was for one in created}
+
+
+def test_filters_and_bounds(database: Database) -> None:
+    filled(database)
+    whole = stream(database, limit=500)
+    times = [one.updated for one in whole]
+    assert times == sorted(set(times)), "in their order, no two alike"
+    assert stream(database, limit=2) == whole[-2:]
+    goat = by_title(database, "goat cheese")[0]
+    assert {one.story for one in stream(database, query="goat cheese", limit=500)} == {goat}
+    assert stream(database, query="nobodysaidthis") == []
+    some_outlet = next(one.article.outlet for one in whole if one.article and one.article.outlet)
+    of_outlet = {one.story for one in stream(database, outlet=some_outlet.upper(), limit=500)}
+    assert of_outlet == {
+        one.id
+        for one in DatabaseStoryReader(database).stories(StoryFilter(outlet=some_outlet, limit=500)).stories
+    }
+
+
+def test_the_stream_and_the_lists_agree_on_what_fits(database: Database) -> None:
+    """The filter is written down twice, for a list of stories and for a few of them."""
+    filled(database)
+    reading = DatabaseStoryReader(database)
+    listed = reading.stories(StoryFilter(limit=500)).stories
+    outlets = {article.outlet for one in listed for article in one.articles if article.outlet}
+    times = some.none() | some.integers(-40, 40).map(lambda days: NOON + days * DAY)
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        some.builds(
+            StoryFilter,
+            query=some.sampled_from(["", "cheese", "the goat", '"goat cheese"', "marath*", "of"]),
+            since=times,
+            until=times,
+            min_outlets=some.integers(1, 3),
+            min_reports=some.integers(1, 3),
+            outlet=some.sampled_from([None, *sorted(outlets)]),
+            language=some.sampled_from([None, "en", "de", "xx"]),
+            limit=some.just(500),
+        )
+    )
+    def agree(wanted: StoryFilter) -> None:
+        fits = {one.id for one in reading.stories(wanted).stories}
+        assert {one.story for one in reading.changes(wanted)} == fits
+
+    agree()

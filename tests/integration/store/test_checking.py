@@ -1,0 +1,482 @@
+"""`aggregator db check`: nothing to say of a sound database, each kind of damage named.
+
+What follows from other rows is what it was once it is repaired; of the rest it is said what to type.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
+
+from aggregator.cluster.entry_identity import story_id
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import StoryView
+from aggregator.model.errors import DamagedError
+from aggregator.pipeline import command_queue
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.repair import RepairCommand, RepairResult, pieces
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import recluster
+from aggregator.store.maintenance.integrity_check import Fault, balance, faults
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.statistics import statistics
+from aggregator.store.search import index
+from aggregator.store.search.match import newest
+from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import (
+    article,
+    change,
+    counter,
+    entry,
+    identity_key,
+    lsh_band,
+    metadata,
+    observation,
+    revision,
+    sketch,
+    story,
+    story_log,
+    tombstone,
+)
+from aggregator.stories.tuning import StoryTuning
+from tests.conftest import Postgres
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.story_checks import assigned, correct
+
+Contents = dict[str, list[dict[str, Any]]]
+TUNING = effective_tuning().section("stories", StoryTuning)
+
+
+class Sound:
+    """Two stories, one merged into the other, a copy, a revision, an entry that waits and one refused.
+
+    It is made once; a test damages it, and `restore` makes it what it was.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        rig = Rig(database, Clock())
+        rig.take(
+            record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
+            record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON),
+            record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+            record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
+            record("Port", "2", "", ""),
+        )
+        rig.take(record("Port", "1", "Dock workers strike", f"{STRIKE} Ferries ran.", published=NOON))
+        rig.pipeline.index_text()
+        correct(database, "merge", *sorted(set(assigned(database).values())))
+        rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
+        self.tell()
+        self.before = self.contents()
+
+    def tell(self) -> None:
+        while render_next(self.database, 20, TUNING):
+            pass
+
+    def contents(self) -> Contents:
+        """All rows of all tables."""
+        with self.database.read() as connection:
+            return {
+                table.name: [
+                    dict(row._mapping)
+                    for row in connection.execute(select(table).order_by(*table.primary_key))
+                ]
+                for table in metadata.sorted_tables
+            }
+
+    def damage(self, statements: Iterable[Executable]) -> None:
+        with self.database.write() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def found(self) -> list[Fault]:
+        return list(faults(self.database, now=max(NOON, dt.datetime.now(dt.UTC))))
+
+    def repair(self) -> int:
+        """What `db check --repair` does where nobody else is the writer."""
+        placing = Placer(self.database, effective_tuning(), Clock(), summary_words=60)
+        done = sum(placing.repair(preference).rows for preference in pieces(self.found()))
+        with self.database.write() as connection:
+            while index.index_older(connection, 100):
+                pass
+        self.tell()
+        return done
+
+    def restore(self) -> None:
+        if self.contents() != self.before:
+            with self.database.write() as connection:
+                for table in reversed(metadata.sorted_tables):
+                    connection.execute(table.delete())
+                for table in metadata.sorted_tables:
+                    if rows := self.before[table.name]:
+                        connection.execute(insert(table), rows)
+        with self.database.write() as connection:
+            emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
+            connection.execute(text(emptied if self.database.is_sqlite else "DELETE FROM article_search"))
+            connection.execute(counter.update().where(counter.c.name == "searchable").values(value=0))
+            index.index_next(connection, 100)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('checking') / 'sound.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.make()
+    database = with_tables(Database(url))
+    yield Sound(database)
+    database.close()
+
+
+@pytest.fixture
+def sound(made: Sound) -> Iterator[Sound]:
+    yield made
+    made.restore()
+
+
+def test_a_damaged_text_stops_neither_placing_nor_its_story(sound: Sound) -> None:
+    sound.damage([LOST["packed"][0]])
+    reading = DatabaseStoryReader(sound.database)
+    with sound.database.read() as connection:
+        row = connection.execute(select(article.c.id, article.c.story).where(article.c.inbox_no == 4)).one()
+        with pytest.raises(DamagedError, match=row.id):
+            recluster.placed_from(connection, 1, 10)
+    with pytest.raises(DamagedError, match=rf"{row.id}.*aggregator db check"):
+        reading.article(row.id)
+    [placed] = Rig(sound.database, Clock()).place()  # the same words once more
+    assert placed.outcome in ("founded", "joined")
+    shown = reading.story(row.story)
+    assert isinstance(shown, StoryView)
+    assert row.id in {one.id for one in shown.articles}
+    sound.tell()
+    found = [one.what for one in sound.found()]
+    assert "article.compressed_text cannot be read" in found
+    assert "merged texts do not match their articles" not in found
+
+
+# As where another transaction was in the way: the first change of the table is refused.
+REFUSED_ONCE = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+IF nextval('tries') = 1 THEN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END IF;
+RETURN NEW;
+END $$;
+CREATE TRIGGER once BEFORE UPDATE ON counter FOR EACH ROW EXECUTE FUNCTION refuse_once();
+CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION refuse_once()
+"""
+
+
+def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sound: Sound) -> None:
+    if sound.database.is_sqlite:
+        pytest.skip("SQLite has no serialisation failures")
+    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    sound.damage([update(counter).where(counter.c.name == "story").values(value=0)])
+    sound.damage([text(REFUSED_ONCE)])
+    try:
+        assert placing.repair(RepairCommand(remedy="counters", keys=("story",))).rows == 1
+        sound.damage([text("ALTER SEQUENCE tries RESTART")])
+        assert placing.erase(ForgetCommand(name="Echo")).summary.articles == 1
+    finally:
+        sound.damage([text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")])
+
+
+def test_a_sound_database_has_no_fault(sound: Sound) -> None:
+    assert sound.found() == []
+    reported = dict(statistics(sound.database))
+    assert (reported["articles"], reported["stories"], reported["merged stories"]) == (4, 1, 1)
+    assert (reported["entries done"], reported["entries ready"], reported["entries refused"]) == (5, 1, 1)
+    assert reported["bytes"] > 0
+    where = balance(sound.database)
+    assert (where.seen, where.stored, where.known) == (7, 7, 0)
+    assert (where.placed, where.waiting, where.refused, where.articles) == (5, 1, 1, 4)
+
+
+LIVE = story.c.redirect_to.is_(None)
+RETIRED = story.c.redirect_to.is_not(None)
+A_BAND = select(func.min(lsh_band.c.band)).scalar_subquery()
+OTHER_SUMS = select(story.c.centroid).where(RETIRED).scalar_subquery()
+OTHER_SKETCH = select(sketch.c.hashes).where(sketch.c.article == 4).scalar_subquery()
+FORMER = select(literal("nobody"), *(revision.c[name] for name in ("number", "replaced_at", "title", "text")))
+NOBODY_SEEN = {
+    "article": "nobody",
+    "source": "s",
+    "content_hash": b"1",
+    "is_authoritative": True,
+    "first_seen_at": NOON,
+}
+
+# What is damaged, and what is said of it. Afterwards all rows are what they were, but for `ALIKE`.
+DERIVED: dict[str, tuple[Executable, str]] = {
+    "articles": (update(story).where(LIVE).values(article_count=9), "an article count that does not match"),
+    "outlets": (update(story).where(LIVE).values(outlet_count=7), "outlet counts"),
+    "reports": (update(story).where(LIVE).values(report_count=9), "report counts"),
+    "standing": (update(story).where(LIVE).values(count_state=b"no"), "count states"),
+    "dates": (update(story).where(LIVE).values(first_published=NOON.replace(hour=1)), "stories have times"),
+    "last article": (update(story).where(LIVE).values(last_inbox_no=1), "last inbox numbers"),
+    "kind": (update(story).where(LIVE).values(container_only=True), "stories have kinds"),
+    "sums": (update(story).where(LIVE).values(centroid=OTHER_SUMS), "stories have centroids"),
+    "torn sums": (
+        update(story).where(LIVE).values(centroid=func.substr(story.c.centroid, 1, 90)),
+        "stories have centroids",
+    ),
+    "merged": (update(story).where(LIVE).values(merged_story=b"no"), "story.merged_story cannot be read"),
+    "text": (update(story).where(LIVE).values(text="Nothing."), "merged texts do not match"),
+    "original": (update(article).values(original=None), "an original that does not match"),
+    "keys": (delete(lsh_band).where(lsh_band.c.article == 1), "lack bands"),
+    "one key": (delete(lsh_band).where(lsh_band.c.band == A_BAND), "lack bands"),
+    "strange key": (insert(lsh_band).values(band=77, article=1), "or do not match its signature"),
+    "key of nobody": (insert(lsh_band).values(band=77, article=2), "or do not match its signature"),
+    "sketch": (update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH), "sampled shingles"),
+    "revision": (insert(revision).from_select([*revision.c.keys()], FORMER), "revisions belong"),
+    "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
+    "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
+    "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
+    "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
+}
+ALIKE = {"story": ("count_state",)}  # of one set of articles there are several, all of which count alike
+
+
+DERIVED_TOGETHER = (
+    (
+        "articles",
+        "outlets",
+        "reports",
+        "standing",
+        "dates",
+        "kind",
+        "sums",
+        "text",
+        "keys",
+        "identity",
+        "look",
+    ),
+    ("last article", "torn sums", "merged", "one key", "strange key", "sketch", "story counter", "revision"),
+    ("original", "key of nobody", "inbox counter"),
+)
+
+
+def test_each_damage_is_done_once() -> None:
+    assert sorted(chain(*DERIVED_TOGETHER)) == sorted(DERIVED)
+    assert sorted(chain(*LOST_TOGETHER)) == sorted(LOST)
+
+
+@pytest.mark.parametrize("damaged", DERIVED_TOGETHER)
+def test_what_follows_from_other_rows_is_found_and_repaired(sound: Sound, damaged: tuple[str, ...]) -> None:
+    sound.damage(DERIVED[name][0] for name in damaged)
+    found = sound.found()
+    for name in damaged:
+        assert any(DERIVED[name][1] in one.what for one in found), name
+    assert all(one.can_repair for one in found)
+    assert sound.repair() > 0
+    assert sound.found() == []
+    assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)
+
+
+def without(contents: Contents, columns: dict[str, tuple[str, ...]]) -> Contents:
+    return {
+        name: [{key: value for key, value in row.items() if key not in columns.get(name, ())} for row in rows]
+        for name, rows in contents.items()
+    }
+
+
+def test_a_lost_counter_of_the_index_is_no_damage_where_rows_are_missing(sound: Sound) -> None:
+    with sound.database.write() as connection:
+        connection.execute(update(counter).where(counter.c.name == "searchable").values(value=99))
+    assert sound.found() == []
+
+
+def test_the_full_text_index_is_made_right(sound: Sound) -> None:
+    wanted = parse_query("town")
+    with sound.database.write() as connection:
+        before = newest(connection, wanted, 10, reach=10)
+        rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
+        for row in rows:
+            index.take_out(connection, row.inbox_no)
+        index.put(connection, [index.IndexedText(**{**rows[0]._mapping, "title": "Other words altogether"})])
+    found = " ".join(one.what for one in sound.found())
+    assert "not in the full-text index" in found
+    assert "with other words" in found
+    assert sound.repair()
+    assert sound.found() == []
+    with sound.database.read() as connection:
+        assert newest(connection, wanted, 10, reach=10) == before
+
+
+def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
+    if not sound.database.is_sqlite:
+        pytest.skip("Postgres keeps its words in a table of its own")
+    with sound.database.write() as connection:
+        connection.execute(text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"))
+    assert "the full-text index cannot be read" in [one.what for one in sound.found()]
+    assert sound.repair()
+    assert sound.found() == []
+
+
+def search_rows(n: int) -> Select[Any]:
+    columns = (article.c[name] for name in index.IndexedText._fields)
+    return select(*columns).where(article.c.inbox_no == n)
+
+
+NOWHERE = update(story).where(RETIRED).values(redirect_to="nowhere")
+RETIRED_ID = select(story.c.id).where(RETIRED).scalar_subquery()
+
+# What is damaged and follows from nothing that is there.
+LOST: dict[str, tuple[Executable, str]] = {
+    "redirect": (NOWHERE, "redirect to a story that does not exist"),
+    "story without articles": (update(story).where(RETIRED).values(redirect_to=None), "have no article"),
+    "home": (
+        update(article).where(article.c.inbox_no == 1).values(story=RETIRED_ID),
+        "in a story that was merged",
+    ),
+    "entry's article": (
+        update(entry).where(entry.c.entry_no == 1).values(article="nobody"),
+        "have no article",
+    ),
+    "entry's state": (
+        update(entry).where(entry.c.entry_no == 1).values(outcome=None),
+        "a state that contradicts",
+    ),
+    "entry": (delete(entry).where(entry.c.inbox_no == 1), "that were stored are missing"),
+    "waiting entry": (delete(entry).where(entry.c.state == "ready"), "that were stored are missing"),
+    "stone": (
+        insert(tombstone).from_select(
+            ["article", "at", "kind", "rejected_count"],
+            select(article.c.id, article.c.seen_at, literal("forgotten"), literal(0)).where(
+                article.c.inbox_no == 1
+            ),
+        ),
+        "although they were erased",
+    ),
+    "words": (
+        update(article).where(article.c.inbox_no == 1).values(text="Other words."),
+        "a hash that does not match their text",
+    ),
+    "name": (
+        update(article).where(article.c.inbox_no == 4).values(generation=3),
+        "does not match their identity",
+    ),
+    "evidence": (
+        update(article).where(article.c.inbox_no == 1).values(evidence=b"no"),
+        "evidence cannot be read",
+    ),
+    "payload": (
+        update(entry).where(entry.c.state == "ready").values(payload=b"no"),
+        "payload cannot be read",
+    ),
+    "former text": (update(revision).values(text=b"no"), "revision.text cannot be read"),
+    "word": (update(article).where(article.c.inbox_no == 1).values(role="king"), "role has a value"),
+    "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
+    "terms": (
+        update(article).where(article.c.inbox_no == 1).values(terms=b"no"),
+        "article.terms cannot be read",
+    ),
+    "packed": (
+        update(article).where(article.c.inbox_no == 4).values(compressed_text=b"\x28\xb5\x2f\xfdno"),
+        "article.compressed_text cannot be read",
+    ),
+    "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
+    "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
+    "log": (delete(story_log).where(story_log.c.log_no == 2), "articles have no log line"),
+    "bond": (
+        update(article).where(article.c.inbox_no == 4).values(story=RETIRED_ID),
+        "that are in different stories",
+    ),
+    "seen": (update(counter).where(counter.c.name == "entry").values(value=99), "entries were received, but"),
+    "doubled": (update(article).values(root_article="one", generation=0), "articles are stored twice"),
+    "later twin": (
+        update(article)
+        .where(article.c.inbox_no == 1)
+        .values(copy_of=select(article.c.id).where(article.c.inbox_no == 3).scalar_subquery()),
+        "an article that was placed later",
+    ),
+}
+
+
+LOST_TOGETHER = (
+    (
+        "redirect",
+        "entry's article",
+        "words",
+        "payload",
+        "former text",
+        "future",
+        "log",
+        "seen",
+        "middle change",
+    ),
+    ("story without articles", "entry's state", "name", "past", "stone", "later twin", "word"),
+    ("home", "evidence", "entry", "terms"),
+    ("bond", "waiting entry", "doubled", "packed"),
+)
+
+
+@pytest.mark.parametrize("damaged", LOST_TOGETHER)
+def test_what_cannot_be_repaired_is_named_with_what_to_type(sound: Sound, damaged: tuple[str, ...]) -> None:
+    sound.damage(LOST[name][0] for name in damaged)
+    for _ in range(2):
+        found = sound.found()
+        for name in damaged:
+            named = [one for one in found if LOST[name][1] in one.what]
+            assert named, f"{name}: nobody may say that this was repaired"
+            assert not any(one.can_repair for one in named)
+            assert all(one.advice for one in named)
+        sound.repair()
+
+
+def test_chained_redirects_are_made_short(sound: Sound) -> None:
+    live = assigned(sound.database).popitem()[1]
+    with sound.database.write() as connection:
+        row = dict(connection.execute(select(story).where(RETIRED)).one()._mapping)
+        connection.execute(
+            insert(story).values(
+                row
+                | {
+                    "story_no": 3,
+                    "id": story_id("x", 0),
+                    "founding_article": "x",
+                    "founding_no": 0,
+                    "redirect_to": row["id"],
+                }
+            )
+        )
+        connection.execute(update(counter).where(counter.c.name == "story").values(value=3))
+    assert ["redirect to a story that redirects itself" in one.what for one in sound.found()] == [True]
+    sound.repair()
+    assert sound.found() == []
+    with sound.database.read() as connection:
+        assert set(connection.execute(select(story.c.redirect_to).where(RETIRED)).scalars()) == {live}
+
+
+def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
+    rig = Rig(sound.database, Clock())
+    with sound.database.write() as connection:
+        connection.execute(update(story).where(LIVE).values(outlet_count=7))
+    (preference,) = pieces(sound.found())
+    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
+    assert rig.pipeline.run_commands() == 1
+    answer = command_queue.wait_for_answer(sound.database, number, patience_seconds=0)
+    assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
+    assert sound.found() == []
+
+
+def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
+    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
+    for preference in (
+        RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),
+        RepairCommand(remedy="orphans", keys=tuple(sound.before)),
+        RepairCommand(remedy="redirects", keys=(retired,)),
+        RepairCommand(remedy="stories", keys=(*(row["id"] for row in sound.before["story"]), "nobody")),
+        RepairCommand(remedy="bands", keys=("1", "2", "3", "4", "99")),
+    ):
+        placing.repair(preference)
+    assert without(sound.contents(), ALIKE) == without(sound.before, ALIKE)

@@ -1,0 +1,71 @@
+"""A clock that was wrong: what it put before all others comes down again, and nothing loses its order."""
+
+import datetime as dt
+
+from sqlalchemy import select
+
+from aggregator.config.tuning import Tuning
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.repair import ClockTuning, pull_back
+from aggregator.store.tables import story
+from tests.support.articles import NOON, Clock, Rig, record
+
+TUNING = Tuning().section("clock", ClockTuning)
+YEAR = dt.timedelta(days=365)
+
+
+def take(rig: Rig, number: int) -> None:
+    words = " ".join(f"w{number}x{at}" for at in range(60))
+    rig.accept(record("wire", str(number), f"Headline number {number}", words), bump_by_clock=True)
+    rig.place()
+
+
+def newest_first(database: Database) -> list[str]:
+    with database.read() as connection:
+        found = connection.execute(
+            select(story.c.title).order_by(story.c.bumped_at.desc(), story.c.story_no.desc())
+        )
+        return [title.rsplit(" ", 1)[1] for title in found.scalars()]
+
+
+def pulled_back(database: Database, now: dt.datetime) -> int:
+    return database.transact(lambda connection: pull_back(connection, now, TUNING))
+
+
+def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
+    clock = Clock(NOON)
+    rig = Rig(database, clock)
+    take(rig, 1)
+    clock.time = NOON + YEAR  # for a while, a year ahead
+    take(rig, 2)
+    take(rig, 3)
+    clock.time = NOON + dt.timedelta(hours=1)
+    take(rig, 4)
+    assert newest_first(database) == ["3", "2", "4", "1"]
+    assert pulled_back(database, clock.time) == 2
+    assert newest_first(database) == ["3", "2", "4", "1"]
+    clock.time += dt.timedelta(seconds=1)
+    take(rig, 5)
+    assert newest_first(database) == ["5", "3", "2", "4", "1"]
+    with database.read() as connection:
+        moments = connection.execute(select(story.c.bumped_at)).scalars().all()
+    assert len(set(moments)) == 5, "feeds tell items apart by it"
+    assert max(moments) <= clock.time + dt.timedelta(seconds=1)
+    assert pulled_back(database, clock.time) == 0
+
+
+def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database) -> None:
+    clock = Clock(NOON)
+    rig = Rig(database, clock)
+    for number in range(4):
+        take(rig, number)
+    few = Tuning({"clock": {"ahead_min": 3}}).section("clock", ClockTuning)
+    wrong = NOON - YEAR
+    assert database.transact(lambda connection: pull_back(connection, wrong, few)) == 0
+    assert newest_first(database) == ["3", "2", "1", "0"]
+    clock.time = wrong
+    take(rig, 5)
+    assert newest_first(database) == ["3", "2", "1", "0", "5"], "until the clock is right again"
+    clock.time = NOON + dt.timedelta(hours=1)
+    take(rig, 6)
+    assert newest_first(database)[0] == "6"

@@ -1,0 +1,399 @@
+"""The lock of the writer and its epoch: who lost it cannot write, whatever it does when it wakes up."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import msgspec
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, select, text, update
+
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.process_lock import ADVISORY_KEY, SessionLock
+from aggregator.store.engine.timeouts import DatabaseTuning
+from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease, open_writer_lease
+from aggregator.store.intake import inbox
+from aggregator.store.tables import article, counter, writer_lease
+from tests.conftest import REPOSITORY, Postgres
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.own_postgres import OwnPostgres
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+QUICK = effective_tuning({"leases": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
+TUNING = effective_tuning().section("leases", LeaseTuning)
+
+# A writer that does what it is told, a line at a time, and says what came of it.
+WRITER = """
+import sys
+from sqlalchemy import text
+from aggregator.model.errors import AggregatorError
+from aggregator.config.tuning import Tuning
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_writer_lease
+
+database = Database(sys.argv[1])
+lock = open_writer_lease(database, Tuning.from_json(sys.argv[2]))
+assert lock.become_writer()
+print("writer", flush=True)
+for line in sys.stdin:
+    try:
+        with lock.fenced.write() as connection:
+            connection.execute(text("UPDATE counter SET value = value + 1 WHERE name = 'story'"))
+            if line.strip() == "slowly":
+                print("in the middle", flush=True)
+                sys.stdin.readline()
+        print("wrote", flush=True)
+    except AggregatorError as error:
+        print(type(error).__name__, flush=True)
+"""
+
+
+@pytest.fixture
+def other(database: Database) -> Iterator[Database]:
+    """The same database as another process would open it."""
+    opened = Database(database.url)
+    yield opened
+    opened.close()
+
+
+def one_more(database: Database) -> int:
+    """Write something; what is there afterwards."""
+    with database.write() as connection:
+        connection.execute(_ONE_MORE)
+    return stored(database)
+
+
+_ONE_MORE = update(counter).where(counter.c.name == "story").values(value=counter.c.value + 1)
+
+
+def stored(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.execute(select(counter.c.value).where(counter.c.name == "story")).scalar_one())
+
+
+def taken_over(lock: WriterLease) -> None:
+    wait_until(lock.become_writer, "the lock")
+
+
+# --- one at a time -----------------------------------------------------------------------------------------
+
+
+def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Database, other: Database) -> None:
+    first, second = open_writer_lease(database), open_writer_lease(other)
+    with pytest.raises(LeaseLostError):
+        one_more(first.fenced)
+    assert first.become_writer()
+    assert first.is_held
+    assert not second.become_writer()
+    assert one_more(first.fenced) == 1
+    with database.read() as connection:
+        before = connection.execute(select(writer_lease)).one()
+    first.release()
+    assert second.become_writer()
+    with database.read() as connection:
+        after = connection.execute(select(writer_lease)).one()
+    assert (before.holder, after.holder) == (database.session_name, other.session_name)
+    assert after.epoch == before.epoch + 1
+    with pytest.raises(LeaseLostError):
+        one_more(first.fenced)
+    assert one_more(second.fenced) == 2
+    second.release()
+
+
+def test_the_lock_without_an_epoch_keeps_writers_out_and_is_never_taken_away(
+    database: Database, other: Database
+) -> None:
+    with database.write() as connection:  # of a writer that is long gone
+        long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago, "renewed_at": long_ago}
+        connection.execute(writer_lease.insert().values(**values))
+    migrating, waiting = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
+    assert migrating.acquire()
+    assert not waiting.become_writer()
+    migrating.release()
+    taken_over(waiting)  # the server notices the end of a session a little later
+    with other.read() as connection:
+        assert connection.execute(select(writer_lease.c.epoch)).scalars().all() == [8]
+    waiting.release()
+
+
+def test_who_lost_the_lock_places_nothing_and_the_next_one_goes_on(
+    database: Database, other: Database
+) -> None:
+    """As after a network file system that forgot the lock, or a server that took a session for dead."""
+    first, second = open_writer_lease(database), open_writer_lease(other)
+    assert first.become_writer()
+    before = Rig(first.fenced, Clock())
+    before.take(record("a", "1", "Levee breaks at Pennmouth", FLOOD))
+    lose(first, database)
+    taken_over(second)
+    strike = record("b", "2", "Dock workers strike in Sennick", STRIKE)
+    with database.write() as connection:  # whoever fetches still may, and is not fenced
+        inbox.accept(connection, [strike], seen=[NOON])
+    with pytest.raises(LeaseLostError):
+        before.place()
+    assert titles(other) == ["Levee breaks at Pennmouth"]
+    Rig(second.fenced, Clock()).place()
+    assert titles(other) == ["Levee breaks at Pennmouth", "Dock workers strike in Sennick"]
+    first.release()
+    second.release()
+
+
+def titles(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars())
+
+
+def lose(lock: WriterLease, database: Database) -> None:
+    """Take the lock away from under the writer, who does not know it."""
+    if database.file is not None:
+        database.file.with_name(database.file.name + ".lock").unlink()
+        return
+    with database.write() as connection:
+        connection.execute(_END_OF_SESSION, {"key": ADVISORY_KEY})
+
+
+_END_OF_SESSION = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :key "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+# --- a writer that stops, and wakes up ---------------------------------------------------------------------
+
+
+class Process:
+    """A writer in a process of its own."""
+
+    def __init__(self, database: Database, all_tuning: Tuning) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, database.url, all_tuning.to_json()],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.says() == "writer"
+
+    def tell(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
+    def says(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self._process.pid, number)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def process(shared: Database) -> Iterator[Process]:
+    made = Process(shared, QUICK)
+    yield made
+    made.end()
+
+
+def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Database, process: Process) -> None:
+    process.tell("now")
+    assert process.says() == "wrote"
+    process.tell("slowly")
+    assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
+    process.signal(signal.SIGSTOP)
+    lock = open_writer_lease(shared, QUICK)
+    taken_over(lock)
+    assert stored(shared) == 1, "its open transaction was broken off"
+    assert one_more(lock.fenced) == 2
+    process.signal(signal.SIGCONT)
+    process.tell("go on")
+    assert process.says() in ("DatabaseAwayError", "LeaseLostError", "AggregatorError")
+    process.tell("now")
+    assert process.says() == "LeaseLostError"
+    assert stored(shared) == 2
+    lock.release()
+
+
+def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: Database) -> None:
+    """Its sessions are ended, where the next writer may do that; ..."""
+    other = Database(shared.url)
+    first, second = open_writer_lease(shared), open_writer_lease(other)
+    assert first.become_writer()
+
+    def write_too_long() -> None:
+        with first.fenced.write() as connection:
+            connection.execute(_ONE_MORE)
+            lose(first, other)
+            taken_over(second)
+
+    with pytest.raises(DatabaseAwayError):
+        write_too_long()
+    assert second.is_held
+    assert stored(other) == 0
+    second.release()
+    other.close()
+
+
+def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, postgres: Postgres) -> None:
+    """... else it waits for its commit."""
+    role = f"lease_{make_url(shared.url).database}"
+    with shared.write() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
+    as_role = make_url(shared.url).set(username=role, password=None)
+    other = Database(as_role.render_as_string(hide_password=False))
+    first, second = open_writer_lease(shared), open_writer_lease(other)
+    assert first.become_writer()
+    waiting = threading.Thread(target=lambda: taken_over(second))
+    try:
+        with first.fenced.write() as connection:
+            connection.execute(_ONE_MORE)
+            lose(first, Database(shared.url))
+            waiting.start()
+            wait_until(lambda: waits_for_a_row(shared, other), "the next writer to wait")
+            assert waiting.is_alive()
+        waiting.join(PATIENCE_SECONDS)
+        assert second.is_held
+        assert stored(other) == 1, "what was committed in its own epoch is there"
+    finally:
+        second.release()
+        other.close()
+        with shared.write() as connection:
+            connection.execute(text(f"DROP OWNED BY {role}"))
+            connection.execute(text(f"DROP ROLE {role}"))
+
+
+def waits_for_a_row(database: Database, who: Database) -> bool:
+    asked = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
+    with database.read() as connection:
+        return connection.execute(asked, {"name": who.session_name}).first() is not None
+
+
+def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:
+    lock = open_writer_lease(shared)  # which would wait for 9 seconds of silence
+    assert not lock.become_writer()
+    process.signal(signal.SIGKILL)
+    started = time.monotonic()
+    taken_over(lock)
+    assert time.monotonic() - started < TUNING.lease_seconds
+    lock.release()
+
+
+def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None:
+    with closing(Database(shared.url)) as second, closing(Database(shared.url)) as third:
+        first, daemon = open_writer_lease(shared, QUICK), open_writer_lease(second, QUICK, is_standby=True)
+        command = open_writer_lease(third, QUICK)
+        assert first.become_writer()
+        assert not daemon.become_writer()
+        assert not daemon.become_writer()
+        first.release()
+        wait_until(lambda: not anybody_writes(command), "the lock to be free")
+        assert not command.become_writer()
+        taken_over(daemon)
+        assert daemon.silent_seconds is not None
+        assert not command.become_writer()
+        daemon.release()
+        taken_over(command)
+        assert one_more(command.fenced) == 1
+        assert not daemon.become_writer()
+        command.release()
+        taken_over(command)  # which the daemon lets happen: that is a command alone, after some time
+        command.release()
+        daemon.release()
+
+
+def anybody_writes(lock: WriterLease) -> bool:
+    assert isinstance(lock._lock, SessionLock)
+    return lock._lock.others()[0]
+
+
+def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
+    with closing(with_tables(Database(own_postgres.make()))) as database:
+        lock = open_writer_lease(database, QUICK)
+        assert lock.become_writer()
+        own_postgres.suspend()
+        try:
+            time.sleep(2 * QUICK.section("leases", LeaseTuning).renew_seconds)  # it waits for an answer
+            lock.release()
+        finally:
+            own_postgres.resume()
+        taken_over(lock)
+        lock.release()
+
+
+def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
+    lock = open_writer_lease(shared, QUICK)
+    assert lock.become_writer()
+    time.sleep(3 * QUICK.section("leases", LeaseTuning).renew_seconds)
+    assert lock.is_held
+    lose(lock, shared)
+    wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
+    with pytest.raises(LeaseLostError):
+        one_more(lock.fenced)
+    assert lock.become_writer()
+    assert one_more(lock.fenced) == 1
+    lock.release()
+
+
+def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) -> None:
+    """As after a cut cable: this side has noticed, the server has not."""
+    lock = open_writer_lease(shared, QUICK)
+    assert lock.become_writer()
+    lock.release()
+    name = {"application_name": shared.session_name}
+    dead = create_engine(shared.url, connect_args=name, poolclass=NullPool)
+    with dead.connect() as session:
+        assert session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}).scalar_one()
+        assert not lock.become_writer(), "it may live"
+        wait_until(lock.become_writer, "the dead session to lose the lease")
+        lock.release()
+        session.invalidate()
+
+
+def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
+    own_postgres: OwnPostgres,
+) -> None:
+    tuning = msgspec.structs.replace(effective_tuning().section("database", DatabaseTuning), read_seconds=0.2)
+    with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
+        lock = open_writer_lease(busy)
+
+        def take_all() -> None:
+            for _ in range(100):
+                taken.enter_context(busy.read())
+
+        for attempt in (take_all, lock.acquire):
+            with pytest.raises(DatabaseBusyError, match="are in use"):
+                attempt()
+        taken.close()
+        assert lock.acquire()
+        lock.release()
+
+
+def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) -> None:
+    database = with_tables(Database(own_postgres.make()))
+    other = Database(database.url)
+    first, second = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
+    assert first.become_writer()
+    own_postgres.stop("immediate")
+    wait_until(lambda: not first.is_held, "the loss to be noticed")
+    with pytest.raises(AggregatorError):
+        second.become_writer()
+    own_postgres.start()
+    assert second.become_writer()
+    assert not first.become_writer()
+    second.release()
+    for one in (database, other):
+        one.close()

@@ -1,0 +1,167 @@
+"""What the list of sources says of each, after real polls on both databases."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.read_model import SourceView
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
+from aggregator.store.intake.rejected import note as note_refusal
+from aggregator.store.intake.sources import (
+    Source,
+    add,
+    all_sources,
+    pause,
+    revive,
+    source_id,
+    sources_named,
+)
+from aggregator.store.read.statistics import listed, problem_texts
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.loopback import LoopbackServer, Resource, Response
+
+ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
+LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
+FEED = (
+    "<rss version='2.0'><channel><title>Harbour Post</title>"
+    f"<item><guid>1</guid><title>Ferry back in harbour</title><description>{LONG}</description></item>"
+    "<item><guid>2</guid><title>Only a headline about the lock gate</title></item></channel></rss>"
+)
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer(
+        {"/ok": Resource(FEED), "/gone": Response(410), "/page": "<html><body>x</body></html>"}
+    ) as made:
+        yield made
+
+
+class Newsroom:
+    """Sources on loopback, and who asks them."""
+
+    def __init__(self, database: Database, server: LoopbackServer) -> None:
+        self.database, self.server, self.clock = database, server, Clock()
+        self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
+        self.rig = Rig(database, self.clock, ALL_TUNING)
+        self.polling = Poller(
+            database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
+        )
+
+    def has(self, *paths: str) -> None:
+        with self.database.write() as connection:
+            for path in paths:
+                address = self.server.url(f"/{path}")
+                id_ = source_id("feed", path, address)
+                add(connection, Source(id=id_, kind="feed", address=address, name=path, interval_seconds=600,
+                                       next_due_at=NOON))  # fmt: skip
+
+    def ask_all(self) -> None:
+        with self.database.read() as connection:
+            asked = all_sources(connection)
+        for one in asked:
+            self.polling.poll(one)
+        self.rig.place()
+
+    def list(self) -> dict[str, SourceView]:
+        with self.database.read() as connection:
+            return {one.name: one for one in listed(connection, self.clock(), ALL_TUNING)}
+
+
+@pytest.fixture
+def room(database: Database, server: LoopbackServer) -> Iterator[Newsroom]:
+    made = Newsroom(database, server)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def quick_room(sqlite: Database, server: LoopbackServer) -> Iterator[Newsroom]:
+    """On SQLite alone: nothing here depends on the kind of database."""
+    made = Newsroom(sqlite, server)
+    yield made
+    made.client.close()
+
+
+def test_the_list_says_how_each_does_and_what_its_texts_became(room: Newsroom) -> None:
+    room.has("ok", "missing", "page", "resting")
+    with room.database.write() as connection:
+        pause(connection, source_id("feed", "resting", ""))
+    assert {one.state for one in room.list().values()} == {"new", "paused"}
+    room.ask_all()
+    shown = room.list()
+    assert {name: one.state for name, one in shown.items()} == {
+        "ok": "ok", "missing": "failing", "page": "failing", "resting": "paused",
+    }  # fmt: skip
+    well = shown["ok"]
+    assert (well.problem, well.article_count) == (None, 2)
+    assert well.last_success is not None
+    assert NOON < well.last_success < room.clock.time
+    assert sum(well.texts.values()) == 2
+    assert set(well.texts) <= {"ok", "stub"}
+    assert well.next_due is not None
+    assert well.next_due > room.clock.time
+    assert (shown["missing"].cause, shown["page"].cause) == ("http 404", "no feed")
+    assert "a web page, not a feed" in (shown["page"].problem or "")
+    assert (shown["resting"].next_due, shown["missing"].last_success) == (None, None)
+    assert [name for name, one in sorted(shown.items()) if one.is_in_trouble] == ["missing", "page"]
+    assert msgspec.json.decode(msgspec.json.encode(well))["texts"] == well.texts
+
+
+def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(quick_room: Newsroom) -> None:
+    quick_room.has("gone")
+    for _ in range(4):
+        quick_room.ask_all()
+        quick_room.clock.time += dt.timedelta(days=1)
+    gone = quick_room.list()["gone"]
+    assert (gone.state, gone.next_due) == ("gone", None)
+    assert "410" in (gone.problem or "")
+    with quick_room.database.write() as connection:
+        revive(connection, gone.id, NOON)
+    assert quick_room.list()["gone"].next_due == NOON
+
+
+def test_a_host_that_asked_us_to_wait_is_listed_with_its_time(quick_room: Newsroom) -> None:
+    quick_room.has("ok")
+    until = quick_room.clock() + dt.timedelta(hours=3)
+    with quick_room.database.write() as connection:
+        save_host_backoffs(
+            connection, [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", backoff_until=until)]
+        )
+    assert quick_room.list()["ok"].next_due == until
+
+
+def test_sources_are_named_by_what_people_know_of_them(quick_room: Newsroom) -> None:
+    quick_room.has("ok", "gone")
+    ok = quick_room.list()["ok"]
+    with quick_room.database.read() as connection:
+        for words in (ok.id, ok.url, "ok", "OK", ok.id[:6]):
+            assert [one.id for one in sources_named(connection, words)] == [ok.id]
+        assert sources_named(connection, "o") == []
+
+
+def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroom) -> None:
+    room.has("ok")
+    room.ask_all()
+    room.server.routes["/ok"] = Resource(FEED.replace("all of its passengers", "every passenger"))
+    room.clock.time += dt.timedelta(hours=1)
+    room.ask_all()
+    with room.database.write() as connection:
+        note_refusal(
+            connection, source="a folder", item="x.txt", verdict="empty", reason="no bytes", at=room.clock()
+        )
+    ok = source_id("feed", "ok", "")
+    with room.database.read() as connection:
+        (stub,) = problem_texts(connection, ok, 10)
+        (refused,) = problem_texts(connection, "a folder", 10)
+    assert (stub.title, stub.verdict) == ("Only a headline about the lock gate", "stub")
+    assert "headline" in (stub.reason or "")
+    assert (refused.title, refused.verdict, refused.reason) == ("x.txt", "empty", "no bytes")
+    assert room.list()["ok"].texts == {"ok": 1, "stub": 1}, "read again, and counted once"

@@ -1,0 +1,315 @@
+"""No list, search or look-up goes through a whole table of stories or articles, on either database.
+
+The statements are those that the program sends: they are overheard while it is asked, and then explained.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, insert, select, text
+
+from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.maintenance import erase
+from aggregator.store.read import health_gauges, story_list
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.read.story_filter import fitting
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import article, story
+from aggregator.stories.tuning import shipped_tuning
+from tests.conftest import Postgres
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
+
+DAY = dt.timedelta(days=1)
+STORIES = 3_000  # so many that no planner prefers to read all of them
+LARGE = {"story", "article", "entry", "story_log", "change", "article_search", "lsh_band"}
+
+
+def fill(database: Database) -> None:
+    """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
+    rig = Rig(database, Clock())
+    address = "https://ports.example/feed"
+    feed = Source(
+        id=source_id("feed", None, address),
+        kind="feed",
+        address=address,
+        folder="Ports",
+        interval_seconds=900,
+        next_due_at=NOON,
+    )
+    with database.write() as connection:
+        sources.add(connection, feed)
+    rig.take(
+        record(feed.id, "1", "Ferry runs aground", "The ferry ran aground off Lind island.", published=NOON)
+    )
+    with database.write() as connection:
+        one = connection.execute(select(story)).one()._asdict()
+        report = connection.execute(select(article)).one()._asdict()
+        stories, articles = [], []
+        for n in range(2, STORIES):
+            at = NOON - n * dt.timedelta(minutes=7)
+            many = 1 if n % 100 else n // 100
+            own = {"story_no": n, "id": f"story{n}", "founding_article": f"article{n}", "last_inbox_no": n}
+            times = {"first_published": at, "last_published": at, "bumped_at": at}
+            counts = {"article_count": many, "report_count": many, "outlet_count": many, "text": "Told."}
+            stories.append(one | own | times | counts)
+            names = {"inbox_no": n, "id": f"article{n}", "root_article": f"article{n}", "story": f"story{n}"}
+            which = {"outlet": f"Outlet {n % 40}", "language": "de" if n % 30 == 0 else "en"}
+            which["source"] = feed.id if n % 60 == 0 else f"source {n % 20}"
+            articles.append(
+                report | names | which | {"effective_at": at, "seen_at": at, "text": f"Ferry {n % 50} sails."}
+            )
+        connection.execute(insert(story), stories)
+        connection.execute(insert(article), articles)
+        connection.execute(
+            text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), {"n": STORIES}
+        )
+    rig.pipeline.index_text()
+    while render_next(database, 50, shipped_tuning()):
+        pass
+    with database.write() as connection:
+        connection.execute(text("ANALYZE"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'plans.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        address = server.make()
+    opened = with_tables(Database(address))
+    fill(opened)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def overheard(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are sent meanwhile, with their values."""
+    sent: list[tuple[str, Any]] = []
+
+    def hear(_c: object, _cursor: object, statement: str, values: Any, _context: object, _many: bool) -> None:
+        about_keys = statement.startswith("DELETE FROM lsh_band")
+        if about_keys or statement.lstrip().startswith(("SELECT", "WITH")):
+            sent.append((statement, values))
+
+    event.listen(database.engine, "before_cursor_execute", hear)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine, "before_cursor_execute", hear)
+
+
+def scanned(connection: Connection, statement: str, values: Any) -> set[str]:
+    """The large tables that the database would read from one end to the other for this."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        # Through an index in its order is no scan of the table; a virtual table says of itself what it does.
+        scans = [re.match(r"SCAN (\w+)(?! .*(USING|VIRTUAL TABLE))", row[-1]) for row in rows]
+        return {found[1] for found in scans if found} & LARGE
+    # So few rows are read whole, whatever the indexes; this asks whether there is another way.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    read = json.loads(plan) if isinstance(plan, str) else plan
+    return {
+        node["Relation Name"] for node in _nodes(read[0]["Plan"]) if node["Node Type"] == "Seq Scan"
+    } & LARGE
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from _nodes(below)
+
+
+def asked(filter_: StoryFilter) -> Callable[[Database], object]:
+    return lambda database: DatabaseStoryReader(database).stories(filter_)
+
+
+def fitting_some(database: Database) -> set[str]:
+    with database.read() as connection:
+        wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
+        return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
+
+
+def to_forget_by_address(database: Database) -> erase.EraseTarget:
+    with database.read() as connection:
+        return erase.resolve_target(connection, "https://ports.example/7")
+
+
+def what_probes_ask(database: Database) -> object:
+    with database.read() as connection:
+        end = health_gauges.log_end(connection)
+        return health_gauges.stored(connection, NOON, 3), health_gauges.log_kinds(connection, end - 50, end)
+
+
+CASES: dict[str, Callable[[Database], object]] = {
+    "the list": asked(StoryFilter()),
+    "since": asked(StoryFilter(since=NOON - DAY)),
+    "since, few": asked(StoryFilter(since=NOON - DAY / 24)),
+    "since, none": asked(StoryFilter(since=NOON + DAY)),
+    "until, far back": asked(StoryFilter(until=NOON - 14 * DAY, language="de")),
+    "until": asked(StoryFilter(until=NOON - 12 * DAY)),
+    "min_reports 2": asked(StoryFilter(min_reports=2)),
+    "min_reports 7": asked(StoryFilter(min_reports=7)),
+    "min_reports, none": asked(StoryFilter(min_reports=900)),
+    "min_outlets, none": asked(StoryFilter(min_outlets=900)),
+    "outlet": asked(StoryFilter(outlet="outlet 7")),
+    "outlet, none": asked(StoryFilter(outlet="nobody")),
+    "language": asked(StoryFilter(language="en")),
+    "language, few": asked(StoryFilter(language="de")),
+    "folder": asked(StoryFilter(folder="Ports")),
+    "query": asked(StoryFilter(query="ferry")),
+    "query, few": asked(StoryFilter(query='"ferry 17"')),
+    "query, none": asked(StoryFilter(query="zeppelin")),
+    "all at once": asked(StoryFilter(query="ferry", language="en", min_reports=2, since=NOON - 10 * DAY)),
+    "search": lambda database: DatabaseStoryReader(database).search("ferry sails", 20),
+    "search, a phrase": lambda database: DatabaseStoryReader(database).search('"ferry 17"', 20),
+    "search, within": lambda database: DatabaseStoryReader(database).search(
+        "ferry", 20, SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)
+    ),
+    "the front page": lambda database: DatabaseStoryReader(database).rank_front_page(StoryFilter(), ()),
+    "the front page, min_reports": lambda database: DatabaseStoryReader(database).rank_front_page(
+        StoryFilter(min_reports=2), ()
+    ),
+    "one story": lambda database: DatabaseStoryReader(database).story("story7"),
+    "its merged text": lambda database: DatabaseStoryReader(database).merged("story7"),
+    "one article": lambda database: DatabaseStoryReader(database).article("article7"),
+    "explained": lambda database: DatabaseStoryReader(database).explained_article("article7"),
+    "explained by address": lambda database: DatabaseStoryReader(database).explained_article(
+        "https://ports.example/7"
+    ),
+    "what is forgotten by address": to_forget_by_address,
+    "the last change": lambda database: DatabaseStoryReader(database).last_change(),
+    "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
+    "among some": fitting_some,
+    "how it does": what_probes_ask,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_whole_table_is_read(database: Database, case: str) -> None:
+    with overheard(database) as sent:
+        CASES[case](database)
+    assert sent
+    with database.read() as connection:
+        for statement, values in sent:
+            tables = scanned(connection, statement, values)
+            assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
+
+
+def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(database: Database) -> None:
+    source = source_id("feed", None, "https://ports.example/feed")
+    words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
+    rig = Rig(database, Clock())
+    with overheard(database) as sent:
+        rig.take(record(source, "1", "Ferry runs aground", words, published=NOON))
+    deleted = [one for one in sent if one[0].startswith("DELETE")]
+    assert deleted
+    with database.read() as connection:
+        for statement, values in deleted:
+            assert not scanned(connection, statement, values), statement
+
+
+@pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])
+def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str) -> None:
+    with overheard(database) as sent:
+        CASES[case](database)
+    for statement, _ in sent:
+        named = set(re.findall(r"\b(?:article|story)\.(\w+)", statement.split("FROM", 1)[0]))
+        assert not named & {
+            "text",
+            "merged_story",
+            "centroid",
+            "count_state",
+            "evidence",
+            "terms",
+            "signature",
+        }
+
+
+@pytest.mark.parametrize(
+    ("case", "index"),
+    [
+        ("the list", "ix_story_bumped_1"),
+        ("min_reports 2", "ix_story_bumped_2"),
+        ("the front page", "ix_story_bumped_2"),
+        ("until, far back", "ix_story_last_published"),
+        ("min_reports, none", "ix_story_report_count"),
+        ("min_outlets, none", "ix_story_outlet_count"),
+        ("outlet", "ix_article_outlet_story"),
+        ("language, few", "ix_article_language_story"),
+        ("those that are unrendered", "ix_story_unrendered"),
+    ],
+)
+def test_the_index_that_was_made_for_it_is_used(database: Database, case: str, index: str) -> None:
+    if not database.is_sqlite:
+        pytest.skip("with so few rows Postgres may take another one")
+    with overheard(database) as sent:
+        CASES[case](database)
+    with database.read() as connection:
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent
+        ]
+    assert any(index in row[-1] for plan in plans for row in plan)
+
+
+def test_the_check_tells_a_scan(database: Database) -> None:
+    with database.read() as connection:
+        assert scanned(connection, "SELECT inbox_no FROM article WHERE url = 'x'", ()) == {"article"}
+
+
+# --- in steps ----------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story_list, "_SCANNED_AT_ONCE", 500)
+    monkeypatch.setattr(story_list, "FEW", 10)
+    wanted = StoryFilter(outlet="Outlet 7", limit=30)
+    reading = DatabaseStoryReader(database)
+    found, after, pages = [], None, 0
+    while pages == 0 or after is not None:
+        page = reading.stories(StoryFilter(outlet="Outlet 7", limit=1000, after=after))
+        found += [one.id for one in page.stories]
+        after, pages = page.next, pages + 1
+    assert pages == 3, "a thousand stories were looked at for each"
+    monkeypatch.undo()
+    whole = [one.id for one in reading.stories(StoryFilter(outlet="Outlet 7", limit=1000)).stories]
+    assert found == whole == [f"story{n}" for n in range(7, STORIES, 40)]
+    assert len(reading.stories(wanted).stories) == 30
+
+
+@pytest.mark.parametrize("few", [0, 5, 10_000])
+def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(story_list, "FEW", few)
+    monkeypatch.setattr(story_list, "FEW_WITH_WORDS", few)
+    reading = DatabaseStoryReader(database)
+
+    def numbers(**wanted: Any) -> list[int]:
+        page = reading.stories(StoryFilter(limit=1000, **wanted))
+        return [int(one.id.removeprefix("story")) for one in page.stories if one.id.startswith("story")]
+
+    assert numbers(language="de") == list(range(30, STORIES, 30))
+    assert numbers(query='"ferry 17"') == list(range(17, STORIES, 50))
+    assert numbers(min_reports=7) == list(range(700, STORIES, 100))
+    assert numbers(min_outlets=7) == list(range(700, STORIES, 100))
+    assert numbers(min_reports=2, language="de") == list(range(300, STORIES, 300))
+    assert numbers(until=NOON - 14 * DAY) == list(range(2880, STORIES))
+    assert numbers(since=NOON - 14 * DAY, until=NOON - 13.5 * DAY) == list(range(2778, 2881))
+    assert numbers(until=NOON - 13 * DAY, min_reports=28) == [2800, 2900]
+    assert numbers(until=NOON - 14 * DAY, language="de") == list(range(2880, STORIES, 30))
+    assert numbers(query="ferry -17 -18", outlet="Outlet 7")[:3] == [7, 47, 87]
+    assert numbers(query="ferry -20", language="de") == [n for n in range(30, STORIES, 30) if n % 50 != 20]

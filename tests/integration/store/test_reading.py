@@ -1,0 +1,202 @@
+"""The reading side: filters, pages that hold still while stories move, and one story whole."""
+
+import datetime as dt
+
+import pytest
+
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.read.reader import DatabaseStoryReader
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+
+DAY = dt.timedelta(days=1)
+FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
+September eingestellt, weil ein Schaden an der Welle des Schiffes gefunden worden war. Die
+Reparatur in der Werft von Brask hat elf Wochen gedauert und rund zwei Millionen Kronen gekostet.
+Pendler mussten in dieser Zeit einen Umweg von siebzig Kilometern über die Brücke bei Orrin
+nehmen. Der Bürgermeister von Tavelle dankte den Busfahrern."""
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + 2 * DAY),
+        record(
+            "Bote", "3", "Fähre nach Tavelle fährt wieder", FERRY, published=NOON + 4 * DAY, language="de"
+        ),
+    )
+    rig.pipeline.index_text()
+    return rig
+
+
+def titles(rig: Rig, **wanted: object) -> set[str]:
+    page = DatabaseStoryReader(rig.database).stories(StoryFilter(**wanted))  # type: ignore[arg-type]
+    return {one.title.split()[0] for one in page.stories}
+
+
+def flood_of(rig: Rig) -> set[str]:
+    return titles(rig, min_outlets=2)
+
+
+# --- filters -----------------------------------------------------------------------------------------------
+
+
+def test_filters_choose_and_can_be_joined(rig: Rig) -> None:
+    flood = flood_of(rig)
+    everything = titles(rig)
+    assert len(flood) == 1
+    assert len(everything) == 3
+    assert titles(rig, min_reports=2) == flood
+    assert titles(rig, min_reports=3) == set()
+    assert titles(rig, outlet="gazette") == flood
+    assert titles(rig, outlet="Herald") == flood | {"Dock"}
+    assert titles(rig, outlet="Nobody") == set()
+    assert titles(rig, language="de") == {"Fähre"}
+    assert titles(rig, query="levee") == flood
+    assert titles(rig, query="levee", outlet="Bote") == set()
+    assert titles(rig, outlet="Herald", min_outlets=2) == flood
+
+
+def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
+    assert titles(rig, since=NOON + 2 * DAY) == {"Dock", "Fähre"}
+    assert titles(rig, since=NOON + 2 * DAY + dt.timedelta(seconds=1)) == {"Fähre"}
+    assert titles(rig, until=NOON) == flood_of(rig)
+    assert titles(rig, since=NOON + 2 * DAY, until=NOON + 2 * DAY) == {"Dock"}
+    assert titles(rig, since=NOON + 5 * DAY) == set()
+    assert len(titles(rig, since=dt.datetime.min.replace(tzinfo=dt.UTC))) == 3
+
+
+def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
+    feed = Source(
+        id=source_id("feed", None, "https://a.example/feed"),
+        kind="feed",
+        address="https://a.example/feed",
+        folder="Ports",
+        interval_seconds=60,
+        next_due_at=NOON,
+    )
+    with rig.database.write() as connection:
+        sources.add(connection, feed)
+    rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
+    assert titles(rig, folder="Ports") == {"Harbour"}
+    assert titles(rig, folder="Hills") == set()
+
+
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+def test_pages_hold_every_story_once_and_the_last_has_no_next(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    whole = reading.stories(StoryFilter())
+    assert whole.next is None
+    seen, after = [], None
+    for _ in range(10):
+        page = reading.stories(StoryFilter(limit=1, after=after))
+        seen += page.stories
+        after = page.next
+        if after is None:
+            break
+    assert tuple(seen) == whole.stories
+    assert [one.updated for one in seen] == sorted((one.updated for one in seen), reverse=True)
+
+
+def test_a_story_that_moves_up_between_two_pages_hides_no_other(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    whole = [one.id for one in reading.stories(StoryFilter()).stories]
+    first = reading.stories(StoryFilter(limit=1))
+    rig.take(record("Post", "n", "Wholly new matter in Orrin", FERRY[::-1].replace(".", " ")))
+    last = whole[-1]
+    rest = reading.stories(StoryFilter(after=first.next))
+    assert [one.id for one in rest.stories] == whole[1:]
+    again = (
+        FLOOD.replace("Four people", "Six persons").split("\n", 2)[2]
+        + " Rain is forecast for Tuesday in Pennmouth."
+    )
+    rig.take(
+        record("Bote", "late", "Six dead at Pennmouth after levee on the Arrel breaks", again, published=NOON)
+    )
+    rest_now = [one.id for one in reading.stories(StoryFilter(after=first.next)).stories]
+    assert set(rest_now) | {first.stories[0].id, last} >= set(whole), "what has not moved is still there"
+    assert len(rest_now) == len(set(rest_now))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "",
+        "ä",
+        "!!!!",
+        "63931000000000000",
+        "63931000000000000-9999999999999999999",
+        "63931000000000000--1",
+        "999999999999999999-1",
+        "٣-١",
+        "1-1\n",
+    ],
+)
+def test_a_cursor_that_is_none_of_ours_is_refused_in_words(rig: Rig, cursor: str) -> None:
+    with pytest.raises(UsageError, match="invalid cursor"):
+        DatabaseStoryReader(rig.database).stories(StoryFilter(after=cursor))
+
+
+def test_any_number_may_be_asked_for(rig: Rig) -> None:
+    assert len(DatabaseStoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
+
+
+# --- one story ---------------------------------------------------------------------------------------------
+
+
+def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    (listed,) = reading.stories(StoryFilter(min_outlets=2)).stories
+    found = reading.story(listed.id)
+    assert found is not None
+    assert not isinstance(found, StoryRedirect)
+    assert {one.text for one in found.articles} == {FLOOD, FLOOD_ELSEWHERE} or all(
+        "levee" in one.text.casefold() for one in found.articles
+    )
+    assert all(one.evidence is not None for one in found.articles)
+    assert all(one.text == "" for one in listed.articles), "lists carry no texts"
+    merged = reading.merged(listed.id)
+    assert merged is not None
+    assert merged.title == listed.title
+    assert reading.story("nosuchstory") is None
+    assert reading.merged("nosuchstory") is None
+
+
+def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    rig.take(
+        record("Post", "a", "Wholly new matter", STRIKE[::-1], url="https://post.example/a", published=NOON)
+    )
+    by_address = reading.explained_article("https://post.example/a")
+    assert by_address is not None
+    by_id = reading.explained_article(by_address.article.id)
+    assert by_id == by_address
+    assert by_id is not None
+    assert by_id.evidence.stage == "founded"
+    assert reading.explained_article("nobody") is None
+
+
+def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    before = reading.last_change()
+    assert reading.last_change() == before
+    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    assert reading.last_change() == before, "the same again changes nothing"
+    rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
+    assert reading.last_change() != before
+
+
+def test_health_counts_what_waits(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    assert (reading.state().waiting, reading.state().writable) == (0, True)
+    rig.accept(record("Post", "w", "Waiting", STRIKE))
+    assert reading.state().waiting == 1

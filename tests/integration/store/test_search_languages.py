@@ -1,0 +1,157 @@
+"""Known answers in Chinese, Japanese, Arabic and German: the same from both databases, in the same order."""
+
+import datetime as dt
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aggregator.extract.language.search_tokens import search_words
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import SearchBounds
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.search import match
+from aggregator.store.search.query_syntax import Query, SearchableText, parse_query
+from tests.conftest import REPOSITORY, Postgres
+from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.fresh import with_tables
+
+DATA = REPOSITORY / "tests" / "data" / "search"
+ARTICLES = [json.loads(line) for line in (DATA / "articles.jsonl").read_text().splitlines()]
+QUERIES = [json.loads(line) for line in (DATA / "queries.jsonl").read_text().splitlines()]
+
+
+def filled(address: str) -> Database:
+    """A database with all the articles, indexed."""
+    database = with_tables(Database(address))
+    rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
+    rig.take(
+        *(
+            record(
+                one["id"],
+                one["id"],
+                one["title"],
+                one["text"],
+                language=one["language"],
+                author=f"Ada {one['id'][:2]}",
+                published=dt.datetime.fromisoformat(one["published"]),
+            )
+            for one in ARTICLES
+        )
+    )
+    rig.pipeline.index_text()
+    return database
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> list[Database]:
+    file = tmp_path_factory.mktemp("search") / "search.db"
+    return [filled(f"sqlite:///{file}"), filled(postgres.make())]
+
+
+def answers(both: list[Database], query: str, bounds: SearchBounds | None = None) -> list[str | None]:
+    """The outlets of what is found; each article has one of its own."""
+    first, second = (DatabaseStoryReader(database).search(query, 50, bounds) for database in both)
+    assert first.problem is None
+    assert first == second
+    return [hit.outlet for hit in first.hits]
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=lambda asked: asked["query"])
+def test_known_answers(both: list[Database], asked: dict[str, object]) -> None:
+    assert answers(both, str(asked["query"])) == asked["found"]
+
+
+def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
+    tenth = dt.datetime(2026, 10, 10, 4, 0, tzinfo=dt.UTC)
+    assert answers(both, "الأجور", SearchBounds(until=tenth)) == ["ar-strike"], "both ends are included"
+    assert answers(both, "الأجور", SearchBounds(since=tenth)) == ["ar-budget", "ar-strike"]
+    assert answers(both, "الأجور", SearchBounds(since=tenth + dt.timedelta(seconds=1))) == ["ar-budget"]
+    assert answers(both, "地震", SearchBounds(language="ja")) == ["ja-quake"]
+    assert answers(both, "地震", SearchBounds(outlet="zh-quake")) == ["zh-quake"]
+    assert answers(both, "outlet:zh-quake") == ["zh-quake"]
+    assert answers(both, 'author:"ada de" title:köln') == ["de-tram", "de-election"]
+    assert answers(both, "lang:de after:2026-10-11") == ["de-minister", "de-tram"]
+    assert answers(both, "after:2027", None) == []
+
+
+def test_marks_show_what_was_found_in_scripts_without_spaces(both: list[Database]) -> None:
+    (hit,) = DatabaseStoryReader(both[0]).search("台北地震", 5).hits
+    assert [hit.snippet[a:b] for a, b in hit.marks] == ["台北", "地震"]
+    (hit,) = DatabaseStoryReader(both[0]).search("aerzte", 5).hits
+    assert [hit.snippet[a:b] for a, b in hit.marks] == ["Ärzte"]
+    (hit,) = DatabaseStoryReader(both[0]).search("وزير", 5).hits
+    assert [hit.snippet[a:b] for a, b in hit.marks] == ["الوزير"]
+
+
+# --- whatever is typed -------------------------------------------------------------------------------------
+
+_TYPED = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [piece for one in ARTICLES for piece in (*one["title"].split(), *one["text"].split()[:12])]
+            + ["地震", "台", "OR", "-", '"', "title:", "lang:de", "after:2026-10-11", "*", "Köln*"]
+        ),
+        st.text(max_size=8),
+    ),
+    max_size=6,
+).flatmap(lambda parts: st.sampled_from(["", " "]).map(lambda between: between.join(parts)))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(typed=_TYPED)
+def test_any_text_is_answered_alike_and_as_the_texts_say(both: list[Database], typed: str) -> None:
+    results = [DatabaseStoryReader(database).search(typed, 50) for database in both]
+    assert results[0] == results[1]
+    if results[0].problem is not None:
+        with pytest.raises(UsageError, match=re.escape(results[0].problem)):
+            parse_query(typed)
+        return
+    query = parse_query(typed)
+    assert {hit.outlet for hit in results[0].hits} == {one["id"] for one in ARTICLES if _fits(query, one)}
+
+
+def _fits(query: Query, one: dict[str, str]) -> bool:
+    """By the texts alone, without any index."""
+    at = dt.datetime.fromisoformat(one["published"])
+    return (
+        SearchableText(one["title"], one["text"], title=one["title"]).fits(query)
+        and query.language in (None, one["language"])
+        and (query.since is None or at >= query.since)
+        and (query.before is None or at < query.before)
+        and set(query.outlet) <= set(search_words(one["id"]))
+        and set(query.author) <= {"ada", one["language"]}
+    )
+
+
+@pytest.mark.parametrize("typed", ["地震", '"台北市" -xyz', "köln OR 台北", "lang:ar", "أطفال", "title:köln"])
+def test_matches_among_a_few_articles_are_found(both: list[Database], typed: str) -> None:
+    query = parse_query(typed)
+    for database in both:
+        with database.read() as connection:
+            every = match.newest(connection, query, 100, reach=100)
+            assert every
+            numbers = range(1, len(ARTICLES) + 1)
+            assert match.among(connection, query, numbers) == set(every)
+            assert match.among(connection, query, every[:1]) == set(every[:1])
+            assert match.all_of(connection, query, len(ARTICLES)) == every
+            assert match.all_of(connection, query, 0) is None
+            around = {min(every) - 1, max(every) + 1}
+            assert match.among(connection, query, around) == set()
+
+
+def test_phrases_are_looked_for_among_the_newest_with_their_words(both: list[Database]) -> None:
+    query = parse_query('"في المئة" OR "في شرق" OR "في ميناء"')  # articles 9 to 12 hold في somewhere
+    for database in both:
+        with database.read() as connection:
+            assert match.newest(connection, query, 10, reach=100) == [11, 10, 9]
+            assert match.newest(connection, query, 2, reach=100) == [11, 10]
+            assert match.newest(connection, query, 10, reach=2) == [11, 10]
+            assert match.newest(connection, query, 10, reach=1) == [11]

@@ -1,0 +1,508 @@
+"""A simulated year of one installation: 300 feeds, retention, backups, reloads, log rotation.
+
+The program's own rounds, pipeline, chores, backups and migrations on a real database and an injected clock,
+which also jumps. AGGREGATOR_YEAR_SEED repeats a year whose seed was printed.
+"""
+
+import datetime as dt
+import logging
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy import func, select
+
+from aggregator.admin import backup
+from aggregator.admin.manage_sources import configured_sources
+from aggregator.config.loader import load
+from aggregator.config.settings import Config
+from aggregator.daemon.maintenance import MaintenanceJob, MaintenanceStep, MaintenanceSteps, TaskFailures
+from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.daemon.process_memory import process_tree
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.retention import retention_plan
+from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store import migrate
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_writer_lease
+from aggregator.store.intake.sources import due, source_id, sync_config
+from aggregator.store.maintenance import integrity_check
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import article, entry, intake_count, story, tombstone
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.server import Server
+from aggregator.web.settings import publish_settings
+from tests.support.loopback import Request, Response
+from tests.support.newswire import DAY, HOUR, Feed, Wire
+from tests.support.world import World
+
+LOGS_KEPT = 4
+KEPT = 7  # backups
+TURN_HOURS = 6.0  # between two looks of the writer at what waits
+STAYS_BYTES = 3500  # of an article that is gone, half-empty pages included
+CLOCK_BACK = HOUR
+CLOCK_AHEAD = 400 * DAY
+
+
+class Scale(NamedTuple):
+    """How large a year is. Ages are in days."""
+
+    feeds: int
+    days: float
+    articles_a_day: float
+    interval: str
+    packed: float
+    texts: float
+    stories: float
+    backup_hours: int
+    restarts: int
+
+
+YEAR = Scale(
+    feeds=300,
+    days=365,
+    articles_a_day=20,
+    interval="1d",
+    packed=14,
+    texts=45,
+    stories=90,
+    backup_hours=24,
+    restarts=12,
+)
+SLICE = Scale(
+    feeds=6,
+    days=6,
+    articles_a_day=10,
+    interval="6h",
+    packed=0.5,
+    texts=1,
+    stories=2,
+    backup_hours=12,
+    restarts=3,
+)
+
+
+class Month(NamedTuple):
+    """What an installation holds at the end of one of twelve parts of the time."""
+
+    memory_mib: float
+    database_mib: float
+    backups: int
+    backups_mib: float
+    log_mib: float
+    articles: int
+    purged: int
+
+
+class Installation:
+    """A folder with config.yaml and a database, and the parts of the daemon, on one thread."""
+
+    def __init__(self, folder: Path, database_url: str, world: World, wire: Wire, scale: Scale) -> None:
+        self.folder, self.url, self.world, self.wire, self.scale = folder, database_url, world, wire, scale
+        self.dropped: list[Feed] = []
+        self.asked: dict[str, float] = {}  # hosts → when they were asked last
+        self.problems: list[str] = []
+
+    # --- its parts ----------------------------------------------------------------------------------------
+
+    def configured(self) -> Config:
+        """config.yaml anew, as it is to be by now, and read."""
+        scale = self.scale
+        days = {"compress_after": scale.packed, "text_after": scale.texts, "stories_after": scale.stories}
+        settings: dict[str, Any] = {
+            "database": self.url,
+            "server": {"port": 0},
+            "fetch": {"interval": scale.interval, "pages": "never", "robots": False},
+            "backup": {"every": f"{scale.backup_hours}h", "keep": KEPT, "folder": "backups"},
+            "retention": {name: f"{int(age * 24)}h" for name, age in days.items()},
+            "tuning": {
+                # By numbers of articles: out of reach after some weeks of so few, not after years.
+                "events": {"live_reach": 400, "undated_reach": 200},
+                "copies": {"passage_reach": 400},
+                "retention": {"steady_days": min(1.0, scale.packed / 4)},
+            },
+            "sources": [
+                {"feed": one.address, "outlet": one.host}
+                for one in self.wire.feeds
+                if one not in self.dropped
+            ],
+        }
+        file = self.folder / "config.yaml"
+        file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return load(file)
+
+    def start(self) -> None:
+        """As `aggregator run` does: bring the tables up to date, become the writer, follow the file."""
+        self.config = self.configured()
+        self.database = Database(self.url)
+        migrate.upgrade(self.database, keep=self._keep_before_upgrade)
+        self.lock = open_writer_lease(self.database, self.config.effective_tuning)
+        assert self.lock.become_writer()
+        self._begin(None)
+        self.server = Server(
+            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
+        )
+        self.server.start()
+
+    def reload(self) -> None:
+        """As a SIGHUP does: what one configuration runs ends, and begins with the next; the memory stays."""
+        self._end()
+        self.config = self.configured()
+        self._begin(self.pipeline)
+        self.server.change(
+            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
+        )
+
+    def stop(self) -> None:
+        self._end()
+        self.server.stop()
+        self.lock.release()
+        self.database.close()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def _begin(self, before: Pipeline | None) -> None:
+        config, database, now = self.config, self.lock.fenced, self.world.time
+        all_tuning, executor = config.effective_tuning, InlineExecutor()
+        self.client = self.world.client(all_tuning)
+        polling = Poller(database, self.client, executor, all_tuning, now, robots=False, pages="never")
+        self.rounds = PollScheduler(
+            database,
+            self.client,
+            polling,
+            FolderWatcher(database, executor, all_tuning, now),
+            now,
+            threads=0,
+            arrived=lambda: None,
+            stops=lambda: False,
+            all_tuning=all_tuning,
+        )
+        placer = before.placer if before is not None else None
+        words = config.publish.excerpt_words
+        self.pipeline = Pipeline(database, executor, all_tuning, now, summary_words=words, placer=placer)
+        self.failures = TaskFailures(self.world.time.monotonic)
+        retention_job = self.pipeline.retention_job(retention_plan(config))
+        self.steps = MaintenanceSteps([MaintenanceStep("retention", retention_job.step)], self.failures)
+        self.job = MaintenanceJob(
+            "backup",
+            lambda: backup.due_at(config, self.database, now()),
+            lambda _stops: backup.back_up_as_configured(config, self.database, now(), unseen),
+        )
+        with database.write() as connection:
+            sync_config(connection, configured_sources(config, now()))
+        self.rounds.take_up(now())
+
+    def _end(self) -> None:
+        self.rounds.stop()
+        self.client.close()
+        assert self.rounds.join(lambda: 5.0) == 0
+
+    def _keep_before_upgrade(self, revision: str) -> None:
+        now = self.world.time()
+        _, said = backup.keep_before_upgrade(self.config, self.database, revision, now, unseen)
+        assert "backed up the database" in said or not self.database.is_sqlite, said
+
+    # --- its life -----------------------------------------------------------------------------------------
+
+    def live(self, seconds: float) -> None:
+        """Let so much time pass: ask what is due when it is due, and let the writer have its turns."""
+        clock = self.world.time
+        end = clock.monotonic() + seconds
+        while clock.monotonic() < end:
+            turn = min(end, clock.monotonic() + TURN_HOURS * HOUR)
+            while clock.monotonic() < turn:
+                self.rounds.tick()
+                with self.database.read() as connection:
+                    waiting = due(connection, "feed", clock() + dt.timedelta(days=2), 1)
+                wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
+                clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
+            self.write()
+
+    def write(self) -> None:
+        """What the thread that writes does, and the one for long jobs."""
+        self.asked |= {host: moment for moment, host, _ in self.world.asked}
+        self.world.forget_what_was_asked()
+        for _ in self.pipeline.place_waiting():
+            pass
+        self.pipeline.index_text()
+        tuning = self.config.effective_tuning.section("stories", StoryTuning)
+        while render_next(self.lock.fenced, 20, tuning):
+            pass
+        self.pipeline.index_older()
+        while self.steps.next(lambda: False):
+            pass
+        due_at = self.job.due_at()
+        if due_at is not None and due_at <= self.world.time():
+            self.job.run(lambda: False)
+        self.problems += self.failures.words()
+
+    def month(self, log: "Log") -> Month:
+        """What it holds now; and it serves."""
+        for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
+            assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
+        self.database.checkpoint_log(1.0)
+        with self.database.read() as connection:
+            articles = connection.execute(select(func.count()).select_from(article)).scalar_one()
+            purged = connection.execute(select(func.count()).select_from(tombstone)).scalar_one()
+        kept = backup.backups(self.config)
+        return Month(
+            memory_mib=process_tree().own_bytes / 2**20,
+            database_mib=sum(file.stat().st_size for file in self.folder.glob("year.db*")) / 2**20,
+            backups=len([one for one in kept if one.before is None]),
+            backups_mib=sum(one.size_bytes for one in kept) / 2**20,
+            log_mib=log.bytes / 2**20,
+            articles=articles,
+            purged=purged,
+        )
+
+
+@contextmanager
+def unseen(_unit: str, _total: int | None) -> Iterator[Advance]:
+    """Progress that nobody looks at."""
+    yield lambda _count: None
+
+
+class Log:
+    """The daemon's log in a file, which logrotate's copytruncate takes away each week."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "aggregator.log"
+        self._stream = self.file.open("a", encoding="utf-8")
+        self._handler = logging.StreamHandler(self._stream)
+        self._handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        self._handler.setLevel(logging.INFO)
+        self._logger = logging.getLogger("aggregator")
+        self._level = self._logger.level
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self._handler)
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.stat().st_size for one in self.file.parent.glob("aggregator.log*"))
+
+    def lines(self, level: str) -> list[str]:
+        """Of all files, those of a level."""
+        files = self.file.parent.glob("aggregator.log*")
+        return [line for one in files for line in one.read_text().splitlines() if line.startswith(level)]
+
+    def rotate(self) -> None:
+        for number in range(LOGS_KEPT - 1, 0, -1):
+            older = self.file.with_name(f"aggregator.log.{number}")
+            if older.exists():
+                older.replace(self.file.with_name(f"aggregator.log.{number + 1}"))
+        shutil.copyfile(self.file, self.file.with_name("aggregator.log.1"))
+        os.truncate(self.file, 0)
+
+    def close(self) -> None:
+        self._logger.removeHandler(self._handler)
+        self._logger.setLevel(self._level)
+        self._stream.close()
+
+
+class Year:
+    """The calendar of an installation, and what must be true at its end."""
+
+    def __init__(self, folder: Path, database_url: str, world: World, scale: Scale, seed: int) -> None:
+        self.world, self.scale, self.start = world, scale, world.time.monotonic()
+        self.wire = Wire(
+            feeds=scale.feeds,
+            days=scale.days,
+            articles_a_day=scale.articles_a_day,
+            seed=seed,
+            start=self.start,
+        )
+        for feed in self.wire.feeds:
+            world.sites[feed.host] = {"*": self._answering(feed)}
+        self.at = Installation(folder, database_url, world, self.wire, scale)
+        self.at.dropped = self.wire.feeds[: scale.feeds // 10]  # these begin later
+        self.log = Log(folder)
+        self.months: list[Month] = []
+        self.later = self.wire.feeds[
+            scale.feeds // 10 : scale.feeds // 5
+        ]  # and these are dropped for a while
+
+    def _answering(self, feed: Feed) -> Callable[[Request], Response]:
+        return lambda request: feed.answer(self._now(), request)
+
+    def _now(self) -> float:
+        return self.world.time.monotonic()
+
+    def live(self) -> None:
+        """Weeks and months go by, and on some days something happens."""
+        self.at.start()
+        happens: list[tuple[float, Callable[[], object]]] = [
+            (0.15, self._other_feeds),
+            (0.40, lambda: self.world.time.jump(-CLOCK_BACK)),
+            (0.45, lambda: self.world.time.jump(8 * HOUR)),
+            (0.50, self._outage),
+            (0.55, self._clock_far_ahead),
+            (0.60, self._all_feeds),
+        ]
+        happens += [(week / 52, self.log.rotate) for week in range(1, 53)]
+        restarts = self.scale.restarts
+        happens += [((number + 0.5) / restarts, self.at.restart) for number in range(restarts)]
+        happens += [(number / 12, self._end_of_month) for number in range(1, 13)]
+        for share, what in sorted(happens, key=lambda one: one[0]):
+            left = self.start + share * self.scale.days * DAY - self._now()
+            if left > 0:
+                self.at.live(left)
+            what()
+
+    def _end_of_month(self) -> None:
+        self.months.append(self.at.month(self.log))
+        print(f"{len(self.months):2}/12 {time.process_time():6.0f} s {self.months[-1]}", flush=True)
+
+    def _other_feeds(self) -> None:
+        self.at.dropped = self.later
+        self.at.reload()
+
+    def _all_feeds(self) -> None:
+        self.at.dropped = []
+        self.at.reload()
+
+    def _outage(self) -> None:
+        """No network, for some days of a year."""
+        self.world.offline = True
+        self.at.live(self.scale.days * DAY / 100)
+        self.world.offline = False
+        problems = Counter(self.log.lines("WARNING"))
+        assert sum(problems.values()) <= 2 * self.scale.feeds, "told once, not at each try"
+
+    def _clock_far_ahead(self) -> None:
+        """A dead battery: for six hours it is more than a year later, and nothing may go for that."""
+        before = self._counts()
+        self.world.time.jump(CLOCK_AHEAD)
+        self.at.live(min(6 * HOUR, self.scale.stories * DAY / 16))
+        self.world.time.jump(-CLOCK_AHEAD)
+        assert self._counts()[1] == before[1], "nothing is purged because a clock jumped"
+
+    def _counts(self) -> tuple[int, int]:
+        month = self.at.month(self.log)
+        return month.articles, month.purged
+
+    # --- what must be true --------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        at, scale = self.at, self.scale
+        now = at.world.time()
+        found = integrity_check.faults(at.database, at.config.effective_tuning, thorough=True, now=now)
+        wrong = [one for one in found if not one.is_note]  # notes: what came while the clock ran ahead
+        assert wrong == []
+        reported = integrity_check.balance(at.database)
+        print(reported)
+        assert (
+            reported.seen
+            == reported.stored + reported.known + reported.refused_as_forgotten + reported.earlier
+        )
+        assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
+        assert reported.waiting == 0
+        assert at.problems == []
+        assert self.log.lines("ERROR") == []
+        self._check_that_each_came_once()
+        self._check_what_is_kept(now)
+        assert sorted(one.name for one in at.folder.iterdir() if not one.name.startswith("year.db")) == [
+            "aggregator.log",
+            *(f"aggregator.log.{number}" for number in range(1, LOGS_KEPT + 1)),
+            "backups",
+            "config.yaml",
+        ]
+        assert all(one.name.endswith(".db.zst") for one in (at.folder / "backups").iterdir())
+        assert all(one.backups <= KEPT for one in self.months)
+        assert self.months[-1].purged > 0.1 * scale.days * scale.articles_a_day, "all rungs were reached"
+
+    def check_that_it_is_flat(self) -> None:
+        """After the first half: all rungs have been reached by then, and the caches are full.
+
+        Of an article that is gone its ids and hashes stay, by which it is refused: 1,500 bytes were measured.
+        """
+        middle, last = self.months[5], self.months[-1]
+        stays = STAYS_BYTES * (last.purged - middle.purged) / 2**20
+        assert last.memory_mib <= 1.1 * middle.memory_mib
+        assert last.database_mib <= 1.15 * middle.database_mib + stays
+        assert max(one.log_mib for one in self.months) <= 1.0
+
+    def _check_that_each_came_once(self) -> None:
+        """What a feed had when it was asked last is one entry each: none lost, none back."""
+        with self.at.database.read() as connection:
+            rows = connection.execute(
+                select(intake_count.c.source, intake_count.c.count).where(intake_count.c.outcome == "new")
+            )
+            new: dict[str, int] = {source: int(count) for source, count in rows}
+            revised = connection.execute(select(func.count()).where(entry.c.is_revision)).scalar_one()
+        assert revised == 0
+        listed = {one: self.at.asked[one.host] for one in self.wire.feeds}
+        should = {source_id("feed", None, one.address): one.published(last) for one, last in listed.items()}
+        assert {key: count for key, count in should.items() if count} == new
+
+    def _check_what_is_kept(self, now: dt.datetime) -> None:
+        """Retention kept pace: nothing is much older than it may be, what is young is all there."""
+        with self.at.database.read() as connection:
+            oldest = connection.execute(select(func.min(article.c.placed_at))).scalar_one()
+            shown = connection.execute(
+                select(func.count()).select_from(story).where(story.c.redirect_to.is_(None))
+            ).scalar_one()
+        age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
+        print(f"the oldest article is {age:.1f} days old; {shown} stories")
+        assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (
+            "those grow on for two weeks at most"
+        )
+        since = self._now() - 0.8 * self.scale.stories * DAY
+        asked = [(one, self.at.asked[one.host]) for one in self.wire.feeds]
+        young = sum(one.published(last) - one.published(min(since, last)) for one, last in asked)
+        assert self.months[-1].articles >= young > 0
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Without what pytest keeps of each line of the log: in a year that is a hundred megabytes."""
+    root = logging.getLogger()
+    kept = [one for one in root.handlers if type(one).__module__ == "_pytest.logging"]
+    for one in kept:
+        root.removeHandler(one)
+    try:
+        yield
+    finally:
+        for one in kept:
+            root.addHandler(one)
+
+
+def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
+    """Live through it and check it; what the installation held at the end of each month."""
+    seed = int(os.environ.get("AGGREGATOR_YEAR_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"AGGREGATOR_YEAR_SEED={seed}")
+    with unrecorded(), World() as world:
+        one = Year(folder, database_url, world, scale, seed)
+        try:
+            one.live()
+            one.check()
+            if scale is not SLICE:
+                one.check_that_it_is_flat()
+            one.at.stop()
+        finally:
+            one.log.close()
+        return one.months
+
+
+def test_some_days_of_an_installation(tmp_path: Path) -> None:
+    year(tmp_path, f"sqlite:///{tmp_path / 'year.db'}", SLICE)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(0)
+def test_a_year_of_three_hundred_feeds(tmp_path: Path) -> None:
+    year(tmp_path, f"sqlite:///{tmp_path / 'year.db'}", YEAR)

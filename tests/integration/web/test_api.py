@@ -1,0 +1,353 @@
+"""The API over a real server and both kinds of database."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.pipeline.placement.explain import Explanation
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
+from aggregator.web import editor
+from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.api.push import PushResult
+from aggregator.web.app import create_app
+from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.web.editor import CommandStatus, CorrectionPage
+from aggregator.web.health import HealthJson
+from aggregator.web.responses import PROBLEMS
+from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import PageJson, WholeStoryJson
+from tests.support.articles import FLOOD, NOON, STRIKE, record
+from tests.support.fresh import with_tables
+from tests.support.memory_reader import MemoryReader
+from tests.support.newsroom import STRANGER, Newsroom, problem_of
+
+FLOODED = "Pennmouth"
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    opened = Newsroom(database).fill().start_writing()
+    yield opened
+    opened.close()
+
+
+def flood_of(room: Newsroom) -> dict[str, Any]:
+    return next(one for one in room.stories().values() if one["article_count"] > 1)
+
+
+def strike_of(room: Newsroom) -> dict[str, Any]:
+    return next(one for one in room.stories().values() if one["article_count"] == 1)
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def test_one_article_with_its_story_its_copies_and_the_reason(room: Newsroom) -> None:
+    flood = flood_of(room)
+    printed = next(one for one in flood["articles"] if one["copy_of"])
+    reported = room.get(f"/api/v1/articles/{printed['copy_of']}").json()
+    one = msgspec.convert(reported, OneArticleJson)
+    assert (one.story, one.story_title) == (flood["id"], flood["title"])
+    assert [copy.id for copy in one.copies] == [printed["id"]]
+    assert one.copy_count == 1
+    assert one.revisions == 0
+    assert one.reason
+    assert one.text is not None
+    assert "warning to the" in one.text, "the owner reads all of it"
+    assert one.lead in " ".join(FLOOD.split())
+
+
+def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
+    text = STRIKE + " On Friday the court will hear both sides of the matter again."
+    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON))
+    article = strike_of(room)["articles"][0]["id"]
+    assert room.get(f"/api/v1/articles/{article}").json()["revisions"] == 1
+
+
+def test_a_search_finds_articles_and_their_stories(room: Newsroom) -> None:
+    found = msgspec.convert(room.get("/api/v1/search?query=levee+pump").json(), SearchJson)
+    assert {one.id for one in found.stories} == {flood_of(room)["id"]}
+    assert len(found.articles) >= 2
+    first = found.articles[0]
+    marked = {first.snippet[start:end].lower() for start, end in first.marks}
+    assert marked <= {"levee", "pump"}
+    assert marked
+    assert problem_of(room.get("/api/v1/search"), 400).startswith("query")
+
+
+def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
+    every = room.get("/api/v1/search?query=the&limit=1").json()
+    assert len(every["articles"]) == 1
+    assert every["more"]
+    one = room.get("/api/v1/search?query=levee&outlet=Sennick+Echo").json()
+    assert {article["outlet"] for article in one["articles"]} == {"Sennick Echo"}
+    assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()["articles"]
+
+
+def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
+    with room.database.write() as connection:
+        for number, name in enumerate(("Coast", None)):
+            add(
+                connection,
+                Source(
+                    id=f"s{number}", kind="feed", name=name, interval_seconds=3600, next_due_at=NOON,
+                    address=f"https://reader:hunter2@feeds.example/{number}?key=k3y", health="failing",
+                    health_cause="http 403: https://feeds.example/?key=k3y", failures=2,
+                ),
+            )  # fmt: skip
+    owner = room.get("/api/v1/sources")
+    assert "hunter2" in owner.text
+    assert {one.state for one in msgspec.convert(owner.json(), SourcesJson).sources} >= {"failing"}
+    unknown_entry = room.get("/api/v1/sources", **STRANGER)
+    assert "hunter2" not in unknown_entry.text
+    assert "k3y" not in unknown_entry.text
+    assert {one["name"] for one in unknown_entry.json()["sources"]} >= {"Coast", "feeds.example"}
+
+
+def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
+    report = next(one["id"] for one in flood_of(room)["articles"] if not one["copy_of"])
+    reported = room.get(f"/api/v1/explain?article={report}")
+    assert msgspec.json.decode(reported.content, type=Explanation) == room.explained(report)
+    other = strike_of(room)["articles"][0]["id"]
+    pair = room.get(f"/api/v1/explain?article={report}&other={other}").json()["pair"]
+    assert pair["article"] == other
+    assert pair["same_story"] is False
+    assert problem_of(room.get("/api/v1/explain?article=nosuch"), 404)
+    assert problem_of(room.get("/api/v1/explain"), 400).startswith("article")
+
+
+def test_explaining_holds_up_nobody_else_on_pages_either(
+    monkeypatch: pytest.MonkeyPatch, room: Newsroom
+) -> None:
+    article = next(iter(room.stories().values()))["articles"][0]["id"]
+    monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
+    monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
+    busy = Newsroom(room.database)
+    try:
+        for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
+            answer = busy.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
+            assert "too many explanations" in answer.text
+    finally:
+        busy.close()
+
+
+# --- corrections -------------------------------------------------------------------------------------------
+
+
+def test_merge_list_and_undo(room: Newsroom) -> None:
+    secret = room.token("editor", "admin")
+    flood, strike = flood_of(room)["id"], strike_of(room)["id"]
+    done = room.ask("POST", "/api/v1/corrections", secret, json={"kind": "merge", "stories": [flood, strike]})
+    assert done.status_code == 200
+    reported = done.json()
+    assert reported["state"] == "done"
+    assert reported["corrected"]["stories"] == [flood]
+    moved = room.get(f"/api/v1/stories/{strike}")
+    assert (moved.status_code, moved.headers["location"]) == (301, f"/api/v1/stories/{flood}")
+    listed = room.get("/api/v1/corrections", secret).json()["corrections"]
+    assert [(one["n"], one["kind"], one["undone_at"]) for one in listed] == [
+        (reported["corrected"]["n"], "merge", None)
+    ]
+    assert set(listed[0]["stories"]) == {flood, strike}
+    undone = room.ask("POST", f"/api/v1/corrections/{reported['corrected']['n']}/undo", secret)
+    assert undone.json()["state"] == "done"
+    assert room.get(f"/api/v1/stories/{strike}").status_code == 200
+    assert room.get("/api/v1/corrections", secret).json()["corrections"][0]["undone_at"]
+    again = room.ask("DELETE", f"/api/v1/corrections/{reported['corrected']['n']}", secret)
+    assert "already undone" in problem_of(again, 409)
+
+
+def test_split_and_move(room: Newsroom) -> None:
+    secret = room.token("editor", "admin")
+    flood, strike = flood_of(room), strike_of(room)["id"]
+    leaving = next(one["id"] for one in flood["articles"] if one["outlet"] == "Calmouth Post")
+    split = {"kind": "split", "story": flood["id"], "articles": [leaving]}
+    new = room.ask("POST", "/api/v1/corrections", secret, json=split).json()["corrected"]["stories"][1]
+    assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == new
+    room.ask(
+        "POST", "/api/v1/corrections", secret, json={"kind": "move", "article": leaving, "story": strike}
+    )
+    assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == strike
+    pages = room.get("/api/v1/corrections?limit=1", secret).json()
+    assert [one["kind"] for one in pages["corrections"]] == ["merge"], "the rest of its story went with it"
+    older = room.get(f"/api/v1/corrections?limit=1&before={pages['next']}", secret).json()
+    assert [one["kind"] for one in older["corrections"]] == ["split"]
+    assert older["next"] is None
+    problem_of(room.get("/api/v1/corrections?before=", secret), 400)
+
+
+def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -> None:
+    secret = room.token("editor", "admin")
+    flood = flood_of(room)["id"]
+    same = {"kind": "merge", "stories": [flood, flood]}
+    assert "one story already" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=same), 409)
+    strange = {"kind": "move", "article": "nosuch", "story": flood}
+    assert "no article" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=strange), 409)
+    for body in ({}, [], 7, {"kind": "burn"}, {"kind": "merge", "stories": [flood]}, {"kind": "move"}):
+        problem_of(room.ask("POST", "/api/v1/corrections", secret, json=body), 422)
+    surplus = {"kind": "merge", "stories": [flood, "x"], "more": 1}
+    assert "more" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=surplus), 422)
+    problem_of(room.ask("POST", "/api/v1/corrections/99/undo", secret), 404)
+    problem_of(room.ask("POST", "/api/v1/corrections/0/undo", secret), 404)
+    assert not room.get("/api/v1/corrections", secret).json()["corrections"]
+
+
+def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
+    body = {"kind": "merge", "stories": ["a", "b"]}
+    paths = [("POST", ""), ("GET", ""), ("DELETE", "/1"), ("POST", "/1/undo"), ("GET", "/requests/1")]
+    reader, pusher = room.token("reader", "read"), room.token("pusher", "push")
+    for method, path in paths:
+        given = body if (method, path) == ("POST", "") else None
+        nobody = room.ask(method, f"/api/v1/corrections{path}", json=given)
+        problem_of(nobody, 401)
+        assert nobody.headers["www-authenticate"].startswith("Bearer")
+        for secret in (reader, pusher):
+            assert "--scope admin" in problem_of(
+                room.ask(method, f"/api/v1/corrections{path}", secret, json=given), 403
+            )
+
+
+def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
+    room = Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill()
+    try:
+        secret = room.token("editor", "admin")
+        merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}
+        waits = room.ask("POST", "/api/v1/corrections", secret, json=merge)
+        assert waits.status_code == 202
+        assert waits.json()["state"] == "waiting"
+        place = waits.headers["location"]
+        assert room.get(place, secret).status_code == 202
+        room.writer.pipeline.run_commands()
+        done = room.get(place, secret)
+        assert (done.status_code, done.json()["state"]) == (200, "done")
+        assert len(room.stories()) == 1
+        refused = room.ask("POST", "/api/v1/corrections", secret, json=merge).headers["location"]
+        room.writer.pipeline.run_commands()
+        assert "one story already" in room.get(refused, secret).json()["reason"]
+        problem_of(room.get("/api/v1/corrections/requests/999", secret), 404)
+    finally:
+        room.close()
+
+
+def test_a_body_that_is_too_large_or_no_json(room: Newsroom) -> None:
+    secret = room.token("editor", "admin")
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    for content, status in ((b"x" * 70_000, 413), (b"{", 400), (b"\xff\xfe{}", 400), (b'"\\ud800"', 400)):
+        answer = room.client.post("/api/v1/corrections", content=content, headers=headers)
+        assert answer.status_code in {status, 422}, content[:20]
+        problem_of(answer, answer.status_code)
+    form = room.client.post(
+        "/api/v1/corrections", data={"kind": "merge"}, headers={"Authorization": headers["Authorization"]}
+    )
+    problem_of(form, 415)
+
+
+# --- problems and the description --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/stories?limit=0", "/api/v1/stories?limit=99999999999999999999",
+        "/api/v1/stories?min_reports=-1", "/api/v1/stories?min_reports=", "/api/v1/search?query=x&limit=",
+        "/api/v1/stories?since=yesterday", "/api/v1/stories?after=%00", "/api/v1/stories?after=1.x",
+        "/api/v1/stories?after=9999999999999999999.x", "/api/v1/stories?colour=red",
+        f"/api/v1/stories?query={'x' * 201}", "/api/v1/search?query=%00", "/api/v1/search?query=x&limit=101",
+        "/api/v1/search?query=x&folder=y", "/api/v1/explain?article=a%00b",
+        f"/api/v1/explain?article={'x' * 2049}",
+        "/api/v1/articles/x?y=1", "/api/v1/sources?x=1",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_a_problem(room_once: Newsroom, path: str) -> None:
+    problem_of(room_once.get(path), 400)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/stories/%00", "/api/v1/stories/%ED%A0%80", "/api/v1/stories/%FF", "/api/v1/articles/%FF%FE",
+        "/api/v1/articles/nosuch", "/api/v1/nosuch", "/api/v2/stories", "/api/", "/api/v1/stories/a/b",
+        f"/api/v1/articles/{'x' * 4000}", "/api/v1/stories/..%2f..%2fetc%2fpasswd",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_a_problem(room_once: Newsroom, path: str) -> None:
+    problem_of(room_once.get(path), 404)
+
+
+def test_another_method_is_a_problem_that_names_the_right_one(room_once: Newsroom) -> None:
+    answer = room_once.ask("PUT", "/api/v1/stories")
+    problem_of(answer, 405)
+    assert "GET" in answer.headers["allow"]
+
+
+def test_a_foreign_host_is_a_problem_below_api(room_once: Newsroom) -> None:
+    problem_of(room_once.get("/api/v1/stories", Host="evil.example"), 421)
+
+
+def test_each_status_has_one_type_and_title() -> None:
+    assert len({kind.type for kind in PROBLEMS.values()}) == len(PROBLEMS)
+    assert len({kind.title for kind in PROBLEMS.values()}) == len(PROBLEMS)
+
+
+def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
+    reported = room_once.get("/api/v1/openapi.json").json()
+    assert len(reported["paths"]) == 12
+    for path, operations in reported["paths"].items():
+        place = path.replace("{id}", "nosuch").replace("{number}", "1")
+        allowed = {
+            method for method in ("get", "post", "put", "delete", "patch")
+            if room_once.ask(method.upper(), place).status_code != 405
+        }  # fmt: skip
+        assert allowed == set(operations), path
+
+
+def test_saved_queries_are_described_by_their_names() -> None:
+    def schema(*saved: str) -> Any:
+        settings = PublishSettings(queries=tuple(SavedQuery(name=name) for name in saved))
+        described = create_app(MemoryReader(), settings).openapi()
+        parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
+        return [one["schema"] for one in parameters if one["name"] == "saved"]
+
+    assert schema("floods", "ports") == [{"type": "string", "enum": ["floods", "ports"]}]
+    assert schema() == []
+
+
+def test_examples_are_what_the_types_say(room_once: Newsroom) -> None:
+    shapes: tuple[Any, ...] = (
+        PageJson, WholeStoryJson, OneArticleJson, SearchJson, SourcesJson, HealthJson, CommandStatus,
+        CorrectionPage, PushResult, Explanation,
+    )  # fmt: skip
+    described = room_once.get("/api/v1/openapi.json").json()
+    found = set()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                content = answer.get("content", {}).get("application/json")
+                if content is None:
+                    continue
+                schema = content["schema"] | {"components": described["components"]}
+                assert Draft202012Validator(schema).is_valid(content["example"]), operation["operationId"]
+                (shape,) = (one for one in shapes if schema["$ref"].endswith(f"/{one.__name__}"))
+                read = msgspec.convert(content["example"], shape)
+                assert msgspec.to_builtins(read).keys() <= content["example"].keys()
+                found.add(shape)
+    assert found == set(shapes)
+    body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"]["application/json"]
+    for example in body["examples"].values():
+        msgspec.convert(example["value"], MergeRequest | SplitRequest | MoveRequest)
+
+
+@pytest.fixture(scope="module")
+def room_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
+
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}"))
+    opened = Newsroom(database).fill().start_writing()
+    yield opened
+    opened.close()
+    database.close()

@@ -1,0 +1,161 @@
+"""Promise 9 over the API: nobody but the owner gets more of an article than `publish.excerpt_words`."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.model.core import Entry, Published
+from aggregator.store.engine.database import Database
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.excerpts import bounded_explanation, count_words
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.fresh import with_tables
+from tests.support.newsroom import STRANGER, Newsroom
+
+WORDS = 30
+TEXTS = {"flood": FLOOD, "elsewhere": FLOOD_ELSEWHERE, "strike": STRIKE}
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('rights') / 'rights.db'}"))
+    opened = Newsroom(database, excerpt_words=WORDS).fill()
+    # Pages that forbid a snippet, and an archive.
+    for guid, robots, title in (
+        ("n", "nosnippet", "Levee breaks again"),
+        ("a", "noarchive", "Dockers strike on"),
+    ):
+        text = FLOOD if guid == "n" else STRIKE
+        page = (
+            f"<html lang=en><head><title>{title}</title><meta name=robots content={robots}></head>"
+            f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
+        )
+        opened.writer.take(
+            Entry(
+                source="Quiet Post", outlet="Quiet Post", guid=guid, title=title, html=page, is_page=True,
+                published=Published(time=NOON),
+            )
+        )  # fmt: skip
+    opened.writer.pipeline.index_text(lambda: False)
+    yield opened
+    opened.close()
+    database.close()
+
+
+def addresses(room: Newsroom) -> list[str]:
+    stories = [one["id"] for one in room.stories().values()]
+    articles = [one["id"] for story in room.stories().values() for one in story["articles"]]
+    return [
+        "/api/v1/stories", "/api/v1/search?query=the", "/api/v1/search?query=levee+pump",
+        "/api/v1/search?query=%22water+authority%22", "/api/v1/sources",
+        *(f"/api/v1/stories/{one}" for one in stories),
+        *(f"/api/v1/articles/{one}" for one in articles),
+        *(f"/api/v1/explain?article={one}" for one in articles),
+        *(
+            f"/api/v1/explain?article={one}&other={other}"
+            for one in articles for other in articles[:3] if one != other
+        ),
+    ]  # fmt: skip
+
+
+def shown_of(text: str, answer: str) -> set[tuple[str, ...]]:
+    """The runs of three words of `text` that stand in an answer."""
+    said = re.findall(r"\w+", answer.replace("\\n", " ").replace('\\"', '"').lower())
+    reported = set(zip(said, said[1:], said[2:], strict=False))
+    words = re.findall(r"\w+", text.lower())
+    return reported & set(zip(words, words[1:], words[2:], strict=False))
+
+
+def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) -> None:
+    asked = addresses(room)
+    assert len(asked) > 20
+    for address in asked:
+        answer = room.get(address, **STRANGER)
+        assert answer.status_code == 200, address
+        for name, text in TEXTS.items():
+            assert len(shown_of(text, answer.text)) <= WORDS, (address, name)
+
+
+def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
+    """So the test above can fail: without bounds there is more to be seen."""
+    more = {
+        address.partition("?")[0].split("/")[3]
+        for address in addresses(room)
+        if any(len(shown_of(text, room.get(address).text)) > WORDS for text in TEXTS.values())
+    }
+    assert {"stories", "articles", "explain"} <= more
+
+
+def test_the_title_of_a_copy_that_stands_beside_it_counts_in_an_explanation(room: Newsroom) -> None:
+    every = (room.explained(one["id"]) for story in room.stories().values() for one in story["articles"])
+    reported = next(one for one in every if one.evidence.copy is not None and one.passages)
+    assert reported.evidence.copy is not None
+    other, title = reported.evidence.copy.other, "A title of ten words that stands on the page too"
+    words = count_words(reported.passages[0]) + count_words(reported.title) + 5
+    assert bounded_explanation(reported, "excerpt", words).passages
+    assert not bounded_explanation(reported, "excerpt", words, beside={other: title}).passages
+
+
+def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
+    quiet = [
+        one["id"] for story in room.stories().values() for one in story["articles"]
+        if one["outlet"] == "Quiet Post" and one["title"] == "Levee breaks again"
+    ]  # fmt: skip
+    assert len(quiet) == 1
+    reported = room.get(f"/api/v1/articles/{quiet[0]}", **STRANGER).json()
+    assert (reported["lead"], reported["text"]) == ("", None)
+    explained = room.get(f"/api/v1/explain?article={quiet[0]}", **STRANGER).json()
+    assert explained["passages"] == []
+    assert room.get(f"/api/v1/explain?article={quiet[0]}").json()["passages"], "there is something to hide"
+    for hit in room.get("/api/v1/search?query=levee", **STRANGER).json()["articles"]:
+        assert (hit["id"] != quiet[0]) or hit["snippet"] == ""
+
+
+def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tmp_path: Path) -> None:
+    everybody = Newsroom(room.database, excerpt_words=WORDS, full_text="all")
+    try:
+        whole, kept = [], []
+        for story in everybody.stories().values():
+            for one in story["articles"]:
+                reported = everybody.get(f"/api/v1/articles/{one['id']}", **STRANGER).json()
+                (kept if one["outlet"] == "Quiet Post" else whole).append(reported)
+        assert whole
+        assert all(reported["text"] for reported in whole)
+        assert len(kept) == 2
+        assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
+    finally:
+        everybody.close()
+
+
+def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> None:
+    """Signs that are no words count by their characters, in every answer."""
+    database = with_tables(Database(f"sqlite:///{tmp_path / 'marks.db'}"))
+    marks = '"' * 90_000
+    room = Newsroom(database)
+    try:
+        room.writer.take(
+            record("Arrel Courier", "1", "Levee breaks", f"{FLOOD}\n{marks}", published=NOON),
+            record("Calmouth Post", "2", f"Levee breaks {marks}", f"{marks}\n{FLOOD}", published=NOON),
+            record("Sennick Echo", "3", "Levee on the Arrel breaks", f"{marks} {FLOOD}", published=NOON),
+        )
+        room.writer.pipeline.index_text(lambda: False)
+        while render_next(database, 10, room.all_tuning.section("stories", StoryTuning)):
+            pass
+        asked = addresses(room)
+        articles = [address for address in asked if address.startswith("/api/v1/articles/")]
+        assert max(len(room.get(address).content) for address in articles) > 90_000, (
+            "there is something to cut"
+        )
+        pages = [f"/explain/{address.rpartition('/')[2]}" for address in articles]
+        pages += [f"/stories/{one['id']}" for one in room.stories().values()]
+        feeds = [f"/feeds/{name}.{form}" for name in ("stories", "updates") for form in ("rss", "json")]
+        for address in [*asked, *pages, *feeds, "/", "/?view=newest", "/search?q=levee"]:
+            answer = room.get(address, **STRANGER)
+            assert answer.status_code == 200, address
+            assert len(answer.content) < 60_000, address
+    finally:
+        room.close()
+        database.close()

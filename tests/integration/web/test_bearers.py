@@ -1,0 +1,430 @@
+"""Tokens over HTTP: every way to give one, what it opens, and that it stands nowhere afterwards."""
+
+import base64
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.errors import ConfigError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import api_tokens
+from aggregator.web.pages import editor_forms
+from aggregator.web.security import connection_limits
+from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
+from aggregator.web.security.token_auth import COOKIE, BadTokens, form_of, secret_in
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.fresh import with_tables
+from tests.support.newsroom import STRANGER, Newsroom, problem_of
+from tests.support.waiting import PATIENCE_SECONDS
+
+WRONG = "agg_" + "w" * 43
+ASKED = ("/api/v1/stories", "/nosuch", "/api/v1/nosuch", "/feeds/stories.rss", "/stories/x", "/sign-in",
+         "/api/v1/stories?limit=x", "/api/v1/corrections", "/api/v1/openapi.json")  # fmt: skip
+FULL = "water authority had raised its warning"  # stands late in an article: for owners alone
+
+
+def basic(secret: str, name: str = "anyone") -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}"))
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def file(filled: Database) -> Path:
+    Newsroom(filled).fill().close()
+    assert filled.file is not None
+    return filled.file
+
+
+@pytest.fixture
+def room(file: Path, tmp_path: Path) -> Iterator[Newsroom]:
+    import sqlite3
+
+    with sqlite3.connect(file) as source, sqlite3.connect(tmp_path / "room.db") as target:
+        source.backup(target)
+    database = Database(f"sqlite:///{tmp_path / 'room.db'}")
+    opened = Newsroom(database).start_writing()
+    yield opened
+    opened.close()
+    database.close()
+
+
+def flood(room: Newsroom) -> str:
+    return next(str(one["id"]) for one in room.stories().values() if one["article_count"] > 1)
+
+
+def article(room: Newsroom) -> str:
+    return next(str(one["articles"][0]["id"]) for one in room.stories().values() if one["article_count"] > 1)
+
+
+# --- the ways ----------------------------------------------------------------------------------------------
+
+
+def test_every_way_of_giving_a_token_reads_whole_articles(room: Newsroom) -> None:
+    secret = room.token("reader", "read")
+    path = f"/api/v1/articles/{article(room)}"
+    assert room.get(path, **STRANGER).json()["text"] is None
+    ways: dict[str, tuple[str, dict[str, str]]] = {
+        "bearer": (path, {"Authorization": f"Bearer {secret}"}),
+        "basic": (path, basic(secret)),
+        "basic without a name": (path, basic(secret, "")),
+        "basic with a colon in the name": (path, {"Authorization": basic(secret, "")["Authorization"]}),
+        "address": (f"/t/{secret}{path}", {}),
+        "cookie": (path, {"Cookie": f"other=1; {COOKIE}={secret}"}),
+    }
+    for way, (address, headers) in ways.items():
+        answer = room.client.get(address, headers=STRANGER | headers)
+        assert answer.status_code == 200, way
+        assert FULL in answer.json()["text"].replace("\n", " "), way
+
+
+def test_a_token_in_the_address_opens_reading_alone(room: Newsroom) -> None:
+    secret = room.token("all", "read", "push", "admin")
+    reported = problem_of(room.client.get(f"/t/{secret}/api/v1/corrections"), 403)
+    assert "may not make corrections" in reported
+    pushed = room.client.post(f"/t/{secret}/api/v1/articles", json={"title": "x"})
+    assert "may not push" in problem_of(pushed, 403)
+    assert room.client.get("/api/v1/corrections", headers=basic(secret)).status_code == 200
+
+
+def test_pages_and_feeds_are_there_behind_the_prefix(room: Newsroom) -> None:
+    secret = room.token("reader", "read")
+    for path in ("", "/", "/search?q=levee", "/feeds/stories.rss", "/sources", "/static/style.css"):
+        answer = room.client.get(f"/t/{secret}{path}", headers=STRANGER)
+        assert answer.status_code == 200, path
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_redirect_keeps_the_prefix(room: Newsroom) -> None:
+    secret, editor = room.token("reader", "read"), room.token("editor", "admin")
+    ids = [one["id"] for one in room.stories().values()]
+    merged = room.ask("POST", "/api/v1/corrections", editor, json={"kind": "merge", "stories": ids}).json()
+    kept = merged["corrected"]["stories"][0]
+    gone = next(one for one in ids if one != kept)
+    answer = room.client.get(f"/t/{secret}/api/v1/stories/{gone}")
+    assert answer.headers["location"] == f"/t/{secret}/api/v1/stories/{kept}"
+    assert room.get(f"/api/v1/stories/{gone}").headers["location"] == f"/api/v1/stories/{kept}"
+
+
+def test_the_etag_is_the_same_whichever_token_and_way(room: Newsroom) -> None:
+    one, other = room.token("one", "read"), room.token("other", "read")
+    path = "/api/v1/stories"
+    tags = {
+        room.client.get(address, headers=headers).headers["etag"]
+        for address, headers in (
+            (path, {}),
+            (path, basic(one)),
+            (f"/t/{one}{path}", {}),
+            (f"/t/{other}{path}", {}),
+        )
+    }
+    assert len(tags) == 1
+
+
+# --- wrong ones --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "asks"),
+    [
+        ("/api/v1/stories", {"Authorization": f"Bearer {WRONG}"}, "Bearer"),
+        ("/api/v1/stories", {"Authorization": "Bearer"}, "Bearer"),
+        ("/api/v1/stories", basic(WRONG), "Basic"),
+        ("/feeds/stories.rss", {"Authorization": f"Bearer {WRONG}"}, "Basic"),
+        ("/feeds/stories.rss", basic(WRONG), "Basic"),
+        ("/", basic(WRONG), "Basic"),
+        (f"/t/{WRONG}/feeds/stories.rss", {}, "Basic"),
+        (f"/t/{WRONG}/", {}, "Basic"),
+        ("/t/nonsense/api/v1/stories", {}, "Basic"),
+        ("/t/%00%ff/", {}, "Basic"),
+    ],
+)
+def test_a_wrong_token_is_asked_for_again(
+    room: Newsroom, path: str, headers: dict[str, str], asks: str
+) -> None:
+    answer = room.client.get(path, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith(asks)
+    assert WRONG not in answer.text
+
+
+def test_after_ten_wrong_ones_a_minute_an_address_has_to_wait(room: Newsroom) -> None:
+    secret = room.token("reader", "read")
+    ways = [
+        ("/", {"Authorization": f"Bearer {WRONG}"}),
+        ("/feeds/stories.rss", basic(WRONG)),
+        (f"/t/{WRONG}/", {}),
+    ]
+    for n in range(10):
+        path, headers = ways[n % 3]
+        assert room.client.get(path, headers=headers).status_code == 401, n
+    answer = room.client.get("/api/v1/stories", headers=basic(WRONG))
+    problem_of(answer, 429)
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    cookie = room.client.get("/api/v1/stories", headers={"Cookie": f"{COOKIE}={WRONG}"})
+    problem_of(cookie, 429)
+    assert f"{COOKIE}=;" in cookie.headers["set-cookie"], "or its browser would hear that again and again"
+    assert room.client.get("/api/v1/stories", headers=basic(secret)).status_code == 200, "right ones pass"
+    assert room.client.get("/api/v1/stories").status_code == 200, "and who gives none"
+
+
+def test_a_password_that_is_no_token_is_for_a_proxy(room: Newsroom) -> None:
+    assert room.client.get("/api/v1/stories", headers=basic("hunter2") | STRANGER).status_code == 200
+    assert secret_in(basic("hunter2")["Authorization"]) is None
+
+
+def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
+    secret = room.token("reader", "read")
+    with room.database.write() as connection:
+        api_tokens.revoke(connection, "reader", room.clock())
+    answer = room.client.get("/", headers={"Cookie": f"{COOKIE}={secret}"})
+    assert answer.status_code == 200
+    assert f"{COOKIE}=;" in answer.headers["set-cookie"]
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+def test_wrong_tokens_are_forgotten_after_a_minute() -> None:
+    now = [0.0]
+    bad = BadTokens(lambda: now[0])
+    assert [bad.wait_seconds("192.0.2.1") for _ in range(11)] == [0] * 10 + [61]
+    assert bad.wait_seconds("192.0.2.2") == 0
+    now[0] = 60.0
+    assert bad.wait_seconds("192.0.2.1") == 0
+
+
+# --- forms of other sites ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({}, True),
+        ({"Origin": "{own}"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "null"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "http://127.0.0.1:1"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://["}, False),
+    ],
+)
+def test_another_site_cannot_have_a_browser_correct(
+    room: Newsroom, headers: dict[str, str], passes: bool
+) -> None:
+    secret = room.token("editor", "admin")
+    own = str(room.client.base_url).rstrip("/")
+    given = {name: value.replace("{own}", own) for name, value in headers.items()}
+    answer = room.client.post("/api/v1/corrections/9/undo", headers=basic(secret) | given)
+    assert answer.status_code == (404 if passes else 403), "404: there is no correction 9"
+
+
+def test_a_form_of_ours_is_known_by_its_value() -> None:
+    assert form_of("one") != form_of("two")
+    assert "one" not in form_of("one")
+
+
+# --- listening elsewhere -----------------------------------------------------------------------------------
+
+
+def own_address() -> str | None:
+    """An address of this machine that is not loopback; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address
+
+
+@pytest.fixture
+def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
+    """A server on all addresses, and who asks for it by one that is not loopback."""
+    secret = room.token("reader", "read")
+    letterbox, rig = room.server._push_endpoint, room.server._editor
+    queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
+    server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
+    port = server.start().rpartition(":")[2]
+    client = httpx.Client(
+        base_url=f"http://{own_address() or '127.0.0.1'}:{port}", trust_env=False, timeout=PATIENCE_SECONDS
+    )
+    if own_address() is None:
+        client.headers.update(STRANGER)  # the same to the server: not from this machine
+    yield room, client, secret
+    client.close()
+    server.stop()
+
+
+def test_elsewhere_all_but_health_needs_a_token(elsewhere: tuple[Newsroom, httpx.Client, str]) -> None:
+    room, client, secret = elsewhere
+    closed = ["/", "/feeds/stories.rss", "/search?q=x", "/sources", "/api/v1/stories", "/api/v1/openapi.json",
+              f"/stories/{flood(room)}", "/nosuch", "/api/v1/nosuch"]  # fmt: skip
+    for path in closed:
+        answer = client.get(path)
+        assert answer.status_code == 401, path
+        wanted = "Bearer" if path.startswith("/api/") else "Basic"
+        assert answer.headers["www-authenticate"].startswith(wanted), path
+        assert "Pennmouth" not in answer.text
+        assert client.head(path).status_code == 401, path
+    for path in ("/healthz", "/robots.txt", "/static/style.css", "/sign-in"):
+        assert client.get(path).status_code == 200, path
+    for path in (*closed, "/sign-in"):
+        assert "arrel" not in client.get(path).text, "nor is it said what there is to be read"
+    assert "/feeds/arrel.atom" in client.get("/", headers=basic(secret)).text
+    for path in ("/", "/feeds/stories.rss", "/api/v1/stories", f"/stories/{flood(room)}"):
+        for answer in (
+            client.get(path, headers=basic(secret)),
+            client.get(path, headers={"Authorization": f"Bearer {secret}"}),
+            client.get(path, headers={"Cookie": f"{COOKIE}={secret}"}),
+            client.get(f"/t/{secret}{path}"),
+        ):
+            assert answer.status_code == 200, path
+            assert "Pennmouth" in answer.text
+
+
+def test_elsewhere_a_token_opens_what_its_scopes_say(elsewhere: tuple[Newsroom, httpx.Client, str]) -> None:
+    room, client, _ = elsewhere
+    pusher = {"Authorization": f"Bearer {room.token('pusher', 'push')}"}
+    assert "may not read" in problem_of(client.get("/api/v1/stories", headers=pusher), 403)
+    pushed = client.post("/api/v1/articles", json={"outlet": "x", "title": "A title"}, headers=pusher)
+    assert pushed.status_code == 202
+
+
+def test_elsewhere_guessing_by_password_is_counted(elsewhere: tuple[Newsroom, httpx.Client, str]) -> None:
+    _, client, secret = elsewhere
+    assert {client.get("/", headers=basic(f"guess{n}")).status_code for n in range(10)} == {401}
+    assert client.get("/", headers=basic("guess")).status_code == 429
+    assert client.get("/", headers=basic(secret)).status_code == 200
+    assert client.get("/").status_code == 401, "who gives none is asked, not blamed"
+
+
+def test_elsewhere_this_machine_needs_one_too(elsewhere: tuple[Newsroom, httpx.Client, str]) -> None:
+    _, client, secret = elsewhere
+    port = client.base_url.port
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS) as here:
+        assert here.get("/api/v1/stories").status_code == 401
+        assert here.get("/api/v1/stories", headers=basic(secret)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
+def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, host: str) -> None:
+    server = Server(room.reading, PublishSettings(host=host, port=0), room.server._push_endpoint)
+    with pytest.raises(ConfigError, match="aggregator token create NAME --scope read"):
+        server.start()
+    room.token("pusher", "push")
+    with pytest.raises(ConfigError, match="no token has the scope read"):
+        server.start()
+    room.token("gone", "read")
+    with room.database.write() as connection:
+        api_tokens.revoke(connection, "gone", room.clock())
+    with pytest.raises(ConfigError, match="no token has the scope read"):
+        server.start()
+
+
+# --- nowhere afterwards ------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_in_no_log_and_no_answer_that_is_passed_on(
+    room: Newsroom, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("uvicorn").setLevel(logging.DEBUG)
+    logging.getLogger("uvicorn.error").setLevel(logging.DEBUG)
+    right, editor = room.token("reader", "read"), room.token("editor", "admin")
+    secrets = (right, editor, WRONG, "agg_malformed")
+    said: list[httpx.Response] = []
+    for secret in secrets:
+        ways: list[tuple[str, dict[str, str]]] = [
+            ("", {"Authorization": f"Bearer {secret}"}),
+            ("", basic(secret)),
+            (f"/t/{secret}", {}),
+            ("", {"Cookie": f"{COOKIE}={secret}"}),
+        ]
+        for prefix, headers in ways:
+            said += [room.client.get(prefix + path, headers=headers) for path in ASKED]
+            said.append(room.client.post(f"{prefix}/api/v1/corrections", content=b"{", headers=headers))
+    _raw(room, f"GET /t/{right}/\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode("latin-1"))
+    _raw(room, f"GET /t/{right} HTTP/9.9\r\nAuthorization: Bearer {right}\r\n\r\n".encode())
+    _raw(room, f"NONSENSE {right}\r\n\r\n".encode())
+    room.reading.stories = _broken  # type: ignore[method-assign]
+    for path in (f"/t/{right}/api/v1/stories", f"/t/{right}/feeds/stories.rss"):
+        answer = room.client.get(path)
+        assert answer.status_code == 500
+        said.append(answer)
+    outside = capfd.readouterr()
+    ours = (
+        one.getMessage() + (one.exc_text or "") for one in caplog.records if not one.name.startswith("http")
+    )
+    logged = "\n".join(ours) + outside.out + outside.err
+    assert "a request failed" in logged, "the log is looked at"
+    for secret in secrets:
+        assert secret not in logged
+        # Links of a page that was found keep the token in front of them; nothing else has it.
+        passed_on = [answer for answer in said if answer.status_code != 200 or "html" not in kind(answer)]
+        assert not [answer.url.path for answer in passed_on if secret in answer.text]
+        assert not [answer for answer in said if secret in str(answer.headers.get("etag"))]
+
+
+def kind(answer: httpx.Response) -> str:
+    return answer.headers.get("content-type", "")
+
+
+def _broken(_wanted: StoryFilter) -> None:
+    raise RuntimeError("a fault of ours")
+
+
+def _raw(room: Newsroom, request: bytes) -> None:
+    """Bytes that no client would send."""
+    url = room.client.base_url
+    with socket.create_connection((str(url.host), url.port or 80), timeout=10) as sent:
+        sent.sendall(request)
+        sent.recv(4096)
+
+
+def test_a_secret_is_kept_as_a_hash_alone(room: Newsroom) -> None:
+    secret = room.token("reader", "read")
+    assert room.database.file is not None
+    room.get("/api/v1/stories", secret)
+    room.database.close()
+    stored = b"".join(
+        part.read_bytes() for part in room.database.file.parent.glob(room.database.file.name + "*")
+    )
+    assert secret.encode() not in stored
+    assert msgspec.json.encode(secret) not in stored
+
+
+@pytest.fixture
+def few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of loopback has as many as others."""
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 2 * OF_ONE_ADDRESS)
+
+
+@pytest.mark.usefixtures("few_connections")
+def test_in_a_crowd_of_one_address_a_token_is_let_in(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editor_forms, "BODY_DEADLINE_SECONDS", 120.0)
+    secret, port = room.token("reader", "read"), room.client.base_url.port or 0
+    head = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # the body never comes
+    with ExitStack() as stack:
+        for _ in range(4 * OF_ONE_ADDRESS):  # one whose head is not read yet may give way to the next
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)).sendall(head)
+            if room.get("/api/v1/stories").status_code == 429:
+                break
+        assert "simultaneous" in problem_of(room.get("/api/v1/stories"), 429)
+        assert room.get("/api/v1/stories", secret).status_code == 200
+        problem_of(room.get("/api/v1/stories", WRONG), 401)

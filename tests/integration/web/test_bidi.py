@@ -1,0 +1,101 @@
+"""No character that changes the order of the text around it leaves the program, whoever wrote it."""
+
+import itertools
+import json
+import os
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Webhook
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.newsroom import STRANGER, Newsroom
+
+SIGNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_SIGN = re.compile(f"[{SIGNS}]")
+
+
+def hostile(text: str) -> str:
+    """`text` with one of them before every word."""
+    signs = itertools.cycle(SIGNS)
+    return " ".join(next(signs) + word for word in text.split(" "))
+
+
+@pytest.fixture
+def room(database: Database) -> Newsroom:
+    opened = Newsroom(database)
+    opened.writer.take(
+        record(
+            hostile("Arrel Courier"), "1", hostile("Levee on the Arrel breaks in Pennmouth"), hostile(FLOOD),
+            published=NOON, url=f"https://courier.example/\u202e{SIGNS}gpj", author=hostile("Ines Karlow"),
+        ),
+        record(
+            hostile("Calmouth Post"), "2", hostile("Pennmouth under water"), hostile(FLOOD_ELSEWHERE),
+            published=NOON,
+        ),
+    )  # fmt: skip
+    opened.writer.pipeline.index_text(lambda: False)
+    return opened
+
+
+def test_no_answer_holds_one(room: Newsroom) -> None:
+    stories = [str(one["id"]) for one in room.stories().values()]
+    articles = [str(one["id"]) for story in room.stories().values() for one in story["articles"]]
+    asked = [
+        "/", "/?view=newest", "/search?q=levee", "/sources", "/quality", "/api/v1/stories", "/api/v1/sources",
+        "/api/v1/search?query=levee", f"/api/v1/explain?article={articles[0]}&other={articles[1]}",
+        *(f"/stories/{one}" for one in stories), *(f"/api/v1/stories/{one}" for one in stories),
+        *(f"/explain/{one}" for one in articles), *(f"/api/v1/articles/{one}" for one in articles),
+        *(f"/feeds/{name}.{form}" for name in ("stories", "updates") for form in ("rss", "atom", "json")),
+    ]  # fmt: skip
+    for address, headers in itertools.product(asked, ({}, STRANGER)):
+        answer = room.get(address, **headers)
+        assert answer.status_code == 200, address
+        is_json = "json" in answer.headers["content-type"]
+        text = json.dumps(answer.json(), ensure_ascii=False) if is_json else answer.text
+        assert "evee" in text or "sources" in address or "quality" in address, address
+        assert not _SIGN.findall(unescape(unescape(text))), address
+    for hit in room.get("/api/v1/search?query=levee").json()["articles"]:
+        for start, end in hit["marks"]:
+            assert hit["snippet"][start:end].casefold() == "levee"
+    room.close()
+
+
+def test_no_delivery_holds_one(room: Newsroom) -> None:
+    hook, rules = (
+        Webhook(name="desk", url="https://desk.example/", key=b"k"),
+        effective_tuning().section("webhooks", WebhookTuning),
+    )
+    changes = room.reading.changes(StoryFilter(limit=10))
+    assert changes
+    for change in changes:
+        story = room.reading.story(change.story)
+        assert isinstance(story, StoryView)
+        assert _SIGN.search(story.title), "there is something to take out"
+        body = delivery_body(hook, change, story, PublishSettings(), rules)
+        assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))
+    room.close()
+
+
+def test_no_table_of_the_command_line_holds_one(room: Newsroom, database_url: str, tmp_path: Path) -> None:
+    story = next(iter(room.stories().values()))["id"]
+    room.close()
+    for asked in (
+        "stories",
+        "stories --format json",
+        "search levee",
+        f"story {story}",
+        "recluster --dry-run",
+    ):
+        ended = forked.run(["--database", database_url, *asked.split()], tmp_path, os.environ)
+        assert ended.code == 0, (asked, ended.err)
+        assert not _SIGN.search(ended.out.decode()), asked

@@ -1,0 +1,187 @@
+"""What the pages ask of the store: stories to weigh, one story's life, and how well grouping does."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import event, text
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.read.front_page import CLASSES
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.pages.pages import list_item_of
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.story_checks import correct, fill, undo
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    """A flood of two reports, older than a strike of one."""
+    rig = Rig(database, Clock(NOON + 10 * DAY))
+    rig.take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+    )
+    rig.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
+    rig.pipeline.index_text()
+    return rig
+
+
+def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int, bool]]:
+    all_tuning = Tuning(overrides={"front_page": tuning})
+    return [
+        (one.report_count, one.preferred)
+        for one in DatabaseStoryReader(rig.database, all_tuning).rank_front_page(StoryFilter(), tuple(prefer))
+    ]
+
+
+def test_reports_weigh_more_than_a_few_hours(rig: Rig) -> None:
+    assert rank_front_page(rig) == [(2, False), (1, False)]
+    assert rank_front_page(rig, doubling_hours=1.0) == [(1, False), (2, False)]
+
+
+def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(rig: Rig) -> None:
+    assert rank_front_page(rig, "COURIER", preferred_hours=12.0) == [(1, True), (2, False)]
+    assert rank_front_page(rig, "Nobody", preferred_hours=12.0) == [(2, False), (1, False)]
+
+
+def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None:
+    """The window holds one story of each class: without the classes the flood would be out of it."""
+    assert rank_front_page(rig, window=1) == [(2, False), (1, False)]
+
+
+def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    assert [one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))] == [2]
+    assert [one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))] == [1]
+    ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
+    listed = {story.id: story for story in reading.stories(StoryFilter()).stories}
+    assert reading.stories_by_id((*ids, "nosuch")) == tuple(listed[one] for one in ids)
+    assert reading.stories_by_id(()) == reading.list_stories(()) == ()
+    assert reading.list_stories(("nosuch", *ids)) == tuple(list_item_of(listed[one]) for one in ids)
+
+
+def test_no_article_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None:
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    event.listen(rig.database.engine, "before_cursor_execute", note)
+    DatabaseStoryReader(rig.database).rank_front_page(StoryFilter())
+    event.remove(rig.database.engine, "before_cursor_execute", note)
+    weighing = [statement for statement in asked if "FROM story" in statement]
+    assert len(weighing) == len(CLASSES)
+    assert not any("FROM article" in statement or "centroid" in statement for statement in asked)
+    assert all("LIMIT" in statement for statement in weighing)
+    if rig.database.engine.dialect.name == "sqlite":
+        with rig.database.read() as connection:
+            for statement in weighing:
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", (2, 10, 0)[: statement.count("?")]
+                )
+                assert not any("TEMP B-TREE" in row[-1] for row in plan)
+
+
+def test_the_history_of_a_story_is_in_order(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    flood = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 2).id
+    strike = next(one for one in reading.rank_front_page(StoryFilter()) if one.report_count == 1)
+    steps = reading.story_history(flood, 60)
+    assert [step.kind for step in steps if step.kind != "headline"] == ["created", "joined"]
+    assert [step.article for step in steps[:2]] == [
+        one.id for one in reading.stories_by_id((flood,))[0].articles
+    ]
+    title = reading.stories_by_id((strike.id,))[0].title
+    correct(rig.database, "merge", flood, strike.id)
+    kept = reading.rank_front_page(StoryFilter())[0].id
+    merged = [step for step in reading.story_history(kept, 60) if step.kind == "merged"]
+    assert len(merged) == 1
+    assert kept != flood or merged[0].before == title
+    corrected = [step for step in reading.story_history(kept, 60) if step.kind == "corrected"]
+    assert corrected[0].words.startswith("merged ")
+    assert len(reading.story_history(kept, 2)) == 2
+
+
+def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    story = reading.rank_front_page(StoryFilter())[0].id
+    with rig.database.write() as connection:
+        for n in range(30):
+            connection.execute(
+                text("INSERT INTO story_log (story, at, kind, article) VALUES (:s, :t, 'revised', :a)"),
+                {"s": story, "t": "2026-10-20 12:00:00", "a": f"late{n}"},
+            )
+    rendered = reading.story_history(story, 10)
+    assert len(rendered) == 10
+    assert rendered[0].kind == "created"
+    assert rendered[-1].article == "late29"
+
+
+def _source(address: str, **more: object) -> Source:
+    values: dict[str, object] = {
+        "id": source_id("feed", None, address), "kind": "feed", "address": address, "interval_seconds": 60,
+        "next_due_at": NOON + DAY, "first_poll_done": True,
+    }  # fmt: skip
+    return Source(**(values | more))  # type: ignore[arg-type]
+
+
+def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Database) -> None:
+    gone = _source("https://a.example/feed", health="gone", health_cause="http 410: Gone", folder="B")
+    down = _source("https://b.example/feed", health="failing", health_cause="dns: no such name", folder="A")
+    fine = _source("https://c.example/feed", health="ok", folder="A")
+    with database.write() as connection:
+        for one in (gone, down, fine):
+            sources.add(connection, one)
+    reading = DatabaseStoryReader(database, now=Clock(NOON))
+    found = {one.id: one for one in reading.sources()}
+    assert (found[gone.id].state, found[gone.id].next_due) == ("gone", None)
+    assert "gone permanently" in (found[gone.id].problem or "")
+    assert (found[down.id].state, found[down.id].problem) == (
+        "failing", "DNS lookup failed: no such name; next try in 24 hours",
+    )  # fmt: skip
+    assert (found[fine.id].state, found[fine.id].problem) == ("ok", None)
+    assert reading.folders() == ("A", "B")
+
+
+def test_quality_counts_reports_corrections_and_stories_without_agreement(database: Database) -> None:
+    fill(database)
+    clock = Clock(NOON + 10 * DAY)
+    while render_next(database, 100, Tuning().section("stories", StoryTuning)):
+        pass
+    reading = DatabaseStoryReader(database)
+    every = reading.stories(StoryFilter(limit=1000)).stories
+    found = reading.quality(clock())
+    assert found.stories == len(every)
+    assert sum(count for _, count in found.by_reports) == len(every)
+    assert dict(found.by_reports)[1] == sum(1 for story in every if story.report_count == 1)
+    assert found.largest[0][2] == max(story.article_count for story in every)
+    three = [story.id for story in every if story.report_count >= 3]
+    assert found.rendered == len(three)
+    agree = []
+    for id_ in three:
+        merged = reading.merged(id_)
+        assert merged is not None
+        if any(fact.outlets > 1 for fact in merged.facts):
+            agree.append(id_)
+    assert found.without_fact_count == len(three) - len(agree)
+    assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)
+    assert (found.merges, found.split_count, found.undone) == (0, 0, 0)
+
+
+def test_quality_tells_what_stands_from_what_was_taken_back(rig: Rig) -> None:
+    reading = DatabaseStoryReader(rig.database)
+    ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
+    correct(rig.database, "merge", *ids)
+    now = rig.clock()
+    assert (reading.quality(now).merges, reading.quality(now).undone) == (1, 0)
+    undo(rig.database)
+    assert (reading.quality(now).merges, reading.quality(now).undone) == (0, 1)
+    assert reading.quality(now + 91 * DAY).undone == 0

@@ -1,0 +1,118 @@
+"""Whatever stands in an address, the answer is 2xx, 3xx or 4xx: all routes of the app, both databases."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from aggregator.store.engine.database import Database
+from tests.support.newsroom import STRANGER, Newsroom
+
+FILTERS = (
+    "query", "since", "until", "min_outlets", "min_reports", "outlet", "folder", "language", "limit", "after",
+    "saved",
+)  # fmt: skip
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "/": (*FILTERS, "view", "page"),
+    "/search": ("q", "since", "until", "outlet", "language"),
+    "/sources": ("x",),
+    "/quality": ("x",),
+    "/stories/{}": ("done", "undone"),
+    "/explain/{}": ("other",),
+    "/sign-in": ("to",),
+    "/corrections": ("before", "after", "page", "undone"),
+    "/corrections/waiting/{}": ("x",),
+    "/feeds/{}.rss": FILTERS,
+    "/feeds/stories.rss": FILTERS,
+    "/feeds/stories.atom": FILTERS,
+    "/feeds/stories.json": FILTERS,
+    "/feeds/updates.rss": FILTERS,
+    "/feeds/stories/updates.json": FILTERS,
+    "/api/v1/stories": FILTERS,
+    "/api/v1/stories/{}": ("x",),
+    "/api/v1/articles/{}": ("x",),
+    "/api/v1/search": ("query", "since", "until", "outlet", "language", "limit"),
+    "/api/v1/sources": ("x",),
+    "/api/v1/explain": ("article", "other"),
+    "/api/v1/corrections": ("limit", "before", "after"),
+    "/api/v1/corrections/requests/{}": ("x",),
+    "/api/v1/openapi.json": ("x",),
+    "/static/{}": ("x",),
+    "/t/{}/": ("x",),
+    "/healthz": ("x",),
+}
+NUMBERS = st.sampled_from(
+    ["0", "-1", "1", "00", "1e9", "2147483648", "9223372036854775808", "9" * 20, "9" * 400, "٣", "NaN", " 1"]
+)  # fmt: skip
+TIMES = st.sampled_from(
+    [
+        "0001-01-01", "9999-12-31", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "0000-01-01",
+        "99999w", "9" * 30 + "d", "0h", "2026-02-30", "2026-W01-1", "20260101", "2026-01-01T24:00",
+        "1969-12-31", "0001", "24h",
+    ]
+)  # fmt: skip
+QUERIES = st.sampled_from(
+    [
+        "before:0001", "after:9999", "before:0001-01-01 levee", "after:0001", "before:9999-12-31 levee",
+        "after:9999-12-31 before:0001", "levee before:0001-01", "-levee", "OR", "lang:", 'outlet:"', '""',
+        "a*", "NEAR(levee", "levee AND", "title:levee", "^levee", "{levee}", "levee\x00", "%00", "\ud800",
+        "\U0010ffff", "author:x lang:de", "levee -levee", "(levee OR", "'; --", "\\", "&|!():*",
+        "before:2024-13", "*",
+    ]
+)  # fmt: skip
+CURSORS = st.sampled_from(
+    ["0-0", "1.1-1", "9" * 17 + "." + "9" * 17 + "-" + "9" * 18, "0.0-0", "-", ".", "1-", "9" * 60 + "-1"]
+)
+VALUES = NUMBERS | TIMES | QUERIES | CURSORS | st.text(max_size=300) | st.just("x" * 5000)
+
+
+class Room(Newsroom):
+    """One with a token that opens everything."""
+
+    secret = ""
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Room]:
+    opened = Room(database)
+    opened.fill()
+    opened.secret = opened.token("editor", "admin")
+    yield opened
+    opened.close()
+
+
+@st.composite
+def _addresses(draw: st.DrawFn) -> str:
+    path = draw(st.sampled_from(sorted(PARAMETERS)))
+    names = draw(st.lists(st.sampled_from(PARAMETERS[path]), max_size=4))
+    asked = "&".join(f"{name}={_quoted(draw(VALUES))}" for name in names)
+    return path.format(_quoted(draw(VALUES))[:2000] if "{}" in path else "") + (f"?{asked}" if asked else "")
+
+
+def _quoted(value: str) -> str:
+    return quote(value.encode("utf-8", "surrogatepass"), safe="")
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@example("/api/v1/stories?query=before:0001")
+@example("/?query=before:0001")
+@example("/search?q=before:0001")
+@example("/feeds/stories.rss?query=before:0001")
+@example("/feeds/updates.rss?query=before:0001")
+@example("/api/v1/search?query=before:0001")
+@example("/api/v1/search?query=levee&until=9999-12-31")
+@example("/api/v1/search?query=levee+before:0001-01-01")
+@example("/?query=outlet%3A%22")
+@example("/search?q=author:%22!%22")
+@example("/explain/levee%00")
+@example("/stories/levee%00")
+@example("/api/v1/articles/levee%00")
+@example("/t/levee%00/")
+@example("/feeds/levee%00.rss")
+@given(_addresses())
+def test_no_address_is_a_fault_of_the_program(room: Room, address: str) -> None:
+    for headers in ({}, STRANGER, {"Authorization": f"Bearer {room.secret}"}):
+        answer = room.client.get(address, headers=headers)
+        assert 200 <= answer.status_code < 500, (address, answer.status_code, answer.text[:300])

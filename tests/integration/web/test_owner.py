@@ -1,0 +1,195 @@
+"""Who is the owner: a request that may have come through a proxy gets no whole article on any route."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any
+
+import pytest
+
+from aggregator.store.engine.database import Database
+from aggregator.web.settings import PublishSettings
+from tests.support.fresh import with_tables
+from tests.support.newsroom import Newsroom
+
+SHORT = 12  # words of an article for others
+FORWARDING = (
+    "Forwarded: for=203.0.113.9", "Via: 1.1 proxy", "X-Forwarded-For: 203.0.113.9",
+    "X-Forwarded-Host: news.example", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443",
+    "X-Forwarded-Server: web", "X-Forwarded-Prefix: /", "X-Forwarded: for=203.0.113.9",
+    "Forwarded-For: 203.0.113.9", "X-Real-IP: 203.0.113.9", "X-Client-IP: 203.0.113.9",
+    "X-Cluster-Client-IP: 203.0.113.9", "Client-IP: 203.0.113.9", "True-Client-IP: 203.0.113.9",
+    "CF-Connecting-IP: 203.0.113.9", "CF-Ray: 1", "CDN-Loop: cloudflare", "Fastly-Client-IP: 203.0.113.9",
+    "Fastly-FF: 1", "X-Original-Forwarded-For: 203.0.113.9", "X-Original-Host: news.example",
+    "X-Original-URL: /", "X-Envoy-External-Address: 203.0.113.9", "X-Amzn-Trace-Id: Root=1",
+    "X-Amz-Cf-Id: 1", "CloudFront-Viewer-Address: 203.0.113.9:1", "X-ProxyUser-Ip: 203.0.113.9",
+    "X-Azure-ClientIP: 203.0.113.9", "X-Azure-FDID: 1", "X-ARR-LOG-ID: 1", "X-ARR-SSL: 1",
+    "Fly-Client-IP: 203.0.113.9", "X-Appengine-User-IP: 203.0.113.9", "X-Vercel-Forwarded-For: 203.0.113.9",
+    "X-Nf-Client-Connection-Ip: 203.0.113.9", "X-Varnish: 1", "Proxy-Connection: keep-alive",
+    "WL-Proxy-Client-IP: 203.0.113.9", "DO-Connecting-IP: 203.0.113.9", "Ali-CDN-Real-IP: 203.0.113.9",
+    "Remote-Addr: 203.0.113.9", "Front-End-Https: on", "X-Scheme: https", "X-Request-Start: t=1",
+    "X_Forwarded_For: 203.0.113.9", "Tailscale-User-Login: me", "X-Accel-Internal: /", "Max-Forwards: 9",
+    "Traceparent: 00-1-1-01", "Tracestate: a=1", "Baggage: a=1", "B3: 0", "X-B3-TraceId: 1", "Request-Id: 1",
+    "X-Request-ID: 1", "Correlation-Context: a=1", "X-Correlation-ID: 1", "Uber-Trace-Id: 1",
+    "Sentry-Trace: 1",
+    "Elastic-Apm-Traceparent: 00-1-1-01", "X-Cloud-Trace-Context: 1", "Grpc-Trace-Bin: AA", "Trace-Id: 1",
+    "EagleEye-TraceId: 1", "Uberctx-user: 1",
+)  # fmt: skip
+OF_CLIENTS = (
+    "User-Agent: Mozilla/5.0", "Accept: */*", "Accept-Language: de", "Cache-Control: no-cache", "DNT: 1",
+    "Referer: http://127.0.0.1/", "Sec-Fetch-Site: same-origin", "Sec-CH-UA-Mobile: ?0", "Priority: u=1",
+    "Upgrade-Insecure-Requests: 1", "X-Requested-With: XMLHttpRequest", "Save-Data: on", "TE: trailers",
+    "X-Prometheus-Scrape-Timeout-Seconds: 10", "If-None-Match: x", "Range: bytes=0-", "Sec-GPC: 1",
+    "Access-Control-Request-Method: GET", "Last-Event-ID: 1", "Sec-Purpose: prefetch", "HX-Request: true",
+    "Service-Worker-Navigation-Preload: true", "Idempotency-Key: 1", "A-IM: feed", "Downlink: 10",
+)  # fmt: skip
+
+
+def asked(room: Newsroom, path: str, *headers: str, version: str = "1.1") -> bytes:
+    """The body that a client gets which writes its request by itself."""
+    port = room.client.base_url.port or 0
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        lines = [f"GET {path} HTTP/{version}", f"Host: 127.0.0.1:{port}", "Connection: close", *headers]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        return answer.read()
+
+
+def opened(database: Database, **chosen: Any) -> Newsroom:
+    return Newsroom(database, excerpt_words=SHORT, **chosen)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    made = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('owner') / 'owner.db'}"))
+    Newsroom(made).fill().close()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def room(database: Database) -> Iterator[Newsroom]:
+    here = opened(database)
+    yield here
+    here.close()
+
+
+@pytest.fixture(scope="module")
+def paths(room: Newsroom) -> list[str]:
+    """Every route that shows something of articles."""
+    stories = [str(one["id"]) for one in room.stories().values()]
+    articles = [str(one["id"]) for story in room.stories().values() for one in story["articles"]]
+    one, other = articles[:2]
+    return [
+        "/", "/newest", "/search?q=levee", f"/stories/{stories[0]}", f"/explain?article={one}", "/sources",
+        "/quality", "/api/v1/stories", f"/api/v1/stories/{stories[0]}", "/api/v1/search?query=levee",
+        "/api/v1/sources", f"/api/v1/articles/{one}", f"/api/v1/explain?article={one}&other={other}",
+        "/feeds/stories.rss", "/feeds/stories.atom", "/feeds/stories.json", "/feeds/updates.rss", "/healthz",
+    ]  # fmt: skip
+
+
+def differing(room: Newsroom, paths: list[str], *headers: str, version: str = "1.1") -> set[str]:
+    """The addresses at which this request gets another answer than one through a known proxy."""
+    return {
+        path
+        for path in paths
+        if asked(room, path, *headers, version=version) != asked(room, path, "X-Forwarded-For: 203.0.113.9")
+    }
+
+
+def test_the_owner_reads_more_than_others(room: Newsroom, paths: list[str]) -> None:
+    """So the tests below can fail."""
+    more = differing(room, paths)
+    assert {path.split("?")[0].rsplit("/", 1)[0] for path in more} >= {
+        "/stories", "/api/v1/stories", "/api/v1/articles", "/api/v1",
+    }, more  # fmt: skip
+    article = next(path for path in paths if path.startswith("/api/v1/articles"))
+    assert b'"text":null' in asked(room, article, "X-Forwarded-For: 203.0.113.9")
+    assert b'"text":null' not in asked(room, article)
+
+
+@pytest.fixture(scope="module")
+def two_paths(paths: list[str]) -> list[str]:
+    """A page and an answer of the API, for what is the same on all routes."""
+    return [path for path in paths if path.startswith(("/stories", "/api/v1/articles"))]
+
+
+def test_a_request_with_a_header_of_a_proxy_is_not_the_owners(
+    room: Newsroom, paths: list[str], two_paths: list[str]
+) -> None:
+    for header in FORWARDING:
+        assert differing(room, two_paths, header) == set(), header
+    assert differing(room, paths, FORWARDING[-1]) == set()
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.9"])
+def test_a_request_in_an_old_version_of_http_is_not_the_owners(
+    room: Newsroom, paths: list[str], version: str
+) -> None:
+    """Proxies that add no header speak HTTP/1.0, like nginx by default."""
+    assert differing(room, paths, version=version) == set()
+
+
+def test_headers_that_clients_send_take_nothing_from_the_owner(room: Newsroom, paths: list[str]) -> None:
+    article = next(path for path in paths if path.startswith("/api/v1/articles"))
+    for header in OF_CLIENTS:
+        assert b'"text":null' not in asked(room, article, header), header
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"public_url": "https://news.example"},
+        {"public_url": "https://news.example/stories/"},
+        {"public_url": "news.example"},
+        {"allowed_hosts": ("localhost", "news.example")},
+        {"public_url": "http://127.0.0.1", "allowed_hosts": ("192.0.2.7",)},
+        {"host": "0.0.0.0"},
+        {"trusted_proxies": ("10.0.0.5/32",)},
+    ],
+)
+def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_without_a_token(
+    room: Newsroom, database: Database, two_paths: list[str], chosen: dict[str, Any]
+) -> None:
+    secret = room.token(f"reader {chosen}"[:60], "read")
+    room = opened(database, **chosen)
+    try:
+        assert differing(room, two_paths) == set()
+        assert differing(room, two_paths, f"Authorization: Bearer {secret}")
+    finally:
+        room.close()
+    room = opened(database, owner_on_loopback=True, **chosen)
+    try:
+        assert differing(room, two_paths)
+        assert differing(room, two_paths, "Via: 1.1 proxy") == set()
+    finally:
+        room.close()
+
+
+def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
+    database: Database, two_paths: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Like nginx 1.29.7: HTTP/1.1, the Host of the server behind, and no header of its own."""
+    caplog.set_level(logging.INFO, logger="aggregator.web")
+    for owner_on_loopback in (None, False):
+        caplog.clear()
+        room = opened(database, owner_on_loopback=owner_on_loopback)
+        try:
+            assert bool(differing(room, two_paths)) is (owner_on_loopback is None)
+            notice = f"anyone who can connect to 127.0.0.1:{room.client.base_url.port}, including through"
+            assert (notice in caplog.text) is (owner_on_loopback is None)
+            caplog.clear()
+            room.server.change(room.reading, PublishSettings(port=0, owner_on_loopback=owner_on_loopback))
+            assert (notice in caplog.text) is (owner_on_loopback is None), "also after a reload"
+        finally:
+            room.close()
+
+
+def test_names_of_loopback_are_no_other_machines(database: Database, two_paths: list[str]) -> None:
+    room = opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1"))
+    try:
+        assert differing(room, two_paths)
+    finally:
+        room.close()

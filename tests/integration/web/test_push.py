@@ -1,0 +1,555 @@
+"""Articles pushed over HTTP: a real server, a real database, nothing in between."""
+
+import datetime as dt
+import gzip
+import json
+import logging
+import socket
+import time
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from select import select as readable
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
+from sqlalchemy import event, func, select, text
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry
+from aggregator.sources.parse.jsonl import read_record
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import api_token as token_table
+from aggregator.store.tables import article, entry, idempotency_key, story
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint, read_push
+from aggregator.web.responses import RefusedError
+from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.waiting import PATIENCE_SECONDS
+
+RECORD = {
+    "id": "r1",
+    "outlet": "Harbour Post",
+    "title": "Dock workers strike",
+    "text": " ".join(STRIKE.split()),
+}
+OTHER = {"id": "r2", "outlet": "Herald", "title": "Levee breaks", "text": FLOOD, "published": "2026-10-11"}
+JSONL = "application/jsonl"
+
+
+class Office:
+    """A server with a letterbox over a database."""
+
+    def __init__(self, database: Database, **tuning: Any) -> None:
+        self.database = database
+        self.clock = Clock()
+        self.all_tuning = effective_tuning({"push": tuning})
+        self.letterbox = PushEndpoint(database, self.all_tuning, self.clock)
+        self.server = Server(DatabaseStoryReader(database), PublishSettings(port=0), self.letterbox)
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=60)
+        self.secret = self.token("newsroom", "push")
+
+    def token(self, name: str, *scopes: Scope) -> str:
+        with self.database.write() as connection:
+            return api_tokens.create(connection, name, scopes, self.clock())[1]
+
+    def push(
+        self, body: Any, *, key: str | None = None, secret: str | None = "", **more: str
+    ) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in more.items()}
+        if secret is not None:
+            headers["Authorization"] = f"Bearer {secret or self.secret}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post("/api/v1/articles", content=data, headers=headers)
+
+    def entries(self) -> int:
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(entry)).scalar_one()
+
+    def place(self) -> None:
+        Rig(self.database, self.clock).place()
+        render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning))
+
+    def close(self) -> None:
+        self.client.close()
+        self.server.stop()
+
+
+@pytest.fixture
+def office(database: Database) -> Iterator[Office]:
+    opened = Office(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def local(sqlite: Database) -> Iterator[Office]:
+    """On SQLite alone: what has nothing to do with the kind of database."""
+    opened = Office(sqlite)
+    yield opened
+    opened.close()
+
+
+def problem_of(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    reported = answer.json()
+    assert reported["status"] == status
+    return str(reported["detail"])
+
+
+# --- what is pushed is stored, and placed like everything else ---------------------------------------------
+
+
+def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> None:
+    answer = office.push(OTHER)
+    assert answer.status_code == 202
+    reported = answer.json()
+    assert (reported["accepted"], reported["known"], reported["rejected"]) == (1, 0, 0)
+    office.place()
+    with office.database.read() as connection:
+        row = connection.execute(select(article.c.id, article.c.outlet, article.c.published)).one()
+        bumped = connection.execute(select(story.c.bumped_at)).scalar_one()
+    assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
+    assert row.published.date() == dt.date(2026, 10, 11)
+    assert bumped > NOON, "pushed is announced like polled, whatever its date"
+
+
+def test_each_record_of_a_list_is_answered(office: Office) -> None:
+    reported = office.push([RECORD, 7, {"outlet": "Empty"}, OTHER, RECORD]).json()
+    assert [one["status"] for one in reported["items"]] == [
+        "accepted",
+        "rejected",
+        "rejected",
+        "accepted",
+        "known",
+    ]
+    assert [one["record"] for one in reported["items"]] == [1, 2, 3, 4, 5]
+    assert "object in braces" in reported["items"][1]["reason"]
+    assert "empty" in reported["items"][2]["reason"]
+    assert reported["items"][0]["article"] == reported["items"][4]["article"]
+    assert office.entries() == 2
+
+
+def test_records_may_come_a_line(office: Office) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(RECORD).encode() + b"\r\n\r\n{broken\r\n" + json.dumps(OTHER).encode()
+    reported = office.push(body, Content_Type=JSONL).json()
+    assert [(one["record"], one["status"]) for one in reported["items"]] == [
+        (1, "accepted"),
+        (3, "rejected"),
+        (4, "accepted"),
+    ]
+    assert office.push(body).json()["known"] == 2, "lines under the name of JSON are read all the same"
+
+
+def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> None:
+    first = office.push(RECORD).json()["items"][0]
+    assert office.push(RECORD).json()["items"][0] == first | {"status": "known"}
+    changed = office.push(RECORD | {"text": RECORD["text"] + " A sentence was added."}).json()["items"][0]
+    assert changed == first | {"revision": True}
+    assert office.entries() == 2
+
+
+def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
+    pushed = office.push(RECORD).json()["items"][0]["article"]
+    read = read_record(json.dumps(RECORD), file_name="dump.jsonl", line_number=1)
+    assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, (
+        "of the token's source"
+    )
+    with office.database.write() as connection:
+        (known,) = inbox.accept(connection, [read], seen=[NOON]).accepted
+    assert (known.outcome, known.article) == ("known", pushed)
+
+
+def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) -> None:
+    polled = Entry(source="feed 1", guid="g", url="https://herald.example/1", text=FLOOD, authority="own")
+    with office.database.write() as connection:
+        (mine,) = inbox.accept(connection, [polled], seen=[NOON]).accepted
+    item = office.push({"url": "https://herald.example/1", "title": "Nothing happened"}).json()["items"][0]
+    assert (item["status"], item["article"]) == ("known", mine.article)
+
+
+def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> None:
+    assert office.push({"url": "https://herald.example/2"}).json()["accepted"] == 1
+    with office.database.read() as connection:
+        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    assert due_pages.url == "https://herald.example/2"
+
+
+# --- the same push again -----------------------------------------------------------------------------------
+
+
+def test_a_key_that_comes_again_gets_the_same_answer_and_does_nothing(office: Office) -> None:
+    first, again = office.push([RECORD], key="a"), office.push([RECORD], key="a")
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.content == first.content
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert office.push([RECORD], key="b").json()["known"] == 1
+    assert "another body" in problem_of(office.push([OTHER], key="a"), 422)
+    assert office.entries() == 1
+
+
+def test_a_key_is_its_tokens_own(office: Office) -> None:
+    office.push([RECORD], key="a")
+    another = office.push([OTHER], key="a", secret=office.token("desk", "push"))
+    assert another.json()["accepted"] == 1
+
+
+def test_many_at_once_with_one_key_are_one_push(office: Office) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: office.push([RECORD, OTHER], key="a"), range(8)))
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert answers[0].json()["accepted"] == office.entries() == 2
+
+
+def test_a_push_that_is_refused_leaves_its_key_free(local: Office) -> None:
+    problem_of(local.push([{}], key="a"), 422)
+    assert local.push([RECORD], key="a").json()["accepted"] == 1
+
+
+def test_old_keys_are_forgotten(local: Office) -> None:
+    local.push([RECORD], key="a")
+    local.clock.time += dt.timedelta(hours=49)
+    assert local.push([RECORD], key="a").json()["known"] == 1
+    with local.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(idempotency_key)).scalar_one() == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_a_key_that_is_none_is_refused(local: Office, key: str) -> None:
+    problem_of(local.push(RECORD, key=key), 400)
+
+
+# --- tokens ------------------------------------------------------------------------------------------------
+
+
+def test_pushing_needs_a_token_that_may_push(local: Office) -> None:
+    assert "aggregator token create" in problem_of(local.push(RECORD, secret=None), 401)
+    assert local.push(RECORD, secret=None).headers["www-authenticate"] == "Bearer"
+    problem_of(local.push(RECORD, secret="agg_wrong"), 401)
+    odd = {"Authorization": b"Bearer wr\xf6ng", "Content-Type": b"application/json"}
+    problem_of(local.client.post("/api/v1/articles", content=b"{}", headers=odd), 401)
+    assert "may not push" in problem_of(local.push(RECORD, secret=local.token("reader", "read")), 403)
+    assert local.push(RECORD, secret=local.token("boss", "admin")).status_code == 202
+    with local.database.write() as connection:
+        api_tokens.revoke(connection, "newsroom", local.clock())
+    problem_of(local.push(RECORD), 401)
+    assert local.entries() == 1
+
+
+def test_a_token_may_come_as_password(local: Office) -> None:
+    auth = httpx.BasicAuth("anyone", local.secret)
+    assert local.client.post("/api/v1/articles", json=RECORD, auth=auth).status_code == 202
+
+
+def test_a_password_for_the_proxy_in_front_is_none_of_ours(local: Office) -> None:
+    proxy = httpx.BasicAuth("editor", "opensesame")
+    assert all(local.client.get("/healthz", auth=proxy).status_code == 200 for _ in range(12))
+    assert local.client.post("/api/v1/articles", json=RECORD, auth=proxy).status_code == 401
+
+
+def test_wrong_tokens_are_slowed_down_and_right_ones_are_not(local: Office) -> None:
+    statuses = [local.push(RECORD, secret=f"agg_{number}").status_code for number in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    refused = local.client.get("/healthz", headers={"Authorization": "Bearer agg_x"})
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert local.push(RECORD).status_code == 202, "all behind one proxy have one address"
+    assert local.client.get("/healthz").status_code == 200
+
+
+def test_a_token_that_may_read_sees_whole_articles(local: Office) -> None:
+    local.push(RECORD)
+    local.place()
+    id_ = local.client.get("/api/v1/stories").json()["stories"][0]["id"]
+
+    def words(secret: str | None) -> int:
+        headers = {"X-Forwarded-For": "203.0.113.9"}
+        headers |= {"Authorization": f"Bearer {secret}"} if secret else {}
+        return len(local.client.get(f"/api/v1/stories/{id_}", headers=headers).text.split())
+
+    bounded, whole = words(None), words(local.token("reader", "read"))
+    assert words(local.secret) == bounded < whole == words(local.token("boss", "admin"))
+
+
+def test_the_database_holds_no_token_but_its_hash(office: Office) -> None:
+    office.push(RECORD)
+    with office.database.read() as connection:
+        row = connection.execute(select(token_table)).one()
+    assert office.secret.encode() not in bytes(row.hash)
+    assert office.secret not in str(row)
+    assert len(bytes(row.hash)) == 32
+    assert row.last_used_at is not None
+
+
+def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    local.push(RECORD)
+    local.push(RECORD, secret="agg_secret-guess")
+    local.client.get("/stories", headers={"Authorization": f"Bearer {local.secret}"})
+    with local.database.write() as connection:
+        connection.execute(text("ALTER TABLE api_token RENAME TO gone"))
+    assert local.push(RECORD).status_code == 503
+    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    assert not any(word in str(record.__dict__) for record in ours for word in (local.secret, "secret-guess"))
+
+
+# --- what is too much, too slow, or nothing ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 400, "empty"),
+        (b"[]", 400, "list is empty"),
+        (b"hello", 400, "not JSON"),
+        (b'[{"title": "x"}', 400, "not JSON"),
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"title": ' + b"[" * 100_000, 400, "nested too deeply"),
+        (b"3", 400, "not a record"),
+        (b'[1], "items": 5', 400, "not JSON"),
+        (b'[{"title": "x"}], "more": [1]', 400, "not JSON"),
+        (b'{"id": "1"}', 422, "empty"),
+        (b'{"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": []}', 422, "JSON feed"),
+        (json.dumps([RECORD] * 201).encode(), 413, "more than 200 records"),
+        (b'{"title": "x"}\n' * 201, 413, "more than 200 records"),
+        (b'{"title": "' + b"x" * 1_048_576 + b'"}', 413, "longer than 1048576 bytes"),
+    ],
+)
+def test_rejected_records_are_reported(local: Office, body: bytes, status: int, words: str) -> None:
+    assert words in problem_of(local.push(body), status)
+    assert local.entries() == 0
+
+
+def test_exactly_as_much_as_may_be_is_taken(local: Office) -> None:
+    assert local.push([{"title": f"Item {n}"} for n in range(200)]).json()["accepted"] == 200
+    padded = json.dumps(RECORD).encode().ljust(1_048_576)
+    assert local.push(padded).status_code == 202
+
+
+def test_no_record_keeps_the_server_busy(local: Office) -> None:
+    nasty = [{"title": f"Item {number}", "author": "a@" * 2000} for number in range(60)]
+    before = time.process_time()
+    assert local.push(nasty).json()["accepted"] == 60
+    assert time.process_time() - before < 10, "such a record would block the web server"
+
+
+def test_if_all_are_rejected_each_reason_is_reported(local: Office) -> None:
+    answer = local.push([{}, 3])
+    problem_of(answer, 422)
+    assert [item["status"] for item in answer.json()["items"]] == ["rejected", "rejected"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_what_a_foreign_page_could_send_is_refused(local: Office, kind: str) -> None:
+    assert "Content-Type" in problem_of(local.push(RECORD, Content_Type=kind), 415)
+
+
+def test_a_packed_body_is_unpacked_within_the_limit(local: Office) -> None:
+    plain = json.dumps(RECORD).encode()
+    assert local.push(gzip.compress(plain), Content_Encoding="gzip").json()["accepted"] == 1
+    assert local.push(zlib.compress(plain), Content_Encoding="deflate").json()["known"] == 1
+    bomb = gzip.compress(b'{"title": "' + b" " * 20_000_000)
+    problem_of(local.push(bomb, Content_Encoding="gzip"), 413)
+    problem_of(local.push(gzip.compress(plain)[:-9], Content_Encoding="gzip"), 400)
+    problem_of(local.push(plain, Content_Encoding="br"), 415)
+
+
+def test_a_body_is_counted_while_it_comes(local: Office) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'{"title": "'
+        for _ in range(64):
+            yield b"x" * 65_536
+
+    headers = {"Authorization": f"Bearer {local.secret}", "Content-Type": "application/json"}
+    try:
+        answer = local.client.post("/api/v1/articles", content=endless(), headers=headers)
+    except httpx.WriteError:
+        pytest.skip("the server hung up before this client had read its answer")
+    problem_of(answer, 413)
+
+
+class SlowClient:
+    """A push of which only the beginning is sent."""
+
+    def __init__(self, office: Office, sent: bytes, declared: int) -> None:
+        host, port = office.client.base_url.host, office.client.base_url.port
+        self.socket = socket.create_connection((host, port or 80), timeout=30)
+        self.socket.sendall(
+            f"POST /api/v1/articles HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {office.secret}\r\nContent-Length: {declared}\r\n\r\n".encode()
+            + sent
+        )
+
+    def send(self, more: bytes) -> None:
+        self.socket.sendall(more)
+
+    def is_answered(self) -> bool:
+        return bool(readable([self.socket], [], [], 0)[0])
+
+    def status(self) -> int:
+        return int(self.socket.recv(4096).split()[1])
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def test_slow_bodies_keep_nobody_waiting(local: Office) -> None:
+    """As many as one address may have under way without a token, but one."""
+    body = json.dumps(RECORD).encode()
+    slow = [SlowClient(local, body[:20], len(body)) for _ in range(OF_ONE_ADDRESS - 1)]
+    for _ in range(11):
+        assert local.client.get("/healthz").status_code == 200
+    assert local.push(OTHER).status_code == 202
+    assert not any(one.is_answered() for one in slow), "they all were under way meanwhile"
+    slow[15].send(body[20:])
+    assert slow[15].status() == 202, "a slow one is served too, when it is done"
+    for one in slow:
+        one.close()
+    assert local.client.get("/healthz").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_given_up(sqlite: Database) -> None:
+    office = Office(sqlite, body_deadline_seconds=0.2)
+    client = SlowClient(office, b'{"title":', 100)
+    assert client.status() == 408
+    assert client.socket.recv(4096) == b"" or client.socket.recv(4096) == b""
+    client.close()
+    office.close()
+
+
+def test_bodies_on_their_way_have_a_bound_together(sqlite: Database) -> None:
+    office = Office(sqlite, max_buffered_bytes=3000)
+    beginning = b'{"title": "' + b"x" * 2500
+    filling = SlowClient(office, beginning, 2600)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (full := office.push({"title": "y" * 1000})).status_code != 503 and time.monotonic() < deadline:
+        if filling.is_answered():  # it came while the other had the room: again
+            filling.close()
+            filling = SlowClient(office, beginning, 2600)
+    problem_of(full, 503)
+    assert full.headers["retry-after"] == "5"
+    filling.send(b'y"'.ljust(2600 - 2511 - 1) + b"}")
+    assert filling.status() == 202
+    assert office.push({"title": "y" * 1000}).status_code == 202, "and is free again afterwards"
+    filling.close()
+    office.close()
+
+
+def test_a_client_that_goes_away_leaves_nothing_behind(local: Office) -> None:
+    for _ in range(5):
+        SlowClient(local, b'{"title": "Half', 100).close()
+    assert local.push(RECORD).json()["accepted"] == 1
+    assert local.entries() == 1
+
+
+def test_nothing_is_promised_that_was_not_stored(local: Office) -> None:
+    with local.database.write() as connection:
+        connection.execute(text("ALTER TABLE entry RENAME TO gone"))
+    problem_of(local.push(RECORD, key="a"), 503)
+    with local.database.write() as connection:
+        connection.execute(text("ALTER TABLE gone RENAME TO entry"))
+    assert local.push(RECORD, key="a").json()["accepted"] == 1
+
+
+def test_a_push_is_on_the_disk_before_it_is_answered(sqlite: Database) -> None:
+    levels: list[int] = []
+
+    @event.listens_for(sqlite.engine, "commit")
+    def _note(connection: Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    office = Office(sqlite)
+    levels.clear()
+    office.push(RECORD)
+    assert levels[-1] == 2 or 2 in levels, "FULL: the log is synced by the commit"
+    office.close()
+    levels.clear()
+    with sqlite.write() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1, "others do not pay for it"
+
+
+# --- the description, and whatever else may come -----------------------------------------------------------
+
+
+def test_the_description_has_examples_that_are_taken(local: Office) -> None:
+    described = local.client.get("/api/v1/openapi.json").json()
+    route = described["paths"]["/api/v1/articles"]["post"]
+    assert {"202", "401", "413", "422", "429"} <= set(route["responses"])
+    assert set(described["components"]["securitySchemes"]) == {
+        name for one in route["security"] for name in one
+    }
+    for kind, content in route["requestBody"]["content"].items():
+        for example in content["examples"].values():
+            value = example["value"]
+            body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+            assert local.push(body, Content_Type=kind).status_code == 202
+
+
+def is_accepted(record: dict[str, object]) -> bool:
+    body = json.dumps(record).encode()
+    ((_, read),) = read_push(body, lines=False, source="token", seen=NOON, max_items=1)
+    return isinstance(read, Entry)
+
+
+def test_the_description_permits_a_text_exactly_if_it_is_accepted(local: Office) -> None:
+    """Of one character: all below U+3000, and a part of the others. Schemathesis sent ʅ as `html`."""
+    whole = local.client.get("/api/v1/openapi.json").json()
+    body = whole["paths"]["/api/v1/articles"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    described = Draft202012Validator(schema | {"components": whole["components"]})
+    characters = [*map(chr, range(0x3000)), *map(chr, range(0x3000, 0x110000, 101))]
+    known = [one for one in characters if unicodedata.category(one) not in ("Cn", "Cs")]
+    assert {"\x9f", "ʅ", "!", "Σ"} <= set(known)
+    for one in known:
+        for key in ("title", "text", "html"):
+            assert described.is_valid({key: one}) == is_accepted({key: one}), (key, hex(ord(one)))
+    assert described.is_valid({"html": "ʹʾʅ\U000a8d5bʺ\x12ʧ\U00059a9c"})  # what it sent
+    for record in RECORD, {"url": "https://news.example.org/2026/ferry"}, {"url": "http://example.org"}:
+        assert described.is_valid(record), record
+        assert is_accepted(record), record
+    for record in {}, {"id": "1"}, {"url": "ferry"}, {"text": ""}, {"text": "…", "html": "<>"}:
+        assert not described.is_valid(record), record
+        assert not is_accepted(record), record
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*RECORD, "url", "html"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(
+    body=st.binary(max_size=300) | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+    lines=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_is_read_or_refused(body: bytes, *, lines: bool) -> None:
+    try:
+        read = read_push(body, lines=lines, source="token", seen=NOON, max_items=5)
+    except RefusedError:
+        return
+    assert 1 <= len(read) <= 5
+    for _, found in read:
+        assert isinstance(found, str) or "\0" not in f"{found.title}{found.text}{found.html}{found.guid}"

@@ -1,0 +1,189 @@
+"""Paging through the API while stories move: nothing twice, and nothing lost but to the next walk."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, select, update
+
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import story
+from aggregator.web.filters import PARAMETERS, cursor_time, next_of
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
+from tests.support.fresh import with_tables
+from tests.support.newsroom import Newsroom
+
+WORDS = ("ferry", "orchard", "council", "glacier", "opera", "harvest", "tunnel", "bakery", "comet")
+
+
+def of(subject: str) -> str:
+    """A text that shares no word with those of other subjects."""
+    digests = (hashlib.sha256(f"{subject}{n}".encode()).hexdigest() for n in range(60))
+    return " ".join(digest.translate(_LETTERS)[:7] for digest in digests)
+
+
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_walk(
+    database: Database,
+) -> None:
+    room = Newsroom(database)
+    try:
+        room.writer.take(record("Post", "f", "Levee breaks in Pennmouth", FLOOD, published=NOON))
+        room.writer.take(record("Echo", "s", "Dockers strike in Sennick", STRIKE, published=NOON))
+        for n, word in enumerate(WORDS):
+            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+        before = [one["id"] for one in room.get("/api/v1/stories").json()["stories"]]
+        first = room.get("/api/v1/stories?limit=4").json()
+        seen = [one["id"] for one in first["stories"]]
+        room.writer.accept(
+            record("Herald", "g", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+            bump_by_clock=True,
+        )
+        room.writer.place()
+        bumped = room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"]
+        assert len(before) == 2 + len(WORDS)
+        assert bumped == before[-1], "the oldest one got a report meanwhile"
+        page = first
+        while page["next"] is not None:
+            page = room.get(f"/api/v1/stories?limit=4&after={page['next']}").json()
+            seen += [one["id"] for one in page["stories"]]
+        assert len(seen) == len(set(seen)), "nothing twice"
+        assert seen == [one for one in before if one != bumped], "nothing lost but what moved up"
+        assert room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"] == bumped
+    finally:
+        room.close()
+
+
+def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:
+    room = Newsroom(database)
+    try:
+        for n, word in enumerate(WORDS[:4]):
+            room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
+        now = [NOON + dt.timedelta(hours=23, minutes=50)]
+        with served(room, lambda: now[0]) as client:
+            first = client.get("/api/v1/stories?since=24h&limit=2").json()
+            now[0] += dt.timedelta(minutes=20)
+            rest = client.get(f"/api/v1/stories?since=24h&limit=2&after={first['next']}").json()
+            assert len(first["stories"]) == len(rest["stories"]) == 2
+            assert not client.get("/api/v1/stories?since=24h").json()["stories"], "a walk that begins now"
+    finally:
+        room.close()
+
+
+def served(room: Newsroom, clock: Any) -> Any:
+    """The application with a clock of the test's own."""
+    from starlette.testclient import TestClient
+
+    from aggregator.web.app import create_app
+    from aggregator.web.settings import PublishSettings
+
+    return TestClient(create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1")
+
+
+# --- any bumps, any pages ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def story_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    opened = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}"))
+    yield opened
+    opened.close()
+
+
+def put(database: Database, count: int) -> list[int]:
+    """So many stories and nothing else in the database; their numbers, oldest first."""
+    template = {
+        "title": "x", "summary": "", "language": "en", "first_published": NOON, "last_published": NOON,
+        "article_count": 1, "outlet_count": 1, "report_count": 1,
+    }  # fmt: skip
+    with database.write() as connection:
+        connection.execute(story.delete())
+        needed = {
+            column.name: b"" if column.type.python_type is bytes else 0
+            for column in story.columns
+            if not column.nullable and column.default is None and column.name not in template
+            and column.type.python_type in (bytes, int)
+        }  # fmt: skip
+        for n in range(1, count + 1):
+            row = (
+                needed
+                | template
+                | {"story_no": n, "id": f"s{n}", "founding_article": f"a{n}", "bumped_at": moment(n)}
+            )
+            connection.execute(insert(story).values(row))
+    return list(range(1, count + 1))
+
+
+def moment(turn: int) -> dt.datetime:
+    return NOON + dt.timedelta(microseconds=turn)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data(), count=st.integers(1, 12), limit=st.integers(1, 5))
+def test_a_walk_shows_what_does_not_move_once(
+    story_reader: Database, data: st.DataObject, count: int, limit: int
+) -> None:
+    """The model: a list, newest first. Between any two pages any stories are bumped, and new ones come."""
+    numbers = put(story_reader, count)
+    reading, turn = DatabaseStoryReader(story_reader), count + 1
+    moved: set[str] = set()
+    shown: list[str] = []
+    page = reading.stories(StoryFilter(limit=limit))
+    for _ in range(2 * count + 2):
+        shown += [one.id for one in page.stories]
+        if page.next is None:
+            break
+        for n in data.draw(st.lists(st.sampled_from(numbers), max_size=3)):
+            with story_reader.write() as connection:
+                connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
+            turn += 1
+            moved.add(f"s{n}")
+        page = reading.stories(StoryFilter(limit=limit, after=page.next))
+    else:
+        pytest.fail("the walk does not end")
+    assert len(shown) == len(set(shown)), "nothing twice"
+    assert {f"s{n}" for n in numbers} - moved <= set(shown), "what has not moved is shown"
+    with story_reader.read() as connection:
+        newest = connection.execute(select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
+    assert set(newest[: len(moved)]) == moved, "what has moved is at the top of the next walk"
+
+
+# --- the cursor --------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 10**16), st.from_regex(r"[0-9]{1,17}-[0-9]{1,18}", fullmatch=True))
+def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> None:
+    began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
+    assert cursor_time(next_of(inner, began) or "") == began
+
+
+@pytest.mark.parametrize("after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"])
+def test_a_moment_that_is_none_is_refused(after: str) -> None:
+    with pytest.raises(UsageError, match="invalid cursor"):
+        cursor_time(after)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_every_cursor_that_the_description_allows_is_one(story_reader: Database, data: st.DataObject) -> None:
+    after = data.draw(st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True))
+    if after.strip():
+        cursor_time(after)
+        DatabaseStoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))

@@ -1,0 +1,838 @@
+"""Webhooks against real receivers on loopback: what is sent, to whom, in which order, and when again."""
+
+import datetime as dt
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from sqlalchemy import event, func, select, text, update
+
+from aggregator.admin.export import exported, import_into
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhook_signature import signing_key
+from aggregator.config.webhooks import Webhook
+from aggregator.model.read_model import Change, StoryFilter
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.webhook_post import WebhookPoster
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.maintenance import retention
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import outbox
+from aggregator.store.tables import outbox as outbox_table
+from aggregator.web.excerpts import count_words
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.sender import WebhookSender
+from aggregator.web.webhooks.threads import WebhookThreads
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
+from tests.support.fresh import emptied, with_tables
+from tests.support.loopback import Request, Response, redirect
+from tests.support.memory_reader import a_story, an_article
+from tests.support.receiver import SECRET, Receiver, documented_check
+from tests.support.story_checks import correct
+
+DAY = dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
+LOOPBACK = ("127.0.0.0/8",)
+SETTINGS = PublishSettings(public_url="https://news.example")
+
+
+class Post:
+    """A database with hooks; everything happens when a test says so, by a clock that it sets."""
+
+    def __init__(
+        self,
+        database: Database,
+        *webhooks: Webhook,
+        allow_private: tuple[str, ...] = LOOPBACK,
+        **tuning: float,
+    ) -> None:
+        self.clock = Clock()
+        self.database = database
+        self.rig = Rig(database, self.clock)
+        self.all_tuning = effective_tuning({"webhooks": tuning})
+        self._allow_private = allow_private
+        self.restart(*webhooks)
+
+    def restart(self, *webhooks: Webhook) -> None:
+        """As a daemon that starts with these hooks."""
+        tuning = self.all_tuning.section("webhooks", WebhookTuning)
+        reading = DatabaseStoryReader(self.database, self.all_tuning)
+        self.filling = WebhookDispatcher(
+            self.database, reading, webhooks, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
+        )
+        self.filling.sync_webhooks()
+        self.poster = WebhookPoster(
+            ClientSettings(allow_private=self._allow_private),
+            self.all_tuning,
+            deadline_seconds=tuning.deadline_seconds,
+            response_cap_bytes=tuning.response_cap_bytes,
+            now=self.clock,
+        )
+        self.sendings = [
+            WebhookSender(
+                self.database,
+                one,
+                self.poster,
+                tuning=tuning,
+                steady_days=1.0,
+                now=self.clock,
+                chance=lambda: 0.5,
+            )
+            for one in webhooks
+        ]
+
+    def fill(self) -> None:
+        while self.filling.step() is not None:
+            pass
+
+    def send(self) -> list[float | None]:
+        """All that is due; the seconds until the next is, for each hook."""
+        waits: list[float | None] = []
+        for sending in self.sendings:
+            while (wait := sending.step()) == 0.0:
+                pass
+            waits.append(wait)
+        return waits
+
+    def run(self) -> list[float | None]:
+        self.rig.pipeline.index_text(lambda: False)
+        self.fill()
+        return self.send()
+
+    def rows(self) -> list[outbox.WebhookState]:
+        with self.database.read() as connection:
+            return outbox.webhooks(connection)
+
+    def tally(self) -> outbox.WebhookStats:
+        with self.database.read() as connection:
+            return outbox.webhook_stats(connection)[0]
+
+
+def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
+    saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
+    return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def _one_for_all(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """Emptied for each test: making one on a server takes longer than a test."""
+    if request.param == "sqlite":
+        server, url = None, f"sqlite:///{tmp_path_factory.mktemp('webhooks') / 'test.db'}"
+    else:
+        server = request.getfixturevalue("postgres")
+        url = server.lend()
+    opened = with_tables(Database(url))
+    yield opened
+    opened.close()
+    if server is not None:
+        server.take_back(url)
+
+
+@pytest.fixture
+def database(_one_for_all: Database) -> Database:
+    emptied(_one_for_all)
+    with _one_for_all.write() as connection:
+        if _one_for_all.is_sqlite:
+            connection.execute(text("INSERT INTO article_search (article_search) VALUES ('delete-all')"))
+        else:
+            connection.execute(text("DELETE FROM article_search"))
+    return _one_for_all
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as made:
+        yield made
+
+
+# --- what is sent ------------------------------------------------------------------------------------------
+
+
+def test_once_for_each_story_and_change_and_never_for_what_was_there(
+    database: Database, receiver: Receiver
+) -> None:
+    Rig(database, Clock()).take(strike())
+    post = Post(database, hook(receiver))
+    assert post.run() == [None]
+    assert receiver.came == [], "nothing old is sent"
+    post.rig.take(flood(), flood_copied(), flood_elsewhere())
+    post.run()
+    assert receiver.types() == ["story.created", "story.report"]
+    assert len(set(receiver.ids())) == 2
+    post.run()
+    post.restart(hook(receiver))
+    post.run()
+    assert len(receiver.came) == 2
+
+
+def test_what_a_delivery_says(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere())
+    post.run()
+    body = receiver.bodies()[1]
+    data = body["data"]
+    assert (body["type"], data["hook"], data["query"]) == ("story.report", "desk", None)
+    assert data["url"] == f"https://news.example/stories/{data['story']['id']}"
+    assert data["change"]["article"]["outlet"] == "Herald"
+    assert data["change"]["report_count"] == data["story"]["report_count"] == 2
+    assert {one["outlet"] for one in data["story"]["articles"]} == {"Gazette", "Herald"}
+    assert body["timestamp"].endswith("Z")
+
+
+def test_signatures_hold_by_the_check_that_is_documented(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    post.clock.time = dt.datetime.now(dt.UTC)
+    post.rig.take(flood(published=post.clock.time))
+    post.run()
+    (request,) = receiver.taken
+    check, headers = documented_check(), dict(request.headers)
+    assert check(SECRET, headers, request.body)
+    assert not check(SECRET, headers, request.body + b" ")
+    assert not check(SECRET, headers | {"webhook-id": "msg_other"}, request.body)
+    assert not check("whsec_" + "A" * 32, headers, request.body)
+    old = str(int(headers["webhook-timestamp"]) - 400)
+    assert not check(SECRET, headers | {"webhook-timestamp": old}, request.body)
+
+
+def test_a_query_is_asked_at_every_change(database: Database, receiver: Receiver) -> None:
+    post = Post(
+        database,
+        hook(receiver, "two", "/two", min_reports=2),
+        hook(receiver, "words", "/words", query="pennmouth -strike"),
+        hook(receiver, "none", "/none", outlet="Nobody"),
+    )
+    post.rig.take(flood(), strike())
+    post.run()
+    assert [request.path for request in receiver.taken] == ["/words"]
+    post.rig.take(flood_elsewhere())
+    post.run()
+    assert sorted(request.path for request in receiver.taken[1:]) == ["/two", "/words"]
+    assert {body["data"]["query"] for body in receiver.bodies()} == {"q"}
+
+
+def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Receiver) -> None:
+    """The full-text index follows placing: until it has the article, the change waits."""
+    post = Post(database, hook(receiver, query="pennmouth"))
+    post.rig.take(flood())
+    post.fill()
+    assert post.tally().waiting == 0
+    post.run()
+    assert receiver.types() == ["story.created"]
+
+
+def test_an_archive_is_quiet(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    post.clock.time = NOON + 3 * DAY
+    post.rig.take(strike())
+    post.rig.take(flood(published=NOON + 3 * DAY - HOUR))
+    post.run()
+    assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
+        "Levee breaks at Pennmouth, four dead"
+    ]
+
+
+def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, receiver: Receiver) -> None:
+    post = Post(
+        database,
+        hook(receiver, "strike", "/strike", query="sennick"),
+        hook(receiver, "flood", "/flood", query="pennmouth"),
+        hook(receiver, "other", "/other", query="nothing"),
+    )
+    post.rig.take(flood(), flood_elsewhere(), strike())
+    post.run()
+    flood_id, strike_id = (
+        next(b["data"]["story"]["id"] for b in receiver.bodies() if b["data"]["hook"] == name)
+        for name in ("flood", "strike")
+    )
+    before = len(receiver.taken)
+    correct(database, "merge", flood_id, strike_id)
+    post.run()
+    merged = receiver.bodies()[before:]
+    assert sorted(one["data"]["hook"] for one in merged) == ["flood", "strike"]
+    assert {one["type"] for one in merged} == {"story.merged"}
+    assert {one["data"]["story"]["id"] for one in merged} == {flood_id}
+    assert {tuple(one["data"]["change"]["others"]) for one in merged} == {(strike_id,)}
+
+
+def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(database: Database, receiver: Receiver) -> None:
+    """The query fits no more, by its time: what was told once is told to its end."""
+    post = Post(database, hook(receiver, query="sennick", since="2h"))
+    post.rig.take(flood(), strike())
+    post.run()
+    assert receiver.types() == ["story.created"]
+    post.clock.time += 10 * DAY
+    with database.read() as connection:
+        stories = list(dict.fromkeys(connection.execute(select(outbox_table.c.story)).scalars()))
+    others = {one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories} - set(stories)
+    correct(database, "merge", *stories, *others)
+    post.run()
+    assert receiver.types() == ["story.created", "story.merged"]
+
+
+# --- pages that are awaited --------------------------------------------------------------------------------
+
+
+def awaited(post: Post) -> int:
+    """Place a report by its lead; the number of the entry that waits for its page."""
+    item = record(
+        "Gazette", "late", "Monday morning", "The paper of today in short.", published=NOON,
+        url="http://gazette.example/1", authority="own",
+    )  # fmt: skip
+    (accepted,) = post.rig.accept(item, wants_page=[True], bump_by_clock=True)
+    assert accepted.entry_no is not None
+    with post.database.write() as connection:
+        pending_pages.place_without(connection, [accepted.entry_no])
+    post.rig.place()
+    return accepted.entry_no
+
+
+def comes(post: Post, n: int, text: str) -> None:
+    page = f"<html><body><article><h1>Monday morning</h1><p>{text}</p></article></body></html>".encode()
+    with post.database.write() as connection:
+        pending_pages.store_page(connection, n, page=page, url=None, charset="utf-8")
+    post.rig.place()
+
+
+def test_a_story_of_one_report_is_sent_when_its_page_has_come(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    n = awaited(post)
+    post.rig.take(strike())
+    assert post.run() == [None]
+    assert [body["data"]["story"]["title"] for body in receiver.bodies()] == [
+        "Dock workers strike in Sennick"
+    ]
+    comes(post, n, FLOOD)
+    post.run()
+    assert [body["data"]["story"]["title"] for body in receiver.bodies()][1:] == ["Monday morning"]
+
+
+def test_a_story_whose_page_does_not_come_is_sent_in_the_end(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), page_hold_seconds=600.0)
+    awaited(post)
+    post.run()
+    assert receiver.types() == []
+    post.clock.time += dt.timedelta(seconds=601)
+    post.run()
+    assert receiver.types() == ["story.created"]
+
+
+def test_two_reports_wait_for_no_page(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    awaited(post)
+    post.run()
+    post.rig.take(flood())
+    with database.read() as connection:
+        ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar_one() == 1
+    correct(database, "merge", *ids)
+    post.run()
+    assert "story.created" in receiver.types()
+
+
+def test_nobody_hears_of_a_story_that_its_page_ends(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), hook(receiver, "other", "/other", query="paper of today"))
+    post.rig.take(flood())
+    post.run()
+    assert receiver.types() == ["story.created"]
+    n = awaited(post)
+    post.run()
+    comes(post, n, FLOOD_ELSEWHERE)
+    post.run()
+    told = [(one["data"]["hook"], one["type"]) for one in receiver.bodies()]
+    assert told == [("desk", "story.created"), ("desk", "story.merged")]
+
+
+# --- failures ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_id_and_body_until_it_is_taken(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(flood())
+    gaps = []
+    for _ in range(4):
+        (wait,) = post.run()
+        assert wait is not None
+        gaps.append(round(wait))
+        post.clock.time += dt.timedelta(seconds=wait + 1)
+    assert gaps == sorted(gaps)
+    assert gaps[0] in range(2, 6)
+    assert gaps[-1] > 500
+    assert (post.tally().row.state, post.tally().row.failures) == ("failing", 4)
+    receiver.answer = lambda _request: Response(200)
+    post.run()
+    assert len({request.headers["webhook-id"] for request in receiver.came}) == 1
+    assert len({request.body for request in receiver.came}) == 1
+    assert len({request.headers["webhook-timestamp"] for request in receiver.came}) == 5
+    assert (post.tally().row.state, post.tally().waiting, post.tally().done) == ("ok", 0, 1)
+
+
+@pytest.mark.parametrize("failing", [500, 404, 301, 429, 503])
+def test_whatever_is_not_2xx_is_tried_again(database: Database, receiver: Receiver, failing: int) -> None:
+    post = Post(database, hook(receiver))
+    elsewhere = redirect(receiver.url("/elsewhere"), failing)
+    receiver.answer = lambda _request: elsewhere
+    post.rig.take(flood())
+    post.run()
+    assert [request.path for request in receiver.came] == ["/hook"], "redirects are not followed"
+    assert post.tally().waiting == 1
+    assert f"http {failing}" in (post.tally().row.problem or "")
+
+
+def test_retry_after_is_waited_for(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(429, {"Retry-After": "7200"})
+    post.rig.take(flood(), strike())
+    (wait,) = post.run()
+    assert wait is not None
+    assert 7190 < wait <= 7200
+    assert len(receiver.came) == 1, "the whole hook waits, not one delivery"
+
+
+def test_after_three_days_it_is_given_up_and_that_shows(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(flood())
+    began = post.clock.time
+    for _ in range(20):
+        (wait,) = post.run()
+        if wait is None:
+            break
+        post.clock.time += dt.timedelta(seconds=wait + 1)
+    assert 3 * DAY <= post.clock.time - began < 5 * DAY
+    assert (post.tally().waiting, post.tally().given_up) == (0, 1)
+    assert 8 <= len(receiver.came) <= 12
+
+
+def test_a_clock_that_was_ahead_holds_up_no_delivery(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    right = post.clock.time
+    receiver.answer = lambda _request: Response(500)
+    post.clock.time = right + 8 * HOUR
+    post.rig.take(flood())
+    post.run()
+    post.rig.take(strike())
+    post.run()
+    post.clock.time = right + dt.timedelta(minutes=1)
+    receiver.answer = lambda _request: Response(200)
+    assert post.run() == [None]
+    assert receiver.types() == ["story.created", "story.created"]
+
+
+def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
+    database: Database, receiver: Receiver
+) -> None:
+    def look(post: Post) -> None:
+        with database.write() as connection:
+            retention.steady_since(connection, post.clock.time, DAY)
+
+    post = Post(database, hook(receiver))
+    look(post)
+    post.rig.take(flood())
+    post.run()
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(strike())
+    post.run()
+    post.clock.time += 400 * DAY
+    for _ in range(3):
+        look(post)
+        post.run()
+        post.filling.prune()
+        post.clock.time += 2 * HOUR
+    assert (post.tally().waiting, post.tally().given_up) == (1, 0)
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar() == 2
+    for _ in range(20):  # the clock was right: then it is given up
+        post.clock.time += 8 * HOUR
+        look(post)
+        post.run()
+    assert (post.tally().waiting, post.tally().given_up) == (0, 1)
+
+
+def test_410_ends_a_hook_until_somebody_says_otherwise(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(410)
+    post.rig.take(flood(), strike())
+    assert post.run() == [None]
+    assert len(receiver.came) == 1
+    assert (post.tally().row.state, post.tally().given_up) == ("gone", 2)
+    (problem,) = DatabaseStoryReader(database).state().problems
+    assert "desk" in problem
+    assert "410" in problem
+    receiver.answer = lambda _request: Response(200)
+    post.rig.take(flood_elsewhere())
+    post.run()
+    post.restart(hook(receiver))
+    post.run()
+    assert len(receiver.came) == 1
+    post.restart(hook(receiver, path="/moved"))
+    post.rig.take(record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE))
+    post.run()
+    assert receiver.came[-1].path == "/moved"
+    assert post.tally().row.state == "ok"
+
+
+def test_resume_sends_what_waits_at_once(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(flood())
+    for _ in range(4):
+        (wait,) = post.run()
+        post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
+    post.run()
+    receiver.answer = lambda _request: Response(200)
+    (wait,) = post.run()
+    assert wait is not None
+    assert wait > 100
+    with database.write() as connection:
+        assert outbox.resume(connection, "desk", post.clock())
+        assert not outbox.resume(connection, "nobody", post.clock())
+    assert post.run() == [None]
+    assert receiver.types() == ["story.created"]
+
+
+def test_a_story_keeps_its_order_and_holds_up_no_other(database: Database, receiver: Receiver) -> None:
+    """The flood's first delivery is refused for an hour: the strike goes by, the flood's next does not."""
+
+    def answer(request: Request) -> Response:
+        is_poison = json.loads(request.body)["data"]["change"]["n"] == 1
+        return Response(500 if is_poison and post.clock.time < NOON + HOUR else 204)
+
+    post = Post(database, hook(receiver))
+    receiver.answer = answer
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere(), strike())
+    while post.clock.time < NOON + 12 * HOUR:
+        (wait,) = post.run()
+        if wait is None:
+            break
+        post.clock.time += dt.timedelta(seconds=wait + 0.5)
+    numbers = [body["data"]["change"]["n"] for body in receiver.bodies()]
+    assert sorted(numbers) == [1, 2, 3]
+    assert numbers[0] == 3
+    assert numbers.index(1) < numbers.index(2)
+
+
+def test_a_receiver_that_is_back_gets_all_that_waits(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(503)
+    post.rig.take(flood())
+    post.rig.take(strike())
+    for _ in range(8):
+        (wait,) = post.run()
+        post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
+    receiver.answer = lambda _request: Response(204)
+    (wait,) = post.run()
+    while wait is not None:
+        assert wait <= 330, "the pause of a hook, not the gap of a delivery"
+        post.clock.time += dt.timedelta(seconds=wait + 1)
+        (wait,) = post.run()
+    assert receiver.types() == ["story.created", "story.created"]
+
+
+def test_a_network_that_is_not_allowed_is_not_asked(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), allow_private=())
+    post.rig.take(flood())
+    post.run()
+    assert receiver.came == []
+    problem = post.tally().row.problem or ""
+    assert "refused" in problem
+    assert "/hook" not in problem
+
+
+def test_what_is_said_holds_no_secret(
+    database: Database, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret_path = "/services/T0PSECRET?key=ALSOSECRET"
+    post = Post(database, hook(receiver, path=secret_path))
+    post.rig.take(flood())
+    for status in (500, 410):
+        receiver.answer = lambda _request, status=status: Response(status)  # type: ignore[misc]
+        (wait,) = post.run()
+        post.clock.time += dt.timedelta(seconds=(wait or 0) + 1)
+    post.restart(Webhook(name="desk", url="http://127.0.0.1:9" + secret_path, key=signing_key(SECRET)))
+    post.rig.take(strike())
+    post.run()
+    said = (
+        caplog.text
+        + repr(post.rows())
+        + repr(DatabaseStoryReader(database).state())
+        + repr(post.filling._webhooks)
+    )
+    for secret in ("T0PSECRET", "ALSOSECRET", SECRET.removeprefix("whsec_"), repr(signing_key(SECRET))):
+        assert secret not in said
+    assert "desk" in caplog.text
+    tries = [record for record in caplog.records if ", attempt " in record.message]
+    assert {getattr(record, "webhook", None) for record in tries} == {"desk"}
+
+
+# --- the outbox --------------------------------------------------------------------------------------------
+
+
+def test_of_too_many_the_oldest_are_given_up(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver), waiting_max=2)
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(flood())
+    post.rig.take(flood_elsewhere(), strike())
+    post.fill()
+    assert (post.tally().waiting, post.tally().given_up) == (2, 1)
+    receiver.answer = lambda _request: Response(200)
+    post.run()
+    assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [2, 3]
+
+
+def test_what_ended_is_forgotten_after_some_days(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    post.rig.take(flood())
+    post.run()
+    post.filling.prune()
+    assert _count(database) == 1
+    post.clock.time += 15 * DAY
+    post.filling.prune()
+    assert _count(database) == 0
+
+
+def test_a_hook_that_went_and_came_back_begins_anew(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    receiver.answer = lambda _request: Response(500)
+    post.rig.take(flood())
+    post.run()
+    post.restart()
+    post.rig.take(strike())
+    post.run()
+    post.clock.time += HOUR
+    receiver.answer = lambda _request: Response(204)
+    post.restart(hook(receiver))
+    post.run()
+    assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [1]
+
+
+def test_rows_and_cursor_are_one_transaction(database: Database, receiver: Receiver) -> None:
+    """Where adding fails, the changes are looked at again, and nothing is there twice."""
+    post = Post(database, hook(receiver))
+    post.rig.take(flood())
+    with database.write() as connection:
+        taken = outbox.NewDelivery(webhook="desk", change=1, id="msg_x", story="s", body=b"{}")
+        outbox.add(connection, [taken], {}, post.clock())
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        post.filling.step()
+    assert post.rows()[0].last_change_no == 0
+    with database.write() as connection:
+        connection.execute(update(outbox_table).values(change=99, state="done", body=None))
+    post.run()
+    assert _count(database) == 2
+    assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [1]
+
+
+def _count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(outbox_table)).scalar_one()
+
+
+# --- what a delivery may hold ------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=some.integers(1, 30),
+    excerpt_words=some.integers(0, 80),
+    titles=some.lists(some.text(alphabet="ab 地震é", min_size=1, max_size=80), min_size=4, max_size=4),
+    cap=some.sampled_from([3000, 20_000, 262_144]),
+)
+def test_no_article_gives_more_than_its_words(
+    count: int, excerpt_words: int, titles: list[str], cap: int
+) -> None:
+    leads = [f"Reporter {n} of the Courier saw the levee break before ten. " * 6 for n in range(count)]
+    articles = [
+        an_article(title=titles[0] if n else titles[1], lead=lead, text=lead + STRIKE, nosnippet=n == 2)
+        for n, lead in enumerate(leads)
+    ]
+    story = a_story(*articles, title=titles[2], summary=leads[0])
+    change = Change(
+        n=7, story=story.id, was=story.id, kind="report", at=NOON, updated=NOON, title=titles[2],
+        title_before=titles[3], report_count=count, article=articles[-1],
+    )  # fmt: skip
+    chosen = PublishSettings(excerpt_words=excerpt_words)
+    tuning = effective_tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
+    body = delivery_body(target, change, story, chosen, tuning)
+    assert len(body) <= max(cap, 6000)
+    data = json.loads(body)["data"]
+    assert len(data["story"]["articles"]) + data["articles_left_out"] == count
+    assert data["change"]["title"] == data["story"]["title"]
+    given_titles = {article.title for article in articles}
+    shown = {titles[2]: data["story"]["title"], titles[3]: data["change"]["title_before"]}
+    apart = {shown[title] for title in set(shown) - given_titles}
+    new = data["change"]["article"]
+    for one in data["story"]["articles"]:
+        said = {one["title"], *apart}
+        if one["id"] == articles[0].id:
+            said.add(data["story"]["summary"])
+        if new is not None and new["id"] == one["id"]:
+            said |= {new["title"], new["lead"]}
+        bare = {part.removesuffix(" …") for part in said}
+        parts = [part for part in bare if not any(part != other and part in other for other in bare)]
+        assert sum(count_words(part) for part in parts) <= excerpt_words, (said, titles)
+
+
+@pytest.mark.parametrize(("cap", "all_of_them"), [(6000, False), (262_144, True)])
+def test_a_long_story_is_cut_to_size(cap: int, *, all_of_them: bool) -> None:
+    story = a_story(*(an_article() for _ in range(50)))
+    change = Change(
+        n=7, story=story.id, was=story.id, kind="report", at=NOON, updated=NOON, title=story.title,
+        report_count=50, article=story.articles[-1],
+    )  # fmt: skip
+    tuning = effective_tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
+    body = delivery_body(target, change, story, PublishSettings(), tuning)
+    data = json.loads(body)["data"]
+    assert len(body) <= cap
+    assert (data["articles_left_out"] == 0) == all_of_them
+    assert data["change"]["article"]["id"] == story.articles[-1].id
+
+
+def test_ids_differ_by_hook_and_change_and_stay() -> None:
+    change = Change(n=7, story="s", was="s", kind="report", at=NOON, updated=NOON, title="t", report_count=2)
+    other = msgspec.structs.replace(change, n=8)
+    made = [delivery_id("a", change), delivery_id("b", change), delivery_id("a", other)]
+    assert len(set(made)) == 3
+    assert delivery_id("a", msgspec.structs.replace(change, story="today")) == made[0]
+
+
+# --- threads -----------------------------------------------------------------------------------------------
+
+
+def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
+    database: Database, receiver: Receiver
+) -> None:
+    hanging = threading.Event()
+
+    def answer(request: Request) -> Response:
+        if request.path == "/hangs":
+            hanging.set()
+            return Response(204, delay_seconds=60)
+        return Response(204)
+
+    receiver.answer = answer
+    both = (hook(receiver, "hangs", "/hangs"), hook(receiver, "quick", "/quick"))
+    post = Post(database, *both, deadline_seconds=60.0)
+    beats: list[float] = []
+    failed: list[BaseException] = []
+    webhooks = WebhookThreads(
+        post.filling,
+        {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
+        post.poster,
+        is_writer=lambda: True,
+        heartbeat=lambda: beats.append(time.monotonic()),
+        failed=failed.append,
+    )
+    post.clock.time = NOON
+    webhooks.start()
+    post.rig.take(flood(), strike())
+    webhooks.wake()
+
+    def attempts() -> set[tuple[str, int]]:
+        with database.read() as connection:
+            return {(row.webhook, row.attempts) for row in connection.execute(select(outbox_table))}
+
+    # the stop must not cancel a delivery to "quick" that the receiver has and the database has not
+    receiver.wait(lambda: hanging.is_set() and attempts() == {("hangs", 0), ("quick", 1)})
+    webhooks.stop()
+    assert webhooks.join(8.0) == 0
+    assert failed == []
+    assert beats
+    assert len([one for one in receiver.taken if one.path == "/quick"]) == 2
+    assert attempts() == {("hangs", 0), ("quick", 1)}, "a stop is nobody's failure"
+
+
+def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Receiver) -> None:
+    post = Post(database, hook(receiver))
+    is_writer = threading.Event()
+    beats: list[None] = []
+    webhooks = WebhookThreads(
+        post.filling,
+        {"desk": post.sendings[0]},
+        post.poster,
+        is_writer=is_writer.is_set,
+        heartbeat=lambda: beats.append(None),
+        failed=lambda _error: None,
+    )
+    post.rig.take(flood())
+    webhooks.start()
+    receiver.wait(lambda: len(beats) > 1)
+    assert _count(database) == 0
+    is_writer.set()
+    webhooks.wake()
+    receiver.wait(lambda: receiver.taken)
+    webhooks.stop()
+    assert webhooks.join(8.0) == 0
+
+
+def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) -> None:
+    one, other = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other"))
+    with_tables(one)
+    with_tables(other)
+    Rig(one, Clock()).take(flood(), strike())
+    lines = b"".join(exported(one, lambda _rows: None)).splitlines(keepends=True)
+    one.close()
+    post = Post(other, hook(receiver))
+    import_into(other, lines, lambda _rows: None)
+    post.run()
+    assert receiver.came == []
+    post.rig.take(flood_elsewhere())
+    post.run()
+    assert receiver.types() == ["story.report"]
+    other.close()
+
+
+def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> None:
+    """Every question of the stream and the outbox goes by an index: none reads all that ever was."""
+    post = Post(database, hook(receiver, query="pennmouth"))
+    post.rig.take(flood(), flood_elsewhere(), strike())
+    asked: list[tuple[str, object]] = []
+
+    def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    post.run()
+    DatabaseStoryReader(database).changes(StoryFilter())
+    DatabaseStoryReader(database).changes(StoryFilter(min_reports=2))
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert len(receiver.taken) == 2
+    if not database.is_sqlite:
+        return  # its planner reads small tables whole
+    with database.read() as connection:
+        for statement, parameters in asked:
+            if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+                for step in (row[-1] for row in plan):
+                    is_whole = step.startswith("SCAN") and "INDEX" not in step
+                    assert not (is_whole and any(name in step for name in ("change", "outbox"))), statement

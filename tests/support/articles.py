@@ -1,0 +1,191 @@
+"""Invented articles and small ways to put them through the real pipeline."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import BoilerplateLine, Entry, Published
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.place import PlacementResult
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.tables import article, change, identity_key, observation, story
+
+NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
+
+FLOOD = """The river Arrel broke through the levee at Pennmouth shortly before ten on Sunday
+evening and flooded the lower town within minutes. Firefighters took more than three
+hundred residents off roofs with boats, the district administration said. Four people
+were killed and two are missing. The water authority had raised its warning to the
+highest level on Saturday after four days of rain. Mayor Ilse Brandt asked everybody who
+lives below the market square to leave their homes. A pump station failed at eleven,
+which let the water rise faster than engineers had reckoned with. Schools stay closed
+until Wednesday and the railway to Calmouth is cut."""
+
+FLOOD_ELSEWHERE = """Pennmouth woke up under water on Monday. After the levee on the Arrel gave way on Sunday
+night, four residents were dead and two still missing, rescue services reported, while
+hundreds had to be fetched from their roofs by boat. Ilse Brandt, the mayor, ordered the
+quarters below the market square to be cleared. What made matters worse was a pump
+station that stopped working in the evening. Trains to Calmouth do not run, and pupils
+stay at home for the first half of the week. The water authority points to its warning
+of Saturday."""
+
+STRIKE = """Dock workers in Sennick walked out on Monday over a new roster that the port company
+wants to bring in next month. Forty ships were waiting at anchor by noon. The union says
+that night shifts would double, the company calls the plan a modest change and has gone
+to court. Exporters of fruit fear for their cargo. A mediator named by the ministry of
+labour is to meet both sides on Thursday. The last strike in the port, nine years ago,
+lasted for sixteen days and cost the region about eighty million crowns, according to
+the chamber of commerce."""
+
+
+# A later step of the affair that FLOOD began.
+DYKES = """CALMOUTH - Parliament voted on Thursday for a fund of two billion crowns to renew the dykes of the
+country, a week after the flood of Pennmouth. Finance minister Oda Renn had refused the money
+until spring; she gave way after members of all parties called for the law. A quarter of the sum
+goes to towns on the Arrel, where every second levee is older than sixty years. Engineers will
+inspect each of them by autumn. The opposition said that the fund was too small and came too late
+for Pennmouth. Towns must pay a tenth of what a new levee costs; the association of towns wants
+that share to be dropped."""
+
+
+class Clock:
+    """A clock that tests set; it moves a second at every look, so that no two moments are equal."""
+
+    def __init__(self, start: dt.datetime = NOON) -> None:
+        self.time = start
+
+    def __call__(self) -> dt.datetime:
+        self.time += dt.timedelta(seconds=1)
+        return self.time
+
+
+def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
+    """An entry as a JSONL record gives it."""
+    published = more.pop("published", None)
+    return Entry(
+        source=source,
+        guid=guid,
+        title=title,
+        text=text,
+        outlet=more.pop("outlet", source),
+        published=Published(time=published) if isinstance(published, dt.datetime) else published,
+        **more,
+    )
+
+
+class Rig:
+    """A database with its pipeline, for tests that only want to hand articles in."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], dt.datetime], all_tuning: Tuning | None = None
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.all_tuning = all_tuning or effective_tuning()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all that is kept in memory."""
+        executor = InlineExecutor()
+        self.pipeline = Pipeline(self.database, executor, self.all_tuning, self.clock, summary_words=60)
+
+    def accept(
+        self, *entries: Entry, wants_page: Sequence[bool] | None = None, **more: Any
+    ) -> list[AcceptResult]:
+        """Into the inbox, nothing more."""
+        with self.database.write() as connection:
+            seen = [self.clock()] * len(entries)
+            return [*inbox.accept(connection, entries, seen=seen, wants_page=wants_page, **more).accepted]
+
+    def place(self) -> list[PlacementResult]:
+        """All that waits."""
+        return [one for batch in self.pipeline.place_waiting() for one in batch]
+
+    def take(self, *entries: Entry) -> list[PlacementResult]:
+        """Accept and place."""
+        self.accept(*entries)
+        return self.place()
+
+
+def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """All that must be the same after the same input, whatever happened on the way: no clock times in it."""
+    stories = (
+        "story_no",
+        "id",
+        "founding_article",
+        "redirect_to",
+        "title",
+        "article_count",
+        "outlet_count",
+        "unknown_outlet_count",
+        "report_count",
+        "centroid",
+    )
+    articles = (
+        "inbox_no",
+        "id",
+        "story",
+        "role",
+        "kind",
+        "kind_evidence",
+        "follows",
+        "counts_in_centroid",
+        "copy_of",
+        "title",
+        "published",
+        "terms",
+        "evidence",
+    )
+    changes = ("change_no", "story", "kind", "article", "others", "title", "title_before", "report_count")
+    with database.read() as connection:
+        return {
+            "stories": _rows(connection, story, stories, "story_no"),
+            "articles": _rows(connection, article, articles, "inbox_no"),
+            "changes": _rows(connection, change, changes, "change_no"),
+            "keys": _rows(connection, identity_key, ("key", "article"), "key"),
+            "sightings": _rows(
+                connection,
+                observation,
+                ("article", "source", "content_hash"),
+                "article",
+                "source",
+                "content_hash",
+            ),
+        }
+
+
+def _rows(connection: Any, table: Any, names: Sequence[str], *order: str) -> list[tuple[Any, ...]]:
+    statement = select(*(table.c[name] for name in names)).order_by(*(table.c[name] for name in order))
+    return [tuple(row) for row in connection.execute(statement)]
+
+
+def restore_text(text: str, removed: Iterable[BoilerplateLine]) -> str:
+    """Return the text as it was before the lines in `removed` were removed."""
+    lines = text.split("\n") if text else []
+    for one in sorted(removed, key=lambda one: one.line):
+        lines.insert(one.line, one.text)
+    return "\n".join(lines)
+
+
+def flood(**more: Any) -> Entry:
+    more = {"published": NOON, **more}
+    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more)
+
+
+def flood_elsewhere() -> Entry:
+    title = "Pennmouth under water after levee fails"
+    return record("Herald", "flood", title, FLOOD_ELSEWHERE, published=NOON)
+
+
+def flood_copied() -> Entry:
+    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+
+
+def strike() -> Entry:
+    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)

@@ -1,0 +1,234 @@
+"""The real daemon as a process of its own, in a folder of its own, as a user would start it.
+
+with DaemonProcess(tmp_path, {"sources": [{"feed": server.url("/feed")}]}) as daemon:
+    daemon.wait_for(lambda: daemon.stories(), "a story")
+    assert daemon.stop() == 0
+"""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+import yaml
+
+from tests.support import forked
+from tests.support.waiting import PATIENCE_SECONDS
+
+PROGRAM = [sys.executable, "-c", "from aggregator.cli.app import main; main()"]
+_LISTENING = re.compile(r"listening on (http://\S+),")
+_RELOADED = re.compile(r"\bconfig_reload(ed|_failed)\b")
+
+Got = TypeVar("Got")
+
+# As quick as the tuning allows, so that all is due at every tick; no workers are started. Else as shipped.
+QUICK: dict[str, Any] = {
+    "database": "stories.db",
+    "server": {"port": 0},
+    "fetch": {"interval": "0s", "host_gap": "0s", "allow_private": ["127.0.0.0/8"]},
+    "folders": {"interval": "0s"},
+    "work": {"executor": "inline"},
+    "tuning": {
+        "net": {
+            "interval_floor_seconds": 0.5,
+            "quiet_stretch": 1.0,
+            "backoff_factor": 1.0,
+            "jitter_share": 0.0,
+        },
+    },
+}
+
+WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
+WORKERS = WORKER | {"workers": 2}
+
+
+class DaemonProcess:
+    """`aggregator run` on a config.yaml in `folder`, and other commands on the same settings.
+
+    `settings` are laid over QUICK, part by part. A daemon that was stopped may be started again. It is forked
+    from a process that has all libraries, unless it is to have a `program` or environment of its own.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], *, program: Sequence[str] = (), **environment: str
+    ) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | forked.Process | None = None
+        self._program = program or (PROGRAM if environment else ())
+        self.address = ""
+        self._log_file = folder / "daemon.log"
+        self._log_start = 0
+        # One client for all: each new one reads the system's certificates first.
+        self._client = httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False, verify=False)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        self._environment = kept | environment
+        self.configure(settings)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Write config.yaml anew; a daemon reads it when it starts and at SIGHUP, never half of it."""
+        merged = _laid_over(QUICK, settings)
+        written = self.folder / "config.yaml.new"
+        written.write_text(yaml.safe_dump(merged, sort_keys=False), encoding="utf-8")
+        written.replace(self.folder / "config.yaml")
+
+    # --- the process --------------------------------------------------------------------------------------
+
+    def launch(self) -> None:
+        """Start the process, without waiting for anything. Its log begins anew for `log()`."""
+        self._log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
+        with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if self._program:
+                self.process = subprocess.Popen(
+                    [*self._program, "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
+                )
+            else:
+                streams = (nothing.fileno(), log.fileno(), log.fileno())
+                self.process = forked.start(["run"], self.folder, self._environment, streams)
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        self.launch()
+        self.wait_until_listening()
+
+    def wait_until_listening(self) -> None:
+        """After `launch`."""
+        self.address = self.wait_for(lambda: _LISTENING.search(self.log()), "the daemon to listen").group(1)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def wait_for_end(self) -> int:
+        """The exit code of a process that ends by itself."""
+        assert self.process is not None
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def workers(self) -> list[int]:
+        """Process ids of its children that are alive."""
+        assert self.process is not None
+        return [pid for pid in _processes() if _parent(pid) == self.process.pid]
+
+    def __enter__(self) -> "DaemonProcess":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    # --- what it says -------------------------------------------------------------------------------------
+
+    def log(self) -> str:
+        """What this start of the daemon has logged so far."""
+        if not self._log_file.exists():
+            return ""
+        return self._log_file.read_bytes()[self._log_start :].decode("utf-8", "replace")
+
+    def lines(self, words: str) -> list[str]:
+        """The lines of its log that hold `words`."""
+        return [line for line in self.log().splitlines() if words in line]
+
+    def wait_for(self, look: Callable[[], Got], what: str) -> Got:
+        """Look again and again until `look()` is true, and return what it gave; fails with the log's end."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (got := look()):
+            ended = self.process is not None and self.process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                state = f"ended with {self.process and self.process.returncode}" if ended else "lives"
+                raise AssertionError(f"waited for {what}; the daemon {state}. Its log:\n{self.log()[-6000:]}")
+            time.sleep(0.05)
+        return got
+
+    def get(self, path: str) -> httpx.Response:
+        """One GET from its web server."""
+        return self._client.get(self.address + path)
+
+    def stories(self) -> list[dict[str, Any]]:
+        """All stories of the API, the last bumped first."""
+        found: list[dict[str, Any]] = self.get("/api/v1/stories?limit=200").json()["stories"]
+        return found
+
+    def waiting(self) -> int:
+        """Articles accepted and not placed yet."""
+        return int(self.get("/healthz").json()["waiting"])
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of its SQLite file."""
+        with closing(sqlite3.connect(self.folder / "stories.db", timeout=30)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def reload(self) -> str:
+        """Send SIGHUP and wait for its end: the line of the log that says what came of it."""
+        before = len(self.reloads())
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: len(self.reloads()) > before, "the end of a reload")
+        return self.reloads()[-1]
+
+    def reloads(self) -> list[str]:
+        """The lines of its log that say what came of a reload."""
+        return [line for line in self.log().splitlines() if _RELOADED.search(line)]
+
+    # --- commands beside it -------------------------------------------------------------------------------
+
+    def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run another command of the program on the same settings, to its end."""
+        ended = forked.run(arguments, self.folder, self._environment, given.encode())
+        return subprocess.CompletedProcess(arguments, ended.code, ended.out.decode(), ended.err.decode())
+
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """`aggregator sources list --format jsonl`, by the sources' names."""
+        listed = self.command("sources", "list", "--format", "jsonl")
+        assert listed.returncode == 0, listed.stderr
+        rows = [json.loads(line) for line in listed.stdout.splitlines()]
+        return {row["name"]: row for row in rows}
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of a process in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found.group(1)) / 1024
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None  # it ended meanwhile
+    state, parent = stat.rpartition(")")[2].split()[:2]
+    return None if state == "Z" else int(parent)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = (
+            _laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        )
+    return merged

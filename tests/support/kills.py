@@ -1,0 +1,109 @@
+"""What tests that kill the program share: what a run left, whether it is the same, who its workers are."""
+
+import datetime as dt
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from aggregator.store.engine.database import Database
+from aggregator.store.search.index import unindexed_count
+from aggregator.store.search.match import newest
+from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.tables import (
+    article,
+    entry,
+    lsh_band,
+    outlet_line,
+    revision,
+    sketch,
+    source_history,
+    story,
+    story_log,
+    stream_period,
+)
+from tests.support.articles import settled
+
+HONEST = [str(Path(sys.executable).with_name("aggregator"))]
+CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]
+SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
+
+Settled = dict[str, list[tuple[Any, ...]]]
+
+
+class Way(NamedTuple):
+    """How the pure stages run."""
+
+    executor: str
+    workers: int
+
+    def config(self, folder: Path) -> Path:
+        file = folder / "config.yaml"
+        file.write_text(f"work:\n  executor: {self.executor}\n  workers: {self.workers}\n")
+        return file
+
+
+WAYS = {"two": Way("processes", 2), "one": Way("processes", 1), "inline": Way("inline", 1)}
+
+
+def rounds(name: str) -> random.Random:
+    """Random moments that can be had again: AGGREGATOR_KILL_SEED=the printed number."""
+    print(f"AGGREGATOR_KILL_SEED={SEED} ({name})")
+    return random.Random(f"{SEED} {name}")
+
+
+def left_in(url: str) -> Settled:
+    """All that must be the same in a database after the same input, clocks and the rows' own order aside."""
+    database = Database(url)
+    logged = select(story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail)
+    # What is undated sorts by our clock, to the second: then it matters how quick a run was.
+    dated = story.c.bumped_at < dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    ordered = select(story.c.id).where(dated).order_by(story.c.bumped_at, story.c.story_no)
+    entries = select(entry.c.inbox_no, entry.c.state, entry.c.article, entry.c.outcome)
+    with database.read() as connection:
+        rows = {
+            "log": connection.execute(logged.order_by(story_log.c.log_no)).all(),
+            "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
+            "order": connection.execute(ordered).all(),
+            "sketches": connection.execute(select(sketch).order_by(sketch.c.article)).all(),
+            "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
+            "texts": connection.execute(
+                select(article.c.inbox_no, article.c.text, article.c.details).order_by(article.c.inbox_no)
+            ).all(),
+            "repeated lines": connection.execute(select(outlet_line).order_by(*outlet_line.c[:2])).all(),
+            "outlets": connection.execute(select(source_history).order_by(source_history.c.source)).all(),
+            "periods": connection.execute(
+                select(stream_period.c.last_inbox_no, stream_period.c.articles, stream_period.c.terms)
+            ).all(),
+            "revisions": connection.execute(
+                select(revision.c.article, revision.c.number, revision.c.text).order_by(*revision.c[:2])
+            ).all(),
+            "found": [(n,) for n in newest(connection, parse_query("the"), 10_000, reach=10_000)],
+            "not indexed": [(unindexed_count(connection),)],
+            "indexed": [(n,) for n in newest(connection, parse_query("after:1900"), 10_000, reach=10_000)],
+        }
+    whole = settled(database) | {name: [tuple(row) for row in held] for name, held in rows.items()}
+    database.close()
+    return whole
+
+
+def assert_same(left: Settled, expected: Settled) -> None:
+    """Say which table differs and where first, not 300 articles."""
+    for name, rows in expected.items():
+        found = left[name]
+        differing = [pair for pair in zip(found, rows, strict=False) if pair[0] != pair[1]]
+        assert not differing, f"{name}: {len(differing)} rows differ, the first: {differing[0]}"
+        assert len(found) == len(rows), f"{name}: {len(found)} rows instead of {len(rows)}"
+
+
+def children_of(process: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*"):
+        try:
+            found += [int(one) for one in (task / "children").read_text().split()]
+        except OSError:
+            continue  # the thread ended meanwhile
+    return found

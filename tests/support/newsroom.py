@@ -1,0 +1,109 @@
+"""A whole newsroom for tests of what goes over HTTP: a database with articles, a server, the one writer."""
+
+import threading
+from typing import Any
+
+import httpx
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.pipeline.placement.explain import explanation
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.api.push import PushEndpoint
+from aggregator.web.editor import EditorService
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+
+STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
+
+
+class Newsroom:
+    """A server over a database, with a thread that carries corrections out as the daemon's does."""
+
+    def __init__(self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any) -> None:
+        self.database = database
+        self.clock = Clock()
+        self.all_tuning = effective_tuning(tuning)
+        self.writer = Rig(database, self.clock, self.all_tuning)
+        self._left = threading.Event()
+        self._ended = threading.Event()
+        letterbox = PushEndpoint(database, self.all_tuning, self.clock)
+        rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
+        self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
+        self.server = Server(
+            self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, rig
+        )
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
+        self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def start_writing(self) -> "Newsroom":
+        """From now on corrections are carried out."""
+        self._thread.start()
+        return self
+
+    def _write(self) -> None:
+        while not self._ended.is_set():
+            self._left.wait()
+            self._left.clear()
+            self.writer.pipeline.run_commands()
+
+    def fill(self) -> "Newsroom":
+        """A story with two reports and a reprint, and another story."""
+        self.writer.take(
+            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+            record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOON),
+            record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
+        )
+        self.writer.pipeline.index_text(lambda: False)
+        while render_next(self.database, 10, self.all_tuning.section("stories", StoryTuning)):
+            pass
+        return self
+
+    def token(self, name: str, *scopes: Scope) -> str:
+        """A new token's secret."""
+        with self.database.write() as connection:
+            return api_tokens.create(connection, name, scopes, self.clock())[1]
+
+    def get(self, path: str, secret: str | None = None, **headers: str) -> httpx.Response:
+        """With the secret as Bearer."""
+        return self.ask("GET", path, secret, **headers)
+
+    def ask(
+        self, method: str, path: str, secret: str | None = None, *, json: Any = None, **headers: str
+    ) -> httpx.Response:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if secret is not None:
+            given["Authorization"] = f"Bearer {secret}"
+        return self.client.request(method, path, json=json, headers=given)
+
+    def stories(self) -> dict[str, dict[str, Any]]:
+        """All stories by their titles."""
+        return {one["title"]: one for one in self.get("/api/v1/stories").json()["stories"]}
+
+    def explained(self, article: str) -> Any:
+        """What the command line would say."""
+        return explanation(self.reading, article, None, self.all_tuning)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._left.set()
+        self.client.close()
+        self.server.stop()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+
+def problem_of(answer: httpx.Response, status: int) -> str:
+    """What a problem says, once it is checked to be one."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    reported = answer.json()
+    assert reported["status"] == status
+    assert reported["type"].startswith("tag:aggregator,2026:problem/")
+    return str(reported["detail"])

@@ -1,0 +1,469 @@
+"""Every regular expression of the program, and strings on which one may take more than linear time.
+
+`python -m tests.support.patterns` prints the expressions: run in a process of its own, since it has to watch
+while the modules are imported.
+"""
+
+import ast
+import json
+import math
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from re import _constants as codes  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+from tests.conftest import REPOSITORY
+
+PACKAGE: Final = REPOSITORY / "aggregator"
+METHODS: Final = ("search", "match", "fullmatch", "finditer", "findall", "sub", "subn", "split")
+_OVER_ALL: Final = ("finditer", "findall", "sub", "subn", "split")  # these go on behind a match
+
+
+class Expression(NamedTuple):
+    """A regular expression as the program has it."""
+
+    where: str  # file:line
+    name: str  # what it is assigned to, "" where that is not known
+    source: str
+    flags: int
+    methods: tuple[str, ...]  # how the program uses it
+
+    @property
+    def is_bytes(self) -> bool:
+        return self.source.startswith("b'") or self.source.startswith('b"')
+
+    @property
+    def pattern(self) -> re.Pattern[Any]:
+        return re.compile(ast.literal_eval(self.source), self.flags)
+
+
+# --- collecting --------------------------------------------------------------------------------------------
+
+
+@cache
+def expressions() -> tuple[Expression, ...]:
+    """All that the program compiles: at import, for each language, and in calls with a literal."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.support.patterns"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[tuple[str, int], Expression] = {}
+    uses = _uses()
+    for where, name, source, flags in json.loads(run.stdout):
+        used = uses.get((where.split(":")[0] if name.startswith("_") else "", name), set())
+        if (source, flags) in found:
+            before = found[source, flags]
+            methods = {*before.methods, *used}
+            found[source, flags] = before._replace(methods=tuple(sorted(methods)))
+        else:
+            found[source, flags] = Expression(where, name, source, flags, tuple(sorted(used)))
+    for one in _literals():
+        before_ = found.get((one.source, one.flags))
+        if before_ is None:
+            found[one.source, one.flags] = one
+        else:
+            methods = {*before_.methods, *one.methods}
+            found[one.source, one.flags] = before_._replace(methods=tuple(sorted(methods)))
+    return tuple(one if one.methods else one._replace(methods=("finditer",)) for one in found.values())
+
+
+@cache
+def _trees() -> dict[str, ast.Module]:
+    return {
+        str(path.relative_to(REPOSITORY)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def _uses() -> dict[tuple[str, str], set[str]]:
+    """The methods of expressions that are called on each name, private ones by file."""
+    uses: dict[tuple[str, str], set[str]] = {}
+    for path, tree in _trees().items():
+        items = _items(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                name = _last_name(node.value)
+                near = items.get(name, set())
+                for one in {name, *near, *(far for other in near for far in items.get(other, ()))}:
+                    if one and one != "re":
+                        uses.setdefault((path if one.startswith("_") else "", one), set()).add(node.attr)
+    return uses
+
+
+def _items(tree: ast.Module) -> dict[str, set[str]]:
+    """For each variable of a loop, argument and tuple, the names of what is in it."""
+    items: dict[str, set[str]] = {}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions:
+            for argument, given in zip(functions[node.func.id].args.args, node.args, strict=False):
+                items.setdefault(argument.arg, set()).add(_last_name(given))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            for target in node.targets:
+                items.setdefault(_last_name(target), set()).update(map(_last_name, node.value.elts))
+        if isinstance(node, ast.For | ast.comprehension):
+            for part in ast.walk(node.target):
+                if isinstance(part, ast.Name):
+                    items.setdefault(part.id, set()).add(_last_name(node.iter))
+    return items
+
+
+def _last_name(node: ast.AST) -> str:
+    while isinstance(node, ast.Subscript | ast.Call):
+        node = node.value if isinstance(node, ast.Subscript) else node.func
+        if isinstance(node, ast.Attribute) and node.attr in ("get", "items", "values"):
+            node = node.value
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _literals() -> Iterator[Expression]:
+    """`re.search(r"...", text)` and the like."""
+    for path, tree in _trees().items():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+                continue
+            function, first = node.func, node.args[0]
+            if not isinstance(function.value, ast.Name) or function.value.id != "re":
+                continue
+            if function.attr in METHODS and isinstance(first, ast.Constant):
+                flags = 0
+                for one in (*node.args[2:], *(keyword.value for keyword in node.keywords)):
+                    for part in ast.walk(one):
+                        if isinstance(part, ast.Attribute):
+                            flags |= getattr(re, part.attr, re.NOFLAG)
+                source = repr(first.value)
+                compiled = re.compile(first.value, flags)
+                yield Expression(f"{path}:{node.lineno}", "", source, compiled.flags, (function.attr,))
+
+
+def _print_all() -> None:
+    """Watch `re` while all modules are imported and the tables of all languages made; print what it saw."""
+    import importlib
+    import pkgutil
+
+    compiled: list[tuple[str, str, str, int]] = []
+    inner = re._compile  # type: ignore[attr-defined]
+
+    def watched(pattern: Any, flags: Any) -> Any:
+        made = inner(pattern, flags)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename == re.__file__:
+            frame = frame.f_back
+        file = "" if frame is None else frame.f_code.co_filename
+        if frame is not None and file.startswith(str(PACKAGE)):
+            where = file.removeprefix(f"{REPOSITORY}/")
+            if isinstance(made.pattern, str | bytes):
+                name = _assigned(where, frame.f_lineno)
+                compiled.append((f"{where}:{frame.f_lineno}", name, repr(made.pattern), made.flags))
+        return made
+
+    re._compile = watched  # type: ignore[attr-defined]
+    import aggregator
+
+    for module in pkgutil.walk_packages(aggregator.__path__, "aggregator."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    _make_tables()
+    print(json.dumps(sorted(set(compiled))))
+
+
+def _make_tables() -> None:
+    """Call what compiles expressions when it is first asked."""
+    from aggregator.cluster.events import scripts
+    from aggregator.extract import page_verdict
+    from aggregator.extract.liveblog import clock_times
+    from aggregator.stories import headline, lexicon
+    from aggregator.stories.facts import denial_cues, figures, sentence_similarity
+
+    page_verdict._notices()
+    scripts._any_token()
+    clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
+    for language in (None, "en", *lexicon._languages()):
+        figures._grammar(language)
+        sentence_similarity._attribution(language)
+        denial_cues.cues_of(language)
+        words = lexicon.language_words(language)
+        for text in (words.denial and words.denial.objects, words.counter):
+            if text:
+                re.compile(text, re.IGNORECASE)
+        for kind in ("clickbait", "label", "opener", "explainer", "loaded", "promotion"):
+            headline._searched(kind, language)
+
+
+def _assigned(path: str, line: int) -> str:
+    """The name, attribute, argument or function that the expression made at `line` is given to."""
+    around = [(last - first, name) for first, last, name in _names(path) if first <= line <= last]
+    return min(around, key=lambda one: one[0])[1] if around else ""
+
+
+@cache
+def _names(path: str) -> list[tuple[int, int, str]]:
+    """First line, last line and name of all that gives a value a name, the innermost first."""
+    found: list[tuple[int, int, str]] = []
+    for node in ast.walk(_trees()[path]):
+        name = ""
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            name = _last_name(node.targets[0])
+        elif isinstance(node, ast.AnnAssign):
+            name = _last_name(node.target)
+        elif isinstance(node, ast.keyword):
+            name = node.arg or ""
+        elif isinstance(node, ast.FunctionDef):
+            name = node.name
+        if name and isinstance(node, ast.stmt | ast.keyword):
+            found.append((node.lineno, node.end_lineno or node.lineno, name))
+    return found[::-1]
+
+
+# --- strings to attack with --------------------------------------------------------------------------------
+
+_LETTERS: Final = " \n\taAzZ15.,;:-–'\"/<>&=@(|+*#_%éßжЖ中あ한ا\u0661\u00a0\x00"
+_COMMON: Final = (
+    *" \t\n15aA.,:;-–'\"“«/<>&(|+*#_=@éж中あا\u00a0\u200b",
+    "a ", "A ", "1 ", " \n", "\r\n", "a.", "1,", "1:", "1.", "1 .", "a, ", "a-", "a'", "Aa ", "aA", "<a",
+    "<a ", "<!--", "&#", "&a", "](", "[a", "http://", "//a", "a@", "a.a@", "1/", "1 000 ", "12:30 ", "中 ",
+    "ا ", "„a", "«a ", "(a ", "| ", " -", "- ", " | a",
+)  # fmt: skip
+_ENDS: Final = ("\x00", "!")
+_MOST: Final = 6  # spellings of one part of an expression
+
+
+def attacks(expression: Expression, *, most: int) -> list[tuple[str, str, str]]:
+    """At most `most` strings as (before, what is repeated, behind), spread over all there are.
+
+    Half of them are made of the expression's own parts.
+    """
+    own: dict[tuple[str, str, str], None] = {}
+    for before, bodies in _repeats(parser.parse(expression.pattern.pattern, expression.flags), ("",)):
+        for body in filter(None, bodies):
+            for start in before[:3]:
+                own.update(dict.fromkeys((start, body, end) for end in _ENDS))
+                if start:
+                    own.setdefault(("", start + body, ""))
+    common = [("", one, "") for one in _COMMON if ("", one, "") not in own]
+    return _spread(list(own), most // 2) + _spread(common, most - most // 2)
+
+
+def _spread(all_of_them: Sequence[tuple[str, str, str]], most: int) -> list[tuple[str, str, str]]:
+    if len(all_of_them) <= most:
+        return list(all_of_them)
+    return [all_of_them[place * len(all_of_them) // most] for place in range(most)]
+
+
+def _repeats(nodes: Any, before: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """For each repeat, spellings of what leads to it and of what it repeats; also every beginning, whole."""
+    here = list(before)
+    for code, argument in nodes:
+        if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+            _, most, inner = argument
+            body = _spellings(inner)
+            if most > 8:
+                yield here, body
+            yield from _repeats(inner, here)
+        elif code is codes.SUBPATTERN:
+            yield from _repeats(argument[3], here)
+        elif code is codes.ATOMIC_GROUP:
+            yield from _repeats(argument, here)
+        elif code is codes.BRANCH:
+            for branch in argument[1]:
+                yield from _repeats(branch, here)
+        elif code in (codes.ASSERT, codes.ASSERT_NOT):
+            yield from _repeats(argument[1], here if argument[0] > 0 else ("",))
+        spelled = _spellings([(code, argument)])
+        here = [one + two for one in here for two in spelled][:_MOST]
+        if here != list(before):
+            yield ("",), here[:2]
+
+
+def _spellings(nodes: Any) -> list[str]:
+    """A few strings that the nodes match."""
+    found = [""]
+    for code, argument in nodes:
+        found = [one + two for one in found for two in _spelled(code, argument)][: _MOST * 4]
+    step = max(1, len(found) // _MOST)
+    return found[::step][:_MOST]
+
+
+def _spelled(code: Any, argument: Any) -> list[str]:
+    if code is codes.LITERAL:
+        return [chr(argument)]
+    if code in (codes.IN, codes.NOT_LITERAL, codes.ANY):
+        return _members(code, argument)
+    if code in (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT):
+        least, most, inner = argument
+        times = max(least, 1 if most else 0)
+        body = [one * times for one in _spellings(inner)]
+        return body if least else [*body[: _MOST - 1], ""]
+    if code is codes.SUBPATTERN:
+        return _spellings(argument[3])
+    if code is codes.ATOMIC_GROUP:
+        return _spellings(argument)
+    if code is codes.BRANCH:
+        spelled = [_spellings(branch) for branch in argument[1]]
+        return [one for turn in range(2) for branch in spelled for one in branch[turn : turn + 1]][:_MOST]
+    if code is codes.ASSERT and argument[0] > 0:
+        return [""]
+    return [""]
+
+
+def _members(code: Any, argument: Any) -> list[str]:
+    found: list[str] = []
+    for letter in _LETTERS:
+        if code is codes.ANY:
+            inside = letter != "\n"
+        elif code is codes.NOT_LITERAL:
+            inside = ord(letter) != argument
+        else:
+            inside = _in_class(argument, letter)
+        if inside:
+            found.append(letter)
+    if not found and code is codes.IN:
+        for kind, value in argument:
+            if kind is codes.LITERAL:
+                found.append(chr(value))
+            elif kind is codes.RANGE:
+                found.append(chr(value[0]))
+    # of different kinds: a space, a letter, a digit, a sign
+    kinds: dict[str, str] = {}
+    for letter in found:
+        is_kind = (letter.isspace(), letter.isdigit(), letter.isalpha())
+        kinds.setdefault(str(is_kind) if any(is_kind) else letter, letter)
+    return list(kinds.values())[:_MOST] or [""]
+
+
+def _in_class(items: Any, letter: str) -> bool:
+    negated = False
+    inside = False
+    for kind, value in items:
+        if kind is codes.NEGATE:
+            negated = True
+        elif kind is codes.LITERAL:
+            inside |= ord(letter) == value
+        elif kind is codes.RANGE:
+            inside |= value[0] <= ord(letter) <= value[1]
+        elif kind is codes.CATEGORY:
+            inside |= _CATEGORIES[value].match(letter) is not None
+    return inside != negated
+
+
+_CATEGORIES: Final = {
+    codes.CATEGORY_DIGIT: re.compile(r"\d"),
+    codes.CATEGORY_NOT_DIGIT: re.compile(r"\D"),
+    codes.CATEGORY_SPACE: re.compile(r"\s"),
+    codes.CATEGORY_NOT_SPACE: re.compile(r"\S"),
+    codes.CATEGORY_WORD: re.compile(r"\w"),
+    codes.CATEGORY_NOT_WORD: re.compile(r"\W"),
+}
+
+
+# --- measuring ---------------------------------------------------------------------------------------------
+
+LIMIT: Final = 1.35  # the largest exponent that counts as linear; a quadratic expression has 2
+_LONGEST: Final = 204_800  # characters of a text (config/tuning.yaml, text.max_text_chars)
+_ENOUGH_SECONDS: Final = 0.0005  # a time that can be compared
+_FIRST_CHARS: Final = 8_192  # where a run is shorter than that even here, it is at most a second for a text
+_STOP_SECONDS: Final = 1.0  # of CPU; past it a run is given up as one that would take for ever
+
+# These get what strangers wrote as it is, the others of their rooms lines in which no space follows another.
+_GET_RAW: Final = tuple(
+    f"aggregator/{path}"
+    for path in (
+        "extract/article", "extract/html/", "extract/language/unicode", "extract/plain/saved_text",
+        "extract/urls",
+    )
+)  # fmt: skip
+_GET_LINES: Final = ("aggregator/extract/", "aggregator/stories/", "aggregator/cluster/")
+
+
+class Growing(NamedTuple):
+    """An expression whose time grows faster than the string."""
+
+    expression: Expression
+    method: str
+    attack: tuple[str, str, str]
+    exponent: float  # of the time, over the length
+
+    def __str__(self) -> str:
+        before, body, behind = self.attack
+        reported = f"{before!r} + n * {body!r} + {behind!r}"
+        return f"{self.expression.where} {self.method}({reported}): n^{self.exponent:.2f}"
+
+
+def growing(expression: Expression, *, most: int, longest: int = _LONGEST) -> Growing | None:
+    """The first attack, of `most`, on which the expression takes more than linear time, up to `longest`."""
+    methods = sorted({"finditer" if method in _OVER_ALL else method for method in expression.methods})
+    for method in methods:
+        for attack in attacks(expression, most=most):
+            if (exponent := _exponent(expression, method, attack, longest)) > LIMIT:
+                return Growing(expression, method, attack, exponent)
+    return None
+
+
+def _exponent(expression: Expression, method: str, attack: tuple[str, str, str], longest: int) -> float:
+    """With which power of the length the time grows; 0 where it is hardly any."""
+    gets_lines = expression.where.startswith(_GET_LINES) and not expression.where.startswith(_GET_RAW)
+
+    def taken(length: int, times: int) -> float:
+        before, body, behind = attack
+        text = before + body * max(1, length // len(body)) + behind
+        text = " ".join(text.split()) if gets_lines else text
+        data = text.encode("utf-8", "replace") if expression.is_bytes else text
+        run = getattr(expression.pattern, "finditer" if method in _OVER_ALL else method)
+        through = partial(deque, maxlen=0) if method in _OVER_ALL else bool
+        return min(seconds(lambda: through(run(data)), _STOP_SECONDS) for _ in range(times))
+
+    length = 64
+    while (least := taken(length, 1)) < _ENOUGH_SECONDS and length * 4 <= min(_FIRST_CHARS, longest):
+        length *= 4
+    if least < _ENOUGH_SECONDS:
+        return 0.0
+    while least < math.inf:
+        for times in (1, 2, 5, 12):  # a slow moment of the machine is asked again
+            if times > 1:
+                least = taken(length, times)
+            most = taken(length * 4, times)
+            exponent = math.log(most / least, 4)
+            if exponent <= LIMIT or most > 200 * _ENOUGH_SECONDS:
+                return exponent
+        if length * 16 > longest:
+            return exponent
+        length, least = length * 4, most  # a bounded repeat may only have begun to reach its bound
+    return math.inf
+
+
+class _TooLongError(BaseException):
+    """Passes through those who catch whatever a parser raises."""
+
+
+def seconds(act: Callable[[], object], limit: float) -> float:
+    """CPU time of what is called; infinite where it is more than `limit`."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TooLongError
+
+    previous = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limit)
+    try:
+        began = time.thread_time()
+        act()
+        return time.thread_time() - began
+    except _TooLongError:
+        return math.inf
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+
+
+if __name__ == "__main__":
+    _print_all()

@@ -1,0 +1,89 @@
+"""A receiver of webhooks on loopback that can be told how to answer; and the check that the docs show."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.conftest import REPOSITORY
+from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.waiting import PATIENCE_SECONDS
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+DOCUMENT = (REPOSITORY / "docs" / "webhooks.md").read_text(encoding="utf-8")
+
+
+def documented_check() -> Callable[[str, dict[str, str], bytes], bool]:
+    """The function that docs/webhooks.md shows."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/webhooks.md", "exec"), names)
+    check: Callable[[str, dict[str, str], bytes], bool] = names["is_genuine"]
+    return check
+
+
+Answer = Callable[[Request], Response]
+
+
+class Receiver:
+    """Keeps what came; `answer` may be changed while it runs. Each request that was answered 2xx is taken."""
+
+    def __init__(self, answer: Answer | None = None) -> None:
+        self.answer: Answer = answer or (lambda _request: Response(204))
+        self.came: list[Request] = []
+        self.taken: list[Request] = []
+        self.false: list[Request] = []  # whose signature did not hold when they came
+        self._check = documented_check()
+        self._lock = threading.Lock()
+        self._server = LoopbackServer({"*": self._take})
+        self.port = self._server.port
+
+    def url(self, path: str = "/hook") -> str:
+        return self._server.url(path)
+
+    def _take(self, request: Request) -> Response:
+        is_genuine = self._check(SECRET, dict(request.headers), request.body)
+        with self._lock:
+            self.came.append(request)
+            if not is_genuine:
+                self.false.append(request)
+        response = self.answer(request)
+        if 200 <= response.status < 300:
+            with self._lock:
+                self.taken.append(request)
+        return response
+
+    def restart(self, seconds: float) -> None:
+        """Away for so long, then there again at the same port."""
+        self._server.close()
+        time.sleep(seconds)
+        self._server = LoopbackServer({"*": self._take}, port=self.port)
+
+    def ids(self) -> list[str]:
+        """The ids of what was taken, in order."""
+        return [request.headers["webhook-id"] for request in self.taken]
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What was taken, in order."""
+        return [json.loads(request.body) for request in self.taken]
+
+    def types(self) -> list[str]:
+        return [body["type"] for body in self.bodies()]
+
+    def wait(self, look: Callable[[], object]) -> None:
+        """Until `look()` is true."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not look():
+            assert time.monotonic() < deadline, f"came: {len(self.came)}, taken: {len(self.taken)}"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._server.close()
+
+    def __enter__(self) -> "Receiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

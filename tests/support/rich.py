@@ -1,0 +1,168 @@
+"""A database with rows in every table that is kept: what copies, backups and exports have to carry."""
+
+import datetime as dt
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import insert, select
+
+from aggregator.cluster.events.stream import pack_frequencies
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Entry
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.place import Placer
+from aggregator.store import codecs, tables
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import stream_history
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.stream_history import StreamPeriod
+from aggregator.stories.tuning import StoryTuning
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.story_checks import small_set
+
+ALL_TUNING: Tuning = effective_tuning({"cross_language": {"mode": "names"}})
+LATER = NOON + dt.timedelta(days=9)
+
+
+def rich(database: Database) -> Database:
+    """The same SQLite database, which must be new, with rows in every table that is kept."""
+    assert database.file is not None
+    database.file.write_bytes(_file())
+    return database
+
+
+def rig_at(database: Database) -> Rig:
+    """A test rig of the day after, with the same rules; two of them do the same things at the same times."""
+    return Rig(database, Clock(LATER + dt.timedelta(days=1)), ALL_TUNING)
+
+
+def later_entries() -> list[Entry]:
+    """What comes after: into stories that are there, a copy, a new story, a revision of what was there."""
+    return [
+        record("New", "n1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
+        record("New", "n2", "Ferry late", STRIKE[::-1], published=LATER),
+        record("Herald", "r1", "Pennmouth: the water falls", FLOOD_ELSEWHERE + " It falls.", published=NOON),
+        record("Herald", "gone", "Forgotten once", STRIKE, published=NOON),
+    ]
+
+
+@cache
+def _file() -> bytes:
+    with TemporaryDirectory() as folder:
+        database = with_tables(Database(f"sqlite:///{folder}/rich.db"))
+        _fill(database)
+        database.checkpoint_log()
+        database.close()
+        return (Path(folder) / "rich.db").read_bytes()
+
+
+def _fill(database: Database) -> None:
+    clock = Clock(LATER)
+    rig = Rig(database, clock, ALL_TUNING)
+    _sources(database, clock)
+    for start in range(0, len(small_set()), 7):
+        rig.take(*small_set()[start : start + 7])
+    rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
+    gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
+    placing = Placer(database, ALL_TUNING, clock, summary_words=60)
+    found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
+    for pair in (found[:2], found[4:6], found[8:10]):
+        placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
+    placing.correct(CorrectionCommand(undo=None))
+    placing.erase(ForgetCommand(name=gone[0].article))
+    while render_next(database, 50, ALL_TUNING.section("stories", StoryTuning)):
+        pass
+    rig.restart()
+    rig.pipeline.index_text()
+    with database.write() as connection:
+        blog = connection.execute(select(tables.live_blog.c.article)).scalar_one()
+        link = {"article": blog, "position": 0, "story": found[-1], "score": 1 / 3}
+        connection.execute(insert(tables.live_blog_link).values(link))
+        stream_history.count_sources(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
+        _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
+        old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)
+        for period in (old, new):
+            stream_history.close_period(connection, period, keep=0)
+        stream_history.count_sources(connection, {"Herald": (1, 1)})
+    rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
+    rig.accept(
+        record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),
+        wants_page=[True],
+    )
+    _installation(database, clock)
+
+
+def _sources(database: Database, clock: Clock) -> None:
+    with database.write() as connection:
+        feed = Source(
+            id="f", kind="feed", address="https://u:p@gazette.example/rss", interval_seconds=600,
+            next_due_at=NOON, etag='"1"', body_hash=b"h", first_poll_done=True, health="ok",
+        )  # fmt: skip
+        add(connection, feed)
+        connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
+        connection.execute(
+            insert(tables.host).values(name="gazette.example", backoff_until=clock(), gap_factor=1.5)
+        )
+        connection.execute(
+            insert(tables.unstable_identifier).values(source="f", guid_strikes=1, url_strikes=0)
+        )
+        connection.execute(
+            insert(tables.rejected_input),
+            [
+                {"source": "news", "item": item, "verdict": "empty", "reason": "no text", "at": clock()}
+                for item in ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
+            ],
+        )
+
+
+def _installation(database: Database, clock: Clock) -> None:
+    """What belongs to this installation: exports leave it out, backups and copies do not."""
+    now = clock()
+    with database.write() as connection:
+        connection.execute(
+            insert(tables.api_token).values(
+                id="t", name="desk", hash=b"\0\xff" * 16, scopes="push", created_at=now
+            )
+        )
+        connection.execute(
+            insert(tables.idempotency_key).values(
+                token="t", key=b"k" * 16, body_hash=b"b", response=codecs.compress_bytes(b"{}"), at=now
+            )
+        )
+        connection.execute(
+            insert(tables.command).values(
+                at=now, kind="correct", payload="{}", state="done", result="{}", done_at=now
+            )
+        )
+        connection.execute(
+            insert(tables.webhook).values(
+                name="desk",
+                url_hash=b"p",
+                is_configured=True,
+                last_change_no=3,
+                state="failing",
+                problem="500",
+                failures=2,
+                failing_since=now,
+            )
+        )
+        connection.execute(
+            insert(tables.outbox).values(
+                webhook="desk",
+                change=3,
+                id="msg_1",
+                story="s",
+                body=codecs.compress_bytes(b"{}"),
+                state="waiting",
+                at=now,
+                attempts=2,
+                next_attempt_at=now,
+            )
+        )

@@ -1,0 +1,253 @@
+"""What must hold of stories at every moment, whatever was merged, split, moved or undone."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, func, insert, select
+
+from aggregator.cluster.events import centroid
+from aggregator.cluster.events.centroid import Centroid
+from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.weights import shipped_model
+from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Entry, Evidence
+from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.recluster import Reclusterer
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import article_views, articles
+from aggregator.store.tables import article, correction, counter, link_constraint, metadata, story
+from aggregator.stories.counts import Counts, count
+from tests.conftest import REPOSITORY
+from tests.support.articles import NOON, Clock, Rig
+from tests.support.fresh import emptied, numbered_on, with_tables
+
+TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
+
+
+@cache
+def small_set() -> tuple[Entry, ...]:
+    """63 invented articles: events, look-alikes, copies, headlines, a live blog, a briefing."""
+    found = open_source(TRIPWIRE, tuning=source_tuning(effective_tuning()), seen=NOON)
+    return tuple(one.entry for one in found if isinstance(one, InputEntry))
+
+
+@cache
+def _placed_rows() -> dict[str, list[dict[str, Any]]]:
+    """The small set, placed: rows by table. Seven articles come at a time, so they differ in `seen`."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/small.db")
+        with_tables(database)
+        rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
+        for start in range(0, len(small_set()), 7):
+            rig.take(*small_set()[start : start + 7])
+        with database.read() as connection:
+            rows = {table.name: _rows(connection, table) for table in metadata.sorted_tables}
+        database.close()
+    return rows
+
+
+def fill(database: Database) -> None:
+    """The small set, placed, in an empty database with tables."""
+    _insert(database, _placed_rows())
+
+
+def by_title(database: Database, *words: str) -> list[str]:
+    """The ids of the live stories whose headlines hold these words, one for each."""
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None)))
+        titles = {row.title: row.id for row in rows}
+    found = [[id_ for title, id_ in titles.items() if word in title] for word in words]
+    assert all(len(ids) == 1 for ids in found), f"{words} are not one story each: {sorted(titles)}"
+    return [ids[0] for ids in found]
+
+
+def members(database: Database, story_id: str) -> list[str]:
+    """The articles of a story, in the order of their placing."""
+    with database.read() as connection:
+        return [one.id for one in articles.members(connection, story_id)]
+
+
+def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
+    """A writer that has nothing in memory yet."""
+    return Placer(
+        database, all_tuning or effective_tuning(), Clock(NOON + dt.timedelta(days=9)), summary_words=60
+    )
+
+
+def correct(database: Database, kind: Any, *stories: str, **more: Any) -> CorrectionResult:
+    """A correction by a writer of its own."""
+    return placing_of(database).correct(CorrectionCommand(kind=kind, stories=stories, **more))
+
+
+def undo(database: Database, number: int | None = None) -> CorrectionResult:
+    """Undo, by a writer of its own."""
+    return placing_of(database).correct(CorrectionCommand(undo=number))
+
+
+def reclustering(
+    database: Database, all_tuning: Tuning | None = None, executor: Executor | None = None
+) -> Reclusterer:
+    """Ready to decide again."""
+    clock = Clock(NOON + dt.timedelta(days=10))
+    return Reclusterer(
+        database, executor or InlineExecutor(), all_tuning or effective_tuning(), summary_words=60, now=clock
+    )
+
+
+def assigned(database: Database) -> dict[str, str]:
+    """Article to story."""
+    with database.read() as connection:
+        return {row.id: row.story for row in connection.execute(select(article.c.id, article.c.story))}
+
+
+def partition(database: Database) -> dict[str, frozenset[str]]:
+    """Story to its articles."""
+    found = defaultdict(set)
+    for one, home in assigned(database).items():
+        found[home].add(one)
+    return {home: frozenset(ids) for home, ids in found.items()}
+
+
+def redirects(database: Database) -> dict[str, str | None]:
+    """Where the address of every story leads; None: it is one itself."""
+    with database.read() as connection:
+        rows = connection.execute(select(story.c.id, story.c.redirect_to))
+        return {row.id: row.redirect_to for row in rows}
+
+
+def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, ...]]:
+    """All rows of a table, in the order of their first key."""
+    columns = [column for column in table.c if column.name not in leave_out]
+    order = list(table.primary_key.columns)
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(*order))]
+
+
+def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
+    """Everything that the rows of stories and articles, and memory, do not agree on; nothing may be."""
+    model = shipped_model(effective_tuning())
+    wrong: list[str] = []
+    with database.read() as connection:
+        rows = connection.execute(select(story).order_by(story.c.story_no)).all()
+        live = {row.id for row in rows if row.redirect_to is None}
+        for row in rows:
+            members = articles.members(connection, row.id)
+            if row.redirect_to is not None:
+                if members:
+                    wrong.append(f"{row.id} gave way and has {len(members)} articles")
+                if row.redirect_to not in live and row.redirect_to != "":  # "": its articles were forgotten
+                    wrong.append(f"{row.id} redirects to {row.redirect_to}, which is no live story")
+                continue
+            if not members:
+                wrong.append(f"{row.id} lives without articles")
+                continue
+            folded = Centroid()
+            for member in members:
+                known = member.as_article()
+                folded = (
+                    centroid.add(folded, known.member(model), model)
+                    if member.counts_in_centroid
+                    else centroid.add_silent(folded, known.minutes)
+                )
+            if folded.reports != sum(member.counts_in_centroid for member in members):
+                wrong.append(f"in {row.id} more articles say that they weigh than do")
+            if centroid.to_bytes(folded, model) != row.centroid:
+                wrong.append(f"the sums of {row.id} are not those of its {len(members)} articles")
+            if not any(member.counts_in_centroid for member in members):
+                wrong.append(f"nothing counts in {row.id}")
+            roles = {member.role for member in members if member.counts_in_centroid}
+            if row.container_only != (roles == {"container"}):
+                wrong.append(f"{row.id} says container_only {row.container_only}, what counts is {roles}")
+            views = article_views.views_of_story(connection, row.id)
+            reported = Counts(row.article_count, row.outlet_count, row.report_count, row.unknown_outlet_count)
+            counted = count(views)
+            if reported != counted:
+                wrong.append(f"{row.id} counts {reported}, its articles {counted}")
+            times = [view.effective_at for view in views if view.published is not None]
+            times = times or [view.effective_at for view in views]
+            if (row.first_published, row.last_published) != (min(times), max(times)):
+                wrong.append(f"the times of {row.id} are not those of its articles")
+            if row.last_inbox_no < max(member.inbox_no for member in members):
+                wrong.append(f"{row.id} says {row.last_inbox_no} as its last inbox number")
+        orphans = connection.execute(
+            select(func.count()).select_from(article).where(article.c.story.not_in(live))
+        ).scalar_one()
+        if orphans:
+            wrong.append(f"{orphans} articles are in no live story")
+        if placing is not None:
+            fresh = placing_of(database).story_writer.index(connection)
+            wrong += differences(placing.story_writer.index(connection), fresh)
+    return wrong
+
+
+def differences(kept: StoryIndex, fresh: StoryIndex) -> list[str]:
+    """What an index in memory says otherwise than one that was loaded from the rows."""
+    numbers = set(kept._slot_of) | set(fresh._slot_of)
+    found = []
+    for number in sorted(numbers):
+        if (number in kept) != (number in fresh):
+            found.append(f"story {number} is in {'memory' if number in kept else 'the rows'} only")
+        elif kept.story(number) != fresh.story(number):
+            found.append(f"memory has another story {number} than the rows")
+        elif [one.number for one in kept.neighbours(number)] != [
+            one.number for one in fresh.neighbours(number)
+        ]:
+            found.append(f"memory finds other neighbours of story {number}")
+    return found
+
+
+def copied(source: Database, target: Database) -> None:
+    """Every row of one database into an empty one, whatever kind each is; running numbers go on."""
+    with source.read() as old:
+        rows = {table.name: _rows(old, table) for table in metadata.sorted_tables}
+    _insert(target, rows)
+
+
+def _rows(connection: Connection, table: Table) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+def _insert(target: Database, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    emptied(target)
+    with target.write() as new:
+        new.execute(counter.delete())
+        for table in metadata.sorted_tables:
+            if rows[table.name]:
+                new.execute(insert(table), rows[table.name])
+        numbered_on(new)
+
+
+def scratch_files(folder: Path) -> list[str]:
+    """What a recluster has left in the folder of a database."""
+    return sorted(path.name for path in folder.glob(".recluster*"))
+
+
+def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[str]:
+    """What a correction would do, as if the program had done it by itself: nothing is bound."""
+    done = correct(database, kind, *stories, **more)
+    with database.write() as connection:
+        connection.execute(delete(link_constraint))
+        connection.execute(delete(correction))
+    return list(done.stories)
+
+
+def evidence_of(database: Database, article_id: str) -> Evidence:
+    """Why an article is where it is."""
+    with database.read() as connection:
+        blob = connection.execute(select(article.c.evidence).where(article.c.id == article_id)).scalar_one()
+    return codecs.unpack(blob, Evidence)
+
+
+def everything(database: Database) -> dict[str, object]:
+    """All rows of all tables."""
+    return {table.name: rows_of(database, table) for table in metadata.sorted_tables}

@@ -1,0 +1,413 @@
+"""config.yaml: the shipped file says what is in force anyway, and every mistake is named by its line."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from aggregator.admin.config_check import check
+from aggregator.config.loader import load, shipped_config_text
+from aggregator.config.settings import Config, SourceConfig, absolute_database_url, seconds
+from aggregator.model.errors import ConfigError
+from tests.conftest import REPOSITORY
+from tests.support.committed import committed
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AGGREGATOR_DATABASE", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, text))
+    return str(caught.value).splitlines()
+
+
+# --- the shipped file --------------------------------------------------------------------------------------
+
+
+def keys_of(model: type[BaseModel], *above: str) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        is_part = isinstance(inner, type) and issubclass(inner, BaseModel)
+        found |= keys_of(inner, *above, name) if is_part else {(*above, name)}  # type: ignore[arg-type]
+    return found
+
+
+def test_every_key_of_the_shipped_file_is_the_default(tmp_path: Path) -> None:
+    shipped, built_in = load(written(tmp_path, committed("config.yaml"))), Config()
+    left_out = {"sources": (), "database": None}  # the samples; and where the file itself lies
+    assert shipped.model_copy(update=left_out).model_dump() == built_in.model_dump()
+    assert shipped.sources
+
+
+def test_every_key_stands_in_the_shipped_file() -> None:
+    text = committed("config.yaml")
+    values: dict[str, Any] = yaml.safe_load(text)
+    there = {
+        path
+        for name, value in values.items()
+        for path in ([(name, key) for key in value] if isinstance(value, dict) and value else [(name,)])
+    }
+    commented = {("public_url",), ("database",)}
+    assert keys_of(Config) == there | commented  # the database is where the file is, unless it is said
+    assert all(f"# {name}:" in text or (name,) in there for (name,) in commented)
+
+
+def test_the_program_carries_the_file_that_lies_there() -> None:
+    assert shipped_config_text() == (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_every_key_of_a_source_is_named_in_the_shipped_file() -> None:
+    text = committed("config.yaml")
+    assert not [name for name in SourceConfig.model_fields if name not in text]
+
+
+# --- mistakes ----------------------------------------------------------------------------------------------
+
+
+def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> None:
+    said = mistakes(
+        tmp_path,
+        "log:\n  level: loud\nserver:\n  port: 70000\n  prot: 1\nfetch:\n  interval: 15\nfeed: {}\n",
+    )
+    assert [line.split(": ")[:2] for line in said] == [
+        ["config.yaml:2", "log.level"],
+        ["config.yaml:4", "server.port"],
+        ["config.yaml:5", "server.prot"],
+        ["config.yaml:7", "fetch.interval"],
+        ["config.yaml:8", "feed"],
+    ]
+    assert said[2].endswith("there is no such key; did you mean `port`?")
+    assert "90s, 15m, 6h or 2d" in said[3]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
+        ("database: mysql://x\n", 1, "mysql:// is not supported"),
+        ("log: {}\ntuning:\n  events:\n    nope: 1\n", 4, "there is no such constant"),
+        ("log: {}\nrules: {}\n", 2, "rules: `rules` is now `tuning`"),
+        ("tuning:\n  event:\n    a: 1\n", 2, "no such section in config/tuning.yaml; did you mean `events`?"),
+        (
+            "tuning:\n  events:\n    widow_days: 1\n",
+            3,
+            "config/tuning.yaml; did you mean `window_days`?",
+        ),
+        ("log:\n  rules: 1\n", 2, "log.rules: there is no such key"),
+        ("tuning:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),
+        ("tuning:\n  nothing:\n    a: 1\n", 2, "there is no such section"),
+        ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
+        ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
+        ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
+        ("fetch:\n  allow_private: [10.0.0.1/8]\n", 2, "10.0.0.1/8 has host bits set; give 10.0.0.0/8"),
+        ("- a\n- b\n", 1, "expected `key: value` lines"),
+        ("log: [a\n", 1, "the bracket that opens here is not closed"),
+        ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
+        ("log: &a\n  level: *a\n", 1, "alias"),
+        ("server: 5\n", 1, "server: give `key: value` lines below it"),
+        ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
+        ("fetch:\n  allow_private_links: yes\n", 2, "a list of addresses"),
+        ("fetch:\n  allow_private_links: [192.168.1.9]\n", 2, "give http:// or https://"),
+        ("sources: yes\n", 1, "sources: give a list"),
+        ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
+        ("fetch:\n  interval: 3000d\n", 2, "give at most 365d"),
+        ("retention:\n  text_after: 9999999999999999999d\n", 2, "a number with its unit"),
+        (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
+        (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
+        (f"tuning:\n  webhooks:\n    batch_changes: {'9' * 300}\n", 3, "like the shipped"),
+        ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
+        ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
+        ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
+        ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
+        ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
+        (
+            "sources:\n  - url: https://a.example/\n",
+            2,
+            "sources.0.url: there is no such key; did you mean `feed`?",
+        ),
+        (
+            "queries:\n  a: {outlets: x}\n",
+            2,
+            "queries.a.outlets: there is no such key; did you mean `outlet`?",
+        ),
+        ("webhooks:\n  - {name: a, secret_file: x}\n", 2, "webhooks.0.url: this key is required"),
+        ("server:\n  port: null\n", 2, "server.port: it has no value: give one, or remove the key"),
+        ("server:\n  port: '80'\n", 2, "server.port: give a whole number"),
+        ("server:\n  port: [80]\n", 2, "server.port: give a whole number"),
+        ("server:\n  port: -1\n", 2, "server.port: give at least 0"),
+        ("fetch:\n  robots: maybe\n", 2, "fetch.robots: give true or false"),
+        ("publish:\n  title: 5\n", 2, "publish.title: give text: put the value in quotes"),
+        ("publish:\n  title: [a]\n", 2, "publish.title: give text"),
+        ("log:\n  level: loud\n", 2, "log.level: choose debug, info, warning or error"),
+        ("fetch:\n  allow_private: [home]\n", 2, "home is not a network, such as"),
+        ("sources:\n  - folder: ''\n", 2, "sources.0.folder: give at least one character"),
+        (f"sources:\n  - folder: x\n    name: {'x' * 201}\n", 3, "name: give at most 200 characters"),
+        ("queries:\n  a: null\n", 2, "queries.a: give `key: value` lines below it"),
+        ("queries: [a]\n", 1, "queries: give `key: value` lines below it"),
+        ("queries:\n  1: {query: x}\n", 2, "queries.1: put the key in quotes"),
+        ("1: 2\n", 1, "1: put the key in quotes"),
+        ("hello\n", 1, "expected `key: value` lines, found a single value"),
+        ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+    said = mistakes(tmp_path, text)
+    assert len(said) == 1
+    assert said[0].startswith(f"config.yaml:{line}: ")
+    assert words in said[0]
+
+
+FEED = "https://a.example/feed"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
+            ["config.yaml:3: sources.1.feed: the source in line 2 has the same feed"],
+        ),
+        (
+            f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
+            ["config.yaml:5: sources.1.name: the source in line 2 has the same name"],
+        ),
+        (
+            f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
+            ["config.yaml:4: sources.1.name: the source in line 2 has the same name"],
+        ),
+        (
+            "sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
+            ["config.yaml:4: sources.2.folder: the source in line 2 has the same folder"],
+        ),
+        (
+            "sources:\n  - feed: https://me:hush@a.example/\n  - feed: https://a.example:0/\n",
+            [
+                "config.yaml:2: sources.0.feed: addresses with a user name or password are not fetched",
+                "config.yaml:3: sources.1.feed: there is no port 0",
+            ],
+        ),
+        (
+            "sources:\n  - folder: ~nobody-of-this-name/x\n",
+            ["config.yaml:2: sources.0.folder: ~nobody-of-this"],
+        ),
+        (
+            f"sources:\n  - feed: {FEED}\n    language: '?'\n",
+            ["config.yaml:3: sources.0.language: use a tag"],
+        ),
+        (
+            "queries:\n  a: {query: fire}\n  b:\n    query: -word\n",
+            ["config.yaml:4: queries.b.query: give at"],
+        ),
+        ("queries:\n  b: {query: 'after:2026-13'}\n", ["config.yaml:2: queries.b.query: after: give a day"]),
+        ("queries:\n  a:\n    query: ''\n", ["config.yaml:3: queries.a.query: it is empty; give words"]),
+        ("queries:\n  a: {}\n", ["config.yaml:2: queries.a: give at least one filter"]),
+        ("queries:\n  a: {title: A}\n", ["config.yaml:2: queries.a: give at least one filter"]),
+        ("public_url: stories.example.org\n", ["config.yaml:1: public_url: stories.example.org is not"]),
+        ("public_url: 'http://['\n", ["config.yaml:1: public_url: "]),
+        ("fetch:\n  contact: café\n", ["config.yaml:2: fetch.contact: only printable ASCII"]),
+        ("backup:\n  folder: ~nobody-of-this-name/x\n", ["config.yaml:2: backup.folder: ~nobody-of-this"]),
+        (
+            "webhooks:\n  - {name: a, url: 'http://a.example:99999/hush', secret_file: nowhere}\n",
+            [
+                "config.yaml:2: webhooks.0.url: this is not an http",
+                "config.yaml:2: webhooks.0: a: secret_file: ",
+            ],
+        ),
+        (
+            "retention:\n  size: 1 GB\ndatabase: postgresql://me@localhost/x\n",
+            ["config.yaml:2: retention.size: only for SQLite"],
+        ),
+    ],
+)
+def test_what_the_daemon_would_refuse_is_named_with_its_line(
+    tmp_path: Path, text: str, said: list[str]
+) -> None:
+    config = load(written(tmp_path, text))
+    with pytest.raises(ConfigError) as caught:
+        check(config)
+    lines = str(caught.value).splitlines()
+    assert [line.startswith(words) for line, words in zip(lines, said, strict=True)] == [True] * len(said), (
+        lines
+    )
+    assert "hush" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
+    for name, words in (("nope.yaml", "No such file or directory"), ("bytes.yaml", "this is not UTF-8 text")):
+        with pytest.raises(ConfigError) as caught:
+            load(Path(name))
+        assert str(caught.value) == f"{name}: {words}"
+
+
+def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
+    check(load(written(tmp_path, committed("config.yaml"))))
+
+
+def test_a_query_that_only_bounds_is_no_mistake(tmp_path: Path) -> None:
+    check(load(written(tmp_path, "queries: {a: {query: 'lang:de -sport'}, b: {min_reports: 3}}\n")))
+
+
+def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, "server: 5\nsources: 5\nfetch:\n  allow_private: 5\nlog: 5\n")
+    assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sources: " + "[" * 20_000, "nested too deeply"),
+        (
+            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)),
+            "more than 1,000,000 values",
+        ),
+    ],
+)
+def test_a_file_that_would_fill_the_memory_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    assert words in mistakes(tmp_path, text)[0]
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"\xff\xfe\x00a", b"\x80"])
+def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match=r"config\.yaml"):
+        load(file)
+
+
+def test_a_file_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        load(tmp_path / "nowhere.yaml")
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
+    file = Path("any.yaml")
+    file.write_text(text, encoding="utf-8", errors="replace")
+    with suppress(ConfigError):
+        assert isinstance(load(file), Config)
+
+
+# --- YAML as people mean it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["no", "on", "yes", "off", "y", "1:30", "0x10", "2026-01-01", "1_000", "~x"])
+def test_words_stay_words(tmp_path: Path, word: str) -> None:
+    assert load(written(tmp_path, f"publish:\n  title: {word}\n")).publish.title == word
+
+
+def test_numbers_are_decimal(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "server:\n  port: 0010\n")).server.port == 10
+    all_tuning = load(written(tmp_path, "tuning:\n  events:\n    window_days: 1e1\n")).effective_tuning
+    assert all_tuning.overrides["events"]["window_days"] == 10.0
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "1", "'true'"])
+def test_only_true_and_false_switch(tmp_path: Path, value: str) -> None:
+    assert mistakes(tmp_path, f"publish:\n  index: {value}\n")[0].startswith("config.yaml:2: publish.index")
+
+
+def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "log:\nsources:\n")) == load(written(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("log:\n\tlevel: info\n", "2: column 1: a tab cannot indent YAML: use spaces"),
+        ("publish:\n  title: A: B\n", "2: column 11: this line has a second colon"),
+        ("log:\n  level: info\n   format: text\n", "3: column 10: no key can begin here"),
+        ("log:\n  level:info\n  format: text\n", "3: column 9: no key can begin here"),
+        ("log:\n    level: info\n  format: text\n", "3: column 3: this line does not continue the lines"),
+        ("sources:\n  - feed: x\n  name: y\n", "3: column 3: this line does not continue the lines"),
+        ('log:\npublish:\n  title: "News\nlog:\n', "3: column 10: the quotation mark that opens here"),
+        (
+            "publish:\n  title: 'Today's news'\n",
+            "2: column 17: there is text after the closing quotation mark",
+        ),
+        (
+            "publish:\n  languages: [en, de\nlog:\n",
+            "2: column 14: the bracket that opens here is not closed: ",
+        ),
+        ("publish:\n  title: @home\n", "2: column 10: no value can begin with @: put the value in quotes"),
+        ('database: "C:\\news\\data"\n', "1: column 20: a backslash in double quotes has a special meaning"),
+        ("a: 1\n---\nb: 2\n", "2: column 1: not valid YAML: but found another document"),
+    ],
+)
+def test_a_mistake_in_the_syntax_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = mistakes(tmp_path, text)
+    assert found.startswith(f"config.yaml:{message}")
+
+
+# --- durations and places ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "value"), [("90s", 90), ("15m", 900), ("6h", 21600), ("2 d", 172800)])
+def test_durations_carry_their_unit(text: str, value: int) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "5", "5 minutes", "-5m", "1.5h", "m"])
+def test_a_duration_without_a_unit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="90s, 15m"):
+        seconds(text)
+
+
+def test_relative_paths_are_meant_from_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    config = load(written(folder, "database: news.db\n"))
+    assert config.database_url == f"sqlite:///{folder}/news.db"
+    assert config.path("samples") == folder / "samples"
+    assert config.path("/srv/x") == Path("/srv/x")
+
+
+def test_the_environment_goes_before_the_file_and_the_command_line_before_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "database: of-file.db\n")
+    assert load(file).database_url.endswith("/of-file.db")
+    monkeypatch.setenv("AGGREGATOR_DATABASE", "postgresql://news@db.example/news")
+    assert load(file).database_url == "postgresql+psycopg://news@db.example/news"
+    assert load(file, database="sqlite:///typed.db").database_url == f"sqlite:///{tmp_path}/typed.db"
+
+
+def test_without_a_file_the_state_folder_of_the_service_holds_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(None).database_url == f"sqlite:///{tmp_path}/aggregator.db"
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/aggregator")
+    assert load(None).database_url == "sqlite:////var/lib/aggregator/aggregator.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("x.db", "sqlite:////base/x.db"),
+        ("sqlite:///x.db", "sqlite:////base/x.db"),
+        ("sqlite:////srv/x.db", "sqlite:////srv/x.db"),
+        ("/srv/x.db", "sqlite:////srv/x.db"),
+        ("postgres://u@h/n", "postgresql+psycopg://u@h/n"),
+        ("postgresql+psycopg://u@h/n", "postgresql+psycopg://u@h/n"),
+    ],
+)
+def test_addresses_of_databases(given: str, meant: str) -> None:
+    assert absolute_database_url(given, Path("/base")) == meant

@@ -1,0 +1,353 @@
+"""Live blogs by their markup and by their text: every entry, in the order of time, on its day where known."""
+
+import datetime as dt
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.html.live_blog import read_live_page
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
+from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live
+from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
+from aggregator.model.core import Published
+from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.stories.facts.source_sentences import read_reports
+from aggregator.stories.text.timeline import timeline
+from aggregator.stories.tuning import StoryTuning
+from tests.support.live_blogs import cases, is_right, read, reported, timed_entries
+from tests.support.memory_reader import an_article
+
+TUNING = effective_tuning().section("text", ExtractTuning)
+STORIES = effective_tuning().section("stories", StoryTuning)
+BOTH = [case for name in ("check", "dev") for case in cases(name)]
+
+
+@pytest.mark.parametrize("case", BOTH, ids=lambda case: case["id"])
+def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) -> None:
+    assert is_right(case), reported(read(case))
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "case"),
+    [
+        ("live_entries", 99, "saved-unannounced-headlines-below-clocks"),
+        ("midnight_step_minutes", 1440, "en-swapped-over-midnight"),
+        ("live_swap_minutes", 0, "en-swapped-at-midnight"),
+        ("live_day_margin_minutes", 5000, "it-ore-oldest-first"),
+        ("live_entry_words", 0, "no-recipe"),
+        ("live_entries_max", 2, "html-time-elements-two-days"),
+    ],
+)
+def test_without_its_rule_a_case_fails(rule: str, value: float, case: str) -> None:
+    found = next(one for one in BOTH if one["id"] == case)
+    assert is_right(found)
+    assert not is_right(found, effective_tuning({"text": {rule: value}}))
+
+
+# --- clocks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "clock", "text"),
+    [
+        ("11.30 p.m.: x", "23:30", "x"),
+        ("+++ 9.47 Uhr: Deich hält +++", "09:47", "Deich hält +++"),
+        ("Ore 17.58 – Una scossa", "17:58", "Una scossa"),
+        ("[02h15] O vento", "02:15", "O vento"),
+        ("12:35 h.", "12:35", ""),
+        ("14:35", "14:35", ""),
+        ("12:05 p. m. Llega el tren", "12:05", "Llega el tren"),
+        ("12.10 a.m.: Recount", "00:10", "Recount"),
+        ("6 p.m.: The polls", "18:00", "The polls"),
+        ("下午2时35分 消防", "14:35", "消防"),
+        ("凌晨0时30分 气象台", "00:30", "气象台"),
+        ("午後2時35分 県は", "14:35", "県は"),
+        ("오후 2시 35분 당국은", "14:35", "당국은"),
+        ("14.35 น. ทางการ", "14:35", "ทางการ"),
+        ("٢١:٣٥ | أعلنت", "21:35", "أعلنت"),
+        ("Sunday, 8 December, 14:35: x", "14:35", "x"),
+        ("Update, 4 March 2026, 00:20: The shaft", "00:20", "The shaft"),
+    ],
+)
+def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
+    found = opening(line)
+    assert found is not None
+    assert f"{found.clock_minutes // 60:02}:{found.clock_minutes % 60:02}" == clock
+    assert line[found.end :] == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "9:00 – 17:00: Monday to Thursday",
+        "10.00-18.00 Uhr Samstag",
+        "45'+2: Penalty for Port Sennick",
+        "14.35 Uhr war es so weit, die Fähre legte ab.",
+        "24 hours later: nothing",
+        "1.20 Euro kostet die Fahrt",
+        "12.2 Mio. Euro fehlen",
+        "11 September 2001: a day",
+        "午後2時35分ごろ、県道で事故がありました。",
+    ],
+)
+def test_what_is_no_sure_opening(line: str) -> None:
+    found = opening(line)
+    assert found is None or not found.sure
+
+
+@pytest.mark.parametrize(
+    ("line", "day"),
+    [
+        ("Sunday, 8 December", StatedDay(month=12, day=8)),
+        ("Montag, 8. Dezember 2025", StatedDay(month=12, day=8, year=2025)),
+        ("lunes, 8 de diciembre", StatedDay(month=12, day=8)),
+        ("9 ноября", StatedDay(month=11, day=9)),
+        ("08.12.", StatedDay(month=12, day=8)),
+        ("12月8日(月)", StatedDay(month=12, day=8)),
+        ("Samedi", StatedDay()),
+        ("Sunday papers", None),
+        ("Marathon", None),
+        ("8 people", None),
+    ],
+)
+def test_day_headings(line: str, day: StatedDay | None) -> None:
+    assert day_heading(line) == day
+
+
+def test_times_that_count_back() -> None:
+    assert [minutes_ago(words) for words in ("12 min ago", "vor 2 Stunden", "il y a 5 minutes", "5分前")] == [
+        12,
+        120,
+        5,
+        5,
+    ]
+    assert minutes_ago("vor 2 Stunden brannte es") is None
+
+
+# --- order and days ----------------------------------------------------------------------------------------
+
+
+def clocks_of(page: list[str], known: ArticleTimes) -> list[tuple[str | None, str]]:
+    return [
+        (str(one.day) if one.day else None, f"{one.clock_minutes // 60:02}:{one.clock_minutes % 60:02}")
+        for one in entries_of(page, TUNING, known, announced=False)
+    ]
+
+
+AT_TEN = Published(time=dt.datetime(2026, 3, 6, 22, 0, tzinfo=dt.UTC))
+
+
+def test_a_live_blog_that_goes_on_after_it_was_published_is_of_that_day_and_the_next() -> None:
+    page = ["22:05: a", "23:40: b", "00:31: c"]
+    assert clocks_of(page, ArticleTimes(published=AT_TEN)) == [
+        ("2026-03-06", "22:05"),
+        ("2026-03-06", "23:40"),
+        ("2026-03-07", "00:31"),
+    ]
+
+
+def test_nothing_is_later_than_when_it_was_seen() -> None:
+    page = ["22:50: b", "21:40: a", "21:10: c"]
+    noon = Published(time=dt.datetime(2026, 3, 6, 12, 0, tzinfo=dt.UTC))
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon))} == {"2026-03-06"}
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon, seen=noon.time))} == {None}
+
+
+def test_where_two_days_are_as_near_none_is_given() -> None:
+    noon = Published(time=dt.datetime(2026, 3, 6, 12, 0, tzinfo=dt.UTC))
+    page = ["00:20: c", "00:05: b", "23:50: a"]
+    assert {day for day, _ in clocks_of(page, ArticleTimes(published=noon))} == {None}
+
+
+def test_a_long_pause_is_not_midnight() -> None:
+    assert [clock for _, clock in clocks_of(["08:00: a", "15:00: b", "22:00: c"], ArticleTimes())] == [
+        "08:00",
+        "15:00",
+        "22:00",
+    ]
+
+
+def test_headings_tell_more_than_clocks() -> None:
+    """A day without a midnight step."""
+    page = ["Friday, 6 March", "23:50: c", "5 March", "22:00: b", "4 March", "21:00: a"]
+    friday = Published(time=dt.datetime(2026, 3, 6, 23, 55, tzinfo=dt.UTC), precision="day")
+    assert clocks_of(page, ArticleTimes(published=friday)) == [
+        ("2026-03-04", "21:00"),
+        ("2026-03-05", "22:00"),
+        ("2026-03-06", "23:50"),
+    ]
+    assert clocks_of(page, ArticleTimes()) == [(None, "21:00"), (None, "22:00"), (None, "23:50")]
+
+
+def test_a_list_of_key_moments_is_not_repeated() -> None:
+    page = ["14:31: The mayor", "13:02: Quake felt", "14:31: The mayor has come.", "13:02: Quake felt here."]
+    assert [one.text for one in timed_entries(page, TUNING)] == ["Quake felt here.", "The mayor has come."]
+
+
+def test_the_moment_is_given_where_the_zone_is_known() -> None:
+    page = ["22:05: a", "23:40: b", "00:31: c"]
+    published = Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC))
+    known = ArticleTimes(published=published, zone="Europe/Berlin")
+    assert [
+        one.time and one.time.isoformat() for one in entries_of(page, TUNING, known, announced=False)
+    ] == [
+        "2026-03-06T21:05:00+00:00",
+        "2026-03-06T22:40:00+00:00",
+        "2026-03-06T23:31:00+00:00",
+    ]
+    assert {one.time for one in timed_entries(page, TUNING, published=published)} == {None}
+
+
+def test_the_timeline_of_a_story_tells_entries_in_utc() -> None:
+    entries = entries_of(
+        ["22:05: The dam holds.", "00:31: The dam has broken."],
+        TUNING,
+        ArticleTimes(
+            published=Published(time=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC)), zone="Europe/Berlin"
+        ),
+        announced=True,
+    )
+    article = an_article(timed=entries, published=dt.datetime(2026, 3, 6, 21, 0, tzinfo=dt.UTC), text="x")
+    items = timeline(read_reports([article], STORIES), STORIES)
+    live = [(str(one.day), one.clock_minutes) for one in items if one.kind == "live"]
+    assert live == [("2026-03-06", 21 * 60 + 5), ("2026-03-06", 23 * 60 + 31)]
+
+
+clock_times = st.integers(0, 1439)
+
+
+@given(st.lists(clock_times, min_size=3, max_size=12))
+def test_nothing_is_lost_or_added_and_days_never_fall(minutes: list[int]) -> None:
+    found = [ExtractedEntry(clock_minutes=clock, text=f"entry {n} of it") for n, clock in enumerate(minutes)]
+    entries = timed(found, ArticleTimes(published=AT_TEN), TUNING)
+    assert sorted(one.text for one in entries) == sorted(one.text for one in found)
+    days = [one.day for one in entries if one.day]
+    assert days == sorted(days)
+    for one, other in pairwise(entries):
+        assert one.day != other.day or one.day is None or one.clock_minutes <= other.clock_minutes
+
+
+@given(st.lists(st.integers(5, 170), min_size=3, max_size=10), st.integers(0, 1439), st.booleans())
+def test_entries_within_hours_of_each_other_come_in_their_order(
+    gaps: list[int], start: int, newest_first: bool
+) -> None:
+    """Over any number of midnights, in both directions of the page."""
+    at = [start]
+    for gap in gaps:
+        at.append(at[-1] + gap)
+    found = [ExtractedEntry(clock_minutes=minute % 1440, text=str(n)) for n, minute in enumerate(at)]
+    page = found[::-1] if newest_first else found
+    entries = timed(page, ArticleTimes(), TUNING)
+    assert [one.text for one in entries] == [one.text for one in found]
+
+
+@given(st.text(max_size=60))
+def test_any_line_can_be_asked(line: str) -> None:
+    found = opening(line)
+    assert found is None or (0 <= found.clock_minutes < 1440 and 0 < found.end <= len(line))
+    day_heading(line)
+    minutes_ago(line)
+
+
+# --- by build, by title, by markup -------------------------------------------------------------------------
+
+
+def test_entries_in_sentences_look_live_and_lines_of_a_programme_do_not() -> None:
+    said = "the fire brigade says that the road along the river stays closed until the morning."
+    assert looks_live([f"21:1{n}: At this hour {said}" for n in range(4)], TUNING)
+    assert not looks_live([f"2{n}:15: Film {n}" for n in range(4)], TUNING)
+    assert not looks_live([f"21:1{n}: At this hour {said}" for n in range(2)], TUNING)
+
+
+def test_a_chronology_with_a_report_around_it_is_none() -> None:
+    said = "the fire brigade of the town calls for help and says that the road along the river is closed."
+    clocks = [f"21:1{n}: At this minute, as the log has it, {said}" for n in (9, 6, 3)]
+    around = [f"The commission has heard {n} witnesses, and {said}" for n in range(12)]
+    assert looks_live(clocks, TUNING)
+    assert not looks_live([*around[:6], *clocks, *around[6:]], TUNING)
+    lax = effective_tuning({"text": {"live_outside_share": 1.0}}).section("text", ExtractTuning)
+    assert looks_live([*around[:6], *clocks, *around[6:]], lax)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Saturday Night Live returns",
+        "iOS update goes live",
+        "Watch the finale: live stream",
+        "Where we live",
+        "Live-action series in the works",
+        "Direct-to-consumer brands lose ground",
+        "The Harbour Master: live-action remake announced",
+        "主播直播带货被罚",
+        "가수 라이브 공연 취소",
+        "Doscientos disparos al minuto",
+    ],
+)
+def test_live_in_a_title_is_not_always_a_live_blog(title: str) -> None:
+    assert not is_container_title(title)
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Storm Petra – live",
+        "Sturm: Alles im Newsblog",
+        "EN DIRECT - Inondations",
+        "直播:海湾大桥事故",
+        "【現場直播】海湾大桥事故",
+        "Live - storm hits the coast",
+        "Harbour strike - live - the latest",
+        "Al minuto: terremoto en la costa",
+        "[실시간] 해안 태풍 상황",
+        "Шторм: онлайн-трансляция",
+        "تغطية مباشرة: عاصفة",
+        "Terremoto, la diretta",
+    ],
+)
+def test_titles_that_announce_a_live_blog(title: str) -> None:
+    assert is_container_title(title)
+
+
+def test_broken_json_ld_and_updates_without_a_time_say_nothing() -> None:
+    page = (
+        '<html><body><script type="application/ld+json">{"@type":"LiveBlogPosting","liveBlogUpdate":['
+        '{"articleBody":"no time"},7,null,{"datePublished":"tomorrow","articleBody":"x"},'
+        '{"datePublished":"2026-01-22T18:20:00Z","articleBody":"The bill passes."}]}</script>'
+        '<script type="application/ld+json">{"@type":"LiveBlogPosting","liveBlogUpdate":[</script>'
+    )
+    found = read_live_page(page, ArticleTimes(), tuning=TUNING, announced=True)
+    assert [one.text for one in found] == ["The bill passes."]
+
+
+def test_a_deep_page_costs_no_more_than_a_flat_one() -> None:
+    page = "<html><body>" + "<div>" * 5000 + "<time datetime='2026-01-22T18:20:00Z'>18:20</time> words" * 50
+    assert isinstance(read_live_page(page, ArticleTimes(), tuning=TUNING, announced=True), tuple)
+
+
+def test_thousands_of_entries_of_one_minute_are_ordered_before_the_deadline() -> None:
+    """Each was compared with each for what it says again: 20,000 took two minutes."""
+    deadline = effective_tuning().section("work", WorkerTuning).parse_deadline_seconds
+    found = [
+        ExtractedEntry(clock_minutes=750, text=f"The man of house {number} said so.")
+        for number in range(20_000)
+    ]
+    started = time.process_time()  # of this process alone, however busy the machine is
+    assert len(timed(found, ArticleTimes(), TUNING)) == len(found)
+    assert time.process_time() - started <= deadline
+
+
+def test_a_key_moment_is_said_once_among_many_of_its_minute() -> None:
+    moment = ExtractedEntry(clock_minutes=750, text="The ferry is raised")
+    mentions = ExtractedEntry(
+        clock_minutes=750, text="The ferry is raised, after nine hours in which divers worked."
+    )
+    others = [ExtractedEntry(clock_minutes=750, text=f"Note {number}.") for number in range(100)]
+    found = timed([moment, *others, mentions], ArticleTimes(), TUNING)
+    assert [one.text for one in found if "ferry" in one.text] == [mentions.text]

@@ -1,0 +1,124 @@
+"""One word many thousand times: articles, feeds, sentences and stories take time by their length alone."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+import pytest
+
+from aggregator.cluster.fingerprint import fingerprinter
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.extract.sentences import split_sentences
+from aggregator.model.core import ArticleView, CleanArticle, Entry
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feed import read_feed
+from aggregator.stories.text.merged_text import merge
+from tests.support.articles import FLOOD, NOON
+from tests.support.patterns import LIMIT, seconds
+
+ALL_TUNING = effective_tuning()
+WORDS = (
+    ".", ",", "-", "a", "1", "中", "ア", "ا", "。", "।", "“", "@", "/", "(", "Aa ", "吉林", "a. ", "A. ",
+    "1,", "1.", "12:30 ", "(a ", "“a ", "| ", " - ", "By A B ", "a@a.", "http://a.b/ ", "&amp;", "<p>", "<a ",
+    "<!--", "U.S. ", "He said. ", "2 dead ", "By ", "© A. ", "(Reuters) - ", "3 March 2025 ", "中国。", "•",
+    "\"a\" ",
+)  # fmt: skip
+FEW = (".", "。", "ア", "a@a.", "Aa ", "12:30 ")
+LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
+
+
+def an_article(words: str) -> object:
+    return clean_article(
+        Entry(source="s", title="Flood", text=FLOOD + words), None, None, None, NOON, ALL_TUNING
+    )
+
+
+def an_untitled_article(words: str) -> object:
+    return clean_article(Entry(source="s", text=f"{words}\n{FLOOD}"), None, None, None, NOON, ALL_TUNING)
+
+
+def lines(words: str) -> object:
+    text = "\n".join((FLOOD, *words.split(" "), FLOOD))
+    return clean_article(Entry(source="s", title="Flood", text=text), None, None, None, NOON, ALL_TUNING)
+
+
+def a_page(words: str) -> object:
+    page = (
+        f"<html><head><title>{words}</title><meta name=author content='{words}'></head><body><article>"
+        f"<h1>Flood</h1><p>{FLOOD}</p><p>{words}</p><p>9.30 p.m.: {words}</p></article></body></html>"
+    )
+    entry = Entry(source="s", url="https://x.example/1")
+    return clean_article(entry, page.encode(), None, None, NOON, ALL_TUNING)
+
+
+def a_feed(words: str) -> object:
+    feed = (
+        f"<rss version='2.0'><channel><title>{words}</title><item><title>{words}</title><link>{words}</link>"
+        f"<author>{words}</author><pubDate>{words}</pubDate><description>{words}</description></item>"
+        "</channel></rss>"
+    )
+    rules = source_tuning(ALL_TUNING)
+    return read_feed(
+        feed.encode(),
+        source="s",
+        url=None,
+        content_type=None,
+        outlet=None,
+        zone=None,
+        seen=NOON,
+        tuning=rules,
+    )
+
+
+def the_terms(words: str) -> object:
+    make = fingerprinter(ALL_TUNING).fingerprint
+    return [
+        make(CleanArticle(verdict="ok", title="Flood", text=FLOOD + words, language=tag)) for tag in LANGUAGES
+    ]
+
+
+def a_story(words: str) -> object:
+    def view(number: int, text: str) -> ArticleView:
+        return ArticleView(
+            id=f"a{number}", outlet=f"o{number}", outlet_key=f"o{number}", url=None, title="Flood",
+            published=NOON, seen=NOON, effective_at=NOON, language=None, copy_of=None, wire=None,
+            role="report", text=text,
+        )  # fmt: skip
+
+    views = [view(1, FLOOD + words), view(2, f"{FLOOD}\n{words}"), view(3, words)]
+    return [merge([msgspec.structs.replace(one, language=tag) for one in views]) for tag in LANGUAGES]
+
+
+READERS = (an_article, an_untitled_article, lines, a_page, a_feed, the_terms, a_story, split_sentences)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_long_texts_take_time_by_their_length(reader: Callable[[str], object]) -> None:
+    assert not growing(reader, FEW, 8_000)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_texts_of_any_word_take_time_by_their_length(reader: Callable[[str], object]) -> None:
+    assert not growing(reader, WORDS, 50_000)
+
+
+def growing(reader: Callable[[str], object], words: tuple[str, ...], chars: int) -> list[str]:
+    """The words of which four times as many took too long: CPU time, the least of some."""
+    reader(FLOOD)  # tables are read once
+    found: list[str] = []
+    for word in words:
+        short, long = (word * (length // len(word)) for length in (chars, 4 * chars))
+        limit = chars / 500  # seconds of CPU, many times what any of these takes
+        for times in (2, 5, 12):  # a slow moment of the machine is asked again
+            least, most = (
+                min(seconds(partial(reader, text), limit) for _ in range(times)) for text in (short, long)
+            )
+            is_slow = most > 0.2 and (most == math.inf or math.log(most / least, 4) > LIMIT)
+            if not is_slow:
+                break
+        if is_slow:
+            found.append(f"{word!r}: {least:.3f} s, then {most:.3f}")
+    return found

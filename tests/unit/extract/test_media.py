@@ -1,0 +1,124 @@
+"""Which pictures, sounds and films are kept of an article."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import is_image, media_of
+from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import Enclosure, Entry
+from tests.unit.extract.test_prepare import HEAD, clean, page
+
+TUNING = effective_tuning().section("text", ExtractTuning)
+PAGE = "https://lantern.example/2025/bridge"
+
+
+def kept(*declared: Enclosure, page: tuple[Enclosure, ...] = (), **more: Any) -> tuple[Enclosure, ...]:
+    return media_of(declared, page, PAGE, TUNING, no_images=more.get("no_images", False))
+
+
+@pytest.mark.parametrize(
+    ("url", "declared", "kind"),
+    [
+        ("https://a.example/1.jpg", "image/jpeg", "image/jpeg"),
+        ("https://a.example/1.jpg", "image/jpg", "image/jpeg"),
+        ("https://a.example/1.JPG?w=600", "image", "image/jpeg"),
+        ("https://a.example/picture", "image", "image"),
+        ("https://a.example/1.mp3", "", "audio/mpeg"),
+        ("https://a.example/1.mp3", "application/octet-stream", "audio/mpeg"),
+        ("https://a.example/1.mp4", "video/mp4; codecs=avc1", "video/mp4"),
+        ("https://a.example/1.mp4", "image", "image"),
+        ("https://a.example/report.pdf", "application/pdf", "application/pdf"),
+        ("/pictures/1.png", "image", "image/png"),
+    ],
+)
+def test_the_type_is_a_media_type_or_the_half_that_is_known(url: str, declared: str, kind: str) -> None:
+    (one,) = kept(Enclosure(url=url, type=declared))
+    assert (one.url.startswith("https://"), one.type) == (True, kind)
+
+
+@pytest.mark.parametrize(
+    ("url", "declared"),
+    [
+        ("https://a.example/player", "text/html"),
+        ("https://a.example/thing", ""),
+        ("https://a.example/x.swf", "flash"),
+        ("ftp://a.example/1.jpg", "image/jpeg"),
+        ("javascript:alert(1)//1.jpg", "image/jpeg"),
+        ("data:image/png;base64,AAAA", "image/png"),
+        ("https://user:secret@a.example/1.jpg", "image/jpeg"),
+        ("https://a.example/" + "x" * 2100 + ".jpg", "image/jpeg"),
+        ("https://a.example/1.jpg\"onload='x'", "image/jpeg"),
+        ("https://[broken/1.jpg", "image/jpeg"),
+    ],
+)
+def test_what_no_feed_should_hand_on_is_left_out(url: str, declared: str) -> None:
+    assert kept(Enclosure(url=url, type=declared)) == ()
+
+
+def test_one_picture_first_and_four_in_all() -> None:
+    sounds = [Enclosure(url=f"https://a.example/{n}.mp3", type="audio/mpeg") for n in range(6)]
+    pictures = [Enclosure(url=f"https://a.example/{n}.jpg", type="image/jpeg") for n in range(3)]
+    assert kept(sounds[0], sounds[0], *sounds, *pictures) == (pictures[0], *sounds[:3])
+
+
+def test_the_feeds_picture_goes_before_the_pages() -> None:
+    own, shared = Enclosure(url=PAGE + "/1.jpg", type="image"), Enclosure(url="/2.jpg", type="image")
+    assert [one.url for one in kept(own, page=(shared,))] == [own.url]
+    assert [one.url for one in kept(page=(shared,))] == ["https://lantern.example/2.jpg"]
+    assert kept(own, page=(shared,), no_images=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("head", "url"),
+    [
+        ('<meta property="og:image" content="/bridge.webp">', "https://lantern.example/bridge.webp"),
+        ('<meta name="twitter:image" content="https://cdn.example/b.png">', "https://cdn.example/b.png"),
+        (
+            '<script type="application/ld+json">{"@type": "NewsArticle", "image":'
+            ' [{"@type": "ImageObject", "url": "https://cdn.example/l.jpg"}]}</script>',
+            "https://cdn.example/l.jpg",
+        ),
+    ],
+)
+def test_the_picture_that_a_page_is_shared_with(head: str, url: str) -> None:
+    found = clean(Entry(source="s"), page(head=HEAD + head), "https://lantern.example/b").media
+    assert [one.url for one in found] == [url]
+
+
+def test_what_the_feed_names_is_kept_with_and_without_a_page() -> None:
+    sound = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The  talk")
+    entry = Entry(source="s", title="Bridge", html="<p>Closed on Monday.</p>", enclosures=(sound,))
+    reported = Enclosure(url="https://a.example/1.mp3", type="audio/mpeg", length_bytes=7, title="The talk")
+    assert clean(entry).media == (reported,)
+    assert clean(entry, page()).media == (reported,)
+
+
+@pytest.mark.parametrize("rule", ["noimageindex", "max-image-preview:none"])
+def test_a_page_may_forbid_pictures(rule: str) -> None:
+    head = HEAD + f'<meta property="og:image" content="/b.jpg"><meta name="robots" content="{rule}">'
+    picture = Enclosure(url="https://a.example/1.jpg", type="image/jpeg")
+    assert clean(Entry(source="s", enclosures=(picture,)), page(head=head)).media == ()
+    assert clean(Entry(source="s", enclosures=(picture,), robots=rule), page()).media == ()
+
+
+@given(
+    st.lists(
+        st.builds(
+            Enclosure,
+            url=st.one_of(st.text(max_size=60), st.from_regex(r"https?://[a-z@:/.]{1,30}", fullmatch=True)),
+            type=st.sampled_from(["", "image", "image/png", "audio/mpeg", "text/html", "x" * 200]),
+            title=st.text(max_size=20),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_is_declared_what_is_kept_can_stand_in_a_feed(declared: list[Enclosure]) -> None:
+    found = kept(*declared)
+    assert len(found) <= TUNING.max_media
+    assert sum(map(is_image, found)) <= 1
+    assert all(one.url.startswith(("http://", "https://")) and one.type for one in found)
+    assert len({one.url for one in found}) == len(found)

@@ -1,0 +1,218 @@
+"""Saved texts: headline, byline, date and outlet are found, furniture goes, every sentence stays."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.plain.boilerplate import is_boilerplate
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
+from tests.support.live_blogs import timed_entries
+
+DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
+TUNING = effective_tuning().section("text", ExtractTuning)
+BODY = (
+    "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
+    "Traffic is led over the northern road until the repairs are done. Nobody was hurt."
+)
+
+
+def read(text: str) -> SavedText:
+    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
+
+
+def test_headline_byline_and_date() -> None:
+    saved = read(f"Harbour bridge closed over cracks\nBy Ada Lorne\n6 March 2025, 10:15\n\n{BODY}\n")
+    assert saved.title == "Harbour bridge closed over cracks"
+    assert saved.author == "Ada Lorne"
+    assert saved.published is not None
+    assert saved.published.time == dt.datetime(2025, 3, 6, 10, 15, tzinfo=dt.UTC)
+    assert "\n".join(saved.paragraphs) == BODY
+
+
+@pytest.mark.parametrize(
+    ("head", "title", "outlet"),
+    [
+        (
+            "The Daily Lantern\nHarbour bridge closed over cracks",
+            "Harbour bridge closed over cracks",
+            "The Daily Lantern",
+        ),
+        (
+            "Trouble at sea\nHarbour bridge closed over cracks in two pillars",
+            "Harbour bridge closed over cracks in two pillars",
+            None,
+        ),
+        ("World News\nBridge closed over cracks", "Bridge closed over cracks", None),
+        (
+            "Harbour bridge closed over cracks | Lantern News",
+            "Harbour bridge closed over cracks",
+            "Lantern News",
+        ),
+        ("Home > News > Local\nHarbour bridge closed over cracks", "Harbour bridge closed over cracks", None),
+        ("Is the harbour bridge still safe to cross?", "Is the harbour bridge still safe to cross?", None),
+        ("港の橋が閉鎖される", "港の橋が閉鎖される", None),
+    ],
+)
+def test_headlines(head: str, title: str, outlet: str | None) -> None:
+    saved = read(f"{head}\n\n{BODY}")
+    assert (saved.title, saved.outlet) == (title, outlet)
+    assert "\n".join(saved.paragraphs) == BODY
+
+
+def test_bare_name_under_the_headline_is_the_author() -> None:
+    assert read(f"Harbour bridge closed over cracks\n\nAda Lorne\n\n{BODY}").author == "Ada Lorne"
+    assert read(f"Harbour bridge closed over cracks\n\nMiddle East\n\n{BODY}").author is None
+
+
+def test_headline_in_a_breadcrumb() -> None:
+    saved = read(f"{BODY}\nRead more\nNews/Local News/ Harbour bridge closed over cracks | Latest updates")
+    assert saved.title == "Harbour bridge closed over cracks"
+    assert "\n".join(saved.paragraphs) == BODY
+
+
+def test_without_any_headline_the_first_sentence_names_the_article() -> None:
+    saved = read(BODY)
+    assert saved.title.startswith("The old harbour bridge was closed")
+    assert "\n".join(saved.paragraphs) == BODY
+
+
+def test_a_headline_may_end_with_a_full_stop() -> None:
+    saved = read(f"The bridge is shut again. Get used to it.\n\n{BODY}")
+    assert saved.title == "The bridge is shut again. Get used to it."
+
+
+def test_copyright_line_names_the_outlet() -> None:
+    assert read(
+        f"Harbour bridge closed\n\n{BODY}\n\n© 2025 The Daily Lantern. All rights reserved."
+    ).outlet == ("The Daily Lantern")
+
+
+def test_links_at_the_end_go() -> None:
+    saved = read(
+        f"Harbour bridge closed\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire"
+    )
+    assert "\n".join(saved.paragraphs) == BODY
+
+
+def test_hard_wrapped_columns_are_joined() -> None:
+    wrapped = (
+        "Harbour bridge closed\n\nThe old harbour bridge was closed on Monday after inspectors found\n"
+        "cracks in two of its pillars, the port said, and nobody could\nsay when it will be open again.\n\n"
+        "Traffic is led over the northern road until the repairs are\ndone by the men of the port and\n"
+        "the town.\n"
+    )
+    assert len(read(wrapped).paragraphs) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "//",
+        "-",
+        "* * *",
+        "Enlarge the image",
+        "See more",
+        "Read breaking news, latest…",
+        "Reading time: 4 minutes",
+        "Related News :",
+        "Our file on the harbour",
+        "(With agency inputs)",
+        "video | Ships in the harbour",
+        "Advertisement",
+        "Here are other top updates",
+        "Share this article",
+        "Bild vergrößern",
+        "Lesen Sie auch: Hafen gesperrt",
+        "Mehr zum Thema",
+        "Anzeige",
+        "Temps de lecture : 3 min",
+        "À lire aussi : Le port fermé",
+        "Publicité",
+        "Lire la suite",
+        "Tiempo de lectura: 3 minutos",
+        "Le puede interesar: El puerto",
+        "Noticias relacionadas",
+        "Leer más",
+        "Tempo di lettura: 2 minuti",
+        "Leggi anche: Il porto",
+        "Pubblicità",
+        "Leia também: O porto",
+        "Publicidade",
+        "Lees ook: De haven",
+        "Leestijd 2 min",
+        "Advertentie",
+        "Photo: Ada Lorne",
+        "(Photo by Ada Lorne)",
+        "3 min read",
+        "Follow us on Twitter for the latest updates",
+        "Copyright 2025 The Daily Lantern",
+        "Tags: harbour, bridge",
+    ],
+)
+def test_boilerplate_lines(line: str) -> None:
+    assert is_boilerplate(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "See more ships in the harbour than ever before, the mayor of the town told the crowd.",
+        "Video of the accident shows two ships.",
+        "Photos show cracks in two of the pillars.",
+        "The minister said: read more books.",
+        "Live music is allowed again.",
+        "He was not hurt.",
+        "Home prices rose by three per cent.",
+        "Published figures show a rise.",
+        "The source of the fire is not known.",
+        "Related industries lost 3,000 jobs.",
+        "By then the ship had gone.",
+        "Updated rules for 12 ports come into force.",
+        "Panic in the harbour quarter",
+        "Copyright law is to be changed, the minister said.",
+        "Folgen Sie uns, riefen die Helfer den Leuten im Rauch zu.",
+        "Sie müssen sich registrieren lassen, sagte der Beamte zu den Flüchtlingen.",
+        "Hace 20 años",
+    ],
+)
+def test_sentences_and_headings_are_no_boilerplate(line: str) -> None:
+    assert not is_boilerplate(line)
+
+
+def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
+    title = "Harbour bridge closed over cracks"
+    text = f"{title.upper()}\nBy Ada Lorne\n{BODY}\nRead more: Ferry to run all night\n"
+    saved = read_titled_text(text, title, SavedTextContext(tuning=TUNING))
+    assert "\n".join(saved.paragraphs) == BODY
+    assert saved.author == "Ada Lorne"
+
+
+@pytest.mark.skipif(not (DATA / "seeds").is_dir(), reason="the sample texts are not here (AGGREGATOR_DATA)")
+def test_saved_pages_of_four_outlets() -> None:
+    saved = [read(path.read_text(encoding="utf-8")) for path in sorted((DATA / "seeds").glob("*.txt"))]
+    assert [s.title.split()[0] for s in saved] == ["Syria:", "Syrian", "Rebels", "Islamist"]
+    assert [len(s.title.split()) for s in saved] == [5, 11, 8, 12]
+    assert [s.outlet for s in saved] == [None, None, None, "DayFR Euro"]
+    assert [s.published and s.published.time for s in saved] == [
+        None,
+        None,
+        dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC),
+        None,
+    ]
+    assert [len(s.paragraphs) for s in saved] == [13, 14, 11, 9]
+    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, TUNING)]
+    assert clocks == sorted(clocks)
+    assert len(clocks) == 7
+
+
+def test_a_bare_word_does_not_open_a_list_of_links() -> None:
+    text = "Flood cake\n\n" + "The cake of the flood year is baked with rye and a little salt. " * 3
+    parts = "\n\nOther\n\n200 g rye flour\n\na pinch of salt"
+    saved = read(text + parts)
+    assert "Other" in saved.paragraphs
+    assert "a pinch of salt" in saved.paragraphs

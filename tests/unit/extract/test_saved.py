@@ -1,0 +1,352 @@
+"""Saved articles of many languages: what stays, what goes, and what is told of them (tests/data/plain)."""
+
+import datetime as dt
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.language.dates import (
+    from_jalali,
+    is_clock_line,
+    is_labelled_date,
+    published_from_text,
+)
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.phrases import label_of, words
+from aggregator.extract.plain import boilerplate, outlet_names
+from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
+
+ROOT = Path(__file__).resolve().parents[3]
+DATA = Path(os.environ.get("AGGREGATOR_DATA", ROOT.parent / "shared" / "data"))
+TUNING = effective_tuning().section("text", ExtractTuning)
+SEEN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
+SETS = ("dev", "check", "fresh")
+
+
+def _benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_furniture", ROOT / "benchmarks" / "furniture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+BENCH = _benchmark()
+SCORES = {name: [BENCH.score(sample) for sample in BENCH.load(BENCH.SAMPLES / name)] for name in SETS}
+
+
+def read(text: str) -> SavedText:
+    return read_saved_text(clean(text), SavedTextContext(tuning=TUNING, seen=SEEN))
+
+
+def test_there_are_enough_of_them() -> None:
+    scores = [score for some in SCORES.values() for score in some]
+    assert len(scores) >= 64
+    assert len({score.sample.language for score in scores}) >= 17
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
+    reported = BENCH.figures(SCORES[name])
+    assert reported["left"] <= 0.05
+    assert reported["lost"] <= 0.005
+    assert all(score.in_order for score in SCORES[name])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_known_of_them(name: str) -> None:
+    reported = BENCH.figures(SCORES[name])
+    assert reported["invented"] == 0
+    assert reported["day"] >= 0.98
+    assert reported["title"] >= (0.9 if name == "fresh" else 1.0)
+    assert reported["outlet"] >= (0.75 if name == "fresh" else 1.0)
+    assert all(score.read.outlet in (score.sample.outlet, None) for score in SCORES[name])
+
+
+# Lines of each sample article that are none of its text, counted without blank lines from 0; the texts are
+# their publishers' and not held here.
+SEEDS = {
+    "000_34a33b84222234b1.txt": (19, {0, 1, 2, 4, 5, 10}, "Syria: Rebels", None, None, "Lerato Khumalo"),
+    "001_cef88682fac5d4ff.txt": (19, {7, 15, 16, 17, 18}, "Syrian rebels storm", None, None, None),
+    "002_d3689e4019bbc6d2.txt": (15, {0, 1, 2, 6}, "Rebels advance on", None, "2024-12-06T16:30", None),
+    "003_8f9cee6c14de1a90.txt": (14, {0, 1, 10, 12, 13}, "Islamist rebels claim", "DayFR Euro", None, None),
+}
+
+
+@pytest.mark.skipif(not (DATA / "seeds").is_dir(), reason="the sample texts are not here (AGGREGATOR_DATA)")
+@pytest.mark.parametrize("name", SEEDS)
+def test_the_four_seeds_line_by_line(name: str) -> None:
+    count, out, title, outlet, published, author = SEEDS[name]
+    raw = clean((DATA / "seeds" / name).read_text(encoding="utf-8"))
+    lines = [" ".join(line.split()) for line in raw.split("\n") if line.strip()]
+    saved = read(raw)
+    assert len(lines) == count
+    assert list(saved.paragraphs) == [line for number, line in enumerate(lines) if number not in out]
+    assert saved.title.startswith(title)
+    assert (saved.outlet, saved.author) == (outlet, author)
+    reported = saved.published.time.isoformat() if saved.published else None
+    assert reported == (f"{published}:00+00:00" if published else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "time"),
+    [
+        ("٨ ديسمبر ٢٠٢٤ - ١٤:٣٥", "2024-12-08T14:35"),
+        ("8 كانون الأول 2024", "2024-12-08T00:00"),
+        ("۱۸ آذر ۱۴۰۳ - ۱۴:۳۵", "2024-12-08T14:35"),
+        ("8 दिसंबर 2024, 2:35 PM", "2024-12-08T14:35"),
+        ("令和6年12月8日 14時35分", "2024-12-08T14:35"),
+        ("2024年12月8日 下午2:35", "2024-12-08T14:35"),
+        ("입력 2024.12.08. 오후 2:35", "2024-12-08T14:35"),
+        ("2024. december 8. 14:35", "2024-12-08T14:35"),
+        ("8 ธันวาคม 2567", "2024-12-08T00:00"),
+        ("8 Aralık 2024 14:35", "2024-12-08T14:35"),
+        ("11 Μαρτίου 2025, 18:30", "2025-03-11T18:30"),
+        ("Stand: 08.12.24, 14:35 Uhr", "2024-12-08T14:35"),
+        ("Dec 8, 2024 9:35 AM ET", "2024-12-08T14:35"),
+        ("Published: 12:04 GMT, 30 January 2025 | Updated: 15:31 GMT, 30 January 2025", "2025-01-30T12:04"),
+        ("Aktualisiert: 9.12.2024, 10:00 Uhr | Veröffentlicht: 8.12.2024, 14:35 Uhr", "2024-12-08T14:35"),
+    ],
+)
+def test_dates_in_many_formats(line: str, time: str) -> None:
+    found = published_from_text([line], None, SEEN)
+    assert found is not None
+    assert found.time == dt.datetime.fromisoformat(f"{time}+00:00")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Attack of 7 October 2023 remembered in town",
+        "Printed on 12.12.2024, 10:00",
+        "Abgerufen am 12.12.2024",
+        "The trial of 3 May 2024 and what came after it",
+        "Born: 8 December 1994",
+        "08.12.24",
+        "1403/13/40",
+        "Update, 3 March 2026, 09:10: Eleven miners are still below, the company confirms.",
+    ],
+)
+def test_dates_that_are_not_the_articles(line: str) -> None:
+    assert published_from_text([line], None, SEEN) is None
+
+
+def test_numbers_are_read_as_their_language_writes_them() -> None:
+    assert published_from_text(["08/12/2024"], None, SEEN) is None
+    first = published_from_text(["08/12/2024"], None, SEEN, day_first=True)
+    assert first is not None
+    assert first.time.date() == dt.date(2024, 12, 8)
+    reported = published_from_text(["12/08/2024 9:00 AM EST"], None, SEEN)
+    assert reported is not None
+    assert reported.time.date() == dt.date(2024, 12, 8)
+
+
+def test_closing_lines_must_say_what_their_date_is() -> None:
+    assert published_from_text([], None, SEEN, closing=["8 December 2024"]) is None
+    found = published_from_text([], None, SEEN, closing=["First published: 8 December 2024"])
+    assert found is not None
+    assert is_labelled_date("Última actualización: 8 de diciembre de 2024")
+    assert not is_labelled_date("8 December 2024")
+    assert is_clock_line("Dinsdag, 18:30")
+    assert not is_clock_line("Doors open at 18:30")
+
+
+@given(st.dates(dt.date(1990, 3, 21), dt.date(2050, 1, 1)))
+def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
+    found = {
+        from_jalali(year, month, number)
+        for year in (day.year - 622, day.year - 621)
+        for month in range(1, 13)
+        for number in range(1, 32)
+    }
+    assert day in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "【関連記事】島の牛乳が売り切れ",
+        "ये भी पढ़ें- हर सुबह लिफ्ट में चढ़ती है बिल्ली",
+        "[관련기사] 섬에 우유가 떨어졌다",
+        "اقرأ أيضا: الجزيرة بلا حليب",
+        "A ferry tied up at the quay. Photo: Bo Marsh",
+        "Pasajeros en el muelle norte. / EFE",
+        "Le port, dimanche. SOLÈNE AUBRAC / LE FANAL",
+        "jv/osk",
+        "Komentarze (7)",
+        "Home > World > Syria",
+        "Got a story? Email news@sennick.example",
+    ],
+)
+def test_more_boilerplate_lines(line: str) -> None:
+    assert boilerplate.is_boilerplate(line) or boilerplate.breadcrumb_pieces(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Next: the council will vote on the bridge and on the school in May.",
+        "«Мы не знаем», — написал он в Telegram.",
+        "Chaque jour, trois cents personnes passent le pont.",
+        "Read more. Share what I know. Listen.",
+        "Copyright, he used to say, is a kind of loneliness.",
+        "The two met in NATO and UN headquarters",
+        "Dit artikel van de grondwet is oud, zei de minister.",
+    ],
+)
+def test_sentences_that_look_like_boilerplate(line: str) -> None:
+    assert not boilerplate.is_boilerplate(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("© Вестник Марша, 2025. Все права защищены", "Вестник Марша"),
+        ("저작권자 © 바다일보 무단전재 및 재배포 금지", "바다일보"),
+        ("© Foto: Bo Marsh/Archiv", None),
+        ("©RIPRODUZIONE RISERVATA", None),
+    ],
+)
+def test_outlets_in_notices_of_rights(line: str, name: str | None) -> None:
+    assert outlet_names.outlet_of_copyright(line) == name
+
+
+def test_outlets_beside_menus() -> None:
+    assert outlet_names.outlet_beside("Matchday Herald > Football > League One") == "Matchday Herald"
+    assert outlet_names.outlet_beside("The Tarrow Observer - Back to home") == "The Tarrow Observer"
+    assert outlet_names.outlet_beside("Home > World > Syria") is None
+    assert outlet_names.outlet_beside("Curated by: News Desk") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("김하늘 기자", "김하늘"),
+        ("Автор: Анна Лорнова", "Анна Лорнова"),
+        ("Por Redacción", ""),
+        ("Av Stina Holm", "Stina Holm"),
+        ("Von Hauke Brennecke (Text) und Wenna Carbis (Fotos)", "Hauke Brennecke und Wenna Carbis"),
+        ("كتب محمد عصام", "محمد عصام"),
+        ("De brug is dicht", None),
+    ],
+)
+def test_bylines_of_many_languages(line: str, name: str | None) -> None:
+    assert stated_byline(line) == name
+
+
+def test_words_and_labels() -> None:
+    assert words("Źródło: PAP") == ("zrodlo", "pap")
+    assert words("無断転載") == ("無", "断", "転", "載")
+    assert label_of("VIDEO: Así fue") == (("video",), "Así fue")
+    assert label_of("no mark here") == ((), "")
+
+
+HEAD = "Ferry crew walk out over night shifts at Port Merrow\n"
+BODY = (
+    "About ninety crew members of the ferries left their ships on Friday in a dispute over night shifts.\n"
+    "The union said they had been asked to work eleven nights in a row."
+)
+
+
+def test_a_standfirst_that_the_text_repeats_stands_once() -> None:
+    first = BODY.partition("\n")[0]
+    assert list(read(f"{HEAD}\n{first}\nBy Ada Lorne\n{BODY}").paragraphs) == BODY.split("\n")
+
+
+def test_a_list_and_verses_at_the_end_stay() -> None:
+    table = "Results:\nThornwick Rovers 2-1 Port Sennick\nMarenholt 1-3 Orrin"
+    assert "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs) == f"{BODY}\n{table}"
+    verses = "The lamp goes round\nThe sea goes out\nI trim the wick\nI share the bread"
+    assert "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([line for s in SCORES["check"] for _, line in s.sample.marked]), max_size=30))
+def test_nothing_is_made_up(lines: list[str]) -> None:
+    saved = read("\n".join(lines))
+    whole = " ".join(" ".join(lines).split())
+    assert all(paragraph in whole for paragraph in saved.paragraphs)
+
+
+# A pattern that goes back and forth would need hours for these; the parse deadline is 10 s a text.
+HOSTILE = (
+    "a ",
+    "A. ",
+    "- ",
+    "> ",
+    "©",
+    "(",
+    "1 ",
+    "12:30 ",
+    "2024 ",
+    "8 mai 2024 ",
+    "Photo: ",
+    "Ж",
+    "漢",
+    "ا ",
+    "।",
+    ": ",
+    "|",
+    "=",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_repetitions_end(piece: str) -> None:
+    for text in (piece * 40_000, (piece * 90 + "\n") * 300, HEAD + (piece * 9 + "x\n") * 1_000):
+        assert isinstance(read(text), SavedText)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=300))
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(read(text), SavedText)
+
+
+def test_nothing_follows_a_notice_of_rights() -> None:
+    more = "The pictures of the day are chosen by the night desk and shown here without words."
+    assert "\n".join(read(f"{HEAD}\n{BODY}\n© 2025 The Merrow Lantern\n{more}").paragraphs) == BODY
+    assert more in read(f"{HEAD}\n© 2025 The Merrow Lantern\n{more}\n{BODY}").paragraphs
+
+
+def test_a_line_that_carries_the_headline_goes() -> None:
+    assert "\n".join(read(f"{HEAD}\n{BODY}\nPass it on - {HEAD}\n{BODY[:99]}\n").paragraphs) == BODY
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Merrow Ferries Digest\nAbout\nTides",  # a name with words of the text, and a menu
+        "Good evening, reader\nYour balance",  # short lines of which the text has no word
+    ],
+)
+def test_menus_above_the_headline_go(above: str) -> None:
+    assert read(f"{above}\n{HEAD}\n{BODY}").title == HEAD.strip()
+
+
+def test_the_line_that_the_page_repeats_is_the_headline() -> None:
+    title = "A quay in the dark"
+    text = (
+        f"Dispute over eleven nights in a row\n{title}\n{BODY}\nTags: ferries\nFile under: {title}\n{title}"
+    )
+    assert read(text).title == title
+
+
+def test_a_notice_of_rights_confirms_the_name_above_the_headline() -> None:
+    assert read(f"Tern Plover\n{HEAD}\n{BODY}\n© 2025 Tern Plover").outlet == "Tern Plover"
+    assert read(f"Tern Plover\n\n{HEAD}\n{BODY}").outlet is None
+    assert (
+        read(f"Nights at the ferries\nTern Plover\n{HEAD}\n{BODY}\nSource: Tern Plover").title
+        != "Tern Plover"
+    )

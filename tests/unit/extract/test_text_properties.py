@@ -1,0 +1,174 @@
+"""What holds for any input at all."""
+
+import datetime as dt
+import unicodedata
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.language.dates import parse_declared, published_from_text
+from aggregator.extract.language.unicode import clean, decode
+from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
+from aggregator.extract.sentences import split_sentences
+from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.extract.wire.wire import find_wire
+from aggregator.model.core import Entry, TimedEntry
+from tests.support.live_blogs import timed_entries
+
+SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
+ALL_TUNING = effective_tuning()
+TUNING = ALL_TUNING.section("text", ExtractTuning)
+ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
+URL_PARTS = st.lists(
+    st.sampled_from(
+        [
+            "https://",
+            "http://",
+            "www.",
+            "m.",
+            "amp.",
+            "example.com",
+            "a.co.uk",
+            ":80",
+            ":8080",
+            "/",
+            "amp",
+            ".amp",
+            "..",
+            "%2e",
+            "%",
+            "?",
+            "&",
+            "=",
+            "a",
+            "utm_source=x",
+            "id=1",
+            "#",
+            "@",
+            ";jsessionid=1",
+            "index.html",
+            ".html",
+            "+",
+            "%20",
+            "é",
+            "\\",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "Bridge closed",
+            "By Ada Lorne",
+            "6 March 2025, 10:15",
+            "• More here",
+            "21:30: It rained.",
+            "Related news:",
+            "//",
+            "",
+            "The bridge was closed on Monday, the port said.",
+            "“It is closed. Stay home,” she said. Nobody came.",
+            "(AP) — It is.",
+        ]
+    ),
+    max_size=12,
+).map("\n".join)
+
+
+@given(ANY_TEXT)
+def test_clean_is_idempotent_and_storable(text: str) -> None:
+    once = clean(text)
+    assert clean(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once)
+    once.encode("utf-8")
+
+
+@given(st.binary(max_size=600), st.none() | ANY_TEXT)
+@settings(max_examples=60, deadline=None)
+def test_decode_never_raises(data: bytes, declared: str | None) -> None:
+    assert isinstance(decode(data, declared), str)
+
+
+@given(URL_PARTS | ANY_TEXT | ANY_TEXT.map(lambda text: "https://example.com/" + text))
+def test_keys_are_idempotent_and_of_a_site(url: str) -> None:
+    key = canonical_url(url)
+    if key is not None:
+        assert canonical_url(key) == key
+        assert key.isascii()
+        assert key.startswith("https://")
+        assert registrable_domain(key)
+
+
+@given(ANY_TEXT, st.sampled_from([None, "Europe/Berlin", "../etc", "\0"]))
+def test_dates_are_plausible_or_unknown(text: str, zone: str | None) -> None:
+    for found in (parse_declared(text, zone, SEEN), published_from_text([text], zone, SEEN)):
+        assert found is None or dt.datetime(1990, 1, 1, tzinfo=dt.UTC) <= found.time <= SEEN + dt.timedelta(
+            days=1
+        )
+
+
+@given(st.integers(631_238_400, 1_741_478_400))
+def test_declared_moments_are_read_back(seconds: int) -> None:
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    for text in (moment.isoformat(), moment.strftime("%a, %d %b %Y %H:%M:%S +0000")):
+        found = parse_declared(text, None, SEEN)
+        assert found is not None
+        assert found.time == moment
+
+
+@given(LINES | ANY_TEXT)
+def test_sentences_stand_in_their_paragraph(text: str) -> None:
+    for paragraph in clean(text).split("\n"):
+        position = 0
+        for sentence in split_sentences(paragraph):
+            position = paragraph.index(sentence, position) + len(sentence)
+
+
+@given(LINES | ANY_TEXT)
+@example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
+@settings(deadline=None)
+def test_saved_texts_keep_their_sentences(text: str) -> None:
+    saved = read_saved_text(clean(text), SavedTextContext(tuning=TUNING))
+    find_wire(saved.paragraphs, TUNING, saved.lines, saved.author)
+    kept = "\n".join((saved.title, *saved.paragraphs))
+    for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):
+        assert (sentence in kept) == (sentence in text)
+
+
+@given(st.lists(st.integers(0, 1439), min_size=3, max_size=12))
+def test_no_live_entry_is_lost(clocks: list[int]) -> None:
+    page = [f"{clock // 60:02}:{clock % 60:02}: entry {number}" for number, clock in enumerate(clocks)]
+    entries: tuple[TimedEntry, ...] = timed_entries(page, TUNING)
+    assert sorted(entry.text for entry in entries) == sorted(f"entry {n}" for n in range(len(clocks)))
+
+
+@given(
+    ANY_TEXT
+    | st.lists(
+        st.sampled_from(["<p>", "</p>", "<b", "a=", '"', ">", "<script>", "x", "&amp;", "<!--", "]]>"])
+    ).map("".join)
+)
+@settings(deadline=None)
+def test_fragments_give_clean_lines(fragment: str) -> None:
+    text = html_to_text(fragment)
+    assert text == clean(text)
+    assert "\n\n" not in text
+
+
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, st.none() | st.binary(max_size=300), st.booleans(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_door_never_raises(
+    title: str, text: str, html: str, page: bytes | None, is_page: bool, is_saved: bool
+) -> None:
+    entry = Entry(
+        source="s", title=title, text=text, html=html, is_page=is_page, is_saved_text=is_saved, author=title
+    )
+    article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, ALL_TUNING)
+    for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
+        assert value == clean(value)

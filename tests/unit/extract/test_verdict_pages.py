@@ -1,0 +1,129 @@
+"""Verdicts on pages of every kind, in many languages: how many are right, and what is never refused."""
+
+import datetime as dt
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.jobs import broken_article
+from tests.support.verdict_pages import CHECK, DEV, LATER, Sample, article, framed, paragraphs
+
+SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+ALL_TUNING = effective_tuning()
+KINDS = ("ok", "stub", "consent", "paywall", "list", "block", "not_article", "empty", "binary")
+
+
+def read(page: bytes, entry: Entry | None = None) -> CleanArticle:
+    return clean_article(
+        entry or Entry(source="s"), page, None, "https://lantern.example/a", SEEN, ALL_TUNING
+    )
+
+
+def wrong(samples: list[Sample]) -> dict[str, str]:
+    found = {one.name: read(one.page).verdict for one in samples}
+    return {one.name: found[one.name] for one in samples if found[one.name] not in one.right}
+
+
+@pytest.mark.parametrize(
+    ("samples", "most_wrong"), [(DEV, 0), (CHECK, 0), (LATER, 1)], ids=["dev", "check", "later"]
+)
+def test_nearly_all_verdicts_are_right(samples: list[Sample], most_wrong: int) -> None:
+    found = wrong(samples)
+    assert len(found) <= most_wrong, found
+
+
+def test_no_article_is_refused() -> None:
+    good = [one for one in (*DEV, *CHECK, *LATER) if one.right == {"ok"}]
+    assert len(good) >= 25
+    assert wrong(good) == {}
+
+
+def test_every_kind_is_there_in_three_languages() -> None:
+    for kind in KINDS[:-2]:
+        languages = {one.language for one in (*DEV, *CHECK, *LATER) if kind in one.right}
+        assert len(languages) >= 3, kind
+
+
+def test_every_verdict_but_ok_has_a_reason() -> None:
+    for one in (*DEV, *CHECK, *LATER):
+        found = read(one.page)
+        assert (found.reason is None) == (found.verdict == "ok"), one.name
+
+
+def refused(samples: list[Sample]) -> list[Sample]:
+    """Without pages that hold nothing: with the feed's headline they are a stub."""
+    return [one for one in samples if not one.right & {*ACCEPTED_VERDICTS, "empty"}]
+
+
+def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
+    said = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million."
+    own = Entry(source="s", title="Quay is sold", html=f"<p>{said}</p>", outlet="Lantern")
+    for one in refused([*DEV, *CHECK]):
+        found = read(one.page, own)
+        assert (found.verdict, found.title, found.text) == ("ok", "Quay is sold", said), one.name
+        assert found.page_verdict in one.right
+        assert found.reason
+        assert "its page: " in found.reason
+
+
+def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
+    for one in refused([*DEV, *CHECK]):
+        found = read(one.page, Entry(source="s", title="Quay is sold"))
+        assert (found.verdict, found.title, found.text) == ("stub", "Quay is sold", ""), one.name
+
+
+def test_what_breaks_a_job_is_called_by_its_own_name() -> None:
+    said = {
+        verdict: broken_article(WorkError(verdict, "x"))
+        for verdict in ("timeout", "memory", "died", "failed")
+    }
+    assert [one.verdict for one in said.values()] == ["timeout", "memory", "not_article", "not_article"]
+    assert all(one.reason for one in said.values())
+    assert "died" in (said["died"].reason or "")
+    assert "failed" in (said["failed"].reason or "")
+
+
+def test_a_call_to_subscribe_inside_an_article_makes_no_wall() -> None:
+    lines = [f"The council of Isk spoke of matter {n} for an hour and voted at last." for n in range(8)]
+    for place in (0, 3, 8):
+        text = [*lines[:place], "Subscribe now to continue reading our best stories.", *lines[place:]]
+        page = framed("en", "Council of Isk votes", article("Council of Isk votes", *text))
+        assert read(page).verdict == ("paywall" if place == 8 else "ok")
+
+
+def test_a_menu_is_no_text_of_a_short_page() -> None:
+    video = next(one for one in DEV if one.name == "stub: video (fr)")
+    assert "Podcasts" not in read(video.page).text
+    empty = framed(
+        "en", "Wind blows roof off mill", "<h1>Wind blows roof off mill</h1>" + paragraphs("More soon.")
+    )
+    assert read(empty).text in ("", "More soon.")
+
+
+@pytest.mark.parametrize(("said", "verdict"), [("false", "paywall"), ("true", "ok"), (None, "ok")])
+def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(said: str | None, verdict: str) -> None:
+    title = "Harbour bridge cracks again"
+    text = "Inspectors have found more cracks in the harbour bridge. It will stay closed until the autumn."
+    price = "" if said is None else f',"isAccessibleForFree":{said}'
+    data = f'{{"@type":"NewsArticle","headline":"{title}"{price}}}'
+    page = framed("en", title, article(title, text), f'<script type="application/ld+json">{data}</script>')
+    assert read(page).verdict == verdict
+
+
+def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
+    lines = [f"The council of Isk spoke of matter {n} for an hour and voted at last." for n in range(6)]
+    asked = (
+        "If you choose to accept, our partners will store cookies on your device and show you the film here."
+    )
+    for place in (0, 3, 6):
+        page = framed(
+            "en", "Council of Isk votes", article("Council votes", *lines[:place], asked, *lines[place:])
+        )
+        assert read(page).verdict == "ok"
+    wall = framed(
+        "en", "Council of Isk votes", article("Council votes", lines[0], asked, "Accept all", "Reject all")
+    )
+    assert read(wall).verdict == "consent"

@@ -1,0 +1,249 @@
+"""From page to article: pages in the manners of the web, headlines, authors, and what a page says of itself."""
+# ruff: noqa: E501 - markup as it is
+
+import datetime as dt
+import json
+
+import lxml.html
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.extract.html.boxes import without_boxes
+from aggregator.extract.html.page import Page, read_page
+from aggregator.extract.limits import ExtractTuning
+from aggregator.model.core import CleanArticle, Entry
+from tests.support.web_pages import FERRY, FERRY_TITLE, WebPage, web_pages
+
+SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+TUNING = effective_tuning().section("text", ExtractTuning)
+
+
+def read(html: str) -> CleanArticle:
+    address = "https://courier.example/islands/ferry"
+    return clean_article(Entry(source="test"), html.encode(), None, address, SEEN, effective_tuning())
+
+
+def page(html: str) -> Page:
+    found = read_page(html, tuning=TUNING)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("web_page", web_pages(), ids=lambda web_page: web_page.name)
+def test_the_paragraphs_of_the_article_and_nothing_else(web_page: WebPage) -> None:
+    article = read(web_page.html)
+    assert article.verdict == "ok"
+    assert article.text.split("\n") == list(web_page.paragraphs)
+    assert (article.title, article.language) == (web_page.title, web_page.language)
+
+
+def paragraphs(*texts: str) -> str:
+    return "".join(f"<p>{text}</p>" for text in texts)
+
+
+# --- boxes -------------------------------------------------------------------------------------------------
+
+
+def test_a_box_with_the_pages_own_headline_is_the_article() -> None:
+    """The article's own box may be called a promotion, and its heading may be a link, as on many blogs."""
+    body = f"<div class='promo'><h2><a href='/1'>{FERRY_TITLE}</a></h2><p>{FERRY[0]}</p></div>"
+    more = paragraphs(*FERRY[1:])
+    html = f"<html><head><title>{FERRY_TITLE}</title></head><body><main>{body}{more}</main></body></html>"
+    assert FERRY[0] in page(html).text
+
+
+def test_a_large_box_is_the_article_whatever_its_name() -> None:
+    html = f"<title>x</title><div class='infobox related'>{paragraphs(*FERRY)}<a href='/1'>more</a></div>"
+    assert page(html).text.split("\n")[: len(FERRY)] == list(FERRY)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        "<article id='post-2'><p>Words of another page that are none of this one's.</p></article>",
+        "<ul><li><a href='/2'>Words of another page and more</a></li><li>News: <a href='/3'>Words of another page again</a></li></ul>",
+        "<p>READ ALSO | <a href='/2'>Words of another page of this outlet</a></p>",
+        "<a href='/2'><div><h3>Words of another page</h3></div></a>",
+        "<article><h3><a href='/2'>Words of another page</a></h3></article>",
+        "<div class='articleNewsletter'>Words of another page</div>",
+    ],
+)
+def test_a_box_is_taken_out_and_what_follows_it_stays(box: str) -> None:
+    root = lxml.html.document_fromstring(f"<article id='post-1'>{paragraphs(*FERRY)}{box}A tail.</article>")
+    without_boxes(root, [FERRY_TITLE], TUNING)
+    text = root.text_content()
+    assert "another page" not in text
+    assert text.endswith(f"{FERRY[-1]}A tail.")
+
+
+def test_a_large_first_letter_is_read_with_its_word() -> None:
+    first, *others = FERRY
+    html = f"<h1>{FERRY_TITLE}</h1><p><span class='x'>{first[0]}</span>{first[1:]}</p>{paragraphs(*others)}"
+    assert page(html).text.startswith(first)
+
+
+def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:
+    entries = "".join(
+        f"<article id='e{n}'><h3><a href='/live/ferry?entry={n}'>Entry number {n}</a></h3><p>{text}</p></article>"
+        for n, text in enumerate(FERRY)
+    )
+    text = page(f"<title>{FERRY_TITLE}</title><h1>{FERRY_TITLE}</h1><main>{entries}</main>").text
+    assert all(sentence in text for sentence in FERRY)
+
+
+def test_a_page_of_cards_is_a_list() -> None:
+    cards = "".join(
+        f"<article><a href='/{n}'><h2>A headline about matter number {n} of the day</h2></a></article>"
+        for n in range(40)
+    )
+    assert (
+        read(f"<title>The Selwyn Courier</title><h1>The Courier</h1><main>{cards}</main>").verdict == "list"
+    )
+
+
+def test_a_short_report_beside_many_cards_is_an_article() -> None:
+    cards = "".join(
+        f"<div><a href='/{n}'><h3>A headline about matter number {n}</h3></a></div>" for n in range(40)
+    )
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*FERRY[:3])}</article>{cards}"
+    article = read(html)
+    assert article.verdict == "ok"
+    assert article.text.split("\n") == list(FERRY[:3])
+
+
+def test_what_stands_behind_the_articles_box_goes() -> None:
+    about = "The Selwyn Courier has been printed in Port Selwyn since 1887 and belongs to those who write it."
+    html = (
+        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1><div class='text'>{paragraphs(*FERRY)}</div>"
+        f"<div class='b7'><div class='b8'><p>{about}</p></div></div></article>"
+    )
+    assert page(html).text.split("\n") == list(FERRY)
+
+
+def test_a_second_box_of_the_same_build_stays() -> None:
+    boxes = "".join(f"<div class='text'>{paragraphs(*part)}</div>" for part in (FERRY[:5], FERRY[5:]))
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{boxes}</article>"
+    assert page(html).text.split("\n") == list(FERRY)
+
+
+def test_a_paragraph_that_stood_before_goes_and_a_refrain_stays() -> None:
+    refrain = "Nobody came to the pier."
+    reported = (FERRY[0], refrain, *FERRY[1:], refrain)
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*reported, FERRY[0])}</article>"
+    assert page(html).text.split("\n") == list(reported)
+
+
+def test_a_paragraph_passed_over_is_put_in_its_place() -> None:
+    """A reader leaves out what is mostly links; between two paragraphs of the article it is one of them."""
+    linked = f"<a href='/1'>{FERRY[2][:60]}</a><a href='/2'>{FERRY[2][60:100]}</a>{FERRY[2][100:]}"
+    body = paragraphs(*FERRY[:2]) + f"<p class='meta'>{linked}</p>" + paragraphs(*FERRY[3:])
+    html = (
+        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1><div class='text'>{body}</div></article>"
+    )
+    assert page(html).text.split("\n") == list(FERRY)
+
+
+def test_a_page_that_opens_no_body_is_read() -> None:
+    """The tag may be left out; then the parser leaves <article> in the head, where nobody looks for text."""
+    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*FERRY)}</article>"
+    assert page(html).text.split("\n") == list(FERRY)
+
+
+# --- headlines ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "title"),
+    [
+        ("", "<h1>Rain <em>in</em> May<b>field</b> again</h1>", "Rain in Mayfield again"),
+        ("", "<h1><span>Weather</span><span>Rain expected in Mayfield</span></h1>", "Weather Rain expected in Mayfield"),
+        (
+            "<meta property='og:title' content='Mayor calls rain a'>",
+            "<h1>Mayor calls rain a \"gift from above\" on Friday</h1>",
+            'Mayor calls rain a "gift from above" on Friday',
+        ),
+        (
+            "<meta property='og:title' content='Rain expected in Mayfield | The Selwyn Courier'>",
+            "<h1>Rain expected in Mayfield</h1>",
+            "Rain expected in Mayfield",
+        ),
+        (
+            "<meta property='og:site_name' content='The Selwyn Courier'><title>The Selwyn Courier</title>",
+            "<h1>The Selwyn Courier</h1><h1>Rain expected in Mayfield</h1>",
+            "Rain expected in Mayfield",
+        ),
+        (
+            "<title>Rain expected in Mayfield | The Selwyn Courier</title>",
+            "<a href='/2'><h1>Another headline of another page</h1></a>",
+            "Rain expected in Mayfield",
+        ),
+    ],
+)  # fmt: skip
+def test_the_headline(head: str, body: str, title: str) -> None:
+    html = f"<html><head>{head}</head><body><article>{body}{paragraphs(*FERRY)}</article></body></html>"
+    assert page(html).facts.title == title
+
+
+def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
+    data = "".join(f"<script type='application/ld+json'>{json.dumps(node)}</script>" for node in nodes)
+    article = f"<article><h1>{FERRY_TITLE}</h1>{body}{paragraphs(*FERRY)}</article>"
+    return page(f"<html><head>{head}{data}</head><body>{article}</body></html>")
+
+
+def test_of_several_articles_in_the_data_the_one_under_the_headline_counts() -> None:
+    other = {
+        "@type": "NewsArticle",
+        "headline": "Another",
+        "datePublished": "2020-01-01T10:00:00Z",
+        "author": {"name": "B. Other"},
+    }
+    own = {
+        "@type": "NewsArticle",
+        "headline": FERRY_TITLE,
+        "datePublished": "2024-12-03T10:00:00Z",
+        "author": {"name": "A. Own"},
+    }
+    facts = with_data(other, own).facts
+    assert facts.author == "A. Own"
+    assert facts.published is not None
+    assert facts.published.time == dt.datetime(2024, 12, 3, 10, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("data", "head", "body", "author"),
+    [
+        ({"author": [{"givenName": "Jude", "familyName": "Farrow"}]}, "", "", "Jude Farrow"),
+        ({"author": [{"name": "Jude Farrow"}, {"name": "Kim Oss"}]}, "", "", "Jude Farrow, Kim Oss"),
+        (
+            {"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}},
+            "<meta name='article:author' content='https://social.example/courier'><meta name='byl' content='By Jude Farrow'>",
+            "",
+            "Jude Farrow",
+        ),
+        ({"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}}, "", "<p class='byline'>By Jude Farrow</p>", "Jude Farrow"),
+        ({"author": {"name": "The Courier"}, "publisher": {"name": "The Courier"}}, "", "", "The Courier"),
+        ({}, "", "<a rel='author' href='/j'>Jude Farrow</a>", "Jude Farrow"),
+    ],
+)  # fmt: skip
+def test_the_author_is_a_person_before_the_outlet(
+    data: dict[str, object], head: str, body: str, author: str
+) -> None:
+    assert with_data({"@type": "NewsArticle", **data}, head=head, body=body).facts.author == author
+
+
+def test_what_kind_of_page_it_says_it_is_and_whether_it_is_free() -> None:
+    head = "<meta property='og:type' content='Article'>"
+    facts = with_data(
+        {"@graph": [{"@type": ["WebPage"]}, {"@type": "NewsArticle", "isAccessibleForFree": "False"}]},
+        head=head,
+    ).facts
+    assert facts.kinds == ("article", "webpage", "newsarticle")
+    assert facts.is_free is False
+    assert with_data({"@type": "NewsArticle"}).facts.is_free is None
+
+
+def test_data_with_another_long_text_does_not_replace_an_article() -> None:
+    stuffed = {"@type": "NewsArticle", "articleBody": "pills " * 5_000}
+    body = paragraphs(*(f"On day {n}: {text}" for n in range(3) for text in FERRY))
+    assert "pills" not in with_data(stuffed, body=body).text

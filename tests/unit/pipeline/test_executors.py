@@ -1,0 +1,267 @@
+"""The executors: right answers, named failures, limits that bite, nothing lost when workers are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import ConfigError, WorkError
+from aggregator.pipeline.workers import fault_jobs
+from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
+from aggregator.pipeline.workers.factory import open_executor
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+MIB = 1 << 20
+
+
+@contextmanager
+def processes(workers: int = 1, **tuning: float) -> Iterator[ProcessExecutor]:
+    executor = open_executor("processes", workers, effective_tuning({"work": tuning}))
+    assert isinstance(executor, ProcessExecutor)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessExecutor]:
+    with processes(2, memory_extra_bytes=200 * MIB) as executor:
+        yield executor
+
+
+def verdict_of(future: Future[bytes]) -> str:
+    error = future.exception(timeout=PATIENCE_SECONDS)
+    assert isinstance(error, WorkError)
+    return error.verdict
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
+    jobs = [str(number).encode() * number for number in range(100)]
+    futures = [pool.submit(fault_jobs.echo, job) for job in jobs]
+    assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == jobs
+
+
+def test_megabytes_pass_both_ways(pool: ProcessExecutor) -> None:
+    job = os.urandom(9 * MIB)
+    assert pool.submit(fault_jobs.echo, job).result(timeout=PATIENCE_SECONDS) == job
+
+
+def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -> None:
+    assert pool.submit(fault_jobs.chatter, b"quiet").result(timeout=PATIENCE_SECONDS) == b"quiet"
+    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+
+
+def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
+    error = pool.submit(fault_jobs.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
+    assert isinstance(error, WorkError)
+    assert error.verdict == "failed"
+    assert error.detail.startswith("ValueError: no")
+    assert error.detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("function", "job", "verdict"),
+    [(fault_jobs.swell, str(1 << 30).encode(), "memory"), (fault_jobs.crash, b"", "died")],
+)
+def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
+    pool: ProcessExecutor, function: object, job: bytes, verdict: str
+) -> None:
+    assert verdict_of(pool.submit(function, job)) == verdict  # type: ignore[arg-type]
+    assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+
+
+def test_a_late_job_is_killed_alone() -> None:
+    with processes(2, parse_deadline_seconds=0.5) as executor:
+        bystander = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
+        assert verdict_of(executor.submit(fault_jobs.spin, b"")) == "timeout"
+        answers = {
+            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(20)
+        }
+        assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
+
+
+def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
+    wanted = str(100 * MIB).encode()
+    assert pool.submit(fault_jobs.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
+
+
+def test_an_answer_that_is_too_long_is_refused() -> None:
+    with processes(result_cap_bytes=1000) as executor:
+        assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+
+
+def test_workers_retire() -> None:
+    with processes(jobs_before_retiring=3) as executor:
+        seen = [
+            executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS) for _ in range(7)
+        ]
+    assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
+
+
+def test_kills_from_outside_cost_no_job() -> None:
+    with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
+        futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]
+        for done in range(8, 100, 16):  # a kill for every sixteen answers
+            futures[done].result(timeout=PATIENCE_SECONDS)
+            victims = executor.process_ids()
+            with suppress(ProcessLookupError):
+                os.kill(victims[done % len(victims)], signal.SIGKILL)
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [b"0.02"] * 100
+
+
+def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
+    with processes(outside_deaths_per_job=2) as executor:
+        error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
+        assert isinstance(error, WorkError)
+        assert error.verdict == "died"
+        assert "repeatedly" in error.detail
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+
+
+def test_nothing_is_started_before_the_first_job_and_all_ends_with_close() -> None:
+    with processes(3) as executor:
+        assert executor.process_ids() == []
+        assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        (worker,) = executor.process_ids()
+        executor.close()
+        assert not is_alive(worker)
+
+
+def test_close_ends_what_runs_and_what_waits() -> None:
+    with processes(1) as executor:
+        futures = [executor.submit(fault_jobs.sleep, b"600") for _ in range(4)]
+        executor.close()
+        assert {verdict_of(future) for future in futures} == {"died"}
+        with pytest.raises(WorkError):
+            executor.submit(fault_jobs.echo, b"late")
+
+
+def test_submit_waits_while_the_queue_is_full() -> None:
+    with processes(1, queued_jobs_per_worker=2) as executor:
+        queued: list[int] = []
+
+        def feed() -> None:
+            with suppress(WorkError):
+                for number in range(10):
+                    executor.submit(fault_jobs.sleep, b"600")
+                    queued.append(number)
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        feeder.join(timeout=1)
+        assert feeder.is_alive()
+        assert len(queued) <= 3  # one running, two waiting
+        executor.close()
+        feeder.join(PATIENCE_SECONDS)
+        assert not feeder.is_alive()
+
+
+def test_a_cancelled_job_is_never_run() -> None:
+    with processes(1) as executor:
+        first = executor.submit(fault_jobs.sleep, b"1")
+        second = executor.submit(fault_jobs.echo, b"unwanted")
+        assert second.cancel()
+        assert first.result(timeout=PATIENCE_SECONDS) == b"1"
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+
+
+def test_workers_end_when_their_parent_is_killed() -> None:
+    script = (
+        "import sys, time\n"
+        "from aggregator.config.tuning import effective_tuning\n"
+        "from aggregator.pipeline.workers import fault_jobs as probes\n"
+        "from aggregator.pipeline.workers.factory import open_executor\n"
+        "executor = open_executor('processes', 1, effective_tuning())\n"
+        "print(executor.submit(probes.process_id, b'').result().decode(), flush=True)\n"
+        "executor.submit(probes.spin, b'')\n"
+        "time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert is_alive(worker)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not is_alive(worker), "the worker to end with its parent")
+
+
+def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
+    with processes() as executor:
+        names = (
+            executor.submit(fault_jobs.environment, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+        )
+    assert "DATABASE_URL" not in names
+    assert "OPENBLAS_NUM_THREADS" in names
+
+
+def test_the_parsers_are_loaded_there_and_not_here() -> None:
+    with processes() as executor:
+        there = executor.submit(fault_jobs.modules, b"").result(timeout=PATIENCE_SECONDS).decode().split("\n")
+    assert {"trafilatura", "feedparser"} <= set(there)
+    script = "import sys, aggregator.pipeline.workers.process_pool; print(*sys.modules)"
+    here = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert not {"trafilatura", "feedparser", "datasketch", "numpy"} & set(here.split())
+
+
+def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lxml.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with processes() as executor:
+        assert executor.submit(fault_jobs.echo, b"fine").result(timeout=PATIENCE_SECONDS) == b"fine"
+
+
+def test_inline_runs_here_and_names_failures_alike() -> None:
+    executor = open_executor("inline", 4, effective_tuning())
+    assert isinstance(executor, InlineExecutor)
+    assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
+    assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
+    executor.close()
+
+
+def test_an_unknown_executor_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match="processes, inline or dask"):
+        open_executor("cluster", 1, effective_tuning())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os:system",
+     "aggregatorx.work:echo",
+     "aggregator:x",
+     "aggregator.pipeline.workers.fault_jobs:echo.__globals__",
+     "aggregator.pipeline.workers.fault_jobs:<lambda>",
+     "aggregator.pipeline.workers.fault_jobs:echo\n",
+     "aggregator.pipeline.workers.fault_jobs:absent",
+     ""],
+)  # fmt: skip
+def test_only_functions_of_this_program_can_be_named(name: str) -> None:
+    with pytest.raises(ValueError):
+        function_named(name)
+
+
+def test_a_lambda_cannot_be_submitted() -> None:
+    for kind in ("inline", "processes"):
+        with pytest.raises(ValueError):
+            open_executor(kind, 1, effective_tuning()).submit(lambda job: job, b"")
+    assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo

@@ -1,0 +1,80 @@
+"""Every regular expression of the program takes time that grows with its text, and not faster."""
+
+import re
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.model.core import Entry
+from tests.support.articles import FLOOD, NOON
+from tests.support.patterns import Expression, expressions, growing
+
+
+def planted(pattern: str, method: str) -> Expression:
+    return Expression("planted", "", repr(pattern), re.compile(pattern).flags, (method,))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    [
+        (r"\s+$", "search"),
+        (r"[.!?]+(?=\s+[A-Z])", "finditer"),
+        (r"\w+@\w+", "finditer"),
+        (r"\{(.+?)\}", "sub"),
+        (r"(?:a|b|ab)+c", "match"),
+        (r"(?:кот|кит\w*)\b.{0,20}пёс", "search"),
+        (r"^\S+@\S+\s+\(", "match"),
+    ],
+)
+def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) -> None:
+    assert growing(planted(pattern, method), most=24, longest=25_600) is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    [(r"(?<!\s)\s++$", "search"), (r"<a[^<>]{0,200}>", "finditer"), (r"\w+", "finditer"), (r"\s+$", "match")],
+)
+def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
+    assert growing(planted(pattern, method), most=24) is None
+
+
+def test_the_expressions_are_all_there() -> None:
+    files = {one.where.split(":")[0] for one in expressions()}
+    assert len(expressions()) > 600
+    assert {
+        "aggregator/extract/page_verdict.py",
+        "aggregator/stories/facts/figures.py",
+        "aggregator/extract/plain/saved_text.py",
+    } <= files
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_expressions_take_linear_time(part: int) -> None:
+    check(part, 8, most=12)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("part", range(40))
+def test_expressions_take_linear_time_on_many_strings(part: int) -> None:
+    check(part, 40, most=240)
+
+
+def check(part: int, parts: int, *, most: int) -> None:
+    found = [growing(one, most=most) for one in expressions()[part::parts]]
+    assert not [str(one) for one in found if one]
+
+
+def test_no_space_follows_another_in_what_lines_are_made_of() -> None:
+    """What the attacks on expressions for lines take for granted."""
+    gap = " \t\u00a0\u3000\u2003 "
+    title, text = f"Levee{gap}breaks", FLOOD.replace(" ", gap)
+    page = f"<html><body><article><h1>{title}</h1><p>{text}</p></article></body></html>".encode()
+    for entry, html in (
+        (Entry(source="s", title=title, text=text, author=f"Ann{gap}Lee"), None),
+        (Entry(source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"), None),
+        (Entry(source="s", url="https://x.example/1"), page),
+    ):
+        clean = clean_article(entry, html, None, None, NOON, effective_tuning())
+        for words in (clean.title, clean.text, clean.lead, clean.author or ""):
+            assert not re.search(r"[^\S\n]{2}", words)

@@ -1,0 +1,384 @@
+"""Archives as they come: cut, damaged, in odd encodings, of any length; a bad part harms no other."""
+
+import gzip
+import io
+import json
+import random
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputFeed,
+    InputItem,
+    InputProblem,
+    ReadOptions,
+    identify_below,
+    open_source,
+    read_file,
+)
+from aggregator.sources.parse.jsonl import pieces
+from aggregator.sources.parse.streams import Progress, unzipped
+from tests.support.warc import PAGE, answer, warc_record
+
+TUNING = source_tuning(effective_tuning())
+Pack = Callable[[bytes], bytes]
+PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
+
+
+def found(path: Path, **more: object) -> list[InputItem]:
+    return list(open_source(path, tuning=TUNING, **more))  # type: ignore[arg-type]
+
+
+def titles(results: list[InputItem]) -> list[str]:
+    return [one.entry.title for one in results if isinstance(one, InputEntry)]
+
+
+def problems(results: list[InputItem]) -> list[InputProblem]:
+    return [one for one in results if isinstance(one, InputProblem)]
+
+
+def record(number: int, padding: str = "") -> bytes:
+    return json.dumps(
+        {"id": str(number), "outlet": "Post", "title": f"Item {number}", "text": padding}
+    ).encode()
+
+
+def noise(rng: random.Random, length: int) -> str:
+    return "".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=length))
+
+
+# --- packed files ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_members_follow_each_other(tmp_path: Path, kind: str) -> None:
+    packed = b"".join(PACKERS[kind](record(number) + b"\n") for number in range(50))
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(packed)
+    assert titles(found(tmp_path / f"a.jsonl.{kind}")) == [f"Item {number}" for number in range(50)]
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) -> None:
+    rng = random.Random(1)
+    lines = [record(number, noise(rng, 2000)) for number in range(400)]
+    packed = PACKERS[kind](b"\n".join(lines))
+    cut = packed[: len(packed) * 3 // 4]
+    unpacked = zstandard.ZstdDecompressor().decompressobj().decompress(cut) if kind == "zst" else b""
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(cut)
+    results = found(tmp_path / f"a.jsonl.{kind}")
+    whole = unpacked.count(b"\n") if unpacked else 280
+    assert len(titles(results)) >= whole > 200
+    assert titles(results) == [f"Item {number}" for number in range(len(titles(results)))]
+    assert "cut short" in problems(results)[-1].reason
+    assert len(problems(results)) <= 2, "the line in which it ends, and the file"
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_it_goes_on_behind_a_damaged_member(tmp_path: Path, kind: str) -> None:
+    rng = random.Random(2)
+    members = [PACKERS[kind](record(number, noise(rng, 500)) + b"\n") for number in range(30)]
+    broken = bytearray(members[10])
+    broken[len(broken) // 2 :] = b"\xff" * (len(broken) - len(broken) // 2)
+    members[10] = bytes(broken)
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
+    results = found(tmp_path / f"a.jsonl.{kind}")
+    lost = {f"Item {number}" for number in range(30)} - set(titles(results))
+    assert lost <= {"Item 10", "Item 11"}, "at most the line that the damaged one runs into"
+    assert "damaged" in problems(results)[-1].reason
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_member_whose_beginning_is_damaged_is_reported(tmp_path: Path, kind: str) -> None:
+    members = [bytearray(PACKERS[kind](record(number) + b"\n")) for number in range(3)]
+    members[1][0] ^= 0xFF
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(b"".join(members))
+    results = found(tmp_path / f"a.jsonl.{kind}")
+    assert titles(results) == ["Item 0", "Item 2"]
+    (reported,) = problems(results)
+    assert "damaged" in reported.reason
+
+
+def test_a_few_bytes_behind_the_last_member_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Levee breaks\n\nThe river rose.") + b"\r\n-- end\n")
+    assert problems(found(tmp_path / "a.txt.gz")) == []
+
+
+def test_padding_behind_the_last_member_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(record(1)) + bytes(512))
+    assert titles(found(tmp_path / "a.jsonl.gz")) == ["Item 1"]
+    assert not problems(found(tmp_path / "a.jsonl.gz"))
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(sorted(PACKERS)))
+    plain = b"".join(record(number) + b"\n" for number in range(20))
+    packed = bytearray(PACKERS[kind](plain[:600]) + PACKERS[kind](plain[600:]))
+    for _ in range(data.draw(st.integers(0, 3))):
+        packed[data.draw(st.integers(4, len(packed) - 1))] = data.draw(st.integers(0, 255))
+    packed = packed[: data.draw(st.integers(4, len(packed)))]
+    read, damaged = b"", False
+    try:
+        with unzipped(io.BytesIO(bytes(packed)), Progress()) as stream:
+            read = stream.read()
+    except Exception as error:  # noqa: BLE001 - of our own kind, and nothing else
+        assert type(error).__name__ == "ReadError"  # noqa: PT017
+        damaged = True
+    assert damaged or len(read) <= len(plain)
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
+    (tmp_path / f"a.jsonl.{kind}").write_bytes(PACKERS[kind](bytes(200_000_000)))
+    tracemalloc.start()
+    (one,) = found(tmp_path / f"a.jsonl.{kind}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(one, InputProblem)
+    assert one.verdict == "too_long"
+    assert peak < 100_000_000
+
+
+# --- JSON in all its ways ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "cp1252"]
+)
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("shape", ["lines", "list", "indented"])
+def test_every_encoding_in_every_shape(tmp_path: Path, codec: str, name: str, shape: str) -> None:
+    records = [{"title": f"Café {number} – 5 €"} for number in range(3)]
+    if shape == "lines":
+        words = "\n".join(json.dumps(one, ensure_ascii=False) for one in records)
+    else:
+        words = json.dumps(records, ensure_ascii=False, indent=1 if shape == "indented" else None)
+    (tmp_path / name).write_bytes(words.encode(codec))
+    assert titles(found(tmp_path / name)) == [one["title"] for one in records]
+
+
+def test_records_over_many_lines_one_after_the_other(tmp_path: Path) -> None:
+    text = "\n".join(json.dumps({"title": f"Item {number}"}, indent=2) for number in range(5))
+    (tmp_path / "a.json").write_text(text)
+    assert titles(found(tmp_path / "a.json")) == [f"Item {number}" for number in range(5)]
+
+
+def test_a_broken_element_of_a_list_harms_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(
+        b'[{"title": "A"},\n {"title": nothing},\n 7, "x", [], {"title": "B ] } \\" {"},\n {}, {"title": "C"}'
+    )
+    results = found(tmp_path / "a.json")
+    assert titles(results) == ["A", 'B ] } " {', "C"], "though the list is not even ended"
+    assert [one.where.rpartition(", ")[2] for one in problems(results)] == [
+        f"record {number}" for number in (2, 3, 4, 5, 7)
+    ]
+
+
+def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
+    small = msgspec.structs.replace(TUNING, max_article_bytes=200_000, max_feed_bytes=300_000)
+    long = [
+        {"title": "long", "text": "x" * 250_000},
+        {"title": "longer", "text": 'y\\"' * 1_000_000},
+        *({"title": "deep", "text": [[{"a": "z" * 90}] * count]} for count in range(2_500, 12_000, 900)),
+    ]
+    (tmp_path / "a.json").write_text(
+        json.dumps([{"title": "A"}, long[0], {"title": "B"}, *long[1:], {"title": "C"}])
+    )
+    results = list(open_source(tmp_path / "a.json", tuning=small))
+    assert titles(results) == ["A", "B", "C"]
+    assert [one.verdict for one in problems(results)] == ["too_long"] * len(long)
+
+
+def test_a_long_list_is_held_a_piece_at_a_time(tmp_path: Path) -> None:
+    one = json.dumps({"title": "A title", "text": "word " * 500})
+    with (tmp_path / "a.json").open("w") as file:
+        file.write("[" + ",".join([one] * 3_000) + "]")
+    assert (tmp_path / "a.json").stat().st_size > 7_000_000
+    tracemalloc.start()
+    count = sum(1 for _ in open_source(tmp_path / "a.json", tuning=TUNING))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 3_000
+    assert peak < 2_000_000
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_the_pieces_are_the_elements(values: list[object], indent: int | None, ascii_only: bool) -> None:
+    text = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    stream = io.BufferedReader(Dripping(text), 16)
+    assert [json.loads(one) for one in pieces(stream, 10**6) if one is not None] == values
+
+
+class Dripping(io.RawIOBase):
+    """A few bytes at a time, so that every sign is once at an end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._data.read(min(len(buffer), 3))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_come_to_an_end(data: bytes) -> None:
+    assert sum(1 for _ in pieces(io.BufferedReader(Dripping(b"[" + data), 16), 50)) <= len(data) + 1
+
+
+LAST = b'{"id": "1", "title": "Item 1", "text": "Words."}'
+LAST_PAGE = warc_record("response", answer(PAGE))
+MANY = 4 * 2**20
+EMPTY = {  # what comes first, what is repeated, what comes last
+    "lines.jsonl": (b"", b"\n", LAST),
+    "spaces.jsonl": (b"", b" \t\r\n", LAST),
+    "lines.json": (b"", b"\n", LAST),
+    "elements.json": (b"[", b",", LAST + b"]"),
+    "inside.json": (b'[{"a": [', b",", b"]}, " + LAST + b"]"),
+    "lines.warc": (LAST_PAGE, b"\n", b""),
+    "broken.warc": (b"WARC/1.0\r\nContent-Length: ?\r\n\r\n", b"\n", LAST_PAGE),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str) -> None:
+    """In few steps, and between them whoever reads may do something else."""
+    first, empty, last = EMPTY[name]
+    file = tmp_path / f"{name}.gz"
+    file.write_bytes(gzip.compress(first + empty * MANY + last))
+    reading = ReadOptions(tuning=TUNING, progress=Progress())
+    steps = 0
+
+    def count(_frame: object, _event: str, _argument: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        results = list(read_file(file, identify_below(tmp_path, file.name), reading))
+    finally:
+        sys.setprofile(None)
+    assert steps < MANY / 100
+    assert None in results
+    (kept,) = (one for one in results if isinstance(one, InputEntry))
+    if not name.endswith(".warc"):
+        assert kept.entry.title == "Item 1"
+    if empty.endswith(b"\n") and name.endswith(("jsonl", "json")):
+        assert kept.where == f"{file}, line {MANY + 1}"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.warc"])
+def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None:
+    many = [record(number) for number in range(5)]
+    data = {
+        "a.jsonl": b"\n".join([*many[:3], b"{broken", *many[3:]]),
+        "a.json": b"[" + b",".join([*many[:3], b"7", *many[3:]]) + b"]",
+        "a.warc": b"".join(warc_record("response", answer(PAGE), f"https://a.example/{n}") for n in range(6)),
+    }[name]
+    (tmp_path / name).write_bytes(data)
+    whole = [one for one in found(tmp_path / name) if one is not None]
+    place = identify_below(tmp_path, name)
+    for passed in range(len(whole) + 1):
+        reading = ReadOptions(tuning=TUNING, progress=Progress(), passed=passed)
+        rest = [one for one in read_file(tmp_path / name, place, reading) if one is not None]
+        assert [one.where for one in rest] == [one.where for one in whole[passed:]]
+
+
+# --- web archives ------------------------------------------------------------------------------------------
+
+
+def page(letter: str) -> bytes:
+    return warc_record("response", answer(PAGE), f"https://news.example.org/{letter}")
+
+
+def urls(results: list[InputItem]) -> str:
+    return "".join(str(one.entry.url)[-1] for one in results if isinstance(one, InputEntry))
+
+
+BROKEN = {
+    "garbage between": b"\x00garbage \xff\r\n" * 30,
+    "no length": page("x").replace(b"Content-Length", b"Content-Width"),
+    "length of words": page("x").replace(b"Content-Length: ", b"Content-Length: about "),
+    "too short a length": page("x").replace(b"Content-Length: ", b"Content-Length: 0*").replace(b"0*1", b""),
+    "too long a length": page("x").replace(b"Content-Length: ", b"Content-Length: 9"),
+    "cut in its headers": page("x")[:60] + b"\r\n",
+    "cut in its block": page("x")[:-40],
+}
+
+
+@pytest.mark.parametrize("name", ["c.warc", "c.warc.gz"])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_record_harms_no_other(tmp_path: Path, broken: str, name: str) -> None:
+    records = [page("a"), page("b"), BROKEN[broken], page("c"), page("d"), page("e")]
+    pack: Pack = gzip.compress if name.endswith("gz") else bytes
+    (tmp_path / name).write_bytes(b"".join(pack(one) for one in records))
+    results = found(tmp_path / name)
+    assert urls(results) == "abcde"
+    assert problems(results)
+    assert all(one.where.rpartition(", ")[2].startswith("record ") for one in problems(results))
+    assert all(one.file == str(tmp_path / name) for one in results)
+
+
+def test_a_damaged_member_of_a_web_archive_is_one_record(tmp_path: Path) -> None:
+    members = [bytearray(gzip.compress(page(letter))) for letter in "abcdef"]
+    members[2][40:] = b"\xff" * (len(members[2]) - 40)
+    (tmp_path / "c.warc.gz").write_bytes(b"".join(members))
+    assert urls(found(tmp_path / "c.warc.gz")) == "abdef"
+
+
+def test_records_without_a_page_are_passed_over(tmp_path: Path) -> None:
+    records = [
+        warc_record("revisit", answer(b"")),
+        warc_record("resource", PAGE),
+        warc_record("metadata", b"via: x"),
+        warc_record("response", answer(b"%PDF-1.4", kind="application/pdf")),
+        warc_record("response", b"not HTTP at all"),
+        page("z"),
+    ]
+    (tmp_path / "c.warc").write_bytes(b"".join(records))
+    assert urls(found(tmp_path / "c.warc")) == "z"
+    assert not problems(found(tmp_path / "c.warc"))
+
+
+def test_what_is_no_web_archive_is_said(tmp_path: Path) -> None:
+    (tmp_path / "c.warc").write_bytes(b"hello\r\n" * 100)
+    (one,) = problems(found(tmp_path / "c.warc"))
+    assert "not a WARC archive" in one.reason
+
+
+# --- feeds -------------------------------------------------------------------------------------------------
+
+
+def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None:
+    feed = b"<rss><channel>" + b"<item><title>One</title></item>" * 2000
+    (tmp_path / "f.xml.gz").write_bytes(gzip.compress(feed)[:-10])
+    first, second = found(tmp_path / "f.xml.gz")
+    assert isinstance(first, InputFeed)
+    assert first.data == feed[: len(first.data)]
+    assert len(first.data) > 1000
+    assert isinstance(second, InputProblem)
+    assert "cut short" in second.reason

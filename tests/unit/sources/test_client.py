@@ -1,0 +1,465 @@
+"""The client against real servers on loopback that misbehave: a FetchError with its cause, within bounds."""
+
+import gc
+import gzip
+import os
+import resource
+import subprocess
+import sys
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
+from tests.support.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+HOME = ClientSettings(allow_private=("127.0.0.0/8",), contact="https://example.org/about")
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
+MIB = 1 << 20
+
+
+def make_client(**tuning: float) -> Client:
+    return Client(HOME, effective_tuning({"net": tuning}))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    made = make_client()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Client]:
+    """For servers that never come to an end by themselves."""
+    made = make_client(fetch_deadline_seconds=0.5)
+    yield made
+    made.close()
+
+
+def cause_of(client: Client, url: str) -> str:
+    with pytest.raises(FetchError) as caught:
+        client.fetch(url)
+    return caught.value.cause
+
+
+def endless(part: bytes) -> Iterator[bytes]:
+    while True:
+        yield part
+
+
+def bomb(mebibytes: int, layers: int = 1) -> bytes:
+    """A gzip stream of that many MiB of zeros, made of one block that stands for 1 MiB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * mebibytes
+    return body if layers == 1 else gzip.compress(body)
+
+
+def encoded(body: bytes, encoding: str) -> Response:
+    return Response(200, {"Content-Encoding": encoding}, body)
+
+
+# --- good answers ------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_described(client: Client) -> None:
+    feed = Resource(
+        "<rss/>", 'Application/RSS+XML; charset="UTF-8"', last_modified="Fri, 20 Nov 2026 08:00:00 GMT"
+    )
+    with LoopbackServer({"/feed": feed}) as server:
+        got = client.fetch(server.url("/feed#top"))
+        assert (got.status, got.body, got.not_modified) == (200, b"<rss/>", False)
+        assert (got.content_type, got.charset) == ("application/rss+xml", "utf-8")
+        assert (got.url_final, got.permanent_url) == (server.url("/feed"), None)
+        again = client.fetch(server.url("/feed"), etag=got.etag, last_modified=got.last_modified)
+        assert (again.status, again.not_modified, again.body) == (304, True, b"")
+        feed.body = "<rss><channel/></rss>"
+        assert client.fetch(server.url("/feed"), etag=got.etag).body == b"<rss><channel/></rss>"
+
+
+def test_last_modified_alone_is_enough_for_a_304(client: Client) -> None:
+    feed = Resource("<rss/>", etag=None, last_modified="Fri, 20 Nov 2026 08:00:00 GMT")
+    with LoopbackServer({"/feed": feed}) as server:
+        got = client.fetch(server.url("/feed"))
+        assert client.fetch(server.url("/feed"), last_modified=got.last_modified).not_modified
+
+
+def test_we_say_who_we_are_and_keep_no_cookies(client: Client) -> None:
+    with LoopbackServer({"/": Response(headers={"Set-Cookie": "id=1; Path=/"})}) as server:
+        client.fetch(server.url())
+        client.fetch(server.url())
+        headers = server.requests[1].headers
+        assert headers["user-agent"].startswith("aggregator/")
+        assert "(+https://example.org/about)" in headers["user-agent"]
+        assert headers["accept-encoding"] == "gzip, deflate"
+        assert "cookie" not in headers
+        assert server.connections == 1  # and the connection was kept
+
+
+def test_a_contact_that_no_header_can_carry_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError):
+        user_agent("Jörg\r\nX: y")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("X-GZIP", gzip.compress),
+        ("gzip", lambda body: gzip.compress(body[:10]) + gzip.compress(body[10:])),
+        ("gzip", lambda body: gzip.compress(body) + b"\0" * 40),
+        ("gzip", lambda body: body),  # says gzip, is plain
+        ("gzip", lambda body: gzip.compress(gzip.compress(body))),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body)[2:-4]),
+        ("identity", lambda body: body),
+        ("", gzip.compress),  # a sitemap.xml.gz
+    ],
+)
+def test_encodings_are_undone(client: Client, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    body = b"<rss>" + bytes(range(256)) * 2000 + b"</rss>"
+    with LoopbackServer({"/": encoded(pack(body), encoding)}) as server:
+        assert client.fetch(server.url()).body == body
+
+
+def test_a_kept_connection_that_died_is_replaced(client: Client) -> None:
+    answers = iter([Response(body="one"), Response(raw=b""), Response(body="two")])
+    with LoopbackServer({"/": lambda _request: next(answers)}) as server:
+        assert client.fetch(server.url()).body == b"one"
+        assert client.fetch(server.url()).body == b"two"
+
+
+def test_an_empty_answer_is_an_answer(client: Client) -> None:
+    with LoopbackServer({"/": Response(204), "/gzip": encoded(b"", "gzip")}) as server:
+        assert client.fetch(server.url()).body == b""
+        assert client.fetch(server.url("/gzip")).body == b""
+
+
+# --- redirects ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_permanent"),
+    [
+        ((301,), True),
+        ((308, 301), True),
+        ((302,), False),
+        ((301, 302), False),
+        ((307, 308), False),
+        ((303,), False),
+    ],
+)
+def test_only_a_chain_that_says_for_ever_throughout_moves_an_address(
+    client: Client, statuses: tuple[int, ...], is_permanent: bool
+) -> None:
+    routes: dict[str, Route] = {
+        f"/{hop}": redirect(f"/{hop + 1}", status) for hop, status in enumerate(statuses)
+    }
+    end = f"/{len(statuses)}"
+    with LoopbackServer({**routes, end: "here"}) as server:
+        got = client.fetch(server.url("/0"))
+        assert (got.body, got.url, got.url_final) == (b"here", server.url("/0"), server.url(end))
+        assert got.permanent_url == (server.url(end) if is_permanent else None)
+
+
+def test_five_redirects_are_followed_and_no_more(client: Client) -> None:
+    routes: dict[str, Route] = {f"/{hop}": redirect(f"/{hop + 1}") for hop in range(7)}
+    with LoopbackServer({**routes, "/7": "here"}) as server:
+        assert client.fetch(server.url("/2")).body == b"here"
+        assert cause_of(client, server.url("/1")) == "redirect"
+        assert server.paths()[-1] == "/6"
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["", "/", "javascript:alert(1)", "file:///etc/passwd", "http://127.0.0.1:99999/", "http://[::1",
+     "http://", "/" + "x" * 100_000, "/" + "x" * 5000, "http://xn--/", "http://a\tb/", "http://u:p@127.0.0.1/",
+     "//", "\x00", "http://127.0.0.1:-1/", "http://127.0.0.1:8a/", "mailto:a@b.c", "http://\u3002/",
+     "https://" + "a." * 200, "http:/\\127.0.0.1/", "data:text/xml,<rss/>", "blob:x", "about:blank", "ftp://127.0.0.1/",
+     "ws://127.0.0.1/", "http://127.0.0.1 /", "//[::1", "http://%00/", "http://127.0.0.1:65536/",
+     "HTTP://U:P@127.0.0.1/", "view-source:http://127.0.0.1/"],
+)  # fmt: skip
+def test_redirects_to_nowhere(client: Client, location: str) -> None:
+    with LoopbackServer({"/": Response(302, {"Location": location})}) as server:
+        assert cause_of(client, server.url()) in {"redirect", "dns", "protocol"}
+
+
+# --- refusals ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [300, 400, 401, 403, 404, 410, 418, 429, 500, 503, 599, 999])
+def test_a_status_is_its_own_cause(client: Client, status: int) -> None:
+    with LoopbackServer({"/": Response(status, {"Retry-After": "120"}, "no")}) as server:
+        with pytest.raises(FetchError) as caught:
+            client.fetch(server.url())
+        assert caught.value.cause == f"http {status}"
+        assert caught.value.status == status
+        assert caught.value.retry_after_seconds == (120.0 if status in (429, 503) else None)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(403, {"cf-mitigated": "challenge"}, "<title>wait</title>"),
+        Response(503, body='<script src="/cdn-cgi/challenge-platform/h/b/o.js">', gzip=True),
+        Response(202, {"x-amzn-waf-action": "challenge"}),
+        Response(200, body='<iframe src="/_Incapsula_Resource?x=1">'),
+        Response(403, body='<script src="https://ct.captcha-delivery.com/c.js">'),
+    ],
+)
+def test_walls_against_programs_are_named(client: Client, response: Response) -> None:
+    with LoopbackServer({"/": response}) as server:
+        assert cause_of(client, server.url()) == "bot wall"
+
+
+def test_a_page_that_carries_a_walls_script_is_a_page(client: Client) -> None:
+    page = '<script src="/cdn-cgi/challenge-platform/h/b/o.js"></script>' + "<p>News.</p>" * 10
+    with LoopbackServer({"/": page}) as server:
+        assert client.fetch(server.url(), accept="page").status == 200
+
+
+def test_a_304_that_nobody_asked_for_is_refused(client: Client) -> None:
+    with LoopbackServer({"/": Response(304)}) as server:
+        assert cause_of(client, server.url()) == "http 304"
+
+
+@pytest.mark.parametrize("poison", ["a\r\nX: y", "\x00", "é", "x" * 513, "", " "])
+def test_a_poisoned_validator_is_neither_kept_nor_sent(client: Client, poison: str) -> None:
+    with LoopbackServer({"/": "fine"}) as server:
+        assert client.fetch(server.url(), etag=poison, last_modified=poison).body == b"fine"
+        assert not {"if-none-match", "if-modified-since", "x"} & set(server.requests[0].headers)
+        server.routes["/"] = Response(
+            headers={"ETag": '"' + "x" * 600 + '"', "Last-Modified": "gestern \xe9"}
+        )
+        got = client.fetch(server.url())
+        assert (got.etag, got.last_modified) == (None, None)
+
+
+# --- faults and attacks ------------------------------------------------------------------------------------
+
+FAULTS: dict[str, tuple[Response, set[str]]] = {
+    "hangs up": (Response(raw=b""), {"protocol"}),
+    "is no http": (Response(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), {"protocol"}),
+    "binary": (Response(raw=os.urandom(2000)), {"protocol"}),
+    "silent": (Response(delay_seconds=30), {"timeout"}),
+    "drips the body": (Response(body=b"x" * 1000, drip_seconds=0.05), {"timeout"}),
+    "drips the headers": (
+        Response(raw=slowly([HEAD[at : at + 1] for at in range(45)] * 9, 0.05)),
+        {"timeout"},
+    ),
+    "drips an error page": (Response(500, body=b"x" * 1000, drip_seconds=0.05), {"http 500"}),
+    "never ends": (Response(body=endless(bytes(65536))), {"too_large"}),
+    "never ends without length": (Response(raw=endless(HEAD + b"\r\n" + bytes(65536))), {"too_large"}),
+    "endless tiny chunks": (
+        Response(raw=endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")),
+        {"protocol"},
+    ),
+    "says more than it sends": (Response(body=b"short", length=1000), {"protocol"}),
+    "says a huge length": (
+        Response(raw=HEAD + b"Content-Length: 999999999999999999999\r\n\r\nx"),
+        {"protocol"},
+    ),
+    "says two lengths": (
+        Response(raw=HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+        {"protocol"},
+    ),
+    "huge chunk": (Response(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\nx"), {"protocol"}),
+    "bad chunk": (Response(raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nx"), {"protocol"}),
+    "1 MB header": (Response(raw=HEAD + b"X: " + b"y" * MIB + b"\r\n\r\n"), {"protocol"}),
+    "100,000 headers": (Response(raw=HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), {"protocol"}),
+    "endless headers": (Response(raw=endless(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)), {"protocol"}),
+    "endless early answers": (Response(raw=endless(b"HTTP/1.1 103 x\r\n\r\n")), {"too_large", "timeout"}),
+    "header without colon": (Response(raw=b"HTTP/1.1 200 OK\r\nhello\r\n\r\n"), {"protocol"}),
+    "NUL in a header": (Response(raw=b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n"), {"protocol"}),
+    "status that is none": (Response(raw=b"HTTP/1.1 xx OK\r\n\r\n"), {"protocol"}),
+    "switches protocols": (Response(raw=b"HTTP/1.1 101 Go\r\nUpgrade: x\r\n\r\n"), {"http 101", "protocol"}),
+    "brotli": (encoded(b"\x0b\x02\x80abc\x03", "br"), {"encoding"}),
+    "zstd": (encoded(b"\x28\xb5\x2f\xfd", "zstd"), {"encoding"}),
+    "layers": (encoded(bomb(1, 2), "gzip, gzip"), {"encoding"}),
+    "broken gzip": (encoded(gzip.compress(b"x" * 999)[:12] + b"\xff" * 50, "gzip"), {"encoding"}),
+    "cut gzip": (encoded(gzip.compress(os.urandom(999))[:500], "gzip"), {"encoding"}),
+    "broken deflate": (encoded(b"\x78\x9c\xff\xff\xff", "deflate"), {"encoding"}),
+    "a flood of members": (encoded(gzip.compress(b"") * 20_000, "gzip"), {"encoding"}),
+    "bomb": (encoded(bomb(64), "gzip"), {"too_large"}),
+    "bomb in a bomb": (encoded(bomb(64, 2), "gzip"), {"too_large"}),
+    "unlabelled bomb": (encoded(bomb(64), ""), {"too_large"}),
+    "deflate bomb": (encoded(zlib.compress(bytes(64 * MIB)), "deflate"), {"too_large"}),
+    "long": (Response(body=bytes(6 * MIB)), {"too_large"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_server_is_a_named_error_and_the_next_is_asked(
+    client: Client, hasty: Client, fault: str
+) -> None:
+    response, causes = FAULTS[fault]
+    is_slow = "drip" in fault or "timeout" in causes
+    with LoopbackServer({"/": response, "/good": "good"}) as server:
+        assert cause_of(hasty if is_slow else client, server.url()) in causes
+        assert client.fetch(server.url("/good")).body == b"good"
+
+
+def test_addresses_that_are_none(client: Client) -> None:
+    for url in ["", "x", "http://", "http://[::1/", "http://127.0.0.1:99999/", "http://a b/", "http://xn--/",
+                "http://\ud800/", "http://" + "a" * 5000, "http://127.0.0.1:１２３４５６/"]:  # fmt: skip
+        assert cause_of(client, url) == "address"
+
+
+def test_a_closed_port_is_a_failed_connection(client: Client) -> None:
+    with LoopbackServer() as server:
+        url = server.url()
+    with pytest.raises(FetchError, match=r"^connect: Connection refused") as caught:
+        client.fetch(url)
+    assert caught.value.cause == "connect"
+
+
+_BOMB_RUN = """
+import resource, sys
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.config.tuning import effective_tuning
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
+for url in sys.argv[1:]:
+    try:
+        client.fetch(url)
+    except FetchError as error:
+        print(error.cause)
+# Not ru_maxrss: that one starts with what the process that forked us had.
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
+    packed = bomb(1024)
+    routes: dict[str, Route] = {
+        "/gzip": encoded(packed, "gzip"),
+        "/unlabelled": encoded(packed, ""),
+        "/twice": encoded(gzip.compress(packed), "gzip"),
+        "/layers": encoded(gzip.compress(packed), "gzip, gzip"),
+    }
+    with LoopbackServer(routes) as server:
+        run = [sys.executable, "-c", _BOMB_RUN, *(server.url(path) for path in routes)]
+        *causes, peak_kib = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert causes == ["too_large", "too_large", "too_large", "encoding"]
+    assert int(peak_kib) <= 150 * 1024
+
+
+def test_dripping_servers_do_not_hold_up_the_good_ones() -> None:
+    client = make_client(fetch_deadline_seconds=2.0)
+    drips = [LoopbackServer({"/": Response(body=b"x" * 10_000, drip_seconds=0.1)}) for _ in range(7)]
+    good = LoopbackServer({"/": "good"})
+
+    def outcome(url: str) -> str:
+        try:
+            return client.fetch(url).body.decode()
+        except FetchError as error:
+            return error.cause
+
+    with ThreadPoolExecutor(8) as threads:
+        slow = [threads.submit(outcome, server.url()) for server in drips]
+        quick = [threads.submit(outcome, good.url()) for _ in range(20)]
+        assert {future.result(timeout=PATIENCE_SECONDS) for future in slow} == {"timeout"}
+        assert {future.result(timeout=PATIENCE_SECONDS) for future in quick} == {"good"}
+    for server in [*drips, good]:
+        server.close()
+    client.close()
+
+
+def test_close_ends_a_fetch_under_way() -> None:
+    client = make_client(fetch_deadline_seconds=10 * PATIENCE_SECONDS)
+    causes: list[str] = []
+    with LoopbackServer({"/": Response(delay_seconds=10 * PATIENCE_SECONDS)}) as server:
+
+        def run() -> None:
+            with pytest.raises(FetchError) as caught:
+                client.fetch(server.url())
+            causes.append(caught.value.cause)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: server.requests, "the server to be asked")
+        client.close()
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+        assert causes == ["stopped"]
+        assert cause_of(client, server.url()) == "stopped"
+
+
+def test_many_threads_share_a_client() -> None:
+    def numbered(request: Request) -> Response:
+        return Response(body=request.query * 100, gzip=True)
+
+    client = make_client()
+    with LoopbackServer({"/": numbered}) as server, ThreadPoolExecutor(16) as threads:
+        futures = {str(n): threads.submit(client.fetch, server.url(f"/?{n}")) for n in range(300)}
+        assert all(futures[n].result(timeout=PATIENCE_SECONDS).body == n.encode() * 100 for n in futures)
+        assert server.connections <= 2  # the gate's bound for one host
+    client.close()
+
+
+def test_fetching_leaves_nothing_open() -> None:
+    client = make_client(fetch_deadline_seconds=2.0)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with LoopbackServer(
+        {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}
+    ) as server:
+        for _ in range(30):
+            client.fetch(server.url())
+            cause_of(client, server.url("/bad"))
+        cause_of(client, server.url("/slow"))
+    client.close()
+    # The threads of the server end a moment after it.
+    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 3, "all to be closed")
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before
+
+
+@pytest.mark.torture
+def test_ten_thousand_fetches_leave_no_memory_behind() -> None:
+    """Counted by tracemalloc: the size of the process includes cycles that are not collected yet (conftest.py
+    sets a high threshold) and arenas, and memory that other tests have freed would hide a leak.
+    """
+    warming, counted = 2_000, 8_000
+    client = make_client()
+    with (
+        LoopbackServer({"/": Resource("<rss/>"), "/bad": Response(503, {"Retry-After": "60"})}) as server,
+        traced_memory() as in_use,
+    ):
+        etag = client.fetch(server.url()).etag
+        for number in range(warming + counted):
+            if number == warming:
+                before = in_use()
+            client.fetch(server.url(), etag=etag)
+            if number % 10 == 0:
+                cause_of(client, server.url("/bad"))
+                server.requests.clear()
+        server.requests.clear()
+        a_fetch = (in_use() - before) / counted
+    client.close()
+    print(f"{a_fetch:.1f} bytes a fetch")
+    assert a_fetch < 100
+
+
+@contextmanager
+def traced_memory() -> Iterator[Callable[[], int]]:
+    """A function that returns the bytes in use by objects made from now on."""
+
+    def in_use() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        yield in_use
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,556 @@
+"""Reading feeds: formats, what an entry keeps, and what strangers put in a feed's place."""
+
+import datetime as dt
+import gzip
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import ParsedFeed
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
+
+SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+TUNING = source_tuning(effective_tuning())
+FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")) / "feeds"
+
+
+def read(data: bytes | str, **changes: Any) -> ParsedFeed:
+    given: dict[str, Any] = {
+        "source": "feed-1",
+        "url": "https://news.example.org/rss.xml",
+        "content_type": None,
+        "outlet": None,
+        "zone": None,
+        "seen": SEEN,
+        "tuning": TUNING,
+    }
+    return read_feed(data.encode() if isinstance(data, str) else data, **{**given, **changes})
+
+
+def rss(items: str, head: str = "", version: str = "2.0") -> str:
+    return (
+        f'<?xml version="1.0"?><rss version="{version}" xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+        ' xmlns:media="http://search.yahoo.com/mrss/" xmlns:dc="http://purl.org/dc/elements/1.1/">'
+        f"<channel><title>Harbour Post</title><link>https://www.example.org/</link>{head}{items}</channel></rss>"
+    )
+
+
+FULL_ITEM = """<item>
+  <guid isPermaLink="false">hp-17</guid><link>/2026/02/ferry?x=1</link>
+  <title>Ferry &amp;amp; crew return &lt;i&gt;safely&lt;/i&gt;</title>
+  <description>Short.</description>
+  <content:encoded><![CDATA[<p>The ferry came back on Friday with all on board.</p>]]></content:encoded>
+  <pubDate>Fri, 27 Feb 2026 10:30:00 +0100</pubDate>
+  <dc:creator>Ada Quill</dc:creator><category>Harbour</category><category>Harbour</category>
+  <source url="https://wire.example.net/rss">Wire Example</source>
+  <enclosure url="https://cdn.example.org/a.jpg" type="image/jpeg" length="1200"/>
+  <media:content url="https://cdn.example.org/b.mp4" type="video/mp4"/>
+</item>"""
+
+
+def test_an_rss_entry_keeps_all_that_it_declares() -> None:
+    feed = read(rss(FULL_ITEM, "<language>en-GB</language>"))
+    entry = feed.entries[0]
+    assert (feed.format, feed.title, feed.language, feed.site_url, feed.problem) == (
+        "rss20",
+        "Harbour Post",
+        "en",
+        "https://www.example.org/",
+        None,
+    )
+    assert (entry.source, entry.guid) == ("feed-1", "hp-17")
+    assert entry.url == "https://www.example.org/2026/02/ferry?x=1"
+    assert entry.title == "Ferry & crew return safely"
+    assert entry.html == "<p>The ferry came back on Friday with all on board.</p>"
+    assert entry.published is not None
+    assert entry.published.time == dt.datetime(2026, 2, 27, 9, 30, tzinfo=dt.UTC)
+    assert (entry.author, entry.outlet, entry.language) == ("Ada Quill", "Wire Example", "en")
+    assert entry.categories == ("Harbour",)
+    assert [one.url for one in entry.enclosures] == [
+        "https://cdn.example.org/a.jpg",
+        "https://cdn.example.org/b.mp4",
+    ]
+    assert entry.enclosures[0].length_bytes == 1200
+
+
+def test_the_outlet_of_the_source_goes_before_the_entrys_own() -> None:
+    assert read(rss(FULL_ITEM), outlet="Harbour Post").entries[0].outlet == "Harbour Post"
+
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="de"><title>Zeitblatt</title>
+<link href="https://example.org/"/><entry><id>tag:example.org,2026:1</id>
+<title type="html">Zug &amp;amp; Bus</title><link href="https://example.org/a"/>
+<updated>2026-02-28T08:00:00Z</updated><summary>kurz</summary>
+<content type="html">&lt;p&gt;Der Zug f&amp;auml;hrt wieder.&lt;/p&gt;</content></entry></feed>"""
+RDF = """<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
+ xmlns:dc="http://purl.org/dc/elements/1.1/"><channel rdf:about="https://example.org/"><title>R</title>
+<link>https://example.org/</link></channel>
+<item rdf:about="https://example.org/r1"><title>Bridge opens</title><link>https://example.org/r1</link><dc:date>2026-02-27T10:00:00+01:00</dc:date></item></rdf:RDF>"""
+ATOM03 = """<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>Old</title><entry><id>o1</id>
+<title>Mill closes</title><link rel="alternate" href="https://example.org/o1"/>
+<issued>2026-02-27T10:00:00Z</issued></entry></feed>"""
+
+
+@pytest.mark.parametrize(
+    ("data", "version", "title"),
+    [
+        (ATOM, "atom10", "Zug & Bus"),
+        (ATOM03, "atom03", "Mill closes"),
+        (RDF, "rss10", "Bridge opens"),
+        (rss("<item><title>T</title></item>", version="0.91"), "rss091u", "T"),
+        (rss("<item><title>T</title></item>", version="0.92"), "rss092", "T"),
+    ],
+)
+def test_each_format_gives_its_entry(data: str, version: str, title: str) -> None:
+    feed = read(data)
+    assert (feed.format, feed.entry_count, [entry.title for entry in feed.entries]) == (version, 1, [title])
+
+
+def test_atom_without_published_takes_updated_and_the_fullest_text() -> None:
+    entry = read(ATOM).entries[0]
+    assert entry.published is not None
+    assert entry.published.time == entry.updated == dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)
+    assert entry.html is not None
+    assert "Der Zug" in entry.html
+    assert entry.language == "de"
+
+
+JSON_FEED = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "JSON Post",
+    "home_page_url": "https://example.org/",
+    "language": "fr-CA",
+    "items": [
+        {
+            "id": 7,
+            "url": "/j/7",
+            "title": "Le pont",
+            "content_text": "Un texte.\n\nDeux < trois.",
+            "date_published": "2026-02-27T10:00:00Z",
+            "authors": [{"name": "A. Plume"}],
+            "tags": ["ville", 3],
+            "attachments": [
+                {"url": "https://example.org/p.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5}
+            ],
+        },
+        "nonsense",
+    ],
+}
+
+
+def test_json_feed() -> None:
+    feed = read(json.dumps(JSON_FEED))
+    entry = feed.entries[0]
+    assert (feed.format, feed.entry_count, len(feed.entries), feed.language) == ("jsonfeed", 2, 1, "fr")
+    assert (entry.guid, entry.url, entry.author) == ("7", "https://example.org/j/7", "A. Plume")
+    assert entry.html == "<p>Un texte.</p><p>Deux &lt; trois.</p>"
+    assert entry.enclosures[0].length_bytes == 5
+
+
+def test_news_sitemap() -> None:
+    feed = read(
+        """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
+        xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>https://news.example.org/s1</loc>
+        <lastmod>2026-02-28</lastmod><news:news><news:publication><news:name>Harbour Post</news:name>
+        <news:language>en</news:language></news:publication>
+        <news:publication_date>2026-02-27T09:00:00Z</news:publication_date>
+        <news:title>Lock gate mended</news:title></news:news></url></urlset>"""
+    )
+    entry = feed.entries[0]
+    assert (feed.format, entry.title, entry.outlet, entry.authority) == (
+        "sitemap",
+        "Lock gate mended",
+        "Harbour Post",
+        "own",
+    )
+    assert entry.published is not None
+    assert entry.published.time.day == 27
+
+
+@pytest.mark.parametrize(
+    ("link", "authority"),
+    [
+        ("https://www.example.org/a", "own"),
+        ("https://elsewhere.example.com/a", "foreign"),
+        ("", "own"),
+    ],
+)
+def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
+    item = f"<item><title>T</title><link>{link}</link></item>"
+    assert read(rss(item)).entries[0].authority == authority
+    assert read(rss(item), url=None).entries[0].authority == "handed"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Mon, 01 Jan 1900 00:00:00 GMT",
+        "2099-01-01T00:00:00Z",
+        "2030-13-45",
+        "9999-12-31T23:59:59-12:00",
+        "soon",
+        "0001-01-01T00:00:00Z",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "1970-01-01T00:00:00Z",
+        "Thu, 01 Jan 1970 01:00:00 +0100",
+    ],
+)
+def test_absurd_dates_are_unknown(raw: str) -> None:
+    assert read(rss(f"<item><title>T</title><pubDate>{raw}</pubDate></item>")).entries[0].published is None
+
+
+@pytest.mark.parametrize(
+    ("times", "precision"),
+    [
+        (["00:00:00", "00:00:00"], ["day", "day"]),
+        (["00:00:00", "10:30:00"], ["minute", "minute"]),
+        (["00:00:00"], ["day"]),
+    ],
+)
+def test_midnight_of_all_entries_is_a_day(times: list[str], precision: list[str]) -> None:
+    items = [
+        f"<item><title>T{n}</title><pubDate>Wed, 1{n} Feb 2026 {time} +0000</pubDate></item>"
+        for n, time in enumerate(times)
+    ]
+    about = "<item><title>About</title></item>"
+    entries = read(rss("".join([*items, about]))).entries
+    assert [one.published.precision for one in entries if one.published] == precision
+
+
+def test_a_time_without_a_zone_is_in_the_zone_of_the_source() -> None:
+    item = "<item><title>T</title><pubDate>2026-02-27T10:00:00</pubDate></item>"
+    zoned = read(rss(item), zone="Europe/Berlin").entries[0].published
+    bare = read(rss(item)).entries[0].published
+    assert zoned is not None
+    assert bare is not None
+    assert (zoned.time.hour, bare.time.hour, bare.timezone_assumed) == (9, 10, True)
+
+
+ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T</title>{}</item>'
+
+
+@pytest.mark.parametrize(
+    ("markup", "author"),
+    [
+        ("<author>a@b.org (Jo Doe)</author>", "Jo Doe"),
+        ("<author>a@b.online (Jo Doe)</author>", "Jo Doe"),
+        ("<author>Jo Doe &lt;a@b.media&gt;</author>", "Jo Doe"),
+        ("<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>", "Jo Doe, Ann Roe"),
+        ("<author>&lt;a href='x'&gt;Jo Doe&lt;/a&gt;</author>", "Jo Doe"),
+        ("<author>a@b.online</author>", None),
+        ("<itunes:author>Jo Doe</itunes:author>", "Jo Doe"),
+    ],
+)
+def test_an_author_is_a_name(markup: str, author: str | None) -> None:
+    assert read(rss(ITEM.format(markup))).entries[0].author == author
+
+
+@pytest.mark.parametrize(
+    ("markup", "kinds"),
+    [
+        ('<media:thumbnail url="https://a.example/t.jpg"/>', ["image"]),
+        ('<media:content url="https://a.example/c.jpg" medium="image"/>', ["image"]),
+        (
+            '<media:group><media:content url="https://a.example/c" type="video/mp4"/></media:group>',
+            ["video/mp4"],
+        ),
+        ('<itunes:image href="https://a.example/i.jpg"/>', ["image"]),
+        ('<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>', ["audio/mpeg"]),
+        ('<enclosure url="javascript:alert(1)" type="x"/>', []),
+    ],
+)
+def test_pictures_and_films_are_kept_with_their_kind(markup: str, kinds: list[str]) -> None:
+    entry = read(rss(ITEM.format(markup))).entries[0]
+    assert [one.type for one in entry.enclosures] == kinds
+    assert entry.title == "T"
+
+
+def test_the_caption_of_a_picture_is_the_text_only_where_there_is_no_other() -> None:
+    caption = (
+        '<media:content url="https://a.example/c.jpg"><media:description type="plain">{}</media:description>'
+    )
+    long = caption.format("A caption that is longer than the text.") + "</media:content>"
+    short = "<description>Short.</description>"
+    for markup in (long + short, short + long, "<media:description />" + long + short):
+        html = read(rss(ITEM.format(markup))).entries[0].html
+        assert html in ("Short.", "<p>Short.</p>")
+    alone = read(rss(ITEM.format(long))).entries[0].html
+    assert alone == "<p>A caption that is longer than the text.</p>"
+
+
+def test_the_text_of_a_link_is_its_address_whatever_its_attributes_say() -> None:
+    item = ITEM.format('<link uri="at://did:plc:x/app.post/1">https://www.example.org/1</link>')
+    assert read(rss(item)).entries[0].url == "https://www.example.org/1"
+
+
+def test_a_feed_says_how_seldom_it_wants_to_be_asked() -> None:
+    every = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
+    assert read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).ttl_seconds == 5400
+    assert read(rss("<item><title>T</title></item>", every)).ttl_seconds == 86400
+    assert read(rss("<item><title>T</title></item>")).ttl_seconds is None
+
+
+@pytest.mark.parametrize("version", ["1.1", "https://jsonfeed.org/version/1"])
+def test_a_json_feed_with_a_line_break_in_a_string_or_a_wrong_version(version: str) -> None:
+    feed = read(f'{{"version": "{version}", "items": [{{"id": "1", "content_text": "One\nTwo"}}]}}')
+    assert (feed.format, feed.entry_count) == ("jsonfeed", 1)
+    assert read('{"version": "1.1", "items": [{"id": 1, "price": 3}]}').problem is not None
+
+
+def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> None:
+    feed = read(
+        """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+        <url><loc>https://news.example.org/old</loc><lastmod>2026-01-02</lastmod></url>
+        <url><loc>https://news.example.org/s1</loc>
+        <video:video xmlns:video="http://www.google.com/schemas/sitemap-video/1.1"><video:title>Film</video:title>
+        <video:publication_date>2020-01-01</video:publication_date></video:video>
+        <image:image><image:loc>https://news.example.org/s1.jpg</image:loc><image:title>Pic</image:title></image:image>
+        <news:news><news:publication><news:name>Harbour Post</news:name><news:language>en</news:language>
+        </news:publication><news:publication_date>2026-02-27T09:00:00+01:00</news:publication_date>
+        <news:title>Lock gate mended</news:title><news:keywords>locks, ports</news:keywords></news:news></url>
+        </urlset>"""
+    )
+    entry = feed.entries[0]
+    assert (feed.title, entry.title, entry.outlet, entry.language) == (
+        "Harbour Post",
+        "Lock gate mended",
+        "Harbour Post",
+        "en",
+    )
+    assert (entry.categories, [one.url for one in entry.enclosures]) == (
+        ("locks", "ports"),
+        ["https://news.example.org/s1.jpg"],
+    )
+    assert entry.published is not None
+    assert entry.published.time == dt.datetime(2026, 2, 27, 8, tzinfo=dt.UTC)
+    assert [one.url for one in feed.entries] == [
+        "https://news.example.org/s1",
+        "https://news.example.org/old",
+    ]
+
+
+# --- strangers' bytes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b" \n ", "empty"),
+        (b"<!doctype html><html><head><title>x</title></head><body>hi</body></html>", "web page"),
+        (
+            b"<?xml version='1.0'?><!-- a --><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>",
+            "web page",
+        ),
+        (b"%PDF-1.7 ...", "PDF"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "image"),
+        (bytes(range(256)) * 8, "binary"),
+        (b'{"items": []}', "not a JSON Feed"),
+        (b'{"items": ', "not well-formed"),
+        (b"<opml version='2.0'><body><outline text='x'/></body></opml>", "OPML"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "<svg>"),
+        (b"Just a sentence.", "plain text"),
+        (b"<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>", "sitemaps"),
+    ],
+)
+def test_what_is_no_feed_is_named(data: bytes, words: str) -> None:
+    feed = read(data)
+    assert feed.entries == ()
+    assert feed.problem is not None
+    assert words in feed.problem
+
+
+def test_a_feed_without_news_today_is_no_problem() -> None:
+    assert read(rss("")).problem is None
+
+
+def test_a_doctype_that_says_html_does_not_hide_a_feed() -> None:
+    assert len(read("<!DOCTYPE html>" + rss("<item><title>T</title></item>").split("?>")[1]).entries) == 1
+
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY x SYSTEM "file:///etc/hostname">]>"""
+
+
+def test_entity_bombs_and_files_are_not_expanded() -> None:
+    body = rss("<item><title>T &c; &x; end</title><guid>g</guid></item>").split("?>", 1)[1]
+    feed = read(BOMB + body)
+    assert [entry.guid for entry in feed.entries] == ["g"]
+    assert "aaaaaaaaaa" not in feed.entries[0].title
+    hostname = Path("/etc/hostname")
+    if hostname.exists() and hostname.read_text().strip():
+        assert hostname.read_text().strip() not in feed.entries[0].title
+
+
+@pytest.mark.parametrize("hurt", ["&#xD800;", "&#0;", "\x00", "\x1b", "&#x1F;", "&#99999999999;", "\ufffe"])
+def test_characters_that_no_store_can_hold_cost_nothing_but_themselves(hurt: str) -> None:
+    feed = read(rss(f"<item><title>Tide{hurt} turns</title><guid>g</guid></item>"))
+    assert [entry.title for entry in feed.entries] == ["Tide turns"]
+
+
+def test_a_pair_of_surrogate_references_is_one_character() -> None:
+    assert read(rss("<item><title>&#xD83D;&#xDEA2; in</title></item>")).entries[0].title == "🚢 in"
+
+
+def test_html_entities_without_a_dtd() -> None:
+    assert (
+        read(rss("<item><title>Caf&eacute;&nbsp;&ndash; open</title></item>")).entries[0].title
+        == "Café – open"
+    )
+
+
+ACCENTED = rss("<item><title>Überfähre für Łódź</title></item>")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ACCENTED.encode("utf-8"),
+        b"\xef\xbb\xbf" + ACCENTED.encode("utf-8"),
+        ACCENTED.encode("utf-16"),
+        ACCENTED.encode("utf-16-le"),
+        ACCENTED.encode("utf-16-be"),
+        ACCENTED.encode("utf-32"),
+        ACCENTED.encode("utf-32-be"),
+        ACCENTED.replace("?>", ' encoding="utf-8"?>', 1).encode("utf-16"),
+        ACCENTED.replace("?>", ' encoding="windows-1252"?>', 1).encode("utf-8"),
+        ACCENTED.replace("?>", ' encoding="iso-8859-2"?>', 1).encode("iso-8859-2"),
+        ACCENTED.replace("?>", ' encoding="x-unheard-of"?>', 1).encode("utf-8"),
+    ],
+)
+def test_encodings(data: bytes) -> None:
+    assert [entry.title for entry in read(data).entries] == ["Überfähre für Łódź"]
+
+
+@pytest.mark.parametrize("name", ["punycode", "idna", "hex", "zlib", "rot13", "undefined", "utf-7", "base64"])
+def test_codecs_that_are_no_charsets_are_passed_over(name: str) -> None:
+    data = ACCENTED.replace("?>", f' encoding="{name}"?>', 1).encode()
+    for feed in (read(data), read(data, content_type=f"text/xml; charset={name}")):
+        assert [entry.title for entry in feed.entries] == ["Überfähre für Łódź"]
+
+
+def test_gzip_bytes_are_opened() -> None:
+    assert len(read(gzip.compress(ACCENTED.encode())).entries) == 1
+
+
+# --- limits ------------------------------------------------------------------------------------------------
+
+
+def dated(days: range) -> str:
+    return "".join(
+        f"<item><guid>{day}</guid><title>D {day}</title><pubDate>2026-01-{day:02} 08:00:00Z</pubDate></item>"
+        for day in days
+    )
+
+
+@pytest.mark.parametrize("days", [range(20, 0, -1), range(1, 21)])
+def test_of_too_many_entries_the_newest_are_taken_and_all_counted(days: range) -> None:
+    small = msgspec.structs.replace(TUNING, max_entries=5)
+    feed = read(rss(dated(days)), tuning=small)
+    assert [entry.guid for entry in feed.entries] == ["20", "19", "18", "17", "16"]
+    assert feed.entry_count == 20
+
+
+def test_one_text_is_cut_between_tags() -> None:
+    small = msgspec.structs.replace(TUNING, max_entry_chars=100)
+    body = "".join(f"<p>word {number}</p>" for number in range(50))
+    html = (
+        read(rss(f"<item><description><![CDATA[{body}]]></description></item>"), tuning=small).entries[0].html
+    )
+    assert html is not None
+    assert 80 < len(html) <= 100
+    assert html.count("<") == html.count(">")
+
+
+def test_inlined_images_do_not_eat_the_text() -> None:
+    picture = '<img src="data:image/png;base64,' + "A" * 300_000 + '"><p>The end is here.</p>'
+    html = read(rss(f"<item><description><![CDATA[{picture}]]></description></item>")).entries[0].html
+    assert html is not None
+    assert "The end is here." in html
+
+
+def test_an_entry_that_says_nothing_is_counted_but_dropped() -> None:
+    feed = read(rss("<item/><item><title>T</title></item>"))
+    assert (feed.entry_count, len(feed.entries)) == (2, 1)
+
+
+def test_a_giant_guid_stays_a_key() -> None:
+    keys = {read(rss(f"<item><guid>{'g' * 5000}{end}</guid></item>")).entries[0].guid for end in "ab"}
+    assert len(keys) == 2
+    assert all(key and len(key) <= TUNING.max_key_chars for key in keys)
+
+
+@pytest.mark.parametrize(
+    "token", ["<!--", "<![CDATA[", "<item", "&#", "<!DOCTYPE", "<a ", "&amp;", "]]>", "<?xml"]
+)
+def test_floods_of_one_token_end_well(token: str) -> None:
+    feed = read(rss(f"<item><title>T</title><description>{token * 20_000}</description></item>"))
+    assert feed.problem is None or feed.problem.startswith("this")
+
+
+def test_a_flood_of_attributes_is_dropped_with_its_tag_kept() -> None:
+    flood = " ".join(f'a{number}="x"' for number in range(50_000))
+    feed = read(rss(f"<item {flood}><title>T</title><category {flood}/><guid>g</guid></item>"))
+    assert [(entry.title, entry.guid) for entry in feed.entries] == [("T", "g")]
+
+
+# --- never an exception ------------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    b"<rss>|<channel>|<item>|</item>|<title>|&#xD800;|<![CDATA[|<!DOCTYPE x [|]>|<entry>|<urlset><url><loc>|"
+    b"<feed xmlns='http://www.w3.org/2005/Atom'>|\xff\xfe|\0|<link href='//['/>|<?xml encoding='hex'?>|&x;|{|"
+    b'{"version":"jsonfeed.org"|<pubDate>99999-99-99</pubDate>'.split(b"|")
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=25).map(b"".join))
+def test_any_bytes_give_a_feed_or_a_problem(data: bytes) -> None:
+    feed = read(data)
+    assert feed.problem or feed.format
+    for entry in feed.entries:
+        assert not re.search(
+            "[\x00-\x08\ud800-\udfff]", entry.title + (entry.html or "") + (entry.guid or "")
+        )
+
+
+# --- feeds of the field's own test suites ------------------------------------------------------------------
+
+
+def expected_entries(path: Path, data: bytes) -> int:
+    if path.suffix != ".json":
+        return len(list(entry_starts(decode_markup(data))))
+    try:
+        feed = json.loads(data.decode("utf-8-sig"))
+    except ValueError:
+        return 0
+    is_feed = isinstance(feed, dict) and "jsonfeed.org" in str(feed.get("version"))
+    return len(feed.get("items") or []) if is_feed else 0
+
+
+@pytest.mark.skipif(not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds")
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.torture)])
+def test_every_feed_with_entries_yields_all_of_them(step: int) -> None:
+    """Every fifth file; all of them in `make torture`. NAME.json beside NAME.xml is an expected result."""
+    missed, held = [], 0
+    files = [path for path in sorted(FEEDS.rglob("*")) if path.is_file()]
+    for path in files[::step]:
+        if path.suffix == ".json" and path.with_suffix(".xml").exists():
+            continue
+        data = path.read_bytes()
+        expected = expected_entries(path, data)
+        held += expected > 0
+        if expected and read(data, url=None).entry_count != expected:
+            missed.append(str(path.relative_to(FEEDS)))
+    assert held > 1000 / step
+    assert missed == []

@@ -1,0 +1,297 @@
+"""What `ingest` reads: files, folders, archives, standard input."""
+
+import gzip
+import io
+import json
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import UsageError
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
+from aggregator.sources.parse.streams import Progress
+from tests.support.warc import PAGE, answer, warc_record
+
+TUNING = source_tuning(effective_tuning())
+STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
+RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
+
+
+def found(what: Path | str, **more: object) -> list[InputItem]:
+    return list(open_source(what, tuning=TUNING, **more))  # type: ignore[arg-type]
+
+
+def only_entry(what: Path | str, **more: object) -> InputEntry:
+    (one,) = found(what, **more)
+    assert isinstance(one, InputEntry), one
+    return one
+
+
+def only_problem(what: Path | str, **more: object) -> InputProblem:
+    (one,) = found(what, **more)
+    assert isinstance(one, InputProblem), one
+    return one
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    below = tmp_path / "inbox"
+    (below / "Harbour Post").mkdir(parents=True)
+    (below / "Harbour Post" / "a.txt").write_text(STORY)
+    (below / "b.txt").write_text(STORY)
+    return below
+
+
+def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
+    entries = [one.entry for one in found(folder) if isinstance(one, InputEntry)]
+    assert [(one.source, one.guid, one.outlet) for one in entries] == [
+        ("inbox", "Harbour Post/a.txt", "Harbour Post"),
+        ("inbox", "b.txt", None),
+    ]
+    assert all(one.is_saved_text and one.text == STORY and one.published is None for one in entries)
+
+
+def test_a_file_alone_is_known_to_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_folder = next(
+        one for one in found(folder) if isinstance(one, InputEntry) and one.entry.guid == "b.txt"
+    )
+    assert only_entry(folder / "b.txt").entry == in_folder.entry
+    monkeypatch.chdir(folder)
+    assert only_entry("b.txt").entry == in_folder.entry
+    assert only_entry(Path("Harbour Post") / ".." / "b.txt").entry == in_folder.entry
+
+
+def test_a_folder_given_as_a_dot_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert [one.entry.source for one in found(".") if isinstance(one, InputEntry)] == ["inbox", "inbox"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lambda data: data])
+@pytest.mark.parametrize("ending", [".gz", ".zst", ""])
+def test_compression_is_seen_by_content_and_is_not_part_of_the_name(
+    tmp_path: Path, pack: object, ending: str
+) -> None:
+    path = tmp_path / f"x.txt{ending}"
+    path.write_bytes(pack(STORY.encode()))  # type: ignore[operator]
+    assert (only_entry(path).entry.guid, only_entry(path).entry.text) == ("x.txt", STORY)
+
+
+def test_a_page(tmp_path: Path) -> None:
+    (tmp_path / "p.html").write_bytes('<html><meta charset="iso-8859-1"><p>Café'.encode("latin-1"))
+    entry = only_entry(tmp_path / "p.html").entry
+    assert (entry.is_page, entry.url, entry.text) == (True, None, None)
+    assert entry.html is not None
+    assert entry.html.endswith("Café")
+
+
+@pytest.mark.parametrize("name", ["f.xml", "f.rss", "f.atom", "f.xml.gz", "f"])
+def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
+    data = b"<?xml version='1.0'?><rss><channel/></rss>"
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    (one,) = found(tmp_path / name)
+    assert isinstance(one, InputFeed)
+    assert (one.kind, one.data, one.source) == ("feed", data, name.removesuffix(".gz"))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "verdict"),
+    [
+        ("e.txt", b"", "empty"),
+        ("e.txt", b" \n\t", "empty"),
+        ("e.txt", b"\xef\xbb\xbf", "empty"),
+        ("e.html", b"", "empty"),
+        ("e.xml", b"", "empty"),
+        ("e.json", b"\n\n", "empty"),
+        ("e.jsonl", b"", "empty"),
+        ("b.txt", b"\x89PNG\r\n\x1a\n" + bytes(500), "binary"),
+        ("b.html", b"%PDF-1.4 " + bytes(500), "binary"),
+        ("l.txt", b"a" * (TUNING.max_article_bytes + 1), "too_long"),
+        ("l.txt.gz", gzip.compress(b"a" * (TUNING.max_article_bytes + 1)), "too_long"),
+    ],
+)
+def test_a_bad_file_gives_one_clear_problem(tmp_path: Path, name: str, data: bytes, verdict: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    problem = only_problem(tmp_path / name)
+    assert (problem.verdict, problem.where) == (verdict, str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("t.txt.gz", gzip.compress(STORY.encode())[:-9]),
+        ("t.txt.zst", zstandard.compress(STORY.encode())[:20]),
+    ],
+)
+def test_a_cut_archive_is_damaged(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert "cut short" in only_problem(tmp_path / name).reason, "half an article is another article"
+
+
+def test_one_bad_file_does_not_stop_the_rest(folder: Path) -> None:
+    (folder / "a-bad.txt").write_bytes(bytes(300))
+    (folder / "c.jsonl.gz").write_bytes(gzip.compress(RECORD * 50)[:-20])
+    kinds = [type(one).__name__ for one in found(folder)]
+    assert kinds.count("InputProblem") >= 2
+    assert kinds.count("InputEntry") >= 2
+
+
+def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_bytes(RECORD + b"\n{broken\n" + b'{"title": "Second"}')
+    first, broken, second = found(tmp_path / "r.jsonl")
+    assert isinstance(first, InputEntry)
+    assert isinstance(broken, InputProblem)
+    assert isinstance(second, InputEntry)
+    assert (first.entry.source, first.entry.guid) == ("Harbour Post", "r1")
+    assert broken.where.endswith("r.jsonl, line 3")
+    assert (second.entry.source, second.where.rpartition(", ")[2]) == ("r.jsonl", "line 4")
+
+
+def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
+    small = msgspec.structs.replace(TUNING, max_article_bytes=1000)
+    (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
+    first, long, last = open_source(tmp_path / "r.jsonl", tuning=small)
+    assert isinstance(first, InputEntry)
+    assert isinstance(long, InputProblem)
+    assert isinstance(last, InputEntry)
+    assert (long.verdict, last.where.rpartition(", ")[2]) == ("too_long", "line 3")
+
+
+@pytest.mark.parametrize(
+    ("data", "titles"),
+    [
+        (b'[{"title": "A"}, {"title": "B"}]', ["A", "B"]),
+        (b'{\n "title": "A"\n}\n', ["A"]),
+        (b'\xef\xbb\xbf{"title": "A"}\n{"title": "B"}\n', ["A", "B"]),
+        (b'\n{"title": "A"}', ["A"]),
+    ],
+)
+def test_json_in_its_shapes(tmp_path: Path, data: bytes, titles: list[str]) -> None:
+    (tmp_path / "r.json").write_bytes(data)
+    assert [one.entry.title for one in found(tmp_path / "r.json") if isinstance(one, InputEntry)] == titles
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
+    feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}
+    (tmp_path / "f.json").write_text(json.dumps(feed, indent=indent))
+    assert isinstance(found(tmp_path / "f.json")[0], InputFeed)
+
+
+def test_json_that_is_no_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_bytes(b'[{"title": "A"}, 3]')
+    good, bad = found(tmp_path / "r.json")
+    assert isinstance(good, InputEntry)
+    assert isinstance(bad, InputProblem)
+    assert "record 2" in bad.where
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (RECORD * 2, 2),
+        (STORY.encode(), 1),
+        (gzip.compress(RECORD * 3), 3),
+        (b"<html><body>x</body></html>", 1),
+    ],
+)
+def test_standard_input(data: bytes, kind: int) -> None:
+    results = found("-", stdin=io.BytesIO(data))
+    assert len(results) == kind
+    assert all(isinstance(one, InputEntry) for one in results)
+
+
+def test_text_from_standard_input_has_no_key() -> None:
+    entry = only_entry("-", stdin=io.BytesIO(STORY.encode())).entry
+    assert (entry.source, entry.guid, entry.is_saved_text) == ("stdin", None, True)
+
+
+def test_hidden_temporary_and_foreign_files_are_passed_over(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.txt"
+    outside.write_text("not yours")
+    for name in (".hidden.txt", "x.txt~", ".x.txt.swp", "y.txt.part", "photo.jpg", "#z.txt#"):
+        (folder / name).write_text(STORY)
+    (folder / "link.txt").symlink_to(outside)
+    (folder / "circle").symlink_to(folder)
+    (folder / "nowhere.txt").symlink_to(tmp_path / "gone.txt")
+    os.mkfifo(folder / "pipe.txt")
+    assert [one.where for one in found(folder)] == [
+        str(folder / "Harbour Post" / "a.txt"),
+        str(folder / "b.txt"),
+    ]
+
+
+def test_a_name_that_is_no_utf8_is_still_read(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    try:
+        Path(os.fsdecode(path)).write_text(STORY)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    guid = only_entry(tmp_path).entry.guid
+    assert guid is not None
+    assert guid.encode() == "caf\ufffd.txt".encode()
+
+
+def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        found(tmp_path / "nothing.txt")
+
+
+def test_progress_ends_at_the_total(folder: Path) -> None:
+    (folder / "r.jsonl.gz").write_bytes(gzip.compress(RECORD * 500))
+    progress = Progress()
+    results = found(folder, progress=progress)
+    assert len(results) == 502
+    assert progress.read_bytes == progress.total_bytes
+
+
+# --- web archives ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["crawl.warc", "crawl.warc.gz"])
+def test_a_warc_gives_its_pages(tmp_path: Path, name: str) -> None:
+    records = [
+        warc_record("warcinfo", b"software: none"),
+        warc_record("request", b"GET / HTTP/1.1\r\n\r\n"),
+        warc_record("response", answer(PAGE)),
+        warc_record("response", answer(PAGE, status="404 Not Found")),
+        warc_record("response", answer(b"{}", kind="application/json")),
+        warc_record(
+            "response",
+            answer(gzip.compress(PAGE), "Content-Encoding: gzip\r\n"),
+            "https://news.example.org/b",
+        ),
+        warc_record(
+            "response",
+            answer(b"5\r\n<html\r\n20\r\n" + PAGE[5:] + b"\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n"),
+            "https://news.example.org/c",
+        ),
+    ]
+    pack = gzip.compress if name.endswith("gz") else bytes
+    (tmp_path / name).write_bytes(b"".join(pack(record) for record in records))
+    results = [one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)]
+    assert [one.url for one in results] == [f"https://news.example.org/{letter}" for letter in "abc"]
+    assert {one.html for one in results} == {PAGE.decode("latin-1")}
+    assert all(one.is_page and one.source == "crawl.warc" and one.published is None for one in results)
+
+
+def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
+    bomb = answer(gzip.compress(bytes(TUNING.max_article_bytes + 5)), "Content-Encoding: gzip\r\n")
+    (tmp_path / "c.warc").write_bytes(warc_record("response", bomb) + warc_record("response", answer(PAGE)))
+    first, second = found(tmp_path / "c.warc")
+    assert isinstance(first, InputProblem)
+    assert first.verdict == "too_long"
+    assert isinstance(second, InputEntry)
+
+
+@pytest.mark.parametrize("cut", [5, 40, 140, 250])
+def test_a_cut_warc_is_one_problem(tmp_path: Path, cut: int) -> None:
+    whole = warc_record("response", answer(PAGE))
+    (tmp_path / "c.warc").write_bytes(whole + whole[:cut])
+    first, second = found(tmp_path / "c.warc")
+    assert isinstance(first, InputEntry)
+    assert isinstance(second, InputProblem)

@@ -1,0 +1,580 @@
+"""The guard: nothing but the public internet is dialled. Resolver and dialler stand in for the network."""
+
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpcore
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.ssrf_guard import address_of, is_public
+from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.waiting import PATIENCE_SECONDS
+
+PUBLIC = "93.184.216.34"
+HOME = ClientSettings(allow_private=("127.0.0.0/8",))
+
+
+class Network:
+    """A network that is not there: names lead where the test says, and every dialled address is noted.
+
+    Addresses that are literals in an odd spelling are read as the C library does, so that no vector is lost.
+    """
+
+    def __init__(self, names: dict[str, list[list[str]]] | None = None, landing: int | None = None) -> None:
+        self.names = names or {}
+        self.landing = landing  # where a dialled address really leads: a port on loopback
+        self.dialled: list[str] = []
+        self.asked: list[str] = []
+
+    def resolve(self, name: str, port: int, seconds: float) -> list[str]:
+        self.asked.append(name)
+        if name in self.names:
+            answers = self.names[name]
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+        try:
+            return [socket.inet_ntoa(socket.inet_aton(name))]
+        except OSError:
+            raise FetchError("dns", name) from None
+
+    def dial(self, address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+        self.dialled.append(address)
+        if self.landing is None:
+            raise httpcore.ConnectError("nobody there")
+        return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.landing, timeout=seconds)
+
+    def client(self, settings: ClientSettings | None = None) -> Client:
+        all_tuning = effective_tuning({"net": {"host_gap_seconds": 0.0}})
+        return Client(settings or ClientSettings(), all_tuning, resolve=self.resolve, dial=self.dial)
+
+
+VECTORS = [
+    # loopback, as many know it
+    "http://127.0.0.1/", "http://127.1/", "http://127.0.1/", "http://127.255.255.254/", "http://2130706433/",
+    "http://0x7f000001/", "http://0x7f.1/", "http://0x7f.0.0.0x1/", "http://0177.0.0.1/", "http://017700000001/",
+    "http://0/", "http://0.0.0.0/", "http://000.0.0.0/", "http://localhost/", "http://LOCALHOST/",
+    "http://localhost./", "http://127.0.0.1./", "http://localhost.localdomain/", "http://ip6-localhost/",
+    "http://[::1]/", "http://[::]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::ffff:127.0.0.1]/",
+    "http://[::ffff:7f00:1]/", "http://[0:0:0:0:0:ffff:127.0.0.1]/", "http://[::127.0.0.1]/",
+    "http://[::ffff:0:7f00:1]/",
+    # spellings that only turn into an address on the way
+    "http://127。0。0。1/", "http://127．0．0．1/", "http://１２７.0.0.1/", "http://①②⑦.0.0.1/", "http://ⓛocalhost/",
+    "http://127%2e0%2e0%2e1/", "http://%31%32%37.0.0.1/", "HTTP://127.0.0.1/", "hTTp://[::1]/",
+    "  http://127.0.0.1/  ", "http://127.0.0.1:80/", "http://127.0.0.1:443/", "http://127.0.0.1:8080/",
+    # user information and backslashes
+    "http://good.example@127.0.0.1/", "http://127.0.0.1@good.example@127.0.0.1/", "http://good.example:pw@127.1/",
+    "http://good.example\\@127.0.0.1/", "http://127.0.0.1\\.good.example/", "http:\\\\127.0.0.1/",
+    # private, link-local, metadata
+    "http://10.0.0.1/", "http://172.16.0.1/", "http://172.31.255.254/", "http://192.168.1.1/",
+    "http://169.254.169.254/latest/meta-data/", "http://0xa9fea9fe/", "http://metadata.google.internal/",
+    "http://100.100.100.200/", "http://168.63.129.16/", "http://[fd00:ec2::254]/", "http://[fe80::1]/",
+    "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[fc00::1]/", "http://[fec0::1]/",
+    # carrier NAT, benchmarks, documentation, reserved, multicast, broadcast
+    "http://100.64.0.1/", "http://198.18.0.1/", "http://192.0.0.8/", "http://192.0.2.1/", "http://198.51.100.1/",
+    "http://203.0.113.1/", "http://192.88.99.1/", "http://224.0.0.1/", "http://240.0.0.1/",
+    "http://255.255.255.255/", "http://[ff02::1]/", "http://[ff0e::1]/", "http://[2001:db8::1]/",
+    "http://[3fff::1]/", "http://[5f00::1]/",
+    # IPv4 inside IPv6
+    "http://[64:ff9b::7f00:1]/", "http://[64:ff9b::10.0.0.1]/", "http://[64:ff9b:1::7f00:1]/",
+    "http://[2002:7f00:1::]/", "http://[2001:0:7f00:1::]/", "http://[2001::1]/",
+    "http://[2606:2800:21f::5efe:7f00:1]/", "http://[2606:2800:21f::200:5efe:10.0.0.1]/",
+    "http://[2606:2800:21f::200:5efe:93.184.216.34]/",
+    # other schemes
+    "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:6379/_INFO", "dict://127.0.0.1:11211/",
+    "ldap://127.0.0.1/", "data:text/plain,hello", "javascript:alert(1)", "jar:http://127.0.0.1!/", "unix:///run/x",
+    "//127.0.0.1/", "http:///etc/passwd", "http://", "http:127.0.0.1", "",
+]  # fmt: skip
+
+LOOPBACK_NAMES = {
+    name: [["127.0.0.1", "::1"]]
+    for name in ("localhost", "localhost.", "localhost.localdomain", "ip6-localhost", "127.0.0.1.")
+} | {"metadata.google.internal": [["169.254.169.254"]], "good.example": [[PUBLIC]]}
+
+
+@pytest.fixture(scope="module")
+def guarded() -> tuple[Client, Network]:
+    network = Network(LOOPBACK_NAMES)
+    return network.client(), network
+
+
+@pytest.mark.parametrize("url", VECTORS)
+def test_no_vector_is_dialled(guarded: tuple[Client, Network], url: str) -> None:
+    client, network = guarded
+    with pytest.raises(FetchError) as caught:
+        client.fetch(url)
+    assert network.dialled == []
+    assert caught.value.cause in {"refused", "address", "dns"}
+
+
+NAIVE = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F000001", "0x7f.1", "0x7f.0.0.0x1",
+    "0x7f.0.1", "0177.1", "0177.0.1", "017700000001", "0", "0.0.0.0", "127。0。0。1",
+    "good.example@127.0.0.1", "user:word@127.1",
+]  # fmt: skip
+
+
+def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
+    """The control: IPv4 forms of loopback only, so that nothing leaves this machine."""
+    assert len(set(VECTORS)) >= 61
+    with (
+        LoopbackServer({"*": "a secret"}) as canary,
+        httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as naive,
+    ):
+        hits = sum(naive.get(f"http://{host}:{canary.port}/").text == "a secret" for host in NAIVE)
+        assert hits == len(NAIVE) >= 15
+        assert len(canary.requests) == hits
+
+
+def test_a_canary_on_loopback_is_reached_by_none() -> None:
+    """Each vector with the canary's own port, dialled in earnest where it should ever come to that."""
+    with LoopbackServer({"*": "a secret"}) as canary:
+        network = Network(LOOPBACK_NAMES, landing=canary.port)
+        clients = [network.client(), network.client(ClientSettings(allow_private=("192.168.7.0/24",)))]
+        vectors = [*VECTORS, *(f"http://{host}/" for host in NAIVE)]
+        aimed = [re.sub(r"^(\w+://[^/]*?[^/:])(?::[0-9]+)?/", rf"\1:{canary.port}/", one) for one in vectors]
+        assert sum(str(canary.port) in one for one in aimed) >= 61
+        for client in clients:
+            for url in [*vectors, *aimed]:
+                with pytest.raises(FetchError):
+                    client.fetch(url)
+            client.close()
+        assert (canary.requests, network.dialled) == ([], [])
+
+
+@pytest.mark.parametrize("host", ["good.example", PUBLIC, "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]",
+                                  "[64:ff9b::5db8:d822]"])  # fmt: skip
+def test_public_addresses_are_dialled(host: str) -> None:
+    network = Network({"good.example": [[PUBLIC]]})
+    with pytest.raises(FetchError, match="connect"):
+        network.client().fetch(f"http://{host}/")
+    assert len(network.dialled) == 1
+
+
+def test_a_refused_address_is_named_once() -> None:
+    with pytest.raises(FetchError) as caught:
+        Network({}).client().fetch("http://127.0.0.1/")
+    assert str(caught.value).startswith("refused: 127.0.0.1 is not on the public internet; ")
+
+
+def test_one_bad_answer_refuses_the_whole_name() -> None:
+    network = Network({"mixed.example": [[PUBLIC, "127.0.0.1"]]})
+    with pytest.raises(FetchError, match="refused"):
+        network.client().fetch("http://mixed.example/")
+    assert network.dialled == []
+
+
+def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
+    with LoopbackServer({"/": "hello"}) as server:
+        network = Network({"rebind.example": [[PUBLIC], ["127.0.0.1"]]}, landing=server.port)
+        client = network.client()
+        assert client.fetch("http://rebind.example/").body == b"hello"
+        assert (network.asked, network.dialled) == (["rebind.example"], [PUBLIC])
+        assert server.requests[0].headers["host"] == "rebind.example"
+        with pytest.raises(FetchError, match="refused"):  # another port is another connection: asked again
+            client.fetch("https://rebind.example/")
+        assert network.dialled == [PUBLIC]
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://127.0.0.1/", "http://inner.example/", "file:///etc/passwd", "http://u:p@good.example/",
+     "http://0x7f.1/", "//127.0.0.1/", "http://good.example:6379/", "javascript:alert(1)", "http://[::1]/"],
+)  # fmt: skip
+def test_redirects_are_judged_like_first_addresses(target: str) -> None:
+    with LoopbackServer({"/": redirect(target)}) as server:
+        network = Network({"good.example": [[PUBLIC]], "inner.example": [["10.1.2.3"]]}, landing=server.port)
+        client = network.client()
+        with pytest.raises(FetchError) as caught:
+            client.fetch("http://good.example/")
+        assert caught.value.cause in {"refused", "redirect"}
+        assert network.dialled == [PUBLIC]
+        assert len(server.requests) == 1
+        client.close()
+
+
+def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LoopbackServer({"*": "through the proxy"}) as proxy, LoopbackServer({"/": "direct"}) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url())
+        network = Network({"good.example": [[PUBLIC]]}, landing=server.port)
+        client = network.client()
+        assert client.fetch("http://good.example/").body == b"direct"
+        assert proxy.requests == []
+        client.close()
+
+
+def test_exceptions_are_networks_that_the_operator_names() -> None:
+    with LoopbackServer({"/": "mine"}) as server:
+        network = Network(landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        assert client.fetch("http://192.168.7.9:8000/", accept="page").body == b"mine"
+        with pytest.raises(FetchError, match="refused"):
+            client.fetch("http://192.168.8.9/")
+        assert network.dialled == ["192.168.7.9"]
+        client.close()
+
+
+HOUSE = {"lan.example": [["192.168.7.9"]], "good.example": [[PUBLIC]]}
+
+
+def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_network() -> None:
+    """He allowed it for his own feeds; a stranger's feed must not use that to press buttons at home."""
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network(HOUSE, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        unknown_entry, mine = "http://good.example/feed", "http://lan.example/feed"
+        for target in ("http://lan.example/off", "http://192.168.7.9/off", "http://192.168.7.9:8000/off"):
+            for kept in range(2):  # at first without, then with a connection that was left open
+                with pytest.raises(FetchError, match="refused"):
+                    client.fetch(target, accept="page", linked_from=unknown_entry)
+                assert client.fetch(target).body == b"mine", kept
+        assert client.fetch("http://lan.example/off", accept="page", linked_from=mine).body == b"mine"
+        assert client.fetch("http://good.example/page", accept="page", linked_from=mine).body == b"mine"
+        assert (
+            client.fetch("http://good.example/page", accept="page", linked_from=unknown_entry).body == b"mine"
+        )
+        client.close()
+
+
+ELSEWHERE_AT_HOME = (
+    "http://lan.example:8000/off",
+    "https://lan.example/off",
+    "http://192.168.7.9/off",  # the same machine, by a name that is not the source's
+    "http://192.168.7.1/off",
+    "http://192.168.7.1:8080/off",
+    "http://printer.example/off",
+)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE_AT_HOME)
+def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(target: str) -> None:
+    """Whoever writes a feed there does not choose what else in the operator's network is asked."""
+    names = HOUSE | {"printer.example": [["192.168.7.7"]]}
+    with LoopbackServer({"/moved": redirect(target), "/page": redirect("/inner"), "*": "mine"}) as server:
+        network = Network(names, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        feed = "http://lan.example/feed"
+        assert client.fetch("http://lan.example/page", accept="page", linked_from=feed).body == b"mine"
+        for address, linked_from in ((target, feed), ("http://lan.example/moved", None)):
+            for accept in ("page", "robots", "feed"):
+                with pytest.raises(FetchError, match=r"refused: .*allow_private_links"):
+                    client.fetch(address, accept=accept, source_port=80, linked_from=linked_from)
+        assert "/off" not in server.paths()
+        client.close()
+
+
+def test_a_source_at_home_leads_to_the_servers_that_the_operator_lists() -> None:
+    with LoopbackServer({"/moved": redirect("http://192.168.7.1:8080/inner"), "*": "mine"}) as server:
+        network = Network(HOUSE, landing=server.port)
+        client = network.client(
+            ClientSettings(
+                allow_private=("192.168.7.0/24",), allow_private_links=("http://192.168.7.1:8080",)
+            )
+        )
+        target, feed = "http://192.168.7.1:8080/inner", "http://lan.example/feed"
+        assert client.fetch(target, accept="page", linked_from=feed).body == b"mine"
+        assert client.fetch("http://lan.example/moved").body == b"mine"
+        for other, linked_from in (("http://192.168.7.1/", feed), (target, "http://good.example/feed")):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch(other, accept="page", linked_from=linked_from)
+        client.close()
+    with pytest.raises(ConfigError, match="allow_private_links"):
+        Network().client(ClientSettings(allow_private_links=("http://192.168.7.1:99999",)))
+
+
+def test_a_name_that_changes_sides_is_not_the_operators() -> None:
+    """Its owner answers with an address of our network just when we ask whose feed named a page."""
+    mine = "192.168.7.9"
+    sides = {"both.example": [[PUBLIC], [mine]], "mix.example": [[mine, PUBLIC]]}
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network(sides, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        client.fetch("http://both.example/feed")
+        for feed in ("http://both.example:81/feed", "http://mix.example/feed", "http://192.168.8.1/feed"):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch(f"http://{mine}/off", accept="page", linked_from=feed)
+        assert server.paths() == ["/feed"]
+        client.close()
+
+
+@pytest.mark.parametrize("second", [["192.168.7.9"], ["192.168.7.9", PUBLIC], [PUBLIC, "192.168.7.9"]])
+def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: list[str]) -> None:
+    """Its owner changes where the name leads: neither the feed nor what it names is asked there."""
+    names = {"turned.example": [[PUBLIC], second, ["192.168.7.9"]], "lan.example": [["192.168.7.9"]]}
+    with LoopbackServer({"*": Response(headers={"Connection": "close"})}) as server:
+        network = Network(names, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        feed = "http://turned.example/feed"
+        client.fetch(feed)
+        for linked_from in (None, None, feed):
+            with pytest.raises(FetchError, match=r"refused: turned\.example|refused: port 80"):
+                client.fetch(feed, linked_from=linked_from)
+        assert network.dialled == [PUBLIC]
+        client.fetch("http://lan.example/feed")
+        assert network.dialled == [PUBLIC, "192.168.7.9"]
+        client.close()
+
+
+def test_a_connection_home_is_kept_from_strangers_though_its_name_leads_elsewhere_now() -> None:
+    with LoopbackServer({"*": "mine"}) as server:
+        network = Network({"both.example": [["192.168.7.9"], [PUBLIC]]}, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        client.fetch("http://both.example/feed")  # this connection stays open
+        client.fetch("http://both.example:81/other")
+        assert network.dialled == ["192.168.7.9", PUBLIC]
+        with pytest.raises(FetchError, match="refused"):
+            client.fetch("http://both.example/off", accept="page", linked_from="http://good.example/feed")
+        assert server.paths() == ["/feed", "/other"]
+        client.close()
+
+
+def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -> None:
+    with LoopbackServer({"/": redirect("http://lan.example/inner"), "/inner": "mine"}) as server:
+        network = Network(HOUSE, landing=server.port)
+        client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+        for _ in range(2):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch("http://good.example/")
+            assert client.fetch("http://lan.example/").body == b"mine"
+        assert server.paths().count("/inner") == 2
+        client.close()
+
+
+def test_a_wrong_exception_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match="allow_private"):
+        Network().client(ClientSettings(allow_private=("my lan",)))
+
+
+@pytest.mark.parametrize(
+    ("accept", "source_port", "is_dialled"),
+    [("feed", None, True), ("page", None, False), ("page", 8443, True), ("page", 9999, False)],
+)
+def test_only_a_typed_port_is_asked_besides_the_webs_own(
+    accept: str, source_port: int | None, is_dialled: bool
+) -> None:
+    network = Network({"good.example": [[PUBLIC]]})
+    with pytest.raises(FetchError):
+        network.client().fetch("http://good.example:8443/", accept=accept, source_port=source_port)  # type: ignore[arg-type]
+    assert bool(network.dialled) == is_dialled
+
+
+def test_dead_addresses_of_a_name_are_passed_over() -> None:
+    with LoopbackServer({"/": "hello"}) as server:
+        network = Network({"good.example": [["93.184.216.35", PUBLIC]]}, landing=server.port)
+        reach = network.dial
+
+        def dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+            if address != PUBLIC:
+                network.dialled.append(address)
+                raise httpcore.ConnectTimeout("silent")
+            return reach(address, port, seconds)
+
+        client = Client(ClientSettings(), effective_tuning(), resolve=network.resolve, dial=dial)
+        assert client.fetch("http://good.example/").body == b"hello"
+        assert network.dialled == ["93.184.216.35", PUBLIC]
+        client.close()
+
+
+def test_without_the_guard_the_canary_is_hit() -> None:
+    """The control: the same pool on httpcore's own backend reaches what the guarded one refuses."""
+    with LoopbackServer({"/": "a secret"}) as canary:
+        with pytest.raises(FetchError, match="refused"):
+            Client(ClientSettings(), effective_tuning()).fetch(canary.url())
+        assert canary.requests == []
+        with httpcore.ConnectionPool() as pool:
+            assert pool.request("GET", canary.url()).content == b"a secret"
+        assert len(canary.requests) == 1
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    import shutil
+    import subprocess
+
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command to make a certificate")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-keyout", str(path), "-out", str(path.with_suffix(".crt")),
+         "-subj", "/CN=good.example",
+         "-addext", "subjectAltName=DNS:good.example"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    return str(path)
+
+
+@pytest.mark.parametrize(("name", "cause"), [("good.example", None), ("other.example", "tls")])
+def test_tls_is_checked_by_name_though_an_address_is_dialled(
+    certificate: str, name: str, cause: str | None
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    seen: list[str | None] = []
+    remember: Callable[..., None] = lambda _socket, server_name, _context: seen.append(server_name)  # noqa: E731
+    context.sni_callback = remember
+    with LoopbackServer({"/": "hello"}, tls=context) as server:
+        network = Network({name: [[PUBLIC]]}, landing=server.port)
+        client = network.client(ClientSettings(ca_file=certificate.replace(".pem", ".crt")))
+        if cause is None:
+            assert client.fetch(f"https://{name}/").body == b"hello"
+        else:
+            with pytest.raises(FetchError, match=cause):
+                client.fetch(f"https://{name}/")
+        assert (seen, network.dialled) == ([name], [PUBLIC])
+        client.close()
+
+
+def test_an_unknown_authority_is_refused(certificate: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with LoopbackServer({"/": "hello"}, tls=context) as server:
+        network = Network({"good.example": [[PUBLIC]]}, landing=server.port)
+        with pytest.raises(FetchError, match="tls"):
+            network.client().fetch("https://good.example/")
+
+
+# The table of RFC 6052, 2.4: 192.0.2.33 behind prefixes of each length.
+TRANSLATED = {
+    32: "2001:db8:c000:221::",
+    40: "2001:db8:1c0:2:21::",
+    48: "2001:db8:122:c000:2:2100::",
+    56: "2001:db8:122:3c0:0:221::",
+    64: "2001:db8:122:344:c0:2:2100::",
+    96: "2001:db8:122:344::192.0.2.33",
+}
+
+
+def behind(length: int, inner: str) -> str:
+    """The address of RFC 6052's table for another IPv4 address, under a prefix that is public."""
+    prefix = int(ipaddress.IPv6Address("2606:db8:122:344::")) >> (128 - length) << (128 - length)
+    four = ipaddress.IPv4Address(inner).packed
+    split = max(0, min(4, 8 - length // 8))
+    middle = four[:split] + b"\0" + four[split:] if length < 96 else four
+    return str(
+        ipaddress.IPv6Address(prefix | int.from_bytes(middle, "big") << (128 - length - 8 * len(middle)))
+    )
+
+
+def test_addresses_are_put_together_as_the_rfc_does() -> None:
+    for length, address in TRANSLATED.items():
+        expected = ipaddress.IPv6Address(address.replace("2001:", "2606:", 1))
+        assert behind(length, "192.0.2.33") == str(expected), length
+
+
+@pytest.mark.parametrize("length", TRANSLATED)
+def test_a_private_address_behind_the_networks_own_gateway_is_refused(length: int) -> None:
+    """The gateway's prefix is learnt from the resolver, once; what is public behind it is dialled."""
+    network = Network({"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]})
+    client = network.client(ClientSettings(allow_private=("192.168.7.0/24",)))
+    for inner in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.8.9"):
+        network.names["trap.example"] = [[behind(length, inner)]]
+        for host in ("trap.example", f"[{behind(length, inner)}]"):
+            with pytest.raises(FetchError, match="refused"):
+                client.fetch(f"http://{host}/")
+    assert network.dialled == []
+    elsewhere = "2606:4700::6810:84e5"
+    for inner in (behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere):
+        with pytest.raises(FetchError, match="connect"):
+            client.fetch(f"http://[{inner}]/")
+    with pytest.raises(FetchError, match="refused"):  # a home address by its other spelling
+        client.fetch(
+            f"http://[{behind(length, '192.168.7.9')}]/", accept="page", linked_from=f"http://{PUBLIC}/feed"
+        )
+    assert network.dialled == [behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere]
+    assert network.asked.count("ipv4only.arpa") == 1
+    client.close()
+
+
+def test_a_resolver_that_knows_of_no_gateway_keeps_nobody_from_ipv6() -> None:
+    for answers in ([], ["192.0.0.170", "192.0.0.171"], ["::ffff:192.0.0.170"], ["no address"]):
+        network = Network({"ipv4only.arpa": [answers]})
+        with pytest.raises(FetchError, match="connect"):
+            network.client().fetch("http://[2606:4700::a00:1]/")
+    network = Network()  # the name is not answered at all
+    with pytest.raises(FetchError, match="connect"):
+        network.client().fetch("http://[2606:4700::a00:1]/")
+
+
+def test_a_question_about_the_gateway_that_failed_is_asked_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trap, clock = behind(64, "10.1.2.3"), [1000.0]
+    network = Network()
+    client = network.client()
+    monkeypatch.setattr("aggregator.sources.fetch.ssrf_guard.time.monotonic", lambda: clock[0])
+    with pytest.raises(FetchError, match="connect"):  # the resolver does not answer: nothing is known
+        client.fetch(f"http://[{trap}]/")
+    network.names["ipv4only.arpa"] = [[behind(64, "192.0.0.170")]]
+    clock[0] += 31.0
+    with pytest.raises(FetchError, match="refused"):
+        client.fetch(f"http://[{trap}]/")
+    assert network.dialled == [trap]
+    del network.names["ipv4only.arpa"]
+    clock[0] += 601.0
+    with pytest.raises(FetchError, match="refused"):  # what was known before stays
+        client.fetch(f"http://[{trap}]/")
+    assert network.asked.count("ipv4only.arpa") == 3
+    client.close()
+
+
+def test_no_request_waits_for_the_question_of_another_about_the_gateway() -> None:
+    network = Network()
+    both_ask = threading.Barrier(2)
+
+    def resolve(name: str, port: int, seconds: float) -> list[str]:
+        both_ask.wait(10.0)
+        return ["192.0.0.170"]
+
+    client = Client(ClientSettings(), effective_tuning(), resolve=resolve, dial=network.dial)
+
+    def fetch(host: str) -> str:
+        with pytest.raises(FetchError) as caught:
+            client.fetch(f"http://[{host}]/")
+        return caught.value.cause
+
+    with ThreadPoolExecutor() as threads:
+        causes = threads.map(fetch, ["2606:4700::6810:84e5", "2606:4700::6810:84e6"])
+        assert list(causes) == ["connect", "connect"]
+    client.close()
+
+
+@given(st.ip_addresses(v=4))
+def test_a_mapped_or_translated_address_is_judged_as_the_one_inside(address: object) -> None:
+    inner = address_of(str(address))
+    assert inner is not None
+    for spelling in (f"::ffff:{address}", f"64:ff9b::{address}"):
+        outer = address_of(spelling)
+        assert outer is not None
+        assert is_public(outer) == is_public(inner)
+
+
+@given(st.ip_addresses())
+def test_what_python_calls_not_global_is_never_public(address: object) -> None:
+    found = address_of(str(address))
+    assert found is not None
+    inner = getattr(found, "ipv4_mapped", None) or found
+    if not inner.is_global and found not in __import__("ipaddress").ip_network("64:ff9b::/96"):
+        assert not is_public(found)
+
+
+def test_the_table_knows_what_is_global_does_not() -> None:
+    called_global = ["224.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::", "2002:7f00:1::", "fec0::1",
+                     "::127.0.0.1", "::ffff:0:7f00:1", "ff0e::1", "192.88.99.1", "192.0.0.8", "3fff::1",
+                     "5f00::1"]  # fmt: skip
+    for text in called_global:
+        address = address_of(text)
+        assert address is not None
+        assert not is_public(address), text

@@ -1,0 +1,381 @@
+"""Strangers' feeds through the real worker: bombs, floods, torn markup, wrong codecs, absurd dates."""
+
+import datetime as dt
+import json
+import random
+import re
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import ParsedFeed
+from aggregator.model.errors import FetchError
+from aggregator.pipeline.jobs import FeedJob
+from aggregator.pipeline.poll import parse_feed
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.pipeline.workers.factory import open_executor
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feed import read_feed
+from tests.conftest import REPOSITORY
+from tests.support.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
+from tests.support.loopback import LoopbackServer
+
+SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+ALL_TUNING = effective_tuning()
+TUNING = source_tuning(ALL_TUNING)
+TITLE = "Ferry back in harbour"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Executor]:
+    executor = open_executor("processes", 1, ALL_TUNING)
+    yield executor
+    executor.close()
+
+
+def through(worker: Executor, data: bytes) -> ParsedFeed:
+    return parse_feed(worker, FeedJob(data=data, source="feed-1", seen=SEEN))
+
+
+def read(data: bytes | str, content_type: str | None = None) -> ParsedFeed:
+    return read_feed(
+        data.encode() if isinstance(data, str) else data,
+        source="feed-1",
+        url="https://news.example.org/rss.xml",
+        content_type=content_type,
+        outlet=None,
+        zone=None,
+        seen=SEEN,
+        tuning=TUNING,
+    )
+
+
+def words_of(feed: ParsedFeed) -> str:
+    """All that a feed said, in one string."""
+    return json.dumps([[str(getattr(one, name)) for name in one.__struct_fields__] for one in feed.entries])
+
+
+# --- every hostile feed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0.01, pytest.param(1.0, marks=pytest.mark.torture)])
+def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
+    size: float, worker: Executor, tmp_path: Path
+) -> None:
+    """Within the deadline of a worker, with nothing read from disk or net, and the next feed read right."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the-secret-of-this-machine", encoding="utf-8")
+    lost, leaked, count = [], [], 0
+    for _ in all_hostile(size, secret_file=str(secret), canary="http://127.0.0.1:9/"):
+        pass  # making them takes more memory than anything else here
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with LoopbackServer({"*": "the-canary-sang"}) as canary:
+        for hostile in all_hostile(size, secret_file=str(secret), canary=canary.url("/canary")):
+            count += 1
+            found = _read_hostile(worker, hostile)
+            said = words_of(found)
+            if any(word in said for word in ("the-secret", "the-canary", "hahahaha")):
+                leaked.append(hostile.name)
+            if hostile.has_good and not any(one.title == TITLE for one in found.entries):
+                lost.append((hostile.name, found.problem))
+        assert canary.requests == []
+    assert (lost, leaked) == ([], [])
+    assert count >= 75
+    assert [one.guid for one in through(worker, rss(GOOD).encode()).entries] == ["good"]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB, of this process
+
+
+def _read_hostile(worker: Executor, hostile: Hostile) -> ParsedFeed:
+    try:
+        return through(worker, hostile.data)
+    except FetchError as error:  # the worker was stopped: allowed only where nothing good could be had
+        return ParsedFeed(problem=str(error))
+
+
+@pytest.mark.parametrize(
+    "name", ["<!-- in a text", "namespaces", pytest.param("attributes", marks=pytest.mark.torture)]
+)
+def test_a_flood_that_took_minutes_is_read_within_the_deadline(name: str, worker: Executor) -> None:
+    flood = next(one for one in floods(200_000) if one.name == f"flood of {name}")
+    assert through(worker, flood.data).entries[0].title == TITLE
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("token", TOKENS)
+def test_twice_the_flood_takes_no_more_than_thrice_the_time(token: str) -> None:
+    """CPU time, the least of three: a quadratic reader needs four times as much."""
+
+    def seconds(repeats: int) -> float:
+        flood = next(one for one in floods(repeats) if one.name == f"flood of {token}")
+        return min(_cpu_seconds(flood.data) for _ in range(3))
+
+    assert seconds(200_000) <= 3 * seconds(100_000) + 0.05
+
+
+def test_the_time_of_a_long_name_grows_with_its_length_alone() -> None:
+    def seconds(chars: int) -> float:
+        feed = rss(f"<item><title>{TITLE}</title><author>{'a' * chars}</author></item>")
+        assert read(feed).entries[0].title == TITLE
+        return min(_cpu_seconds(feed) for _ in range(3))
+
+    assert seconds(40_000) <= 3 * seconds(20_000) + 0.1
+
+
+def test_a_name_full_of_addresses_takes_hardly_longer_than_another() -> None:
+    def seconds(author: str) -> float:
+        items = (f"<item><title>{TITLE} {n}</title><author>{author}!</author></item>" for n in range(9))
+        feed = rss("".join(items))
+        assert len(read(feed).entries) == 9
+        return min(_cpu_seconds(feed) for _ in range(3))
+
+    assert seconds("a@a." * 290) <= 3 * seconds("a" * 1160) + 0.2
+
+
+def _cpu_seconds(data: bytes) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    read(data)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+
+
+def test_entities_of_a_dtd_are_dropped_however_small() -> None:
+    """feedparser alone would keep these: they are what the quadratic bomb is made of."""
+    doctype = '<!DOCTYPE rss [\n<!ENTITY a "swollen ">\n]>'
+    (entry,) = read(rss("<item><title>T &a;&a;&a; end</title></item>", doctype)).entries
+    assert "swollen" not in entry.title
+    assert entry.title.startswith("T ")
+    assert entry.title.endswith(" end")
+
+
+# --- feedparser never gets a string: it would open a path or an address ------------------------------------
+
+
+def test_only_one_place_calls_feedparser_and_it_hands_over_bytes() -> None:
+    calls = []
+    for path in sorted((REPOSITORY / "aggregator").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        calls += [(path.name, call) for call in re.findall(r"\b(?:fast)?feedparser\.parse\([^)]*", text)]
+        assert not re.search(r"from (?:fast)?feedparser import", text), path
+    assert [(name, "".join(call.split())[:40]) for name, call in calls] == [
+        ("feed.py", "feedparser.parse(io.BytesIO(data"),
+        ("feed.py", "fastfeedparser.parse(data"),
+    ]
+
+
+def test_a_string_is_no_feed(tmp_path: Path) -> None:
+    path = tmp_path / "feed.xml"
+    path.write_text(rss(GOOD), encoding="utf-8")
+    for text in (str(path), f"file://{path}"):
+        feed = read_feed(
+            text,  # type: ignore[arg-type]
+            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, tuning=TUNING,
+        )  # fmt: skip
+        assert feed.entries == ()
+        assert feed.problem is not None
+
+
+# --- entries that others drop ------------------------------------------------------------------------------
+
+
+def test_an_entry_that_swallows_the_next_costs_neither() -> None:
+    items = "".join(f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(6))
+    torn = items.replace("<title>Entry 2</title></item>", "<title>Entry 2</title>")
+    feed = read(rss(torn, head="<language>de</language><link>https://www.example.org/</link>"))
+    assert [(one.guid, one.title, one.language) for one in feed.entries] == [
+        (str(n), f"Entry {n}", "de") for n in range(6)
+    ]
+    assert (feed.entry_count, feed.title, feed.site_url) == (6, "Post", "https://www.example.org/")
+
+
+def test_prefixes_that_nobody_declared_are_passed_over() -> None:
+    feed = read(
+        "<q:rss><q:channel><q:title>Post</q:title>"
+        "<q:item><q:guid>1</q:guid><q:title>One</q:title></q:item>"
+        "<q:item><q:guid>2</q:guid><q:title>Two</q:title><media:thumbnail url='https://a.example/t.jpg'/>"
+        "</q:item></q:channel></q:rss>"
+    )
+    assert [(one.guid, one.title) for one in feed.entries] == [("1", "One"), ("2", "Two")]
+    assert feed.title == "Post"
+    assert feed.entries[1].enclosures[0].url == "https://a.example/t.jpg"
+
+
+def test_torn_atom_entries_are_read_one_by_one() -> None:
+    feed = read(
+        '<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://a.example/news/"><title>F</title>'
+        '<entry><id>1</id><title>One</title><link href="one"/>'
+        '<entry><id>2</id><title>Two</title><link href="two"/></entry></feed>'
+    )
+    assert [(one.guid and one.guid[-1], one.title, one.url) for one in feed.entries] == [
+        ("1", "One", "https://a.example/news/one"),
+        ("2", "Two", "https://a.example/news/two"),
+    ]
+
+
+@pytest.mark.parametrize(("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")])
+def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(entries: int, kind: str) -> None:
+    whole = {
+        "rss": lambda: rss("<item><guid>n</guid></item>" * entries),
+        "json": lambda: (
+            '{"version":"https://jsonfeed.org/version/1","items":[' + ",".join(['{"id":1}'] * entries) + "]}"
+        ),
+        "sitemap": lambda: "<urlset>" + "<url><loc>https://a.example/</loc></url>" * entries + "</urlset>",
+    }[kind]()
+    feed = read(whole)
+    assert (len(feed.entries), feed.entry_count) == (2_000, entries)
+
+
+# --- codecs and charsets ------------------------------------------------------------------------------------
+
+CODECS = (
+    "punycode", "idna", "hex", "zlib", "rot13", "undefined", "base64", "bz2", "uu", "quopri", "utf-7",
+    "utf-16", "utf-16-le", "utf-16-be", "utf-32", "raw_unicode_escape", "unicode_escape", "mbcs", "oem",
+    "cp037", "cp500", "hz", "iso2022_kr", "utf_8_sig", "x-user-defined", "none", "", "../../etc/passwd",
+    "a" * 500, "utf-8\x00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_name_of_a_codec_hurts(codec: str) -> None:
+    for text, real in (
+        ("Ferry back in harbour", "ascii"),
+        ("Паром вернулся", "utf-8"),
+        ("Überfähre für Grüße", "cp1252"),
+    ):
+        data = rss(
+            f"<item><guid>1</guid><title>{text}</title></item>", f'<?xml version="1.0" encoding="{codec}"?>'
+        )
+        for content_type in (None, f"text/xml; charset={codec}"):
+            feed = read(data.encode(real), content_type)
+            assert [one.title for one in feed.entries] == [text], (codec, content_type, feed.problem)
+
+
+def _labelled(text: str, codec: str, label: str | None) -> bytes:
+    before = f'<?xml version="1.0" encoding="{label}"?>' if label else '<?xml version="1.0"?>'
+    return rss(f"<item><title>{text}</title></item>", before).encode(codec)
+
+
+GERMAN, RUSSIAN = "Überfähre für Grüße", "Паром вернулся в гавань сегодня"
+JAPANESE, CHINESE = "フェリーが港に戻りました。乗客は無事です", "渡轮今天早上返回港口，所有乘客平安"
+KOREAN, GREEK = "여객선이 오늘 아침 항구로 돌아왔다", "Το πλοίο επέστρεψε στο λιμάνι σήμερα"
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "label"),
+    [
+        (GERMAN, "utf-8", "windows-1252"),
+        (GERMAN, "utf-8", "x-unheard-of"),
+        (GERMAN, "cp1252", "iso-8859-1"),
+        (GERMAN, "cp1252", "utf-8"),
+        (GERMAN, "utf-16-le", "utf-8"),
+        (GERMAN, "utf-16-be", "iso-8859-1"),
+        (RUSSIAN, "cp1251", None),
+        (RUSSIAN, "koi8-r", "koi8-r"),
+        (JAPANESE, "cp932", None),
+        (CHINESE, "gb18030", None),
+        (KOREAN, "cp949", "euc-kr"),
+        (GREEK, "iso8859-7", "iso-8859-7"),
+    ],
+)
+def test_mojibake_is_read_as_it_was_meant(text: str, codec: str, label: str | None) -> None:
+    assert [one.title for one in read(_labelled(text, codec, label)).entries] == [text]
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\ufffe", "&#0;", "&#xD800;", "&nosuch;"])
+def test_a_sign_that_XML_forbids_does_not_end_a_sitemap(sign: str) -> None:
+    """lxml would take what stands before it for the whole."""
+    pages = "".join(f"<url><loc>https://a.example/{n}</loc><title>P{sign}</title></url>" for n in range(3))
+    assert read(f"<urlset>{pages}</urlset>").entry_count == 3
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b"])
+def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
+    item = f"<it{sign}em><guid>1</guid><ti{sign}tle>Tide turns</title></item>"
+    assert [(one.guid, one.title) for one in read(rss(item + GOOD)).entries] == [
+        ("1", "Tide turns"),
+        ("good", TITLE),
+    ]
+
+
+# --- responses that are not feeds ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"\n\n  ", "empty"),
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "a web page"),
+        (b"%PDF-1.7\n1 0 obj", "a PDF document"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "an image"),
+        (b"PK\x03\x04" + bytes(64), "a ZIP archive"),
+        (b'{"error": "not found"}', "JSON but not a JSON Feed"),
+        (random.Random(15).randbytes(5_000_000), "binary data"),
+        (b"Service unavailable", "plain text"),
+        (b"<error><code>NoSuchKey</code></error>", "XML but not a feed (it begins with <error>)"),
+        (b"<soap:Envelope xmlns:soap='urn:x'><soap:Body/></soap:Envelope>", "it begins with <soap:envelope>"),
+        (b"\x1f\x8b\x08\x00broken", "a gzip file that cannot be opened"),
+    ],
+)
+def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> None:
+    feed = read(data)
+    assert feed.entries == ()
+    assert feed.format == ""
+    assert feed.problem is not None
+    assert words in feed.problem
+
+
+# --- dates --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "time"),
+    [
+        # What feeds write, in all its kinds.
+        ("Sat, 28 Feb 2026 09:30:00 GMT", "2026-02-28 09:30"),
+        ("Sat, 28 Feb 2026 09:30:00 +0100", "2026-02-28 08:30"),
+        ("Sat, 28 Feb 2026 09:30:00 EST", "2026-02-28 14:30"),
+        ("28 Feb 26 09:30 PST", "2026-02-28 17:30"),
+        ("Sat 28 Feb 2026 09:30:00 +0000", "2026-02-28 09:30"),
+        ("2026-02-28T09:30:00Z", "2026-02-28 09:30"),
+        ("2026-02-28T09:30:00.123456+05:30", "2026-02-28 04:00"),
+        ("2026-02-28 09:30:00", "2026-02-28 09:30"),
+        ("2026-02-28T09:30Z", "2026-02-28 09:30"),
+        ("2026-02-28", "2026-02-28 00:00"),
+        ("20260228", "2026-02-28 00:00"),
+        ("1772271000", "2026-02-28 09:30"),
+        ("1772271000000", "2026-02-28 09:30"),
+        ("February 28, 2026 9:30 am", "2026-02-28 09:30"),
+        ("28. Februar 2026, 9:30", "2026-02-28 09:30"),
+        ("٢٠٢٦-٠٢-٢٨", "2026-02-28 00:00"),
+        # The edges: from 1990 to a day after it was fetched.
+        ("1990-01-01T00:00:00Z", "1990-01-01 00:00"),
+        ("2026-03-02T12:00:00Z", "2026-03-02 12:00"),
+        # Absurd, or none.
+        ("1989-12-31T23:59:59Z", None),
+        ("2026-03-02T12:00:01Z", None),
+        ("Mon, 01 Jan 0001 00:00:00 +0000", None),
+        ("0001-01-01T00:00:00", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", None),
+        ("0", None),
+        ("9999-12-31T23:59:59-12:00", None),
+        ("99999-01-01T00:00:00Z", None),
+        ("2030-13-45", None),
+        ("2026-02-30T10:00:00Z", None),
+        ("2026-02-28T25:61:00Z", None),
+        ("Sat, 28 Feb 2026 09:30:00 +9999", None),
+        ("number 1995", None),
+        ("soon", None),
+        ("-1", None),
+        ("1e308", None),
+    ],
+)
+def test_a_date_is_plausible_or_unknown(raw: str, time: str | None) -> None:
+    for feed in (
+        read(rss(f"<item><title>T</title><pubDate>{raw}</pubDate></item>")),
+        read(json.dumps({"version": "https://jsonfeed.org/version/1",
+                         "items": [{"id": 1, "title": "T", "date_published": raw}]})),
+    ):  # fmt: skip
+        published = feed.entries[0].published
+        assert (published and published.time.strftime("%Y-%m-%d %H:%M")) == time

@@ -1,0 +1,114 @@
+"""Archives in the order of time: whatever lies in the file however, with little memory and nothing lost."""
+
+import datetime as dt
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry, Published
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
+from aggregator.sources.parse.sort_by_time import in_order_of_time
+from aggregator.sources.parse.streams import Progress
+from tests.support.warc import answer, warc_record
+
+TUNING = source_tuning(effective_tuning())
+DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+def entry(number: int, day: int | None, file: str) -> InputItem:
+    published = None if day is None else Published(time=DAY + dt.timedelta(days=day))
+    return InputEntry(
+        entry=Entry(source="s", guid=str(number), text="x" * 10, published=published), where=file, file=file
+    )
+
+
+def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
+    """A day is an article of that day, None one without a date, -1 a problem and -2 a feed."""
+    made: list[InputItem] = []
+    for number, kind in enumerate(kinds):
+        if kind == -1:
+            made.append(InputProblem(where=f"{file} {number}", reason="no", file=file))
+        elif kind == -2:
+            made.append(InputFeed(data=bytes([number % 256]) * 10, source="f", where=file, file=file))
+        else:
+            made.append(entry(number, kind, file))
+    return made
+
+
+@given(
+    st.lists(st.lists(st.one_of(st.none(), st.integers(-2, 9)), max_size=30), max_size=3),
+    st.sampled_from([1, 25, 10_000]),
+)
+def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
+    files: list[list[int | None]], run_chars: int
+) -> None:
+    given_ = [one for name, kinds in enumerate(files) for one in found_of(kinds, f"{name}.jsonl")]
+    expected = []
+    for name, kinds in enumerate(files):
+        last, keyed = -100, []
+        for number, kind in enumerate(kinds):
+            last = kind if kind is not None and kind >= 0 else last
+            keyed.append((last, number))
+        of_file = found_of(kinds, f"{name}.jsonl")
+        expected += [of_file[number] for _, number in sorted(keyed)]
+    assert list(in_order_of_time(iter(given_), Progress(), run_chars=run_chars)) == expected
+
+
+def test_a_name_that_is_no_text_harms_nothing() -> None:
+    found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
+    ordered = list(in_order_of_time(iter(found), Progress(), run_chars=5))
+    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == ["3", "2", "1", "0"]
+
+
+@pytest.mark.parametrize("name", ["dump.jsonl.gz", "dump.warc.gz"])
+def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: Path, name: str) -> None:
+    days = [DAY + dt.timedelta(days=9 - number) for number in range(10)]
+    if "jsonl" in name:
+        lines = [
+            {"id": str(at), "title": "T", "text": "words " * 20, "published": at.isoformat()} for at in days
+        ]
+        data = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
+    else:
+        page = answer(b"<html><body><p>words</p></body></html>", kind="text/html")
+        dated = [
+            warc_record("response", page, f"https://o.example/{number}").replace(
+                b"WARC-Record-ID", f"WARC-Date: {at:%Y-%m-%dT%H:%M:%SZ}\r\nWARC-Record-ID".encode()
+            )
+            for number, at in enumerate(days)
+        ]
+        data = b"".join(gzip.compress(one) for one in dated)
+    (tmp_path / name).write_bytes(data)
+    progress = Progress()
+    reported, shares = [], []
+    for one in in_order_of_time(
+        open_source(tmp_path / name, tuning=TUNING, progress=progress), progress, run_chars=300
+    ):
+        assert isinstance(one, InputEntry)
+        reported.append(one.entry.published.time if one.entry.published else one.archived_at)
+        shares.append(progress.read_bytes)
+    assert reported == days[::-1]
+    assert shares == sorted(set(shares)), "progress tells what was handed on"
+    assert shares[-1] == progress.total_bytes == len(data)
+
+
+def test_memory_holds_one_run_of_a_long_archive() -> None:
+    def long() -> object:
+        for number in range(4000):
+            yield InputEntry(
+                entry=Entry(source="s", guid=str(number), text=f"{number} " * 1000), where="a", file="a"
+            )
+
+    ordered = in_order_of_time(long(), Progress(), run_chars=1_000_000)  # type: ignore[arg-type]
+    tracemalloc.start()
+    count = sum(1 for _ in ordered)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 4000
+    assert peak < 8_000_000, "of 18 million characters"

@@ -1,0 +1,178 @@
+"""The outlet of each entry of a feed: a stable key and a name."""
+
+import pytest
+
+from aggregator.model.core import Outlet
+from tests.unit.sources.test_feeds import read
+
+
+def outlets(
+    *items: str,
+    url: str | None = "https://example.org/feed",
+    title: str = "Harbour Post",
+    site: str = "",
+    **more: str,
+) -> list[tuple[str, str] | None]:
+    """The key and the name of the outlet of each item."""
+    listed = "".join(
+        f"<item><guid>{n}</guid><title>Title {n}</title>{item}</item>" for n, item in enumerate(items)
+    )
+    head = f"<title>{title}</title><link>{site}</link>"
+    feed = read(f"<rss version='2.0'><channel>{head}{listed}</channel></rss>", url=url, **more)
+    assert len(feed.entries) == len(items)
+    found = [entry.resolved_outlet for entry in feed.entries]
+    return [(one.key, one.name) if one else None for one in found]
+
+
+def outlet(item: str = "", **more: str) -> tuple[str, str] | None:
+    (found,) = outlets(item, **more)
+    return found
+
+
+def link(url: str) -> str:
+    return f"<link>{url}</link>"
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Harbour Post", "Harbour Post"),
+        ("World news | Example Times", "Example Times"),
+        ("Example Times - Latest", "Example Times"),
+        ("EX > World", "EX > World"),
+        ("RSS feed of Harbour Post", "Harbour Post"),
+        ("Harbour Post RSS Feed", "Harbour Post"),
+        ("Science &amp;amp; technology - experiments", "Science & technology - experiments"),
+        ("(Ada|Ann)'s notes", "(Ada|Ann)'s notes"),
+        ("RSS", "example.org"),
+        ("Top stories", "example.org"),
+        ("https://example.org/feed", "example.org"),
+        ("localhost:4000", "example.org"),
+        ("", "example.org"),
+        ("每日港報 | 國際", "每日港報 | 國際"),
+    ],
+)
+def test_the_name_is_the_title_of_the_feed_without_section_and_format(title: str, name: str) -> None:
+    assert outlet(title=title) == ("example.org", name)
+
+
+def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_name() -> None:
+    assert outlet(name="My harbour") == ("example.org", "My harbour")
+    assert outlet(title="News", url="https://www.nytimes.com/feed") == ("nytimes.com", "The New York Times")
+
+
+@pytest.mark.parametrize(
+    "site", ["", "http://localhost:4000/", "http://10.0.0.7/", "https://example.org/blog"]
+)
+@pytest.mark.parametrize(
+    "item",
+    ["", link("http://localhost:4000/a"), link("http://nas.local/a"), link("https://www.example.org/a")],
+)
+def test_an_entry_of_the_feeds_own_has_the_outlet_of_the_feed(site: str, item: str) -> None:
+    assert outlet(item, site=site) == ("example.org", "Harbour Post")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [link("https://t.co/x"), link("https://feedproxy.google.com/~r/HarbourPost/x"), link("https://bit.ly/x")],
+)
+def test_a_redirector_is_no_outlet(item: str) -> None:
+    assert outlet(item) == ("example.org", "Harbour Post")
+
+
+def test_a_feed_at_another_host_has_the_outlet_of_its_site() -> None:
+    here = {"url": "https://feeds.feedburner.com/HarbourPost", "site": "https://example.org/"}
+    assert outlet(**here) == outlet(link("https://example.org/a"), **here) == ("example.org", "Harbour Post")
+    assert outlet(url=here["url"]) == ("feedburner.com/HarbourPost", "Harbour Post")
+    bbc = {"url": "https://feeds.bbci.co.uk/news/rss.xml", "site": "https://www.bbc.co.uk/news"}
+    assert outlet(link("https://www.bbc.com/news/1"), title="BBC News - World", **bbc) == (
+        "bbc.com",
+        "BBC News",
+    )
+
+
+SOURCE = "<source url='{}'>The Lantern</source>"
+
+
+def test_another_sites_page_has_that_site_as_outlet() -> None:
+    assert outlets(
+        link("https://lantern.example/a"),
+        link("https://lantern.example/a") + SOURCE.format("https://lantern.example/rss"),
+        link("https://news.google.com/rss/articles/x") + SOURCE.format("https://lantern.example"),
+        link("https://example.org/a") + SOURCE.format("https://lantern.example"),
+        link("https://example.org/a") + SOURCE.format("https://example.org/rss"),
+        SOURCE.format("https://example.org/rss"),
+        link("https://www.theguardian.com/a"),
+    ) == [
+        ("lantern.example", "lantern.example"),
+        ("lantern.example", "The Lantern"),
+        ("lantern.example", "The Lantern"),
+        ("lantern.example", "The Lantern"),
+        ("example.org", "Harbour Post"),
+        ("example.org", "Harbour Post"),
+        ("theguardian.com", "The Guardian"),
+    ]
+
+
+YOUTUBE = "https://www.youtube.com/feeds/videos.xml?"
+
+
+@pytest.mark.parametrize(
+    ("url", "item", "key"),
+    [
+        (YOUTUBE + "channel_id=UC1", link("https://www.youtube.com/watch?v=1"), "youtube.com/channel/UC1"),
+        (YOUTUBE + "playlist_id=PL1", link("https://youtube.com/shorts/1"), "youtube.com/playlist/PL1"),
+        (YOUTUBE + "user=ann", "", "youtube.com/user/ann"),
+        ("https://ann.wordpress.com/feed/", link("https://ann.wordpress.com/1"), "ann.wordpress.com"),
+        ("https://medium.com/feed/@ann", link("https://medium.com/@ann/a-1?source=rss"), "medium.com/@ann"),
+        ("https://medium.com/feed/harbour", link("https://medium.com/p/1"), "medium.com/harbour"),
+        ("https://ann.medium.com/feed", link("https://ann.medium.com/a-1"), "ann.medium.com"),
+        ("https://ann.substack.com/feed", link("https://open.substack.com/pub/ann/p/1"), "ann.substack.com"),
+        ("https://ann.tumblr.com/rss", link("https://ann.tumblr.com/post/1"), "ann.tumblr.com"),
+        (
+            "https://ann.blogspot.com/feeds/posts/default",
+            link("https://ann.blogspot.com/1"),
+            "ann.blogspot.com",
+        ),
+        ("https://www.blogger.com/feeds/77/posts/default", "", "blogger.com/77"),
+    ],
+)
+def test_channels_of_one_site_are_different_outlets(url: str, item: str, key: str) -> None:
+    assert outlet(item, url=url) == (key, "Harbour Post")
+
+
+def test_a_link_to_a_channel_is_of_this_channel() -> None:
+    assert outlet(link("https://www.youtube.com/@bob/live")) == ("youtube.com/@bob", "youtube.com/@bob")
+    assert outlet(link("https://www.youtube.com/watch?v=1")) == ("youtube.com", "YouTube")
+
+
+def test_feeds_of_a_private_network_are_different_outlets() -> None:
+    here = "http://192.168.1.9:1200/bbc/world"
+    assert outlet(link("http://192.168.1.9:1200/x"), url=here) == (
+        "192.168.1.9:1200/bbc/world",
+        "Harbour Post",
+    )
+    assert outlet(url=here, site="https://lantern.example") == ("lantern.example", "Harbour Post")
+
+
+def test_a_feed_in_a_file_has_its_site_or_its_title_for_an_outlet() -> None:
+    assert outlet(url=None, site="https://example.org") == ("example.org", "Harbour Post")
+    assert outlet(url=None) == ("Harbour Post", "Harbour Post")
+    assert outlet(url=None, title="RSS") is None
+
+
+def test_a_configured_outlet_is_name_and_key() -> None:
+    feed = read("<rss><channel><item><title>a</title></item></channel></rss>", outlet="Gazette")
+    assert (feed.entries[0].outlet, feed.entries[0].resolved_outlet) == ("Gazette", None)
+
+
+def test_json_feeds_and_sitemaps_have_outlets() -> None:
+    start = '{"version": "https://jsonfeed.org/version/1.1", "title": "Ann", "home_page_url": "https://ann.example/",'
+    assert read(start + '"items": [{"id": "1"}]}').entries[0].resolved_outlet == Outlet(
+        key="ann.example", name="Ann"
+    )
+    pages = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
+        xmlns:news="http://www.google.com/schemas/sitemap-news/0.9"><url><loc>https://news.example.org/1</loc>
+        <news:news><news:publication><news:name>Harbour Post</news:name></news:publication>
+        <news:title>A</news:title></news:news></url></urlset>"""
+    assert read(pages).entries[0].resolved_outlet == Outlet(key="example.org", name="Harbour Post")

@@ -1,0 +1,334 @@
+"""Articles, outlets, independent reports; copy groups and their originals."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.extract.wire.agencies import agency_of, family_table
+from aggregator.model.core import ArticleView
+from aggregator.stories.counts import (
+    Counts,
+    CountState,
+    copy_groups,
+    count,
+    count_state_of,
+    counts,
+    from_bytes,
+    merge_count_states,
+    origin_link,
+    original_of,
+    resolve_link,
+    to_bytes,
+    trails,
+    with_member,
+    with_originals,
+)
+from tests.support.stories_examples import view
+
+
+def test_ten_reprints_of_an_agency_text_are_one_report() -> None:
+    reprints = [
+        view(f"r{n}", f"Outlet {n}", wire="AFP" if n % 2 else None, role="copy" if n else "report",
+             copy_of=f"r{n - 1}" if n else None, hours=n)
+        for n in range(10)
+    ]  # fmt: skip
+    assert count(reprints) == Counts(10, 10, 1)
+
+
+def test_three_articles_of_one_outlet_are_one_report() -> None:
+    articles = [view("a", "Harbour Post"), view("b", "Harbour Post"), view("c", "harbour post")]
+    assert count(articles) == Counts(3, 1, 1)
+
+
+def test_an_own_report_beside_a_reprint_makes_two() -> None:
+    articles = [view("a", "Harbour Post", wire="Reuters"), view("b", "Harbour Post", hours=1)]
+    assert count(articles) == Counts(2, 1, 2)
+
+
+def test_two_texts_of_one_agency_are_one_origin() -> None:
+    articles = [
+        view("a", "Harbour Post", wire="AFP"),
+        view("b", "Daily Lantern", wire="afp"),
+        view("c", "AFP"),
+    ]
+    assert count(articles).report_count == 1
+
+
+def test_copies_without_an_agency_belong_to_the_outlet_of_the_original() -> None:
+    articles = [
+        view("late", "Daily Lantern", role="copy", copy_of="first", hours=3),
+        view("first", "Harbour Post"),
+        view("own", "Harbour Post", hours=6),
+    ]
+    assert count(articles) == Counts(3, 2, 1)
+
+
+def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> None:
+    articles = [
+        view("agency", "Reuters", wire="Reuters"),
+        view("rewritten", "Daily Lantern", hours=1, reuses="agency"),
+        view("own", "North Courier", hours=2),
+    ]
+    assert count(articles) == Counts(3, 3, 2)
+    assert counts(folded(articles)) == count(articles)
+    assert not trails(articles)
+    assert all(article.copy_of is None for article in with_originals(articles))
+
+
+def test_articles_of_unknown_outlet_are_each_their_own() -> None:
+    articles = [view("a", None), view("b", None), view("c", None, role="copy", copy_of="a", hours=1)]
+    assert count(articles) == Counts(3, 0, 2, 3)
+
+
+def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None:
+    blog = view("blog", "Daily Lantern", role="container")
+    excerpt = view("cut", "North Courier", role="excerpt", copy_of="a")
+    assert count([view("a"), blog, excerpt]) == Counts(3, 3, 1)
+    assert count([blog]) == Counts(1, 1, 1)
+    assert count([view("cut", "North Courier", role="excerpt", copy_of="elsewhere")]).report_count == 1
+
+
+def test_opinions_and_explainers_count_only_when_there_is_nothing_else() -> None:
+    column = view("column", "Daily Lantern", kind="opinion")
+    background = view("background", "North Courier", kind="explainer")
+    assert count([view("a"), column, background]) == Counts(3, 3, 1)
+    assert count([view("a"), view("b", "Daily Lantern", kind="list"), column]) == Counts(3, 2, 2)
+    assert count([column]) == Counts(1, 1, 1)
+    assert count([column, background]) == Counts(2, 2, 2)
+    assert count([column, view("blog", "Sennick Echo", role="container")]).report_count == 2
+
+
+def test_a_copy_that_is_not_labelled_as_opinion_counts_with_its_text() -> None:
+    column = view("column", "Daily Lantern", kind="opinion")
+    reprint = view("reprint", "North Courier", role="copy", copy_of="column", hours=1)
+    assert count([view("a"), column, reprint]) == Counts(3, 3, 2)
+
+
+def test_a_publisher_family_is_one_origin_of_several_outlets() -> None:
+    articles = [view("a", "Harbour Post"), view("b", "Harbour Post on Sunday")]
+    assert count(articles) == Counts(2, 2, 2)
+    assert count(articles, family_table({"Harbour Post": ["Harbour Post on Sunday"]})) == Counts(2, 2, 1)
+
+
+def test_well_known_families_are_known_and_the_users_word_goes_before() -> None:
+    articles = [view("a", "www.lvz.de"), view("b", "Ostsee-Zeitung", hours=1), view("c", "haz.de", hours=2)]
+    assert count(articles) == Counts(3, 3, 1)
+    assert count(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(3, 3, 2)
+
+
+def test_the_site_and_the_name_of_an_agency_are_one_outlet() -> None:
+    assert count([view("a", "reuters.com"), view("b", "Reuters", hours=1)]) == Counts(2, 1, 1)
+    # initials that an agency shares with others name no outlet's owner
+    assert count([view("a", "AA"), view("b", "Anadolu Agency", hours=1)]) == Counts(2, 2, 2)
+
+
+def test_a_story_without_articles_has_nothing() -> None:
+    assert count([]) == Counts(0, 0, 0)
+
+
+def test_the_agencys_own_text_is_the_original_even_when_it_comes_later() -> None:
+    group = [view("early", "Harbour Post"), view("wire", "apnews.com", hours=2)]
+    assert original_of(group).id == "wire"
+    assert original_of([view("b", hours=1), view("a", hours=1), view("c", hours=2)]).id == "a"
+
+
+def test_links_lead_to_the_original_through_chains() -> None:
+    articles = [
+        view("c", "C", role="copy", copy_of="b", hours=2),
+        view("b", "B", role="copy", copy_of="a", hours=1),
+        view("a", "A", role="copy", copy_of="c", hours=0),
+    ]
+    links = {article.id: article.copy_of for article in with_originals(articles)}
+    assert links == {"a": None, "b": "a", "c": "a"}
+
+
+def test_a_link_out_of_the_story_stays_with_the_groups_first() -> None:
+    articles = [view("a", copy_of="gone", role="copy"), view("b", copy_of="gone", role="copy", hours=1)]
+    links = {article.id: article.copy_of for article in with_originals(articles)}
+    assert links == {"a": "gone", "b": "a"}
+
+
+def test_an_excerpt_of_a_copy_points_at_the_original_and_joins_nothing() -> None:
+    articles = [
+        view("a"),
+        view("b", role="copy", copy_of="a", hours=1),
+        view("cut", role="excerpt", copy_of="b", hours=2),
+    ]
+    assert [len(group) for group in copy_groups(articles)] == [2, 1]
+    assert {a.id: a.copy_of for a in with_originals(articles)}["cut"] == "a"
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[ArticleView]:
+    size = draw(st.integers(1, 8))
+    ids = [f"x{n}" for n in range(size)]
+    return [
+        view(
+            id_,
+            draw(
+                st.sampled_from([None, "One", "Two", "www.one", "AFP", "afp.com", "Waz.de", "morgenpost.de"])
+            ),
+            role=draw(st.sampled_from(["report", "copy", "excerpt", "container"])),
+            kind=draw(st.sampled_from(["report", "opinion", "explainer", "list"])),
+            copy_of=draw(st.sampled_from([None, *ids, "elsewhere"])),
+            reuses=draw(st.sampled_from([None, None, *ids, "elsewhere"])),
+            wire=draw(st.sampled_from([None, "AFP", "dpa"])),
+            hours=draw(st.integers(0, 3)),
+        )
+        for id_ in ids
+    ]
+
+
+@given(stories(), st.randoms(use_true_random=False))
+def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], random: object) -> None:
+    found = count(articles)
+    assert 1 <= found.report_count <= found.article_count
+    assert 1 <= found.outlet_count + found.unknown_outlet_count <= found.article_count
+    shuffled = list(articles)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert count(shuffled) == found
+
+
+def folded(articles: list[ArticleView], start: CountState | None = None) -> CountState:
+    standing = start or CountState()
+    for article in articles:
+        standing = with_member(standing, article, linkable=True)
+    return standing
+
+
+@given(stories(), st.randoms(use_true_random=False))
+def test_growing_one_by_one_in_any_order_equals_counting_all(
+    articles: list[ArticleView], random: object
+) -> None:
+    shuffled = list(articles)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    grown = folded(shuffled)
+    assert grown == folded(articles)
+    assert counts(grown) == count(articles) == counted_by_hand(articles)
+
+
+@given(stories(), st.integers(0, 8))
+def test_two_stories_that_become_one_count_as_all_their_articles(
+    articles: list[ArticleView], at: int
+) -> None:
+    one, other = articles[:at], articles[at:]
+    assert (
+        merge_count_states(folded(one), folded(other))
+        == merge_count_states(folded(other), folded(one))
+        == folded(articles)
+    )
+    assert counts(merge_count_states(count_state_of(one), count_state_of(other))).article_count == len(
+        articles
+    )
+
+
+@given(stories())
+def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleView]) -> None:
+    # As placing meets them: a link leads to an article that came before, or out of the story.
+    order = {article.id: n for n, article in enumerate(articles)}
+    came = [
+        msgspec.structs.replace(
+            a,
+            copy_of=a.copy_of if order.get(a.copy_of or "", -1) < order[a.id] else None,
+            reuses=a.reuses if order.get(a.reuses or "", -1) < order[a.id] else None,
+        )
+        for a in articles
+    ]
+    links = {a.id: origin_link(a) for a in came}
+    standing = CountState()
+    for article in came:
+        linked = origin_link(article)
+        link = linked and resolve_link(standing, linked, links.get)
+        standing = with_member(standing, msgspec.structs.replace(article, copy_of=link), linkable=False)
+    assert counts(standing) == counts(count_state_of(came)) == count(came)
+
+
+@given(stories())
+def test_a_standing_survives_its_bytes(articles: list[ArticleView]) -> None:
+    assert from_bytes(to_bytes(folded(articles))) == folded(articles)
+
+
+def test_bytes_of_another_layout_are_not_believed() -> None:
+    assert from_bytes(msgspec.msgpack.encode((99, ["what", "ever"]))) is None
+
+
+def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
+    standing = count_state_of([view("first", "Outlet 0")])
+    for n in range(1, 2001):
+        copy = view(f"c{n}", f"Outlet {n % 5}", role="copy", copy_of="first", hours=n)
+        standing = with_member(standing, copy, linkable=n < 8)
+    assert counts(standing) == Counts(2001, 5, 1)
+    assert len(to_bytes(standing)) < 1000
+
+
+def counted_by_hand(articles: list[ArticleView]) -> Counts:
+    """Count by the definition, without grouping: compare all pairs."""
+    texts: list[set[str]] = []
+    for article in articles:
+        link = article.copy_of or article.reuses
+        own = {article.id, link} if link is not None and article.role != "excerpt" else {article.id}
+        apart = [text for text in texts if not text & own]
+        texts = [*apart, own.union(*(text for text in texts if text & own))]
+    origins, silent = set(), set()
+    for text in texts:
+        members = [a for a in articles if a.id in text]
+        first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
+        wires = [a.wire for a in sorted(members, key=lambda a: (a.effective_at, a.id)) if a.wire]
+        agency = agency_of(first.outlet) or first.wire or next(iter(wires), None)
+        outlet = (first.outlet or first.id).lower().replace("www.", "")
+        family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
+        is_counted = any(
+            a.role in ("report", "copy") and a.kind not in ("opinion", "explainer") for a in members
+        )
+        (origins if is_counted else silent).add(agency or family)
+    named = [a.outlet for a in articles if a.outlet is not None]
+    outlets = {agency_of(name) or name.lower().replace("www.", "") for name in named}
+    return Counts(len(articles), len(outlets), len(origins or silent), len(articles) - len(named))
+
+
+def test_who_copied_whom_and_how_long_after() -> None:
+    articles = [
+        view("d", "D", role="copy", copy_of="b", hours=5),
+        view("b", "B", role="copy", copy_of="a", hours=2, published_precision="day"),
+        view("a", "A"),
+        view("cut", "C", role="excerpt", copy_of="b", hours=1),
+        view("own", "E", hours=3),
+    ]
+    [trail] = trails(articles)
+    assert (trail.article, trail.outlet, trail.time) == ("a", articles[2].outlet, articles[2].published)
+    assert [(r.article, r.is_whole, r.minutes_later, r.time is None) for r in trail.reprints] == [
+        ("cut", False, 60, False),
+        ("b", True, None, True),
+        ("d", True, 300, False),
+    ]
+
+
+def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the_copy() -> None:
+    [trail] = trails([view("p", "P"), view("w", "AFP", role="copy", copy_of="p", hours=1)])
+    assert trail.article == "w"
+    assert [reprint.minutes_later for reprint in trail.reprints] == [-60]
+
+
+def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> None:
+    articles = [
+        view("x", "X", copy_of="gone", role="copy", hours=1),
+        view("y", "Y", copy_of="gone", role="copy"),
+    ]
+    [trail] = trails(articles)
+    assert (trail.article, [r.article for r in trail.reprints]) == ("y", ["x"])
+
+
+@given(stories())
+def test_no_article_is_a_copy_of_itself_or_of_another_copy(articles: list[ArticleView]) -> None:
+    settled = {article.id: article for article in with_originals(articles)}
+    for article in settled.values():
+        if article.role == "excerpt" or article.copy_of not in settled:
+            continue
+        assert article.copy_of != article.id
+        assert settled[article.copy_of].copy_of not in settled or settled[article.copy_of].role == "excerpt"
+
+
+@pytest.mark.parametrize("outlet", ["www.reuters.com", "Reuters", " reuters "])
+def test_an_agency_is_known_by_its_names_and_domains(outlet: str) -> None:
+    assert count([view("a", outlet), view("b", "Harbour Post", wire="Reuters")]).report_count == 1

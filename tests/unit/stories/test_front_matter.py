@@ -1,0 +1,50 @@
+"""Which sentences may be shown: the filter on sentences labelled by reading."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aggregator.stories.facts.standalone_sentences import front_matter, shows_alone, without_dateline
+
+LABELLED = Path(__file__).parents[2] / "data" / "front_matter.jsonl"
+
+
+def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -> None:
+    rows = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 300
+    assert len({row["outlet"] for row in rows}) >= 40
+    hidden = [not shows_alone(without_dateline(row["text"]), "en") for row in rows]
+    faulty = [row["fault"] is not None for row in rows]
+    assert 0.4 < sum(faulty) / len(rows) < 0.6
+    both = sum(one and other for one, other in zip(hidden, faulty, strict=True))
+    assert both / sum(hidden) >= 0.95
+    assert both / sum(faulty) >= 0.90
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rest"),
+    [
+        (
+            "HALVERNE (MNA) — The bridge in Tarnow was closed on Monday.",
+            "The bridge in Tarnow was closed on Monday.",
+        ),
+        (
+            "PORT ELLIS, Varna — The bridge in Tarnow was closed on Monday.",
+            "The bridge in Tarnow was closed on Monday.",
+        ),
+        (
+            "The mayor — a lawyer from Port Ellis — closed the bridge.",
+            "The mayor — a lawyer from Port Ellis — closed the bridge.",
+        ),
+        ("HALVERNE (MNA) — Short.", "HALVERNE (MNA) — Short."),
+    ],
+)
+def test_a_dateline_is_cut_off(sentence: str, rest: str) -> None:
+    assert without_dateline(sentence) == rest
+
+
+def test_a_quotation_needs_a_speaker_with_a_name() -> None:
+    assert front_matter("“We closed the bridge on Monday.”", "en") == "a quotation alone"
+    assert not shows_alone("“We closed the bridge on Monday,” he said in the evening.", "en")
+    assert shows_alone("“We closed the bridge on Monday,” said Emrys Boll, the mayor of Tarnow.", "en")

@@ -1,0 +1,374 @@
+"""The title and the summary of a story."""
+
+import datetime as dt
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.headline import faults, headline
+from aggregator.stories.text.summary import summary
+from tests.support.stories_examples import NOON, ferry, view
+
+
+def best(articles: Sequence[ArticleView], shown: str | None) -> str:
+    return headline(articles, shown).title
+
+
+def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
+    assert best(ferry(), None) == "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+
+
+def test_the_order_of_the_articles_does_not_matter() -> None:
+    assert best(ferry()[::-1], None) == best(ferry(), None)
+
+
+@pytest.mark.parametrize(
+    ("title", "outlet", "clean"),
+    [
+        ("Quake shakes Tarnow | Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
+        ("Quake shakes Tarnow - Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
+        ("Quake shakes Tarnow – The Tarnow Times", None, "Quake shakes Tarnow"),
+        ("Quake shakes Tarnow » World » News", None, "Quake shakes Tarnow"),
+        ("Quake shakes Tarnow - no one was hurt", "Daily Lantern", "Quake shakes Tarnow - no one was hurt"),
+        ("Storm – the worst times are over", None, "Storm – the worst times are over"),
+        ("Quake shakes Tarnow - lantern.example", "lantern.example", "Quake shakes Tarnow"),
+        ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
+    ],
+)
+def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean: str) -> None:
+    assert best([view(title=title, outlet=outlet)], None) == clean
+
+
+def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
+    old = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+    fresher = view(
+        "d",
+        "Evening Bell",
+        title="Ferry Marlin sinks in the night off Port Ellis, at least 14 killed",
+        hours=9,
+        text=ferry()[0].text,
+    )
+    articles = [*ferry(), fresher]
+    assert best(articles, None) == old
+    assert headline(articles, fresher.title) == (fresher.title, "d", None)
+
+
+def test_a_clearly_better_title_replaces_the_shown_one() -> None:
+    assert (
+        best(ferry(), "Why did the Marlin sink?") == "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+    )
+
+
+def test_a_title_that_no_report_has_any_more_goes() -> None:
+    assert best(ferry(), "An article that was moved away") == best(ferry(), None)
+
+
+def test_a_live_blog_names_the_story_only_when_it_is_alone() -> None:
+    blog = view("l", title="Ferry Marlin sinks off Port Ellis: rescue under way", role="container", hours=9)
+    assert best([*ferry(), blog], None) != blog.title
+    assert best([blog], None) == blog.title
+
+
+def test_without_titles_the_lead_speaks() -> None:
+    lead = (
+        "A ferry sank near the harbour of Port Ellis on Tuesday evening, and many people are still missing."
+    )
+    assert (
+        best([view(lead=lead)], None)
+        == "A ferry sank near the harbour of Port Ellis on Tuesday evening, and many…"
+    )
+    assert best([view()], None) == ""
+
+
+def test_equal_titles_are_decided_the_same_way_every_time() -> None:
+    paired_copies = [
+        view("a", "One", title="Bridge closed in Tarnow"),
+        view("b", "Two", title="Tarnow bridge is closed"),
+    ]
+    assert best(paired_copies, None) == best(paired_copies[::-1], None)
+
+
+def test_a_shouted_title_loses() -> None:
+    loud = view("a", "One", title="FERRY MARLIN SINKS OFF PORT ELLIS, 14 KILLED", hours=1)
+    calm = view("b", "Two", title="Ferry Marlin sinks off Port Ellis, 14 killed")
+    assert best([loud, calm], None) == calm.title
+
+
+def test_a_column_that_opens_on_somebody_unnamed_loses() -> None:
+    news = view(
+        "a",
+        "One",
+        title="Bridge in Tarnow closed after cracks are found in two pillars",
+        lead="The bridge in Tarnow was closed on Monday after cracks were found in two pillars.",
+    )
+    column = view(
+        "b",
+        "Two",
+        title="Tarnow, the bridge, the cracks, and now the bill for the pillars",
+        hours=1,
+        lead="She has not slept. The bridge in Tarnow is closed, cracks in two pillars.",
+    )
+    assert best([news, column], None) == news.title
+
+
+def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_came_first() -> None:
+    lead = "The bridge in Tarnow was closed on Monday after cracks were found in two pillars."
+    original = view("a", "One", title="Bridge in Tarnow closed after cracks are found", lead=lead)
+    reprint = view("b", "Two", title="CRACKS! TARNOW BRIDGE SHUT IN SHOCK", lead=lead, hours=1)
+    first = msgspec.structs.replace(original, role="copy", copy_of="b")
+    assert best([first, reprint], None) == original.title
+    assert (
+        best([original, msgspec.structs.replace(reprint, role="copy", copy_of="a")], None) == original.title
+    )
+
+
+def test_summary_is_of_the_report_whose_title_is_shown() -> None:
+    other = view(
+        "d",
+        "Evening Bell",
+        title="Marlin: what divers saw",
+        hours=3,
+        lead="Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning.",
+    )
+    assert summary([*ferry(), other], 60, shown_title=other.title).startswith(other.lead)
+    leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
+    assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
+
+
+def test_summary_is_the_lead_of_one_report_within_the_limit() -> None:
+    text = summary(ferry(), 60)
+    assert text in {article.lead for article in ferry()}
+
+
+def test_summary_takes_whole_sentences() -> None:
+    lead = "The bridge in Tarnow was closed on Monday. It is old. Engineers found cracks in its pillars."
+    assert summary([view(title="Bridge", lead=lead)], 12) == "The bridge in Tarnow was closed on Monday."
+    assert summary([view(title="Bridge", lead=lead)], 60) == lead
+
+
+def test_a_first_sentence_that_is_too_long_is_cut() -> None:
+    lead = "The bridge in Tarnow, which had been closed twice before, was shut after engineers found cracks."
+    assert summary([view(lead=lead)], 5) == "The bridge in Tarnow, which…"
+
+
+@pytest.mark.parametrize("max_words", [1, 10, 60])
+def test_summary_never_says_more_than_allowed_in_scripts_without_blanks(max_words: int) -> None:
+    lead = "塔尔诺大桥周一关闭因为工程师在两个桥墩上发现了裂缝预计维修需要几个月的时间" * 8 + "。"
+    text = summary([view(lead=lead, language="zh")], max_words)
+    assert 0 < len(text) <= 2 * max_words + 1
+
+
+def test_articles_that_forbid_snippets_are_not_quoted() -> None:
+    articles = [view("a", lead="The bridge in Tarnow is closed for good.", nosnippet=True)]
+    assert summary(articles, 60) == ""
+    second = view("b", "Two", title="Bridge", lead="Tarnow has lost its bridge, engineers said.")
+    assert summary([*articles, second], 60) == second.lead
+    assert summary(articles, 0) == ""
+
+
+# --- reasons -----------------------------------------------------------------------------------------------
+
+SINKS = "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+
+
+def later(title: str, outlet: str = "Evening Bell", **more: Any) -> ArticleView:
+    return view("d", outlet, title=title, hours=9, text=ferry()[0].text, **more)
+
+
+def test_a_later_title_with_a_higher_toll_goes_before_the_shown_one() -> None:
+    chosen = headline([*ferry(), later("Ferry Marlin sinks off Port Ellis, at least 19 killed")], SINKS)
+    assert chosen.article == "d"
+    assert chosen.reason == "it gives a later figure: at least 19 dead, not at least 14"
+    fewer = later("Ferry Marlin sinks off Port Ellis, at least 12 killed")
+    assert headline([*ferry(), fewer], SINKS).title == fewer.title
+    far = later("Ferry Marlin sinks off Port Ellis, at least 90 killed")
+    assert headline([*ferry(), far], SINKS).title == SINKS  # until a second report gives it
+    earlier = msgspec.structs.replace(
+        later("Ferry Marlin sinks off Port Ellis, at least 19 killed"),
+        effective_at=NOON - dt.timedelta(hours=9),
+    )
+    assert headline([*ferry(), earlier], SINKS).title == SINKS
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [
+        ("Why did the Marlin sink?", "the previous title was a question or clickbait"),
+        ("Five key takeaways from the Marlin's last night", "the previous title was a question or clickbait"),
+        ("LIVE: FERRY MARLIN", "the previous title was a label or of a live blog"),
+        ("A night of fear in the fog", "it covers more of what the reports share"),
+        ("No article has this", "no report has the previous title any more"),
+    ],
+)
+def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
+    others = [] if shown.startswith("No") else [later(shown)]
+    chosen = headline([*ferry(), *others], shown)
+    assert (chosen.title, chosen.article, chosen.reason) == (SINKS, "a", reason)
+
+
+def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of_a_lead() -> None:
+    blog = view("l", title="Ferry Marlin: the night", role="container")
+    assert headline([*ferry(), blog], blog.title).reason == "the previous title was a label or of a live blog"
+    bare = view("x", lead="A ferry sank near the harbour of Port Ellis on Tuesday evening.")
+    shown = headline([bare], None)
+    assert (shown.title, shown.article) == (bare.lead, None)
+    assert headline([*ferry(), bare], shown.title).reason == "the previous title was the beginning of a text"
+    older = view("y", lead="Port Ellis, a harbour town, has seen a ferry sink.", hours=-5)
+    assert headline([bare, older], shown.title) == shown
+
+
+def test_the_shown_title_is_not_forgotten_because_of_24_newer_ones() -> None:
+    newer = [
+        view(f"n{n}", f"Paper {n}", title=f"What the Marlin has to do with me, {n}", hours=9 + n)
+        for n in range(30)
+    ]
+    assert headline([*ferry(), *newer], None).title != SINKS
+    assert headline([*ferry(), *newer], SINKS) == (SINKS, "a", None)
+
+
+def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
+    titles = [
+        "Ferry sinks off Port Ellis",
+        "Ferry Marlin sinks off Port Ellis, many missing",
+        "Dozens missing after ferry Marlin goes down near Port Ellis",
+        "Why did the Marlin sink?",
+        "Marlin disaster: Port Ellis waits for news of the missing",
+    ]
+    articles = [
+        view(f"{n:02}", f"Paper {n}", title=titles[n % 5], hours=n, text=ferry()[n % 3].text)
+        for n in range(20)
+    ]
+    shown: list[str] = []
+    for end in range(1, 21):
+        title = best(articles[:end], shown[-1] if shown else None)
+        if not shown or title != shown[-1]:
+            assert title not in shown
+            shown.append(title)
+    assert len(shown) <= 3
+
+
+# --- outlets that go first ---------------------------------------------------------------------------------
+
+
+def test_the_title_of_a_preferred_outlet_goes_before_a_better_one() -> None:
+    plain = later("A night of fog and fear", outlet="Evening Bell")
+    articles = [*ferry(), plain]
+    assert headline(articles, None).title == SINKS
+    assert headline(articles, None, prefer=["evening bell"]).title == plain.title
+    chosen = headline(articles, SINKS, prefer=["Nobody", "Evening Bell", "Harbour Post"])
+    assert (chosen.title, chosen.reason) == (plain.title, "it is of a preferred outlet")
+    assert headline(articles, plain.title, prefer=["Evening Bell"]).reason is None
+    assert headline(articles, plain.title, prefer=["Harbour Post", "Evening Bell"]).title == SINKS
+
+
+def test_a_preferred_outlets_bait_is_bait() -> None:
+    assert headline([*ferry(), later("What sank the Marlin?")], None, prefer=["Evening Bell"]).title == SINKS
+
+
+def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
+    reprint = later("Marlin lost near Port Ellis", role="copy", copy_of="a")
+    assert headline([*ferry(), reprint], None).title == SINKS
+    assert headline([*ferry(), reprint], SINKS, prefer=["Evening Bell"]).title == reprint.title
+
+
+# --- other languages ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "faulty", "plain"),
+    [
+        ("de", "Warum die Brücke in Tarnow gesperrt wurde", "Brücke in Tarnow nach Rissen gesperrt"),
+        ("de", "Kommentar: Brücke in Tarnow nach Rissen gesperrt", "Brücke in Tarnow gesperrt"),
+        ("de", "Liveticker zur Brücke in Tarnow, die gesperrt ist", "Brücke in Tarnow gesperrt"),
+        ("fr", "Pourquoi le pont de Tarnow a été fermé lundi", "Le pont de Tarnow fermé après des fissures"),
+        ("fr", "EN DIRECT. Le pont de Tarnow fermé après des fissures", "Le pont de Tarnow est fermé"),
+        ("fr", "Pont de Tarnow : ce que l’on sait de la fermeture", "Le pont de Tarnow fermé lundi"),
+        ("es", "¿Por qué se cerró el puente de Tarnow el lunes?", "Cierran el puente de Tarnow"),
+        ("es", "Última hora: cierran el puente de Tarnow por grietas", "Cierran el puente de Tarnow"),
+        ("es", "Lo que se sabe del puente de Tarnow, cerrado el lunes", "Cierran el puente de Tarnow"),
+        ("it", "Perché il ponte di Tarnow è stato chiuso lunedì", "Chiuso il ponte di Tarnow per crepe"),
+        ("nl", "Waarom de brug in Tarnow maandag werd gesloten", "Brug in Tarnow gesloten na scheuren"),
+        ("pt", "Ao vivo: ponte de Tarnow é fechada por rachaduras", "Ponte de Tarnow é fechada"),
+        ("ja", "タルノフの橋はなぜ閉鎖されたのか？", "タルノフの橋、亀裂で閉鎖"),
+    ],
+)
+def test_bait_and_labels_lose_in_other_languages(language: str, faulty: str, plain: str) -> None:
+    loud = view("a", "One", title=faulty, hours=3, language=language)
+    calm = view("b", "Two", title=plain, language=language)
+    assert best([loud, calm], None) == plain
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        ("de", "Die Regierung in Tarnow will den Hafen verkaufen"),
+        ("de", "Will Smith liest in Tarnow"),
+        ("fr", "Son port vendu, Tarnow cherche un maire"),
+        ("es", "Tarnow vende su puerto a una empresa danesa"),
+    ],
+)
+def test_plain_statements_have_no_fault_in_their_language(language: str, title: str) -> None:
+    assert faults(title, title, "", "report", language) == ()
+
+
+# --- whatever the titles are -------------------------------------------------------------------------------
+
+_TITLES = st.sampled_from(
+    [SINKS, "Why?", "LIVE: MARLIN", "Ferry sinks", "Marlin: 19 killed", "Port Ellis mourns ferry victims", ""]
+)
+
+
+@st.composite
+def _stories(
+    draw: st.DrawFn, roles: tuple[str, ...] = ("report", "report", "copy", "container", "excerpt")
+) -> list[ArticleView]:
+    return [
+        view(
+            f"{n:02}",
+            draw(st.sampled_from(["One", "Two", None])),
+            title=draw(_TITLES),
+            hours=draw(st.integers(0, 5)),
+            role=draw(st.sampled_from(roles)),
+            copy_of=draw(st.sampled_from([None, "00", "gone"])),
+            text=draw(st.sampled_from([one.text for one in ferry()])),
+        )
+        for n in range(draw(st.integers(1, 6)))
+    ]
+
+
+@given(_stories(), st.one_of(st.none(), _TITLES), st.randoms(use_true_random=False), st.booleans())
+def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
+    articles: list[ArticleView], shown: str | None, chance: Random, preferred: bool
+) -> None:
+    prefer = ["Two"] if preferred else []
+    chosen = headline(articles, shown, prefer=prefer)
+    shuffled = list(articles)
+    chance.shuffle(shuffled)
+    assert headline(shuffled, shown, prefer=prefer) == chosen
+    again = headline(articles, chosen.title, prefer=prefer)
+    assert (again.title, again.reason) == (chosen.title, None)
+    assert (chosen.reason is None) == (shown is None or chosen.title == shown)
+
+
+@given(_stories(roles=("report", "copy")), st.integers(0, 5))
+def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int) -> None:
+    shown = headline(articles, None)
+    original = articles[number % len(articles)]
+    copy = msgspec.structs.replace(
+        original,
+        id="zz",
+        title="Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing",
+        outlet="Third",
+        role="copy",
+        copy_of=original.id,
+        published=NOON + dt.timedelta(hours=9),
+        effective_at=NOON + dt.timedelta(hours=9),
+    )
+    if all(article.title for article in articles):
+        assert headline([*articles, copy], shown.title).title == shown.title

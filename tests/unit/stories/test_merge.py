@@ -1,0 +1,326 @@
+"""The merged story: extractive, attributed, counted."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregator.model.core import ArticleView, AttributedSentence, MergedStory, TimedEntry
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
+from aggregator.web.pages.pages import only_by_outlet
+from tests.support.stories_examples import NOON, ferry, view
+
+
+def shown(merged: MergedStory) -> list[AttributedSentence]:
+    """Every sentence that the merged story shows, but the titles and timed entries of its timeline."""
+    reported = [
+        AttributedSentence(text=i.text, article=i.article, outlet=i.outlet)
+        for i in merged.timeline
+        if i.kind == "told"
+    ]
+    return [
+        *([merged.lead] if merged.lead else []),
+        *(said for fact in merged.facts for said in fact.said),
+        *merged.summary,
+        *merged.only,
+        *reported,
+    ]
+
+
+def saying(merged: MergedStory, words: str) -> set[str]:
+    """The outlets that are shown with a fact that holds `words`."""
+    return {
+        said.outlet or ""
+        for fact in merged.facts
+        if any(words in s.text for s in fact.said)
+        for said in fact.said
+    }
+
+
+def test_every_sentence_stands_word_for_word_in_its_article() -> None:
+    articles = {article.id: article for article in ferry()}
+    sentences = shown(merge(ferry()))
+    assert len(sentences) > 10
+    for said in sentences:
+        assert said.text in articles[said.article].text
+        assert said.outlet == articles[said.article].outlet
+
+
+def test_a_fact_is_counted_with_all_who_say_it() -> None:
+    merged = merge(ferry())
+    assert saying(merged, "Joren Hale") == {"Harbour Post", "Daily Lantern"}
+    fact = next(f for f in merged.facts if "Joren Hale" in f.said[0].text)
+    assert (fact.outlets, fact.of) == (2, 3)
+
+
+def test_what_one_outlet_has_is_no_fact_of_several() -> None:
+    merged = merge(ferry())
+    only = {said.text: said.outlet for said in merged.only}
+    assert any("blankets and hot soup" in text for text in only)
+    assert any("shares lost a tenth" in text for text in only)
+    facts = {said.text for fact in merged.facts for said in fact.said}
+    assert not facts & only.keys()
+
+
+def flood(*texts: str) -> list[ArticleView]:
+    """Reports of one flood, an hour apart, each by an outlet of its own."""
+    return [
+        view(f"f{n}", f"Paper {n}", title="Flood in Tarnow", text=t, hours=n) for n, t in enumerate(texts)
+    ]
+
+
+def test_a_sentence_with_figures_of_its_own_does_not_count_for_another() -> None:
+    merged = merge(flood(
+        "Emergency shelters have been opened in five schools of Tarnow.",
+        "At the grammar school of Tarnow, one of five shelters, volunteers served 900 breakfasts by eight.",
+    ))  # fmt: skip
+    assert merged.facts == ()
+
+
+def test_a_claim_with_no_and_one_without_are_not_one_fact() -> None:
+    merged = merge(flood(
+        "Residents of Tarnow said that a siren sounded before the water came on Saturday night.",
+        "Residents of Tarnow said that no siren sounded before the water came on Saturday night.",
+    ))  # fmt: skip
+    assert all("siren" not in said.text for fact in merged.facts for said in fact.said)
+
+
+def test_the_lead_leads_the_fact_that_it_belongs_to() -> None:
+    for merged in (merge(ferry()), merge(ferry()[:2])):
+        holding = [fact for fact in merged.facts if merged.lead in fact.said]
+        assert all(fact.said[0] == merged.lead for fact in holding)
+        assert merged.lead is not None
+        reported = as_text(merged, ferry()).partition("Timeline")[0]
+        assert reported.count(merged.lead.text) == 1
+
+
+def test_an_agencys_dateline_is_shown_only_where_nothing_else_can_be() -> None:
+    line = "PORT ELLIS (MNA) — The ferry Marlin with 240 people on board sank off Port Ellis on Tuesday."
+    wire = view("w", "Wire", title="Ferry", text=line + "\nTwo tugs from Varna tried to hold the ferry.\n"
+                "The shipyard in Norrland had built the hull in the spring of that year.\n"
+                "Lorry drivers from Belsk lost their freight of apples and pears.\n"
+                "Insurers in Quaymouth put the damage at several millions of crowns.")  # fmt: skip
+    only = [said.text for said in merge([*ferry(), wire]).only if said.article == "w"]
+    assert len(only) > 1
+    assert line not in only
+
+
+def test_copies_speak_once() -> None:
+    copies = [
+        view(
+            f"copy{n}",
+            f"Reprint {n}",
+            title=ferry()[0].title,
+            text=ferry()[0].text,
+            role="copy",
+            copy_of="a",
+            hours=n,
+        )
+        for n in range(1, 4)
+    ]
+    merged = merge([*ferry(), *copies])
+    assert {said.article for said in shown(merged)} == {"a", "b", "c"}
+    assert all(fact.of == 3 for fact in merged.facts)
+
+
+def test_two_outlets_with_the_same_words_are_one_origin() -> None:
+    line = (
+        "The harbour authority of Port Ellis closed all three piers to visitors until the end of the month."
+    )
+    articles = [
+        view(
+            "a", "One", title="Piers closed", text=f"{line}\nFishermen in Tarnow protested loudly against it."
+        ),
+        view(
+            "b", "Two", title="Port Ellis", text=f"{line}\nThe weather service expects heavy storms in Varna."
+        ),
+    ]
+    (fact,) = merge(articles).facts
+    assert (fact.outlets, fact.of, len(fact.said)) == (1, 2, 2)
+    assert "the same words in 2 outlets" in as_text(merge(articles), articles)
+
+
+def test_two_outlets_of_one_name_are_two() -> None:
+    line = (
+        "The harbour authority of Port Ellis closed all three piers to visitors until the end of the month."
+    )
+    own = (
+        "Fishermen in Tarnow protested loudly against it.",
+        "The weather service expects heavy storms in Varna.",
+    )
+    articles = [
+        view(str(n), "News", outlet_key=f"{n}.example", title=f"Piers {n}", text=f"{line}\n{own[n]}", hours=n)
+        for n in (0, 1)
+    ]
+    merged = merge(articles)
+    text = as_text(merged, articles)
+    assert "the same words in 2 outlets" in text
+    headings = [
+        one for one in text.split("Only one report says")[1].split("Timeline")[0].split("\n") if one == "News"
+    ]
+    assert len(headings) == 2
+    assert [len(one.sentences) for one in only_by_outlet(merged.only, articles)] == [1, 1]
+
+
+def test_two_reports_of_one_outlet_are_not_two_outlets() -> None:
+    articles = ferry()
+    same = [articles[0], view("b", "Harbour Post", title=articles[1].title, text=articles[1].text, hours=2)]
+    assert all(fact.outlets == 1 and fact.of == 1 for fact in merge(same).facts)
+
+
+def test_a_story_of_one_report_has_a_lead_and_no_facts() -> None:
+    merged = merge(ferry()[:1])
+    assert merged.facts == ()
+    assert merged.lead is not None
+    assert "Marlin" in merged.lead.text
+
+
+def test_a_story_without_texts_has_headline_and_timeline() -> None:
+    merged = merge(
+        [view("a", title="Ferry sinks off Port Ellis"), view("b", "Two", title="Ferry sinks", hours=1)]
+    )
+    assert merged.title
+    assert merged.lead is None
+    assert [item.article for item in merged.timeline] == ["a", "b"]
+    assert merge([]).timeline == ()
+
+
+def test_the_order_of_the_articles_does_not_matter() -> None:
+    assert merge(ferry()[::-1]) == merge(ferry())
+
+
+def test_headings_and_captions_are_not_shown() -> None:
+    text = "Panic in the harbour\n" + ferry()[0].text + "\nPhoto: Lena Moor"
+    merged = merge([view("a", title="Ferry sinks", text=text), *ferry()[1:]])
+    assert not any(said.text in ("Panic in the harbour", "Photo: Lena Moor") for said in shown(merged))
+
+
+def test_a_live_blogs_entries_stand_in_their_order_and_the_clock_is_no_part_of_them() -> None:
+    entries = (
+        TimedEntry(clock_minutes=23 * 60 + 40, text="Divers reached the wreck of the Marlin."),
+        TimedEntry(clock_minutes=20, text="The search for the Marlin was called off for the night."),
+    )
+    text = f"00:20 - {entries[1].text}\n23:40 - {entries[0].text}"
+    blog = view("l", "Evening Bell", title="Marlin: the night", role="container", text=text, timed=entries,
+                published=None)  # fmt: skip
+    live = [item for item in merge([*ferry(), blog]).timeline if item.kind == "live"]
+    assert [item.clock_minutes for item in live] == [1420, 20]
+    assert all(item.time is None and item.day is None for item in live)
+    assert live[0].text == "Divers reached the wreck of the Marlin."
+
+
+HASH_SEED_SCRIPT = """
+    import sys
+    from tests.support.stories_examples import ferry
+    from aggregator.stories.text.merged_text import merge
+    from aggregator.stories.text.plain_text import as_text
+    import msgspec
+    merged = merge(ferry())
+    sys.stdout.buffer.write(msgspec.json.encode(merged) + as_text(merged, ferry()).encode())
+"""
+
+
+def test_the_page_is_byte_equal_under_different_hash_seeds() -> None:
+    pages = [
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(HASH_SEED_SCRIPT)],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    ]
+    assert len(pages[0]) > 1000
+    assert pages[0] == pages[1] == pages[2]
+
+
+def test_the_text_names_who_says_what() -> None:
+    text = as_text(merge(ferry()), ferry())
+    assert text.startswith(
+        "Ferry Marlin sinks off Port Ellis, at least 14 killed\n3 articles, 3 outlets, 3 independent reports"
+    )
+    assert "2 of 3 outlets: " in text
+    assert "outlets lead with this" in text
+    assert "Daily Lantern: " in text
+
+
+def test_reports_of_unknown_outlets_are_distinguished_by_their_titles() -> None:
+    unknown = [msgspec.structs.replace(article, outlet=None) for article in ferry()]
+    text = as_text(merge(unknown), unknown)
+    said = text.split("\n\nTimeline")[0]
+    assert "unknown outlet" not in said
+    assert "— “Ferry Marlin sinks off Port…”" in said
+    assert "“Why did the Marlin sink?”:" in said
+
+
+def test_reports_tell_what_they_are_a_copy_of() -> None:
+    copy = view("copy", None, title="Ferry sinks", role="copy", copy_of="a", wire="AFP", hours=1)
+    articles = [*ferry(), copy]
+    assert "- unknown outlet: Ferry sinks (copy of Harbour Post) (agency: AFP)" in as_text(
+        merge(articles), articles
+    )
+
+
+def test_one_report_is_rendered_without_comparing_it_and_reprints_are_credited() -> None:
+    alone = as_text(merge(ferry()[:1]), ferry()[:1])
+    assert "Only one" not in alone
+    assert "blankets and hot soup" in alone
+    copy = view("copy", "Fourth", title="Ferry sinks", role="copy", copy_of="a", hours=1)
+    articles = [*ferry(), copy]
+    assert "Only one report says\nHarbour Post and 1 reprint\n" in as_text(merge(articles), articles)
+
+
+def test_a_huge_story_is_bounded() -> None:
+    sentence = "Group {n} of the police searched street {m} of Port Ellis for the captain Joren Hale."
+    articles = [
+        view(f"id{n}", f"Outlet {n}", title=f"Search {n}", hours=n,
+             text=" ".join(sentence.format(n=n, m=m) for m in range(50)))
+        for n in range(30)
+    ]  # fmt: skip
+    merged = merge(articles)
+    assert len({said.article for said in shown(merged)}) <= 24
+    assert len(merged.facts) <= 12
+
+
+VOCABULARY = """Marlin Port Ellis sank killed 14 19 people said denied reports the a “ ” " ... ! ? Tuesday
+November 31 5 km $3 million % not 1999 00:10 p.m. U.S. \u4e2d\u6587 , . — dozens at least"""
+WORDS = st.sampled_from([*VOCABULARY.split(), "\n"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(WORDS, max_size=60).map(" ".join), max_size=4), st.booleans())
+def test_any_text_gives_a_faithful_story(texts: list[str], dated: bool) -> None:
+    articles: list[ArticleView] = [
+        view(
+            f"x{n}",
+            None if n == 2 else f"Outlet {n}",
+            title=text[:40],
+            text=text,
+            published=NOON if dated else None,
+        )
+        for n, text in enumerate(texts)
+    ]
+    merged = merge(articles)
+    text_of = {article.id: article.text for article in articles}
+    assert all(said.text in text_of[said.article] for said in shown(merged))
+    assert as_text(merged, articles) == as_text(merge(articles[::-1]), articles[::-1])
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "zh", None])
+def test_other_languages_do_no_harm(language: str | None) -> None:
+    texts = (
+        "Die Fähre Marlin ist vor Port Ellis gesunken. Der Kapitän wurde am Abend festgenommen.",
+        "Die Fähre Marlin sank am Dienstag vor Port Ellis. Die Polizei hat den Kapitän festgenommen.",
+    )
+    articles = [
+        view(f"x{n}", f"Blatt {n}", title="Fähre gesunken", language=language, text=text)
+        for n, text in enumerate(texts)
+    ]
+    text_of = {article.id: article.text for article in articles}
+    assert all(said.text in text_of[said.article] for said in shown(merge(articles)))

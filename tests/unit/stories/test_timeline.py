@@ -1,0 +1,159 @@
+"""Days that sentences tell, and the order of a story's moments."""
+
+import datetime as dt
+
+import pytest
+
+from aggregator.model.core import TimedEntry
+from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
+from aggregator.stories.text.timeline import days_inferred, days_stated
+from aggregator.stories.tuning import shipped_tuning
+from tests.support.stories_examples import NOON, view
+
+WEDNESDAY = dt.date(2025, 3, 12)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "days"),
+    [
+        ("The ferry sank on Tuesday.", [11]),
+        ("The ferry sank last Wednesday.", [5]),
+        ("He said on Friday that it was over.", [7]),
+        ("Divers will search the wreck on Monday.", [17]),
+        ("The court is due to rule next Monday.", [17]),
+        ("The ferry sank on Wednesday.", [12]),
+        ("The office said that divers would be able to go down on Saturday at the earliest.", [15]),
+        ("They can go down on Tuesday at the earliest.", [18]),
+        ("The owner said that it would not be raised before Sunday.", [16]),
+        ("Trains stopped on Monday because the line was closed.", [10]),
+        ("It sank on March 3 and rose on 5 March 2025.", [3, 5]),
+        ("Riyadh on Friday froze trade with Tarnow.", [7]),
+        ("The mayor set off a storm on Sunday.", [9]),
+        ("The vote is set for Monday.", [17]),
+        ("The draft, written by the mayor, will be sent to Tarnow Sunday.", [16]),
+        ("A report slated to go to lawmakers on Monday is short.", [17]),
+        ("The file was sent on 1 May of that year.", []),
+        ("Tuesday's talks were short.", []),
+        ("On February 31 nothing happened.", []),
+        ("In May they may go.", []),
+    ],
+)
+def test_days_are_relative_to_the_day_of_publication(sentence: str, days: list[int]) -> None:
+    assert days_stated(sentence, WEDNESDAY, shipped_tuning()) == [dt.date(2025, 3, day) for day in days]
+
+
+def test_a_month_and_day_far_ahead_belong_to_the_year_before() -> None:
+    assert days_stated("It began on November 27.", WEDNESDAY, shipped_tuning()) == [dt.date(2024, 11, 27)]
+    assert days_stated("It begins on April 2.", WEDNESDAY, shipped_tuning()) == [dt.date(2025, 4, 2)]
+    assert days_stated("The board was cleared on May 14.", WEDNESDAY, shipped_tuning()) == [
+        dt.date(2024, 5, 14)
+    ]
+
+
+def test_a_month_and_day_without_a_verb_of_the_past_is_the_nearest() -> None:
+    assert days_stated("The board meets again on 14 May.", WEDNESDAY, shipped_tuning()) == [
+        dt.date(2025, 5, 14)
+    ]
+    november = dt.date(2025, 11, 12)
+    assert days_stated("The board meets again on 14 January.", november, shipped_tuning()) == [
+        dt.date(2026, 1, 14)
+    ]
+
+
+def test_an_inferred_weekday_is_the_one_nearest_to_the_dated_reports() -> None:
+    tuning = shipped_tuning()
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY, tuning) == [dt.date(2025, 3, 15)]
+    assert days_inferred("He said so on Sunday.", WEDNESDAY, WEDNESDAY, tuning) == [dt.date(2025, 3, 9)]
+    assert days_inferred("He said so last Sunday.", WEDNESDAY, WEDNESDAY, tuning) == []
+    assert days_inferred("He said so on Saturday.", WEDNESDAY, WEDNESDAY - dt.timedelta(1), tuning) == []
+
+
+def test_a_day_inferred_from_another_report_says_so() -> None:
+    dated = view("a", "One", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis this week.")
+    undated = view("b", "Two", title="Ferry", published=None, hours=900,
+                   text="The ferry Marlin left Tarnow on Tuesday with 240 people.")  # fmt: skip
+    reported = [item for item in merge([dated, undated]).timeline if item.kind == "told"]
+    assert [(item.day, item.day_inferred, item.time) for item in reported] == [
+        (dt.date(2025, 3, 11), True, None)
+    ]
+
+
+def test_without_a_dated_report_a_weekday_stays_unknown() -> None:
+    undated = view("b", "Two", title="Ferry", published=None, text="The ferry Marlin left Tarnow on Tuesday.")
+    (item,) = merge([undated]).timeline
+    assert (item.kind, item.time, item.day) == ("published", None, None)
+
+
+def test_a_report_dated_to_the_day_shows_no_clock() -> None:
+    (item,) = merge([view(title="Ferry sinks", published_precision="day")]).timeline
+    assert (item.day, item.time, item.clock_minutes, item.precision) == (WEDNESDAY, None, None, "day")
+
+
+def test_moments_stand_in_order_with_the_undated_last() -> None:
+    blog = view("l", "Bell", title="The night", role="container", published=None, timed=(
+        TimedEntry(clock_minutes=1430, text="Divers went down.", day=WEDNESDAY - dt.timedelta(1)),
+        TimedEntry(clock_minutes=10, text="Divers came up.", day=WEDNESDAY),
+        TimedEntry(clock_minutes=5, text="A light was seen."),
+    ))  # fmt: skip
+    early = view(
+        "a", "One", title="Ferry sinks", hours=-10, text="The ferry Marlin left Tarnow on Monday morning."
+    )
+    timeline = merge([blog, early]).timeline
+    assert [(item.kind, item.day.day if item.day else None, item.clock_minutes) for item in timeline] == [
+        ("told", 10, None),
+        ("live", 11, 1430),
+        ("live", 12, 10),
+        ("published", 12, 120),
+        ("published", None, None),
+        ("live", None, 5),
+    ]
+    assert timeline[1].time == dt.datetime(2025, 3, 11, 23, 50, tzinfo=dt.UTC)
+
+
+def test_of_too_many_moments_the_newest_stay_and_publications_do() -> None:
+    entries = tuple(
+        TimedEntry(clock_minutes=60 + n, text=f"Boat {n} came in.", day=WEDNESDAY) for n in range(80)
+    )
+    text = "\n".join(f"The ferry Marlin sank near Tarnow on March {day}, 2024." for day in range(1, 11))
+    blog = view(
+        "blog", "Daily Lantern", title="Ferry: live", role="container", timed=entries, text=text, hours=9
+    )
+    report = view("a", title="Ferry sinks", text="The ferry Marlin sank off Port Ellis at noon.", hours=-48)
+    found = merge([blog, report]).timeline
+    assert len(found) == shipped_tuning().timeline_cap
+    assert [item.article for item in found if item.kind == "published"] == ["a", "blog"]
+    assert [item.text for item in found if item.kind == "live"] == [
+        f"Boat {n} came in." for n in range(22, 80)
+    ]
+
+
+def test_the_time_of_fetching_is_never_shown() -> None:
+    items = merge([view("a", published=None, title="Ferry", seen=NOON, effective_at=NOON)]).timeline
+    assert all(item.time is None for item in items)
+
+
+def test_copies_are_named_below_the_publication_of_their_original() -> None:
+    original = view("o", "One", title="Ferry sinks off Port Ellis", text="The ferry Marlin sank at night.")
+    times = [NOON + dt.timedelta(minutes=30 + 50 * n) for n in range(22)]
+    copies = [
+        view(f"c{n:02}", f"Paper {n:02}", title="Ferry", role="copy", copy_of="o", text=original.text,
+             published=time, effective_at=time)
+        for n, time in enumerate(times)
+    ]  # fmt: skip
+    undated = view("u", "Bell", role="copy", copy_of="o", published=None, hours=-1, text=original.text)
+    cut = view("x", "Bit", role="excerpt", copy_of="c03", hours=1, text="The ferry Marlin sank at night.")
+    articles = [*copies, cut, original]
+    (item,) = merge(articles).timeline
+    assert (item.article, item.copy_count, len(item.copies)) == ("o", 23, shipped_tuning().timeline_copies)
+    assert [(one.article, one.minutes_later, one.is_whole) for one in item.copies[:3]] == [
+        ("c00", 30, True),
+        ("x", 60, False),
+        ("c01", 80, True),
+    ]
+    text = as_text(merge(articles), articles)
+    assert "    printed by Paper 00, 30 minutes later\n    excerpted by Bit, 1 hour later\n" in text
+    assert "    printed by Paper 01, 1 hour 20 minutes later\n" in text
+    assert "    and 3 more\n" in text
+    first = merge([undated, original]).timeline[0]
+    assert (first.article, [one.minutes_later for one in first.copies]) == ("u", [None])

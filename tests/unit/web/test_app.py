@@ -1,0 +1,377 @@
+"""The web server as others meet it: real requests to a real server with stories in memory."""
+
+import gzip
+import http.client
+import json
+import re
+from collections.abc import Iterator
+
+import feedparser
+import httpx
+import msgspec
+import pytest
+from lxml import html
+
+from aggregator.model.errors import NotWritableError
+from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
+from aggregator.web.filters import FILTER_NAMES
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
+from tests.support.waiting import PATIENCE_SECONDS
+
+STRANGER = {"X-Forwarded-For": "203.0.113.9"}
+SECRET = "struck the Brandt shoal an hour later"
+ROUTES = [
+    "/",
+    "/stories/lindferry",
+    "/stories/oldferry",
+    "/stories/nosuch",
+    "/?view=newest",
+    "/search?q=ferry",
+    "/sources",
+    "/quality",
+    "/sign-in",
+    "/static/pages.js",
+    "/feeds/stories.rss",
+    "/feeds/stories.rss?limit=x",
+    "/api/v1/stories",
+    "/api/v1/stories/lindferry",
+    "/api/v1/stories/nosuch",
+    "/api/v1/openapi.json",
+    "/healthz",
+    "/robots.txt",
+    "/static/style.css",
+    "/static/nosuch.css",
+    "/nosuch",
+]
+
+
+class Serving:
+    """A server with its shelf and a client that follows nothing."""
+
+    def __init__(self, reader: MemoryReader, **chosen: object) -> None:
+        self.reader = reader
+        self.server = Server(reader, msgspec.convert({"port": 0} | chosen, PublishSettings))
+        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.client.get(
+            path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    def __enter__(self) -> "Serving":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        self.server.stop()
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[Serving]:
+    with Serving(full_reader(), full_text="owner", excerpt_words=40) as serving:
+        yield serving
+
+
+@pytest.fixture
+def empty() -> Iterator[Serving]:
+    with Serving(MemoryReader()) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_every_answer_carries_the_security_headers(full: Serving, path: str) -> None:
+    headers = full.get(path).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "noindex" in headers["x-robots-tag"]
+    assert "server" not in headers
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
+    got, head = full.get(path), full.client.head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers.get("etag") == got.headers.get("etag")
+    assert head.headers.get("content-type") == got.headers.get("content-type")
+
+
+@pytest.mark.parametrize("path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"])
+def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None:
+    with Serving(full_reader()) as serving:
+        tag = serving.get(path).headers["etag"]
+        again = serving.get(path, If_None_Match=f'"other", {tag}')
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        story, merged = the_ferry()
+        serving.reader.put(msgspec.structs.replace(story, title="Another headline"), merged)
+        assert serving.get(path, If_None_Match=tag).status_code == 200
+
+
+def test_a_feed_relative_to_now_is_not_sent_again_either(full: Serving) -> None:
+    path = "/feeds/stories.rss?since=9999w"
+    tag = full.get(path).headers["etag"]
+    assert full.get(path, If_None_Match=tag).status_code == 304
+
+
+def test_owner_and_stranger_never_share_an_answer(full: Serving) -> None:
+    tag = full.get("/stories/lindferry").headers["etag"]
+    unknown_entry = full.get("/stories/lindferry", If_None_Match=tag, **STRANGER)
+    assert unknown_entry.status_code == 200
+    assert unknown_entry.headers["etag"] != tag
+    assert "private" in unknown_entry.headers["cache-control"]
+
+
+def test_long_answers_are_compressed_for_those_who_can(full: Serving) -> None:
+    with full.client.stream("GET", "/feeds/stories.rss", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == full.get("/feeds/stories.rss", Accept_Encoding="identity").content
+
+
+def test_the_feed_takes_the_filters_of_the_command_line(full: Serving) -> None:
+    several = feedparser.parse(full.get("/feeds/stories.rss?min_reports=2").content)
+    assert [entry.id.rsplit("/", 1)[1] for entry in several.entries] == ["budget", "lindferry"]
+    one = feedparser.parse(full.get("/feeds/stories.rss?query=aurelia&limit=5").content)
+    assert len(one.entries) == 1
+    assert one.feed.links[-1].href.endswith("/feeds/stories.rss?query=aurelia&limit=5")
+
+
+def test_the_api_pages_through_all_stories(full: Serving) -> None:
+    seen, after = [], ""
+    while True:
+        page = full.get(f"/api/v1/stories?limit=2&after={after}").json()
+        seen += [story["id"] for story in page["stories"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert seen == [story["id"] for story in full.get("/api/v1/stories").json()["stories"]]
+    assert len(seen) == 7
+
+
+@pytest.mark.parametrize("path", ["/stories/oldferry", "/api/v1/stories/oldferry"])
+def test_a_merged_story_leads_to_its_home(full: Serving, path: str) -> None:
+    answer = full.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (301, path.replace("oldferry", "lindferry"))
+    assert "no-cache" in answer.headers["cache-control"], "an undo gives the old id back"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/stories/nosuch", 404),
+        ("/api/v1/stories/" + "9" * 300, 404),
+        ("/api/v1/stories/..%2f..%2fetc", 404),
+        ("/api/v1/nosuch", 404),
+        ("/api/v1/stories?min_reprots=2", 400),
+        ("/api/v1/stories?since=yesterday", 400),
+        ("/api/v1/stories?after=nosuch", 400),
+    ],
+)
+def test_the_api_says_what_is_wrong_as_problem_json(full: Serving, path: str, status: int) -> None:
+    answer = full.get(path)
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (answer.status_code, problem["status"]) == (status, status)
+    assert set(problem) == {"type", "title", "status", "detail"}
+
+
+@pytest.mark.parametrize("story_id", ["nosuch", "9" * 300, "%00", "a%0d%0ab", "..%2f..", "%E2%80%AE", "a b"])
+def test_pages_of_no_story_are_not_found(full: Serving, story_id: str) -> None:
+    answer = full.get(f"/stories/{story_id}")
+    assert answer.status_code == 404
+    assert "Page not found" in answer.text
+
+
+def test_other_methods_are_refused(full: Serving) -> None:
+    for path in ("/", "/api/v1/stories", "/feeds/stories.rss", "/healthz"):
+        assert full.client.post(path).status_code == 405
+
+
+def test_full_text_is_for_the_owner(full: Serving) -> None:
+    for path in ("/stories/lindferry", "/api/v1/stories/lindferry"):
+        assert SECRET in full.get(path).text
+    for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host"):
+        page = full.get("/stories/lindferry", **{header: "for=203.0.113.9"}).text
+        assert "Full text" not in page
+        assert "Two people were slightly injured" not in page
+
+
+def test_a_request_for_the_public_name_is_no_owners() -> None:
+    named = {"public_url": "https://news.example", "owner_on_loopback": True}
+    with Serving(full_reader(), excerpt_words=20, **named) as serving:
+        assert "Full text" in serving.get("/stories/lindferry").text
+        public = serving.get("/stories/lindferry", Host="news.example")
+        assert public.status_code == 200
+        assert "Full text" not in public.text
+
+
+@pytest.mark.parametrize(("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)])
+def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger: bool) -> None:
+    with Serving(full_reader(), full_text=rule) as serving:
+        assert ("Full text" in serving.get("/stories/lindferry").text) is owner
+        assert ("Full text" in serving.get("/stories/lindferry", **STRANGER).text) is stranger
+
+
+def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> None:
+    assert "503" in full.get("/sources").text
+    unknown_entry = full.get("/sources", **STRANGER).text
+    assert "The Harbour Post" in unknown_entry
+    assert "secret" not in unknown_entry
+    assert "503" not in unknown_entry
+
+
+def test_search_snippets_are_cut_for_strangers() -> None:
+    reader = MemoryReader()
+    reader.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
+    with Serving(reader, excerpt_words=20) as serving:
+        snippets = html.fromstring(serving.get("/search?q=needle", **STRANGER).text).xpath(
+            "//p[@class='excerpt']"
+        )
+        assert [len(snippet.text_content().removesuffix(" …").split()) for snippet in snippets] == [10]
+
+
+def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
+    reader = MemoryReader()
+    title = " ".join(f"title{n}" for n in range(50))
+    story = a_story(
+        an_article(title=title, lead="needle.", text="needle " + " ".join(f"hay{n}" for n in range(40)))
+    )
+    reader.put(story)
+    none = reader.quality(MORNING)
+    reader.set_quality(msgspec.structs.replace(none, stories=1, largest=((story.id, title, 1),)))
+    with Serving(reader, excerpt_words=20) as serving:
+        for path in ("/search?q=needle", "/api/v1/search?query=needle", "/quality", "/", "/api/v1/stories"):
+            words = re.compile(r"\b(?:title|hay)[0-9]+\b")
+            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, path
+            assert len(set(words.findall(serving.get(path).text))) > 20, "the owner sees more"
+
+
+def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:
+    assert "close it or leave it out" in full.get('/search?q="open').text
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1", "a@b"]
+)
+def test_a_foreign_name_in_host_is_refused(full: Serving, host: str) -> None:
+    assert full.get("/", Host=host).status_code in (400, 421)
+    assert "passengers" not in full.get("/", Host=host).text
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:8080", "192.168.1.5"])
+def test_names_of_this_machine_and_numbers_are_served(full: Serving, host: str) -> None:
+    assert full.get("/", Host=host).status_code == 200
+
+
+def test_health_is_words_for_the_owner_and_a_number_for_others(empty: Serving) -> None:
+    assert empty.get("/healthz").json()["status"] == "ok"
+    problems = ("the disk of /var/lib is full",)
+    empty.reader.set_health(Health(writable=False, waiting=7, last_placed=MORNING, problems=problems))
+    own, other = empty.get("/healthz"), empty.get("/healthz", **STRANGER)
+    assert (own.status_code, other.status_code) == (503, 503)
+    assert own.json() == {
+        "status": "down",
+        "writable": False,
+        "waiting": 7,
+        "last_placed": "2026-11-20T06:30:00Z",
+        "problem_count": 1,
+        "problems": list(problems),
+    }
+    assert (other.json()["problem_count"], other.json()["problems"]) == (1, None)
+
+
+def test_the_first_run_says_what_to_type(empty: Serving) -> None:
+    assert "aggregator sources add" in empty.get("/").text
+    assert "aggregator ingest --samples" in empty.get("/").text
+    empty.reader.set_sources(SourceView(id="s", name="One"))
+    assert "are being polled" in empty.get("/").text
+    assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False
+
+
+def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(full: Serving) -> None:
+    wrong = full.get("/?min_reports=x")
+    assert (wrong.status_code, "Invalid address" in wrong.text) == (400, True)
+    assert "the story no longer exists" in full.get("/stories/nosuchstory").text
+
+
+def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:
+    for view in ("", "&view=newest"):
+        assert "No story matches" in full.get(f"/?min_reports=900{view}").text
+
+
+def test_front_page_leads_to_older_stories(full: Serving) -> None:
+    tree = html.fromstring(full.get("/?limit=3&utm_source=x").text)
+    older = tree.xpath("//a[@rel='next']/@href")
+    assert len(older) == 1
+    page = full.get(older[0])
+    assert page.status_code == 200
+    assert "Potters" in page.text
+
+
+def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
+    page = html.fromstring(full.get("/search", **{}).text)
+    assert page.xpath("//input[@name='q']/@value") == [""]
+    answer = full.client.get("/search", params={"q": '"><script>alert(1)</script>\x00\u202e'})
+    tree = html.fromstring(answer.text)
+    assert [script.get("src") for script in tree.xpath("//script")] == ["/static/pages.js"]
+    assert "\u202e" not in answer.text
+
+
+def test_pages_may_be_indexed_only_when_switched_on() -> None:
+    with Serving(full_reader(), index=True) as serving:
+        page = serving.get("/")
+        assert "noindex" not in page.text
+        assert "x-robots-tag" not in page.headers
+
+
+class BrokenReader(MemoryReader):
+    """A shelf whose database went away, or whose program is wrong."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def stories(self, wanted: StoryFilter) -> StoryPage:
+        raise self._error
+
+
+def test_a_database_that_does_not_answer_is_said_in_words() -> None:
+    with Serving(
+        BrokenReader(NotWritableError("the database does not answer; is Postgres running?"))
+    ) as serving:
+        page, api = serving.get("/?view=newest"), serving.get("/api/v1/stories")
+        assert (page.status_code, api.status_code) == (503, 503)
+        assert page.headers["Retry-After"] == api.headers["Retry-After"] == "5"
+        assert "is Postgres running?" in page.text
+        assert api.json()["detail"] == "the database does not answer; is Postgres running?"
+
+
+def test_a_fault_of_ours_shows_no_insides_and_keeps_the_headers() -> None:
+    with Serving(BrokenReader(RuntimeError("inside: password=1234"))) as serving:
+        for path in ("/?view=newest", "/api/v1/stories"):
+            answer = serving.get(path)
+            assert answer.status_code == 500
+            assert "1234" not in answer.text
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_description_of_the_api_names_every_filter(full: Serving) -> None:
+    api = json.loads(full.get("/api/v1/openapi.json").text)
+    names = [parameter["name"] for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]]
+    assert set(names) == set(FILTER_NAMES) - {"saved"}, "that one where there are saved queries"
+    assert "/stories/{id}" not in api["paths"]
+
+
+def test_garbage_instead_of_a_request_does_no_harm(full: Serving) -> None:
+    port = full.client.base_url.port
+    assert port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.putrequest("GET", "/stories/%ff%fe", skip_host=True)
+    connection.putheader("Host", "127.0.0.1")
+    connection.endheaders()
+    assert connection.getresponse().status == 404
+    connection.close()
+    assert full.get("/healthz").status_code == 200

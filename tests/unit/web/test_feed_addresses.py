@@ -1,0 +1,327 @@
+"""Feeds behind addresses: which there are, what they take, and what is not sent twice."""
+
+import datetime as dt
+import gzip
+import json
+from email.utils import format_datetime
+
+import feedparser
+import msgspec
+import pytest
+from starlette.testclient import TestClient
+
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPage
+from aggregator.web.app import create_app
+from aggregator.web.settings import PublishSettings
+from tests.support import feed_rules
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
+
+BASE = "http://127.0.0.1:8080"
+QUERIES = (
+    SavedQuery(name="coast", title="The coast", query="ferry"),
+    SavedQuery(name="many", min_reports=6, items=1, link="article"),
+    SavedQuery(name="day", since="24h"),
+)
+FEEDS = [
+    f"/feeds/{name}.{ending}"
+    for name in ("stories", "updates", "coast", "many", "day", "coast/updates")
+    for ending in ("rss", "atom", "json")
+]
+RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "json": feed_rules.of_jsonfeed}
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = MORNING + dt.timedelta(hours=2)
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+class Site:
+    """An application with its reader and its clock."""
+
+    def __init__(self, reader: MemoryReader, **chosen: object) -> None:
+        self.reader, self.clock = reader, Clock()
+        settings = msgspec.convert({"queries": QUERIES} | chosen, PublishSettings)
+        self.client = TestClient(create_app(reader, settings, self.clock), base_url=BASE)
+        self.get = self.client.get
+
+
+def a_change(number: int, story: str = "lindferry", **given: object) -> Change:
+    values: dict[str, object] = {
+        "n": number,
+        "story": story,
+        "was": story,
+        "kind": "report",
+        "at": MORNING,
+        "updated": MORNING + dt.timedelta(microseconds=number),
+        "title": "Ferry with 212 on board runs aground off Lind island in fog",
+        "report_count": 3,
+    }
+    return msgspec.convert(values | given, Change)
+
+
+@pytest.fixture
+def site() -> Site:
+    reader = full_reader()
+    report = an_article(outlet="Island Weekly", title="A long scrape", lead="Families opened their homes.")
+    reader.put_change(a_change(1, kind="created", report_count=1))
+    reader.put_change(a_change(2, article=report))
+    reader.put_change(a_change(3, kind="headline", title_before="Ferry in <b>fog</b>"))
+    reader.put_change(a_change(4, kind="merged", others=("oldferry",)))
+    reader.put_change(a_change(5, kind="corrected"))
+    reader.put_change(a_change(6, story="budget", kind="split", others=("lindferry",)))
+    return Site(reader)
+
+
+@pytest.mark.parametrize("path", FEEDS)
+def test_every_feed_is_valid_at_its_address(site: Site, path: str) -> None:
+    answer = site.get(path)
+    ending = path.rsplit(".", 1)[1]
+    assert RULES[ending](answer.content, BASE + path, site.clock.now) == []
+    types = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+    assert answer.headers["content-type"] == f"{types[ending]}; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/feeds/nosuch.rss", "/feeds/stories.xml", "/feeds/nosuch/updates.rss", "/feeds/Coast.rss"]
+)
+def test_there_is_no_other_feed(site: Site, path: str) -> None:
+    assert site.get(path).status_code == 404
+
+
+def test_a_saved_query_is_a_feed_with_its_own_title_and_limits(site: Site) -> None:
+    coast = site.get("/feeds/coast.json").json()
+    assert (coast["title"], [item["id"][-9:] for item in coast["items"]]) == ("The coast", ["lindferry"])
+    many = site.get("/feeds/many.json").json()
+    assert [item["id"][-6:] for item in many["items"]] == ["budget"]
+    assert many["title"] == "Stories: many"
+    assert not many["items"][0]["url"].startswith(BASE)
+    assert len(site.get("/feeds/stories.json?saved=many&limit=9&min_reports=1").json()["items"]) > 1
+    assert site.get("/feeds/stories.rss?saved=nosuch").status_code == 400
+
+
+def test_what_the_address_says_goes_before_the_saved_query(site: Site) -> None:
+    items = site.get("/feeds/many.json?min_reports=3&limit=5").json()["items"]
+    assert [item["id"].rsplit("/", 1)[1] for item in items] == ["budget", "lindferry"]
+
+
+def test_a_feed_names_the_very_address_that_it_was_read_at(site: Site) -> None:
+    path = "/feeds/stories.rss?min_reports=2&query=fog%20off&limit=7"
+    assert feed_rules.of_rss(site.get(path).content, BASE + path, site.clock.now) == []
+
+
+def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
+    class Slow(MemoryReader):
+        """At most two stories a page."""
+
+        def stories(self, wanted: StoryFilter) -> StoryPage:
+            return super().stories(msgspec.structs.replace(wanted, limit=min(2, wanted.limit)))
+
+    reader = Slow()
+    for number in range(7):
+        reader.put(a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number)))
+    items = Site(reader).get("/feeds/stories.json?limit=5").json()["items"]
+    assert [item["id"][-2:] for item in items] == ["s6", "s5", "s4", "s3", "s2"]
+
+
+# --- what is new -------------------------------------------------------------------------------------------
+
+
+def test_an_updates_feed_says_what_is_new(site: Site) -> None:
+    items = site.get("/feeds/updates.json").json()["items"]
+    reported = [(item["id"].rsplit("2026:", 1)[1], item["title"].split(":")[0]) for item in items]
+    assert reported == [
+        ("change/budget/6", "Split"),
+        ("change/lindferry/5", "Corrected"),
+        ("change/lindferry/4", "Merged"),
+        ("change/lindferry/3", "New headline"),
+        ("change/lindferry/2", "New report from Island Weekly"),
+        ("change/lindferry/1", "New story"),
+    ]
+    assert "Families opened their homes." in items[4]["content_html"]
+    assert "<em>Ferry in &lt;b&gt;fog&lt;/b&gt;</em>" in items[3]["content_html"]
+    assert "1 story merged into this one" in items[2]["content_html"]
+    assert all(item["url"].startswith(f"{BASE}/stories/") for item in items)
+
+
+def test_updates_of_a_query_are_those_of_its_stories(site: Site) -> None:
+    items = site.get("/feeds/many/updates.json?limit=9").json()["items"]
+    assert [item["id"].rsplit("/", 2)[1] for item in items] == ["budget"]
+
+
+def test_updates_tell_only_what_bumps_a_story() -> None:
+    reader = full_reader()
+    for number, kind in enumerate(("created", "report", "headline", "corrected", "merged", "split")):
+        reader.put_change(a_change(number, kind=kind))
+    site = Site(reader, bump=("headline",))
+    titles = [item["title"].split(":")[0] for item in site.get("/feeds/updates.json").json()["items"]]
+    assert titles == ["Split", "New headline", "New story"]
+
+
+def test_a_change_keeps_its_identity_when_its_story_is_merged(site: Site) -> None:
+    site.reader.put_change(a_change(9, story="oldferry"))
+    first = site.get("/feeds/updates.json").json()["items"][0]
+    assert first["id"] == "tag:aggregator,2026:change/oldferry/9"
+    assert first["url"] == f"{BASE}/stories/lindferry"
+
+
+# --- what is not sent twice --------------------------------------------------------------------------------
+
+
+def _written_story_reader() -> MemoryReader:
+    """One story, and all is worked out about it."""
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    return reader
+
+
+@pytest.mark.parametrize("path", FEEDS)
+def test_an_unchanged_feed_is_not_sent_again(site: Site, path: str) -> None:
+    first = site.get(path)
+    again = site.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "Accept" in again.headers["vary"].split(", ")
+
+
+def test_a_304_asks_for_no_story() -> None:
+    class Counting(MemoryReader):
+        asked = 0
+
+        def stories(self, wanted: StoryFilter) -> StoryPage:
+            Counting.asked += 1
+            return super().stories(wanted)
+
+    reader = Counting()
+    reader.put(*the_ferry())
+    site = Site(reader)
+    site.clock.now += dt.timedelta(minutes=1)
+    first = site.get("/feeds/stories.rss")
+    modified = first.headers["last-modified"]
+    assert Counting.asked == 1
+    for name, value in (("If-None-Match", first.headers["etag"]), ("If-Modified-Since", modified)):
+        assert site.get("/feeds/stories.rss", headers={name: value}).status_code == 304
+    assert Counting.asked == 1
+
+
+def test_the_tag_goes_before_the_time() -> None:
+    site = Site(_written_story_reader())
+    site.clock.now += dt.timedelta(minutes=1)
+    modified = site.get("/feeds/stories.rss").headers["last-modified"]
+    both = {"If-None-Match": '"other"', "If-Modified-Since": modified}
+    assert site.get("/feeds/stories.rss", headers=both).status_code == 200
+
+
+def test_a_change_is_sent_whatever_the_reader_has() -> None:
+    site = Site(_written_story_reader())
+    site.clock.now += dt.timedelta(minutes=1)
+    first = site.get("/feeds/stories.rss")
+    story, merged = the_ferry()
+    for _ in range(300):  # minutes of the reader's clock: past the start of the server
+        site.reader.put(msgspec.structs.replace(story, title="Another headline"), merged)
+    site.clock.now += dt.timedelta(days=1)
+    for name, header in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
+        again = site.get("/feeds/stories.rss", headers={name: first.headers[header]})
+        assert again.status_code == 200, name
+        assert b"Another headline" in again.content
+
+
+def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
+    site = Site(_written_story_reader())
+    assert "last-modified" not in site.get("/feeds/stories.rss").headers
+    site.clock.now += dt.timedelta(seconds=1)
+    assert "last-modified" not in site.get("/feeds/stories.rss").headers
+    site.clock.now += dt.timedelta(seconds=2)
+    assert site.get("/feeds/stories.rss").headers["last-modified"] == format_datetime(
+        MORNING + dt.timedelta(hours=2), usegmt=True
+    )
+
+
+@pytest.mark.parametrize("nonsense", ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT"])
+def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
+    site = Site(_written_story_reader())
+    site.clock.now += dt.timedelta(minutes=1)
+    assert site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
+
+
+def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
+    story, merged = the_ferry()
+
+    class Unrendered(MemoryReader):
+        is_reported = False
+
+        def rendered(self, ids: tuple[str, ...], /) -> dict:  # type: ignore[type-arg]
+            return super().rendered(ids) if self.is_reported else {}
+
+    reader = Unrendered()
+    reader.put(story, merged)
+    site = Site(reader)
+    site.clock.now += dt.timedelta(minutes=1)
+    first = site.get("/feeds/stories.rss")
+    assert "last-modified" not in first.headers
+    reader.is_reported = True
+    later = site.get("/feeds/stories.rss", headers={"If-None-Match": first.headers["etag"]})
+    assert later.status_code == 200
+    assert b"Only one report says" in later.content
+
+
+@pytest.mark.parametrize("path", ["/feeds/day.rss", "/feeds/stories.rss?since=24h"])
+def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(path: str) -> None:
+    site = Site(_written_story_reader())
+    site.clock.now += dt.timedelta(minutes=1)
+    first = site.get(path)
+    assert b"<item>" in first.content
+    assert "last-modified" not in first.headers
+    assert site.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    site.clock.now += dt.timedelta(days=3)
+    later = site.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert later.status_code == 200
+    assert b"<item>" not in later.content
+
+
+def test_a_feed_of_a_folder_is_looked_at_anew() -> None:
+    """Sources are moved from folder to folder, and no story knows."""
+    site = Site(_written_story_reader())
+    site.clock.now += dt.timedelta(minutes=1)
+    first = site.get("/feeds/stories.rss?folder=Coast")
+    assert (first.status_code, "last-modified" in first.headers) == (200, False)
+    site.reader.set_sources(SourceView(id="s", name="The Harbour Post", folder="Coast"))
+    later = site.get("/feeds/stories.rss?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
+    assert b"<item>" in later.content
+
+
+def test_head_and_gzip(site: Site) -> None:
+    head = site.client.head("/feeds/stories.rss")
+    got = site.get("/feeds/stories.rss", headers={"Accept-Encoding": "identity"})
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", got.headers["etag"])
+    with site.client.stream("GET", "/feeds/stories.rss", headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+    assert (answer.headers["content-encoding"], gzip.decompress(raw)) == ("gzip", got.content)
+
+
+def test_a_browser_gets_what_it_shows(site: Site) -> None:
+    html = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    shown, read = site.get("/feeds/coast/updates.rss", headers=html), site.get("/feeds/coast/updates.rss")
+    assert shown.headers["content-type"] == "text/xml; charset=utf-8"
+    assert shown.content == read.content
+    assert shown.headers["etag"] != read.headers["etag"]
+    assert "Accept" in shown.headers["vary"]
+    assert b'href="../../static/feed.css"' in shown.content
+    assert site.get("/static/feed.css").headers["content-type"].startswith("text/css")
+
+
+def test_owner_and_stranger_get_the_same_feed() -> None:
+    long = " ".join(f"word{n}" for n in range(400))
+    reader = MemoryReader()
+    story: StoryView = a_story(an_article(title="Three short words", lead=long, text=long), summary=long)
+    reader.put(story)
+    site = Site(reader, excerpt_words=20, full_text="all")
+    shown = feedparser.parse(site.get("/feeds/stories.rss").content).entries[0].description
+    assert "word16 …" in shown
+    assert "word17" not in shown
+    assert json.loads(site.get("/feeds/stories.json").content)["items"][0]["content_html"].count("word") == 18

@@ -1,0 +1,343 @@
+"""Feeds in three formats: other programs read back what was put in, whatever strangers wrote."""
+
+import datetime as dt
+import functools
+import json
+from typing import Any
+
+import fastfeedparser
+import feedparser
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree, html
+
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.web.excerpts import first_words
+from aggregator.web.feeds.formats import FeedSelection, Format, address, channel, written
+from aggregator.web.feeds.load_items import best_article, story_guid, story_items
+from aggregator.web.feeds.xml import feed_title, feed_url
+from aggregator.web.filters import ParsedFilter, parse_filter
+from aggregator.web.settings import PublishSettings
+from tests.support import feed_rules
+from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
+from tests.support.memory_reader import MORNING, a_story, an_article, full_reader, the_ferry
+
+FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
+RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}
+LATER = MORNING + dt.timedelta(hours=1)
+
+
+def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> ParsedFilter:
+    return parse_filter(parameters, MORNING, default_limit=100, saved=saved)
+
+
+def _feed(
+    form: Format, *stories: StoryView, rendered: dict[str, MergedStory] | None = None, **chosen: object
+) -> bytes:
+    settings = msgspec.convert(chosen, PublishSettings)
+    which = FeedSelection()
+    items = story_items(stories, rendered or {}, settings)
+    here = f"http://127.0.0.1:8080{address(which, form)}"
+    return written(channel(which, _wanted(), items, settings, self_url=here, css_url="/feed.css"), form)
+
+
+def _here(form: Format) -> str:
+    return f"http://127.0.0.1:8080{address(FeedSelection(), form)}"
+
+
+def _entry(story: StoryView, merged: MergedStory | None = None, **chosen: object) -> Any:
+    feed = _feed("rss", story, rendered={story.id: merged} if merged else {}, **chosen)
+    return feedparser.parse(feed).entries[0]
+
+
+# --- what is read back -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("form", "version"), [("rss", "rss20"), ("atom", "atom10")])
+def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
+    stories = full_reader().stories(StoryFilter()).stories
+    feed = feedparser.parse(_feed(form, *stories, title="My morning"))
+    assert (feed.bozo, feed.version, feed.feed.title) == (False, version, "My morning")
+    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
+    assert [entry.title for entry in feed.entries] == [story.title for story in stories]
+    assert [entry.link for entry in feed.entries] == [
+        f"http://127.0.0.1:8080/stories/{story.id}" for story in stories
+    ]
+    times = [dt.datetime(*entry.updated_parsed[:6], tzinfo=dt.UTC) for entry in feed.entries]
+    assert times == [story.updated.replace(microsecond=0) for story in stories]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
+    stories = full_reader().stories(StoryFilter()).stories
+    feed = fastfeedparser.parse(_feed(form, *stories))
+    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
+    assert [entry.title for entry in feed.entries] == [story.title for story in stories]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
+    reader = full_reader()
+    stories = reader.stories(StoryFilter()).stories
+    feed = _feed(form, *stories, rendered=reader.rendered(tuple(story.id for story in stories)))
+    assert RULES[form](feed, _here(form), LATER) == []
+    assert RULES[form](_feed(form), _here(form), LATER) == []
+
+
+@functools.cache
+def _hostile(form: Format) -> bytes:
+    stories = hostile_stories(1000)
+    rendered = {story.id: merged for story, merged in stories if merged is not None}
+    return _feed(form, *(story for story, _ in stories), rendered=rendered)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
+    assert RULES[form](_hostile(form), _here(form), LATER) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
+    stories = [story for story, _ in hostile_stories(1000)]
+    guids = [story_guid(story.id) for story in stories]
+    titles = [_shown(story) for story in stories]
+    by_fast = fastfeedparser.parse(_hostile(form)).entries
+    assert [entry.id for entry in by_fast] == guids
+    if form == "jsonfeed":
+        read = json.loads(_hostile(form))["items"]
+        assert [(item["id"], item["title"]) for item in read] == list(zip(guids, titles, strict=True))
+    else:
+        root = etree.fromstring(_hostile(form))
+        tag = "{*}guid" if form == "rss" else "{*}id"
+        items = [*root.iter("item"), *root.iter(f"{feed_rules.ATOM}entry")]
+        read_back = [(item.findtext(tag), item.findtext("{*}title")) for item in items]
+        assert read_back == list(zip(guids, titles, strict=True))
+
+
+@pytest.mark.parametrize("form", ["rss", "atom"])
+def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
+    stories = hostile_stories(150, seed=9)
+    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=dict(_written(stories))))
+    assert not feed.bozo
+    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
+    assert [entry.title for entry in feed.entries] == [_shown(story) for story, _ in stories]
+
+
+def _shown(story: StoryView) -> str:
+    return feed_title(first_words(story.title, PublishSettings().excerpt_words)) or "Untitled"
+
+
+def _written(stories: list[tuple[StoryView, MergedStory | None]]) -> list[tuple[str, MergedStory]]:
+    return [(story.id, merged) for story, merged in stories if merged is not None]
+
+
+_anything = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from([*TEXTS, *ADDRESSES])
+
+
+@settings(deadline=None)
+@given(_anything, _anything, _anything)
+def test_every_feed_is_valid_whatever_strangers_write(title: str, outlet: str, summary: str) -> None:
+    article = an_article(title=title, outlet=outlet, url=title)
+    story = a_story(article, title=title, summary=summary)
+    for form in FORMATS:
+        assert RULES[form](_feed(form, story, title=outlet), _here(form), LATER) == []
+
+
+@given(_anything)
+def test_a_title_says_the_same_as_text_and_as_html(title: str) -> None:
+    shown = feed_title(title)
+    assert html.fromstring(f"<p>{shown}</p>").text_content() == shown if shown else True
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=40))
+def test_addresses_are_uris_or_none(rest: str) -> None:
+    url = feed_url(f"https://a.example/{rest}")
+    assert url is None or (url.isascii() and url.startswith("https://a.example/") and feed_url(url) == url)
+
+
+def test_an_address_of_another_alphabet_is_written_in_ascii() -> None:
+    assert feed_url("https://münchen.example/straße?q=ü") == (
+        "https://xn--mnchen-3ya.example/stra%C3%9Fe?q=%C3%BC"
+    )
+    assert feed_url("https://a.example/100%zz%41") == "https://a.example/100%25zz%41"
+
+
+# --- what an item says -------------------------------------------------------------------------------------
+
+
+def test_an_item_tells_what_the_reports_say_together() -> None:
+    story, merged = the_ferry()
+    text = html.fromstring(f"<div>{_entry(story, merged, excerpt_words=400).description}</div>")
+    rendered = text.text_content()
+    assert "5 articles · 5 outlets · 3 independent reports" in rendered
+    assert "(2 of 5 outlets; also stated by " in rendered
+    links = [a.get("href") for a in text.iter("a")]
+    assert f"http://127.0.0.1:8080/stories/{story.id}" in links
+    assert {article.url for article in story.articles if article.url} <= set(links)
+
+
+def test_copies_are_named_under_their_original() -> None:
+    original = an_article(id="one", outlet="Gazette", title="Dam siren")
+    copies = (an_article(id=f"c{n}", outlet=f"Paper {n}", copy_of="one", role="copy") for n in range(10, 21))
+    entry = _entry(a_story(original, *copies))
+    text = html.fromstring(f"<div>{entry.description}</div>")
+    listed = [line.text_content() for line in text.iter("li")]
+    assert len(listed) == 1
+    assert listed[0].startswith(
+        "Gazette, 20 Nov 2026, 06:30 UTC: Dam siren — the same text: Paper 10, Paper 11,"
+    )
+    assert listed[0].endswith("Paper 17, 3 more")
+
+
+def test_who_says_a_fact_is_named_once() -> None:
+    one, other = an_article(id="a", outlet="Gazette"), an_article(id="b", outlet="Herald")
+    again = an_article(id="c", outlet="Herald")
+    said = tuple(
+        AttributedSentence(text="Ten people were hurt.", article=article.id, outlet=article.outlet)
+        for article in (one, other, again)
+    )
+    merged = MergedStory(
+        title="x",
+        lead=None,
+        facts=(Fact(said=said, outlets=2, of=2),),
+        only=(),
+        timeline=(),
+    )
+    text = html.fromstring(f"<div>{_entry(a_story(one, other, again), merged).description}</div>")
+    assert "Ten people were hurt. — Gazette (2 of 2 outlets; also stated by Herald)" in text.text_content()
+
+
+def test_two_outlets_of_one_name_are_both_named() -> None:
+    one = an_article(id="a", outlet="Star", outlet_key="star.example", url="https://star.example/1")
+    other = an_article(id="b", outlet="Star", outlet_key="star.test", url="https://star.test/1")
+    said = tuple(
+        AttributedSentence(text="Ten people were hurt.", article=each.id, outlet="Star")
+        for each in (one, other)
+    )
+    fact = Fact(said=said, outlets=2, of=2)
+    merged = MergedStory(title="x", lead=None, facts=(fact,), only=(), timeline=())
+    text = html.fromstring(f"<div>{_entry(a_story(one, other), merged).description}</div>")
+    assert "— Star (2 of 2 outlets; also stated by Star)" in text.text_content()
+
+
+def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
+    polled = an_article(outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll")
+    unknown = an_article(outlet="Herald", title="Siren of the dam", published=None)
+    text = html.fromstring(f"<div>{_entry(a_story(polled, unknown)).description}</div>")
+    listed = sorted(line.text_content() for line in text.iter("li"))
+    assert listed == [
+        "Gazette, undated, seen 20 Nov 2026: Dam siren",
+        "Herald, undated, seen 20 Nov 2026: Siren of the dam",
+    ]
+
+
+def test_items_can_open_the_best_article_instead() -> None:
+    story = the_ferry()[0]
+    assert _entry(story, link="article").link == "https://island-weekly.example/aurelia"
+    item = json.loads(_feed("jsonfeed", story))["items"][0]
+    assert item["url"] == "http://127.0.0.1:8080/stories/lindferry"
+    assert item["external_url"] == "https://island-weekly.example/aurelia"
+
+
+def test_the_best_article_is_an_own_report_with_a_safe_address() -> None:
+    unsafe = an_article(url="javascript:alert(1)")
+    copy = an_article(role="copy", copy_of="x")
+    assert best_article((unsafe,)) is None
+    assert best_article((unsafe, copy)) == copy
+    report = an_article(effective_at=copy.effective_at - dt.timedelta(days=1))
+    assert best_article((unsafe, copy, report)) == report
+
+
+def test_a_story_of_a_thousand_articles_stays_a_readable_item() -> None:
+    story = a_story(*(an_article(outlet=f"Outlet {n}") for n in range(1000)))
+    entry = _entry(story)
+    assert entry.description.count("<li") == 21
+    assert "and 980 earlier articles" in entry.description
+
+
+def test_pictures_sound_and_film_come_by_reference() -> None:
+    picture = Enclosure(url="https://a.example/a.jpg", type="image/jpeg", length_bytes=900)
+    sound = Enclosure(url="https://a.example/a.mp3", type="audio/mpeg")
+    more = Enclosure(url="https://a.example/b.mp3", type="audio/mpeg", length_bytes=7, title="Interview")
+    story = a_story(an_article(media=(picture, sound)), an_article(media=(more, picture)))
+    entry = _entry(story)
+    assert [(one.href, one.type, one.length) for one in entry.enclosures] == [
+        ("https://a.example/a.mp3", "audio/mpeg", "0")
+    ]
+    assert [(one["url"], one.get("medium")) for one in entry.media_content] == [
+        ("https://a.example/a.jpg", "image"),
+        ("https://a.example/b.mp3", "audio"),
+    ]
+    item = json.loads(_feed("jsonfeed", story))["items"][0]
+    assert item["image"] == "https://a.example/a.jpg"
+    assert [one["mime_type"] for one in item["attachments"]] == ["image/jpeg", "audio/mpeg", "audio/mpeg"]
+    assert item["attachments"][2] == {
+        "url": "https://a.example/b.mp3",
+        "mime_type": "audio/mpeg",
+        "title": "Interview",
+        "size_in_bytes": 7,
+    }
+
+
+def test_the_language_is_that_of_most_stories() -> None:
+    german = [a_story(language="de", updated=MORNING - dt.timedelta(minutes=n)) for n in range(2)]
+    feed = json.loads(_feed("jsonfeed", a_story(language="en"), *german))
+    assert feed["language"] == "de"
+    assert json.loads(_feed("jsonfeed", a_story(language="tlh")))["language"] == "en"
+
+
+# --- identity and order ------------------------------------------------------------------------------------
+
+
+def test_guids_hold_no_address() -> None:
+    story, _ = the_ferry()
+    here, moved = _entry(story), _entry(story, public_url="https://news.example/", port=9000)
+    assert here.id == moved.id == "tag:aggregator,2026:story/lindferry"
+    assert not here.guidislink
+    assert moved.link == "https://news.example/stories/lindferry"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_bytes_change_only_with_the_stories(form: Format) -> None:
+    story, _ = the_ferry()
+    later = msgspec.structs.replace(story, updated=story.updated + dt.timedelta(minutes=1))
+    assert _feed(form, story) == _feed(form, story)
+    assert _feed(form, story) != _feed(form, later)
+
+
+def test_the_channel_says_when_it_changed_last() -> None:
+    assert b"<lastBuildDate>Fri, 20 Nov 2026 00:04:11 GMT</lastBuildDate>" in _feed("rss", the_ferry()[0])
+    assert b"lastBuildDate" not in _feed("rss")
+
+
+def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
+    second = [
+        a_story(id=f"s{n}", updated=MORNING.replace(microsecond=micro)) for n, micro in enumerate((7, 9, 8))
+    ]
+    for form in FORMATS:
+        entries = fastfeedparser.parse(_feed(form, *second)).entries
+        assert [entry.id[-2:] for entry in entries] == ["s1", "s2", "s0"]
+    root = etree.fromstring(_feed("rss", *second))
+    times = [item.findtext(f"{feed_rules.ATOM}updated") for item in root.iter("item")]
+    assert times == [f"2026-11-20T06:30:00.00000{n}Z" for n in (9, 8, 7)]
+
+
+# --- whose feed it is --------------------------------------------------------------------------------------
+
+
+def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
+    query = SavedQuery(name="homs", title="Homs", query="homs", min_reports=3)
+    which = FeedSelection(saved=query)
+    assert (address(which, "atom"), address(FeedSelection(updates=True, saved=query), "rss")) == (
+        "/feeds/homs.atom",
+        "/feeds/homs/updates.rss",
+    )
+    wanted = _wanted(("language", "en"), saved=query)
+    head = channel(which, wanted, (), PublishSettings(), self_url="https://x.example/", css_url="")
+    assert (head.title, head.id) == ("Homs", "tag:aggregator,2026:feeds/homs?language=en")
+    assert head.home_url == "http://127.0.0.1:8080/?saved=homs&language=en"
+    assert (wanted.filter.min_reports, wanted.filter.language) == (3, "en")

@@ -1,0 +1,528 @@
+"""The pages hold what was reported and nothing that strangers could run."""
+
+import datetime as dt
+
+import httpx
+import msgspec
+import pytest
+from lxml import html
+
+from aggregator.config.saved_queries import SavedQuery
+from aggregator.model.core import (
+    AgreedFigure,
+    ArticleView,
+    AttributedSentence,
+    CopyTrail,
+    Fact,
+    MergedStory,
+    Reprint,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.model.read_model import HistoryEvent, Quality, SearchHit, SourceView
+from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips, time_of_day
+from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, the_ferry
+from tests.support.waiting import PATIENCE_SECONDS
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    '" autofocus onfocus="alert(1)',
+    "<svg/onload=alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "{{ 7*7 }}{% raw %}",
+    "<style>*{display:none}</style>",
+    "<base href=https://evil.example/>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+    "<form action=https://evil.example><input name=q>",
+    "-->]]><iframe src=//evil.example>",
+]
+ADDRESSES = [
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "https://user@evil.example/",
+    "vbscript:x",
+    '"onclick="alert(1)',
+]
+
+
+def _pages(reader: MemoryReader, *paths: str) -> list[html.HtmlElement]:
+    server = Server(reader, PublishSettings(port=0))
+    url = server.start()
+    try:
+        answers = [httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS) for path in paths]
+    finally:
+        server.stop()
+    assert [answer.status_code for answer in answers] == [200] * len(paths)
+    return [html.fromstring(answer.text) for answer in answers]
+
+
+def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, MergedStory]:
+    article: ArticleView = an_article(
+        id=f"evil{story_id}",
+        title=evil,
+        outlet=evil,
+        url=address,
+        lead=evil,
+        text=f"{evil}\n{evil}",
+        wire=evil,
+        language=evil,
+        author=evil,
+        copy_of=None,
+    )
+    said = AttributedSentence(text=evil, article=article.id, outlet=evil)
+    moment_of_it = TimelineItem(kind="told", text=evil, article=article.id, outlet=evil)
+    merged = MergedStory(
+        title=evil,
+        lead=said,
+        facts=(Fact(said=(said, said), outlets=2, of=2),),
+        only=(said,),
+        timeline=(moment_of_it,),
+    )
+    return a_story(article, id=story_id, title=evil, summary=evil, language=evil), merged
+
+
+OWN_TAGS = {
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "link",
+        "body",
+        "header",
+        "main",
+        "footer",
+        "nav",
+        "section",
+        "article",
+    ),
+    *("h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form", "label"),
+    *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code", "script", "button"),
+    *("select", "option", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "meter"),
+    *("dl", "dt", "dd", "fieldset", "legend"),
+}
+OWN_SCRIPT = {"src": "/static/pages.js", "defer": "defer"}
+
+
+def assert_tame(page: html.HtmlElement) -> None:
+    """No element, attribute or address but ours: nothing that a stranger wrote became markup."""
+    elements = [element for element in page.iter() if isinstance(element.tag, str)]
+    assert {element.tag for element in elements} <= OWN_TAGS
+    scripts = [element for element in elements if element.tag == "script"]
+    assert [(dict(one.attrib), one.text) for one in scripts] == [(OWN_SCRIPT, None)]
+    names = {name for one in elements if one.tag != "script" for name in one.attrib}
+    assert not [name for name in names if name.startswith("on") or name in ("style", "src", "autofocus")]
+    targets = page.xpath("//@href | //@action")
+    assert all(target.startswith(("/", "#")) for target in targets), targets
+
+
+def test_nothing_of_strangers_runs_on_any_page() -> None:
+    reader = MemoryReader()
+    for number, evil in enumerate(HOSTILE):
+        reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
+        for kind in ("headline", "merged", "corrected"):
+            reader.grow(
+                f"hostile{number}", HistoryEvent(at=MORNING, kind=kind, before=evil, after=evil, words=evil)
+            )
+    reader.set_sources(
+        *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
+    )
+    stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
+    reader.set_quality(
+        Quality(
+            stories=1,
+            by_reports=((1, 1),),
+            largest=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
+            rendered=1,
+            without_fact_count=1,
+            without_fact=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
+            days=90,
+            merges=1,
+            split_count=0,
+            undone=0,
+        )
+    )
+    lists = (
+        "/",
+        "/?view=newest",
+        "/?query=alert&outlet=%22%3E%3Cscript%3E",
+        "/search?q=alert",
+        "/sources",
+        "/quality",
+    )
+    for page in _pages(reader, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
+        assert_tame(page)
+
+
+def test_links_to_outlets_give_nothing_away() -> None:
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    (page,) = _pages(reader, "/stories/lindferry")
+    outward = page.xpath("//a[starts-with(@href, 'http')]")
+    assert {link.get("href") for link in outward} >= {"https://courier.example/news/ferry"}
+    assert all({"noopener", "noreferrer"} <= set(link.get("rel", "").split()) for link in outward)
+
+
+def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    (page,) = _pages(reader, "/stories/lindferry")
+    marks = {
+        li.get("id"): [m.text_content() for m in li.find_class("mark")] for li in page.xpath("//li[@id]")
+    }
+    assert marks == {
+        "a-ferrypost": [],
+        "a-ferrywire": ["agency: NPA"],
+        "a-ferrycopy": ["reprint of Northern Courier", "agency: NPA"],
+        "a-ferryisle": [],
+        "a-ferrylive": ["live blog or roundup"],
+    }
+
+
+def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    for page in _pages(reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"):
+        assert len(page.xpath("//h1")) == 1
+        ids = page.xpath("//@id")
+        assert len(ids) == len(set(ids))
+        assert page.xpath("//@lang")[0] == "en"
+
+
+def test_a_story_without_a_merged_text_still_reads() -> None:
+    reader = MemoryReader()
+    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None, seen=MORNING)
+    reader.put(a_story(bare, id="bare", title="", summary="", language=None))
+    reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
+    front, story, old = _pages(reader, "/", "/stories/bare", "/stories/old")
+    assert "kept no more" not in story.text_content()
+    assert "The texts of these articles were deleted" in old.text_content()
+    assert "Untitled" in front.text_content()
+    assert "Unknown outlet" in story.text_content()
+    assert story.text_content().count("undated, seen 20 Nov 2026") == 2
+    assert "undated, seen 20 Nov 2026" in front.text_content()
+
+
+def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_date() -> None:
+    reader = MemoryReader()
+    midnight = dt.datetime(2020, 2, 12, tzinfo=dt.UTC)
+    text = "The ferry ran aground."
+    of_day = an_article(published=midnight, published_precision="day", text=text, lead=text)
+    reader.put(a_story(of_day, id="day"))
+    polled = an_article(published=MORNING, published_origin="poll", seen=MORNING)
+    reader.put(a_story(polled, id="polled"))
+    days, found, seen, *lists = _pages(
+        reader, "/stories/day", "/search?q=ferry", "/stories/polled", "/", "/?view=newest"
+    )
+    (_, newest) = lists
+    assert "00:00" not in newest.text_content()
+    for page in (days, found):
+        assert "12 Feb 2020" in page.text_content() or "12 February 2020" in page.text_content()
+        assert "00:00" not in page.text_content()
+    for page in (seen, *lists):
+        assert "undated, seen 20 Nov 2026" in page.text_content()
+
+
+def test_a_story_shows_its_first_and_last_date() -> None:
+    first = an_article(published=MORNING)
+    later = an_article(published=MORNING + dt.timedelta(hours=1))
+    next_day = an_article(published=MORNING + dt.timedelta(days=1), published_precision="day")
+    shown = [[words for _, words in time_span(a_story(*some))] for some in (
+        (first,), (first, later), (first, later, next_day)
+    )]  # fmt: skip
+    assert shown == [
+        [moment(MORNING)],
+        [moment(MORNING), time_of_day(MORNING + dt.timedelta(hours=1))],
+        ["20 Nov 2026", "21 Nov 2026"],
+    ]
+
+
+def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
+    story, merged = the_ferry()
+    whole = Reprint(
+        article="ferrycopy",
+        outlet="Eastgate Gazette",
+        url=None,
+        time=None,
+        minutes_later=35,
+        is_whole=True,
+    )
+    part = Reprint(article="x", outlet="Y", url=None, time=None, minutes_later=None, is_whole=False)
+    copies = (whole, part)
+    first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
+    trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, time=None, reprints=copies)
+    reader = MemoryReader()
+    reader.put(
+        msgspec.structs.replace(story, trails=(trail,)),
+        msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
+    )
+    (page,) = _pages(reader, "/stories/lindferry")
+    (folded,) = page.xpath("//details[@class='copies']")
+    assert folded.xpath("summary/text()") == ["7 reprints"]
+    reported = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
+    assert reported == ["Eastgate Gazette 35 minutes later", "Y excerpt", "and 5 more"]
+    (copied,) = page.xpath("//section[@aria-labelledby='copied']")
+    assert "the whole text, 35 minutes later" in copied.text_content()
+    assert "an excerpt, unknown time" in copied.text_content()
+
+
+def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
+    story, merged = the_ferry()
+    reader = MemoryReader()
+    reader.put(story, merged)
+    reader.grow(
+        "lindferry",
+        HistoryEvent(at=MORNING, kind="created", article="ferrypost"),
+        HistoryEvent(at=MORNING, kind="joined", article="ferrycopy"),
+        HistoryEvent(at=MORNING, kind="joined", article="gone"),
+        HistoryEvent(
+            at=MORNING, kind="headline", before="A title of nobody here", after=story.title, words="why"
+        ),
+        HistoryEvent(at=MORNING, kind="other"),
+    )
+    (page,) = _pages(reader, "/stories/lindferry")
+    steps = [" ".join(step.text_content().split()) for step in page.xpath("//ol[@class='growth']/li/span[2]")]
+    assert steps == [
+        "Founded by an article of The Harbour Post",
+        "Joined by a reprint of Eastgate Gazette",
+        "Joined by an article that has left since",
+        "The headline changed: why",
+    ]
+
+
+def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> None:
+    story, merged = the_ferry()
+    nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
+    lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
+    reader = MemoryReader()
+    reader.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
+    (page,) = _pages(reader, "/stories/lindferry")
+    (who,) = page.xpath("//div[@class='lead']//a")
+    assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
+
+
+def test_a_long_timeline_unfolds_by_whole_days() -> None:
+    _, merged = the_ferry()
+    days = [(f"Day {n}", [merged.timeline[0]] * moments) for n, moments in enumerate((20, 3, 9, 1))]
+    assert days_shown(days) == 3
+    assert days_shown(days[:2]) == 2
+    assert days_shown([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (0, "in the same minute"), (1, "1 minute later"), (119, "119 minutes later"), (120, "2 hours later"),
+        (-2879, "48 hours earlier"), (-2880, "2 days earlier"),
+    ],
+)  # fmt: skip
+def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int, words: str) -> None:
+    assert later(minutes) == words
+
+
+def test_saved_queries_and_feeds_are_led_to() -> None:
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    query = SavedQuery(name="isles", title="From the <isles>", query="ferry")
+    server = Server(reader, PublishSettings(port=0, queries=(query,)))
+    url = server.start()
+    try:
+        page = html.fromstring(
+            httpx.get(url + "/?saved=isles", trust_env=False, timeout=PATIENCE_SECONDS).text
+        )
+        feeds = {
+            link: httpx.get(url + link, trust_env=False, timeout=PATIENCE_SECONDS)
+            for link in page.xpath("//link[@rel='alternate']/@href")
+        }
+    finally:
+        server.stop()
+    (link,) = page.xpath("//nav[@class='views']/a[@aria-current='true']")
+    assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
+    found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
+    assert {link: answer.headers["content-type"].partition(";")[0] for link, answer in feeds.items()} == found
+    assert found["/feeds/stories.rss"] == "application/rss+xml"
+    assert found["/feeds/stories.atom"] == found["/feeds/isles.atom"] == "application/atom+xml"
+    assert found["/feeds/stories.json"] == "application/feed+json"
+
+
+def test_many_facts_are_folded() -> None:
+    story, merged = the_ferry()
+    facts = tuple(
+        Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
+        for n in range(15)
+    )
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, facts=facts))
+    (page,) = _pages(reader, "/stories/lindferry")
+    assert page.xpath("//details[@class='more']/summary/text()") == ["3 more facts"]
+    assert len(page.xpath("//details[@class='more']//li")) == 3
+
+
+def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -> None:
+    articles = [
+        an_article(id="a", outlet="O", wire="NPA"),
+        an_article(id="b", outlet="O"),
+        an_article(id="c", outlet="P", role="copy", copy_of="a"),
+        an_article(id="d", outlet="Q", role="excerpt", copy_of="a"),
+    ]
+    said = [
+        AttributedSentence(text=text, article=article, outlet="O") for text, article in ("1a", "2b", "3a")
+    ]
+    (alone,) = only_by_outlet(said, articles)
+    assert (alone.outlet, alone.sentences) == ("O", [("a", ["1", "3"]), ("b", ["2"])])
+    assert (alone.reprints, alone.agency) == (1, "NPA")
+    unknown = [AttributedSentence(text=text, article=text, outlet=None) for text in "ab"]
+    assert len(only_by_outlet(unknown, [an_article(id=one, outlet=None) for one in "ab"])) == 2
+
+
+def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
+    story, merged = the_ferry()
+    alone = msgspec.structs.replace(
+        story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
+    )
+    reader = MemoryReader()
+    reader.put(alone, msgspec.structs.replace(merged, facts=()))
+    (page,) = _pages(reader, "/stories/lindferry")
+    assert "Only one report says" not in page.text_content()
+    assert page.find_class("lead")[0].text_content().split() == [
+        *story.summary.split(),
+        "The",
+        "Harbour",
+        "Post",
+    ]
+
+
+def test_the_lead_is_not_repeated_among_the_facts() -> None:
+    story, merged = the_ferry()
+    assert merged.lead is not None
+    same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
+    backed = Fact(said=(merged.lead, same), outlets=2, of=4)
+    reader = MemoryReader()
+    reader.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
+    (page,) = _pages(reader, "/stories/lindferry")
+    (lead,) = page.find_class("lead")
+    assert "2 of 4 outlets" in lead.text_content()
+    assert same.text in lead.text_content()
+    said = [p.text_content() for p in page.xpath("//div[@class='lead']//p | //ul[@class='facts']//p")]
+    assert said.count(merged.lead.text) == 1
+
+
+def test_what_agrees_and_what_shares_its_words_is_said() -> None:
+    story, merged = the_ferry()
+    early = AttributedSentence(text="Two were hurt.", article="ferrypost", outlet="A")
+    late = AttributedSentence(text="Five were hurt.", article="ferrywire", outlet="B")
+    same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
+    fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
+    reader = MemoryReader()
+    reported = msgspec.structs.replace(merged, facts=(fact,), agreed=(same,), no_shared_fact=True)
+    reader.put(story, reported)
+    (page,) = _pages(reader, "/stories/lindferry")
+    assert (
+        "212 passengers 2 of 5 outlets"
+        in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
+    )
+    assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
+    assert not page.find_class("warning")
+
+
+def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
+    articles = [
+        an_article(id=f"a{number}", outlet=name, outlet_key=key)
+        for number, (name, key) in enumerate(
+            (("Star", "star.example"), ("Star", "star.test"), ("Sun", "sun.test"))
+        )
+    ]
+    again = an_article(id="a3", outlet="The Sun", outlet_key="sun.test")
+    said = tuple(
+        AttributedSentence(text="Five were hurt.", article=each.id, outlet=each.outlet)
+        for each in (*articles, again)
+    )
+    _, merged = the_ferry()
+    fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
+    reader = MemoryReader()
+    reader.put(
+        a_story(*articles, again, id="same"), msgspec.structs.replace(merged, lead=None, facts=(fact,))
+    )
+    (page,) = _pages(reader, "/stories/same")
+    assert "the same words in 3 outlets" in page.text_content()
+
+
+def test_a_sentence_says_its_language() -> None:
+    story, merged = the_ferry()
+    german = msgspec.structs.replace(story.articles[0], language="de")
+    reader = MemoryReader()
+    reader.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
+    (page,) = _pages(reader, "/stories/lindferry")
+    lead = page.find_class("lead")[0][0]
+    assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
+    fact = page.xpath("//ul[@class='facts']/li/p[@dir]")[0]
+    assert fact.get("lang") == "en"
+
+
+@pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
+def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
+    reader = MemoryReader()
+    reader.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
+    (page,) = _pages(reader, "/")
+    assert page.find_class("outlets")[0].text_content().endswith(end)
+
+
+def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> None:
+    reader = MemoryReader()
+    reader.set_sources(
+        SourceView(id="a", name="samples", kind="folder", state="ok"),
+        SourceView(id="b", name="tide", state="new"),
+    )
+    (page,) = _pages(reader, "/sources")
+    assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
+
+
+def test_moments_of_unknown_day_come_under_their_own_heading() -> None:
+    _, merged = the_ferry()
+    assert [(title, len(items)) for title, items in timeline_days(merged)] == [
+        ("Thursday, 19 November 2026", 4),
+        ("Unknown day", 1),
+    ]
+
+
+def test_times_are_shown_in_utc() -> None:
+    tokyo = dt.datetime(2026, 3, 1, 8, 5, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+    assert moment(tokyo) == "28 Feb 2026, 23:05"
+    assert day(tokyo) == "Saturday, 28 February 2026"
+    assert iso(tokyo) == "2026-02-28T23:05:00Z"
+    assert iso(dt.date(2026, 3, 1)) == "2026-03-01"
+
+
+@pytest.mark.parametrize(
+    ("articles", "reports", "shown"),
+    [(1, 1, "x"), (4, 4, "xxxx"), (5, 1, "x...."), (1200, 1, "x" + "." * 11)],
+)
+def test_marks_show_own_reports_first_and_never_too_many(articles: int, reports: int, shown: str) -> None:
+    story = a_story(article_count=articles, report_count=reports)
+    assert "".join("x" if own else "." for own in pips(story)) == shown
+
+
+def test_numbers_are_said_in_words() -> None:
+    assert [counted(n, "story", "stories") for n in (0, 1, 1204)] == ["0 stories", "1 story", "1,204 stories"]
+
+
+@pytest.mark.parametrize("marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)])
+def test_a_snippet_keeps_all_its_text_whatever_its_marks(marks: tuple[tuple[int, int], ...]) -> None:
+    hit = SearchHit(
+        article="a",
+        story="s",
+        story_title="",
+        title="",
+        outlet=None,
+        url=None,
+        effective_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        snippet="one two",
+        marks=marks,
+    )
+    assert "".join(text for text, _ in pieces(hit)) == "one two"

@@ -1,0 +1,567 @@
+"""Starting and stopping the web server, and what goes wrong there, in words."""
+
+import gc
+import logging
+import resource
+import socket
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
+from itertools import repeat
+from typing import Any
+
+import httpx
+import pytest
+
+from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.web.pages import editor_forms
+from aggregator.web.security import connection_limits
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.support.memory_reader import MemoryReader, full_reader
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
+
+
+def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
+    threads_before = {thread.name for thread in threading.enumerate()}
+    server = Server(full_reader(), PublishSettings(port=0))
+    for _ in range(2):
+        url = server.start()
+        assert server.is_serving
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
+        server.stop()
+        assert not server.is_serving
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS)
+    assert threads_before >= {thread.name for thread in threading.enumerate() if thread.name == "web"}
+
+
+def test_stopping_twice_or_unstarted_does_nothing() -> None:
+    server = Server(MemoryReader(), PublishSettings(port=0))
+    server.stop()
+    server.start()
+    server.stop()
+    server.stop()
+
+
+def test_links_lead_to_the_address_that_was_bound() -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    url = server.start()
+    assert (
+        f"<link>{url}/stories/lindferry</link>"
+        in httpx.get(f"{url}/feeds/stories.rss", trust_env=False, timeout=PATIENCE_SECONDS).text
+    )
+    server.stop()
+
+
+def test_nothing_is_left_of_what_was_shown_before() -> None:
+    """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
+    server = Server(full_reader(), PublishSettings(port=0))
+    url = server.start()
+    shown = []
+    for _ in range(3):
+        reader = full_reader()
+        shown.append(weakref.ref(reader))
+        server.change(reader, PublishSettings(port=0))
+        for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
+            assert httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
+        del reader
+    gc.collect()
+    assert [one() is None for one in shown] == [True, True, False]
+    server.stop()
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        server = Server(MemoryReader(), PublishSettings(port=port))
+        with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
+            server.start()
+        assert not server.is_serving
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
+def test_an_address_that_others_reach_is_refused_without_tokens(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.host"):
+        Server(MemoryReader(), PublishSettings(host=host, port=0)).start()
+
+
+def test_a_port_that_cannot_be_is_refused_in_words() -> None:
+    with pytest.raises(AggregatorError, match="cannot listen"):
+        Server(MemoryReader(), PublishSettings(port=70000)).start()
+
+
+def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    with connected(server) as connection:
+        connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntok")
+    httpx.get(f"{server.url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS)
+    server.stop()  # what is under way has ended
+    assert "a request failed" not in caplog.text
+
+
+# --- shown from now on: something else, or elsewhere -------------------------------------------------------
+
+
+def title(url: str) -> str:
+    return (
+        httpx.get(f"{url}/feeds/stories.rss", trust_env=False, timeout=PATIENCE_SECONDS)
+        .text.split("<title>")[1]
+        .split("<")[0]
+    )
+
+
+def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
+    server = Server(full_reader(), PublishSettings(port=0, title="first"))
+    url = server.start()
+    threads, over, titles = threading.active_count(), threading.Event(), set()
+
+    def ask() -> int:
+        asked = 0
+        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as client:
+            while not over.is_set():
+                answer = client.get(f"{url}/feeds/stories.rss")
+                titles.add((answer.status_code, answer.text.split("<title>")[1].split("<")[0]))
+                asked += 1
+        return asked
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask) for _ in range(2)]
+        for number in range(30):
+            assert server.change(full_reader(), PublishSettings(port=0, title=f"change {number}")) == url
+        try:
+            wait_until(lambda: (200, "change 29") in titles, "the last change to be seen")
+        finally:
+            over.set()
+        assert all(one.result() for one in asking)
+    assert {status for status, _ in titles} == {200}
+    assert len([one for one in threading.enumerate() if one.name == "web"]) == 1
+    assert threading.active_count() <= threads + 2, "the pool's own"
+    server.stop()
+
+
+def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    old = server.start()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    new = server.change(full_reader(), PublishSettings(port=port, title="moved"))
+    assert new == f"http://127.0.0.1:{port}" == server.url
+    assert title(new) == "moved"
+    with pytest.raises(httpx.ConnectError):
+        title(old)
+    server.stop()
+
+
+def test_it_moves_to_another_name_of_the_same_address() -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    port = httpx.URL(server.start()).port or 0
+    assert server.change(full_reader(), PublishSettings(host="localhost", port=port)).endswith(f":{port}")
+    assert title(server.url) == "Stories"
+    server.stop()
+
+
+@pytest.mark.parametrize("elsewhere", ["127.0.0.1", "127.0.0.2"], ids=["another port", "the same port"])
+def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
+    server = Server(full_reader(), PublishSettings(port=0, title="first"))
+    url = server.start()
+    own = httpx.URL(url).port or 0
+    with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
+        settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
+        with pytest.raises(AggregatorError, match="is in use"):
+            server.change(full_reader(), settings)
+    with pytest.raises(ConfigError, match=r"server\.host"):
+        server.change(full_reader(), PublishSettings(host="192.0.2.1", port=own))
+    assert server.url == url
+    assert title(url) == "first"
+    assert server.change(full_reader(), PublishSettings(port=0, title="third")) == url
+    assert title(url) == "third"
+    server.stop()
+
+
+# --- connections that do not get on ------------------------------------------------------------------------
+
+HEAD = b"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that waits half a second for a request, and a second for an answer to be read."""
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "UNREAD_SECONDS", 1)
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    yield server
+    server.stop()
+
+
+def connected(server: Server) -> socket.socket:
+    url = httpx.URL(server.url)
+    return socket.create_connection((url.host, url.port or 80), timeout=PATIENCE_SECONDS)
+
+
+def ends(connection: socket.socket) -> bool:
+    """Whether the server ends the connection; an error is an end too."""
+    try:
+        while connection.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@pytest.mark.parametrize("begun", [b"", HEAD], ids=["nothing", "half a request"])
+def test_who_does_not_end_a_request_loses_the_connection(hurried: Server, begun: bytes) -> None:
+    with connected(hurried) as connection:
+        connection.sendall(begun)
+        assert ends(connection)
+
+
+def test_nor_may_a_second_request_be_left_unfinished(hurried: Server) -> None:
+    with connected(hurried) as connection:
+        connection.sendall(HEAD + b"\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(HEAD)
+        assert ends(connection)
+
+
+def test_a_byte_now_and_then_wins_no_time(hurried: Server) -> None:
+    with connected(hurried) as connection:
+        connection.settimeout(0.05)
+        connection.sendall(HEAD)
+        cut = False
+        for byte in repeat(b"X", 200):  # ten seconds of it
+            try:
+                connection.sendall(byte)
+                cut = connection.recv(10) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                cut = True
+            if cut:
+                break
+        assert cut
+
+
+def test_a_connection_that_is_used_stays(monkeypatch: pytest.MonkeyPatch, hurried: Server) -> None:
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 3.0)  # a busy machine lets a second pass
+    with httpx.Client(base_url=hurried.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+        own = [client.get("/robots.txt").extensions["network_stream"].get_extra_info("client_addr")]
+        began = time.monotonic()
+        while time.monotonic() - began < 4.0:  # longer than one request may take, in all
+            time.sleep(0.25)
+            answer = client.get("/robots.txt")
+            own.append(answer.extensions["network_stream"].get_extra_info("client_addr"))
+    assert len(set(own)) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit")
+def test_who_does_not_read_loses_the_connection(hurried: Server) -> None:
+    asked = HEAD.replace(b"robots.txt", b"static/style.css") + b"\r\n"
+    url = httpx.URL(hurried.url)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.settimeout(0.3)
+        connection.connect((url.host, url.port or 80))
+        with suppress(OSError):  # the buffers are full, or it was ended already
+            while True:
+                connection.sendall(asked)
+        connection.setblocking(False)
+
+        def is_cut() -> bool:
+            try:
+                connection.send(b"X")
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            return False
+
+        wait_until(is_cut, "the server to end the connection")
+
+
+# --- many connections --------------------------------------------------------------------------------------
+
+SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # and no body
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
+    """Keeps sockets open; a request may take long here, so that a slow machine ends none by itself."""
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 120.0)
+    monkeypatch.setattr(editor_forms, "BODY_DEADLINE_SECONDS", 120.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with ExitStack() as stack:
+        yield stack
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def serving(stack: ExitStack, **settings: Any) -> Server:
+    """A server; connections that `connect` opens later end before it does."""
+    server = Server(full_reader(), PublishSettings(port=0, **settings))
+    server.start()
+    stack.callback(server.stop)
+    return server
+
+
+def connect(stack: ExitStack, server: Server, number: int, begun: bytes, address: str) -> list[socket.socket]:
+    """Connections of one address on each of which the same has been sent."""
+    url, made = httpx.URL(server.url), []
+    for _ in range(number):
+        made.append(
+            stack.enter_context(
+                socket.create_connection((url.host, url.port or 80), timeout=60, source_address=(address, 0))
+            )
+        )
+        made[-1].sendall(begun)
+    return made
+
+
+def said_on(connection: socket.socket) -> bytes:
+    """The first bytes of the answer; nothing where the connection was ended."""
+    try:
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+def get(server: Server, path: str) -> int:
+    """The status that a newcomer from 127.0.0.1 hears."""
+    return httpx.get(server.url + path, trust_env=False, timeout=30).status_code
+
+
+@pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
+def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: int) -> None:
+    server = serving(opened)
+    for number in range(600 // addresses):
+        for one in range(addresses):
+            connect(opened, server, 1, HEAD, f"127.0.1.{one + 1}")
+        if number % 10 == 0:
+            assert get(server, "/healthz") == 200
+    assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [200] * 3
+
+
+def test_an_address_has_so_many_connections_and_the_oldest_idle_ones_end(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 64)  # 32 of them for an address of loopback
+    server = serving(opened)
+    made = connect(opened, server, 99, HEAD, "127.0.0.2")
+    assert get(server, "/healthz") == 200, "what they sent has been read"
+    made += connect(opened, server, 1, HEAD, "127.0.0.2")
+    assert said_on(made[67]) == b"", "the last one has come"
+    for connection in made:
+        with suppress(OSError):
+            connection.sendall(b"\r\n")
+    answered = [said_on(connection)[:12] for connection in made]
+    assert answered == [b""] * 68 + [b"HTTP/1.1 200"] * 32
+
+
+def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 160)  # 128 of them for an address of loopback
+    server = serving(opened, trusted_proxies=("127.0.0.2/32",))
+    made = connect(opened, server, 100, HEAD, "127.0.0.2")
+    made += connect(opened, server, 50, SIGN_IN, "127.0.0.2")
+    for connection, rest in zip(made, [b"\r\n"] * 100 + [b"token=abc"] * 50, strict=True):
+        connection.sendall(rest)
+    assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
+    server.change(full_reader(), PublishSettings(port=0))  # it is trusted no more
+    made = connect(opened, server, 149, HEAD, "127.0.0.2")
+    assert get(server, "/healthz") == 200, "what they sent has been read"
+    made += connect(opened, server, 1, HEAD, "127.0.0.2")
+    assert said_on(made[0]) == b""
+
+
+def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(opened: ExitStack) -> None:
+    """They all have the address of loopback, like the browser of this machine."""
+    server = serving(opened)
+    slow = connect(opened, server, 200, SIGN_IN, "127.0.0.1")
+    assert [get(server, path) for path in ("/", "/static/style.css", "/feeds/stories.rss")] == [200] * 3
+    slow[0].sendall(b"token=abc")
+    assert said_on(slow[0]).startswith(b"HTTP/1.1 403"), "the first of them is served, too"
+
+
+def test_clients_of_a_trusted_proxy_are_limited_each(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serving(opened, trusted_proxies=("127.0.0.0/8",))
+
+    def ask(client: str) -> int:
+        headers = {"X-Forwarded-For": client}
+        return httpx.get(f"{server.url}/robots.txt", headers=headers, trust_env=False).status_code
+
+    slow = SIGN_IN.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+    connect(opened, server, connection_limits.OF_ONE_ADDRESS, slow, "127.0.0.2")
+    wait_until(lambda: ask("203.0.113.9") == 429, "the client of many requests to be refused")
+    assert ask("203.0.113.10") == 200
+    assert [one for one in warnings(caplog) if "answered with 429" in one and "(from 203.0.113.9)" in one]
+
+
+def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 64)  # 32 of them for an address of loopback
+    server = serving(opened)
+    for _ in range(
+        4 * connection_limits.OF_ONE_ADDRESS
+    ):  # one whose head is not read yet may give way to the next
+        connect(opened, server, 1, SIGN_IN, "127.0.0.1")
+        if get(server, "/robots.txt") == 429:
+            break
+    asked = httpx.get(f"{server.url}/static/style.css", trust_env=False)
+    assert (asked.status_code, asked.headers["retry-after"]) == (429, "1")
+    assert get(server, "/healthz") == 200
+    (other,) = connect(opened, server, 1, HEAD + b"\r\n", "127.0.0.2")
+    assert said_on(other).startswith(b"HTTP/1.1 200")
+    assert len([one for one in warnings(caplog) if "answered with 429" in one]) == 1, "once a minute"
+
+
+def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serving(opened)
+    for one in range(16):
+        connect(opened, server, 31, SIGN_IN, f"127.0.1.{one + 1}")
+    for one in range(100):  # those that come while all are taken may end before their heads are read
+        if get(server, "/") == 503:
+            break
+        connect(opened, server, 5, SIGN_IN, f"127.0.2.{one + 1}")
+    assert get(server, "/healthz") == 200
+    assert {get(server, "/") for _ in range(20)} == {503}
+    assert len([one for one in caplog.messages if "requests are active" in one]) == 1
+
+
+def test_probes_are_answered_in_a_flood_from_loopback(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests take all that loopback may have, and connections without one come as fast as they can."""
+    monkeypatch.setattr(connection_limits, "CONNECTIONS", 256)
+    server, over = serving(opened), threading.Event()
+    connect(opened, server, 300, SIGN_IN, "127.0.0.1")
+
+    def flood() -> None:
+        url, kept = httpx.URL(server.url), deque[socket.socket](maxlen=300)
+        while not over.is_set():
+            if len(kept) == kept.maxlen:
+                kept[0].close()
+            kept.append(socket.create_connection((url.host, url.port or 80), timeout=60))
+        for one in kept:
+            one.close()
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        lost, probes = 0, 100
+        for _ in range(probes):
+            try:
+                lost += get(server, "/healthz") != 200
+            except httpx.TransportError:
+                lost += 1
+    finally:
+        over.set()
+        flooding.join()
+    assert lost == 0
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
+def test_probes_in_http_1_0_name_no_host(opened: ExitStack, path: str, host: bytes) -> None:
+    server = serving(opened)
+    request = b"GET %s HTTP/1.0\r\n%s\r\n"
+    (probe,) = connect(opened, server, 1, request % (path.encode(), host), "127.0.0.1")
+    expected = b"200" if path == "/healthz" else b"404"  # without a daemon there is no /readyz
+    assert said_on(probe)[9:12] == expected
+    (page,) = connect(opened, server, 1, request % (b"/", host), "127.0.0.1")
+    assert said_on(page)[9:12] == b"421"
+
+
+# --- what the log says of strangers ------------------------------------------------------------------------
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+WEBSOCKET = (
+    b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"])
+def test_a_websocket_is_refused_in_words(path: bytes) -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    with connected(server) as connection:
+        connection.sendall(WEBSOCKET % path)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert b"WebSocket is not supported" in answer.read()
+    server.stop()
+
+
+def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
+    assert httpx.get(f"{server.url}/", headers=offer, trust_env=False).status_code == 200
+    server.stop()
+    assert warnings(caplog) == []
+
+
+MALFORMED = (
+    b"nonsense\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),  # TLS
+    b"GET / HTTP/1.1\r\n\r\n",  # without Host
+    b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 100_000,
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n",
+    b"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nnonsense\r\n\r\n",
+)
+
+
+def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    for request in MALFORMED * 20:
+        with connected(server) as connection, suppress(ConnectionError):
+            connection.sendall(request)
+            answer = connection.recv(65536)
+            assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 200"), request
+    for _ in range(50):
+        with connected(server) as connection:
+            connection.sendall(WEBSOCKET % b"/")
+            connection.recv(65536)
+    server.stop()
+    assert len(warnings(caplog)) == 2
+    assert "malformed" in caplog.text
+    assert "WebSocket" in caplog.text
+
+
+def test_what_happens_often_is_counted_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "NOTE_SECONDS", 0.3)
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    deadline = time.monotonic() + 20
+    while "more times within" not in caplog.text and time.monotonic() < deadline:
+        with connected(server) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            connection.recv(100)
+    server.stop()
+    assert "malformed" in warnings(caplog)[0]
+    assert "(from 127.0.0.1)" in warnings(caplog)[0]
+    assert "more times within" in caplog.text

@@ -90,10 +90,10 @@ class Replay:
         self._articles[name] = own = PairArticle(article, outlet=outlet, title=title)
         matched: set[str] = set()
 
-        def correct(candidate: Candidate) -> tuple[Reason, ...]:
-            compared = self._compare(own, candidate.number)
-            matched.update(compared.matched if compared else ())
-            return compared.reasons if compared else ()
+        def correct(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
+            compared = [self._compare(own, candidate.number) for candidate in candidates]
+            matched.update(*(one.matched for one in compared if one))
+            return [one.reasons if one else () for one in compared]
 
         decision = decide(
             article,

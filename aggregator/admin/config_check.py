@@ -65,16 +65,20 @@ def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        # The id is derived from the name or, without a name, from the address, so it may equal a name.
         place = address_key(source.address) if one.feed is not None else os.path.normpath(source.address)
-        unique = [(source.kind, place), ("name", one.name), ("name", source.id)]
-        for what, value in unique:
-            before = number if value is None else first.setdefault((what, value), number)
-            if before != number:
-                line = lines.get(("sources", before))
-                where = f"source {before + 1}" if line is None else f"line {line}"
-                yield f"{at}.{what}: the source in {where} has the same {what}"
-                break
+        same = {
+            what: before
+            for what, value in ((source.kind, place), ("name", one.name))
+            if value is not None and (before := first.setdefault((what, value), number)) != number
+        }
+        # The id is derived from the name or, without a name, from the address, so it may equal a name.
+        before = first.setdefault(("name", source.id), number)
+        if before != number and not same:
+            same["name"] = before
+        for what, before in same.items():
+            line = lines.get(("sources", before))
+            where = f"source {before + 1}" if line is None else f"line {line}"
+            yield f"{at}.{what}: the source in {where} has the same {what}"
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:

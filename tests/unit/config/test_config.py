@@ -193,6 +193,13 @@ FEED = "https://a.example/feed"
             ["config.yaml:4: sources.1.name: the source in line 2 has the same name"],
         ),
         (
+            f"sources:\n  - name: x\n    feed: {FEED}\n  - feed: {FEED}\n    name: x\n",
+            [
+                "config.yaml:4: sources.1.feed: the source in line 2 has the same feed",
+                "config.yaml:5: sources.1.name: the source in line 2 has the same name",
+            ],
+        ),
+        (
             "sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
             ["config.yaml:4: sources.2.folder: the source in line 2 has the same folder"],
         ),

@@ -206,6 +206,9 @@ class Replay:
     def story_centroid(self, number: int) -> Centroid:
         return centroid.from_bytes(self.blobs[number])
 
+    def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
+        return {number: self.story_centroid(number) for number in numbers}
+
     def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
         return sorted(self.members[number].values(), key=lambda unit: -unit.article.inbox)[:newest]
 

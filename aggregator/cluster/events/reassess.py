@@ -18,7 +18,7 @@ only when a report absorbs its story (scorer.decide). See ADR 10.
 
 import heapq
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -79,8 +79,8 @@ class StoryLookup(Protocol):
     def story(self, number: int) -> Candidate | None:
         """Return a live story, or None if there is none with this number (any more)."""
 
-    def story_centroid(self, number: int) -> Centroid:
-        """Return the centroid over all members of the story."""
+    def story_centroids(self, numbers: Iterable[int], /) -> Mapping[int, Centroid]:
+        """Return the centroid over all members of each story."""
 
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
         """Return the counted reports with the largest inbox numbers, at most `newest`, in any order."""
@@ -195,8 +195,14 @@ class _WorkingCopies:
 
     def _centroid_of(self, number: int) -> Centroid:
         if number not in self._centroids:
-            self._centroids[number] = self._lookup.story_centroid(number)
+            self.read_centroids([number])
         return self._centroids[number]
+
+    def read_centroids(self, numbers: Iterable[int]) -> None:
+        """Read the centroids of these stories that were not read yet, at once."""
+        missing = [number for number in numbers if number not in self._centroids]
+        if missing:
+            self._centroids |= self._lookup.story_centroids(missing)
 
     def _set(self, number: int, total: Centroid, last_inbox: int) -> None:
         story = self._story(number)
@@ -224,6 +230,7 @@ class _WorkingCopies:
         own = matrix.scores(self._centroid_of(number), inside=True)
         own += [self._correction(report.id, number) for report in counted_reports]
         near = self._near(story)
+        self.read_centroids(candidate.number for candidate in near)
         best = np.full(len(counted_reports), -np.inf)
         for candidate in near:
             best = np.maximum(best, matrix.scores(self._centroid_of(candidate.number), inside=False))
@@ -379,7 +386,10 @@ class _WorkingCopies:
             story = self._story(number)
             if story is None or not story.summary.reports or story.summary.is_container_only:
                 continue
-            for candidate in self._near(story):
+            near_story = self._near(story)
+            if near_story:
+                self.read_centroids([story.number, *(candidate.number for candidate in near_story)])
+            for candidate in near_story:
                 propose(story, candidate)
         while waiting:
             score, *pair = heapq.heappop(waiting)

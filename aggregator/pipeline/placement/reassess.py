@@ -5,7 +5,7 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.centroid import Centroid
@@ -189,22 +189,29 @@ class _StoryLookup:
         self._constraints = constraints
         self._model = scorer.model
         self._comparison = comparison
-        # As before the second look:
+        # What was read; the rows change only after the second look.
+        self._reports: dict[int, tuple[int, list[CountedReport]]] = {}  # by story: how many were asked for
+        self._has_report: dict[int, bool] = {}  # by story
         self._newest: dict[str, list[ComparedArticle]] = {}  # by story
         self._own: dict[str, ComparedArticle] = {}  # by article
-        self._stories: dict[str, str] = {}  # by article that `counted_reports` returned
+        self._reported: dict[str, tuple[str, ScoringInput]] = {}  # by article that was counted: its story
 
     def story(self, number: int) -> Candidate | None:
         return self._index.story(number) if number in self._index else None
 
-    def story_centroid(self, number: int) -> Centroid:
-        return centroid.from_bytes(stories.centroid_of(self._connection, number))
+    def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
+        found = stories.centroids_of(self._connection, numbers)
+        return {number: centroid.from_bytes(blob) for number, blob in found.items()}
 
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
-        story = self._index.story(number).story
-        rows = articles.counted_members(self._connection, story, newest)
-        self._stories |= dict.fromkeys((row.id for row in rows), story)
-        return [CountedReport(row.id, row.as_article()) for row in rows]
+        asked, reports = self._reports.get(number, (0, []))
+        if asked < newest:
+            story = self._index.story(number).story
+            rows = articles.counted_members(self._connection, story, newest)
+            reports = [CountedReport(row.id, row.as_article()) for row in rows]
+            self._reports[number] = newest, reports
+            self._reported |= {one.id: (story, one.article) for one in reports}
+        return reports[:newest]
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
         return self._index.neighbours(number)
@@ -213,7 +220,12 @@ class _StoryLookup:
         return self._index.candidates(article)
 
     def has_report(self, number: int) -> bool:
-        return articles.has_report(self._connection, self._index.story(number).story)
+        if number not in self._has_report:
+            newest = self.counted_reports(number, self._model.tuning.reassess_veto_checks)  # needed anyway
+            self._has_report[number] = any(not one.article.is_opinion for one in newest) or (
+                articles.has_report(self._connection, self._index.story(number).story)
+            )
+        return self._has_report[number]
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
@@ -228,14 +240,16 @@ class _StoryLookup:
         return self._constraints.may_merge(self._connection, *names)
 
     def corrections(self, article: str, number: int) -> Sequence[Reason]:
+        own_story, scoring_input = self._reported[article]
         if article not in self._own:
-            self._own[article] = self._comparison.article(articles.compared_row(self._connection, article))
+            self._own[article] = self._comparison.decoded(scoring_input) or self._comparison.article(
+                articles.compared_row(self._connection, article)
+            )
         candidate = self._index.story(number)
         story = candidate.story
         if story not in self._newest:
             self._newest |= self._comparison.newest_reports(self._connection, [story])
-        compared = ComparedStory(
-            story, self._newest[story], candidate.summary.reports, is_own=self._stories[article] == story
-        )
+        reports = candidate.summary.reports
+        compared = ComparedStory(story, self._newest[story], reports, is_own=own_story == story)
         (found,) = self._comparison.corrections(self._connection, self._own[article], [compared])
         return found

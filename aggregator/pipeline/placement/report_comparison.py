@@ -21,7 +21,7 @@ from aggregator.cluster.events.pair_model import (
     beside_title,
     shared_beside_title,
 )
-from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.scorer import Candidate, ScoringInput
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
@@ -220,6 +220,10 @@ class ReportComparison:
             if len(self._decoded) > _ARTICLES_KEPT:
                 self._decoded.popitem(last=False)
         return found
+
+    def decoded(self, article: ScoringInput) -> ComparedArticle | None:
+        """Return an article that was compared lately, without reading its row."""
+        return self._decoded.get(article.inbox) if article.terms else None
 
     def revised(self, inbox_no: int) -> None:
         """Forget an article whose text has changed."""

@@ -336,7 +336,7 @@ class Retention:
             )
         try:
             self._story_writer.mend(connection, old.id)
-            whole = stories.centroid_of(connection, old.story_no)
+            whole = stories.centroids_of(connection, [old.story_no])[old.story_no]
             return self._story_writer.drop_centroid_terms(old.story_no, old.id, whole, old.last_inbox_no)
         except ValueError:
             return old.centroid

@@ -563,7 +563,9 @@ class StoryWriter:
         """
         connection = unit_of_work.connection
         if row is None:
-            number, founding = unit_of_work.ledger.number("story"), stories.foundings(connection, founder)
+            number = unit_of_work.ledger.number("story")
+            # The first story of an article is the usual case, and its id says so.
+            founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
             stories.insert_story(
                 connection, n=number, founder=founder, founding=founding, id=story, state=state
             )

@@ -12,7 +12,7 @@ from aggregator.cluster.events.centroid import Centroid
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView, FrozenStruct
 from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
-from aggregator.store.tables import article, in_parts, story
+from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 
@@ -215,15 +215,14 @@ def rows_of(connection: Connection, numbers: Iterable[int]) -> list[StoryRow]:
     return [StoryRow(**row._mapping) for row in rows]
 
 
-_CENTROID = select(story.c.centroid).where(
-    story.c.story_no == bindparam("number"), story.c.redirect_to.is_(None)
-)
+_CENTROIDS = select(story.c.story_no, story.c.centroid).where(story.c.redirect_to.is_(None))
 
 
-def centroid_of(connection: Connection, number: int) -> bytes:
-    """Return the centroid of the live story with this number, which must exist."""
-    blob: bytes = connection.execute(_CENTROID, {"number": number}).scalar_one()
-    return blob
+def centroids_of(connection: Connection, numbers: Iterable[int]) -> dict[int, bytes]:
+    """Return the centroid of each live story with one of these numbers."""
+    return {
+        row.story_no: row.centroid for row in rows_with(connection, _CENTROIDS, story.c.story_no, numbers)
+    }
 
 
 def last_membership_change(connection: Connection) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -77,6 +78,9 @@ class StoredArticles:
         for one in self.stories[number]:
             total = centroid.add(total, one.article.member(self.model), self.model)
         return total
+
+    def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
+        return {number: self.story_centroid(number) for number in numbers}
 
     def story(self, number: int) -> Candidate | None:
         return self.index.story(number) if number in self.index else None

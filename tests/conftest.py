@@ -2,8 +2,11 @@
 
 import gc
 import itertools
+import logging
 import os
 import secrets
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from aggregator.config.logging import LIBRARY_LEVELS
 from aggregator.store.engine.database import Database
 from tests.support.fresh import emptied, shape, with_tables
 from tests.support.loopback import LoopbackServer
@@ -30,6 +34,24 @@ gc.set_threshold(100_000, 50, 1000)
 _MAY_BE_SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_MAY_BE_SLOW)
 hypothesis.settings.load_profile("any machine")
+
+
+_LEVELS = {name: logging.getLogger(name).level for name in ("", *LIBRARY_LEVELS)}
+_HOOKS = sys.excepthook, threading.excepthook
+
+
+@pytest.fixture(autouse=True)
+def _log_of_commands() -> Iterator[None]:
+    """Undo what a command that ran in this process did to logging: its standard error is closed by now."""
+    root = logging.getLogger()
+    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
+    yield
+    if any(type(one) is logging.StreamHandler for one in root.handlers):
+        root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
+        for name, level in _LEVELS.items():
+            logging.getLogger(name).setLevel(level)
+        logging.captureWarnings(capture=False)
+        sys.excepthook, threading.excepthook = _HOOKS
 
 
 def postgres_server() -> str | None:

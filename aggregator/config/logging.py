@@ -18,7 +18,7 @@ from aggregator.config.messages import redact
 # Keys of `extra=` that become keys of a JSON record.
 FIELDS = ("event", "source", "entry", "article", "story", "webhook", "job")
 
-_LIBRARY_LEVELS = {
+LIBRARY_LEVELS = {
     "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -43,7 +43,7 @@ def set_up(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in _LIBRARY_LEVELS.items():
+    for name, least in LIBRARY_LEVELS.items():
         logging.getLogger(name).setLevel(max(least, root.level))
     logging.captureWarnings(capture=True)
     sys.excepthook = _on_uncaught

@@ -6,7 +6,7 @@ rows; after a failed transaction they are dropped and built again.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -324,11 +324,13 @@ class Placer:
     ) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
         with self.unit_of_work() as unit_of_work:
+            ids = {inbox_entry.article for inbox_entry, _ in batch}
+            refused = tombstones.find_tombstones(unit_of_work.connection, ids)
             for inbox_entry, prepared in batch:
                 is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
                 if not is_ready and not (is_final and not placed):
                     break
-                placed.append(self._place_one(unit_of_work, inbox_entry, prepared))
+                placed.append(self._place_one(unit_of_work, inbox_entry, prepared, refused))
             self._comparison.write_counts(unit_of_work.connection)
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
@@ -349,10 +351,15 @@ class Placer:
         )
 
     def _place_one(
-        self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, prepared: Prepared
+        self,
+        unit_of_work: UnitOfWork,
+        inbox_entry: InboxEntry,
+        prepared: Prepared,
+        refused: Container[str],
     ) -> PlacementResult:
+        """Place an entry, unless its article is `refused`: forgotten or deleted."""
         self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
-        if tombstones.find_tombstones(unit_of_work.connection, {inbox_entry.article}):
+        if inbox_entry.article in refused:
             return self._reject_forgotten(unit_of_work, inbox_entry, inbox_entry.article)
         clean, fingerprint = prepared.article, prepared.fingerprint
         if fingerprint is None:

@@ -16,13 +16,13 @@ from aggregator.cluster.events.scorer import ScoredCandidate, Scorer, ScoringInp
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning, entry_title
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.model.core import CleanArticle, Fingerprint, TimedEntry, TimedEntryFingerprint
-from aggregator.pipeline.placement.reassess import VETO_INPUTS
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_blog_links
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.live_blog_links import EntryLink, LiveBlog
 
+_VETO_INPUTS = 8  # newest reports of a story that a veto compares with
 _RIVALS = 3  # best stories of an entry that vetoes check
 
 
@@ -122,7 +122,7 @@ class LiveBlogLinker:
             others = articles.veto_inputs(
                 unit_of_work.connection,
                 one.candidate.story,
-                VETO_INPUTS,
+                _VETO_INPUTS,
                 bodyless_words=model.tuning.bodyless_words,
             )
             veto_input = VetoInput(

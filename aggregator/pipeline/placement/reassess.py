@@ -24,7 +24,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
 
 _REASONS_LOGGED = 4
-VETO_INPUTS = 8  # newest reports of a story that a veto compares with
 
 
 class SecondLook:

@@ -252,12 +252,11 @@ class ReportComparison:
 
         In its own story it is only compared: vetoes would take a report out of a story that it started.
         """
-        comparisons = self._compare(
-            connection, own.pair, [story.others(own, self.tuning) for story in stories]
-        )
+        others = [story.others(own, self.tuning) for story in stories]
+        comparisons = self._compare(connection, own.pair, others)
         return [
-            self._corrections(connection, own, story, comparison)
-            for story, comparison in zip(stories, comparisons, strict=True)
+            self._corrections(connection, own, *each)
+            for each in zip(stories, others, comparisons, strict=True)
         ]
 
     def _corrections(
@@ -265,9 +264,9 @@ class ReportComparison:
         connection: Connection,
         own: ComparedArticle,
         story: ComparedStory,
+        others: Sequence[ComparedArticle],
         comparison: PairComparison | None,
     ) -> tuple[Reason, ...]:
-        others = story.others(own, self.tuning)
         reasons: tuple[Reason, ...] = ()
         if comparison is not None:
             if own.pair.inbox == self._inbox_no:

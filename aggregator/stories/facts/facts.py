@@ -16,6 +16,7 @@ from aggregator.stories.facts.figures import (
     differ,
     equal_figures,
     is_background,
+    is_part,
     meet,
     years_in,
 )
@@ -430,3 +431,57 @@ def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> boo
     if is_background(first, one.language) != is_background(second, other.language):
         return False
     return years_in(first) == years_in(second)
+
+
+# --- numbers of casualties that later reports replace ------------------------------------------------------
+
+TOLLS = frozenset({"dead", "injured", "infected", "displaced", "missing"})
+
+
+def replaced_tolls(
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
+) -> frozenset[int]:
+    """Return sentences with a number of casualties for which a later report has another one, higher or lower.
+
+    Both must count the same (class, noun, scope) in similar sentences. A number that differs by more than
+    `headline_casualties_factor` must be stated by two outlets.
+    """
+    features = similarities.features
+    replaced = set()
+    for (a, b), s in similarities.pairs.items():
+        first, last = (reports[features[i].sentence.report].article.effective_at for i in (a, b))
+        if s < tuning.toll_from or first == last or not _may_be_one(features[a], features[b], s):
+            continue
+        old, new = (a, b) if first < last else (b, a)
+        for x in features[old].figures:
+            for y in features[new].figures:
+                if not (_is_toll(x, features[old]) and _is_toll(y, features[new]) and comparable(x, y)):
+                    continue
+                factor = max(x.stated[0], y.stated[0]) / max(1.0, min(x.stated[0], y.stated[0]))
+                if x.stated != y.stated and (
+                    factor <= tuning.headline_casualties_factor or _origins_of(y, similarities, reports) > 1
+                ):
+                    replaced.add(old)
+    return frozenset(replaced)
+
+
+def _is_toll(figure: Figure, features: SentenceFeatures) -> bool:
+    return (
+        figure.kind in TOLLS
+        and figure.sure
+        and not figure.vague
+        and not is_background(features.sentence.text, features.language)
+        and not is_part(features.sentence.text, figure, features.language)
+    )
+
+
+def _origins_of(
+    figure: Figure, similarities: SentenceSimilarities, reports: Sequence[SourceReport]
+) -> int:
+    return len(
+        {
+            reports[each.sentence.report].origin
+            for each in similarities.features
+            if any(comparable(figure, x) and figure.stated == x.stated for x in each.figures)
+        }
+    )

@@ -52,6 +52,7 @@ class FigureGrammar:
     classes: tuple[tuple[str, re.Pattern[str]], ...]
     people: frozenset[str]
     background: re.Pattern[str] | None
+    part: re.Pattern[str] | None
 
 
 def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
@@ -73,6 +74,14 @@ def is_background(text: str, language: str | None) -> bool:
     """Whether a text is about other years or the whole world, so that its numbers are not of the event."""
     background = _grammar(language).background
     return background is not None and background.search(text) is not None
+
+
+def is_part(text: str, figure: Figure, language: str | None) -> bool:
+    """Whether a figure counts a part ("14 of them", "including 3 children"), a forecast or one other place."""
+    part = _grammar(language).part
+    if part is None:
+        return False
+    return part.search(text[max(0, figure.end - CLAUSE_REACH) : figure.end + CLAUSE_REACH]) is not None
 
 
 def meet(x: Figure, y: Figure) -> bool:
@@ -155,6 +164,7 @@ def _grammar(language: str | None) -> FigureGrammar:
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
         people=word_list(language, "people"),
         background=re.compile(words.background, ignoring) if words.background else None,
+        part=re.compile(words.part, ignoring) if words.part else None,
     )
 
 

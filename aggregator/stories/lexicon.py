@@ -44,6 +44,7 @@ class Labels(msgspec.Struct, frozen=True):
     minute: tuple[str, str]
     share: str
     leads: str
+    also: str
     same_words: str
     cite_both: str
     cite_all: str

@@ -65,6 +65,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     only_cap_alone: int
     only_max_similarity: float
     only_max_elsewhere: float
+    only_toll_gain: float
     only_figure_gain: float
     only_name_gain: float
     only_act_gain: float

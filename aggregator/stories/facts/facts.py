@@ -475,9 +475,7 @@ def _is_toll(figure: Figure, features: SentenceFeatures) -> bool:
     )
 
 
-def _origins_of(
-    figure: Figure, similarities: SentenceSimilarities, reports: Sequence[SourceReport]
-) -> int:
+def _origins_of(figure: Figure, similarities: SentenceSimilarities, reports: Sequence[SourceReport]) -> int:
     return len(
         {
             reports[each.sentence.report].origin

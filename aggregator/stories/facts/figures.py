@@ -77,7 +77,7 @@ def is_background(text: str, language: str | None) -> bool:
 
 
 def is_part(text: str, figure: Figure, language: str | None) -> bool:
-    """Whether a figure counts a part ("14 of them", "including 3 children"), a forecast or one other place."""
+    """Whether a figure counts a part ("14 of them", "including 3 children"), a forecast or a rate."""
     part = _grammar(language).part
     if part is None:
         return False

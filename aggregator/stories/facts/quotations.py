@@ -20,8 +20,16 @@ ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of
 ADVERBS = 2  # words between a name and its verb: "Berg later also said"
 _PART = re.compile(r"[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
 _QUOTE = "“”"
-_CONNECTORS = frozenset("of the and for de la le du da di del der van von bin al el der des y e".split())
-_NOT_A_ROLE = frozenset("on in at to during after before that by from as with when if it he she they".split())
+# fmt: off
+_CONNECTORS = frozenset({
+    "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al", "el",
+    "des", "y", "e",
+})
+_NOT_A_ROLE = frozenset({
+    "on", "in", "at", "to", "during", "after", "before", "that", "by", "from", "as", "with", "when", "if", "it",
+    "he", "she", "they",
+})
+# fmt: on
 
 
 def quoted_share(text: str) -> float:
@@ -46,7 +54,7 @@ def speaker_of(features: SentenceFeatures) -> str:
 
 
 def _is_name(word: str) -> bool:
-    return word[0].isalpha() and word[0].isupper()
+    return word[0].isalpha() and any(part[:1].isupper() for part in word.split("-"))  # "al-Rahmoun"
 
 
 def _before(words: Sequence[str], verb: int) -> list[str]:

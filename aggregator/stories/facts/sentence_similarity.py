@@ -297,7 +297,11 @@ def _features(
     language: str | None,
 ) -> SentenceFeatures:
     names, weight = story.names, story.weight
-    spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(sentence.text)]
+    spans = [
+        match.span()
+        for pattern in attribution_patterns(language)
+        for match in pattern.finditer(sentence.text)
+    ]
     pronouns = word_list(language, "pronouns")
     heads = [token for token in words if token.head]
     weights: dict[str, float] = {}

@@ -36,7 +36,6 @@ from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
-
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
 MERGE_VERSION = 7
 
@@ -108,7 +107,10 @@ class RenderContext:
         features, tuning = self.features[index], self.tuning
         late = features.sentence.position / max(1, len(self.reports[features.sentence.report].sentences))
         score = self.salience[index] - tuning.only_late_cost * late
-        score += tuning.only_figure_gain * any(figure.sure or figure.unit for figure in features.figures)
+        if any(figure.kind and figure.sure for figure in features.figures):
+            score += tuning.only_toll_gain
+        elif any(figure.unit for figure in features.figures):
+            score += tuning.only_figure_gain
         score += tuning.only_name_gain * min(3, len(features.names))
         score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.language)
         return score
@@ -303,13 +305,15 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
             rendering.shown.update(dict.fromkeys(group.members))
 
     def name(speaker: str) -> str:
-        return max(speakers[speaker.split()[-1].casefold()], key=lambda each: (len(each), each))
+        return max(speakers[speaker.rsplit(maxsplit=1)[-1].casefold()], key=lambda each: (len(each), each))
 
     first: dict[str, float] = {}
     for group, speaker in chosen:
         key = name(speaker)
         first[key] = min(first.get(key, 0.0), rendering.newest_first(group.members[0]))
-    chosen.sort(key=lambda each: (first[name(each[1])], name(each[1]), rendering.newest_first(each[0].members[0])))
+    chosen.sort(
+        key=lambda each: (first[name(each[1])], name(each[1]), rendering.newest_first(each[0].members[0]))
+    )
     return tuple(_fact(rendering, group, name(speaker)) for group, speaker in chosen)
 
 

@@ -194,8 +194,8 @@ class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
     """A section of the merged text.
 
     `kind`: "lead"; "fact" (one statement in the words of each report); "quotation" (the same for the words of
-    `speaker`); "figure" (sentences with one figure); "only" (one report's statements). Facts and quotations are
-    in order of time, the newest first.
+    `speaker`); "figure" (sentences with one figure); "only" (one report's statements). Facts and quotations
+    are in order of time, the newest first.
     """
 
     kind: str

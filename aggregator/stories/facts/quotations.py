@@ -17,18 +17,24 @@ QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
 QUOTED_SHARE = 0.4  # of the words of the sentence at least
 APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of Port Ellis, said"
 ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
-ADVERBS = 2  # words between a name and its verb: "Berg later also said"
-_PART = re.compile(r"[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
+_PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
 _QUOTE = "“”"
+_HONORIFICS = ("Mr.", "Mrs.", "Ms.")
 # fmt: off
 _CONNECTORS = frozenset({
-    "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al", "el",
-    "des", "y", "e",
+    "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al",
+    "el", "des", "y", "e",
 })
 _NOT_A_ROLE = frozenset({
-    "on", "in", "at", "to", "during", "after", "before", "that", "by", "from", "as", "with", "when", "if", "it",
-    "he", "she", "they",
+    "on", "in", "at", "to", "during", "after", "before", "that", "by", "from", "as", "with", "when", "if",
+    "it", "he", "she", "they", "i", "we", "who", "which",
 })
+_ADVERBS = frozenset({
+    "also", "later", "then", "once", "has", "had", "have", "hat", "auch", "a", "aussi", "ha", "también", "anche",
+    "também", "heeft", "ook", "также",
+})
+_NO_SPEAKERS = frozenset({"republican", "republicans", "democrat", "democrats"})  # "the Maine ... said"
+_NO_SUBJECT_AFTER = frozenset({"told", "tells"})  # "told The Hill"
 # fmt: on
 
 
@@ -48,9 +54,17 @@ def speaker_of(features: SentenceFeatures) -> str:
     for place, word in enumerate(words):
         if word.lower() in verbs:
             for run in (_before(words, place), _after(words, place)):
-                if any(_head(each, features.language) in features.mentioned for each in run):
-                    return " ".join(run)
+                named = any(_head(each, features.language) in features.mentioned for each in run)
+                if named and run[-1].lower() not in _NO_SPEAKERS:
+                    return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""
+
+
+def speaker_key(speaker: str) -> str:
+    """Return the word by which a speaker is recognized: the last one of the name without its place."""
+    words = speaker.split()
+    end = next((n for n, word in enumerate(words) if n and word.lower() in ("of", "for")), len(words))
+    return words[end - 1].casefold()
 
 
 def _is_name(word: str) -> bool:
@@ -60,7 +74,7 @@ def _is_name(word: str) -> bool:
 def _before(words: Sequence[str], verb: int) -> list[str]:
     """Return the name before a verb, over a few adverbs or over an apposition between commas."""
     end = verb
-    while end > 0 and verb - end < ADVERBS and words[end - 1][0].islower():
+    while end > 0 and (words[end - 1] in _ADVERBS or words[end - 1].endswith("ly")):
         end -= 1
     if end > 0 and words[end - 1] == ",":
         comma = next((n for n in range(end - 2, max(0, end - APPOSITION), -1) if words[n] == ","), None)
@@ -70,7 +84,8 @@ def _before(words: Sequence[str], verb: int) -> list[str]:
     start = end
     while start > 0 and (_is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
         start -= 1
-    return list(words[start:end])
+    is_place = start > 0 and words[start - 1].lower() in _CONNECTORS  # "McCall, of DePauw University, said"
+    return [] if is_place and words[start - 1].lower() != "the" else list(words[start:end])
 
 
 def _joins(words: Sequence[str], place: int) -> bool:
@@ -84,23 +99,19 @@ def _joins(words: Sequence[str], place: int) -> bool:
 
 def _after(words: Sequence[str], verb: int) -> list[str]:
     """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
-    if verb == 0 or words[verb - 1] not in (_QUOTE, ","):
+    if verb == 0 or words[verb - 1] not in (_QUOTE, ",") or words[verb].lower() in _NO_SUBJECT_AFTER:
         return []
     start = verb + 1
     while start < len(words) and words[start].lower() in ("the", "a", "an"):
         start += 1
-    name = start
-    while name < len(words) and name - start < ROLE_WORDS and words[name][0].islower():
-        if words[name] in _NOT_A_ROLE:
-            return []
-        name += 1
-    end = name
-    while end < len(words) and (
-        _is_name(words[end])
-        or (end > name and words[end].lower() in _CONNECTORS and any(map(_is_name, words[end + 1 : end + 3])))
-    ):
-        end += 1
-    return list(words[start:end]) if end > name else []
+    end = place = start
+    while place < len(words) and place - end < ROLE_WORDS:
+        if _is_name(words[place]):
+            end = place + 1
+        elif not words[place][0].isalpha() or words[place] in _NOT_A_ROLE:
+            break
+        place += 1
+    return list(words[start:end])
 
 
 @cache

@@ -1,7 +1,7 @@
 """The merged text of a story as plain text, for terminals and for the SQL views.
 
-Headings and labels are in the language of most of its articles. Behind each sentence stand the outlets of the
-articles in which it stands word for word; an article of unknown outlet is named by the beginning of its title.
+Headings and labels are in the language of most of its articles. Behind each sentence are the outlets of the
+articles that have it word for word; an article of unknown outlet is named by the beginning of its title.
 """
 
 from collections import Counter

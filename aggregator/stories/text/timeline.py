@@ -119,7 +119,7 @@ def _stated_events(
     tuning: StoryTuning,
     similarities: SentenceSimilarities | None,
 ) -> list[TimelineItem]:
-    """Return the days named in sentences, those of one day that tell the same as one item with one wording."""
+    """Return the days named in sentences, those that tell one event of a day as one item."""
     index_of = {
         (each.sentence.report, each.sentence.position): index
         for index, each in enumerate(similarities.features if similarities else ())
@@ -215,12 +215,13 @@ PAST = re.compile(
     r"|shot|broke|sank|struck|rose|grew|drove|flew|stood|fought|sent|spoke|drew|led|set\s+(?:off|out|up))\b",
     re.IGNORECASE,
 )
-# The day of a statement, not of an event: "said on Friday", "in a tweet Friday", "Friday's hearing", "updated on".
+# The day of a statement, not of an event: "said on Friday", "in a tweet Friday", "updated on".
 COMMENT = re.compile(
     r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
     r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained)\b"
     rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.? \d)"
-    rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}\b(?:said|told|tweeted|wrote|argued|insisted)\b"
+    rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
+    r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
     r"|^Updated\b|\b(?:photo|picture)\b"
 )
 FUTURE = re.compile(

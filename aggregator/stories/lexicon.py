@@ -29,7 +29,6 @@ class Labels(msgspec.Struct, frozen=True):
     several: str
     quotations: str
     agreed: str
-    differ: str
     only: str
     timeline: str
     articles: str

@@ -146,6 +146,7 @@ class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of the timeline; if `time` is null, `day` and `clock` ("21:43") have what is known.
 
+    `also` are the ids of other articles that tell the same of this day, in their own words.
     `copies` are the first copies of the article, `copy_count` counts all.
     """
 
@@ -158,6 +159,7 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     article: str
     outlet: str | None
+    also: tuple[str, ...]
     copies: tuple[Reprint, ...]
     copy_count: int
 

@@ -16,6 +16,10 @@ WORD_AFTER = re.compile(r"[^\W\d_]+")
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
+MAGNITUDE = re.compile(
+    r"\b(?:magnitud\w*|strength|stärke|kracht|магнитуд\w*|richter|(?:ب?قوة|قوته\w?))\b(?:\s\w+){0,2}\W*$",
+    re.IGNORECASE,
+)
 SPACELESS = ("zh", "ja", "th")
 
 
@@ -213,6 +217,8 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     unit, factor = _unit(match, after, grammar)
     noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
+    if MAGNITUDE.search(before) or not (unit or match["vague"] or stated[0].is_integer()):
+        noun, kind, sure = "", "", False  # of a quake, or an average: no count
     if (match["value"] or "").lower() in grammar.words.small_numbers and not (
         sure and noun in ("", "people")
     ):
@@ -299,6 +305,8 @@ def _noun(after: str, grammar: FigureGrammar) -> str:
 def _is_counted(word: str, sign: str) -> bool:
     if sign == "capital":
         return word[0].isupper()
+    if sign == "any":
+        return len(word) > 3
     return sign == "s" and word.lower().endswith("s") and not word.endswith("ss") and len(word) > 3
 
 

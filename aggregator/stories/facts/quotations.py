@@ -30,8 +30,8 @@ _NOT_A_ROLE = frozenset({
     "it", "he", "she", "they", "i", "we", "who", "which",
 })
 _ADVERBS = frozenset({
-    "also", "later", "then", "once", "has", "had", "have", "hat", "auch", "a", "aussi", "ha", "también", "anche",
-    "também", "heeft", "ook", "также",
+    "also", "later", "then", "once", "has", "had", "have", "hat", "auch", "a", "aussi", "ha", "también",
+    "anche", "também", "heeft", "ook", "также",
 })
 _NO_SPEAKERS = frozenset({"republican", "republicans", "democrat", "democrats"})  # "the Maine ... said"
 _NO_SUBJECT_AFTER = frozenset({"told", "tells"})  # "told The Hill"
@@ -135,11 +135,11 @@ def common_source(sentences: Sequence[Sequence[SentenceFeatures]]) -> str:
     common = [head for head in named[0] if all(head in others for others in named[1:])] if named else []
     if not common:
         return ""
-    return max((found[common[0]] for found in named), key=lambda name: (len(name), name))
+    return max((found[head] for found in named for head in common), key=lambda name: (len(name), name))
 
 
 def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFeatures) -> None:
-    """Add each name, by its head, with the capitalized words before it."""
+    """Add each name, by its head, with the capitalized words beside it."""
     for place, word in enumerate(words):
         head = _head(word, features.language)
         if not _is_name(word) or head not in features.mentioned:
@@ -147,4 +147,6 @@ def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFe
         start = place
         while start > 0 and _is_name(words[start - 1]) and words[start - 1].lower() not in _CONNECTORS:
             start -= 1
-        found.setdefault(head, " ".join(words[start : place + 1]))
+        end = next((n for n in range(place + 1, len(words)) if not _is_name(words[n])), len(words))
+        article = "the " if start > 0 and words[start - 1] == "the" else ""
+        found.setdefault(head, article + " ".join(words[start:end]))

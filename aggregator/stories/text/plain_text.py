@@ -43,17 +43,20 @@ def main_language(articles: Sequence[ArticleView]) -> str | None:
 
 
 def names_behind(said: AttributedSentence, articles: Mapping[str, ArticleView], unknown: str) -> list[str]:
-    """Return the outlets of the articles in which a sentence stands, each once.
+    """Return the outlets of the articles in which a sentence stands; names as in `outlet_names`."""
+    if said.article not in articles:
+        return [said.outlet or unknown]
+    return outlet_names((said.article, *said.also), articles, unknown)
+
+
+def outlet_names(ids: Sequence[str], articles: Mapping[str, ArticleView], unknown: str) -> list[str]:
+    """Return the outlets of these articles, each once.
 
     One of unknown outlet is named by the first words of its title, else by `unknown`.
     """
-    found: dict[str, str] = {}
-    for id_ in (said.article, *said.also):
-        article = articles.get(id_)
-        outlet = said.outlet if article is None else article.outlet
-        key = (article.outlet_key if article is not None else None) or id_
-        found.setdefault(key, outlet or (_placeholder(article) if article is not None else "") or unknown)
-    return list(found.values())
+    known = [articles[id_] for id_ in ids if id_ in articles]
+    names = {one.outlet_key or one.id: one.outlet or _placeholder(one) or unknown for one in reversed(known)}
+    return list(dict.fromkeys(names[one.outlet_key or one.id] for one in known))
 
 
 def _placeholder(article: ArticleView) -> str:
@@ -187,14 +190,12 @@ class _PlainText:
     def _timeline(self, item: TimelineItem) -> list[str]:
         """Return the line of a moment, and those of the reprints of a publication."""
         words = self.words
-        if item.kind == "published":  # its title would be repeated
-            name = self._outlet(item.outlet)
-        else:
-            said = AttributedSentence(
-                text=item.text, article=item.article, outlet=item.outlet, also=item.also
-            )
-            name = self._names(said)
-        lines = [f"- {self._moment(item)}  {name}: {item.text}"]
+        said = AttributedSentence(text=item.text, article=item.article, outlet=item.outlet)
+        # The name of an unknown outlet would repeat the title.
+        name = self._outlet(item.outlet) if item.kind == "published" else self._names(said)
+        others = outlet_names(item.also, self._by_id, words.no_outlet)
+        note = f" ({words.also.format(name=', '.join(others))})" if others else ""
+        lines = [f"- {self._moment(item)}  {name}: {item.text}{note}"]
         for copy in item.copies:
             form = words.printed if copy.is_whole else words.excerpted
             outlet = form.format(name=self._outlet(copy.outlet))

@@ -200,7 +200,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
           "november", "december")  # fmt: skip
 WEEKDAY = re.compile(
-    r"\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
+    r"(?<!Super\s)(?<!Black\s)(?<!Good\s)\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
     + "|".join(d.title() for d in WEEKDAYS)
     + r")\b(?![’']s\b)"
 )
@@ -218,11 +218,12 @@ PAST = re.compile(
 # The day of a statement, not of an event: "said on Friday", "in a tweet Friday", "updated on".
 COMMENT = re.compile(
     r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
-    r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained)\b"
+    r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained|acknowledged)\b"
     rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.? \d)"
     rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
     r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
-    r"|^Updated\b|\b(?:photo|picture)\b"
+    r"|^On [A-Z][^,]{2,20}, [^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
+    r"|^Updated\b|\b(?:photo|picture)\b|\bto comment\b"
 )
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",
@@ -230,7 +231,7 @@ FUTURE = re.compile(
 )
 # Verbs of the future: they decide over other verbs if they are nearer to the day.
 FUTURE_CUE = re.compile(
-    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
+    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|to\s+be|as\s+(?:early|soon)\s+as|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
 FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past

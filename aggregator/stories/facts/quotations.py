@@ -10,7 +10,7 @@ from functools import cache
 
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, attribution_patterns
 from aggregator.stories.facts.standalone_sentences import QUOTED
-from aggregator.stories.lexicon import word_list
+from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.words import head_of
 
 QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
@@ -55,7 +55,7 @@ def speaker_of(features: SentenceFeatures) -> str:
         if word.lower() in verbs:
             for run in (_before(words, place), _after(words, place)):
                 named = any(_head(each, features.language) in features.mentioned for each in run)
-                if named and run[-1].lower() not in _NO_SPEAKERS:
+                if named and run[-1].lower() not in _NO_SPEAKERS | words_of("outlet_words"):
                     return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""
 
@@ -102,8 +102,10 @@ def _after(words: Sequence[str], verb: int) -> list[str]:
     if verb == 0 or words[verb - 1] not in (_QUOTE, ",") or words[verb].lower() in _NO_SUBJECT_AFTER:
         return []
     start = verb + 1
-    while start < len(words) and words[start].lower() in ("the", "a", "an"):
+    if words[start : start + 1] == ["the"]:
         start += 1
+    elif words[start : start + 1] in (["a"], ["an"]):
+        return []  # "said a Republican"
     end = place = start
     while place < len(words) and place - end < ROLE_WORDS:
         if _is_name(words[place]):

@@ -15,7 +15,14 @@ from itertools import islice
 
 import msgspec
 
-from aggregator.model.core import AgreedFigure, ArticleView, AttributedSentence, Fact, MergedStory
+from aggregator.model.core import (
+    OPINION_KINDS,
+    AgreedFigure,
+    ArticleView,
+    AttributedSentence,
+    Fact,
+    MergedStory,
+)
 from aggregator.stories.counts import trails
 from aggregator.stories.facts.facts import (
     FactGroup,
@@ -140,7 +147,8 @@ def merge(
     tuning = tuning or shipped_tuning()
     articles = sorted(articles, key=lambda a: (a.effective_at, a.id))
     title = shown_title or headline(articles, None, tuning).title
-    reports = read_reports(articles, tuning)
+    # Opinions and explainers are listed by title only, unless there is nothing else.
+    reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
     rendering = RenderContext(

@@ -215,7 +215,7 @@ PAST = re.compile(
     r"|shot|broke|sank|struck|rose|grew|drove|flew|stood|fought|sent|spoke|drew|led|set\s+(?:off|out|up))\b",
     re.IGNORECASE,
 )
-# The day of a statement, not of an event: "said on Friday", "in a tweet Friday", "updated on".
+# The day of a statement or caption, not of an event: "said on Friday", "in a tweet Friday", "updated on".
 COMMENT = re.compile(
     r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
     r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained|acknowledged)\b"
@@ -223,7 +223,7 @@ COMMENT = re.compile(
     rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
     r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
     r"|^On [A-Z][^,]{2,20}, [^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
-    r"|^Updated\b|\b(?:photo|picture)\b|\bto comment\b"
+    r"|, [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto comment\b"
 )
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",
@@ -241,6 +241,8 @@ FUTURE_AFTER = re.compile(
 ELSEWHERE = re.compile(
     r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
 )
+ENDS_AT = re.compile(r"\b(?:through|until|till|by)\s+$", re.IGNORECASE)
+PAST_REACH = 30  # characters before a date searched for the verb that dates it
 CUE_REACH = 60  # characters before a weekday searched for a tense
 
 
@@ -289,6 +291,8 @@ def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuni
         return previous
     if how in ("next", "until", "till", "by"):
         return following
+    if before.lower().endswith("as of "):
+        return previous if back else 0
     if back == 0:
         return 0
     future, past = FUTURE.search(before), PAST.search(before)
@@ -326,11 +330,16 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
         weekday = WEEKDAYS.index(beside["day"].lower())
         candidates = [each for each in candidates if each and each.weekday() == weekday]
     known = [day for day in candidates if day]
+    before = sentence[: match.start()]
     nearest = min(known, key=lambda day: abs((day - reference).days), default=None)
+    if nearest is None or beside is not None:
+        return nearest
+    if nearest < reference and ENDS_AT.search(before):
+        return None  # "runs through Sept. 30": of this year or of the next one
     past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))
-    if nearest and past and not beside and (nearest - reference).days > tuning.date_ahead_days:
+    if past and (nearest - reference).days > tuning.date_ahead_days:
         # "was cleared on May 14" is of last year, "expired after March 5 could not be" is of either year.
-        is_on = sentence[: match.start()].lower().split()[-1:] == ["on"]
+        is_on = before.lower().split()[-1:] == ["on"] and PAST.search(before[-PAST_REACH:])
         return max((day for day in known if day <= reference), default=None) if is_on else None
     return nearest
 

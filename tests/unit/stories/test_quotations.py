@@ -28,6 +28,7 @@ QUOTED = "“The ferry was safe and every inspection proved it”"
         (f"{QUOTED[:-1]},” he said.", ""),
         (f"{QUOTED[:-1]},” the Maine Republican said.", ""),
         (f"{QUOTED[:-1]},” he told Joren Hale.", ""),
+        (f"{QUOTED[:-1]},” the Ellis Times wrote.", ""),
         ("Joren Hale called it a “safe ferry” and said that he would sail again next week.", ""),
     ],
 )
@@ -94,3 +95,12 @@ def test_all_articles_that_have_a_sentence_are_behind_it(
     assert "both cite the Harbour Office" in text
     assert "Paul Stone said.  — Harbour Post, Evening Mail" in text
     assert "— Daily Lantern, “What the harbour heard on…”" in text
+
+
+def test_an_opinion_is_listed_by_its_title_only(articles: list[ArticleView]) -> None:
+    text = "The ferry Marlin was a disgrace.\n“Nobody there ever cared about the Marlin,” Joren Hale said."
+    column = view("e", "Daily Column", title="A disgrace", text=text, hours=5, kind="opinion")
+    merged = merge([*articles, column])
+    said = [said for fact in (*merged.facts, *merged.quotations) for said in fact.said]
+    assert "e" not in {one.article for one in (*said, *merged.only, *merged.summary, *merged.timeline)}
+    assert "- Daily Column: A disgrace" in as_text(merged, [*articles, column])

@@ -83,6 +83,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     timeline_cap: int
     timeline_copies: int
     timeline_same_from: float
+    timeline_day_cap: int
     weekday_past_days: int
     date_ahead_days: int
     reference_span_days: int

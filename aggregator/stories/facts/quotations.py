@@ -19,7 +19,7 @@ APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of P
 ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
 _PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
 _QUOTE = "“”"
-_HONORIFICS = ("Mr.", "Mrs.", "Ms.")
+_HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
 # fmt: off
 _CONNECTORS = frozenset({
     "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al",

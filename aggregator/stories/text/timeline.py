@@ -119,7 +119,10 @@ def _stated_events(
     tuning: StoryTuning,
     similarities: SentenceSimilarities | None,
 ) -> list[TimelineItem]:
-    """Return the days named in sentences, those that tell one event of a day as one item."""
+    """Return the days named in sentences, those that tell one event of a day as one item.
+
+    Of a day at most `timeline_day_cap`: those of most outlets, then the shortest, which tell little else.
+    """
     index_of = {
         (each.sentence.report, each.sentence.position): index
         for index, each in enumerate(similarities.features if similarities else ())
@@ -133,7 +136,17 @@ def _stated_events(
             index = index_of.get((sentence.report, sentence.position), -1)
             same = next((g for g in groups if _is_same_event(g, index, item, similarities, tuning)), None)
             groups.append([(index, item)]) if same is None else same.append((index, item))
-    return [_event([item for _, item in group]) for group in groups]
+    by_day: dict[dt.date | None, list[TimelineItem]] = {}
+    for group in groups:
+        event = _event([item for _, item in group])
+        by_day.setdefault(event.day, []).append(event)
+    return [
+        event
+        for events in by_day.values()
+        for event in sorted(events, key=lambda one: (-len(one.also), len(one.text)))[
+            : tuning.timeline_day_cap
+        ]
+    ]
 
 
 def _is_same_event(

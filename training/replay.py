@@ -230,8 +230,11 @@ class Replay:
     def may_merge(self, _one: int, _other: int) -> bool:
         return True
 
-    def corrections(self, article: str, number: int) -> tuple[Reason, ...]:
-        compared = self._compare(self._articles[article], number)
+    def read(self, numbers: Iterable[int]) -> None:
+        """Everything is in memory."""
+
+    def corrections(self, report: CountedReport, number: int) -> tuple[Reason, ...]:
+        compared = self._compare(self._articles[report.id], number)
         return compared.reasons if compared else ()
 
 

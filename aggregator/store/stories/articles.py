@@ -402,7 +402,6 @@ def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tupl
     )
 
 
-_COUNTED_MEMBERS = _newest_of_story(_MEMBER, article.c.role != "container")
 _VETO_COLUMNS = [
     article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
 ]
@@ -412,6 +411,9 @@ class ComparedRow(msgspec.Struct, frozen=True):
     """What a comparison of two reports needs of each."""
 
     inbox_no: int
+    id: str
+    story: str
+    role: Role
     title: str
     lead: str
     language: str | None
@@ -426,7 +428,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
     counts_as_report: bool
 
     def as_article(self) -> ScoringInput:
-        """Return it as input of the scorer."""
+        """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
 
@@ -443,6 +445,7 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> Sco
     )
 
 
+_STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
 _VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
@@ -450,18 +453,12 @@ _VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
 _ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
-def counted_members(connection: Connection, story: str, newest: int) -> list[MemberRow]:
-    """Return the newest reports of a story that count in its centroid, the newest first."""
-    rows = connection.execute(_COUNTED_MEMBERS, {"story_id": story, "at_most": newest})
-    return [MemberRow(**row._mapping) for row in rows]
-
-
 @functools.cache
 def _compared_rows_of(count: int) -> Select[Any]:
     """Return the statement for so many stories: one statement takes less than one for each."""
     numbers = [_newest_numbers(f"story_{place}").subquery() for place in range(count)]
     return (
-        select(article.c.story, *_COMPARED)
+        select(*_COMPARED)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
         .order_by(article.c.inbox_no.desc())
     )
@@ -472,10 +469,13 @@ def compared_rows(
 ) -> dict[str, list[ComparedRow]]:
     """Return the newest articles of each story that count in its centroid, the newest first."""
     found: dict[str, list[ComparedRow]] = {story: [] for story in stories}
-    if stories:
-        named = {f"story_{place}": story for place, story in enumerate(stories)}
-        for story, *row in connection.execute(_compared_rows_of(len(stories)), {**named, "at_most": newest}):
-            found[story].append(ComparedRow(*row))
+    for start in range(0, len(stories), _STORIES_AT_ONCE):
+        part = stories[start : start + _STORIES_AT_ONCE]
+        # Few sizes, so that few statements are compiled; the last story is asked for again.
+        size = 1 << (len(part) - 1).bit_length()
+        named = {f"story_{place}": part[min(place, len(part) - 1)] for place in range(size)}
+        for row in connection.execute(_compared_rows_of(size), {**named, "at_most": newest}):
+            found[row.story].append(ComparedRow(*row))
     return found
 
 

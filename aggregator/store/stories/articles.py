@@ -743,6 +743,11 @@ def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A0
     return None if row is None else StoredArticle(**row._mapping)
 
 
+def placed_among(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those of these ids that are ids of articles."""
+    return {row.id for row in rows_with(connection, select(article.c.id), article.c.id, ids)}
+
+
 def by_number(connection: Connection, n: int) -> StoredArticle | None:
     """Return the article with this inbox number; None if it does not exist."""
     row = connection.execute(select(*_STORED).where(article.c.inbox_no == n)).first()

@@ -241,6 +241,12 @@ def foundings(connection: Connection, founder: str) -> int:
     return connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
 
 
+def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those of these articles that have founded a story, also one that is gone."""
+    founder = story.c.founding_article
+    return {row.founding_article for row in rows_with(connection, select(founder), founder, ids)}
+
+
 def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
     """Make a merged story live again. It has no articles yet."""
     connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))

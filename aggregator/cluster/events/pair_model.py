@@ -171,7 +171,7 @@ def combined(pairs: Sequence[ComparedPair], reports: Sequence[PairArticle]) -> P
     """Return the mean over reports of one story, each compared in one of `pairs` (at least one)."""
     count, reasons = len(pairs), []
     for name, column in zip(pairs[0].names, zip(*(pair.shares for pair in pairs), strict=True), strict=True):
-        applied = sum(1 for share in column if share)
+        applied = count - column.count(0.0)
         if applied:
             reasons.append(Reason(name=name, value=applied / count, share=sum(column) / count))
     matched = (one.source for one, pair in zip(reports, pairs, strict=True) if pair.is_match and one.outlet)

@@ -209,7 +209,7 @@ source = Table(
     Column("last_success_at", UtcTime),
     Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
     Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone | merged
-    Column("health_cause", Text),  # "cause: detail", see store/intake/source_health.py
+    Column("health_cause", Text),  # "cause: detail", see store/read/statistics.py
     Column("entries_new", BigInteger, nullable=False, server_default=text("0")),  # totals since it was added
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),

@@ -10,7 +10,7 @@ from aggregator.model.health_report import DatabaseStatus, Finding
 from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
-from aggregator.store.read import health_gauges
+from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
 from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
@@ -23,10 +23,10 @@ _SOURCES_SHOWN = 20
 def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction."""
     with context.database.read() as connection:
-        stored = health_gauges.stored(
+        stored = health_probes.stored(
             connection, context.now, context.all_tuning.values("webhooks")["recovered_after"]
         )
-        place = health_gauges.place(context.database, connection)
+        place = health_probes.place(context.database, connection)
         sources = listed(connection, context.now, context.all_tuning)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
@@ -51,7 +51,7 @@ def check_future_contents(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:
-    last = health_gauges.last_accepted_at(connection)
+    last = health_probes.last_accepted_at(connection)
     if last is not None and (last - context.now).total_seconds() > context.tuning.future_seconds:
         yield problem(
             f"the clock shows {context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from aggregator.model.read_model import Change, StoryFilter
-from aggregator.store.read.story_filter import fitting, of_stories
+from aggregator.store.read.story_list import fitting, of_stories
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story

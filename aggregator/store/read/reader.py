@@ -40,7 +40,7 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
+from aggregator.store.read import change_stream, front_page, health_probes, id_lookup, story_list
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
@@ -378,7 +378,7 @@ class DatabaseStoryReader:
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
         with self._database.read() as connection:
-            stored = health_gauges.stored(connection, self._now(), recovered_after)
+            stored = health_probes.stored(connection, self._now(), recovered_after)
             problem = self._database.why_not_writable(connection)
         tuning = self._all_tuning.section("health_checks", HealthCheckTuning)
         return Health(

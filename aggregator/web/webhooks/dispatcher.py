@@ -16,7 +16,7 @@ from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
 from aggregator.store.read import change_stream
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.story_filter import fitting
+from aggregator.store.read.story_list import fitting
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery

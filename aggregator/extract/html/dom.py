@@ -14,6 +14,8 @@ import msgspec
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 
+_MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
+
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
 _ATTRIBUTE = re.compile(r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]""")
@@ -54,7 +56,7 @@ def within_limits(html: str, tuning: ExtractTuning) -> BoundedHtml:
     """Cut `html` to the limits of a whole page."""
     return bound_html(
         html,
-        max_chars=tuning.max_html_chars,
+        max_chars=_MAX_CHARS,
         max_elements=tuning.max_elements,
         max_attributes=tuning.max_attributes,
     )

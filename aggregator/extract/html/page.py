@@ -27,6 +27,8 @@ from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_bod
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, letters_of
 
+_MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
+
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
 _CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
 
@@ -182,7 +184,7 @@ def read_page(
     root = _parsed(page.html)
     if root is None:
         return None
-    facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
+    facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
     read = _read(root, url, facts, tuning)
     return Page(
         facts=facts,

@@ -162,8 +162,9 @@ class CopyFinder:
     def _whole_sketch(self, text: str) -> bytes:
         """Return the sketch of a text with all its hashes."""
         tuning = self._tuning
-        sequence = shingle_sequence(text[: tuning.text_chars])
-        return sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        return sampled_shingles.sketch(
+            shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes
+        )
 
     def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""

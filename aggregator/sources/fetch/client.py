@@ -52,6 +52,9 @@ from aggregator.sources.fetch.transport import (
 )
 from aggregator.sources.limits import net_tuning
 
+_DECODED_CAP_BYTES = 10 * 2**20  # bytes after gzip or deflate: 10 MiB (limit)
+_ERROR_PAGE_BYTES = 64 * 2**10  # read of an error page, to tell a bot wall from a plain refusal
+
 _REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
 # Names of the scripts and images of bot walls; visible text could also be in an article.
 _WALL_SIGNATURES = (
@@ -332,7 +335,7 @@ class Client:
         is_not_modified = status == _NOT_MODIFIED
         if not response.is_success and not (is_not_modified and _is_conditional(sent)):
             self._refuse(response, budget)
-        body = b"" if is_not_modified else self._body(response, budget, self.tuning.decoded_cap_bytes)
+        body = b"" if is_not_modified else self._body(response, budget, _DECODED_CAP_BYTES)
         if (bot_wall := detect_bot_wall(status, response.headers, body)) is not None:
             raise FetchError("bot wall", bot_wall, status=status)
         return to_fetch_result(
@@ -352,7 +355,7 @@ class Client:
         """Raise the error for a status other than success, with the wait that the server requests."""
         status = response.status_code
         try:
-            page = self._body(response, budget, self.tuning.error_page_bytes)
+            page = self._body(response, budget, _ERROR_PAGE_BYTES)
         except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             page = b""  # the status suffices
         wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None

@@ -12,6 +12,9 @@ import msgspec
 
 from aggregator.sources.limits import NetTuning
 
+_QUIET_FACTOR = 1.5  # by which a poll without news makes the next interval longer, up to net.quiet_stretch
+_EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to which it grows (chosen)
+
 
 class NextPoll(msgspec.Struct, frozen=True, kw_only=True):
     """When a source is due, and the state to store until then."""
@@ -42,17 +45,13 @@ def after_success(
     shortest = _bounded(configured_seconds, tuning)
     longest = _bounded(configured_seconds * tuning.quiet_stretch, tuning)
     before = min(max(interval_seconds, shortest), longest)
-    usual = (
-        longest
-        if gap_seconds is None
-        else min(max(gap_seconds * tuning.expected_gap_share, shortest), longest)
-    )
+    usual = longest if gap_seconds is None else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
     if interval_seconds <= 0:
         rhythm = shortest if gap_seconds is None else usual
     elif new_entries > 0:
         rhythm = before / 2
     else:
-        rhythm = min(before * tuning.quiet_factor, max(usual, shortest))
+        rhythm = min(before * _QUIET_FACTOR, max(usual, shortest))
     interval = min(max(rhythm, shortest), longest)
     wait = min(max(interval, ttl_seconds or 0.0), max(longest, interval))
     return NextPoll(

@@ -45,6 +45,10 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import UtcTime, article, command, entry, source, story, story_log, webhook
 from aggregator.store.tables import outbox as deliveries
 
+# That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
+# hour).
+_WAITING_HOURS = 2.0
+
 _LOG = "journalctl -u aggregator -n 100"
 
 
@@ -95,7 +99,7 @@ def of_database(
     """Yield what is wrong with the database and its contents. `file`: of an SQLite database."""
     if why_not_writable is not None:
         yield problem(why_not_writable, "use a writable server or disk: see `database:` in config.yaml")
-    if stored is not None and stored.oldest_seconds / 3600 >= tuning.waiting_hours:
+    if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
         hours = counted(round(stored.oldest_seconds / 3600), "hour")
         advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)

@@ -33,6 +33,8 @@ from aggregator.store.tables import (
     tombstone,
 )
 
+_FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
+
 # Explanations of causes; the stored detail follows, unless it says the same.
 _MEANINGS = {
     "dns": "DNS lookup failed",
@@ -66,7 +68,6 @@ class HealthTuning(msgspec.Struct, frozen=True, kw_only=True):
     rate_days: float
     silent_gaps: float
     silent_days: float
-    flood_shown_days: float
 
 
 class SourceHealth(FrozenStruct, frozen=True, kw_only=True):
@@ -134,7 +135,7 @@ def _news(source: Source, now: dt.datetime, tuning: HealthTuning) -> tuple[Sourc
     silence = _silence(source, now, tuning)
     if silence is not None:
         return "silent", "silent", silence
-    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=tuning.flood_shown_days):
+    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=_FLOOD_SHOWN_DAYS):
         old = counted(source.flood_entries, "old entry", "old entries")
         words = f"{old} came at once on {_day(source.flooded_at)}"
         return "flood", "flood", f"{words}; stored, not announced"

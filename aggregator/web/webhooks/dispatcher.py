@@ -23,6 +23,10 @@ from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 
+# Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
+_OLD_HOURS = 48.0
+_OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
+
 _ALL_INDEXED = 2**62
 _PRUNE_EVERY = dt.timedelta(hours=1)
 
@@ -104,7 +108,7 @@ class WebhookDispatcher:
         if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
             with self._database.write() as connection:
                 if retention.is_steady(connection, now, self._steady):
-                    outbox.prune(connection, now - dt.timedelta(days=self._tuning.outbox_days))
+                    outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
             self._pruned_at = now
 
     def _changes_for(
@@ -124,7 +128,7 @@ class WebhookDispatcher:
         ]
 
     def _is_old(self, one: Change) -> bool:
-        return one.at - one.updated > dt.timedelta(hours=self._tuning.old_hours)
+        return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
 
     def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
         stories = self._stories({one.story for changes in selected.values() for one in changes})

@@ -15,6 +15,9 @@ from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
 from aggregator.web.webhooks.payload import WebhookTuning
 
+_RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
+_GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
+
 
 def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
@@ -23,7 +26,7 @@ def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     """
     exponent = min(max(tries, 1) - 1, 64)
     gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, tuning.retry_max_seconds)
-    return gap * (1 + tuning.retry_jitter * (2 * chance - 1))
+    return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
 
 
 def pause_seconds(failures: int, ttl_seconds: float | None, tuning: WebhookTuning, chance: float) -> float:
@@ -117,7 +120,7 @@ class WebhookSender:
         gap = max(
             gap_seconds(due.attempts + 1, self._tuning, self._chance()), posted.retry_after_seconds or 0.0
         )
-        is_final = now - first >= dt.timedelta(hours=self._tuning.give_up_hours)
+        is_final = now - first >= dt.timedelta(hours=_GIVE_UP_HOURS)
         is_final = is_final and retention.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
         pause = pause_seconds(failures, posted.retry_after_seconds, self._tuning, self._chance())

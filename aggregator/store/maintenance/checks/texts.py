@@ -63,7 +63,7 @@ def _of_one(row: Row[Any]) -> Iterator[Fault]:
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
     if not held or row.is_gone:
         return
-    sequence = shingle_sequence(row.text[: tuning.text_chars])
+    sequence = shingle_sequence(row.text)
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():

@@ -8,8 +8,6 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_text_chars: int
     max_title_chars: int
-    max_elements: int
-    max_attributes: int
     max_media: int
     head_lines: int
     title_words: int

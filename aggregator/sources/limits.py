@@ -16,7 +16,6 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_key_chars: int
     discovery_tries: int
     first_polls_a_second: float
-    run_chars: int
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:

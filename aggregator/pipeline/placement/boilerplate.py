@@ -136,7 +136,7 @@ class BoilerplateLearner:
         votes = Counter(number for _, number in rows)
         likely = sorted(votes, key=lambda number: (-votes[number], number))[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely).values():
-            if articles.source_of(connection, other.id) != incoming.inbox_entry.entry.source:
+            if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue  # any source may declare that outlet
             similar = articles.compared_text(connection, other.id)
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)

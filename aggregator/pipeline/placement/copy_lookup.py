@@ -145,7 +145,7 @@ class CopyFinder:
         before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not articles.has_bands(connection, old.inbox_no, keys):
+        if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
         had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)

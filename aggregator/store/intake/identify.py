@@ -399,27 +399,17 @@ def count_strikes(
     `seen_here`: the known articles that this source had before. An article of another source has its GUID
     here for the first time.
     """
-    old = met.stability
-    guid_strikes, guids_at = old.guid_strikes, old.guids_distrusted_at
-    url_strikes, urls_at = old.url_strikes, old.urls_distrusted_at
-    notes = []
-    if guids_at is None:
-        guid_strikes = update_strikes(guid_strikes, *_key_changes(met, seen_here, 0), tuning)
-        if guid_strikes >= tuning.distrust_polls:
-            guids_at = now
-            notes.append("the GUIDs of its entries change at every poll: they are ignored from now on")
-    if urls_at is None:
-        url_strikes = update_strikes(url_strikes, *_key_changes(met, seen_here, 1), tuning)
-        if url_strikes >= tuning.distrust_polls:
-            urls_at = now
-            notes.append("the addresses of its entries change at every poll: they are ignored from now on")
-    new = IdentifierStability(
-        guid_strikes=guid_strikes,
-        url_strikes=url_strikes,
-        guids_distrusted_at=guids_at,
-        urls_distrusted_at=urls_at,
-    )
-    if new != old:
+    new, notes = met.stability, []
+    for kind, (name, called) in enumerate((("guid", "GUIDs"), ("url", "addresses"))):
+        if getattr(new, f"{name}s_distrusted_at") is not None:
+            continue
+        changes = _key_changes(met, seen_here, kind)
+        strikes = update_strikes(getattr(new, f"{name}_strikes"), *changes, tuning)
+        new = msgspec.structs.replace(new, **{f"{name}_strikes": strikes})
+        if strikes >= tuning.distrust_polls:
+            new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
+            notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
+    if new != met.stability:
         save_stability(connection, met.identified[0].entry.source, new)
     return notes
 

@@ -35,14 +35,6 @@ from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, in_parts, rows_with, story
 
 
-def fitting(connection: Connection, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
-    """Return those of the live stories `ids` that match `wanted`; ignores its `limit` and `after`.
-
-    Raises UsageError for a query without words.
-    """
-    return StoryMatcher(connection, wanted).matching(connection, ids)
-
-
 class StoryMatcher:
     """A prepared filter, for repeated use within one transaction."""
 
@@ -183,7 +175,7 @@ def few_that_may_fit(connection: Connection, wanted: StoryFilter) -> _Few | None
 
 def _fitting(connection: Connection, wanted: StoryFilter, few: _Few) -> set[str]:
     left = msgspec.structs.replace(wanted, query="") if few.by_query else wanted
-    return fitting(connection, left, few.ids)
+    return StoryMatcher(connection, left).matching(connection, few.ids)
 
 
 def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:

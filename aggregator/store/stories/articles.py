@@ -510,7 +510,7 @@ def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
         lead=row.lead,
         language=row.language,
         outlet=row.outlet,
-        minutes=None if row.published is None else int(row.published.timestamp() // 60),
+        minutes=dates_of(row.published, date_counts=True)[0],
         bodyless=row.body_words < bodyless_words,
     )
 
@@ -600,10 +600,8 @@ _SKETCHES = (
     .execution_options(stream_results=True)
 )
 _SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-_HAS_BANDS = (
-    select(lsh_band.c.band)
-    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number"))
-    .limit(1)
+_STORED_BANDS = select(lsh_band.c.band).where(
+    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
 )
 _COPIES = (
     select(article.c.inbox_no)
@@ -613,7 +611,6 @@ _COPIES = (
 _COMPARED_TEXT = select(
     article.c.inbox_no, article_text.TEXT, article.c.title, article.c.outlet, article.c.signature
 ).where(article.c.id == bindparam("article_id"))
-_SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
 _OWN_FORM = {
     "text": article_text.TEXT,
     "is_gone": article_text.IS_GONE.label("is_gone"),
@@ -706,9 +703,9 @@ def sketch_of(connection: Connection, n: int) -> bytes:
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
 
 
-def has_bands(connection: Connection, n: int, bands: Sequence[int]) -> bool:
-    """Whether any of these bands is stored for article `n`."""
-    return connection.execute(_HAS_BANDS, {"number": n, "bands": bands}).first() is not None
+def stored_bands(connection: Connection, n: int, bands: Sequence[int]) -> set[int]:
+    """Return those of these bands that article `n` is stored with."""
+    return set(connection.execute(_STORED_BANDS, {"number": n, "bands": bands}).scalars())
 
 
 def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002
@@ -729,12 +726,6 @@ def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A00
     return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no
     )
-
-
-def source_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the source of article `id`, which must exist."""
-    source: str = connection.execute(_SOURCE, {"article_id": id}).scalar_one()
-    return source
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type

@@ -16,7 +16,7 @@ from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
 from aggregator.store.read import change_stream
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.story_list import fitting
+from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
@@ -117,7 +117,9 @@ class WebhookDispatcher:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
         ids = {one.story for one in new}
-        matches = ids if story_filter is None else fitting(connection, story_filter, ids)
+        matches = (
+            ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
+        )
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
         announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [

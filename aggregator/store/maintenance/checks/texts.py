@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, bindparam, func, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -74,7 +74,7 @@ def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = stored_keys(connection, row.inbox_no, own)
+    stored = articles.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
         return
@@ -85,16 +85,6 @@ def _of_bands(
     taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
     if any(taken[key] < tuning.band_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no, "bands")
-
-
-_STORED = select(lsh_band.c.band).where(
-    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
-)
-
-
-def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]:
-    """Return those of the bands `keys` that article `n` is stored with."""
-    return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
 
 
 # --- stray bands -------------------------------------------------------------------------------------------
@@ -125,7 +115,7 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
             for row in rows:
                 n, own = row.inbox_no, keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
                 is_whole = counts[n] == len(own) and sums[n] == _mixed(np.array(own, dtype=np.int64)).sum()
-                if not is_whole and len(stored_keys(connection, n, own)) < counts[n]:
+                if not is_whole and len(articles.stored_bands(connection, n, own)) < counts[n]:
                     yield from _strays_of(connection, n, own)
                 counts[n] = 0
         step(len(rows))

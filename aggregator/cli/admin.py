@@ -67,14 +67,12 @@ def check(context: Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.admin.config_check import check as check_config
+    from aggregator.admin.doctor import configuration
 
     loaded = context.obj.load()
-    check_config(loaded)
+    configuration.check(loaded)
     if loaded.work.is_in_the_clear:
-        from aggregator.admin.doctor.configuration import IN_THE_CLEAR, USE_TLS
-
-        output.say(f"warning: work.executor: {IN_THE_CLEAR}; {USE_TLS}")
+        output.say(f"warning: work.executor: {configuration.IN_THE_CLEAR}; {configuration.USE_TLS}")
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 

@@ -34,11 +34,11 @@ from aggregator.store.tables import (
     article,
     entry,
     identity_key,
-    insert_or,
     observation,
     rows_with,
     source,
     unstable_identifier,
+    upsert,
 )
 
 # --- rows of observations, and of sources with unstable identifiers ----------------------------------------
@@ -72,9 +72,7 @@ def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
 
 def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
     """Write the stability of a source."""
-    values = msgspec.structs.asdict(new)
-    statement = insert_or(connection, unstable_identifier).values(source=source_id, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["source"], set_=values))
+    upsert(connection, unstable_identifier, {"source": source_id, **msgspec.structs.asdict(new)})
 
 
 def distrusted(connection: Connection) -> dict[str, str]:

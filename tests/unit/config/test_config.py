@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aggregator.admin.config_check import check
+from aggregator.admin.doctor.configuration import check
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, SourceConfig, absolute_database_url, seconds
 from aggregator.model.errors import ConfigError

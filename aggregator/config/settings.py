@@ -3,6 +3,8 @@
 AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precedence over `database`.
 """
 
+import base64
+import binascii
 import datetime as dt
 import hashlib
 import os
@@ -33,7 +35,6 @@ from pydantic import (
 from aggregator.config.hosts import is_loopback
 from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.config.webhook_signature import signing_key
 from aggregator.model.errors import ConfigError, UsageError
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
@@ -338,8 +339,25 @@ class SourceConfig(_Part):
         return self
 
 
+_KEY_PREFIX = "whsec_"
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
 _WEBHOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+
+
+def signing_key(secret: str) -> bytes:
+    """Decode a key given as `whsec_` and base64. Raises ConfigError, whose message omits the secret."""
+    text = secret.strip()
+    try:
+        key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not text.startswith(_KEY_PREFIX) or not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+        raise ConfigError(
+            f"give {_KEY_PREFIX} and {_MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes in base64; "
+            "this makes some: echo whsec_$(openssl rand -base64 32)"
+        )
+    return key
 
 
 class WebhookConfig(_Part):

@@ -1,11 +1,13 @@
 """Send the deliveries of one webhook in order, store their results, and schedule retries."""
 
+import base64
 import datetime as dt
+import hashlib
+import hmac
 import logging
 import random
 from collections.abc import Callable
 
-from aggregator.config.webhook_signature import signed_headers
 from aggregator.config.webhooks import Webhook
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster, host_of
@@ -17,6 +19,18 @@ from aggregator.web.webhooks.payload import WebhookTuning
 
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
 _GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
+
+
+def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
+    """Return the headers of a delivery sent at the Unix time `seconds`.
+
+    They sign it by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
+    of id, time and body. The signed time prevents later replays; the id is the same at every attempt, so
+    that the receiver recognizes repeated deliveries.
+    """
+    signed = f"{id_}.{seconds}.".encode() + body
+    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode("ascii")
+    return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
 
 
 def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:

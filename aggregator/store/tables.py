@@ -516,7 +516,7 @@ article = Table(
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
-    # The text is in one of two columns; only store/stories/article_text.py reads them. `compressed_text` is
+    # The text is in one of two columns; only store/codecs.py reads them. `compressed_text` is
     # null: it is in `text`; b"": it was deleted by retention; else it is zstd, and `text` is empty.
     Column("text", Text, nullable=False),
     Column("compressed_text", LargeBinary),

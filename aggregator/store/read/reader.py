@@ -35,7 +35,6 @@ from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
-    article_text,
     article_views,
     articles,
     corrections,
@@ -141,7 +140,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = connection.execute(statement).first()
     if row is None:
         return None
-    article_text.refuse_damaged(row.text, id_)
+    codecs.refuse_damaged(row.text, id_)
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # The original of a copy depends on its whole group (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
@@ -244,7 +243,7 @@ class DatabaseStoryReader:
                 return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
             links = live_blog_links.links_to_story(connection, id)
-            stripped = select(article.c.inbox_no).where(article.c.story == id, article_text.IS_GONE).limit(1)
+            stripped = select(article.c.inbox_no).where(article.c.story == id, codecs.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
         copied = trails(whole.articles)

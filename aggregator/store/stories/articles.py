@@ -47,7 +47,6 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
-from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
     change_with,
@@ -240,12 +239,12 @@ def replace_text(
 ) -> None:
     """Write a revision into the row of article `new.id`; story, role and number stay.
 
-    `is_packed`: the former text was compressed, so this one is, too (store/stories/article_text.py).
+    `is_packed`: the former text was compressed, so this one is, too (store/codecs.py).
     `bands`: all that it may be stored with, because the table has no index of articles.
     """
     values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
     if is_packed:
-        values |= {"text": "", "compressed_text": article_text.packed(new.clean.text)}
+        values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
@@ -609,11 +608,11 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXT = select(
-    article.c.inbox_no, article_text.TEXT, article.c.title, article.c.outlet, article.c.signature
+    article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
 ).where(article.c.id == bindparam("article_id"))
 _OWN_FORM = {
-    "text": article_text.TEXT,
-    "is_gone": article_text.IS_GONE.label("is_gone"),
+    "text": codecs.TEXT,
+    "is_gone": codecs.IS_GONE.label("is_gone"),
     "is_packed": article.c.compressed_text.is_not(None).label("is_packed"),
 }
 _STORED = [

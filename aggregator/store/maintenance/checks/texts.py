@@ -18,12 +18,12 @@ from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
+from aggregator.store.codecs import IS_GONE, TEXT, DamagedText
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges, ranges
 from aggregator.store.stories import articles
-from aggregator.store.stories.article_text import IS_GONE, TEXT, DamagedText
 from aggregator.store.tables import article, lsh_band, sketch
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")

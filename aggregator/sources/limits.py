@@ -28,7 +28,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     wire_cap_bytes: int
     fetch_deadline_seconds: float
-    max_redirects: int
     url_cap_chars: int
     validator_cap_chars: int
     host_gap_seconds: float
@@ -43,7 +42,6 @@ class NetTuning(msgspec.Struct, frozen=True, kw_only=True):
     backoff_factor: float
     jitter_share: float
     rate_days: float
-    gone_retry_seconds: float
     silent_gaps: float
     silent_days: float
 

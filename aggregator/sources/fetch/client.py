@@ -52,6 +52,7 @@ from aggregator.sources.fetch.transport import (
 )
 from aggregator.sources.limits import net_tuning
 
+MAX_REDIRECTS = 5
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after gzip or deflate: 10 MiB (limit)
 _ERROR_PAGE_BYTES = 64 * 2**10  # read of an error page, to tell a bot wall from a plain refusal
 
@@ -229,7 +230,7 @@ class Client:
         self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget, *, is_page: bool
     ) -> FetchResult:
         url, before, permanent, is_for_ever = first, None, None, True
-        for _ in range(self.tuning.max_redirects + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
@@ -245,9 +246,7 @@ class Client:
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
-        raise FetchError(
-            "redirect", f"more than {self.tuning.max_redirects} redirects, the last to {short(url)}"
-        )
+        raise FetchError("redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}")
 
     @contextmanager
     def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool) -> Iterator[None]:

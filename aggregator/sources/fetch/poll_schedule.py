@@ -12,6 +12,7 @@ import msgspec
 
 from aggregator.sources.limits import NetTuning
 
+GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
 _QUIET_FACTOR = 1.5  # by which a poll without news makes the next interval longer, up to net.quiet_stretch
 _EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to which it grows (chosen)
 
@@ -105,7 +106,7 @@ def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.dat
 def after_gone(source: str, now: dt.datetime, *, failures: int, tuning: NetTuning) -> NextPoll:
     """Return the next poll after a 410, which is accepted only after several polls half a day apart."""
     return NextPoll(
-        due=_moment(source, now, tuning.gone_retry_seconds, tuning),
+        due=_moment(source, now, GONE_RETRY_SECONDS, tuning),
         interval_seconds=0.0,
         failures=failures + 1,
     )

@@ -23,6 +23,7 @@ from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 
+_BATCH_CHANGES = 100  # changes handled in one step
 # Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
 _OLD_HOURS = 48.0
 _OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
@@ -78,7 +79,7 @@ class WebhookDispatcher:
                 return None
             indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             new = change_stream.following(
-                connection, min(last_change_no.values()), self._tuning.batch_changes, indexed_to=indexed_to
+                connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )
             if not new:
                 return None

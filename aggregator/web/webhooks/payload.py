@@ -22,7 +22,6 @@ class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
 
     deadline_seconds: float
     response_cap_bytes: int
-    batch_changes: int
     body_cap_bytes: int
     retry_first_seconds: float
     retry_factor: float

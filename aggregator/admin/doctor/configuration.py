@@ -151,12 +151,12 @@ def check(config: Config) -> None:
     from aggregator.config.webhooks import webhooks_from
 
     cap = net_tuning(config.effective_tuning).url_cap_chars
-    mistakes = [*_source_mistakes(config, cap), *_query_mistakes(config)]
+    found = [*_source_mistakes(config, cap), *_query_mistakes(config)]
     if config.public_url:
-        mistakes += _address_mistakes("public_url", config.public_url, cap)
+        found += _address_mistakes("public_url", config.public_url, cap)
     for number, hook in enumerate(config.webhooks):
         if any(_address_mistakes("", hook.url.get_secret_value(), cap)):  # the address is a secret
-            mistakes.append(f"webhooks.{number}.url: this is not an http or https address")
+            found.append(f"webhooks.{number}.url: this is not an http or https address")
     checks: tuple[Callable[[], object], ...] = (
         lambda: user_agent(config.fetch.contact),
         lambda: config.backup.folder is not None and backup_folder(config),
@@ -168,10 +168,10 @@ def check(config: Config) -> None:
         try:
             check_one()
         except ConfigError as error:
-            mistakes += str(error).splitlines()
-    if mistakes:
+            found += str(error).splitlines()
+    if found:
         name = config.file.name if config.file else ""
-        raise located(ConfigError("\n".join(mistakes)), lines_of(config), name)
+        raise located(ConfigError("\n".join(found)), lines_of(config), name)
 
 
 def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:

@@ -47,7 +47,6 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
-from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
     change_with,
@@ -240,12 +239,12 @@ def replace_text(
 ) -> None:
     """Write a revision into the row of article `new.id`; story, role and number stay.
 
-    `is_packed`: the former text was compressed, so this one is, too (store/stories/article_text.py).
+    `is_packed`: the former text was compressed, so this one is, too (store/codecs.py).
     `bands`: all that it may be stored with, because the table has no index of articles.
     """
     values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
     if is_packed:
-        values |= {"text": "", "compressed_text": article_text.packed(new.clean.text)}
+        values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
@@ -510,7 +509,7 @@ def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
         lead=row.lead,
         language=row.language,
         outlet=row.outlet,
-        minutes=None if row.published is None else int(row.published.timestamp() // 60),
+        minutes=dates_of(row.published, date_counts=True)[0],
         bodyless=row.body_words < bodyless_words,
     )
 
@@ -600,10 +599,8 @@ _SKETCHES = (
     .execution_options(stream_results=True)
 )
 _SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-_HAS_BANDS = (
-    select(lsh_band.c.band)
-    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number"))
-    .limit(1)
+_STORED_BANDS = select(lsh_band.c.band).where(
+    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
 )
 _COPIES = (
     select(article.c.inbox_no)
@@ -611,12 +608,11 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXT = select(
-    article.c.inbox_no, article_text.TEXT, article.c.title, article.c.outlet, article.c.signature
+    article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
 ).where(article.c.id == bindparam("article_id"))
-_SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
 _OWN_FORM = {
-    "text": article_text.TEXT,
-    "is_gone": article_text.IS_GONE.label("is_gone"),
+    "text": codecs.TEXT,
+    "is_gone": codecs.IS_GONE.label("is_gone"),
     "is_packed": article.c.compressed_text.is_not(None).label("is_packed"),
 }
 _STORED = [
@@ -706,9 +702,9 @@ def sketch_of(connection: Connection, n: int) -> bytes:
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
 
 
-def has_bands(connection: Connection, n: int, bands: Sequence[int]) -> bool:
-    """Whether any of these bands is stored for article `n`."""
-    return connection.execute(_HAS_BANDS, {"number": n, "bands": bands}).first() is not None
+def stored_bands(connection: Connection, n: int, bands: Sequence[int]) -> set[int]:
+    """Return those of these bands that article `n` is stored with."""
+    return set(connection.execute(_STORED_BANDS, {"number": n, "bands": bands}).scalars())
 
 
 def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002
@@ -729,12 +725,6 @@ def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A00
     return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no
     )
-
-
-def source_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the source of article `id`, which must exist."""
-    source: str = connection.execute(_SOURCE, {"article_id": id}).scalar_one()
-    return source
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type

@@ -76,14 +76,10 @@ def derived_columns(
     membership: Membership, model: EventModel, families: Mapping[str, str] | None
 ) -> DerivedColumns:
     """Return the columns of a story with these members."""
-    story_counts = counts(membership.count_state, families)
     return DerivedColumns(
+        **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,
         last_published=membership.span.last,
-        article_count=story_counts.article_count,
-        outlet_count=story_counts.outlet_count,
-        unknown_outlet_count=story_counts.unknown_outlet_count,
-        report_count=story_counts.report_count,
         container_only=membership.centroid.is_container_only,
         last_inbox_no=membership.last_inbox_no,
         centroid=centroid.to_bytes(membership.centroid, model),

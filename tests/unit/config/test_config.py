@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aggregator.admin.config_check import check
+from aggregator.admin.doctor.configuration import check
 from aggregator.config.loader import load, shipped_config_text
 from aggregator.config.settings import Config, SourceConfig, absolute_database_url, seconds
 from aggregator.model.errors import ConfigError
@@ -131,7 +131,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("retention:\n  text_after: 9999999999999999999d\n", 2, "a number with its unit"),
         (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        (f"tuning:\n  webhooks:\n    batch_changes: {'9' * 300}\n", 3, "like the shipped"),
+        (f"tuning:\n  webhooks:\n    waiting_max: {'9' * 300}\n", 3, "like the shipped"),
         ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),

@@ -149,27 +149,6 @@ def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
         assert "newer aggregator" in said.err
 
 
-def test_a_second_daemon_ends_with_6(terminal: Terminal) -> None:
-    terminal.configure("server:\n  port: 0\n")
-    first = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
-    try:
-        assert first.stderr is not None
-        for line in first.stderr:
-            if b"http://" in line:
-                break
-        said = terminal.type("run")
-        assert said.code == 6, said.err
-    finally:
-        first.terminate()
-        first.communicate(timeout=PATIENCE_SECONDS)
-
-
-def test_a_reader_that_goes_away_is_no_error(filled: Terminal) -> None:
-    piped = f"{SCRIPT} stories --format jsonl --limit 1000 | head -c 1; exit ${{PIPESTATUS[0]}}"
-    ended = subprocess.run(["bash", "-c", piped], cwd=filled.folder, capture_output=True, check=False)
-    assert b"Traceback" not in ended.stderr
-
-
 # --- first run ---------------------------------------------------------------------------------------------
 
 
@@ -886,20 +865,6 @@ def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServe
     assert not (terminal.folder / "aggregator.db").exists()
 
 
-def test_a_source_of_the_file_is_removed_in_the_file(terminal: Terminal) -> None:
-    terminal.configure("server:\n  port: 0\nsources:\n  - feed: http://127.0.0.1:9/feed\n")
-    running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
-    assert running.stderr is not None
-    for line in running.stderr:
-        if b"http://" in line:
-            break
-    running.terminate()
-    running.communicate(timeout=PATIENCE_SECONDS)
-    said = terminal.type("sources", "remove", "http://127.0.0.1:9/feed")
-    assert said.code == 2
-    assert "config.yaml" in said.err
-
-
 # --- config, doctor ----------------------------------------------------------------------------------------
 
 
@@ -956,7 +921,7 @@ def test_doctor_says_what_to_type(filled: Terminal, terminal: Terminal) -> None:
     assert "mkdir -p" in ill.text
 
 
-def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
+def test_a_missing_folder_of_the_file_is_named_once_and_removed_in_the_file(terminal: Terminal) -> None:
     terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")
     running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
     assert running.stderr is not None
@@ -972,6 +937,8 @@ def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     assert ill.text.count("nowhere does not exist") == ill.text.count("mkdir -p") == 1
     assert "sources check" not in ill.text
     assert "`aggregator ingest .`" in terminal.type("sources", "check", ".").text
+    removed = terminal.type("sources", "remove", listed["id"])
+    assert (removed.code, "config.yaml" in removed.err) == (2, True), "one of the file is removed in the file"
 
 
 def test_statistics_count(filled: Terminal) -> None:

@@ -292,18 +292,6 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
         assert identify.distrusted(connection) == {source: "the GUIDs of its entries are unstable"}
 
 
-def test_fifty_entries_with_fresh_guids_ten_times_are_fifty_rows(office: Office) -> None:
-    reported = [
-        Report(n, f"Notice {n} of the harbour", f"Berth {n} is closed. {tail(n)}", None) for n in range(50)
-    ]
-    paper = Paper(reported, url=lambda one: None)
-    paper.guid = fresh(paper)
-    source = office.source()
-    for _ in range(10):
-        office.poll(paper, source)
-    assert office.count(article) == 50
-
-
 def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere: Office) -> None:
     paper = Paper(reports())
     paper.guid = fresh(paper)

@@ -462,7 +462,7 @@ class Placer:
         the same at the same numbers.
         """
         connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
-        found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
+        found = self._copy_finder.find(connection, incoming, id_)
         if generation == 0 and found.same_page is not None:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
@@ -470,14 +470,12 @@ class Placer:
         self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
-        incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
-        incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
+        incoming = self._as_what_it_copies(connection, incoming, found.copy)
+        incoming = self._with_wire_of_original(connection, incoming, found.copy)
         article = incoming.as_article()
-        story_constraints = self._constraints.story_constraints(unit_of_work.connection, id_)
+        story_constraints = self._constraints.story_constraints(connection, id_)
         decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
-        assigned_story = (
-            None if decision.story is None else live_story(unit_of_work.connection, decision.story)
-        )
+        assigned_story = None if decision.story is None else live_story(connection, decision.story)
         if assigned_story is None:
             story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
         else:
@@ -491,7 +489,7 @@ class Placer:
             reuse=found.reuse,
             agreement=self._agreement(connection, incoming, decision, found.copy),
             rules_version=self._version,
-            term_snapshot=self._comparison.number(unit_of_work.connection),
+            term_snapshot=self._comparison.number(connection),
         )
         placement = Placement(
             story=story,
@@ -512,12 +510,12 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, **found.held.columns())
-        losers = [live_story(unit_of_work.connection, loser) for loser in decision.absorbed_stories]
+        losers = [live_story(connection, loser) for loser in decision.absorbed_stories]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
         self._count_for_history(connection, new)
         if self._cross_language.is_on:
-            self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
+            self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,

@@ -36,15 +36,15 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.pipeline import More, Pipeline
-from aggregator.pipeline.poll import Poller, parse_feed
-from aggregator.pipeline.watch_folder import (
+from aggregator.pipeline.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
     MOST_WAITING,
     REJECTED_LISTED,
     entries_of,
 )
+from aggregator.pipeline.pipeline import More, Pipeline
+from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.limits import source_tuning
@@ -55,7 +55,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import feed_at, folder_name, known_as, source_id
+from aggregator.store.intake.sources import folder_name, known_as, source_at, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import counter_value
@@ -356,7 +356,7 @@ class Ingest:
 
     def _fetched(self, url: str) -> list[Entry | InputProblem]:
         """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""
-        source = self._read(lambda connection: feed_at(connection, url))
+        source = self._read(lambda connection: source_at(connection, url))
         try:
             fetched = self._client.fetch(url)
             parsed = parse_feed(

@@ -36,12 +36,12 @@ from aggregator.extract.wire.agencies import family_table
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.pipeline.kinds.source_kind import PollServices
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.prefetch import Prefetcher, PrefetchThread
-from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
@@ -251,31 +251,14 @@ class Runtime:
         return PrefetchThread(prefetcher, is_writer=lambda: services.lock.is_held)
 
     def _make_poll_scheduler(self) -> PollScheduler:
-        config, services, stops = self.config, self._services, self._stopping.is_set
-        poller = Poller(
-            services.database,
-            self._client,
-            self._executor,
-            config.effective_tuning,
-            services.now,
-            robots=config.fetch.robots,
-            pages=config.fetch.pages,
-            stops=stops,
-        )
-        folder_watcher = FolderWatcher(
-            services.database, self._executor, config.effective_tuning, services.now, stops
-        )
+        fetch, services, stops = self.config.fetch, self._services, self._stopping.is_set
+        shared = (services.database, self._client, self._executor, self.config.effective_tuning, services.now)
+        poller = Poller(*shared, robots=fetch.robots, pages=fetch.pages, stops=stops)
         return PollScheduler(
-            services.database,
-            self._client,
-            poller,
-            folder_watcher,
-            services.now,
-            threads=config.fetch.threads,
+            PollServices(*shared, poller, stops),
+            threads=fetch.threads,
             arrived=services.arrived.set,
-            stops=stops,
             leads=lambda: services.lock.is_held,
-            all_tuning=config.effective_tuning,
         )
 
     def _make_pipeline(self, before: "Runtime | None") -> Pipeline:

@@ -55,11 +55,11 @@ from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
-    feed_at,
     polled_host_count,
     pull_in,
     restart_merged_sources,
     save,
+    source_at,
 )
 
 log = logging.getLogger(__name__)
@@ -127,14 +127,17 @@ class Poller:
 
     # --- feeds --------------------------------------------------------------------------------------------
 
-    def poll(self, source: Source) -> PollResult:
-        """Poll the feed once and store the result; errors of the server become the health of the source."""
+    def poll(self, source: Source, read: Callable[[bytes], bytes] = read_feed) -> PollResult:
+        """Poll the feed once and store the result; errors of the server become the health of the source.
+
+        `read`: the function of the worker, from a FeedJob to a ParsedFeed.
+        """
         now = self._now()
         try:
             fetched = self._fetched(source, now)
             body_hash = None if fetched.not_modified else _hash(fetched.body)
             is_known = body_hash is None or body_hash == source.body_hash
-            feed = None if is_known else self._parsed(fetched, source, now)
+            feed = None if is_known else self._parsed(fetched, source, now, read)
         except FetchError as error:
             return self._failed(source, error, now)
         return self._accepted(source, PollAnswer(fetched, body_hash, feed), now)
@@ -195,7 +198,9 @@ class Poller:
         )
         return silent is not None
 
-    def _parsed(self, fetched: FetchResult, source: Source, now: dt.datetime) -> ParsedFeed:
+    def _parsed(
+        self, fetched: FetchResult, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+    ) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
             FeedJob(
@@ -209,6 +214,7 @@ class Poller:
                 zone=source.timezone,
                 tuning=self._all_tuning.to_json(),
             ),
+            read,
         )
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
@@ -235,7 +241,7 @@ class Poller:
                         live=self._live,
                     ),
                 )
-            target = None if fetched.permanent_url is None else feed_at(connection, fetched.permanent_url)
+            target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)
             _write(connection, outcome, source)
@@ -502,10 +508,10 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
     )
 
 
-def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
+def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
-        answer = executor.submit(read_feed, msgspec.msgpack.encode(job)).result()
+        answer = executor.submit(read, msgspec.msgpack.encode(job)).result()
     except WorkError as error:
         raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
     return msgspec.msgpack.decode(answer, type=ParsedFeed)

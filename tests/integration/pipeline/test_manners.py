@@ -21,10 +21,10 @@ from aggregator.store.intake.sources import (
     add,
     all_sources,
     due,
-    feed_at,
     pause,
     remove,
     revive,
+    source_at,
     source_id,
     sync_config,
 )
@@ -72,7 +72,7 @@ class Week:
         end = self.world.time() + dt.timedelta(hours=hours)
         while True:
             with self.database.read() as connection:
-                waiting = due(connection, "feed", end, 1000)
+                waiting = due(connection, end, 1000, a_host=2)
             if not waiting:
                 break
             wait = (waiting[0].next_due_at - self.world.time()).total_seconds()
@@ -145,7 +145,7 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week,
     assert len(world.paths("old.example")) == before, "the old address is asked no more"
     assert week.entries() == 2, "nothing came in twice"
     with week.database.read() as connection:
-        found = feed_at(connection, NEW)
+        found = source_at(connection, NEW)
     assert found is not None
     assert found.id == id_
 

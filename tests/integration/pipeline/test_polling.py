@@ -16,8 +16,8 @@ from sqlalchemy import select
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import DatabaseBusyError
+from aggregator.pipeline.kinds.folder_kind import FolderWatcher
 from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database

@@ -28,10 +28,10 @@ from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import MaintenanceJob, MaintenanceStep, MaintenanceSteps, TaskFailures
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
+from aggregator.pipeline.kinds.source_kind import PollServices
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
@@ -180,18 +180,9 @@ class Installation:
         config, database, now = self.config, self.lock.fenced, self.world.time
         all_tuning, executor = config.effective_tuning, InlineExecutor()
         self.client = self.world.client(all_tuning)
-        polling = Poller(database, self.client, executor, all_tuning, now, robots=False, pages="never")
-        self.rounds = PollScheduler(
-            database,
-            self.client,
-            polling,
-            FolderWatcher(database, executor, all_tuning, now),
-            now,
-            threads=0,
-            arrived=lambda: None,
-            stops=lambda: False,
-            all_tuning=all_tuning,
-        )
+        shared = (database, self.client, executor, all_tuning, now)
+        services = PollServices(*shared, Poller(*shared, robots=False, pages="never"))
+        self.rounds = PollScheduler(services, threads=0, arrived=lambda: None)
         placer = before.placer if before is not None else None
         words = config.publish.excerpt_words
         self.pipeline = Pipeline(database, executor, all_tuning, now, summary_words=words, placer=placer)

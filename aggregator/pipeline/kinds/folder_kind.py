@@ -18,6 +18,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.pipeline.jobs import FeedJob
+from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.pipeline.poll import PollResult, of_source, parse_feed, summarise_accepted
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import source_tuning
@@ -338,3 +339,11 @@ class _FolderScan:
             forgotten=self._forgotten,
             problem=problem,
         )
+
+
+KIND = SourceKind(
+    address=lambda typed, config: str(config.path(typed)),
+    poller=lambda it: FolderWatcher(it.database, it.executor, it.all_tuning, it.now, it.stops).poll,
+    entry_noun="text",
+    is_local=True,
+)

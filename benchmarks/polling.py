@@ -23,8 +23,7 @@ import httpcore
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
-from aggregator.pipeline.kinds.source_kind import PollServices
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -106,9 +105,9 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     )
     fill(database, arguments.feeds, arguments.minutes * 60.0, "http" if arguments.plain else "https")
     clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
-    shared = (database, client, InlineExecutor(), all_tuning, clock)
-    services = PollServices(*shared, Poller(*shared, robots=False, pages="never"))
-    rounds = PollScheduler(services, threads=8, arrived=lambda: None)
+    services = PollServices(database, client, InlineExecutor(), all_tuning, clock)
+    poller = Poller(services, robots=False, pages="never")
+    rounds = PollScheduler(poller, threads=8, arrived=lambda: None)
     rounds.take_up(clock())
     wall, cpu = time.perf_counter(), time.process_time()
     while (left := arguments.seconds - (time.perf_counter() - wall)) > 0:

@@ -46,9 +46,9 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.extract.urls import canonical_url
 from aggregator.pipeline.jobs import read_feed
-from aggregator.pipeline.kinds.source_kind import PollServices
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller, PollResult
+from aggregator.pipeline.placement.story_options import story_options
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -323,17 +323,15 @@ class Day:
         self._executor = open_executor("processes", settings.work.worker_count, all_tuning)
         self._client = world.client(all_tuning, self.clock)
         shared = (database, self._client, self._executor, all_tuning, self.clock)
-        poller = JobPoller(*shared, robots=True, pages="auto")
+        poller = JobPoller(PollServices(*shared), robots=True, pages="auto")
         poller.clock = self.clock
-        self._scheduler = PollScheduler(PollServices(*shared, poller), threads=0, arrived=lambda: None)
+        self._scheduler = PollScheduler(poller, threads=0, arrived=lambda: None)
         self.pipeline = Pipeline(
             database,
             self._executor,
             all_tuning,
             self.clock,
-            summary_words=settings.publish.excerpt_words,
-            bumps=settings.feeds.bump,
-            bump_age_seconds=settings.feeds.bump_age,
+            story_options(settings),
         )
         with database.write() as connection:
             for one in feeds:

@@ -17,8 +17,8 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.config.settings import SOURCE_KINDS
 from aggregator.model.errors import AggregatorError, TooManyFilesError
-from aggregator.pipeline.kinds.source_kind import PollServices, source_kind
-from aggregator.pipeline.poll import PollResult
+from aggregator.pipeline.kinds.source_kind import source_kind
+from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.thread_pool import ThreadPool
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.sources.fetch.rate_limiter import HostLimits
@@ -67,26 +67,23 @@ class PollScheduler:
 
     def __init__(
         self,
-        services: PollServices,
+        poller: Poller,
         *,
         threads: int,
         arrived: Callable[[], None],
         leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`arrived` is called when entries were accepted; no job starts once `services.stops()` is true.
+        """`arrived` is called when entries were accepted.
 
         `leads`: whether this daemon is the writer, which polls sources without a host and corrects due times.
         """
-        self._database = services.database
-        self._client = services.client
-        self._poller = services.poller
-        self._pollers = {kind: source_kind(kind).poller(services) for kind in SOURCE_KINDS}
-        self._now = services.now
+        self._database, self._client, _, all_tuning, self._now, self._stops = poller.services
+        self._poller = poller
+        self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
-        self._stops = services.stops
         self._leads = leads
-        self._host_leases = HostLeases(services.database, services.all_tuning.section("leases", LeaseTuning))
-        tuning = services.client.tuning
+        self._host_leases = HostLeases(self._database, all_tuning.section("leases", LeaseTuning))
+        tuning = self._client.tuning
         self._threads = ThreadPool(
             threads, "fetch", self._done, spare=tuning.slow_fetches, slow_seconds=tuning.slow_fetch_seconds
         )

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -90,39 +90,38 @@ class PollResult(FrozenStruct, frozen=True, kw_only=True):
     unchanged: bool = False  # 304, or the very bytes of the last time
 
 
+class PollServices(NamedTuple):
+    """What sources are polled with.
+
+    `stops`: whether the program ends; interrupted work does not count as a failure.
+    """
+
+    database: Database
+    client: Client
+    executor: Executor
+    all_tuning: Tuning
+    now: Callable[[], dt.datetime]
+    stops: Callable[[], bool] = lambda: False
+
+
 class Poller:
     """Polls feeds and fetches pages. Safe to use from many threads."""
 
-    def __init__(
-        self,
-        database: Database,
-        client: Client,
-        executor: Executor,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        *,
-        robots: bool,
-        pages: str,
-        stops: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """`stops`: whether the program ends; interrupted requests do not count as failures."""
-        self._database = database
-        self._client = client
-        self._executor = executor
-        self._all_tuning = all_tuning
-        self._rules = PollRules(net_tuning(all_tuning), all_tuning.section("polling", PollTuning))
-        self._net, self._tuning = self._rules
-        self._identity = all_tuning.section("identity", IdentityTuning)
+    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+        """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
+        self.services = services
+        self._database, self._client, self._executor, self._all_tuning, self._now, self._stops = services
+        net, polling = net_tuning(self._all_tuning), self._all_tuning.section("polling", PollTuning)
+        self._rules = self._net, self._tuning = PollRules(net, polling)
+        self._identity = self._all_tuning.section("identity", IdentityTuning)
         self._live = RereadTuning(
             most=self._tuning.live_rereads,
             others=self._tuning.entry_rereads,
             hours=self._tuning.live_reread_hours,
         )
-        self._now = now
-        self._robots = Robots(client) if robots else None
+        self._robots = Robots(self._client) if robots else None
         self._outage = OutageDetector(self._net.outage_hosts)
         self._pages = pages
-        self._stops = stops
         self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
 
     # --- feeds --------------------------------------------------------------------------------------------

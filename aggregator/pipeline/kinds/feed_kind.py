@@ -21,4 +21,4 @@ def web_address(typed: str, config: Config) -> str:
     return typed
 
 
-KIND = SourceKind(address=web_address, poller=lambda services: services.poller.poll, is_in_opml=True)
+KIND = SourceKind(address=web_address, poller=lambda poller: poller.poll, is_in_opml=True)

@@ -9,7 +9,7 @@ import datetime as dt
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.kinds.source_kind import SourceKind
-from aggregator.pipeline.poll import PollResult, of_source, parse_feed, summarise_accepted
+from aggregator.pipeline.poll import PollResult, PollServices, of_source, parse_feed, summarise_accepted
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
@@ -34,7 +34,7 @@ from aggregator.sources.parse.files import (
 from aggregator.sources.parse.folder_scan import FileStamp, scan
 from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source, folder_name, known_as, save
@@ -74,21 +74,9 @@ class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
 class FolderWatcher:
     """Scans folders. Thread-safe."""
 
-    def __init__(
-        self,
-        database: Database,
-        executor: Executor,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        stops: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """`stops`: whether the program ends; a scan then ends at once."""
-        self._database = database
-        self._executor = executor
-        self._all_tuning = all_tuning
-        self._source_tuning = source_tuning(all_tuning)
-        self._now = now
-        self._stops = stops
+    def __init__(self, services: PollServices) -> None:
+        self._database, _, self._executor, self._all_tuning, self._now, self._stops = services
+        self._source_tuning = source_tuning(self._all_tuning)
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 
     def poll(self, source: Source) -> PollResult:
@@ -343,7 +331,7 @@ class _FolderScan:
 
 KIND = SourceKind(
     address=lambda typed, config: str(config.path(typed)),
-    poller=lambda it: FolderWatcher(it.database, it.executor, it.all_tuning, it.now, it.stops).poll,
+    poller=lambda poller: FolderWatcher(poller.services).poll,
     entry_noun="text",
     is_local=True,
 )

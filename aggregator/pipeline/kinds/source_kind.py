@@ -1,29 +1,12 @@
 """What is different among kinds of sources; everything else asks their `SourceKind` for it."""
 
-import datetime as dt
 from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
 from aggregator.config.settings import Config
-from aggregator.config.tuning import Tuning
 from aggregator.pipeline.poll import Poller, PollResult
-from aggregator.pipeline.workers.executor import Executor
-from aggregator.sources.fetch.client import Client
-from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source
-
-
-class PollServices(NamedTuple):
-    """What the sources of one configuration are polled with. `stops`: whether the program ends."""
-
-    database: Database
-    client: Client
-    executor: Executor
-    all_tuning: Tuning
-    now: Callable[[], dt.datetime]
-    poller: Poller
-    stops: Callable[[], bool] = lambda: False
 
 
 class SourceKind(NamedTuple):
@@ -34,8 +17,9 @@ class SourceKind(NamedTuple):
 
     # From the value of the key to the address to store. Raises ConfigError.
     address: Callable[[str, Config], str]
-    # Fetches, parses and stores one source that is due; called in several threads.
-    poller: Callable[[PollServices], Callable[[Source], PollResult]]
+    # From the poller of feeds and pages to the function that fetches, parses and stores a source that is due,
+    # in several threads.
+    poller: Callable[[Poller], Callable[[Source], PollResult]]
     entry_noun: str = "page"  # for entries that could not be read, in log records
     is_local: bool = False  # whether the address is a path
     is_in_opml: bool = False  # whether feed readers can subscribe to the address

@@ -13,8 +13,7 @@ from sqlalchemy import select, update
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.model.errors import AggregatorError
-from aggregator.pipeline.kinds.source_kind import PollServices
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
@@ -158,9 +157,9 @@ class Daemon:
     ) -> None:
         executor = InlineExecutor()
         self.client = world.client(all_tuning)
-        shared = (database, self.client, executor, all_tuning, world.time)
-        services = PollServices(*shared, Poller(*shared, robots=False, pages="auto"))
-        self.rounds = PollScheduler(services, threads=threads, arrived=lambda: None, leads=lambda: leads)
+        services = PollServices(database, self.client, executor, all_tuning, world.time)
+        poller = Poller(services, robots=False, pages="auto")
+        self.rounds = PollScheduler(poller, threads=threads, arrived=lambda: None, leads=lambda: leads)
         self.rounds.take_up(world.time())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)

@@ -14,8 +14,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.pipeline.kinds.source_kind import PollServices
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -32,9 +31,9 @@ HOUR = 3600.0
 def rounds_of(
     database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0
 ) -> PollScheduler:
-    shared = (database, client, InlineExecutor(), all_tuning, now)
-    services = PollServices(*shared, Poller(*shared, robots=False, pages="never"))
-    return PollScheduler(services, threads=threads, arrived=lambda: None)
+    services = PollServices(database, client, InlineExecutor(), all_tuning, now)
+    poller = Poller(services, robots=False, pages="never")
+    return PollScheduler(poller, threads=threads, arrived=lambda: None)
 
 
 def source_of(address: str, **more: Any) -> Source:

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.ingest import Ingest, IngestSummary
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.kinds import folder_kind
 from aggregator.pipeline.kinds.folder_kind import FolderWatcher
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller, PollResult
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.folder_scan import FolderChanges, scan
@@ -41,7 +41,7 @@ class Folder:
         self.path = path
         self.database = database
         self.clock = Clock()
-        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
+        self.watching = FolderWatcher(self.services(ALL_TUNING))
         path.mkdir()
         address = str(path)
         id_ = source_id("folder", None, address)
@@ -50,6 +50,10 @@ class Folder:
                 connection,
                 Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
             )
+
+    def services(self, all_tuning: Tuning) -> PollServices:
+        client = Client(ClientSettings(), all_tuning)
+        return PollServices(self.database, client, InlineExecutor(), all_tuning, self.clock)
 
     def write(self, name: str, text: str | bytes, minute: int = 0) -> Path:
         """A file as it was written at `minute`, by somebody who has done."""
@@ -74,22 +78,14 @@ class Folder:
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
 
     def ingest(self, *what: Path) -> IngestSummary:
-        client = Client(ClientSettings(), ALL_TUNING)
-        executor = InlineExecutor()
+        services = self.services(ALL_TUNING)
         run = Ingest(
-            self.database,
-            become_writer=lambda: Pipeline(self.database, executor, ALL_TUNING, self.clock, summary_words=60),
-            poller=Poller(
-                self.database, client, executor, ALL_TUNING, self.clock, robots=False, pages="never"
-            ),
-            client=client,
-            executor=executor,
-            all_tuning=ALL_TUNING,
-            now=self.clock,
+            Poller(services, robots=False, pages="never"),
+            become_writer=lambda: Pipeline(self.database, services.executor, ALL_TUNING, self.clock),
         )
         for _ in run.run([str(one) for one in what]):
             pass
-        client.close()
+        services.client.close()
         return run.summary()
 
 
@@ -183,7 +179,7 @@ def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
     all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
-    folder.watching = FolderWatcher(folder.database, InlineExecutor(), all_tuning, folder.clock)
+    folder.watching = FolderWatcher(folder.services(all_tuning))
     return folder.watching
 
 

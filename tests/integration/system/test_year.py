@@ -28,10 +28,10 @@ from aggregator.config.settings import Config
 from aggregator.daemon.maintenance import MaintenanceJob, MaintenanceStep, MaintenanceSteps, TaskFailures
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
-from aggregator.pipeline.kinds.source_kind import PollServices
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.placement.story_options import story_options
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
@@ -180,12 +180,11 @@ class Installation:
         config, database, now = self.config, self.lock.fenced, self.world.time
         all_tuning, executor = config.effective_tuning, InlineExecutor()
         self.client = self.world.client(all_tuning)
-        shared = (database, self.client, executor, all_tuning, now)
-        services = PollServices(*shared, Poller(*shared, robots=False, pages="never"))
-        self.rounds = PollScheduler(services, threads=0, arrived=lambda: None)
+        services = PollServices(database, self.client, executor, all_tuning, now)
+        poller = Poller(services, robots=False, pages="never")
+        self.rounds = PollScheduler(poller, threads=0, arrived=lambda: None)
         placer = before.placer if before is not None else None
-        words = config.publish.excerpt_words
-        self.pipeline = Pipeline(database, executor, all_tuning, now, summary_words=words, placer=placer)
+        self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config), placer=placer)
         self.failures = TaskFailures(self.world.time.monotonic)
         retention_job = self.pipeline.retention_job(retention_plan(config))
         self.steps = MaintenanceSteps([MaintenanceStep("retention", retention_job.step)], self.failures)

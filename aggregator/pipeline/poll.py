@@ -85,7 +85,6 @@ class PollResult(FrozenStruct, frozen=True, kw_only=True):
     read: int = 0
     revised: int = 0  # of those accepted
     known: int = 0
-    forgotten: int = 0  # refused, because a person had them forgotten
     problem: str | None = None
     unchanged: bool = False  # 304, or the very bytes of the last time
 
@@ -475,13 +474,11 @@ def verdict_of(error: FetchError) -> Verdict | None:
 
 def summarise_accepted(accepted: Sequence[AcceptResult], problem: str | None) -> PollResult:
     """Count the outcomes of accepted entries."""
-    forgotten = sum(item.outcome == "forgotten" for item in accepted)
     return PollResult(
         accepted=tuple(item.entry_no for item in accepted if item.entry_no is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
-        known=sum(item.entry_no is None for item in accepted) - forgotten,
-        forgotten=forgotten,
+        known=sum(item.entry_no is None and item.outcome != "forgotten" for item in accepted),
         problem=problem,
     )
 

@@ -9,7 +9,7 @@ import datetime as dt
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesErr
 from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.pipeline.poll import PollResult, PollServices, of_source, parse_feed, summarise_accepted
+from aggregator.pipeline.poll_decision import with_counts
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
@@ -132,7 +133,7 @@ class FolderWatcher:
             before = begun.pop(path, None) or Begun(stamp=changes.stamps[path], count=0)
             reached = self._read(source, folder, path, before, looked)
             if self._stops():
-                return looked.polled(None)  # files not read keep their old stamp
+                return summarise_accepted(looked.accepted, None)  # files not read keep their old stamp
             if reached is None:
                 read[path] = before.stamp
             else:
@@ -201,7 +202,7 @@ class FolderWatcher:
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)).accepted)
+        looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries)).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,
@@ -217,21 +218,16 @@ class FolderWatcher:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
-            polled = looked.polled(looked.words())
-            new = len(polled.accepted) - polled.revised
             state = msgspec.structs.replace(
-                source,
+                with_counts(source, looked.accepted, looked.refused),
                 first_poll_done=True,
                 last_success_at=now,
                 health="ok",
                 health_cause=rejected.in_words(connection, source.entry_source),
                 failures=0,
-                entries_new=source.entries_new + new,
-                entries_known=source.entries_known + polled.read - new - polled.forgotten,
-                entries_rejected=source.entries_rejected + looked.refused + polled.forgotten,
             )
             save(connection, state)
-        return polled
+        return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
         failed = msgspec.structs.replace(
@@ -277,8 +273,7 @@ class _FolderScan:
         self.problems: list[InputProblem] = []
         self.noted = 0  # of the problems
         self.refused = 0
-        self._came: list[int] = []  # entry numbers: an archive may have millions
-        self._known = self._revised = self._forgotten = 0
+        self.accepted: list[AcceptResult] = []
         self._chars = 0
 
     def take(self, entry: Entry) -> None:
@@ -299,13 +294,6 @@ class _FolderScan:
     def is_full(self) -> bool:
         return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
 
-    def count(self, accepted: Sequence[AcceptResult]) -> None:
-        some = summarise_accepted(accepted, None)
-        self._came += some.accepted
-        self._known += some.known
-        self._forgotten += some.forgotten
-        self._revised += some.revised
-
     def taken(self) -> None:
         """Record that the entries read so far are stored."""
         self.entries, self.noted, self._chars = [], len(self.problems), 0
@@ -317,16 +305,6 @@ class _FolderScan:
         last = self.problems[-1]
         more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
         return f"{last.where}: {last.reason}{more}"
-
-    def polled(self, problem: str | None) -> PollResult:
-        return PollResult(
-            accepted=tuple(self._came),
-            read=len(self._came) + self._known + self._forgotten,
-            revised=self._revised,
-            known=self._known,
-            forgotten=self._forgotten,
-            problem=problem,
-        )
 
 
 KIND = SourceKind(

@@ -359,7 +359,8 @@ class Ingest:
                     seen=self._now(),
                     url=fetched.url_final,
                     content_type=fetched.content_type or None,
-                    tuning=self._all_tuning.to_json(),
+                    tuning=source_tuning(self._all_tuning),
+                    all_tuning=self._all_tuning.to_json(),
                 ),
             )
         except FetchError as error:

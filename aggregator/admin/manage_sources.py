@@ -128,7 +128,8 @@ class _Reader:
             seen=utc_now(),
             url=url,
             content_type=content_type,
-            tuning=self._tuning,
+            tuning=self._limits,
+            all_tuning=self._tuning,
         )
         return parse_feed(self._executor, job)
 

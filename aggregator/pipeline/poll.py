@@ -46,7 +46,7 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client, FetchResult
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
@@ -210,7 +210,8 @@ class Poller:
                 outlet=source.outlet,
                 name=source.name,
                 zone=source.timezone,
-                tuning=self._all_tuning.to_json(),
+                tuning=source_tuning(self._all_tuning),
+                all_tuning=self._all_tuning.to_json(),
             ),
             read,
         )

@@ -246,7 +246,13 @@ def entries_of(
         return [found]
     if isinstance(found, InputEntry):
         return [found.entry]
-    job = FeedJob(data=found.data, source=found.source, seen=now, tuning=all_tuning.to_json())
+    job = FeedJob(
+        data=found.data,
+        source=found.source,
+        seen=now,
+        tuning=source_tuning(all_tuning),
+        all_tuning=all_tuning.to_json(),
+    )
     try:
         parsed = parse_feed(executor, job)
     except FetchError as error:

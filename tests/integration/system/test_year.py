@@ -218,7 +218,7 @@ class Installation:
             while clock.monotonic() < turn:
                 self.rounds.tick()
                 with self.database.read() as connection:
-                    waiting = due(connection, "feed", clock() + dt.timedelta(days=2), 1)
+                    waiting = due(connection, clock() + dt.timedelta(days=2), 1, a_host=2)
                 wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()

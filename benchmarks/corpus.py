@@ -373,7 +373,7 @@ class _Clock:
 def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None:
     """The program's own way, from accepting to the stored story."""
     clock = _Clock()
-    pipeline = Pipeline(database, InlineExecutor(), all_tuning, clock, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), all_tuning, clock)
     began = time.perf_counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
         part = made[start : start + ACCEPTED_AT_ONCE]

@@ -27,7 +27,7 @@ import msgspec
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import author_name, plain_title
+from aggregator.sources.parse.entry_builder import FeedContext, author_name, plain_title
 from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
@@ -52,16 +52,7 @@ class Tally(msgspec.Struct):
 
 
 def read(data: bytes) -> ParsedFeed:
-    return read_feed(
-        data,
-        source="benchmark",
-        url=None,
-        content_type=None,
-        outlet=None,
-        zone=None,
-        seen=_SEEN,
-        tuning=_TUNING,
-    )
+    return read_feed(data, FeedContext(source="benchmark", seen=_SEEN, tuning=_TUNING))
 
 
 def feeds_below(folder: Path) -> Iterator[Path]:

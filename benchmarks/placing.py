@@ -199,7 +199,7 @@ def whole(database: Database, made: Sequence[Made]) -> None:
     """The daemon's own way with a worker process: CPU of the whole tree."""
     all_tuning = effective_tuning()
     executor = open_executor("processes", 1, all_tuning)
-    pipeline = Pipeline(database, executor, all_tuning, now, summary_words=60)
+    pipeline = Pipeline(database, executor, all_tuning, now)
     entries = [one.entry() for one in made]
     warm = min(200, len(entries) // 4)
 

@@ -23,8 +23,7 @@ import httpcore
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
-from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -105,18 +104,10 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         dial=lambda _address, _port, seconds: httpcore.SyncBackend().connect_tcp("127.0.0.1", port, seconds),
     )
     fill(database, arguments.feeds, arguments.minutes * 60.0, "http" if arguments.plain else "https")
-    executor = InlineExecutor()
     clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
-    rounds = PollScheduler(
-        database,
-        client,
-        Poller(database, client, executor, all_tuning, clock, robots=False, pages="never"),
-        FolderWatcher(database, executor, all_tuning, clock),
-        clock,
-        threads=8,
-        arrived=lambda: None,
-        stops=lambda: False,
-    )
+    services = PollServices(database, client, InlineExecutor(), all_tuning, clock)
+    poller = Poller(services, robots=False, pages="never")
+    rounds = PollScheduler(poller, threads=8, arrived=lambda: None)
     rounds.take_up(clock())
     wall, cpu = time.perf_counter(), time.process_time()
     while (left := arguments.seconds - (time.perf_counter() - wall)) > 0:

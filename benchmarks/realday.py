@@ -45,9 +45,10 @@ from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.extract.urls import canonical_url
+from aggregator.pipeline.jobs import read_feed
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller, PollResult
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.placement.story_options import story_options
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -131,9 +132,9 @@ class JobPoller(Poller):
 
     clock: JobTime
 
-    def poll(self, source: Source) -> PollResult:
+    def poll(self, source: Source, read: Callable[[bytes], bytes] = read_feed) -> PollResult:
         with self._alone():
-            return super().poll(source)
+            return super().poll(source, read)
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         with self._alone():
@@ -321,29 +322,16 @@ class Day:
         settings = Config()
         self._executor = open_executor("processes", settings.work.worker_count, all_tuning)
         self._client = world.client(all_tuning, self.clock)
-        poller = JobPoller(
-            database, self._client, self._executor, all_tuning, self.clock, robots=True, pages="auto"
-        )
+        shared = (database, self._client, self._executor, all_tuning, self.clock)
+        poller = JobPoller(PollServices(*shared), robots=True, pages="auto")
         poller.clock = self.clock
-        self._scheduler = PollScheduler(
-            database,
-            self._client,
-            poller,
-            FolderWatcher(database, self._executor, all_tuning, self.clock),
-            self.clock,
-            threads=0,
-            arrived=lambda: None,
-            stops=lambda: False,
-            all_tuning=all_tuning,
-        )
+        self._scheduler = PollScheduler(poller, threads=0, arrived=lambda: None)
         self.pipeline = Pipeline(
             database,
             self._executor,
             all_tuning,
             self.clock,
-            summary_words=settings.publish.excerpt_words,
-            bumps=settings.feeds.bump,
-            bump_age_seconds=settings.feeds.bump_age,
+            story_options(settings),
         )
         with database.write() as connection:
             for one in feeds:

@@ -51,7 +51,7 @@ PLANS = (
 def fill(database: Database, stream: Stream) -> None:
     """Place, index and tell the stream."""
     moment = START
-    pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment)
     for first in range(1, len(stream) + 1, AT_ONCE):
         some = [stream.article(n) for n in range(first, min(first + AT_ONCE, len(stream) + 1))]
         moment = some[-1].time
@@ -68,7 +68,7 @@ def _index(database: Database) -> None:
     """The full-text index, which those files leave empty."""
     with database.write() as connection:
         connection.execute(update(counter).where(counter.c.name == "searchable").values(value=0))
-    Pipeline(database, InlineExecutor(), effective_tuning(), lambda: START, summary_words=60).index_text()
+    Pipeline(database, InlineExecutor(), effective_tuning(), lambda: START).index_text()
 
 
 def used(database: Database) -> int:
@@ -102,7 +102,7 @@ def parts(database: Database, articles: int) -> str:
 
 def run(database: Database, plan: RetentionPlan, all_tuning: Tuning) -> list[float]:
     """Do all that is due; the seconds of each step."""
-    pipeline = Pipeline(database, InlineExecutor(), all_tuning, lambda: LATER, summary_words=60)
+    pipeline = Pipeline(database, InlineExecutor(), all_tuning, lambda: LATER)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
             retention.steady_since(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))

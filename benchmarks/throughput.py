@@ -39,7 +39,7 @@ def place_all(entries: Sequence[Entry]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), now, summary_words=60)
+        pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), now)
         _take(database, pipeline, entries[:32])
         started = time.process_time()
         for start in range(32, len(entries), ENTRIES_A_TRANSACTION):

@@ -99,7 +99,7 @@ def stored(name: str, tuning: Tuning) -> list[Stored]:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/training.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), tuning, _now, summary_words=60, keep_all=True)
+        pipeline = Pipeline(database, InlineExecutor(), tuning, _now, keep_all=True)
         numbers = place_records(records, database, pipeline, lambda _: None)
         with database.read() as connection:
             article_of = {one.entry_no: one.article for one in assignments(connection)}

@@ -88,7 +88,6 @@ STANDARD_INPUT = "-"
 
 _LINE_BYTES = 10 * 1024 * 1024
 _ENTRIES_A_TRANSACTION = 400
-_SUMMARY_WORDS = 60
 # A text with at most this many words is a lead. Measured: 99 % of the texts in the dataset events-leads have
 # 91 words at most, all in events-fulltext have at least 303.
 _LEAD_WORDS = 100
@@ -360,9 +359,7 @@ def evaluate(
         work = open_executor(executor, workers, all_tuning)
         try:
             upgrade(database)
-            pipeline = Pipeline(
-                database, work, all_tuning, utc_now, summary_words=_SUMMARY_WORDS, keep_all=True
-            )
+            pipeline = Pipeline(database, work, all_tuning, utc_now, keep_all=True)
             leads = leads_of(records, all_tuning) if pages_late else records
             numbers = place_records(leads, database, pipeline, progress)
             before = dict(statistics(database))

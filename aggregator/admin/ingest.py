@@ -22,7 +22,6 @@ from typing import TypeVar
 
 import msgspec
 
-from aggregator.config.tuning import Tuning
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry, FrozenStruct
@@ -36,26 +35,25 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.pipeline import More, Pipeline
-from aggregator.pipeline.poll import Poller, parse_feed
-from aggregator.pipeline.watch_folder import (
+from aggregator.pipeline.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
     MOST_WAITING,
     REJECTED_LISTED,
     entries_of,
 )
-from aggregator.pipeline.workers.executor import Executor
-from aggregator.sources.fetch.client import Client
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.poll import Poller, parse_feed
+from aggregator.pipeline.prepare_queue import More
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import feed_at, folder_name, known_as, source_id
+from aggregator.store.intake.sources import folder_name, known_as, source_at, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import counter_value
@@ -138,14 +136,9 @@ class Ingest:
 
     def __init__(
         self,
-        database: Database,
+        poller: Poller,
         *,
         become_writer: Callable[[], Pipeline | None],
-        poller: Poller,
-        client: Client,
-        executor: Executor,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
         holds_back: bool = True,
         is_awaited: Callable[[], bool] = lambda: False,
         give_up: Callable[[], None] = lambda: None,
@@ -155,7 +148,7 @@ class Ingest:
         `is_awaited` returns whether a daemon waits to become the writer, `give_up` makes way for it.
         `holds_back`: pause reading while the process that places is far behind.
         """
-        self._database = database
+        self._database, self._client, self._executor, self._all_tuning, self._now, _ = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._is_awaited = is_awaited
@@ -166,10 +159,6 @@ class Ingest:
         )  # the last answer of `is_awaited`, and its time
         self._away_since: float | None = None  # monotonic time since when the server does not answer
         self._poller = poller
-        self._client = client
-        self._executor = executor
-        self._all_tuning = all_tuning
-        self._now = now
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
         self._counts: Counter[str] = Counter()
@@ -356,7 +345,7 @@ class Ingest:
 
     def _fetched(self, url: str) -> list[Entry | InputProblem]:
         """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""
-        source = self._read(lambda connection: feed_at(connection, url))
+        source = self._read(lambda connection: source_at(connection, url))
         try:
             fetched = self._client.fetch(url)
             parsed = parse_feed(
@@ -370,7 +359,8 @@ class Ingest:
                     seen=self._now(),
                     url=fetched.url_final,
                     content_type=fetched.content_type or None,
-                    tuning=self._all_tuning.to_json(),
+                    tuning=source_tuning(self._all_tuning),
+                    all_tuning=self._all_tuning.to_json(),
                 ),
             )
         except FetchError as error:

@@ -16,6 +16,7 @@ from aggregator.extract.urls import address_key
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, UsageError, WorkError
 from aggregator.pipeline.jobs import FeedJob
+from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
@@ -127,7 +128,8 @@ class _Reader:
             seen=utc_now(),
             url=url,
             content_type=content_type,
-            tuning=self._tuning,
+            tuning=self._limits,
+            all_tuning=self._tuning,
         )
         return parse_feed(self._executor, job)
 
@@ -449,7 +451,7 @@ def _folder_name(name: str) -> str:
 def export_opml(config: Config, database: Database) -> bytes:
     """Return all feeds as OPML, each with the address that is polled."""
     with database.read() as connection:
-        feeds = [one for one in all_sources(connection) if one.kind == "feed"]
+        feeds = [one for one in all_sources(connection) if source_kind(one.kind).is_in_opml]
     return write_opml(
         (
             OpmlFeed(
@@ -471,16 +473,16 @@ def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
 
 def configured_source(number: int, item: SourceConfig, config: Config, now: dt.datetime) -> Source:
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
-    kind = "feed" if item.feed is not None else "folder"
+    kind = source_kind(item.kind)
     try:
-        address = item.feed if item.feed is not None else str(config.path(item.folder or ""))
+        address = kind.address(getattr(item, item.kind), config)
     except ConfigError as error:
-        raise ConfigError(f"sources.{number}.folder: {error}") from error
-    id_ = source_id(kind, item.name, address)
-    interval = item.interval or (config.fetch.interval if kind == "feed" else config.folders.interval)
+        raise ConfigError(f"sources.{number}.{item.kind}: {error}") from error
+    id_ = source_id(item.kind, item.name, address)
+    interval = item.interval or (config.folders if kind.is_local else config.fetch).interval
     return Source(
         id=id_,
-        kind="feed" if item.feed is not None else "folder",
+        kind=item.kind,
         address=address,
         name=item.name,
         outlet=item.outlet,
@@ -490,5 +492,5 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
         interval_seconds=interval,
         pages=item.pages or "auto",
         origin="config",
-        next_due_at=first_due(id_, now, spread_seconds=min(interval, 30) if kind == "feed" else 0),
+        next_due_at=first_due(id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)),
     )

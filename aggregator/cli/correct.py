@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import msgspec
 import typer
 
 from aggregator.cli import output as show
@@ -386,20 +387,12 @@ class WriterSession:
 
 @contextmanager
 def _reclustering(config: "Config", database: "Database") -> Iterator["Reclusterer"]:
-    from aggregator.extract.wire.agencies import family_table
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
+    from aggregator.pipeline.placement.story_options import story_options
 
     with workers(config) as executor:
-        yield Reclusterer(
-            database,
-            executor,
-            config.effective_tuning,
-            summary_words=config.publish.excerpt_words,
-            now=utc_now,
-            families=family_table(config.families),
-            prefer=config.publish.prefer,
-        )
+        yield Reclusterer(database, executor, config.effective_tuning, story_options(config), now=utc_now)
 
 
 @contextmanager
@@ -417,28 +410,18 @@ def make_pipeline(config: "Config", database: "Database", executor: "Executor") 
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.model.core import utc_now
     from aggregator.pipeline.pipeline import Pipeline
+    from aggregator.pipeline.placement.story_options import story_options
 
-    return Pipeline(database, executor, config.effective_tuning, utc_now, **_placing(config))
+    return Pipeline(database, executor, config.effective_tuning, utc_now, story_options(config))
 
 
 def make_placer(config: "Config", database: "Database") -> "Placer":
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.place import Placer
+    from aggregator.pipeline.placement.story_options import story_options
 
-    return Placer(database, config.effective_tuning, utc_now, **_placing(config))
-
-
-def _placing(config: "Config") -> dict[str, Any]:
-    """Return the settings of placing."""
-    from aggregator.extract.wire.agencies import family_table
-
-    return {
-        "summary_words": config.publish.excerpt_words,
-        "families": family_table(config.families),
-        "bumps": config.feeds.bump,
-        "bump_age_seconds": config.feeds.bump_age,
-        "prefer": config.publish.prefer,
-    }
+    options = msgspec.structs.asdict(story_options(config))
+    return Placer(database, config.effective_tuning, utc_now, **options)
 
 
 def _describe(difference: "GroupingDifference") -> str:

@@ -189,6 +189,7 @@ def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGro
     from aggregator.admin.evaluate import labels
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
+    from aggregator.pipeline.placement.story_options import StoryOptions
     from aggregator.store.stories import article_views
 
     clusters = labels(database)
@@ -196,9 +197,9 @@ def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGro
         raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
     with database.read() as connection:
         views = article_views.views_of(connection, clusters)
-    words = config.publish.excerpt_words
+    options = StoryOptions(summary_words=config.publish.excerpt_words)
     with workers(config) as executor, progress_bar("articles", None) as advance:
-        run = Reclusterer(database, executor, config.effective_tuning, summary_words=words, now=utc_now)
+        run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
         assigned = run.assignments(as_steps(advance), corrected=False)
     return _CorrectedGrouping(clusters, assigned, views)
 

@@ -72,7 +72,7 @@ def _ingest(
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.model.core import utc_now
-    from aggregator.pipeline.poll import Poller
+    from aggregator.pipeline.poll import Poller, PollServices
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import open_writer_lease
 
@@ -82,15 +82,7 @@ def _ingest(
         opened.callback(lock.release)
         executor = opened.enter_context(workers(config))
         client = opened.enter_context(closing(client_of(config)))
-        poller = Poller(
-            database,
-            client,
-            executor,
-            all_tuning,
-            utc_now,
-            robots=config.fetch.robots,
-            pages=config.fetch.pages,
-        )
+        services = PollServices(database, client, executor, all_tuning, utc_now)
 
         def become_writer() -> "Pipeline | None":
             if not lock.become_writer():
@@ -100,13 +92,8 @@ def _ingest(
             return pipeline
 
         run = Ingest(
-            database,
+            Poller(services, robots=config.fetch.robots, pages=config.fetch.pages),
             become_writer=become_writer,
-            poller=poller,
-            client=client,
-            executor=executor,
-            all_tuning=all_tuning,
-            now=utc_now,
             holds_back=wait,
             is_awaited=lock.is_awaited,
             give_up=lock.release,

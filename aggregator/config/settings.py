@@ -310,11 +310,28 @@ class GroupingConfig(_Part):
     vectors: str | None = None
 
 
-class SourceConfig(_Part):
-    """One source: exactly one of `feed` (an address) and `folder` (a path)."""
+def _web_address(value: str) -> str:
+    if not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
+        raise ValueError("this is not an http or https address")
+    return value
 
-    feed: str | None = None
-    folder: str | None = Field(default=None, min_length=1)
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class SourceAddress(_Part):
+    """The kinds of sources: a key for each, with an address. `pipeline/kinds/NAME_kind.py` reads it."""
+
+    feed: WebAddress | None = Field(default=None, description="an address")
+    folder: str | None = Field(default=None, min_length=1, description="a path")
+
+
+SOURCE_KINDS = tuple(SourceAddress.model_fields)
+
+
+class SourceConfig(SourceAddress):
+    """One source, of one kind."""
+
     name: str | None = Field(default=None, min_length=1, max_length=200)
     outlet: str | None = Field(default=None, max_length=200)
     group: str | None = Field(default=None, max_length=200)
@@ -331,12 +348,17 @@ class SourceConfig(_Part):
         return value
 
     @model_validator(mode="after")
-    def _one_place(self) -> "SourceConfig":
-        if (self.feed is None) == (self.folder is None):
-            raise ValueError("give exactly one of `feed:` (an address) and `folder:` (a path)")
-        if self.feed is not None and not re.match(r"https?://[^/\s]", self.feed, re.IGNORECASE):
-            raise ValueError("feed: this is not an http or https address")
+    def _one_kind(self) -> "SourceConfig":
+        if sum(getattr(self, name) is not None for name in SOURCE_KINDS) != 1:
+            fields = SourceAddress.model_fields.items()
+            keys = " and ".join(f"`{name}:` ({field.description})" for name, field in fields)
+            raise ValueError(f"give exactly one of {keys}")
         return self
+
+    @property
+    def kind(self) -> str:
+        """The key of its kind, whose value is the address as typed."""
+        return next(name for name in SOURCE_KINDS if getattr(self, name) is not None)
 
 
 _KEY_PREFIX = "whsec_"

@@ -1,7 +1,7 @@
 """Every second, pass the sources and pages that are due to the fetch threads.
 
 The due time of a source is a column, so a restart needs no state. Several daemons on one PostgreSQL database
-share the hosts (store/intake/hosts.py); only the writer scans folders.
+share the hosts (store/intake/hosts.py); only the writer polls sources without a host.
 """
 
 import datetime as dt
@@ -15,15 +15,13 @@ from functools import partial
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.settings import SOURCE_KINDS
 from aggregator.model.errors import AggregatorError, TooManyFilesError
+from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.poll import Poller, PollResult
-from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.thread_pool import ThreadPool
-from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.sources.fetch.rate_limiter import HostLimits
-from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.hosts import HostBackoff, HostLeases, active_host_backoffs, host_backoffs
@@ -71,34 +69,23 @@ class PollScheduler:
 
     def __init__(
         self,
-        database: Database,
-        client: Client,
         poller: Poller,
-        folder_watcher: FolderWatcher,
-        now: Callable[[], dt.datetime],
         *,
         threads: int,
         arrived: Callable[[], None],
-        stops: Callable[[], bool],
         leads: Callable[[], bool] = lambda: True,
-        all_tuning: Tuning | None = None,
     ) -> None:
-        """`arrived` is called when entries were accepted; no job starts once `stops()` is true.
+        """`arrived` is called when entries were accepted.
 
-        `leads`: whether this daemon is the writer, which scans folders and corrects due times.
+        `leads`: whether this daemon is the writer, which polls sources without a host and corrects due times.
         """
-        self._database = database
-        self._client = client
+        self._database, self._client, _, all_tuning, self._now, self._stops = poller.services
         self._poller = poller
-        self._folder_watcher = folder_watcher
-        self._now = now
+        self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
-        self._stops = stops
         self._leads = leads
-        self._host_leases = HostLeases(
-            database, (all_tuning or effective_tuning()).section("leases", LeaseTuning)
-        )
-        tuning = client.tuning
+        self._host_leases = HostLeases(self._database, all_tuning.section("leases", LeaseTuning))
+        tuning = self._client.tuning
         self._threads = ThreadPool(
             threads, "fetch", self._done, spare=_SLOW_FETCHES, slow_seconds=tuning.slow_fetch_seconds
         )
@@ -223,18 +210,20 @@ class PollScheduler:
             self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)
 
     def _due(self, now: dt.datetime, limit: int) -> list[FetchJob]:
-        """Return due jobs, with those under way: folders, feeds, pages; each the longest waiting first."""
+        """Return due jobs, with those under way, each the longest waiting first: sources, then pages."""
         with self._database.read() as connection:
             self._elsewhere = self._host_leases.of_others(connection)
             blocked = {*self._client.rate_limiter.not_ready(TICK_SECONDS), *self._elsewhere}
-            folders = due(connection, "folder", now, limit) if self._leads() else []
-            feeds = due(connection, "feed", now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
+            local = due(connection, now, limit) if self._leads() else []
+            remote = due(connection, now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
             pages = pending_pages.due_pages(connection, now, self._pages_read)
-        scan, poll = partial(self._poll, self._folder_watcher), partial(self._poll, self._poller)
-        fetch = self._page
+        poll, fetch = self._poll, self._page
         return [
-            *(FetchJob(name=f"source {one.id}", url="", run=partial(scan, one)) for one in folders),
-            *(FetchJob(name=f"source {one.id}", url=one.polled_url, run=partial(poll, one)) for one in feeds),
+            *(FetchJob(name=f"source {one.id}", url="", run=partial(poll, one)) for one in local),
+            *(
+                FetchJob(name=f"source {one.id}", url=one.polled_url, run=partial(poll, one))
+                for one in remote
+            ),
             *(FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(fetch, one)) for one in pages),
         ]
 
@@ -257,9 +246,9 @@ class PollScheduler:
                 found.append((job, host))
         return found
 
-    def _poll(self, by: Poller | FolderWatcher, source: Source) -> None:
+    def _poll(self, source: Source) -> None:
         started = time.monotonic()
-        self._report(source, by.poll(source), time.monotonic() - started)
+        self._report(source, self._pollers[source.kind](source), time.monotonic() - started)
 
     def _report(self, source: Source, polled: PollResult, seconds: float) -> None:
         """Log the poll in one line; a source that starts to fail, or works again, in another one."""
@@ -299,7 +288,7 @@ class PollScheduler:
                 failed = failed_in_round(connection, source.entry_source, *before)
         if not polled.accepted and not failed:
             return ""
-        noun = "page" if source.kind == "feed" else "text"
+        noun = source_kind(source.kind).entry_noun
         parts = [f"{len(polled.accepted) - polled.revised:,} new"]
         parts += [f"{polled.revised:,} revised"] if polled.revised else []
         parts += [f"{counted(count, noun)} {_VERDICT_WORDS[verdict]}" for verdict, count in failed.items()]

@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
@@ -32,16 +32,15 @@ from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
 from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
-from aggregator.extract.wire.agencies import family_table
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.placement.story_options import StoryOptions, story_options
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.prefetch import Prefetcher, PrefetchThread
-from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
@@ -251,31 +250,20 @@ class Runtime:
         return PrefetchThread(prefetcher, is_writer=lambda: services.lock.is_held)
 
     def _make_poll_scheduler(self) -> PollScheduler:
-        config, services, stops = self.config, self._services, self._stopping.is_set
-        poller = Poller(
+        fetch, services = self.config.fetch, self._services
+        shared = PollServices(
             services.database,
             self._client,
             self._executor,
-            config.effective_tuning,
+            self.config.effective_tuning,
             services.now,
-            robots=config.fetch.robots,
-            pages=config.fetch.pages,
-            stops=stops,
-        )
-        folder_watcher = FolderWatcher(
-            services.database, self._executor, config.effective_tuning, services.now, stops
+            self._stopping.is_set,
         )
         return PollScheduler(
-            services.database,
-            self._client,
-            poller,
-            folder_watcher,
-            services.now,
-            threads=config.fetch.threads,
+            Poller(shared, robots=fetch.robots, pages=fetch.pages),
+            threads=fetch.threads,
             arrived=services.arrived.set,
-            stops=stops,
             leads=lambda: services.lock.is_held,
-            all_tuning=config.effective_tuning,
         )
 
     def _make_pipeline(self, before: "Runtime | None") -> Pipeline:
@@ -285,11 +273,7 @@ class Runtime:
             self._executor,
             config.effective_tuning,
             self._services.now,
-            summary_words=config.publish.excerpt_words,
-            families=family_table(config.families),
-            bumps=config.feeds.bump,
-            bump_age_seconds=config.feeds.bump_age,
-            prefer=config.publish.prefer,
+            story_options(config),
             metrics_registry=self._services.metrics_registry,
             placer=before._placer_for(config) if before is not None else None,
         )
@@ -398,15 +382,6 @@ class Runtime:
         self._webhooks.sync_webhooks()
 
 
-def _placing_settings(config: Config) -> tuple[Any, ...]:
+def _placing_settings(config: Config) -> tuple[str, StoryOptions]:
     """Return the settings that affect placing and headlines."""
-    publish = config.publish
-    families = sorted(family_table(config.families).items())
-    return (
-        config.effective_tuning.to_json(),
-        publish.excerpt_words,
-        families,
-        config.feeds.bump,
-        config.feeds.bump_age,
-        publish.prefer,
-    )
+    return config.effective_tuning.to_json(), story_options(config)

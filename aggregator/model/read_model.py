@@ -142,7 +142,7 @@ class SourceView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
     id: str
     name: str
-    kind: Literal["feed", "folder"] = "feed"
+    kind: str = "feed"
     url: str | None = None  # as typed; of a folder its path
     polled_url: str = ""  # which differs from `url` after a permanent redirect
     site_url: str | None = None

@@ -17,11 +17,11 @@ from aggregator.model.core import (
     Fingerprint,
     FrozenStruct,
     LearnedBoilerplate,
-    ParsedFeed,
     Prepared,
     Verdict,
 )
 from aggregator.model.errors import WorkError
+from aggregator.sources.parse.entry_builder import FeedContext
 
 _MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
 PARSER_FAILED = "the parser failed on it"
@@ -68,18 +68,11 @@ class FingerprintResult(FrozenStruct, frozen=True, kw_only=True):
     fingerprints: tuple[Fingerprint, ...]
 
 
-class FeedJob(FrozenStruct, frozen=True, kw_only=True):
-    """The bytes of a feed and what is known of its source."""
+class FeedJob(FeedContext, frozen=True, kw_only=True):
+    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries."""
 
     data: bytes
-    source: str
-    seen: dt.datetime
-    url: str | None = None
-    content_type: str | None = None
-    outlet: str | None = None
-    name: str | None = None
-    zone: str | None = None
-    tuning: str = "{}"
+    all_tuning: str = "{}"
 
 
 def prepare(job: bytes) -> bytes:
@@ -142,22 +135,11 @@ def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
     from aggregator.extract.language.detect import language_of_feed
     from aggregator.extract.limits import ExtractTuning
-    from aggregator.sources.limits import source_tuning
     from aggregator.sources.parse import feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
-    all_tuning = Tuning.from_json(decoded.tuning)
-    parsed: ParsedFeed = feed.read_feed(
-        decoded.data,
-        source=decoded.source,
-        url=decoded.url,
-        content_type=decoded.content_type,
-        outlet=decoded.outlet,
-        name=decoded.name,
-        zone=decoded.zone,
-        seen=decoded.seen,
-        tuning=source_tuning(all_tuning),
-    )
+    all_tuning = Tuning.from_json(decoded.all_tuning)
+    parsed = feed.read_feed(decoded.data, decoded)
     if parsed.language is None:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,7 +46,7 @@ from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.fetch.client import Client, FetchResult
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
-from aggregator.sources.limits import net_tuning
+from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
@@ -55,11 +55,11 @@ from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
-    feed_at,
     polled_host_count,
     pull_in,
     restart_merged_sources,
     save,
+    source_at,
 )
 
 _OUTAGE_HOSTS = 10  # consecutive hosts that cannot be reached: an outage of our own network (chosen)
@@ -97,56 +97,57 @@ class PollResult(FrozenStruct, frozen=True, kw_only=True):
     read: int = 0
     revised: int = 0  # of those accepted
     known: int = 0
-    forgotten: int = 0  # refused, because a person had them forgotten
     problem: str | None = None
     unchanged: bool = False  # 304, or the very bytes of the last time
+
+
+class PollServices(NamedTuple):
+    """What sources are polled with.
+
+    `stops`: whether the program ends; interrupted work does not count as a failure.
+    """
+
+    database: Database
+    client: Client
+    executor: Executor
+    all_tuning: Tuning
+    now: Callable[[], dt.datetime]
+    stops: Callable[[], bool] = lambda: False
 
 
 class Poller:
     """Polls feeds and fetches pages. Safe to use from many threads."""
 
-    def __init__(
-        self,
-        database: Database,
-        client: Client,
-        executor: Executor,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        *,
-        robots: bool,
-        pages: str,
-        stops: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """`stops`: whether the program ends; interrupted requests do not count as failures."""
-        self._database = database
-        self._client = client
-        self._executor = executor
-        self._all_tuning = all_tuning
-        self._rules = PollRules(net_tuning(all_tuning), all_tuning.section("polling", PollTuning))
-        self._net, self._tuning = self._rules
-        self._identity = all_tuning.section("identity", IdentityTuning)
+    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+        """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
+        self.services = services
+        self._database, self._client, self._executor, self._all_tuning, self._now, self._stops = services
+        net, polling = net_tuning(self._all_tuning), self._all_tuning.section("polling", PollTuning)
+        self._rules = self._net, self._tuning = PollRules(net, polling)
+        self._identity = self._all_tuning.section("identity", IdentityTuning)
         self._live = RereadTuning(
             most=_LIVE_REREADS,
             others=_ENTRY_REREADS,
             hours=_LIVE_REREAD_HOURS,
         )
-        self._now = now
-        self._robots = Robots(client) if robots else None
+        self._robots = Robots(self._client) if robots else None
         self._outage = OutageDetector(_OUTAGE_HOSTS)
         self._pages = pages
-        self._stops = stops
         self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
 
     # --- feeds --------------------------------------------------------------------------------------------
 
-    def poll(self, source: Source) -> PollResult:
-        """Poll the feed once and store the result; errors of the server become the health of the source."""
+    def poll(self, source: Source, read: Callable[[bytes], bytes] = read_feed) -> PollResult:
+        """Poll the feed once and store the result; errors of the server become the health of the source.
+
+        `read`: the function of the worker, from a FeedJob to a ParsedFeed.
+        """
         now = self._now()
         try:
             fetched = self._fetched(source, now)
             body_hash = None if fetched.not_modified else _hash(fetched.body)
             is_known = body_hash is None or body_hash == source.body_hash
-            feed = None if is_known else self._parsed(fetched, source, now)
+            feed = None if is_known else self._parsed(fetched, source, now, read)
         except FetchError as error:
             return self._failed(source, error, now)
         return self._accepted(source, PollAnswer(fetched, body_hash, feed), now)
@@ -207,7 +208,9 @@ class Poller:
         )
         return silent is not None
 
-    def _parsed(self, fetched: FetchResult, source: Source, now: dt.datetime) -> ParsedFeed:
+    def _parsed(
+        self, fetched: FetchResult, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+    ) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
             FeedJob(
@@ -219,8 +222,10 @@ class Poller:
                 outlet=source.outlet,
                 name=source.name,
                 zone=source.timezone,
-                tuning=self._all_tuning.to_json(),
+                tuning=source_tuning(self._all_tuning),
+                all_tuning=self._all_tuning.to_json(),
             ),
+            read,
         )
         if parsed.problem and not parsed.entries:
             raise FetchError("no feed", parsed.problem)
@@ -247,7 +252,7 @@ class Poller:
                         live=self._live,
                     ),
                 )
-            target = None if fetched.permanent_url is None else feed_at(connection, fetched.permanent_url)
+            target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)
             _write(connection, outcome, source)
@@ -482,13 +487,11 @@ def verdict_of(error: FetchError) -> Verdict | None:
 
 def summarise_accepted(accepted: Sequence[AcceptResult], problem: str | None) -> PollResult:
     """Count the outcomes of accepted entries."""
-    forgotten = sum(item.outcome == "forgotten" for item in accepted)
     return PollResult(
         accepted=tuple(item.entry_no for item in accepted if item.entry_no is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
-        known=sum(item.entry_no is None for item in accepted) - forgotten,
-        forgotten=forgotten,
+        known=sum(item.entry_no is None and item.outcome != "forgotten" for item in accepted),
         problem=problem,
     )
 
@@ -514,10 +517,10 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
     )
 
 
-def parse_feed(executor: Executor, job: FeedJob) -> ParsedFeed:
+def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
-        answer = executor.submit(read_feed, msgspec.msgpack.encode(job)).result()
+        answer = executor.submit(read, msgspec.msgpack.encode(job)).result()
     except WorkError as error:
         raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
     return msgspec.msgpack.decode(answer, type=ParsedFeed)

@@ -196,24 +196,31 @@ def _old_entries(answer: PollAnswer, now: dt.datetime, polling: PollTuning) -> l
     return old if len(old) >= polling.flood_entries else []
 
 
+def with_counts(source: Source, accepted: Sequence[AcceptResult], rejected: int = 0) -> Source:
+    """Return the source with the outcomes of its entries counted; `rejected`: items that are no entries."""
+    new = sum(one.entry_no is not None and one.outcome != "revision" for one in accepted)
+    forgotten = sum(one.outcome == "forgotten" for one in accepted)
+    return _with(
+        source,
+        entries_new=source.entries_new + new,
+        entries_known=source.entries_known + len(accepted) - new - forgotten,
+        entries_rejected=source.entries_rejected + rejected + forgotten,
+    )
+
+
 def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime, net: NetTuning) -> Source:
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
-    outcomes = [one.outcome for one in answer.accepted]
-    new = sum(one.entry_no is not None and one.outcome != "revision" for one in answer.accepted)
-    forgotten = outcomes.count("forgotten")
     counted = _with(
-        source,
+        with_counts(source, answer.accepted),
         body_hash=answer.body_hash,
         title=feed.title or source.title,
         site_url=source.site_url or feed.site_url,
         ttl_seconds=max(feed.ttl_seconds or 0.0, answer.fetched.fresh_seconds or 0.0),
         first_poll_done=True,
-        entries_new=source.entries_new + new,
-        entries_known=source.entries_known + len(outcomes) - new - forgotten,
-        entries_rejected=source.entries_rejected + forgotten,
     )
+    new = counted.entries_new - source.entries_new
     if flood:
         counted = _with(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:  # by the dates, later by the number

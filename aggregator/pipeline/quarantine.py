@@ -20,15 +20,9 @@ log = logging.getLogger(__name__)
 _SOURCES = 5  # if entries of this many sources fail, the cause is not the entries (chosen)
 _TRIES = 20  # before entries go into quarantine if none was placed yet (chosen: one minute)
 
+_NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
+
 Batch = Sequence[tuple[InboxEntry, Prepared]]
-
-
-class _FailedError(Exception):
-    """An unexpected error from placing entries."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__()
-        self.cause = cause
 
 
 class QuarantiningPlacer:
@@ -42,8 +36,10 @@ class QuarantiningPlacer:
     def place(self, batch: Batch, *, is_final: bool = False) -> list[PlacementResult]:
         """Like `Placer.place`. Raises DamagedError if nothing can be placed."""
         try:
-            placed = self._tried(batch, is_final=is_final)
-        except _FailedError:
+            placed = self._placer.place(batch, is_final=is_final)
+        except _NOT_OF_AN_ENTRY:
+            raise
+        except Exception:  # noqa: BLE001 - `_one_by_one` meets it again
             return self._one_by_one(batch, is_final=is_final)
         self._note(placed)
         return placed
@@ -52,14 +48,6 @@ class QuarantiningPlacer:
         """Put an entry into quarantine whose row cannot be decoded."""
         log.error("entry %d is in quarantine: %s", error.n, error, extra={"event": "entry_quarantined"})
         self._placer.quarantine(error.n, str(error))
-
-    def _tried(self, batch: Batch, *, is_final: bool) -> list[PlacementResult]:
-        try:
-            return self._placer.place(batch, is_final=is_final)
-        except (AggregatorError, MemoryError, OSError):
-            raise  # not caused by an entry
-        except Exception as error:
-            raise _FailedError(error) from error
 
     def _note(self, placed: Sequence[PlacementResult]) -> None:
         if placed:
@@ -71,9 +59,11 @@ class QuarantiningPlacer:
         failed: list[tuple[InboxEntry, Exception]] = []
         for at, (waiting, _) in enumerate(batch):
             try:
-                placed = self._tried(batch[at : at + 1], is_final=is_final and at == 0)
-            except _FailedError as error:
-                failed.append((waiting, error.cause))
+                placed = self._placer.place(batch[at : at + 1], is_final=is_final and at == 0)
+            except _NOT_OF_AN_ENTRY:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, other entries may be placed
+                failed.append((waiting, error))
                 continue
             if not placed:
                 break

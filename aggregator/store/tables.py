@@ -188,8 +188,8 @@ source = Table(
     # One feed or watched folder. Rows are added from config.yaml and by `aggregator sources`; their state is
     # written after each poll.
     Column("id", Text, primary_key=True),  # hash of kind and name, or of kind and address without a name
-    Column("kind", Text, nullable=False),  # feed | folder
-    Column("address", Text, nullable=False),  # URL of a feed, absolute path of a folder
+    Column("kind", Text, nullable=False),  # a key of config.settings.SourceAddress
+    Column("address", Text, nullable=False),  # URL, or absolute path of a folder
     Column("name", Text),  # as configured, or of an imported list
     Column("folder_name", Text),  # folders: `folder.name`, which is `entry.source` of its entries
     Column("outlet", Text),  # as configured; replaces the outlet that entries declare

@@ -93,7 +93,7 @@ class Rig:
     def restart(self) -> None:
         """Forget all that is kept in memory."""
         executor = InlineExecutor()
-        self.pipeline = Pipeline(self.database, executor, self.all_tuning, self.clock, summary_words=60)
+        self.pipeline = Pipeline(self.database, executor, self.all_tuning, self.clock)
 
     def accept(
         self, *entries: Entry, wants_page: Sequence[bool] | None = None, **more: Any

@@ -22,7 +22,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, utc_now
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -52,16 +52,11 @@ def read(archive: str, url: str, pipe: int) -> None:
     lock = open_writer_lease(database)
 
     def become_writer() -> Pipeline | None:
-        return Pipeline(database, executor, all_tuning, utc_now, summary_words=60) if lock.acquire() else None
+        return Pipeline(database, executor, all_tuning, utc_now) if lock.acquire() else None
 
     run = Ingest(
-        database,
+        Poller(PollServices(database, client, executor, all_tuning, utc_now), robots=False, pages="never"),
         become_writer=become_writer,
-        poller=Poller(database, client, executor, all_tuning, utc_now, robots=False, pages="never"),
-        client=client,
-        executor=executor,
-        all_tuning=all_tuning,
-        now=utc_now,
     )
     assert run.is_writer, "the lock of a killed process is free"
     for _ in run.run([archive]):

@@ -19,6 +19,7 @@ from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.recluster import Reclusterer
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
@@ -100,7 +101,7 @@ def reclustering(
     """Ready to decide again."""
     clock = Clock(NOON + dt.timedelta(days=10))
     return Reclusterer(
-        database, executor or InlineExecutor(), all_tuning or effective_tuning(), summary_words=60, now=clock
+        database, executor or InlineExecutor(), all_tuning or effective_tuning(), StoryOptions(), now=clock
     )
 
 

@@ -15,13 +15,13 @@ from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.extract.urls import address_key
 from aggregator.model.core import utc_now
-from aggregator.model.errors import AggregatorError, ConfigError, FetchError, UsageError
+from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
+from aggregator.pipeline.kinds.feed_kind import web_address
+from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.workers.factory import refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
-from aggregator.sources.fetch.transport import parsed
-from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.entry_builder import primary_language
 from aggregator.sources.parse.feed import parser_versions
 from aggregator.store.read.health_probes import ok, problem, warning
@@ -150,14 +150,14 @@ def check(config: Config) -> None:
     """
     from aggregator.config.webhooks import webhooks_from
 
-    cap = net_tuning(config.effective_tuning).url_cap_chars
-    found = [*_source_mistakes(config, cap), *_query_mistakes(config)]
-    if config.public_url:
-        found += _address_mistakes("public_url", config.public_url, cap)
+    found = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
-        if any(_address_mistakes("", hook.url.get_secret_value(), cap)):  # the address is a secret
+        try:
+            web_address(hook.url.get_secret_value(), config)
+        except ConfigError:  # whose words may have the address, which is a secret
             found.append(f"webhooks.{number}.url: this is not an http or https address")
     checks: tuple[Callable[[], object], ...] = (
+        lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
@@ -174,13 +174,19 @@ def check(config: Config) -> None:
         raise located(ConfigError("\n".join(found)), lines_of(config), name)
 
 
-def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
+def _check_public_url(config: Config) -> None:
+    if config.public_url:
+        try:
+            web_address(config.public_url, config)
+        except ConfigError as error:
+            raise ConfigError(f"public_url: {error}") from error
+
+
+def _source_mistakes(config: Config) -> Iterator[str]:
     lines, now = lines_of(config), utc_now()
     first: dict[tuple[str, str], int] = {}  # (key, value) that must be unique → index of its first source
     for number, one in enumerate(config.sources):
         at = f"sources.{number}"
-        if one.feed is not None:
-            yield from _address_mistakes(f"{at}.feed", one.feed, cap_chars)
         if one.language is not None and primary_language(one.language) is None:
             yield f"{at}.language: use a tag of two or three letters, such as en or pt"
         try:
@@ -188,7 +194,8 @@ def _source_mistakes(config: Config, cap_chars: int) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        place = address_key(source.address) if one.feed is not None else os.path.normpath(source.address)
+        comparable = os.path.normpath if source_kind(one.kind).is_local else address_key
+        place = comparable(source.address)
         same = {
             what: before
             for what, value in ((source.kind, place), ("name", one.name))
@@ -215,14 +222,3 @@ def _query_mistakes(config: Config) -> Iterator[str]:
                 parse_query(query.query)
         except UsageError as error:
             yield f"queries.{name}.query: {error}"
-
-
-def _address_mistakes(key: str, address: str, cap_chars: int) -> Iterator[str]:
-    """Return why an address cannot be requested or used in links."""
-    try:
-        parsed(address, cap_chars)
-        _ = urlsplit(address).port
-    except FetchError as error:
-        yield f"{key}: {error.detail}"
-    except ValueError:
-        yield f"{key}: this is not a valid address"

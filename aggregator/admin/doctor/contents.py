@@ -8,6 +8,7 @@ from aggregator.config.hosts import is_loopback
 from aggregator.config.messages import counted, redact
 from aggregator.model.health_report import DatabaseStatus, Finding
 from aggregator.model.read_model import SourceView
+from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
@@ -95,7 +96,8 @@ def _full(context: DoctorContext, size: int, free: int) -> Iterator[Finding]:
 
 def _with_first_error(all_fail: Finding, sources: Sequence[SourceView]) -> Finding:
     """Return the finding that all feeds fail, with the first error and how to find its cause."""
-    first = next(one for one in sources if one.kind == "feed" and one.state in ("failing", "gone"))
+    failing = (one for one in sources if one.state in ("failing", "gone"))
+    first = next(one for one in failing if not source_kind(one.kind).is_local)
     test = "ping -c1 1.1.1.1; getent hosts example.org; then: " if first.cause in _OF_THE_NETWORK else ""
     return problem(f"{all_fail.what}; the first error: {first.problem}", f"{test}{_check(first)}")
 
@@ -114,7 +116,7 @@ def _sources(sources: Sequence[SourceView], context: DoctorContext) -> Iterator[
 
 
 def _advice(one: SourceView) -> str:
-    if one.kind == "folder":
+    if source_kind(one.kind).is_local:
         return f"ls -ld {one.url}"
     if one.state == "gone":
         return f"aggregator sources remove {one.id}, or if it is back: aggregator sources resume {one.id}"

@@ -13,6 +13,7 @@ from aggregator.admin.doctor.configuration import is_for_others
 from aggregator.admin.doctor.context import DoctorContext
 from aggregator.config.messages import counted
 from aggregator.model.health_report import BackupState, DatabaseSize, Finding
+from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.store.read.health_probes import of_database, problem, warning
 
 _DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 120 to 200, docs/reliability.md)
@@ -74,8 +75,8 @@ def folders(context: DoctorContext) -> Iterator[Finding]:
 
 def watched(context: DoctorContext) -> list[Path]:
     """Return the watched folders of the configuration."""
-    sources = context.config.sources
-    return [context.config.path(source.folder) for source in sources if source.folder is not None]
+    kinds = ((source_kind(one.kind), getattr(one, one.kind)) for one in context.config.sources)
+    return [Path(kind.address(typed, context.config)) for kind, typed in kinds if kind.is_local]
 
 
 def is_missing(folder: Path) -> bool:

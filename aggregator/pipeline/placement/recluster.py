@@ -25,6 +25,7 @@ from aggregator.model.core import CleanArticle, Entry, FrozenStruct, Prepared
 from aggregator.model.errors import NotWritableError
 from aggregator.pipeline.jobs import FingerprintJob, FingerprintResult, fingerprints
 from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
@@ -89,20 +90,15 @@ class Reclusterer:
         database: Database,
         executor: Executor,
         all_tuning: Tuning,
+        options: StoryOptions,
         *,
-        summary_words: int,
         now: Callable[[], dt.datetime],
-        families: Mapping[str, str] | None = None,
-        prefer: Sequence[str] = (),
     ) -> None:
-        """`families` and `prefer`: see Placer."""
         self._database = database
         self._executor = executor
         self._all_tuning = all_tuning
-        self._words = summary_words
+        self._options = options
         self._now = now
-        self._families = families
-        self._prefer = prefer
 
     def difference(
         self, since: dt.datetime | None, progress: Progress = lambda *_: None, *, corrected: bool = True
@@ -156,14 +152,7 @@ class Reclusterer:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
             end, end_accepted_at = recluster.last_decided(live)
-        placer = Placer(
-            fresh.database,
-            self._all_tuning,
-            self._now,
-            summary_words=self._words,
-            families=self._families,
-            prefer=self._prefer,
-        )
+        placer = Placer(fresh.database, self._all_tuning, self._now, **msgspec.structs.asdict(self._options))
         if start:
             with self._database.read() as live:
                 placer.count_sources_after(recluster.counted_up_to(live, start))

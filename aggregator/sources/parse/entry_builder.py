@@ -12,7 +12,7 @@ import msgspec
 from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import feed_outlet
-from aggregator.model.core import Authority, Enclosure, Entry, Outlet, Published
+from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
 from aggregator.sources.limits import SourceTuning
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
@@ -34,15 +34,16 @@ _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
 _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
 
 
-class FeedContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Values shared by all entries of a feed.
+class FeedContext(FrozenStruct, frozen=True, kw_only=True):
+    """What is known of a feed beside its bytes.
 
-    `outlet` and `name` are as configured for its source, `title` is as the feed declares it. `seen`: when its
-    bytes were read; limits declared times.
+    `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
+    and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
     """
 
     source: str
-    url: str | None
+    url: str | None = None
+    content_type: str | None = None
     site_url: str | None = None
     outlet: str | None = None
     name: str | None = None

@@ -17,7 +17,6 @@ from xml.sax import SAXParseException
 import msgspec
 
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import json_feed, not_a_feed, sitemap, xml_repair
 from aggregator.sources.parse.entry_builder import (
     DeclaredEntry,
@@ -65,29 +64,14 @@ _LINK_URI = re.compile(r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<
 _TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
 
-def read_feed(
-    data: bytes,
-    *,
-    source: str,
-    url: str | None,
-    content_type: str | None,
-    outlet: str | None,
-    zone: str | None,
-    seen: dt.datetime,
-    tuning: SourceTuning,
-    name: str | None = None,
-) -> ParsedFeed:
+def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
 
-    `url` is where the bytes came from (None: a file), `seen` when; `outlet` and `name` are those of its
-    source. Never raises because of the bytes: for anything that is not a feed, `problem` has a message for
-    the user. `entry_count` above `len(entries)` means that entries were left out, as too many or empty.
+    Never raises because of the bytes: for anything that is not a feed, `problem` has a message for the user.
+    `entry_count` above `len(entries)` means that entries were left out, as too many or empty.
     """
-    context = FeedContext(
-        source=source, url=url, outlet=outlet, name=name, zone=zone, seen=seen, tuning=tuning
-    )
     try:
-        return _with_days(_read(_unzipped(data, tuning.max_feed_bytes), content_type, context))
+        return _with_days(_read(_unzipped(data, context.tuning.max_feed_bytes), context))
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
         return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
 
@@ -126,11 +110,11 @@ def _unzipped(data: bytes, limit_bytes: int) -> bytes:
         return data
 
 
-def _read(data: bytes, content_type: str | None, context: FeedContext) -> ParsedFeed:
+def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     problem = not_a_feed.of_bytes(data)
     if problem:
         return ParsedFeed(problem=problem)
-    text = xml_repair.decode_markup(data, content_type)
+    text = xml_repair.decode_markup(data, context.content_type)
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
         return json_feed.read_json_feed(text, context)
     problem = not_a_feed.of_markup(text)

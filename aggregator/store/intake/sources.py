@@ -23,7 +23,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
 
     id: str
-    kind: Literal["feed", "folder"]
+    kind: str  # a key of config.settings.SourceAddress
     address: str
     name: str | None = None
     folder_name: str | None = None
@@ -85,7 +85,7 @@ class Source(FrozenStruct, frozen=True, kw_only=True):
     @property
     def entry_source(self) -> str:
         """Return `entry.source` of its entries: for a folder its name, so that `ingest` has the same."""
-        return (self.folder_name or PurePath(self.address).name) if self.kind == "folder" else self.id
+        return self.folder_name or (self.id if host_of(self.address) else PurePath(self.address).name)
 
 
 _CHOSEN = (
@@ -180,12 +180,13 @@ def _beside(old: Row[Any] | None, item: Source) -> Source:
 
 
 def _give_way(connection: Connection) -> None:
-    """Merge feeds that were added by command into those of the configuration file with the same address."""
+    """Merge sources that were added by command into those of the configuration file with the same address."""
     is_asked = source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED)
-    feeds = connection.execute(select(source).where(source.c.kind == "feed", *is_asked)).all()
-    of_file = {address_key(row.address): row.id for row in feeds if row.origin == "config"}
-    for row in feeds:
-        other = next((of_file[key] for key in map(address_key, _addresses(row)) if key in of_file), None)
+    asked = connection.execute(select(source).where(source.c.host.is_not(None), *is_asked)).all()
+    of_file = {(row.kind, address_key(row.address)): row.id for row in asked if row.origin == "config"}
+    for row in asked:
+        keys = ((row.kind, address_key(address)) for address in _addresses(row))
+        other = next((of_file[key] for key in keys if key in of_file), None)
         if row.origin == "user" and other is not None:
             its_own = update(source).where(source.c.id == row.id)
             connection.execute(its_own.values(health="merged", merged_into=other))
@@ -208,18 +209,18 @@ def restart_merged_sources(connection: Connection) -> None:
 
 
 def host_of(address: str) -> str | None:
-    """Return host and port of an address in lower case; None for an invalid one."""
+    """Return host and port of an address in lower case; None for a path and for an invalid address."""
     try:
-        return urlsplit(address).netloc.rpartition("@")[2].lower() or None
+        parts = urlsplit(address)
     except ValueError:
         return None
+    return parts.netloc.rpartition("@")[2].lower() or None if parts.scheme else None
 
 
 def add(connection: Connection, item: Source) -> None:
     """Insert a new source."""
     values = {name: getattr(item, name) for name in Source.__struct_fields__}
-    if item.kind == "feed":
-        values["host"] = host_of(item.polled_url)
+    values["host"] = host_of(item.polled_url)
     connection.execute(insert(source), [values])
 
 
@@ -312,11 +313,9 @@ def sources_named(connection: Connection, words: str) -> list[Source]:
     return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
 
 
-def feed_at(connection: Connection, address: str) -> Source | None:
-    """Return the feed with this address or redirected URL; None if there is none."""
-    statement = select(source).where(
-        source.c.kind == "feed", or_(source.c.address == address, source.c.redirected_url == address)
-    )
+def source_at(connection: Connection, address: str) -> Source | None:
+    """Return the source with this address or redirected URL; None if there is none."""
+    statement = select(source).where(or_(source.c.address == address, source.c.redirected_url == address))
     row = connection.execute(
         statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
     ).first()
@@ -325,19 +324,18 @@ def feed_at(connection: Connection, address: str) -> Source | None:
 
 def due(
     connection: Connection,
-    kind: str,
     now: dt.datetime,
     limit: int,
     *,
     a_host: int | None = None,
     without_hosts: Collection[str] = (),
 ) -> list[Source]:
-    """Return due sources, the longest waiting first; at most `a_host` of one host.
+    """Return due sources, the longest waiting first; `a_host`: of those with a host, at most so many of one.
 
     So a slow or limiting host cannot fill the list with its hundred feeds.
     """
     is_due = (
-        source.c.kind == kind,
+        source.c.host.is_(None) if a_host is None else source.c.host.is_not(None),
         source.c.paused.is_(False),
         source.c.next_due_at <= now,
         source.c.health.not_in(_NOT_ASKED),
@@ -350,15 +348,15 @@ def due(
     waiting = select(source.c.id, source.c.host, source.c.next_due_at, place).where(*is_due).subquery()
     first = select(waiting.c.id).where(waiting.c.place <= a_host)
     if without_hosts:
-        first = first.where(or_(waiting.c.host.is_(None), waiting.c.host.not_in(without_hosts)))
+        first = first.where(waiting.c.host.not_in(without_hosts))
     first = first.order_by(waiting.c.next_due_at, waiting.c.id).limit(limit)
     statement = select(source).where(source.c.id.in_(first)).order_by(*order)
     return [_source(row) for row in connection.execute(statement)]
 
 
 def polled_host_count(connection: Connection) -> int:
-    """Return the number of hosts whose feeds are polled."""
-    asked = (source.c.kind == "feed", source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
+    """Return the number of hosts whose sources are polled."""
+    asked = (source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
     return connection.execute(select(func.count(source.c.host.distinct())).where(*asked)).scalar_one()
 
 

@@ -129,7 +129,7 @@ def count_from(connection: Connection, n: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-_IS_OF_FEED = exists().where(source.c.id == article.c.source, source.c.kind == "feed")
+_IS_OF_FEED = exists().where(source.c.id == article.c.source)
 
 
 def placed_from(connection: Connection, n: int, limit: int) -> list[ReplayedArticle]:

@@ -177,7 +177,7 @@ def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds = {row.state: row.number for row in rows if row.kind == "feed" and row.state not in _NOT_POLLED}
+    feeds = {row.state: row.number for row in rows if row.is_remote and row.state not in _NOT_POLLED}
     if not feeds or not set(feeds) <= {"failing", "gone"}:
         return None
     number = sum(feeds.values())
@@ -248,7 +248,8 @@ def last_accepted_at(connection: Connection) -> dt.datetime | None:
 
 
 _STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
-_STATES = select(source.c.kind, _STATE, func.count().label("number")).group_by(source.c.kind, _STATE)
+_IS_REMOTE = source.c.host.is_not(None).label("is_remote")
+_STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(_IS_REMOTE, _STATE)
 _NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not polled, or not yet
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)

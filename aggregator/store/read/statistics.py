@@ -89,9 +89,7 @@ def health_tuning(all_tuning: Tuning) -> HealthTuning:
 def health_of(source: Source, now: dt.datetime, tuning: HealthTuning) -> SourceHealth:
     """Return the health of `source` at `now`."""
     state, cause, words = _condition(source, now, tuning)
-    if source.kind == "folder":
-        return SourceHealth(state=state, cause=cause, words=source.health_cause or "")
-    known = source.first_poll_done
+    known = source.per_day_at is not None
     rate = decay_rate(source.per_day, source.per_day_at, now, tuning.rate_days) if known else None
     return SourceHealth(state=state, cause=cause, words=words, per_day=rate)
 
@@ -123,7 +121,9 @@ def _failing(source: Source, now: dt.datetime) -> str:
         words = f"{meaning}: {detail}"
     else:
         words = meaning or source.health_cause or "failed"
-    if source.failing_since is not None and source.failures > 1:
+    if source.failing_since is None:
+        return words
+    if source.failures > 1:
         words += f"; {source.failures} times since {_day(source.failing_since)}"
     if source.next_due_at > now:
         words += f"; next try in {_span((source.next_due_at - now).total_seconds())}"

@@ -19,6 +19,7 @@ from aggregator.store.tables import article, counter, counter_value, set_counter
 _LAST = "searchable"  # counter: the last article number in the index
 _REST = "unindexed"  # counter: articles up to this number wait to be indexed again
 _INDEXED_A_TRANSACTION = 500  # by a command
+_INDEXED_BY_WRITER = 200  # in a transaction, while entries arrive
 _TSVECTOR_POSITIONS = 16383  # Postgres keeps no position above this
 _TSVECTOR_PLACES = 255  # nor more of one word
 _TSVECTOR_BYTES = 900_000  # of its words and places; it refuses 1 MiB, and we add marks
@@ -91,6 +92,22 @@ def index_older(connection: Connection, limit: int) -> int:
         put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
     set_counter(connection, _REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
+
+
+def index_until(
+    database: Database,
+    step: Callable[[Connection, int], int],
+    stop: Callable[[], bool],
+    *,
+    most: int | None = None,
+) -> int:
+    """Repeat `index_next` or `index_older` to the end or to about `most`; return how many were indexed."""
+    total, count = 0, _INDEXED_BY_WRITER
+    while count == _INDEXED_BY_WRITER and not stop() and (most is None or total < most):
+        with database.write() as connection:
+            count = step(connection, _INDEXED_BY_WRITER)
+        total += count
+    return total
 
 
 def index_all(database: Database, advance: Callable[[int], object] = lambda _count: None) -> None:

@@ -29,7 +29,7 @@ from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import ProcessState
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import source_id
+from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
 from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Clock, Rig, record
@@ -70,7 +70,7 @@ class Patient(NamedTuple):
         given = {
             "id": id_, "kind": "feed", "interval_seconds": 3600, "pages": "auto", "origin": "user",
             "next_due_at": NOW + dt.timedelta(hours=1), "first_poll_done": True, "health": "ok",
-            "last_success_at": NOW,
+            "last_success_at": NOW, "host": host_of(values["address"]),
         }  # fmt: skip
         with self.database.write() as connection:
             connection.execute(insert(source).values(**(given | values)))

@@ -14,7 +14,7 @@ from aggregator.config.settings import Config
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
@@ -325,7 +325,9 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
     assert import_opml(config, database, path).added == 2
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
     poller = Poller(
-        database, client, InlineExecutor(), effective_tuning(), utc_now, robots=False, pages="never"
+        PollServices(database, client, InlineExecutor(), effective_tuning(), utc_now),
+        robots=False,
+        pages="never",
     )
     for item in stored(database):
         assert poller.poll(item).succeeded

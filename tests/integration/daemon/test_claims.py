@@ -13,8 +13,7 @@ from sqlalchemy import select, update
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.model.errors import AggregatorError
-from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
@@ -158,19 +157,9 @@ class Daemon:
     ) -> None:
         executor = InlineExecutor()
         self.client = world.client(all_tuning)
-        polling = Poller(database, self.client, executor, all_tuning, world.time, robots=False, pages="auto")
-        self.rounds = PollScheduler(
-            database,
-            self.client,
-            polling,
-            FolderWatcher(database, executor, all_tuning, world.time),
-            world.time,
-            threads=threads,
-            arrived=lambda: None,
-            stops=lambda: False,
-            leads=lambda: leads,
-            all_tuning=all_tuning,
-        )
+        services = PollServices(database, self.client, executor, all_tuning, world.time)
+        poller = Poller(services, robots=False, pages="auto")
+        self.rounds = PollScheduler(poller, threads=threads, arrived=lambda: None, leads=lambda: leads)
         self.rounds.take_up(world.time())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)

@@ -14,8 +14,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -32,17 +31,9 @@ HOUR = 3600.0
 def rounds_of(
     database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0
 ) -> PollScheduler:
-    executor = InlineExecutor()
-    return PollScheduler(
-        database,
-        client,
-        Poller(database, client, executor, all_tuning, now, robots=False, pages="never"),
-        FolderWatcher(database, executor, all_tuning, now),
-        now,
-        threads=threads,
-        arrived=lambda: None,
-        stops=lambda: False,
-    )
+    services = PollServices(database, client, InlineExecutor(), all_tuning, now)
+    poller = Poller(services, robots=False, pages="never")
+    return PollScheduler(poller, threads=threads, arrived=lambda: None)
 
 
 def source_of(address: str, **more: Any) -> Source:
@@ -74,8 +65,8 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(database:
     crowd = [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)]
     fill(database, [*crowd, *(source_of(f"http://h{n}.example/feed") for n in range(20))])
     with database.read() as connection:
-        handed = due(connection, "feed", NOON, 30, a_host=2)
-        free = due(connection, "feed", NOON, 30, a_host=2, without_hosts=["big.example"])
+        handed = due(connection, NOON, 30, a_host=2)
+        free = due(connection, NOON, 30, a_host=2, without_hosts=["big.example"])
     assert Counter(one.host for one in handed)["big.example"] == 2
     assert len({one.host for one in handed}) == 21
     assert len(free) == 20
@@ -135,7 +126,7 @@ def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) 
     while time.monotonic() < end:
         rounds.tick()
         with database.read() as connection:
-            waiting = due(connection, "feed", time() + dt.timedelta(days=2), 1)
+            waiting = due(connection, time() + dt.timedelta(days=2), 1, a_host=2)
         wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
         time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
 
@@ -182,7 +173,7 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database
         rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
         client.close()
     with database.read() as connection:
-        assert len(due(connection, "feed", NOON + dt.timedelta(hours=5), 5)) == 1
+        assert len(due(connection, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
 
 
 def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> tuple[float, int]:

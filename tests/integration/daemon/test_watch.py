@@ -23,7 +23,7 @@ from aggregator.daemon.metrics import names
 from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import source_id
+from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
@@ -229,7 +229,7 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
     rows[-1]["paused"] = True
     rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
     with database.write() as connection:
-        connection.execute(insert(source), rows)
+        connection.execute(insert(source), [{**row, "host": host_of(row["address"])} for row in rows])
     wanted = ([words] if words else [], "degraded" if words else "ok")
     for path in (*PROBES, "/status"):
         reported = watched.client.get(path)

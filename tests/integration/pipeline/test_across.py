@@ -282,7 +282,7 @@ def test_vectors_bring_together_what_no_name_and_number_does(
     at = rig(sqlite, all_tuning)
     work = open_executor(executor, 1, all_tuning)
     try:
-        at.pipeline = Pipeline(sqlite, work, all_tuning, at.clock, summary_words=60)
+        at.pipeline = Pipeline(sqlite, work, all_tuning, at.clock)
         at.take(*BRIDGE)
     finally:
         work.close()

@@ -82,9 +82,7 @@ def helper(database: Database, name: str = "helper", *, all_tuning: Tuning | Non
 
 def placing(database: Database, executor: InlineExecutor | None = None) -> Pipeline:
     """Another daemon, of the same rules."""
-    return Pipeline(
-        database, executor or InlineExecutor(), effective_tuning(EAGER), Clock(), summary_words=60
-    )
+    return Pipeline(database, executor or InlineExecutor(), effective_tuning(EAGER), Clock())
 
 
 def without_rules(found: dict[str, Any]) -> str:

@@ -177,7 +177,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
             cluster.executor, 0, effective_tuning({"work": {"remote_deadline_seconds": 30.0}})
         )
     assert "it runs another version: code" in caplog.text
-    pipeline = Pipeline(database, executor, effective_tuning(), Clock(), summary_words=60)
+    pipeline = Pipeline(database, executor, effective_tuning(), Clock())
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
     killer.start()
     try:
@@ -192,7 +192,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         executor.close()
     with database.read() as connection:
         assert inbox.waiting_count(connection) == ARTICLES - FIRST
-    list(Pipeline(database, InlineExecutor(), effective_tuning(), Clock(), summary_words=60).place_waiting())
+    list(Pipeline(database, InlineExecutor(), effective_tuning(), Clock()).place_waiting())
     assert settled(database) == settled(inline)
     for one in (inline, database):
         one.close()

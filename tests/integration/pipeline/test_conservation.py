@@ -116,7 +116,7 @@ class Life:
     def grow_old(self) -> None:
         """A year goes by, and retention does what it may."""
         self.clock.time += dt.timedelta(days=self.rng.choice((1, 200)))
-        placing = self.rig.pipeline._placer
+        placing = self.rig.pipeline.placer
         plan = RetentionPlan(compress_after=86_400, text_after=90 * 86_400, stories_after=190 * 86_400)
         retention_job = placing.retention_job(plan, effective_tuning(), is_asked=True)
         for _ in range(20):

@@ -10,6 +10,7 @@ from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.placement.story_writer import BUMPS
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
@@ -145,7 +146,7 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
     assert set(bumps) <= BUMPS
     rig = Rig(database, Clock(NOON))
     rig.pipeline = Pipeline(
-        database, InlineExecutor(), effective_tuning(), rig.clock, summary_words=60, bumps=bumps
+        database, InlineExecutor(), effective_tuning(), rig.clock, StoryOptions(bumps=bumps)
     )
     rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
     reader = Reader(database)

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
@@ -32,7 +33,7 @@ class Newsroom(Rig):
 
     def restart(self) -> None:
         self.pipeline = Pipeline(
-            self.database, InlineExecutor(), self.all_tuning, self.clock, summary_words=60, prefer=self.prefer
+            self.database, InlineExecutor(), self.all_tuning, self.clock, StoryOptions(prefer=self.prefer)
         )
 
     def titles(self) -> list[tuple[str, str | None]]:

@@ -12,6 +12,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -45,16 +46,8 @@ _PIECES = (
 
 
 def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:
-    feed = read_feed(
-        data,
-        source=source,
-        url="https://news.example.org/rss.xml",
-        content_type=None,
-        outlet=None,
-        zone=None,
-        seen=NOON,
-        tuning=TUNING,
-    )
+    url = "https://news.example.org/rss.xml"
+    feed = read_feed(data, FeedContext(source=source, url=url, seen=NOON, tuning=TUNING))
     assert feed.problem is None
     return feed.entries
 

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
-from aggregator.pipeline.poll import Poller, PollResult
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -131,7 +131,9 @@ class Office:
     def __post_init__(self) -> None:
         self.rig = Rig(self.database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
+            PollServices(self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
+            robots=False,
+            pages="never",
         )
 
     def source(self, path: str = "/feed", **more: Any) -> str:

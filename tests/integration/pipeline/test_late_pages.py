@@ -14,7 +14,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
@@ -176,7 +176,9 @@ def world_client():
 
 
 def poller_of(database: Database, world: World, client: Client) -> Poller:
-    return Poller(database, client, InlineExecutor(), TUNING, world.time, robots=False, pages="auto")
+    return Poller(
+        PollServices(database, client, InlineExecutor(), TUNING, world.time), robots=False, pages="auto"
+    )
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -425,7 +427,7 @@ def placing(database: Database, *, batches: int | None = None, restarts: bool = 
 
     def pipeline() -> Pipeline:
         tuning = effective_tuning({"placing": {"batch_articles": 7}})
-        return Pipeline(database, InlineExecutor(), tuning, Clock(), summary_words=60, keep_all=True)
+        return Pipeline(database, InlineExecutor(), tuning, Clock(), keep_all=True)
 
     one = pipeline()
     place_records(leads, database, one, lambda _: None)
@@ -455,14 +457,14 @@ def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     for _ in Pipeline(
         database, InlineExecutor(), effective_tuning({"placing": {"batch_articles": 7}}), Clock(),
-        summary_words=60, keep_all=True,
+        keep_all=True,
     ).place_waiting():  # fmt: skip
         pass
     assert partition(database) == partition(whole)
 
 
 def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Database, sqlite: Database) -> None:
-    pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), summary_words=60, keep_all=True)
+    pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), keep_all=True)
     place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
     found = []
     for database in (whole, sqlite):

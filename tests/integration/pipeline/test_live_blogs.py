@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.explain import explanation
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -94,7 +94,9 @@ class Office:
         self.database = database
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            database, client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="auto"
+            PollServices(database, client, InlineExecutor(), ALL_TUNING, self.clock),
+            robots=False,
+            pages="auto",
         )
         address = server.url("/feed")
         source = Source(
@@ -391,7 +393,7 @@ def test_links_follow_a_merge_and_come_back_with_its_undoing(sqlite: Database) -
 def test_deciding_again_gives_the_same_links(database: Database) -> None:
     rig = linked(database)
     before, marks = _links(database), rows_of(database, live_blog)
-    reclustering(database).take_over(rig.pipeline._placer, None)
+    reclustering(database).take_over(rig.pipeline.placer, None)
     assert _links(database) == before
     assert rows_of(database, live_blog) == marks
     assert what_is_wrong(database) == []

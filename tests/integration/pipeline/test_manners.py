@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import AggregatorError, FetchError
-from aggregator.pipeline.poll import Poller, PollResult
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
@@ -20,10 +20,10 @@ from aggregator.store.intake.sources import (
     add,
     all_sources,
     due,
-    feed_at,
     pause,
     remove,
     revive,
+    source_at,
     source_id,
     sync_config,
 )
@@ -53,7 +53,9 @@ class Week:
         self.world = world
         self.client = world.client(ALL_TUNING)
         self.polling = Poller(
-            database, self.client, InlineExecutor(), ALL_TUNING, world.time, robots=False, pages="never"
+            PollServices(database, self.client, InlineExecutor(), ALL_TUNING, world.time),
+            robots=False,
+            pages="never",
         )
         self.polls: list[tuple[dt.datetime, str, PollResult]] = []
 
@@ -72,7 +74,7 @@ class Week:
         end = self.world.time() + dt.timedelta(hours=hours)
         while True:
             with self.database.read() as connection:
-                waiting = due(connection, "feed", end, 1000)
+                waiting = due(connection, end, 1000, a_host=2)
             if not waiting:
                 break
             wait = (waiting[0].next_due_at - self.world.time()).total_seconds()
@@ -145,7 +147,7 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week,
     assert len(world.paths("old.example")) == before, "the old address is asked no more"
     assert week.entries() == 2, "nothing came in twice"
     with week.database.read() as connection:
-        found = feed_at(connection, NEW)
+        found = source_at(connection, NEW)
     assert found is not None
     assert found.id == id_
 
@@ -455,7 +457,9 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     rig = Rig(week.database, world.time, ALL_TUNING)
     rig.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
     polling = Poller(
-        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=True, pages="always"
+        PollServices(week.database, week.client, InlineExecutor(), ALL_TUNING, world.time),
+        robots=True,
+        pages="always",
     )
 
     def due_pages() -> list[pending_pages.PendingPage]:
@@ -468,7 +472,9 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     world.sites["old.example"] = {"/robots.txt": Response(404), "/1": "a page"}
     world.time.run(700)
     polling = Poller(
-        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=True, pages="always"
+        PollServices(week.database, week.client, InlineExecutor(), ALL_TUNING, world.time),
+        robots=True,
+        pages="always",
     )
     assert polling.fetch_page(due_pages()[0])
     assert world.paths("old.example") == ["/robots.txt", "/robots.txt", "/1"]
@@ -481,7 +487,9 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     rig = Rig(week.database, world.time, ALL_TUNING)
     rig.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
     polling = Poller(
-        week.database, week.client, InlineExecutor(), ALL_TUNING, world.time, robots=False, pages="always"
+        PollServices(week.database, week.client, InlineExecutor(), ALL_TUNING, world.time),
+        robots=False,
+        pages="always",
     )
     for _ in range(4):
         with week.database.read() as connection:

@@ -14,7 +14,7 @@ from aggregator.config.loader import load
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
@@ -42,7 +42,9 @@ class Newsroom:
         self.client = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.poller = Poller(
-            database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
+            PollServices(database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
+            robots=False,
+            pages="never",
         )
 
     def add(self, host: str, path: str = "/feed", name: str | None = None) -> Source:

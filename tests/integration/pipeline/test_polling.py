@@ -16,8 +16,8 @@ from sqlalchemy import select
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import DatabaseBusyError
-from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.kinds.folder_kind import FolderWatcher
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -49,16 +49,11 @@ class Office:
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.database = database
         self.polling = Poller(
-            database,
-            client,
-            InlineExecutor(),
-            ALL_TUNING,
-            self.clock,
+            PollServices(database, client, InlineExecutor(), ALL_TUNING, self.clock, self.stopped.is_set),
             robots=False,
             pages="auto",
-            stops=self.stopped.is_set,
         )
-        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
+        self.watching = FolderWatcher(self.polling.services)
         with database.write() as connection:
             add(connection, source)
 

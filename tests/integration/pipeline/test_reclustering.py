@@ -12,6 +12,7 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.recluster import GroupingDifference, Reclusterer
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
@@ -427,7 +428,7 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     strict = effective_tuning(STRICT)
     executor = open_executor("processes", 2, strict)
     try:
-        run = Reclusterer(database, executor, strict, summary_words=60, now=Clock())
+        run = Reclusterer(database, executor, strict, StoryOptions(), now=Clock())
         spread = run.take_over(placing_of(database, strict), None)
     finally:
         executor.close()
@@ -459,7 +460,7 @@ def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_s
     executor = open_executor("processes", 1, effective_tuning())
     executor.close()
     asked = iter([False])  # then the stop is heard of: the workers were ended first
-    pipeline = Pipeline(grouped, executor, effective_tuning(), Clock(NOON + DAY), summary_words=60)
+    pipeline = Pipeline(grouped, executor, effective_tuning(), Clock(NOON + DAY))
     answered = pipeline.run_commands(lambda: next(asked, True))
     with grouped.read() as connection:
         assert (answered, one(connection, number).state) == (0, "waiting")

@@ -177,12 +177,12 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
         portion = rng.choice((1, 7, 40, 90))
         rig.accept(*entries[start : start + portion])
         start += portion
-        pipeline = Pipeline(database, executor, effective_tuning(), clock, summary_words=60)
+        pipeline = Pipeline(database, executor, effective_tuning(), clock)
         stop_after = rng.choice((1, 2, 99))
         for number, _ in enumerate(pipeline.place_waiting(), start=1):
             if number == stop_after:
                 break  # as when it is asked to end: what was prepared ahead is lost
-    list(Pipeline(database, executor, effective_tuning(), clock, summary_words=60).place_waiting())
+    list(Pipeline(database, executor, effective_tuning(), clock).place_waiting())
     assert (settled(database)["stories"], texts(database)) == expected
 
 

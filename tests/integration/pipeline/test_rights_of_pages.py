@@ -10,7 +10,7 @@ import pytest
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ArticleView
 from aggregator.model.read_model import StoryFilter, StoryRedirect
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -95,14 +95,9 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     polling = Poller(
-        database,
-        client,
-        InlineExecutor(),
-        ALL_TUNING,
-        clock,
+        PollServices(database, client, InlineExecutor(), ALL_TUNING, clock, lambda: False),
         robots=False,
         pages="always",
-        stops=lambda: False,
     )
     address = outlet.url("/feed")
     with database.write() as connection:

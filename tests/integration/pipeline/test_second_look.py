@@ -56,7 +56,7 @@ def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
     assert merged["reason"] == "second look"
     assert merged["score"] >= merged["need"]
     assert log_of(grouped, new, "merged")[-1]["into"] == bridge
-    assert what_is_wrong(grouped, rig.pipeline._placer) == []
+    assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
 def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
@@ -80,7 +80,7 @@ def test_an_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(groupe
     assert (left["article"], left["to"], came["from"]) == (moved, bridge, norvale)
     assert left["score"] == came["score"] == pytest.approx(why.score)
     assert left["own"] < left["score"]
-    assert what_is_wrong(grouped, rig.pipeline._placer) == []
+    assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
 def test_a_report_that_fits_nowhere_stands_alone_with_an_id_of_its_own(grouped: Database) -> None:
@@ -192,7 +192,7 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
             rename(database, "away", "lsh_band")
             assert redirects(database)[bridge] is None
             rig.place()
-        assert what_is_wrong(database, rig.pipeline._placer) == []
+        assert what_is_wrong(database, rig.pipeline.placer) == []
         rows = settled(database)
         rows.pop("sightings")
         held.append(rows)

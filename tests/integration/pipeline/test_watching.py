@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.ingest import Ingest, IngestSummary
-from aggregator.config.tuning import effective_tuning
+from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
-from aggregator.pipeline import watch_folder
+from aggregator.pipeline.kinds import folder_kind
+from aggregator.pipeline.kinds.folder_kind import FolderWatcher
 from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.poll import Poller, PollResult
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.folder_scan import FolderChanges, scan
@@ -41,7 +41,7 @@ class Folder:
         self.path = path
         self.database = database
         self.clock = Clock()
-        self.watching = FolderWatcher(database, InlineExecutor(), ALL_TUNING, self.clock)
+        self.watching = FolderWatcher(self.services(ALL_TUNING))
         path.mkdir()
         address = str(path)
         id_ = source_id("folder", None, address)
@@ -50,6 +50,10 @@ class Folder:
                 connection,
                 Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
             )
+
+    def services(self, all_tuning: Tuning) -> PollServices:
+        client = Client(ClientSettings(), all_tuning)
+        return PollServices(self.database, client, InlineExecutor(), all_tuning, self.clock)
 
     def write(self, name: str, text: str | bytes, minute: int = 0) -> Path:
         """A file as it was written at `minute`, by somebody who has done."""
@@ -74,22 +78,14 @@ class Folder:
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
 
     def ingest(self, *what: Path) -> IngestSummary:
-        client = Client(ClientSettings(), ALL_TUNING)
-        executor = InlineExecutor()
+        services = self.services(ALL_TUNING)
         run = Ingest(
-            self.database,
-            become_writer=lambda: Pipeline(self.database, executor, ALL_TUNING, self.clock, summary_words=60),
-            poller=Poller(
-                self.database, client, executor, ALL_TUNING, self.clock, robots=False, pages="never"
-            ),
-            client=client,
-            executor=executor,
-            all_tuning=ALL_TUNING,
-            now=self.clock,
+            Poller(services, robots=False, pages="never"),
+            become_writer=lambda: Pipeline(self.database, services.executor, ALL_TUNING, self.clock),
         )
         for _ in run.run([str(one) for one in what]):
             pass
-        client.close()
+        services.client.close()
         return run.summary()
 
 
@@ -177,13 +173,13 @@ def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> Non
 @pytest.fixture(autouse=True)
 def _listing_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine it can take so long that a multiple of it is enough to read everything."""
-    monkeypatch.setattr(watch_folder, "_READING_SHARE", 0)
+    monkeypatch.setattr(folder_kind, "_READING_SHARE", 0)
 
 
 def hurried(folder: Folder, seconds: float = 0.02) -> FolderWatcher:
     """One that reads for no longer than that at a time; it knows nothing of what others read."""
     all_tuning = effective_tuning({"sources": {"turn_seconds": seconds}})
-    folder.watching = FolderWatcher(folder.database, InlineExecutor(), all_tuning, folder.clock)
+    folder.watching = FolderWatcher(folder.services(all_tuning))
     return folder.watching
 
 
@@ -272,7 +268,7 @@ def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None
 
 
 def test_nothing_is_read_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_folder, "MOST_WAITING", 150)
+    monkeypatch.setattr(folder_kind, "MOST_WAITING", 150)
     folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
     assert len(folder.poll().accepted) == 200
     assert folder.poll().read == 0
@@ -331,7 +327,7 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     clock = SimpleNamespace(
         thread_time=lambda: next(moments, 103.0), monotonic=time.monotonic, sleep=time.sleep
     )
-    monkeypatch.setattr(watch_folder, "time", clock)  # of the look alone: the database has a clock of its own
+    monkeypatch.setattr(folder_kind, "time", clock)  # of the look alone: the database has a clock of its own
     folder.poll()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
 
@@ -343,6 +339,6 @@ def test_a_look_during_which_the_machine_stood_still_is_no_costly_one(
         time.sleep(0.6)  # 12 s of rest, were it work
         return scan(*arguments, **options)
 
-    monkeypatch.setattr(watch_folder, "scan", suspended)
+    monkeypatch.setattr(folder_kind, "scan", suspended)
     folder.poll()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)

@@ -8,7 +8,7 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import SourceView
-from aggregator.pipeline.poll import Poller
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -52,7 +52,9 @@ class Newsroom:
         self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.polling = Poller(
-            database, self.client, InlineExecutor(), ALL_TUNING, self.clock, robots=False, pages="never"
+            PollServices(database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
+            robots=False,
+            pages="never",
         )
 
     def has(self, *paths: str) -> None:

@@ -30,8 +30,8 @@ from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.poll import Poller
-from aggregator.pipeline.watch_folder import FolderWatcher
+from aggregator.pipeline.placement.story_options import story_options
+from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
@@ -180,21 +180,11 @@ class Installation:
         config, database, now = self.config, self.lock.fenced, self.world.time
         all_tuning, executor = config.effective_tuning, InlineExecutor()
         self.client = self.world.client(all_tuning)
-        polling = Poller(database, self.client, executor, all_tuning, now, robots=False, pages="never")
-        self.rounds = PollScheduler(
-            database,
-            self.client,
-            polling,
-            FolderWatcher(database, executor, all_tuning, now),
-            now,
-            threads=0,
-            arrived=lambda: None,
-            stops=lambda: False,
-            all_tuning=all_tuning,
-        )
+        services = PollServices(database, self.client, executor, all_tuning, now)
+        poller = Poller(services, robots=False, pages="never")
+        self.rounds = PollScheduler(poller, threads=0, arrived=lambda: None)
         placer = before.placer if before is not None else None
-        words = config.publish.excerpt_words
-        self.pipeline = Pipeline(database, executor, all_tuning, now, summary_words=words, placer=placer)
+        self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config), placer=placer)
         self.failures = TaskFailures(self.world.time.monotonic)
         retention_job = self.pipeline.retention_job(retention_plan(config))
         self.steps = MaintenanceSteps([MaintenanceStep("retention", retention_job.step)], self.failures)
@@ -228,7 +218,7 @@ class Installation:
             while clock.monotonic() < turn:
                 self.rounds.tick()
                 with self.database.read() as connection:
-                    waiting = due(connection, "feed", clock() + dt.timedelta(days=2), 1)
+                    waiting = due(connection, clock() + dt.timedelta(days=2), 1, a_host=2)
                 wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()

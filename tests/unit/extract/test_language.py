@@ -10,6 +10,7 @@ from aggregator.extract.language.detect import find_language, language_of_feed
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import ParsedFeed
 from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.sources.limits import source_tuning
 
 TUNING = effective_tuning().section("text", ExtractTuning)
 
@@ -55,7 +56,12 @@ def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: 
         for title in titles
     )
     data = f"<rss version='2.0'><channel><title>T</title>{head}{items}</channel></rss>".encode()
-    job = FeedJob(data=data, source="feed-1", seen=dt.datetime(2026, 2, 18, tzinfo=dt.UTC))
+    job = FeedJob(
+        data=data,
+        source="feed-1",
+        seen=dt.datetime(2026, 2, 18, tzinfo=dt.UTC),
+        tuning=source_tuning(effective_tuning()),
+    )
     parsed = msgspec.msgpack.decode(read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed)
     assert parsed.language == language
 

@@ -13,6 +13,7 @@ from aggregator.extract.article import clean_article
 from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import ArticleView, CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.stories.text.merged_text import merge
 from tests.support.articles import FLOOD, NOON
@@ -59,17 +60,7 @@ def a_feed(words: str) -> object:
         f"<author>{words}</author><pubDate>{words}</pubDate><description>{words}</description></item>"
         "</channel></rss>"
     )
-    rules = source_tuning(ALL_TUNING)
-    return read_feed(
-        feed.encode(),
-        source="s",
-        url=None,
-        content_type=None,
-        outlet=None,
-        zone=None,
-        seen=NOON,
-        tuning=rules,
-    )
+    return read_feed(feed.encode(), FeedContext(source="s", seen=NOON, tuning=source_tuning(ALL_TUNING)))
 
 
 def the_terms(words: str) -> object:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ParsedFeed
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
@@ -34,7 +35,7 @@ def read(data: bytes | str, **changes: Any) -> ParsedFeed:
         "seen": SEEN,
         "tuning": TUNING,
     }
-    return read_feed(data.encode() if isinstance(data, str) else data, **{**given, **changes})
+    return read_feed(data.encode() if isinstance(data, str) else data, FeedContext(**{**given, **changes}))
 
 
 def rss(items: str, head: str = "", version: str = "2.0") -> str:

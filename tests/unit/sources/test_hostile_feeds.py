@@ -18,6 +18,7 @@ from aggregator.pipeline.poll import parse_feed
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from tests.conftest import REPOSITORY
 from tests.support.hostile_feeds import GOOD, TOKENS, Hostile, all_hostile, floods, rss
@@ -37,19 +38,19 @@ def worker() -> Iterator[Executor]:
 
 
 def through(worker: Executor, data: bytes) -> ParsedFeed:
-    return parse_feed(worker, FeedJob(data=data, source="feed-1", seen=SEEN))
+    return parse_feed(worker, FeedJob(data=data, source="feed-1", seen=SEEN, tuning=TUNING))
 
 
 def read(data: bytes | str, content_type: str | None = None) -> ParsedFeed:
     return read_feed(
         data.encode() if isinstance(data, str) else data,
-        source="feed-1",
-        url="https://news.example.org/rss.xml",
-        content_type=content_type,
-        outlet=None,
-        zone=None,
-        seen=SEEN,
-        tuning=TUNING,
+        FeedContext(
+            source="feed-1",
+            url="https://news.example.org/rss.xml",
+            content_type=content_type,
+            seen=SEEN,
+            tuning=TUNING,
+        ),
     )
 
 
@@ -170,8 +171,8 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
     for text in (str(path), f"file://{path}"):
         feed = read_feed(
             text,  # type: ignore[arg-type]
-            source="s", url=None, content_type=None, outlet=None, zone=None, seen=SEEN, tuning=TUNING,
-        )  # fmt: skip
+            FeedContext(source="s", seen=SEEN, tuning=TUNING),
+        )
         assert feed.entries == ()
         assert feed.problem is not None
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 from aggregator.cluster.constraints import Relation
 from aggregator.cluster.copies.minhash import bands
 from aggregator.cluster.events import stream, term_codec
+from aggregator.config.settings import SOURCE_KINDS
 from aggregator.extract.language.dates import EARLIEST
 from aggregator.model.core import (
     Entry,
@@ -62,7 +63,7 @@ _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "webhook.state": ("ok", "failing", "gone"),
     "command.kind": get_args(CommandKind),
     "command.state": ("waiting", "done", "refused"),
-    "source.kind": ("feed", "folder"),
+    "source.kind": SOURCE_KINDS,
     "source.pages": ("auto", "always", "never"),
     "source.origin": ("config", "user"),
     "source.health": ("new", "ok", "failing", "gone", "merged"),

@@ -9,7 +9,7 @@ import datetime as dt
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,7 +18,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.poll import PollResult, of_source, parse_feed, summarise_accepted
+from aggregator.pipeline.kinds.source_kind import SourceKind
+from aggregator.pipeline.poll import PollResult, PollServices, of_source, parse_feed, summarise_accepted
+from aggregator.pipeline.poll_decision import with_counts
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
@@ -33,7 +35,7 @@ from aggregator.sources.parse.files import (
 from aggregator.sources.parse.folder_scan import FileStamp, scan
 from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source, folder_name, known_as, save
@@ -73,21 +75,9 @@ class FolderStamps(FrozenStruct, frozen=True, kw_only=True):
 class FolderWatcher:
     """Scans folders. Thread-safe."""
 
-    def __init__(
-        self,
-        database: Database,
-        executor: Executor,
-        all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
-        stops: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """`stops`: whether the program ends; a scan then ends at once."""
-        self._database = database
-        self._executor = executor
-        self._all_tuning = all_tuning
-        self._source_tuning = source_tuning(all_tuning)
-        self._now = now
-        self._stops = stops
+    def __init__(self, services: PollServices) -> None:
+        self._database, _, self._executor, self._all_tuning, self._now, self._stops = services
+        self._source_tuning = source_tuning(self._all_tuning)
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 
     def poll(self, source: Source) -> PollResult:
@@ -141,7 +131,7 @@ class FolderWatcher:
             before = begun.pop(path, None) or Begun(stamp=changes.stamps[path], count=0)
             reached = self._read(source, folder, path, before, looked)
             if self._stops():
-                return looked.polled(None)  # files not read keep their old stamp
+                return summarise_accepted(looked.accepted, None)  # files not read keep their old stamp
             if reached is None:
                 read[path] = before.stamp
             else:
@@ -210,7 +200,7 @@ class FolderWatcher:
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
-        looked.count(inbox.accept(connection, entries, seen=[now] * len(entries)).accepted)
+        looked.accepted += inbox.accept(connection, entries, seen=[now] * len(entries)).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,
@@ -226,21 +216,16 @@ class FolderWatcher:
         """Store the remaining entries and the new state of the folder."""
         with self._database.write() as connection:
             self._take_in(connection, source, looked, now)
-            polled = looked.polled(looked.words())
-            new = len(polled.accepted) - polled.revised
             state = msgspec.structs.replace(
-                source,
+                with_counts(source, looked.accepted, looked.refused),
                 first_poll_done=True,
                 last_success_at=now,
                 health="ok",
                 health_cause=rejected.in_words(connection, source.entry_source),
                 failures=0,
-                entries_new=source.entries_new + new,
-                entries_known=source.entries_known + polled.read - new - polled.forgotten,
-                entries_rejected=source.entries_rejected + looked.refused + polled.forgotten,
             )
             save(connection, state)
-        return polled
+        return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
         failed = msgspec.structs.replace(
@@ -259,7 +244,13 @@ def entries_of(
         return [found]
     if isinstance(found, InputEntry):
         return [found.entry]
-    job = FeedJob(data=found.data, source=found.source, seen=now, tuning=all_tuning.to_json())
+    job = FeedJob(
+        data=found.data,
+        source=found.source,
+        seen=now,
+        tuning=source_tuning(all_tuning),
+        all_tuning=all_tuning.to_json(),
+    )
     try:
         parsed = parse_feed(executor, job)
     except FetchError as error:
@@ -286,8 +277,7 @@ class _FolderScan:
         self.problems: list[InputProblem] = []
         self.noted = 0  # of the problems
         self.refused = 0
-        self._came: list[int] = []  # entry numbers: an archive may have millions
-        self._known = self._revised = self._forgotten = 0
+        self.accepted: list[AcceptResult] = []
         self._chars = 0
 
     def take(self, entry: Entry) -> None:
@@ -308,13 +298,6 @@ class _FolderScan:
     def is_full(self) -> bool:
         return len(self.entries) >= ENTRIES_A_TRANSACTION or self._chars >= CHARS_A_TRANSACTION
 
-    def count(self, accepted: Sequence[AcceptResult]) -> None:
-        some = summarise_accepted(accepted, None)
-        self._came += some.accepted
-        self._known += some.known
-        self._forgotten += some.forgotten
-        self._revised += some.revised
-
     def taken(self) -> None:
         """Record that the entries read so far are stored."""
         self.entries, self.noted, self._chars = [], len(self.problems), 0
@@ -327,12 +310,10 @@ class _FolderScan:
         more = f" (and {self.refused - 1} more)" if self.refused > 1 else ""
         return f"{last.where}: {last.reason}{more}"
 
-    def polled(self, problem: str | None) -> PollResult:
-        return PollResult(
-            accepted=tuple(self._came),
-            read=len(self._came) + self._known + self._forgotten,
-            revised=self._revised,
-            known=self._known,
-            forgotten=self._forgotten,
-            problem=problem,
-        )
+
+KIND = SourceKind(
+    address=lambda typed, config: str(config.path(typed)),
+    poller=lambda poller: FolderWatcher(poller.services).poll,
+    entry_noun="text",
+    is_local=True,
+)

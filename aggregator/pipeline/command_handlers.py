@@ -1,0 +1,127 @@
+"""Executes the commands for the writer (pipeline/command_queue.py): one handler for each kind."""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.errors import AggregatorError, UsageError, WorkError
+from aggregator.pipeline import command_queue
+from aggregator.pipeline.placement.apply_corrections import decode_command
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.pipeline.placement.place import Placer
+from aggregator.pipeline.placement.recluster import ReclusterCommand, Reclusterer, drop_scratch
+from aggregator.pipeline.placement.repair import RepairCommand
+from aggregator.pipeline.placement.retention import PruneResult, RetentionPlan
+from aggregator.pipeline.placement.story_options import StoryOptions
+from aggregator.pipeline.workers.executor import Executor
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import erase
+from aggregator.store.stories.commands import Command, CommandKind
+
+log = logging.getLogger(__name__)
+
+PRUNED_SECONDS = 0.5  # of retention per `prune` command
+
+Stop = Callable[[], bool]
+
+
+class WriterServices(NamedTuple):
+    """What commands are executed with. `database`: fenced by the lease of the writer."""
+
+    database: Database
+    executor: Executor
+    all_tuning: Tuning
+    now: Callable[[], dt.datetime]
+    options: StoryOptions
+    placer: Placer
+
+
+class _StoppedError(Exception):
+    """The daemon stops during a command."""
+
+
+def run_commands(writer: WriterServices, stop: Stop) -> int:
+    """Execute the waiting commands, oldest first. Return how many."""
+    executed = 0
+    for command in command_queue.pending_commands(writer.database):
+        if stop():
+            break
+        try:
+            _HANDLERS[command.kind](writer, command, stop)
+        except _StoppedError:
+            break  # it continues at the next start
+        except (UsageError, WorkError) as error:
+            if isinstance(error, WorkError) and stop():
+                break  # the workers were ended; it continues at the next start
+            command_queue.reject(writer.database, writer.now(), command, str(error))
+        except AggregatorError:
+            raise  # of the database: the command waits
+        except Exception as error:  # it would end the daemon again at every start
+            log.exception(
+                "command %d (%s) failed",
+                command.command_no,
+                command.kind,
+                extra={"event": "command_failed"},
+            )
+            reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
+            command_queue.reject(writer.database, writer.now(), command, reason)
+        executed += 1
+    return executed
+
+
+def _correct(writer: WriterServices, command: Command, _stop: Stop) -> None:
+    writer.placer.correct(decode_command(command.payload), command.command_no)
+
+
+def _repair(writer: WriterServices, command: Command, _stop: Stop) -> None:
+    writer.placer.repair(msgspec.json.decode(command.payload, type=RepairCommand), command.command_no)
+
+
+def _forget(writer: WriterServices, command: Command, stop: Stop) -> None:
+    drop_scratch(writer.database)
+    decoded = msgspec.json.decode(command.payload, type=ForgetCommand)
+    try:
+        writer.placer.erase(decoded, command.command_no, lambda: _end_if(stop))
+    except UsageError:
+        with writer.database.write() as connection:
+            erase.blank_command(connection, command.command_no)
+        raise
+
+
+def _prune(writer: WriterServices, command: Command, stop: Stop) -> None:
+    """Run retention for a moment; the command is repeated, and entries are placed in between."""
+    plan = msgspec.json.decode(command.payload, type=RetentionPlan)
+    retention_job = writer.placer.retention_job(plan, writer.all_tuning, is_asked=True)
+    ends = time.monotonic() + PRUNED_SECONDS
+    while (more := retention_job.step(stop)) and time.monotonic() < ends:
+        pass
+    result = msgspec.json.encode(PruneResult(is_done=not more))
+    command_queue.answer(writer.database, writer.now(), command, result)
+
+
+def _recluster(writer: WriterServices, command: Command, stop: Stop) -> None:
+    decoded = msgspec.json.decode(command.payload, type=ReclusterCommand)
+    run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
+    # `stop` is also a heartbeat.
+    run.take_over(
+        writer.placer, decoded.since, lambda _done, _total: _end_if(stop), request=command.command_no
+    )
+
+
+def _end_if(stop: Stop) -> None:
+    if stop():
+        raise _StoppedError
+
+
+_HANDLERS: Mapping[CommandKind, Callable[[WriterServices, Command, Stop], None]] = {
+    "correct": _correct,
+    "repair": _repair,
+    "forget": _forget,
+    "prune": _prune,
+    "recluster": _recluster,
+}

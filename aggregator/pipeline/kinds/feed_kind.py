@@ -1,0 +1,24 @@
+"""Feeds and news sitemaps: addresses whose responses list entries."""
+
+from urllib.parse import urlsplit
+
+from aggregator.config.settings import Config
+from aggregator.model.errors import ConfigError, FetchError
+from aggregator.pipeline.kinds.source_kind import SourceKind
+from aggregator.sources.fetch.transport import parsed
+from aggregator.sources.limits import net_tuning
+
+
+def web_address(typed: str, config: Config) -> str:
+    """Return an address that can be requested and used in links. Raises ConfigError for another one."""
+    try:
+        parsed(typed, net_tuning(config.effective_tuning).url_cap_chars)
+        _ = urlsplit(typed).port
+    except FetchError as error:
+        raise ConfigError(error.detail) from error
+    except ValueError as error:
+        raise ConfigError("this is not a valid address") from error
+    return typed
+
+
+KIND = SourceKind(address=web_address, poller=lambda poller: poller.poll, is_in_opml=True)

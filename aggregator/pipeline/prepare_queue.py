@@ -1,0 +1,131 @@
+"""Entries between the inbox and placing, in inbox order; workers prepare them while others are placed."""
+
+import itertools
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+
+import msgspec
+
+from aggregator.model.core import Prepared
+from aggregator.model.errors import UnreadableEntryError
+from aggregator.pipeline.jobs import PrepareResult
+from aggregator.pipeline.prepare import TEXTS_A_JOB, PrepareDispatcher
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox, prefetched
+from aggregator.store.intake.inbox import InboxEntry
+
+_NONE = sys.maxsize  # beyond every inbox number
+_ALL = _NONE - 1
+
+More = Callable[[], int | None]
+"""Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
+
+
+class PrepareQueue:
+    """Jobs under way, and prepared entries that are not placed yet. For one pass over the inbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: PrepareDispatcher,
+        unreadable: Callable[[UnreadableEntryError], None],
+        *,
+        batch_articles: int,
+        code_version: str | None,
+    ) -> None:
+        """`unreadable` takes an entry out of the inbox. `code_version`: of usable prefetched texts."""
+        self._database = database
+        self._dispatcher = dispatcher
+        self._unreadable = unreadable
+        self._batch_articles = batch_articles
+        self._code_version = code_version
+        self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
+        self._prepared: deque[tuple[InboxEntry, Prepared]] = deque()
+        self._last = 0  # last inbox number that was submitted
+
+    def batches(
+        self, stop: Callable[[], bool], more: More | None
+    ) -> Iterator[list[tuple[InboxEntry, Prepared]]]:
+        """Yield batches in order; while one is placed, workers prepare the next ones."""
+        bound = _ALL if more is None else 0
+        try:
+            while not stop():
+                self._submit_jobs()
+                if more is not None and self._first > bound:
+                    reached = more()
+                    more, bound = (more, reached) if reached is not None else (None, _ALL)
+                    continue
+                if self._first == _NONE:
+                    return
+                batch: list[tuple[InboxEntry, Prepared]] = []
+                while self._first <= bound and (
+                    not batch or self._has_answer(self._batch_articles - len(batch))
+                ):
+                    if not self._prepared:
+                        entries, future = self._jobs.popleft()
+                        answer = self._dispatcher.answered(entries, future, stop)
+                        if stop():
+                            return  # the workers may have been ended: the answer is incomplete
+                        self._prepared.extend(zip(entries, answer, strict=True))
+                    while self._prepared and self._first <= bound:
+                        batch.append(self._prepared.popleft())
+                yield batch
+        finally:
+            for _, future in self._jobs:
+                future.cancel()
+
+    def _submit_jobs(self) -> None:
+        """Submit jobs until all workers are busy; entries that a standby prepared need no job."""
+        depth = self._dispatcher.depth
+        while len(self._jobs) < depth:
+            chunk = self._ready_after(self._last, TEXTS_A_JOB * (depth - len(self._jobs)))
+            if not chunk:
+                return
+            self._last = chunk[-1].inbox_no
+            there = self._prefetched(chunk)
+            for start in range(0, len(chunk), TEXTS_A_JOB):
+                part = chunk[start : start + TEXTS_A_JOB]
+                for is_there, run in itertools.groupby(part, key=lambda one: one.entry_no in there):
+                    entries = list(run)
+                    made = [there[one.entry_no] for one in entries] if is_there else None
+                    future = self._dispatcher.submitted(entries) if made is None else _done(made)
+                    self._jobs.append((entries, future))
+
+    def _prefetched(self, chunk: Sequence[InboxEntry]) -> dict[int, bytes]:
+        """Return the texts of `chunk` that a standby prepared with the same program and tuning."""
+        if self._code_version is None:
+            return {}
+        with self._database.read() as connection:
+            return prefetched.results(connection, [one.entry_no for one in chunk], self._code_version)
+
+    def _ready_after(self, last: int, limit: int) -> list[InboxEntry]:
+        while True:
+            try:
+                with self._database.read() as connection:
+                    return inbox.ready(connection, limit, after=last)
+            except UnreadableEntryError as error:
+                self._unreadable(error)
+
+    @property
+    def _first(self) -> int:
+        """The next inbox number; _NONE if the queue is empty."""
+        if self._prepared:
+            return self._prepared[0][0].inbox_no
+        return self._jobs[0][0][0].inbox_no if self._jobs else _NONE
+
+    def _has_answer(self, room: int) -> bool:
+        """Whether the next entries are prepared and fit into the batch: a commit costs 8 ms."""
+        if self._prepared:
+            return len(self._prepared) <= room
+        entries, future = self._jobs[0]
+        return future.done() and len(entries) <= room
+
+
+def _done(made: Sequence[bytes]) -> Future[bytes]:
+    """Return a finished job with results of a standby."""
+    future: Future[bytes] = Future()
+    found = tuple(msgspec.msgpack.decode(one, type=Prepared) for one in made)
+    future.set_result(msgspec.msgpack.encode(PrepareResult(prepared=found)))
+    return future

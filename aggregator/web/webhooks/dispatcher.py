@@ -24,7 +24,6 @@ from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 
 _ALL_INDEXED = 2**62
-_PRUNE_EVERY = dt.timedelta(hours=1)
 
 
 class WebhookDispatcher:
@@ -50,7 +49,6 @@ class WebhookDispatcher:
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
-        self._pruned_at: dt.datetime | None = None
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
 
@@ -99,13 +97,11 @@ class WebhookDispatcher:
         return sorted({one.webhook for one in new_deliveries})
 
     def prune(self) -> None:
-        """Delete deliveries that ended long ago, at most once an hour."""
+        """Delete deliveries that ended long ago."""
         now = self._now()
-        if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
-            with self._database.write() as connection:
-                if retention.is_steady(connection, now, self._steady):
-                    outbox.prune(connection, now - dt.timedelta(days=self._tuning.outbox_days))
-            self._pruned_at = now
+        with self._database.write() as connection:
+            if retention.is_steady(connection, now, self._steady):
+                outbox.prune(connection, now - dt.timedelta(days=self._tuning.outbox_days))
 
     def _changes_for(
         self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime

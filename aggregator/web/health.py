@@ -153,21 +153,16 @@ class Probes:
 
 router = api_router()
 watched = api_router()  # only of a daemon
-_HEALTH = answer("Articles cannot be accepted, or the database does not answer.", HealthJson)
-_HEALTH["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
+_DOWN = answer(HealthJson)
+_DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}  # if the database does not answer
 
 
-@router.get(
-    HEALTHZ,
-    **described(
-        "health",
-        "Whether articles can be accepted",
-        {200: answer("Articles can be accepted.", HealthJson), 503: _HEALTH},
-        errors=(),
-    ),
-)
+@router.get(HEALTHZ, **described("health", {200: answer(HealthJson), 503: _DOWN}))
 async def health(request: Request) -> Response:
-    """`problems` are for the owner."""
+    """Whether articles can be accepted.
+
+    503 if not, or if the database does not answer. `problems` are for the owner.
+    """
     probes: Probes = request.app.state.probes
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
@@ -223,23 +218,13 @@ async def _watched(request: Request) -> Watched:
 OfDaemon = Annotated[Watched, Depends(_watched)]
 
 
-@watched.get(
-    READYZ,
-    **described(
-        "health",
-        "Whether requests should be sent here",
-        {
-            200: answer("Ready.", ReadyJson),
-            503: answer(
-                "Not ready: the daemon is starting, or the database does not answer or has another version.",
-                ReadyJson,
-            ),
-        },
-        errors=(),
-    ),
-)
+@watched.get(READYZ, **described("health", {status: answer(ReadyJson) for status in (200, 503)}))
 async def ready(request: Request, daemon: OfDaemon) -> Response:
-    """A standby is ready, too: it serves every request and passes corrections to the writer."""
+    """Whether requests should be sent here.
+
+    503 while the daemon starts, and if the database does not answer or has another version. A standby is
+    ready, too: it serves every request and passes corrections to the writer.
+    """
     report = daemon.watch.condition(await daemon.snapshot(fresh=True))
     body = ReadyJson(
         ready=report.ready,

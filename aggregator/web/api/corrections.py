@@ -63,10 +63,7 @@ class MoveRequest(
 
 PATH = "/api/v1/corrections"
 router = api_router(PATH)
-_RESPONSES = {
-    200: answer("The result.", CommandStatus),
-    202: answer("The writer has not executed it yet.", CommandStatus) | LOCATION,
-}
+_RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
 _LIST_PARAMETERS = {
     "limit": Parameter(up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"),
     "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
@@ -76,22 +73,15 @@ _EXAMPLES: dict[str, Any] = {
     "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},
     "move": {"kind": "move", "article": "cu2cfnapd3n3kc2w", "story": "z8c3v6b1n4m7k0ja"},
 }
-_UNDO = described(
-    "corrections",
-    "Undo a correction",
-    _RESPONSES,
-    errors=(400, 404, 408, 409, 413),
-    needs_token=True,
-)
+_UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
 
 @router.post(
     "",
     **described(
         "corrections",
-        "Merge stories, split one, or move an article",
         _RESPONSES,
-        errors=(400, 408, 409, 413, 415, 422),
+        *(400, 408, 409, 413, 415, 422),
         body={
             "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
             "examples": {name: {"value": value} for name, value in _EXAMPLES.items()},
@@ -100,7 +90,9 @@ _UNDO = described(
     ),
 )
 async def correct(request: Request, site: OfSite) -> Response:
-    """The writer executes the correction, and every later run respects it.
+    """Merge stories, split one, or move an article.
+
+    The writer executes the correction, and every later run respects it.
 
     409: the correction is not possible; 422: the body is not a correction.
     """
@@ -110,25 +102,21 @@ async def correct(request: Request, site: OfSite) -> Response:
 @router.delete("/{number}", name="delete_correction", **_UNDO)
 @router.post("/{number}/undo", name="undo_correction", **_UNDO)
 async def undo(request: Request, site: OfSite, number: NumberInPath) -> Response:
-    """Its articles return to their stories, and the ids of merged stories are valid again.
+    """Undo a correction.
+
+    Its articles return to their stories, and the ids of merged stories are valid again.
 
     Later corrections of the same articles must be undone first.
     """
     return await _submitted(request, site.editor, lambda _: CorrectionCommand(undo=_number(number)))
 
 
-@router.get(
-    "",
-    **described(
-        "corrections",
-        "Corrections, the newest first",
-        {200: answer("Corrections.", CorrectionPage)},
-        query=_LIST_PARAMETERS,
-        needs_token=True,
-    ),
-)
+@router.get("", **described("corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True))
 def list_corrections(request: Request, site: OfSite) -> Response:
-    """`words` is the correction in one sentence; `undone_at` is null if it is in force."""
+    """Corrections, the newest first.
+
+    `words` is the correction in one sentence; `undone_at` is null if it is in force.
+    """
     assert site.editor is not None
     _admin(request)
     refuse_unknown_parameters(request, _LIST_PARAMETERS)
@@ -137,14 +125,12 @@ def list_corrections(request: Request, site: OfSite) -> Response:
     return Response(encode_json(page) + b"\n", media_type=JSON)
 
 
-@router.get(
-    "/requests/{number}",
-    **described(
-        "corrections", "The state of a requested correction", _RESPONSES, errors=(400, 404), needs_token=True
-    ),
-)
+@router.get("/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True))
 def look_at_correction(request: Request, site: OfSite, number: NumberInPath) -> Response:
-    """The number is `request` of the answer 202."""
+    """The state of a requested correction.
+
+    The number is `request` of the answer 202.
+    """
     assert site.editor is not None
     _admin(request)
     refuse_unknown_parameters(request, ())

@@ -385,9 +385,8 @@ router = api_router()
     PATH,
     **described(
         "articles",
-        "Push articles: one record, a list of records, or one record per line (JSONL)",
-        {202: answer("Stored; one item for each record.", PushResult)},
-        errors=(400, 408, 413, 415, 422),
+        {202: answer(PushResult)},
+        *(400, 408, 413, 415, 422),
         # A list is accepted for its valid records; each invalid one is rejected on its own.
         body={
             "schema": {"oneOf": [_RECORD, {"type": "array", "contains": _RECORD}]},
@@ -400,7 +399,9 @@ router = api_router()
     ),
 )
 async def push_articles(request: Request, pushes: Annotated[Pushes, Depends(_pushes)]) -> Response:
-    """202: every record that is not rejected is stored permanently and is placed within moments.
+    """Push articles: one record, a list of records, or one record per line (JSONL).
+
+    202: every record that is not rejected is stored permanently and is placed within moments.
 
     A repeated article is `known` and changes nothing; with another text it is accepted as a revision. The
     header `Idempotency-Key` (any string of at most 255 characters, a new one for each push) makes a push

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryPage, StoryRedirect
 from aggregator.pipeline.placement.explain import Explanation
-from aggregator.web.api.openapi import LOCATION, IdInPath, answer, api_router, described
+from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.article_json import (
     OneArticleJson,
     SearchJson,
@@ -65,17 +65,11 @@ def openapi(request: Request) -> Response:
     return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-@router.get(
-    "/stories",
-    **described(
-        "stories",
-        "Stories, the newest bump first",
-        {200: answer("A page of stories and the cursor of the next page.", PageJson)},
-        query=PARAMETERS,
-    ),
-)
+@router.get("/stories", **described("stories", PageJson, 400, query=PARAMETERS))
 def list_stories(request: Request, site: OfSite) -> Response:
-    """One page of a list; `next` is the cursor of the following page.
+    """Stories, the newest bump first.
+
+    One page of a list; `next` is the cursor of the following page.
 
     A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
     stories that are new or bumped meanwhile are at the top when the list is read again.
@@ -92,20 +86,12 @@ def list_stories(request: Request, site: OfSite) -> Response:
     return conditional(request, tag, render)
 
 
-@router.get(
-    "/stories/{id}",
-    **described(
-        "stories",
-        "One story with its merged text, timeline and agreeing figures",
-        {
-            200: answer("The story.", WholeStoryJson),
-            301: {"description": "The story was merged into another one.", **LOCATION},
-        },
-        errors=(400, 404, 410),
-    ),
-)
+@router.get("/stories/{id}", **described("stories", {200: answer(WholeStoryJson), 301: MOVED}, 400, 404, 410))
 def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
-    """The id of a merged story redirects to its successor."""
+    """One story with its merged text, timeline and agreeing figures.
+
+    The id of a merged story redirects to its successor.
+    """
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")  # before the story is read, so that it is never newer than the response
     story = site.story(id)
@@ -122,17 +108,12 @@ def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa
     return conditional(request, tag, render)
 
 
-@router.get(
-    "/articles/{id}",
-    **described(
-        "articles",
-        "One article, its story, and why it belongs to the story",
-        {200: answer("The article.", OneArticleJson)},
-        errors=(400, 404, 410),
-    ),
-)
+@router.get("/articles/{id}", **described("articles", OneArticleJson, 400, 404, 410))
 def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
-    """`text` is for the owner; `copies` are articles of the same story with the same text."""
+    """One article, its story, and why it belongs to the story.
+
+    `text` is for the owner; `copies` are articles of the same story with the same text.
+    """
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")
     found = site.article(id)
@@ -142,17 +123,12 @@ def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # no
     return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
 
 
-@router.get(
-    "/search",
-    **described(
-        "articles",
-        "Articles that match the query, and their stories, the best match first",
-        {200: answer("The matches.", SearchJson)},
-        query=_SEARCH_PARAMETERS,
-    ),
-)
+@router.get("/search", **described("articles", SearchJson, 400, query=_SEARCH_PARAMETERS))
 def search(request: Request, site: OfSite) -> Response:
-    """`problem` states why the query cannot be searched for; `marks` are ranges of code points."""
+    """Articles that match the query, and their stories, the best match first.
+
+    `problem` states why the query cannot be searched for; `marks` are ranges of code points.
+    """
     refuse_unknown_parameters(request, _SEARCH_PARAMETERS)
     refuse_empty_numbers(request)
     story_filter = site.filter(request, FOUND_AN_ANSWER).filter
@@ -176,34 +152,24 @@ def search(request: Request, site: OfSite) -> Response:
     return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
 
 
-@router.get(
-    "/sources",
-    **described(
-        "sources",
-        "The sources and their health",
-        {200: answer("All sources, by folder and name.", SourcesJson)},
-    ),
-)
+@router.get("/sources", **described("sources", SourcesJson, 400))
 def list_sources(request: Request, site: OfSite) -> Response:
-    """`url` and `problem` are for the owner."""
+    """The sources and their health.
+
+    `url` and `problem` are for the owner.
+    """
     refuse_unknown_parameters(request, ())
     access = site.access(request)
     sources = (bounded_source(source, access) for source in site.reader.sources())
     return conditional(request, None, lambda: Response(sources_json(sources), media_type=JSON))
 
 
-@editing.get(
-    "/explain",
-    **described(
-        "articles",
-        "Why an article is in its story, or why two articles are or are not in one story",
-        {200: answer("The evidence of the decision, and the score today.", Explanation)},
-        errors=(400, 404),
-        query=_EXPLAIN_PARAMETERS,
-    ),
-)
+@editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))
 def explain(request: Request, site: OfSite) -> Response:
-    """Shares are logits; the score is their sum plus `bias`."""
+    """Why an article is in its story, or why two articles are or are not in one story.
+
+    Shares are logits; the score is their sum plus `bias`.
+    """
     refuse_unknown_parameters(request, _EXPLAIN_PARAMETERS)
     article, other = (request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS)
     if not article:

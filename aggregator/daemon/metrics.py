@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.daemon.process_memory import ProcessTree
-from aggregator.model.counters import COUNTED, Metrics
+from aggregator.model.counters import Metrics
 from aggregator.model.health_report import HealthReport, HealthSnapshot, ProcessState
 
 
@@ -184,14 +184,3 @@ def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
         for outcome, number in (("new", one.new), ("known", one.known), ("refused", one.refused)):
             entries.add_metric((one.id, outcome), number)
     yield from (up, success, entries)
-
-
-def names() -> frozenset[str]:
-    """Return the names of all samples, which alert rules may use."""
-    gauges = {gauge.name for gauge in (*OF_THE_PROCESS, *OF_THE_DATABASE)}
-    gauges |= {DATABASE_UP, INBOX, SOURCES, SOURCE_UP, SOURCE_SUCCESS, RETENTION, f"{BUILD}_info"}
-    counters = {f"{name}_total" for name in (SOURCE_ENTRIES, EVENTS)}
-    for metric in COUNTED:
-        ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)
-        counters |= {metric.name + end for end in ends}
-    return frozenset(gauges | counters)

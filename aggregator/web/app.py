@@ -72,7 +72,6 @@ def create_app(
     if editor is not None:
         routers += [api.editing, corrections.router]
     if watch is not None:
-        app.state.watched = health.Watched(site, watch)
         routers.append(health.watched)
     for router in routers:
         app.router.routes.extend(router.routes)  # `include_router` would add a step to every request

@@ -23,8 +23,7 @@ from aggregator.web.editor import (
     EditorService,
 )
 from aggregator.web.filters import Parameter, up_to
-from aggregator.web.responses import JSON, RefusedError
-from aggregator.web.sanitise import encode_json
+from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import read_body, refused, require_scope
 
 CORRECTIONS_AN_ANSWER = 50
@@ -122,7 +121,7 @@ def list_corrections(request: Request, site: OfSite) -> Response:
     refuse_unknown_parameters(request, _LIST_PARAMETERS)
     limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
     page = site.editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
-    return Response(encode_json(page) + b"\n", media_type=JSON)
+    return JsonResponse(page)
 
 
 @router.get("/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True))
@@ -196,7 +195,7 @@ def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus
 
 
 def _response(status: CommandStatus) -> Response:
-    response = Response(encode_json(status) + b"\n", media_type=JSON)
+    response = JsonResponse(status)
     if status.state == "waiting":
         response.status_code = 202
         response.headers["Location"] = f"{PATH}/requests/{status.request}"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from aggregator.config.tuning import Tuning
@@ -30,6 +30,7 @@ from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.api.openapi import answer, api_router, described, named
+from aggregator.web.dependencies import of_app
 from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
@@ -373,11 +374,6 @@ class Pushes:
         self.writing = CapacityLimiter(WRITING_AT_ONCE)
 
 
-async def _pushes(request: Request) -> Pushes:
-    pushes: Pushes = request.app.state.pushes
-    return pushes
-
-
 router = api_router()
 
 
@@ -398,7 +394,7 @@ router = api_router()
         needs_token=True,
     ),
 )
-async def push_articles(request: Request, pushes: Annotated[Pushes, Depends(_pushes)]) -> Response:
+async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("pushes")]) -> Response:
     """Push articles: one record, a list of records, or one record per line (JSONL).
 
     202: every record that is not rejected is stored permanently and is placed within moments.

@@ -16,9 +16,9 @@ from aggregator.web.article_json import (
     OneArticleJson,
     SearchJson,
     SourcesJson,
-    one_article_json,
-    search_json,
-    sources_json,
+    all_sources,
+    one_article,
+    search_results,
 )
 from aggregator.web.dependencies import OfSite, conditional
 from aggregator.web.excerpts import (
@@ -29,9 +29,9 @@ from aggregator.web.excerpts import (
     bounded_story_hit,
 )
 from aggregator.web.filters import PARAMETERS, Parameter, next_of, up_to
-from aggregator.web.responses import GONE, JSON, problem
+from aggregator.web.responses import GONE, JSON, JsonResponse, problem
 from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import PageJson, WholeStoryJson, page_json, whole_story_json
+from aggregator.web.story_json import PageJson, WholeStoryJson, page_of, whole_story
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
@@ -81,13 +81,13 @@ def list_stories(request: Request, site: OfSite) -> Response:
     def render() -> Response:
         page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
         shown = (site.bounded(request, story)[0] for story in page.stories)
-        return Response(page_json(shown, next_of(page.next, began)), media_type=JSON)
+        return JsonResponse(page_of(shown, next_of(page.next, began)))
 
     return conditional(request, tag, render)
 
 
 @router.get("/stories/{id}", **described("stories", {200: answer(WholeStoryJson), 301: MOVED}, 400, 404, 410))
-def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
+def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
     """One story with its merged text, timeline and agreeing figures.
 
     The id of a merged story redirects to its successor.
@@ -103,13 +103,13 @@ def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa
 
     def render() -> Response:
         shown, merged = site.bounded(request, found, site.reader.merged(found.id))
-        return Response(whole_story_json(shown, merged), media_type=JSON)
+        return JsonResponse(whole_story(shown, merged))
 
     return conditional(request, tag, render)
 
 
-@router.get("/articles/{id}", **described("articles", OneArticleJson, 400, 404, 410))
-def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+@router.get("/articles/{id}", name="one_article", **described("articles", OneArticleJson, 400, 404, 410))
+def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
     """One article, its story, and why it belongs to the story.
 
     `text` is for the owner; `copies` are articles of the same story with the same text.
@@ -120,7 +120,7 @@ def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # no
     if found is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no article with this id")
     one = bounded_article(found, site.access(request), site.settings.excerpt_words)
-    return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
+    return conditional(request, tag, lambda: JsonResponse(one_article(one)))
 
 
 @router.get("/search", **described("articles", SearchJson, 400, query=_SEARCH_PARAMETERS))
@@ -149,7 +149,7 @@ def search(request: Request, site: OfSite) -> Response:
         hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
         stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
     )
-    return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
+    return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
 
 
 @router.get("/sources", **described("sources", SourcesJson, 400))
@@ -161,7 +161,7 @@ def list_sources(request: Request, site: OfSite) -> Response:
     refuse_unknown_parameters(request, ())
     access = site.access(request)
     sources = (bounded_source(source, access) for source in site.reader.sources())
-    return conditional(request, None, lambda: Response(sources_json(sources), media_type=JSON))
+    return conditional(request, None, lambda: JsonResponse(all_sources(sources)))
 
 
 @editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))
@@ -187,7 +187,7 @@ def explain(request: Request, site: OfSite) -> Response:
         if explanation is None:
             return problem(404, "there is no such article, or the other article does not exist")
         bounded = bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
-        return Response(encode_json(bounded) + b"\n", media_type=JSON)
+        return JsonResponse(bounded)
 
     return conditional(request, tag, render)
 

@@ -18,9 +18,9 @@ from sqlalchemy import event, insert, text, update
 
 from aggregator.admin.doctor.doctor import examine
 from aggregator.config.loader import load
+from aggregator.daemon import metrics
 from aggregator.daemon.health import HealthMonitor
-from aggregator.daemon.metrics import names
-from aggregator.model.counters import FETCH_SECONDS, FETCHES, PLACED, Metrics
+from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import source_id
@@ -365,6 +365,18 @@ def _family(root: int) -> list[int]:
     """The process and its children, the children first."""
     children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
     return [*map(int, children), root]
+
+
+def names() -> set[str]:
+    """The names of all samples, which alert rules may use."""
+    found = {gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)}
+    found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES, metrics.SOURCE_UP, metrics.SOURCE_SUCCESS}
+    found |= {metrics.RETENTION, f"{metrics.BUILD}_info"}
+    found |= {f"{name}_total" for name in (metrics.SOURCE_ENTRIES, metrics.EVENTS)}
+    for metric in COUNTED:
+        ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)
+        found |= {metric.name + end for end in ends}
+    return found
 
 
 def test_alerts_name_only_metrics_that_there_are() -> None:

@@ -46,12 +46,10 @@ from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.read import health_gauges
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.settings import PublishSettings, publish_settings
+from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
-    from aggregator.daemon.health import HealthMonitor
-    from aggregator.web.api.push import PushEndpoint
-    from aggregator.web.editor import EditorService
+    from aggregator.web.server import WebServices
     from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
@@ -77,16 +75,6 @@ class DaemonServices(NamedTuple):
     started_at: dt.datetime
     last_reload: Callable[[], Reload | None]
     process: Callable[[], ProcessState]  # of the Runtime that runs
-
-
-class WebServices(NamedTuple):
-    """The services running the web server of a Runtime."""
-
-    reader: DatabaseStoryReader
-    settings: PublishSettings
-    push_endpoint: "PushEndpoint"
-    editor: "EditorService"
-    health: "HealthMonitor"
 
 
 class Runtime:
@@ -137,11 +125,12 @@ class Runtime:
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_stopped = False  # the database did not answer the last tick
 
-    def web_services(self) -> WebServices:
+    def web_services(self) -> "WebServices":
         """Return the services for the web server."""
         from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
+        from aggregator.web.server import WebServices
 
         services = self._services
         database, now, arrived = services.database.with_read_timeout(), services.now, services.arrived.set

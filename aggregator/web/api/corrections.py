@@ -1,6 +1,5 @@
 """Corrections over HTTP: `/api/v1/corrections`. Every request needs a token with the scope admin."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,13 +21,12 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.filters import Parameter, up_to
+from aggregator.web.filters import Parameter, number_up_to, up_to
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import read_body, refused, require_scope
 
 CORRECTIONS_AN_ANSWER = 50
 MAX_CORRECTIONS = 500
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 MAX_NAMED = 200  # articles or stories of one correction, as many as the records of a push
 
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
@@ -204,15 +202,15 @@ def _response(status: CommandStatus) -> Response:
 
 
 def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise RefusedError(404, f"the number must be a whole number from 1 to {10**9 - 1}")
-    return int(text)
+    try:
+        return number_up_to(10**9 - 1, text)
+    except UsageError as error:
+        raise RefusedError(404, f"the number {error}") from error
 
 
 def _parameter(request: Request, name: str, most: int) -> int | None:
     text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text) or int(text) > most:
-        raise UsageError(f"{name} must be a whole number from 1 to {most}")
-    return int(text)
+    try:
+        return None if text is None else number_up_to(most, text)
+    except UsageError as error:
+        raise UsageError(f"{name} {error}") from None

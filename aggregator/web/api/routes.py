@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SearchBounds, StoryPage, StoryRedirect
+from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.article_json import (
@@ -28,7 +28,7 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, up_to
+from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to
 from aggregator.web.responses import GONE, JSON, JsonResponse, problem
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import PageJson, WholeStoryJson, page_of, whole_story
@@ -134,15 +134,9 @@ def search(request: Request, site: OfSite) -> Response:
     story_filter = site.filter(request, FOUND_AN_ANSWER).filter
     if story_filter.limit > MAX_FOUND:
         raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")
-    bounds = SearchBounds(
-        since=story_filter.since,
-        until=story_filter.until,
-        outlet=story_filter.outlet,
-        language=story_filter.language,
-    )
     if "query" not in request.query_params:
         raise UsageError("query: the parameter is missing; it contains the words to search for")
-    results = site.reader.search(story_filter.query, story_filter.limit, bounds)
+    results = site.reader.search(story_filter.query, story_filter.limit, search_bounds(story_filter))
     access, words = site.access(request), site.settings.excerpt_words
     bounded = msgspec.structs.replace(
         results,

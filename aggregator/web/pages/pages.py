@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.config.saved_queries import parse_end, parse_moment
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
@@ -25,7 +24,6 @@ from aggregator.model.core import (
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     HistoryEvent,
-    SearchBounds,
     SearchResults,
     StoryListItem,
     StoryPage,
@@ -51,7 +49,7 @@ from aggregator.web.excerpts import (
     first_words,
 )
 from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
-from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
+from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter, parse_filter, search_bounds, whole_number
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
@@ -218,7 +216,6 @@ HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 MOST_PAGES = 99  # the ranked stories end long before
-_BOUNDS = {"since": parse_moment, "until": parse_end}
 
 
 def routes(site: Site) -> list[Route]:
@@ -420,8 +417,10 @@ class Pages:
             for name in ("since", "until", "outlet", "language")
         }
         try:
-            bounds = self._bounds(filters)
-            results = self._site.reader.search(text, SEARCH_STORIES, bounds) if text else SearchResults()
+            chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
+            results = SearchResults()
+            if text:
+                results = self._site.reader.search(text, SEARCH_STORIES, search_bounds(chosen))
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
@@ -437,16 +436,6 @@ class Pages:
             stories=stories,
             undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},
         )
-
-    def _bounds(self, filters: dict[str, str]) -> SearchBounds:
-        now = self._site.clock()
-        moments: dict[str, dt.datetime | None] = {}
-        for name, read in _BOUNDS.items():
-            try:
-                moments[name] = read(filters[name], now) if filters[name] else None
-            except UsageError as error:
-                raise UsageError(f"{name} {error}: {filters[name][:40]!r}") from None
-        return SearchBounds(**moments, outlet=filters["outlet"] or None, language=filters["language"] or None)
 
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
@@ -550,11 +539,6 @@ def _article_id(text: str) -> str:
 
 def _page_number(request: Request) -> int:
     return min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
-
-
-def whole_number(text: str) -> int | None:
-    """Return the value of a text of one to nine digits; None for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:

@@ -18,6 +18,7 @@ from aggregator.model.core import (
     Evidence,
     MergedStory,
     Reason,
+    Stage,
     StoryView,
     TimelineItem,
 )
@@ -30,7 +31,6 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.pipeline.placement.explain import (
-    Explanation,
     PairExplanation,
     log_words,
     not_counted,
@@ -72,16 +72,12 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
     lead = rest.pop(0) if is_first and rest else None
     beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
-    groups: dict[str, list[StoryListItem]] = {}
-    headings = sorted(
-        {_heading(story.updated, today) for story in rest if story.id not in shown},
-        key=("Today", "Yesterday", "Earlier").index,
-    )
-    for heading in headings:
-        groups[heading] = [
-            story for story in rest if story.id not in shown and _heading(story.updated, today) == heading
-        ]
-    return FrontPage(lead, beside, tuple((heading, tuple(group)) for heading, group in groups.items()))
+    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": []}
+    for story in rest:
+        if story.id not in shown:
+            groups[_heading(story.updated, today)].append(story)
+    filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
+    return FrontPage(lead, beside, filled)
 
 
 def list_item_of(story: StoryView) -> StoryListItem:
@@ -178,20 +174,20 @@ def _breakdown(score: float, need: float | None, bias: float, reasons: Sequence[
     return ScoreBreakdown(score, need, (*start, *parts))
 
 
-def verdict(explanation: Explanation) -> str:
+_VERDICTS: dict[Stage, str] = {
+    "founded": "This article founded the story, because no live story was similar enough.",
+    "copy": "This article has the same text as another article of the story.",
+    "event": "This article reports the same event as the other articles, as their shared terms show.",
+    "second look": "A second look moved this article here, because this story was the better match.",
+    "correction": "An editor moved this article here.",
+    "revision": "This article is a later version of an article of the story.",
+}
+
+
+def verdict(evidence: Evidence) -> str:
     """Return the reason of the placement in one sentence."""
-    evidence = explanation.evidence
-    if evidence.copy is not None and evidence.stage == "copy":
-        return "This article has the same text as another article of the story."
-    if evidence.stage == "founded":
-        return "This article founded the story, because no live story was similar enough."
-    if evidence.stage == "correction":
-        return "An editor moved this article here."
-    if evidence.stage == "second look":
-        return "A second look moved this article here, because this story was the better match."
-    if evidence.stage == "revision":
-        return "This article is a later version of an article of the story."
-    return "This article reports the same event as the other articles, as their shared terms show."
+    is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
+    return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
 
 
 def objection(name: str) -> str:
@@ -395,7 +391,7 @@ class Pages:
             here="/explain",
             explanation=explained,
             language=language,
-            verdict=verdict(explained),
+            verdict=verdict(explained.evidence),
             not_counted=not_counted(explained.evidence),
             breakdown=breakdown(explained.evidence),
             runner_up=runner_up(explained.evidence),

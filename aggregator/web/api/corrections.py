@@ -32,26 +32,24 @@ MAX_NAMED = 200  # articles or stories of one correction, as many as the records
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 
 
-class MergeRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="merge", forbid_unknown_fields=True
-):
+class _Request(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """The body of a correction."""
+
+
+class MergeRequest(_Request, frozen=True, tag="merge"):
     """A request to merge stories into one."""
 
     stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
 
 
-class SplitRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="split", forbid_unknown_fields=True
-):
+class SplitRequest(_Request, frozen=True, tag="split"):
     """A request to give articles of a story, with their copies, a story of their own."""
 
     story: Id
     articles: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_NAMED)]
 
 
-class MoveRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="move", forbid_unknown_fields=True
-):
+class MoveRequest(_Request, frozen=True, tag="move"):
     """A request to move an article, with its copies, to another story."""
 
     article: Id

@@ -57,18 +57,13 @@ class Maintenance:
 
     def start(self) -> None:
         """Start the schedule."""
-        self._scheduler = _scheduler()
-        for step in self._steps:
-            self._schedule(step, self.mark_due, step.name, executor="direct")
-        for job in self._jobs:
-            self._schedule(job, self._run_job, job)
-        self._scheduler.start()
-
-    def _schedule(self, task: MaintenanceTask, *call: Any, executor: str = "default") -> None:
-        function, *arguments = call
-        self._scheduler.add_job(
-            function, "interval", arguments, id=task.name, seconds=task.every_seconds, executor=executor
-        )
+        scheduler = _scheduler()
+        for task in self._steps:
+            scheduler.add_job(self.mark_due, executor="direct", args=(task.name,), **_interval(task))
+        for task in self._jobs:
+            scheduler.add_job(self._run_job, args=(task,), **_interval(task))
+        scheduler.start()
+        self._scheduler = scheduler  # last: before the start its jobs have no next run
 
     def clock_jumped(self) -> None:
         """Run every task now: APScheduler waits by the wall clock, which may have been set back."""
@@ -162,6 +157,10 @@ class Maintenance:
             exc_info=None if isinstance(error, AggregatorError) else error,
             extra={"event": "maintenance_task_failed", "job": task.name},
         )
+
+
+def _interval(task: MaintenanceTask) -> dict[str, Any]:
+    return {"id": task.name, "trigger": "interval", "seconds": task.every_seconds}
 
 
 def _scheduler() -> Any:

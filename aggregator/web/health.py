@@ -30,6 +30,8 @@ from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.middleware import is_owner
 
+_CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
+
 Result = TypeVar("Result")
 
 _STUCK = 5  # times the timeout; a call that runs longer is abandoned and repeated ...
@@ -170,7 +172,7 @@ class Probes:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
-        if not fresh and 0 <= age < watch.tuning.cache_seconds:
+        if not fresh and 0 <= age < _CACHE_SECONDS:
             return last
         try:  # concurrently, because each may take the whole timeout
             calls = self._database.run(watch.snapshot), self._backups(watch)

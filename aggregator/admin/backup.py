@@ -314,6 +314,7 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
     return BackupState(
         every_seconds=every,
         last=None if last is None else last.made_at,
+        next=due,
         size_bytes=None if last is None else last.size_bytes,
         words=words,
         is_late=problem is None and is_late,

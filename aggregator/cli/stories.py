@@ -120,7 +120,7 @@ class _Counted:
 
 
 def _json(pages: "Iterable[StoryPage]") -> None:
-    """Print `{"stories": [...], "next": cursor|null}` page by page, the same bytes as `page_json` returns."""
+    """Print `{"stories": [...], "next": cursor|null}` page by page, the same bytes as the API answers."""
     from aggregator.web.sanitise import encode_json
     from aggregator.web.story_json import story_in_list
 

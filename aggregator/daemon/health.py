@@ -123,6 +123,7 @@ class HealthMonitor:
             place=None if snapshot is None else snapshot.place,
             backup=None if snapshot is None else snapshot.backup,
             retention=None if snapshot is None else snapshot.retention,
+            next_runs=_next_runs(process, snapshot),
             last_reload=process.last_reload,
         )
 
@@ -138,3 +139,12 @@ class HealthMonitor:
             file=self._database.file,
             backup=snapshot.backup,
         )
+
+
+def _next_runs(process: ProcessState, snapshot: HealthSnapshot | None) -> dict[str, dt.datetime]:
+    """Return when each maintenance task runs next. The daemon often looks whether a backup is due."""
+    backup = snapshot.backup if snapshot is not None else None
+    runs = {task: at for task, at in process.next_runs.items() if task != "backup"}
+    if "backup" in process.next_runs and backup is not None and backup.next is not None:
+        runs["backup"] = max(backup.next, process.next_runs["backup"])
+    return runs

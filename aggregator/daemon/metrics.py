@@ -1,7 +1,7 @@
 """The metrics of `/metrics`, each declared once.
 
-prometheus_client writes the text; its global registry and collectors are not used. Labels are states, causes
-and ids of sources, never addresses or titles.
+prometheus_client counts events and writes the text; its global registry is not used. Labels are states,
+causes and ids of sources, never addresses or titles.
 """
 
 import datetime as dt
@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -22,8 +21,7 @@ from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.daemon.process_memory import ProcessTree
-from aggregator.model.counters import COUNTED, Metrics
-from aggregator.model.counters import Metric as Counted
+from aggregator.model.counters import Metrics
 from aggregator.model.health_report import HealthReport, HealthSnapshot, ProcessState
 
 
@@ -119,31 +117,12 @@ class _MetricsCollector(Collector):
         build = {"version": __version__, "rules": scrape.rules_version}
         yield InfoMetricFamily(BUILD, "Version of the program and its rules", value=build)
         yield from _gauges(OF_THE_PROCESS, scrape)
-        for metric in COUNTED:
-            yield self._counted(metric)
+        yield from scrape.metrics_registry.registry.collect()
         yield GaugeMetricFamily(
             DATABASE_UP, "1 if the database answered this scrape", value=snapshot is not None
         )
         if snapshot is not None:
             yield from _of_the_database(snapshot)
-
-    def _counted(self, metric: Counted) -> Metric:
-        series = self._scrape.metrics_registry.read(metric)
-        if not metric.buckets:
-            counter = CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-            for one in series:
-                counter.add_metric(one.labels, one.value)
-            return counter
-        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-        for one in series:
-            histogram.add_metric(one.labels, _summed_up(metric.buckets, one.buckets), one.value)
-        return histogram
-
-
-def _summed_up(bounds: tuple[float, ...], counts: tuple[int, ...]) -> list[tuple[str, float]]:
-    """Return cumulative buckets, as Prometheus expects."""
-    names = [*(str(bound) for bound in bounds), "+Inf"]
-    return [(name, float(sum(counts[: place + 1]))) for place, name in enumerate(names)]
 
 
 def _gauges(gauges: Iterable[Gauge], of: object) -> Iterator[Metric]:
@@ -205,14 +184,3 @@ def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
         for outcome, number in (("new", one.new), ("known", one.known), ("refused", one.refused)):
             entries.add_metric((one.id, outcome), number)
     yield from (up, success, entries)
-
-
-def names() -> frozenset[str]:
-    """Return the names of all samples, which alert rules may use."""
-    gauges = {gauge.name for gauge in (*OF_THE_PROCESS, *OF_THE_DATABASE)}
-    gauges |= {DATABASE_UP, INBOX, SOURCES, SOURCE_UP, SOURCE_SUCCESS, RETENTION, f"{BUILD}_info"}
-    counters = {f"{name}_total" for name in (SOURCE_ENTRIES, EVENTS)}
-    for metric in COUNTED:
-        ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)
-        counters |= {metric.name + end for end in ends}
-    return frozenset(gauges | counters)

@@ -2,7 +2,7 @@
 
     scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
-    maintenance long jobs, such as a backup (daemon/maintenance.py)
+    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
     prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
 
@@ -15,19 +15,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import (
-    MaintenanceJob,
-    MaintenanceJobs,
-    MaintenanceStep,
-    MaintenanceSteps,
-    TaskFailures,
-)
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
@@ -46,20 +41,21 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
 from aggregator.store.intake.sources import sync_config
-from aggregator.store.maintenance.repair import ClockTuning, FutureBumpRepair
+from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.read import health_probes
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.settings import PublishSettings, publish_settings
+from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
-    from aggregator.daemon.health import HealthMonitor
-    from aggregator.web.api.push import PushEndpoint
-    from aggregator.web.editor import EditorService
+    from aggregator.web.server import WebServices
     from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT_CHECK_SECONDS = 10.0  # between two looks at the size of the SQLite log
+BACKUP_CHECK_SECONDS = 10.0  # between two looks at the age of the last backup
+OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 _JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
 
@@ -80,16 +76,6 @@ class DaemonServices(NamedTuple):
     process: Callable[[], ProcessState]  # of the Runtime that runs
 
 
-class WebServices(NamedTuple):
-    """The services running the web server of a Runtime."""
-
-    reader: DatabaseStoryReader
-    settings: PublishSettings
-    push_endpoint: "PushEndpoint"
-    editor: "EditorService"
-    health: "HealthMonitor"
-
-
 class Runtime:
     """All parts of one configuration. Creating it starts nothing and changes nothing."""
 
@@ -101,7 +87,6 @@ class Runtime:
         self.config = config
         self._services = services
         self._stopping = threading.Event()
-        self._failures = TaskFailures(time.monotonic)
         all_tuning = config.effective_tuning
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
@@ -115,13 +100,13 @@ class Runtime:
         )
         self._webhooks = self._make_webhooks()
         self._poll_scheduler = self._make_poll_scheduler()
-        self._bump_repair = FutureBumpRepair(services.lock.fenced, all_tuning.section("clock", ClockTuning))
         self._pipeline = self._make_pipeline(before)
+        self._maintenance = self._make_maintenance()
         self.writer_loop = WriterLoop(
             services.database,
             services.lock,
             self._pipeline,
-            MaintenanceSteps(self._maintenance_steps(), self._failures),
+            self._maintenance,
             story_tuning=all_tuning.section("stories", StoryTuning),
             standby_seconds=all_tuning.section("leases", LeaseTuning).standby_seconds,
             searchable_seconds=service.searchable_seconds,
@@ -134,19 +119,17 @@ class Runtime:
                 failed=services.failed,
             ),
         )
-        self._jobs = MaintenanceJobs(
-            self._long_jobs(), self._failures, services.now, is_writer=lambda: services.lock.is_held
-        )
         self._prefetch_thread = self._make_prefetch_thread()
         self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_stopped = False  # the database did not answer the last tick
 
-    def web_services(self) -> WebServices:
+    def web_services(self) -> "WebServices":
         """Return the services for the web server."""
         from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
+        from aggregator.web.server import WebServices
 
         services = self._services
         database, now, arrived = services.database.with_read_timeout(), services.now, services.arrived.set
@@ -174,7 +157,8 @@ class Runtime:
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
             last_reload=self._services.last_reload(),
-            failed_tasks=self._failures.words(),
+            failed_tasks=self._maintenance.failures(),
+            next_runs=self._maintenance.next_runs() if self._services.lock.is_held else {},
             few_files=why_few_files(),
         )
 
@@ -188,7 +172,7 @@ class Runtime:
         self._poll_scheduler.take_up(self._services.now())
         self.writer_loop.start()
         self._webhooks.start()
-        self._jobs.start()
+        self._maintenance.start()
         if self._prefetch_thread is not None:
             self._prefetch_thread.start()
         self.watchdog.heartbeat("scheduler")
@@ -199,7 +183,7 @@ class Runtime:
         self._stopping.set()
         self._poll_scheduler.stop()
         self.writer_loop.stop()
-        self._jobs.stop()
+        self._maintenance.stop()
         if self._prefetch_thread is not None:
             self._prefetch_thread.stop()
         self._webhooks.stop()
@@ -214,7 +198,7 @@ class Runtime:
             return max(0.0, deadline - time.monotonic())
 
         running = ["placing"] if self.writer_loop.join(left()) else []
-        running += ["a maintenance task"] if self._jobs.join(left()) else []
+        running += ["a maintenance task"] if self._maintenance.join(left()) else []
         running += (
             ["prefetch"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
         )
@@ -282,23 +266,29 @@ class Runtime:
         """Return the Placer with its indexes in memory if `config` has the same settings for placing."""
         return self._pipeline.placer if _placing_settings(config) == _placing_settings(self.config) else None
 
-    def _maintenance_steps(self) -> list[MaintenanceStep]:
-        """Return the short maintenance tasks."""
-        retention_job = self._pipeline.retention_job(self._plan)
-        return [
-            MaintenanceStep("log", self._shrink_log),
-            MaintenanceStep("clock", self._correct_times),
-            MaintenanceStep("retention", retention_job.step),
-        ]
+    def _make_maintenance(self) -> Maintenance:
+        """Return the maintenance tasks; docs/running.md lists them."""
+        tuning = self.config.effective_tuning
+        clock = tuning.section("clock", ClockTuning)
+        retention = self._pipeline.retention_job(self._plan)
+        steps = (
+            MaintenanceTask("checkpoint", CHECKPOINT_CHECK_SECONDS, self._truncate_log),
+            MaintenanceTask("clock", clock.check_seconds, partial(self._correct_times, clock)),
+            MaintenanceTask("retention", tuning.values("retention")["check_seconds"], retention.step),
+            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, self._prune_outbox),
+        )
+        jobs = (MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up),)
+        return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
-    def _shrink_log(self, _stops: Callable[[], bool]) -> bool:
-        """Truncate the SQLite log; there is never more to do."""
+    def _truncate_log(self, _stops: Stops) -> bool:
+        """Truncate the SQLite log if it is large."""
         self._services.database.truncate_log()
         return False
 
-    def _correct_times(self, _stops: Callable[[], bool]) -> bool:
+    def _correct_times(self, tuning: ClockTuning, _stops: Stops) -> bool:
         """Correct stories whose time is in the future because of a wrong clock."""
-        if count := self._bump_repair.run(self._services.now()):
+        now = self._services.now()
+        if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, tuning)):
             stories = counted(count, "story", "stories")
             log.warning(
                 "the clock was ahead; corrected the time of %s",
@@ -307,16 +297,18 @@ class Runtime:
             )
         return False
 
-    def _long_jobs(self) -> list[MaintenanceJob]:
-        """Return the long maintenance tasks."""
+    def _prune_outbox(self, _stops: Stops) -> bool:
+        """Delete webhook deliveries that ended long ago."""
+        self._webhooks.prune()
+        return False
+
+    def _back_up(self, stops: Stops) -> bool:
+        """Make a backup if it is due: the last one may have been made by a person."""
         config, database, now = self.config, self._services.database, self._services.now
-        return [
-            MaintenanceJob(
-                "backup",
-                lambda: backup.due_at(config, database, now()),
-                lambda stops: backup.back_up_gently(config, database, now(), stops),
-            )
-        ]
+        due = backup.due_at(config, database, now())
+        if due is not None and due <= now():
+            backup.back_up_gently(config, database, now(), stops)
+        return False
 
     # --- running ------------------------------------------------------------------------------------------
 
@@ -327,7 +319,7 @@ class Runtime:
             self._tick()
             before, offset = offset, time.time() - time.monotonic()
             if abs(offset - before) > _JUMP_SECONDS:
-                self._jobs.clock_jumped()
+                self._maintenance.clock_jumped()
             self._stopping.wait(TICK_SECONDS)
 
     def _tick(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from aggregator.config.messages import counted
-from aggregator.daemon.maintenance import MaintenanceSteps
+from aggregator.daemon.maintenance import Maintenance
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
@@ -56,7 +56,7 @@ class WriterLoop:
         database: Database,
         lock: WriterLease,
         pipeline: Pipeline,
-        steps: MaintenanceSteps,
+        maintenance: Maintenance,
         *,
         story_tuning: StoryTuning,
         standby_seconds: float,
@@ -71,7 +71,7 @@ class WriterLoop:
         self._database = database
         self._lock = lock
         self._pipeline = pipeline
-        self._steps = steps
+        self._maintenance = maintenance
         self._story_tuning = story_tuning
         self._standby_seconds = standby_seconds
         self._shown_seconds = searchable_seconds
@@ -205,7 +205,7 @@ class WriterLoop:
             if self._arrived.is_set():
                 break
         self._pipeline.index_older(self._is_needed)
-        while not self._is_needed() and self._steps.next(self._is_needed):
+        while not self._is_needed() and self._maintenance.run_step(self._is_needed):
             pass
         if trouble is not None:
             raise trouble
@@ -245,7 +245,7 @@ class WriterLoop:
         """Run commands and maintenance steps while an archive is placed."""
         self._run_commands()
         if time.monotonic() - self._stepped_at >= STEP_SECONDS:
-            self._steps.next(self._stops)
+            self._maintenance.run_step(self._stops)
             self._stepped_at = time.monotonic()
 
     def _run_commands(self) -> None:

@@ -5,13 +5,11 @@ passes it to the parts that count.
 """
 
 import threading
-from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
-from time import monotonic
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _MAX_SERIES = 200  # label sets of one metric; further ones are counted as "other"
 
@@ -67,57 +65,62 @@ COUNTED: tuple[Metric, ...] = (
 )
 
 
-class MetricSample(msgspec.Struct, frozen=True):
-    """One series. `value` is the sum; `buckets`, of a histogram, are not cumulative and end with +Inf."""
-
-    labels: tuple[str, ...]
-    value: float
-    buckets: tuple[int, ...] = ()
-
-
 class Metrics:
-    """The metrics of a process; safe to use from any thread, with a bounded number of series."""
+    """The metrics of a process; safe to use from any thread, with a bounded number of series.
+
+    prometheus_client counts, in a registry of its own instead of the library's global one. The library is
+    imported when something is counted first: most commands only read the database, which is not counted.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals: dict[Metric, dict[tuple[str, ...], float]] = {metric: {} for metric in COUNTED}
-        self._buckets: dict[Metric, dict[tuple[str, ...], list[int]]] = {metric: {} for metric in COUNTED}
+        self._labels: dict[Metric, set[tuple[str, ...]]] = {metric: set() for metric in COUNTED}
+        self._made: tuple[CollectorRegistry, dict[Metric, Any]] | None = None
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add `by` to a counter; `labels` are values in the order of `metric.labels`."""
-        with self._lock:
-            totals = self._totals[metric]
-            labels = _bounded_labels(labels, totals)
-            totals[labels] = totals.get(labels, 0) + by
+        self.series(metric, *labels).inc(by)
 
-    def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
-        """Record a duration in a histogram."""
-        with self._lock:
-            totals = self._totals[metric]
-            labels = _bounded_labels(labels, totals)
-            totals[labels] = totals.get(labels, 0) + seconds
-            counts = self._buckets[metric].setdefault(labels, [0] * (len(metric.buckets) + 1))
-            counts[bisect_left(metric.buckets, seconds)] += 1
-
-    @contextmanager
-    def timer(self, metric: Metric, *labels: str) -> Iterator[None]:
+    def timer(self, metric: Metric, *labels: str) -> AbstractContextManager[Any]:
         """Record the duration of the block, also where it raises."""
-        began = monotonic()
-        try:
-            yield
-        finally:
-            self.observe(metric, monotonic() - began, *labels)
+        timer: AbstractContextManager[Any] = self.series(metric, *labels).time()
+        return timer
 
-    def read(self, metric: Metric) -> list[MetricSample]:
-        """Return all series of a metric, sorted by labels."""
-        with self._lock:
-            buckets = self._buckets[metric]
-            return [
-                MetricSample(labels, value, tuple(buckets.get(labels, ())))
-                for labels, value in sorted(self._totals[metric].items())
-            ]
+    def series(self, metric: Metric, *labels: str) -> Any:
+        """Return prometheus_client's counter or histogram of these labels.
+
+        A new series of a metric that has too many is counted as "other".
+        """
+        collector = self._collectors()[1][metric]
+        if not metric.labels:
+            return collector
+        known = self._labels[metric]
+        if labels not in known and len(known) >= _MAX_SERIES:
+            labels = tuple("other" for _ in labels)
+        known.add(labels)
+        return collector.labels(*labels)
+
+    @property
+    def registry(self) -> "CollectorRegistry":
+        """The registry that collects all metrics."""
+        return self._collectors()[0]
+
+    def _collectors(self) -> "tuple[CollectorRegistry, dict[Metric, Any]]":
+        if self._made is None:
+            with self._lock:
+                self._made = self._made or _made()
+        return self._made
 
 
-def _bounded_labels(labels: tuple[str, ...], totals: dict[tuple[str, ...], float]) -> tuple[str, ...]:
-    """Return `labels`, or "other" for a new series of a metric that has too many."""
-    return labels if labels in totals or len(totals) < _MAX_SERIES else tuple("other" for _ in labels)
+def _made() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
+    from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of the first count of each series, a series of its own
+    registry = CollectorRegistry(auto_describe=False)
+    made = {
+        one: Histogram(one.name, one.help, one.labels, buckets=one.buckets, registry=registry)
+        if one.buckets
+        else Counter(one.name, one.help, one.labels, registry=registry)
+        for one in COUNTED
+    }
+    return registry, made

@@ -94,6 +94,7 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     workers: str | None = None  # why no worker can run jobs
     last_reload: Reload | None = None
     failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
+    next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
     few_files: str | None = None  # a message where nearly all allowed files are open
 
     @property
@@ -156,6 +157,7 @@ class BackupState(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 
     every_seconds: int | None = None  # None: backups are off
     last: dt.datetime | None = None
+    next: dt.datetime | None = None  # when it is due; None before anything is stored
     size_bytes: int | None = None
     words: str | None = None
     is_late: bool = False  # the daemon could make one, and has not
@@ -192,6 +194,7 @@ class HealthReport(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     place: DatabaseSize | None = None
     backup: BackupState | None = None
     retention: dict[str, int] | None = None  # its progress, by step
+    next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
     last_reload: Reload | None = None
 
     @property

@@ -1,8 +1,6 @@
 """The web application: pages, feeds and the API of one story reader."""
 
 from http import HTTPStatus
-from importlib.resources import files
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -72,13 +70,11 @@ def create_app(
     if editor is not None:
         routers += [api.editing, corrections.router]
     if watch is not None:
-        app.state.watched = health.Watched(site, watch)
         routers.append(health.watched)
     for router in routers:
         app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
     app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
-    static = Path(str(files("aggregator.web").joinpath("static")))
-    app.mount("/static", StaticFiles(directory=static), name="static")
+    app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
     app.add_exception_handler(HTTPException, errors.http)

@@ -17,7 +17,7 @@ from aggregator.model.read_model import (
     SourceView,
     StoryHit,
 )
-from aggregator.web.sanitise import encode_json, visible_marked
+from aggregator.web.sanitise import visible_marked
 from aggregator.web.story_json import (
     ArticleJson,
     WholeArticleJson,
@@ -121,9 +121,9 @@ class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceJson, ...]
 
 
-def one_article_json(one: ArticleDetail) -> bytes:
-    """Encode one article; an empty `text` is null."""
-    body = like(
+def one_article(one: ArticleDetail) -> OneArticleJson:
+    """Return one article; an empty `text` is null."""
+    return like(
         OneArticleJson,
         one,
         **msgspec.structs.asdict(whole_article(one.article)),
@@ -131,24 +131,21 @@ def one_article_json(one: ArticleDetail) -> bytes:
         copy_count=len(one.copies),
         copies=tuple(article_in_list(copy) for copy in one.copies[:COPIES_SHOWN]),
     )
-    return encode_json(body) + b"\n"
 
 
-def search_json(results: SearchResults) -> bytes:
-    """Encode search results."""
-    body = like(
+def search_results(results: SearchResults) -> SearchJson:
+    """Return search results."""
+    return like(
         SearchJson,
         results,
         stories=tuple(_story(story) for story in results.stories),
         articles=tuple(_found(hit) for hit in results.hits),
     )
-    return encode_json(body) + b"\n"
 
 
-def sources_json(sources: Iterable[SourceView]) -> bytes:
-    """Encode all sources."""
-    body = SourcesJson(sources=tuple(like(SourceJson, source, home=source.site_url) for source in sources))
-    return encode_json(body) + b"\n"
+def all_sources(sources: Iterable[SourceView]) -> SourcesJson:
+    """Return all sources."""
+    return SourcesJson(sources=tuple(like(SourceJson, source, home=source.site_url) for source in sources))
 
 
 def _found(hit: SearchHit) -> FoundArticleJson:

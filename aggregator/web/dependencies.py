@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Depends
@@ -96,12 +96,16 @@ class Site:
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 
-async def _site(request: Request) -> Site:
-    site: Site = request.app.state.site
-    return site
+def of_app(name: str) -> Any:
+    """Return the dependency of a route on `app.state.NAME`."""
+
+    async def state(request: Request) -> object:
+        return getattr(request.app.state, name)
+
+    return Depends(state)
 
 
-OfSite = Annotated[Site, Depends(_site)]  # a parameter of a route: the site of the application
+OfSite = Annotated[Site, of_app("site")]  # a parameter of a route: the site of the application
 
 
 def weak_tag(what: bytes) -> str:

@@ -39,7 +39,7 @@ class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The state of a command; `reason` is the message of the writer if it refused the command."""
+    """The result of a command, or that it waits for the writer; `reason` is why the writer refused it."""
 
     request: int
     state: Literal["waiting", "done", "refused"]
@@ -60,7 +60,7 @@ class CorrectionSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=F
 
 
 class CorrectionPage(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """Corrections, the newest first; `next` is the value of `before` for the next page, None at the end."""
+    """Corrections, the newest first; `next` is the value of `before` for the next page, null at the end."""
 
     corrections: tuple[CorrectionSummary, ...]
     next: int | None

@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.config.saved_queries import SavedQuery, is_relative, parse_end, parse_moment
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryFilter
+from aggregator.model.read_model import SearchBounds, StoryFilter
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
@@ -40,13 +40,21 @@ def _text(value: str, _now: dt.datetime) -> str:
     return value.strip()
 
 
-def _number(most: int) -> Callable[[str, dt.datetime], int]:
-    def read(value: str, _now: dt.datetime) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= 9 and 1 <= int(value) <= most):
-            raise UsageError(f"must be a whole number from 1 to {most}")
-        return int(value)
+def whole_number(text: str) -> int | None:
+    """Return the value of a text of one to nine digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
-    return read
+
+def number_up_to(most: int, text: str) -> int:
+    """Return a whole number from 1 to `most`. Raises UsageError."""
+    number = whole_number(text)
+    if not number or number > most:
+        raise UsageError(f"must be a whole number from 1 to {most}")
+    return number
+
+
+def _number(most: int) -> Callable[[str, dt.datetime], int]:
+    return lambda value, _now: number_up_to(most, value)
 
 
 CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
@@ -147,6 +155,16 @@ def _read(name: str, value: str, now: dt.datetime) -> object:
         return _READERS.get(name, _text)(value, now)
     except UsageError as error:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
+
+
+def search_bounds(story_filter: StoryFilter) -> SearchBounds:
+    """Return the part of a filter that bounds a search."""
+    return SearchBounds(
+        since=story_filter.since,
+        until=story_filter.until,
+        outlet=story_filter.outlet,
+        language=story_filter.language,
+    )
 
 
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import (
@@ -25,10 +25,9 @@ from aggregator.model.health_report import (
 )
 from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
-from aggregator.web.dependencies import Site
+from aggregator.web.dependencies import Site, of_app
 from aggregator.web.pages.pages import Pages
-from aggregator.web.responses import JSON, PROBLEM_JSON, Problem, RefusedError
-from aggregator.web.sanitise import encode_json
+from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.middleware import is_owner
 
 _CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
@@ -144,33 +143,62 @@ class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] | None
 
 
-class Probes:
-    """The calls behind `/healthz` of one application."""
-
-    def __init__(self, site: Site, watch: HealthSource | None) -> None:
-        self.site = site
-        self.watch = watch
-        self.state = BoundedCall(PROBE_SECONDS if watch is None else watch.tuning.probe_seconds)
-
-
 router = api_router()
 watched = api_router()  # only of a daemon
-_HEALTH = answer("Articles cannot be accepted, or the database does not answer.", HealthJson)
-_HEALTH["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
+_DOWN = answer(HealthJson)
+_DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}  # if the database does not answer
 
 
-@router.get(
-    HEALTHZ,
-    **described(
-        "health",
-        "Whether articles can be accepted",
-        {200: answer("Articles can be accepted.", HealthJson), 503: _HEALTH},
-        errors=(),
-    ),
-)
-async def health(request: Request) -> Response:
-    """`problems` are for the owner."""
-    probes: Probes = request.app.state.probes
+class Probes:
+    """The calls behind these routes, of one application."""
+
+    def __init__(self, site: Site, watch: HealthSource | None) -> None:
+        """Without `watch` only `/healthz` can be answered."""
+        self.site = site
+        self.pages = Pages(site)
+        self.watch = watch
+        seconds = PROBE_SECONDS if watch is None else watch.tuning.probe_seconds
+        self.state = BoundedCall(seconds)
+        self._database = BoundedCall(seconds)
+        self._backup_folder = BoundedCall(seconds, "the backup folder")
+        self._last: HealthSnapshot | None = None
+
+    async def report(self, *, fresh: bool = False) -> HealthReport:
+        """Return the report of the daemon; see `snapshot`."""
+        assert self.watch is not None
+        return self.watch.condition(await self.snapshot(self.watch, fresh=fresh))
+
+    async def snapshot(self, watch: HealthSource, *, fresh: bool = False) -> HealthSnapshot | None:
+        """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
+        last = self._last
+        age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
+        if not fresh and 0 <= age < _CACHE_SECONDS:
+            return last
+        try:  # concurrently, because each may take the whole timeout
+            calls = self._database.run(watch.snapshot), self._backups(watch)
+            snapshot, backup = await asyncio.gather(*calls)
+        except AggregatorError:
+            self._last = None
+        else:
+            self._last = msgspec.structs.replace(snapshot, backup=backup)
+        return self._last
+
+    async def _backups(self, watch: HealthSource) -> BackupState:
+        try:
+            return await self._backup_folder.run(watch.backups)
+        except AggregatorError as error:
+            return BackupState(words=str(error))
+
+
+OfProbes = Annotated[Probes, of_app("probes")]
+
+
+@router.get(HEALTHZ, **described("health", {200: answer(HealthJson), 503: _DOWN}))
+async def health(request: Request, probes: OfProbes) -> Response:
+    """Whether articles can be accepted.
+
+    503 if not, or if the database does not answer. `problems` are for the owner.
+    """
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
     problems = (*(one.what for one in of_process(process)), *state.problems) if process else state.problems
@@ -182,67 +210,17 @@ async def health(request: Request) -> Response:
         problem_count=len(problems),
         problems=problems if is_owner(request) else None,
     )
-    return _json(body, 503 if not state.writable or (process and process.stalled) else 200)
+    return JsonResponse(body, 503 if not state.writable or (process and process.stalled) else 200)
 
 
-class Watched:
-    """The calls behind `/readyz`, `/status` and `/metrics`, which need the state of the daemon."""
+@watched.get(READYZ, **described("health", {status: answer(ReadyJson) for status in (200, 503)}))
+async def ready(request: Request, probes: OfProbes) -> Response:
+    """Whether requests should be sent here.
 
-    def __init__(self, site: Site, watch: HealthSource) -> None:
-        self.pages = Pages(site)
-        self.watch = watch
-        self._clock = site.clock
-        self._database = BoundedCall(watch.tuning.probe_seconds)
-        self._backup_folder = BoundedCall(watch.tuning.probe_seconds, "the backup folder")
-        self._last: HealthSnapshot | None = None
-
-    async def snapshot(self, *, fresh: bool = False) -> HealthSnapshot | None:
-        """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
-        last = self._last
-        age = -1.0 if last is None else (self._clock() - last.at).total_seconds()
-        if not fresh and 0 <= age < _CACHE_SECONDS:
-            return last
-        try:  # concurrently, because each may take the whole timeout
-            snapshot, backup = await asyncio.gather(self._database.run(self.watch.snapshot), self._backups())
-        except AggregatorError:
-            self._last = None
-        else:
-            self._last = msgspec.structs.replace(snapshot, backup=backup)
-        return self._last
-
-    async def _backups(self) -> BackupState:
-        try:
-            return await self._backup_folder.run(self.watch.backups)
-        except AggregatorError as error:
-            return BackupState(words=str(error))
-
-
-async def _watched(request: Request) -> Watched:
-    one: Watched = request.app.state.watched
-    return one
-
-
-OfDaemon = Annotated[Watched, Depends(_watched)]
-
-
-@watched.get(
-    READYZ,
-    **described(
-        "health",
-        "Whether requests should be sent here",
-        {
-            200: answer("Ready.", ReadyJson),
-            503: answer(
-                "Not ready: the daemon is starting, or the database does not answer or has another version.",
-                ReadyJson,
-            ),
-        },
-        errors=(),
-    ),
-)
-async def ready(request: Request, daemon: OfDaemon) -> Response:
-    """A standby is ready, too: it serves every request and passes corrections to the writer."""
-    report = daemon.watch.condition(await daemon.snapshot(fresh=True))
+    503 while the daemon starts, and if the database does not answer or has another version. A standby is
+    ready, too: it serves every request and passes corrections to the writer.
+    """
+    report = await probes.report(fresh=True)
     body = ReadyJson(
         ready=report.ready,
         status=report.status,
@@ -250,27 +228,29 @@ async def ready(request: Request, daemon: OfDaemon) -> Response:
         problem_count=len(report.problems),
         problems=report.problems if is_owner(request) else None,
     )
-    return _json(body, 200 if report.ready else 503)
+    return JsonResponse(body, 200 if report.ready else 503)
 
 
 @watched.get(STATUS, include_in_schema=False)
-async def status(request: Request, daemon: OfDaemon) -> Response:
+async def status(request: Request, probes: OfProbes) -> Response:
     """The health report: a page for browsers, JSON for other clients."""
     _require_owner(request)
-    report = daemon.watch.condition(await daemon.snapshot())
+    report = await probes.report()
     code = 503 if report.status == "down" else 200
     if "text/html" not in request.headers.get("accept", ""):
-        return _json(report, code)
-    response = daemon.pages.page(request, "status.html", here=STATUS, report=report)
+        return JsonResponse(report, code)
+    response = probes.pages.page(request, "status.html", here=STATUS, report=report)
     response.status_code = code
     return response
 
 
 @watched.get(METRICS, include_in_schema=False)
-async def metrics(request: Request, daemon: OfDaemon) -> Response:
+async def metrics(request: Request, probes: OfProbes) -> Response:
     """The metrics for Prometheus."""
     _require_owner(request)
-    body, kind = daemon.watch.metrics(await daemon.snapshot(), request.headers.get("accept", ""))
+    assert probes.watch is not None
+    snapshot = await probes.snapshot(probes.watch)
+    body, kind = probes.watch.metrics(snapshot, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind})
 
 
@@ -281,7 +261,3 @@ def _require_owner(request: Request) -> None:
             "only the owner may read this: send a token of scope read, or a request from this machine "
             "without a proxy",
         )
-
-
-def _json(body: msgspec.Struct, status: int) -> Response:
-    return Response(encode_json(body) + b"\n", status, media_type=JSON)

@@ -44,30 +44,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    jinja.filters.update(
-        url=safe_url,
-        line=one_line,
-        moment=moment,
-        day=day,
-        time=time_of_day,
-        bump_time=bump_time,
-        iso=iso,
-        clock=clock,
-        counted=counted,
-        counted_outlets=counted_outlets,
-        pips=pips,
-        outlets=outlets,
-        outlets_of=outlets_of,
-        pieces=pieces,
-        paragraphs=paragraphs,
-        short_day=short_day,
-        upper_first=upper_first,
-        options=options,
-        language_names=language_names,
-        later=later,
-        signed=signed,
-        beginning=beginning,
+    filters = (
+        *(beginning, bump_time, clock, counted, counted_outlets, day, iso, language_names, later, moment),
+        *(options, outlets, outlets_of, paragraphs, pieces, pips, short_day, signed, upper_first),
     )
+    jinja.filters.update({function.__name__: function for function in filters})
+    jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
     return jinja
 
 

@@ -51,6 +51,16 @@ PROBLEMS: dict[int, ProblemType] = {
 GONE = "It was removed permanently."
 
 
+class JsonResponse(Response):
+    """A struct as one line of JSON."""
+
+    media_type = JSON
+
+    def render(self, content: object) -> bytes:
+        """Encode the struct."""
+        return encode_json(content) + b"\n"
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """The body of an error."""
 

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import uvicorn
@@ -38,6 +38,16 @@ STOP_DEADLINE_SECONDS = (
 _log = logging.getLogger(__name__)
 
 
+class WebServices(NamedTuple):
+    """What the web server of one configuration answers with."""
+
+    reader: StoryReader
+    settings: PublishSettings
+    push_endpoint: PushEndpoint | None = None
+    editor: EditorService | None = None
+    watch: HealthSource | None = None
+
+
 class Server:
     """uvicorn without signal handlers, access log and forwarding headers.
 
@@ -55,12 +65,13 @@ class Server:
     ) -> None:
         """See `create_app` for what is missing without the optional arguments."""
         self._address = (settings.host, settings.port)
-        self._reader = reader
-        self._editor = editor
-        self._push_endpoint = push_endpoint
-        self._watch = watch
-        self._settings = settings
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
         self._listener: _Listener | None = None
+
+    @property
+    def _settings(self) -> PublishSettings:
+        """The settings with the bound port."""
+        return self._services.settings
 
     @property
     def url(self) -> str:
@@ -73,7 +84,7 @@ class Server:
         Raises ConfigError if the address requires a token and none exists, AggregatorError if it cannot be
         bound.
         """
-        refuse_open_address(self._settings, self._push_endpoint)
+        refuse_open_address(self._settings, self._services.push_endpoint)
         self._listen(_bind(*self._address))
         self._log_owner()
         return self.url
@@ -93,21 +104,17 @@ class Server:
         """
         assert self._listener is not None
         refuse_open_address(settings, push_endpoint)
-        before = (self._address, self._reader, self._settings, self._push_endpoint, self._editor, self._watch)
-        bound = self._settings.port
-        self._reader, self._push_endpoint, self._editor, self._watch = reader, push_endpoint, editor, watch
-        address = (settings.host, settings.port)
+        before, bound = (self._address, self._services), self._settings.port
+        self._address = (settings.host, settings.port)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
         try:
-            if address == self._address:
-                self._settings = msgspec.structs.replace(settings, port=bound)
+            if self._address == before[0]:
+                self._set_port(bound)
                 self._listener.replace_app(self._app(), settings)
             else:
-                self._address, self._settings = address, settings
                 self._move()
         except Exception:
-            self._address, self._reader, self._settings, self._push_endpoint, self._editor, self._watch = (
-                before
-            )
+            self._address, self._services = before
             if not self.is_serving:
                 self._listen(_bind(self._settings.host, bound))
             raise
@@ -148,21 +155,19 @@ class Server:
             old.stop()
 
     def _listen(self, bound: socket.socket) -> None:
-        self._settings = msgspec.structs.replace(self._settings, port=bound.getsockname()[1])
+        self._set_port(bound.getsockname()[1])
         listener = _Listener(self._app(), bound, self._settings)
         if not listener.start():
             listener.stop()
             raise AggregatorError(f"the web server did not start on {self.url}; see the log")
         self._listener = listener
 
+    def _set_port(self, port: int) -> None:
+        self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
+
     def _app(self) -> ASGIApp:
-        return create_app(
-            self._reader,
-            self._settings,
-            push_endpoint=self._push_endpoint,
-            editor=self._editor,
-            watch=self._watch,
-        )
+        reader, settings, push_endpoint, editor, watch = self._services
+        return create_app(reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch)
 
 
 class _Listener:

@@ -55,22 +55,8 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def publish_settings(config: Config) -> PublishSettings:
-    """Return the settings of a configuration."""
-    return PublishSettings(
-        host=config.server.host,
-        port=config.server.port,
-        public_url=config.public_url or "",
-        allowed_hosts=config.server.allowed_hosts,
-        owner_on_loopback=config.server.owner_on_loopback,
-        trusted_proxies=config.server.trusted_proxies,
-        requests_a_minute=config.server.requests_a_minute,
-        title=config.publish.title,
-        excerpt_words=config.publish.excerpt_words,
-        full_text=config.publish.full_text,
-        index=config.publish.index,
-        link=config.feeds.link,
-        items=config.feeds.items,
-        bump=config.feeds.bump,
-        queries=config.saved_queries,
-        prefer=config.publish.prefer,
-    )
+    """Return the settings of a configuration: the keys of three sections that have these names."""
+    sections = (config.server, config.publish, config.feeds)
+    values = {name: value for section in sections for name, value in section}
+    known = {name: values[name] for name in PublishSettings.__struct_fields__ if name in values}
+    return PublishSettings(public_url=config.public_url or "", queries=config.saved_queries, **known)

@@ -224,10 +224,9 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     links: tuple[LinkJson, ...]
 
 
-def page_json(stories: Iterable[StoryView], next_cursor: str | None) -> bytes:
-    """Encode `{"stories": [...], "next": cursor|null}` and a newline."""
-    page = PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
-    return encode_json(page) + b"\n"
+def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
+    """Return a page of stories."""
+    return PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
 
 
 def jsonl(stories: Iterable[StoryView]) -> bytes:
@@ -241,7 +240,7 @@ def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
 
 
 def story_in_list(story: StoryView) -> StoryJson:
-    """Return a story as in `page_json` and `jsonl`."""
+    """Return a story as in `page_of` and `jsonl`."""
     return like(StoryJson, story, articles=tuple(article_in_list(article) for article in story.articles))
 
 

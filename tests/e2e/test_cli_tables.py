@@ -12,7 +12,8 @@ from aggregator.cli import output
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.web.story_json import page_json
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import page_of
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen
@@ -124,7 +125,7 @@ def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
     page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
     database.close()
     said = listed.type("stories", "--limit", "5", "--format", "json")
-    assert said.out == page_json(page.stories, page.next)
+    assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"
     ids = [one["id"] for one in json.loads(said.out)["stories"]]
     rest = listed.type("stories", "--next", json.loads(said.out)["next"], "--format", "jsonl").lines
     assert ids + [one["id"] for one in rest] == [one["id"] for one in listed.stories()]

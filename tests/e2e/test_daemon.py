@@ -340,7 +340,7 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
 # Parsers and what only commands use: in the process that lives for weeks they would be so much memory.
 ELSEWHERE = {
     *("trafilatura", "feedparser", "py3langid", "datasketch", "scipy", "distributed"),
-    *("rich", "pygments", "prometheus_client", "aggregator.admin.evaluate"),
+    *("rich", "pygments", "aggregator.admin.evaluate"),
     *("aggregator.extract.article", "aggregator.extract.wire.wire"),
 }
 MOST_MIB = 130.0  # resident memory of the main process with one article placed

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.web.story_json import page_json
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import page_of
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 
@@ -77,7 +78,7 @@ class Terminal:
         database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
         page = DatabaseStoryReader(database).stories(StoryFilter())
         database.close()
-        found: list[dict[str, Any]] = json.loads(page_json(page.stories, page.next))["stories"]
+        found: list[dict[str, Any]] = json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
         return found
 
 

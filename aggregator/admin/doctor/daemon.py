@@ -1,5 +1,6 @@
 """Checks of the daemon: whether one runs, what listens on its port, and which problems it reports."""
 
+import datetime as dt
 import http.client
 import json
 from collections.abc import Iterator
@@ -40,11 +41,19 @@ def inspect(context: DoctorContext) -> Iterator[Finding]:
         status = _request(host, port, "/status", seconds) or {}
         for one in status.get("process_findings") or ():
             yield problem(f"the daemon reports: {one['what']}", one["advice"])
+        if status.get("next_runs"):
+            yield ok(f"next runs: {_runs(status['next_runs'])}")
         if "process_findings" not in status and answer.get("problem_count"):
             yield warning(
                 f"the daemon reports {counted(int(answer['problem_count']), 'problem')}",
                 "open /status with a token to see them, or: journalctl -u aggregator -n 100",
             )
+
+
+def _runs(at: dict[str, str]) -> str:
+    """Return tasks with their times in UTC, the next one first."""
+    times = sorted((dt.datetime.fromisoformat(time).astimezone(dt.UTC), task) for task, time in at.items())
+    return ", ".join(f"{task} {time:%Y-%m-%d %H:%M:%S}" for time, task in times) + " (UTC)"
 
 
 def look_from_outside(context: DoctorContext) -> Iterator[Finding]:

@@ -143,7 +143,6 @@ class Retention:
         self._story_tuning = all_tuning.section("stories", StoryTuning)
         self._bounds: _Bounds | None = None
         self._bounds_at: dt.datetime | None = None
-        self._is_done = False  # within these bounds
         self._is_over = False  # over `size`, and not yet well below it
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -151,15 +150,14 @@ class Retention:
         if stop():
             return False
         bounds = self._current_bounds()
-        if self._is_done:
-            return False
         try:
             done = self._next_stage(bounds) or self._housekeeping()
         except (ValueError, *codecs.UNREADABLE):
             if not self._housekeeping():  # which a damaged row does not hold up
                 raise
             done = True
-        self._is_done = not done
+        if not done:
+            self._bounds = None
         return done
 
     def _next_stage(self, bounds: _Bounds) -> bool:
@@ -190,11 +188,11 @@ class Retention:
     # --- how far each stage may go ------------------------------------------------------------------------
 
     def _current_bounds(self) -> _Bounds:
-        """Return the bounds, which are read again from time to time."""
+        """Return the bounds, which are read again when all is done, and from time to time."""
         now = self._now()
         age = None if self._bounds_at is None else (now - self._bounds_at).total_seconds()
         if self._bounds is None or age is None or not 0 <= age < self._tuning.check_seconds:
-            self._bounds, self._bounds_at, self._is_done = self._bounds_now(now, is_look=True), now, False
+            self._bounds, self._bounds_at = self._bounds_now(now, is_look=True), now
         return self._bounds
 
     def _bounds_now(self, now: dt.datetime, *, is_look: bool = False) -> _Bounds:

@@ -5,13 +5,11 @@ late or repeated repair changes nothing that is correct.
 """
 
 import datetime as dt
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, delete, func, literal_column, select, text, update
 
-from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
@@ -53,22 +51,6 @@ def pull_back(connection: Connection, now: dt.datetime, tuning: ClockTuning) -> 
         connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
     ledger.close()
     return count
-
-
-class FutureBumpRepair:
-    """Calls `pull_back` every `check_seconds`. Only the writer uses it."""
-
-    def __init__(self, database: Database, tuning: ClockTuning) -> None:
-        self._database = database
-        self._tuning = tuning
-        self._next_run_at = 0.0
-
-    def run(self, now: dt.datetime) -> int:
-        """Run `pull_back` if it is due. Return the number of changed stories."""
-        if time.monotonic() < self._next_run_at:
-            return 0
-        self._next_run_at = time.monotonic() + self._tuning.check_seconds
-        return self._database.transact(lambda connection: pull_back(connection, now, self._tuning))
 
 
 def raise_counters(connection: Connection, names: Sequence[str]) -> int:

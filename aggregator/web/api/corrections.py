@@ -1,6 +1,5 @@
 """Corrections over HTTP: `/api/v1/corrections`. Every request needs a token with the scope admin."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,39 +21,35 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.filters import Parameter, up_to
-from aggregator.web.responses import JSON, RefusedError
-from aggregator.web.sanitise import encode_json
+from aggregator.web.filters import Parameter, number_up_to, up_to
+from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import read_body, refused, require_scope
 
 CORRECTIONS_AN_ANSWER = 50
 MAX_CORRECTIONS = 500
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 MAX_NAMED = 200  # articles or stories of one correction, as many as the records of a push
 
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 
 
-class MergeRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="merge", forbid_unknown_fields=True
-):
+class _Request(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """The body of a correction."""
+
+
+class MergeRequest(_Request, frozen=True, tag="merge"):
     """A request to merge stories into one."""
 
     stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
 
 
-class SplitRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="split", forbid_unknown_fields=True
-):
+class SplitRequest(_Request, frozen=True, tag="split"):
     """A request to give articles of a story, with their copies, a story of their own."""
 
     story: Id
     articles: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_NAMED)]
 
 
-class MoveRequest(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="move", forbid_unknown_fields=True
-):
+class MoveRequest(_Request, frozen=True, tag="move"):
     """A request to move an article, with its copies, to another story."""
 
     article: Id
@@ -63,10 +58,7 @@ class MoveRequest(
 
 PATH = "/api/v1/corrections"
 router = api_router(PATH)
-_RESPONSES = {
-    200: answer("The result.", CommandStatus),
-    202: answer("The writer has not executed it yet.", CommandStatus) | LOCATION,
-}
+_RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
 _LIST_PARAMETERS = {
     "limit": Parameter(up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"),
     "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
@@ -76,22 +68,15 @@ _EXAMPLES: dict[str, Any] = {
     "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},
     "move": {"kind": "move", "article": "cu2cfnapd3n3kc2w", "story": "z8c3v6b1n4m7k0ja"},
 }
-_UNDO = described(
-    "corrections",
-    "Undo a correction",
-    _RESPONSES,
-    errors=(400, 404, 408, 409, 413),
-    needs_token=True,
-)
+_UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
 
 @router.post(
     "",
     **described(
         "corrections",
-        "Merge stories, split one, or move an article",
         _RESPONSES,
-        errors=(400, 408, 409, 413, 415, 422),
+        *(400, 408, 409, 413, 415, 422),
         body={
             "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
             "examples": {name: {"value": value} for name, value in _EXAMPLES.items()},
@@ -100,7 +85,9 @@ _UNDO = described(
     ),
 )
 async def correct(request: Request, site: OfSite) -> Response:
-    """The writer executes the correction, and every later run respects it.
+    """Merge stories, split one, or move an article.
+
+    The writer executes the correction, and every later run respects it.
 
     409: the correction is not possible; 422: the body is not a correction.
     """
@@ -110,41 +97,35 @@ async def correct(request: Request, site: OfSite) -> Response:
 @router.delete("/{number}", name="delete_correction", **_UNDO)
 @router.post("/{number}/undo", name="undo_correction", **_UNDO)
 async def undo(request: Request, site: OfSite, number: NumberInPath) -> Response:
-    """Its articles return to their stories, and the ids of merged stories are valid again.
+    """Undo a correction.
+
+    Its articles return to their stories, and the ids of merged stories are valid again.
 
     Later corrections of the same articles must be undone first.
     """
     return await _submitted(request, site.editor, lambda _: CorrectionCommand(undo=_number(number)))
 
 
-@router.get(
-    "",
-    **described(
-        "corrections",
-        "Corrections, the newest first",
-        {200: answer("Corrections.", CorrectionPage)},
-        query=_LIST_PARAMETERS,
-        needs_token=True,
-    ),
-)
+@router.get("", **described("corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True))
 def list_corrections(request: Request, site: OfSite) -> Response:
-    """`words` is the correction in one sentence; `undone_at` is null if it is in force."""
+    """Corrections, the newest first.
+
+    `words` is the correction in one sentence; `undone_at` is null if it is in force.
+    """
     assert site.editor is not None
     _admin(request)
     refuse_unknown_parameters(request, _LIST_PARAMETERS)
     limit = _parameter(request, "limit", MAX_CORRECTIONS) or CORRECTIONS_AN_ANSWER
     page = site.editor.corrections(limit, _parameter(request, "before", 10**9 - 1))
-    return Response(encode_json(page) + b"\n", media_type=JSON)
+    return JsonResponse(page)
 
 
-@router.get(
-    "/requests/{number}",
-    **described(
-        "corrections", "The state of a requested correction", _RESPONSES, errors=(400, 404), needs_token=True
-    ),
-)
+@router.get("/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True))
 def look_at_correction(request: Request, site: OfSite, number: NumberInPath) -> Response:
-    """The number is `request` of the answer 202."""
+    """The state of a requested correction.
+
+    The number is `request` of the answer 202.
+    """
     assert site.editor is not None
     _admin(request)
     refuse_unknown_parameters(request, ())
@@ -210,7 +191,7 @@ def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus
 
 
 def _response(status: CommandStatus) -> Response:
-    response = Response(encode_json(status) + b"\n", media_type=JSON)
+    response = JsonResponse(status)
     if status.state == "waiting":
         response.status_code = 202
         response.headers["Location"] = f"{PATH}/requests/{status.request}"
@@ -219,15 +200,15 @@ def _response(status: CommandStatus) -> Response:
 
 
 def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise RefusedError(404, f"the number must be a whole number from 1 to {10**9 - 1}")
-    return int(text)
+    try:
+        return number_up_to(10**9 - 1, text)
+    except UsageError as error:
+        raise RefusedError(404, f"the number {error}") from error
 
 
 def _parameter(request: Request, name: str, most: int) -> int | None:
     text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text) or int(text) > most:
-        raise UsageError(f"{name} must be a whole number from 1 to {most}")
-    return int(text)
+    try:
+        return None if text is None else number_up_to(most, text)
+    except UsageError as error:
+        raise UsageError(f"{name} {error}") from None

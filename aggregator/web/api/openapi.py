@@ -1,10 +1,10 @@
 """The parts of the description of the API (OpenAPI 3.1) that FastAPI cannot read from the routes.
 
-FastAPI makes the description. Bodies are msgspec structs, whose schemas msgspec makes; the examples are made
-from these schemas. Places, outlets and people in the examples are invented.
+FastAPI makes the description. Bodies are msgspec structs, whose schemas msgspec makes.
 """
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -56,15 +56,20 @@ ABOUT: dict[str, Any] = {
 _components: dict[str, Any] = {}  # the schemas of all structs that a route or another struct mentions
 
 
-def _operation_id(route: APIRoute) -> str:
-    """Return the name of the route in camel case."""
-    first, *others = route.name.split("_")
-    return first + "".join(map(str.title, others))
+class DescribedRoute(APIRoute):
+    """A route that the name and the docstring of its function describe."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        """Make `operationId` of the name, the summary of the first sentence, the description of the rest."""
+        summary, _, given["description"] = str(inspect.getdoc(endpoint)).partition("\n\n")
+        super().__init__(path, endpoint, **given | {"summary": summary.replace("\n", " ").rstrip(".")})
+        first, *others = self.name.split("_")
+        self.operation_id = first + "".join(map(str.title, others))
 
 
 def api_router(prefix: str = "") -> APIRouter:
-    """Return a router whose routes are named by their functions."""
-    return APIRouter(prefix=prefix, generate_unique_id_function=_operation_id)
+    """Return a router of described routes."""
+    return APIRouter(prefix=prefix, route_class=DescribedRoute)
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
@@ -81,29 +86,30 @@ def named(name: str, schema: dict[str, Any]) -> dict[str, str]:
 
 
 LOCATION: dict[str, Any] = {"headers": {"Location": {"schema": {"type": "string"}}}}
+MOVED: dict[str, Any] = {"description": "The story was merged into another one.", **LOCATION}
 
 
-def answer(description: str, kind: Any) -> dict[str, Any]:
-    """Return the description of a response with a JSON body of this type."""
-    return {"description": description, "content": {JSON: {"schema": schema_of(kind)}}}
+def answer(kind: Any, **more: Any) -> dict[str, Any]:
+    """Return the description of a response with a JSON body of this type, and `more` members."""
+    words = str(inspect.getdoc(kind)).partition("\n")[0]
+    return {"description": words, "content": {JSON: {"schema": schema_of(kind)}}} | more
 
 
 def described(
     tag: str,
-    summary: str,
-    responses: Mapping[int, dict[str, Any]],
-    *,
-    errors: tuple[int, ...] = (400,),
+    responses: type | Mapping[int, dict[str, Any]],
+    *errors: int,
     query: Mapping[str, Parameter] | None = None,
     body: dict[str, Any] | None = None,
     needs_token: bool = False,
 ) -> dict[str, Any]:
     """Return what a route says about itself, as arguments of FastAPI's decorators.
 
-    The first of `responses` is the normal one. `errors` are statuses of problems in addition to those that
-    every route has. The docstring of the route is the description.
+    The first of `responses` is the normal one; a type is the body of 200. `errors` are statuses of problems
+    in addition to those that every route has. The first sentence of the docstring is the summary.
     """
-    problems = {status: _problem_ref(status) for status in {*errors, *_COMMON_ERRORS} - {*responses}}
+    answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
+    problems = {status: _problem_ref(status) for status in {*errors, *_COMMON_ERRORS} - {*answers}}
     extra: dict[str, Any] = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
     if query:
         extra["parameters"] = [_in_query(name, parameter) for name, parameter in query.items()]
@@ -111,9 +117,8 @@ def described(
         extra["requestBody"] = {"required": True, "content": {JSON: body}}
     return {
         "tags": [tag],
-        "summary": summary,
-        "status_code": next(iter(responses)),
-        "responses": {**responses, **problems},
+        "status_code": next(iter(answers)),
+        "responses": {**answers, **problems},
         "openapi_extra": extra,
     }
 
@@ -142,7 +147,7 @@ def _in_query(name: str, parameter: Parameter) -> dict[str, Any]:
 
 
 class DescribedApp(FastAPI):
-    """FastAPI with the schemas of msgspec structs, the names of saved queries, and examples of responses."""
+    """FastAPI with the schemas of msgspec structs and the names of saved queries."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the description; it is made at the first call."""
@@ -156,9 +161,6 @@ class DescribedApp(FastAPI):
             for operation in operations.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]  # FastAPI adds it, but parameters are not checked by it
-                for response in operation["responses"].values():
-                    if (content := response.get("content", {}).get(JSON)) is not None:
-                        content["example"] = _example(content["schema"], "")
         if saved := [query.name for query in self.state.site.settings.queries]:
             schema = {"type": "string", "enum": saved}
             parameter = Parameter(schema, "a saved query; other parameters override its values")
@@ -169,61 +171,3 @@ class DescribedApp(FastAPI):
             "responses": {kind.name: _problem(status) for status, kind in PROBLEMS.items()},
             "securitySchemes": _SCHEMES,
         }
-
-
-_TIMES = (
-    *("published", "first_published", "last_published", "updated", "effective", "seen", "time", "times"),
-    *("at", "last_placed", "last_success", "next_due"),
-)
-_EXAMPLES: dict[str, Any] = {
-    **dict.fromkeys(_TIMES, "2026-11-20T08:30:00Z"),
-    "day": "2026-11-20",
-    "id": "cu2cfnapd3n3kc2w",
-    "article": "cu2cfnapd3n3kc2w",
-    "articles": "cu2cfnapd3n3kc2w",
-    "other": "h5w8d2r6f1p9s3ne",
-    "story": "q5m2x7k4d1t8w0ya",
-    "stories": "q5m2x7k4d1t8w0ya",
-    "title": "Dam siren sounded by mistake",
-    "story_title": "Dam siren sounded by mistake",
-    "outlet": "Harbour Post",
-    "name": "Harbour Post",
-    "url": "https://news.example.org/2026/dam",
-    "home": "https://news.example.org/",
-    "language": "en",
-    "author": "Ada Lindqvist",
-    "clock": "08:30",
-    "marks": [[4, 9], [23, 26]],
-    "disagreements": [],
-    "copy_of": None,
-    "wire": None,
-    "problem": None,
-    "reason": None,
-    "kind_reason": None,
-    "undone_at": None,
-    "next": None,
-    "kind": "report",
-    "role": "writer",
-    "folder": "Coast",
-    "words": "merged z8c3v6b1n4m7k0ja into q5m2x7k4d1t8w0ya",
-}
-_SCALARS: dict[str, Any] = {"string": "The siren of the Orrin dam sounded for ten minutes on Friday.",
-            "integer": 1, "number": 0.5, "boolean": True, "null": None}  # fmt: skip
-
-
-def _example(schema: dict[str, Any], name: str) -> Any:
-    """Return an example of a schema; `name` is the property that it describes."""
-    while "$ref" in schema:
-        schema = _components[schema["$ref"].rpartition("/")[2]]
-    if "anyOf" in schema and name not in _EXAMPLES:
-        return _example(schema["anyOf"][0], name)
-    if "enum" in schema:
-        return schema["enum"][0]
-    match schema.get("type"):
-        case "object":
-            return {key: _example(value, key) for key, value in schema.get("properties", {}).items()}
-        case "array" if name not in {"marks", "disagreements"}:
-            items = schema.get("prefixItems") or [schema["items"]]
-            return [_example(item, name) for item in items]
-        case kind:
-            return _EXAMPLES.get(name, _SCALARS.get(str(kind)))

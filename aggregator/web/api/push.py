@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from aggregator.config.tuning import Tuning
@@ -30,6 +30,7 @@ from aggregator.store.intake.tombstones import REASON
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.api.openapi import answer, api_router, described, named
+from aggregator.web.dependencies import of_app
 from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
@@ -375,11 +376,6 @@ class Pushes:
         self.writing = CapacityLimiter(WRITING_AT_ONCE)
 
 
-async def _pushes(request: Request) -> Pushes:
-    pushes: Pushes = request.app.state.pushes
-    return pushes
-
-
 router = api_router()
 
 
@@ -387,9 +383,8 @@ router = api_router()
     PATH,
     **described(
         "articles",
-        "Push articles: one record, a list of records, or one record per line (JSONL)",
-        {202: answer("Stored; one item for each record.", PushResult)},
-        errors=(400, 408, 413, 415, 422),
+        {202: answer(PushResult)},
+        *(400, 408, 413, 415, 422),
         # A list is accepted for its valid records; each invalid one is rejected on its own.
         body={
             "schema": {"oneOf": [_RECORD, {"type": "array", "contains": _RECORD}]},
@@ -401,8 +396,10 @@ router = api_router()
         needs_token=True,
     ),
 )
-async def push_articles(request: Request, pushes: Annotated[Pushes, Depends(_pushes)]) -> Response:
-    """202: every record that is not rejected is stored permanently and is placed within moments.
+async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("pushes")]) -> Response:
+    """Push articles: one record, a list of records, or one record per line (JSONL).
+
+    202: every record that is not rejected is stored permanently and is placed within moments.
 
     A repeated article is `known` and changes nothing; with another text it is accepted as a revision. The
     header `Idempotency-Key` (any string of at most 255 characters, a new one for each push) makes a push

@@ -9,16 +9,16 @@ from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SearchBounds, StoryPage, StoryRedirect
+from aggregator.model.read_model import StoryPage, StoryRedirect
 from aggregator.pipeline.placement.explain import Explanation
-from aggregator.web.api.openapi import LOCATION, IdInPath, answer, api_router, described
+from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.article_json import (
     OneArticleJson,
     SearchJson,
     SourcesJson,
-    one_article_json,
-    search_json,
-    sources_json,
+    all_sources,
+    one_article,
+    search_results,
 )
 from aggregator.web.dependencies import OfSite, conditional
 from aggregator.web.excerpts import (
@@ -28,10 +28,10 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, up_to
-from aggregator.web.responses import GONE, JSON, problem
+from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to
+from aggregator.web.responses import GONE, JSON, JsonResponse, problem
 from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import PageJson, WholeStoryJson, page_json, whole_story_json
+from aggregator.web.story_json import PageJson, WholeStoryJson, page_of, whole_story
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
@@ -65,17 +65,11 @@ def openapi(request: Request) -> Response:
     return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-@router.get(
-    "/stories",
-    **described(
-        "stories",
-        "Stories, the newest bump first",
-        {200: answer("A page of stories and the cursor of the next page.", PageJson)},
-        query=PARAMETERS,
-    ),
-)
+@router.get("/stories", **described("stories", PageJson, 400, query=PARAMETERS))
 def list_stories(request: Request, site: OfSite) -> Response:
-    """One page of a list; `next` is the cursor of the following page.
+    """Stories, the newest bump first.
+
+    One page of a list; `next` is the cursor of the following page.
 
     A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
     stories that are new or bumped meanwhile are at the top when the list is read again.
@@ -87,25 +81,17 @@ def list_stories(request: Request, site: OfSite) -> Response:
     def render() -> Response:
         page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
         shown = (site.bounded(request, story)[0] for story in page.stories)
-        return Response(page_json(shown, next_of(page.next, began)), media_type=JSON)
+        return JsonResponse(page_of(shown, next_of(page.next, began)))
 
     return conditional(request, tag, render)
 
 
-@router.get(
-    "/stories/{id}",
-    **described(
-        "stories",
-        "One story with its merged text, timeline and agreeing figures",
-        {
-            200: answer("The story.", WholeStoryJson),
-            301: {"description": "The story was merged into another one.", **LOCATION},
-        },
-        errors=(400, 404, 410),
-    ),
-)
-def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
-    """The id of a merged story redirects to its successor."""
+@router.get("/stories/{id}", **described("stories", {200: answer(WholeStoryJson), 301: MOVED}, 400, 404, 410))
+def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
+    """One story with its merged text, timeline and agreeing figures.
+
+    The id of a merged story redirects to its successor.
+    """
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")  # before the story is read, so that it is never newer than the response
     story = site.story(id)
@@ -117,93 +103,67 @@ def one_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa
 
     def render() -> Response:
         shown, merged = site.bounded(request, found, site.reader.merged(found.id))
-        return Response(whole_story_json(shown, merged), media_type=JSON)
+        return JsonResponse(whole_story(shown, merged))
 
     return conditional(request, tag, render)
 
 
-@router.get(
-    "/articles/{id}",
-    **described(
-        "articles",
-        "One article, its story, and why it belongs to the story",
-        {200: answer("The article.", OneArticleJson)},
-        errors=(400, 404, 410),
-    ),
-)
-def one_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
-    """`text` is for the owner; `copies` are articles of the same story with the same text."""
+@router.get("/articles/{id}", name="one_article", **described("articles", OneArticleJson, 400, 404, 410))
+def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+    """One article, its story, and why it belongs to the story.
+
+    `text` is for the owner; `copies` are articles of the same story with the same text.
+    """
     refuse_unknown_parameters(request, ())
     tag = site.tag(request, "")
     found = site.article(id)
     if found is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no article with this id")
     one = bounded_article(found, site.access(request), site.settings.excerpt_words)
-    return conditional(request, tag, lambda: Response(one_article_json(one), media_type=JSON))
+    return conditional(request, tag, lambda: JsonResponse(one_article(one)))
 
 
-@router.get(
-    "/search",
-    **described(
-        "articles",
-        "Articles that match the query, and their stories, the best match first",
-        {200: answer("The matches.", SearchJson)},
-        query=_SEARCH_PARAMETERS,
-    ),
-)
+@router.get("/search", **described("articles", SearchJson, 400, query=_SEARCH_PARAMETERS))
 def search(request: Request, site: OfSite) -> Response:
-    """`problem` states why the query cannot be searched for; `marks` are ranges of code points."""
+    """Articles that match the query, and their stories, the best match first.
+
+    `problem` states why the query cannot be searched for; `marks` are ranges of code points.
+    """
     refuse_unknown_parameters(request, _SEARCH_PARAMETERS)
     refuse_empty_numbers(request)
     story_filter = site.filter(request, FOUND_AN_ANSWER).filter
     if story_filter.limit > MAX_FOUND:
         raise UsageError(f"limit must be a whole number from 1 to {MAX_FOUND}")
-    bounds = SearchBounds(
-        since=story_filter.since,
-        until=story_filter.until,
-        outlet=story_filter.outlet,
-        language=story_filter.language,
-    )
     if "query" not in request.query_params:
         raise UsageError("query: the parameter is missing; it contains the words to search for")
-    results = site.reader.search(story_filter.query, story_filter.limit, bounds)
+    results = site.reader.search(story_filter.query, story_filter.limit, search_bounds(story_filter))
     access, words = site.access(request), site.settings.excerpt_words
     bounded = msgspec.structs.replace(
         results,
         hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
         stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
     )
-    return conditional(request, None, lambda: Response(search_json(bounded), media_type=JSON))
+    return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
 
 
-@router.get(
-    "/sources",
-    **described(
-        "sources",
-        "The sources and their health",
-        {200: answer("All sources, by folder and name.", SourcesJson)},
-    ),
-)
+@router.get("/sources", **described("sources", SourcesJson, 400))
 def list_sources(request: Request, site: OfSite) -> Response:
-    """`url` and `problem` are for the owner."""
+    """The sources and their health.
+
+    `url` and `problem` are for the owner.
+    """
     refuse_unknown_parameters(request, ())
     access = site.access(request)
     sources = (bounded_source(source, access) for source in site.reader.sources())
-    return conditional(request, None, lambda: Response(sources_json(sources), media_type=JSON))
+    return conditional(request, None, lambda: JsonResponse(all_sources(sources)))
 
 
-@editing.get(
-    "/explain",
-    **described(
-        "articles",
-        "Why an article is in its story, or why two articles are or are not in one story",
-        {200: answer("The evidence of the decision, and the score today.", Explanation)},
-        errors=(400, 404),
-        query=_EXPLAIN_PARAMETERS,
-    ),
-)
+@editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))
 def explain(request: Request, site: OfSite) -> Response:
-    """Shares are logits; the score is their sum plus `bias`."""
+    """Why an article is in its story, or why two articles are or are not in one story.
+
+    Shares are logits; the score is their sum plus `bias`.
+    """
     refuse_unknown_parameters(request, _EXPLAIN_PARAMETERS)
     article, other = (request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS)
     if not article:
@@ -221,7 +181,7 @@ def explain(request: Request, site: OfSite) -> Response:
         if explanation is None:
             return problem(404, "there is no such article, or the other article does not exist")
         bounded = bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
-        return Response(encode_json(bounded) + b"\n", media_type=JSON)
+        return JsonResponse(bounded)
 
     return conditional(request, tag, render)
 

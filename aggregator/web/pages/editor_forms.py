@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import to_thread
+from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -26,7 +27,8 @@ from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, C
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES, CommandStatus, EditorService
-from aggregator.web.pages.pages import Pages, whole_number
+from aggregator.web.filters import whole_number
+from aggregator.web.pages.pages import Pages
 from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 
@@ -60,27 +62,17 @@ MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
 CORRECTIONS_A_PAGE = 50
 NO_STORE = {"Cache-Control": "no-store"}
 
-Handler = Callable[[Request, "Fields"], Response]
+Fields = ImmutableMultiDict[str, str]  # of a form; a name may have several values
+Handler = Callable[[Request, Fields], Response]
 
 
-class Fields:
-    """The fields of a form; a name may have several values."""
-
-    def __init__(self, body: bytes) -> None:
-        """Raise UsageError if the body is not a form of this server."""
-        try:
-            text = body.decode("ascii")
-            self._pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        except ValueError as error:
-            raise UsageError("the form is invalid; open the page again") from error
-
-    def one(self, name: str) -> str:
-        """Return the last value of `name`; "" if there is none."""
-        return (self.all(name) or [""])[-1]
-
-    def all(self, name: str) -> list[str]:
-        """Return all values of `name` in order."""
-        return [value.strip() for key, value in self._pairs if key == name]
+def fields_of(body: bytes) -> Fields:
+    """Return the fields of a form. Raises UsageError if the body is not a form of this server."""
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise UsageError("the form is invalid; open the page again") from error
+    return ImmutableMultiDict([(name, value.strip()) for name, value in pairs])
 
 
 def routes(site: Site) -> list[Route]:
@@ -110,7 +102,7 @@ def _posted(pages: Pages, handler: Handler) -> Callable[[Request], Coroutine[Any
 
     def handle(request: Request, body: bytes) -> Response:
         try:
-            return handler(request, Fields(body))
+            return handler(request, fields_of(body))
         except UsageError as error:
             return pages.problem(request, 409, "Not possible", str(error))
 
@@ -146,13 +138,13 @@ class Forms:
 
     def sign_in(self, request: Request, fields: Fields) -> Response:
         """Set the cookie with the token. Raises RefusedError (429) after too many wrong tokens."""
-        story = fields.one("story")
-        if sign_in(request, fields.one("token")) is None:
+        story = fields.get("story", "")
+        if sign_in(request, fields.get("token", "")) is None:
             return self._sign_in_page(request, 403, wrong=True, story=story)
         response = RedirectResponse(f"/stories/{story}" if ID.fullmatch(story) else "/", 303)
         response.set_cookie(
             COOKIE,
-            fields.one("token"),
+            fields.get("token", ""),
             max_age=REMEMBERED_SECONDS,
             httponly=True,
             samesite="lax",
@@ -162,7 +154,7 @@ class Forms:
 
     def sign_out(self, request: Request, fields: Fields) -> Response:
         """Delete the cookie with the token."""
-        if not form_is_valid(request, fields.one("form")):
+        if not form_is_valid(request, fields.get("form", "")):
             return self._invalid_form(request)
         response = RedirectResponse("/", 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
@@ -175,7 +167,7 @@ class Forms:
         if not self._may(request, fields):
             return self._invalid_form(request)
         command = _command(fields)
-        if fields.one("sure"):
+        if fields.get("sure", ""):
             return self._result(request, editor.submit(command))
         return self._confirmation(request, command)
 
@@ -254,7 +246,7 @@ class Forms:
     # --- permission -----------------------------------------------------------------------------------------
 
     def _may(self, request: Request, fields: Fields) -> bool:
-        return self._pages.may_correct(request) and form_is_valid(request, fields.one("form"))
+        return self._pages.may_correct(request) and form_is_valid(request, fields.get("form", ""))
 
     def _invalid_form(self, request: Request) -> Response:
         if token_of(request) is None:
@@ -271,15 +263,15 @@ class Forms:
 
 def _command(fields: Fields) -> CorrectionCommand:
     """Return the command of a form. Raises UsageError."""
-    story, articles = _story_id(fields.one("story")), fields.all("article")
+    story, articles = _story_id(fields.get("story", "")), fields.getlist("article")
     if any(not ID.fullmatch(article) for article in articles):
         raise UsageError("invalid article id; open the page again")
-    kind = fields.one("kind")
+    kind = fields.get("kind", "")
     if kind == "split":
         if not articles:
             raise UsageError("select the articles that report another event")
         return CorrectionCommand(kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles)))
-    other = _story_id(fields.one("address") or fields.one("other"))
+    other = _story_id(fields.get("address", "") or fields.get("other", ""))
     if kind == "merge":
         return CorrectionCommand(kind="merge", stories=(story, other))
     if kind == "move":

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.config.saved_queries import parse_end, parse_moment
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
@@ -19,20 +18,19 @@ from aggregator.model.core import (
     Evidence,
     MergedStory,
     Reason,
+    Stage,
     StoryView,
     TimelineItem,
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     HistoryEvent,
-    SearchBounds,
     SearchResults,
     StoryListItem,
     StoryPage,
     StoryRedirect,
 )
 from aggregator.pipeline.placement.explain import (
-    Explanation,
     PairExplanation,
     log_words,
     not_counted,
@@ -52,7 +50,7 @@ from aggregator.web.excerpts import (
     first_words,
 )
 from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
-from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter
+from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter, parse_filter, search_bounds, whole_number
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
@@ -75,16 +73,12 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
     lead = rest.pop(0) if is_first and rest else None
     beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
-    groups: dict[str, list[StoryListItem]] = {}
-    headings = sorted(
-        {_heading(story.updated, today) for story in rest if story.id not in shown},
-        key=("Today", "Yesterday", "Earlier").index,
-    )
-    for heading in headings:
-        groups[heading] = [
-            story for story in rest if story.id not in shown and _heading(story.updated, today) == heading
-        ]
-    return FrontPage(lead, beside, tuple((heading, tuple(group)) for heading, group in groups.items()))
+    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": []}
+    for story in rest:
+        if story.id not in shown:
+            groups[_heading(story.updated, today)].append(story)
+    filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
+    return FrontPage(lead, beside, filled)
 
 
 def list_item_of(story: StoryView) -> StoryListItem:
@@ -181,20 +175,20 @@ def _breakdown(score: float, need: float | None, bias: float, reasons: Sequence[
     return ScoreBreakdown(score, need, (*start, *parts))
 
 
-def verdict(explanation: Explanation) -> str:
+_VERDICTS: dict[Stage, str] = {
+    "founded": "This article founded the story, because no live story was similar enough.",
+    "copy": "This article has the same text as another article of the story.",
+    "event": "This article reports the same event as the other articles, as their shared terms show.",
+    "second look": "A second look moved this article here, because this story was the better match.",
+    "correction": "An editor moved this article here.",
+    "revision": "This article is a later version of an article of the story.",
+}
+
+
+def verdict(evidence: Evidence) -> str:
     """Return the reason of the placement in one sentence."""
-    evidence = explanation.evidence
-    if evidence.copy is not None and evidence.stage == "copy":
-        return "This article has the same text as another article of the story."
-    if evidence.stage == "founded":
-        return "This article founded the story, because no live story was similar enough."
-    if evidence.stage == "correction":
-        return "An editor moved this article here."
-    if evidence.stage == "second look":
-        return "A second look moved this article here, because this story was the better match."
-    if evidence.stage == "revision":
-        return "This article is a later version of an article of the story."
-    return "This article reports the same event as the other articles, as their shared terms show."
+    is_copy_of_erased = evidence.stage == "copy" and evidence.copy is None
+    return _VERDICTS["event" if is_copy_of_erased else evidence.stage]
 
 
 def objection(name: str) -> str:
@@ -219,7 +213,6 @@ HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
 MOST_PAGES = 99  # the ranked stories end long before
-_BOUNDS = {"since": parse_moment, "until": parse_end}
 
 
 def routes(site: Site) -> list[Route]:
@@ -405,7 +398,7 @@ class Pages:
             here="/explain",
             explanation=explained,
             language=language,
-            verdict=verdict(explained),
+            verdict=verdict(explained.evidence),
             not_counted=not_counted(explained.evidence),
             breakdown=breakdown(explained.evidence),
             runner_up=runner_up(explained.evidence),
@@ -427,8 +420,10 @@ class Pages:
             for name in ("since", "until", "outlet", "language")
         }
         try:
-            bounds = self._bounds(filters)
-            results = self._site.reader.search(text, SEARCH_STORIES, bounds) if text else SearchResults()
+            chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
+            results = SearchResults()
+            if text:
+                results = self._site.reader.search(text, SEARCH_STORIES, search_bounds(chosen))
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
@@ -444,16 +439,6 @@ class Pages:
             stories=stories,
             undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},
         )
-
-    def _bounds(self, filters: dict[str, str]) -> SearchBounds:
-        now = self._site.clock()
-        moments: dict[str, dt.datetime | None] = {}
-        for name, read in _BOUNDS.items():
-            try:
-                moments[name] = read(filters[name], now) if filters[name] else None
-            except UsageError as error:
-                raise UsageError(f"{name} {error}: {filters[name][:40]!r}") from None
-        return SearchBounds(**moments, outlet=filters["outlet"] or None, language=filters["language"] or None)
 
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
@@ -557,11 +542,6 @@ def _article_id(text: str) -> str:
 
 def _page_number(request: Request) -> int:
     return min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
-
-
-def whole_number(text: str) -> int | None:
-    """Return the value of a text of one to nine digits; None for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _older(page: StoryPage, wanted: ParsedFilter) -> str | None:

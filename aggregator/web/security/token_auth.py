@@ -151,18 +151,15 @@ class BadTokens:
 
     def wait_seconds(self, address: str) -> int:
         """Count one wrong token; return 0, or the seconds after which the address may try again."""
-        with self._lock:
-            return self._wait_seconds(address)
-
-    def _wait_seconds(self, address: str) -> int:
         network, now = network_of(address), self._clock()
-        tries = self._tries.pop(network, None) or deque(maxlen=BAD_TOKENS_A_MINUTE)
-        self._tries[network] = tries  # at the end, to be removed last
-        if len(self._tries) > _ADDRESSES:
-            del self._tries[next(iter(self._tries))]
-        while tries and now - tries[0] >= _MINUTE_SECONDS:
-            tries.popleft()
-        if len(tries) == BAD_TOKENS_A_MINUTE:
-            return int(_MINUTE_SECONDS - (now - tries[0])) + 1
-        tries.append(now)
+        with self._lock:
+            tries = self._tries.pop(network, None) or deque(maxlen=BAD_TOKENS_A_MINUTE)
+            self._tries[network] = tries  # at the end, to be removed last
+            if len(self._tries) > _ADDRESSES:
+                del self._tries[next(iter(self._tries))]
+            while tries and now - tries[0] >= _MINUTE_SECONDS:
+                tries.popleft()
+            if len(tries) == BAD_TOKENS_A_MINUTE:
+                return int(_MINUTE_SECONDS - (now - tries[0])) + 1
+            tries.append(now)
         return 0

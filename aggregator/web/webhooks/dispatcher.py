@@ -29,7 +29,6 @@ _OLD_HOURS = 48.0
 _OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
 
 _ALL_INDEXED = 2**62
-_PRUNE_EVERY = dt.timedelta(hours=1)
 
 
 class WebhookDispatcher:
@@ -55,7 +54,6 @@ class WebhookDispatcher:
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
-        self._pruned_at: dt.datetime | None = None
         # A query reads the full-text index, which is updated shortly after an article was placed.
         self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
 
@@ -104,13 +102,11 @@ class WebhookDispatcher:
         return sorted({one.webhook for one in new_deliveries})
 
     def prune(self) -> None:
-        """Delete deliveries that ended long ago, at most once an hour."""
+        """Delete deliveries that ended long ago."""
         now = self._now()
-        if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
-            with self._database.write() as connection:
-                if retention.is_steady(connection, now, self._steady):
-                    outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
-            self._pruned_at = now
+        with self._database.write() as connection:
+            if retention.is_steady(connection, now, self._steady):
+                outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
         self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime

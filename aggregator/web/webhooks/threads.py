@@ -70,6 +70,10 @@ class WebhookThreads:
         """
         self._dispatcher.sync_webhooks()
 
+    def prune(self) -> None:
+        """Delete deliveries that ended long ago; a maintenance task of the writer calls it."""
+        self._dispatcher.prune()
+
     def start(self) -> None:
         """Start the threads if a webhook is configured."""
         if self._senders:
@@ -99,7 +103,6 @@ class WebhookThreads:
             filled = self._dispatcher.step()
             for name in filled or ():
                 self._filled[name].set()
-            self._dispatcher.prune()
             return POLL_SECONDS if filled is None else 0.0
 
         self._run("webhooks", step, self._changed)

@@ -37,9 +37,8 @@ IMPATIENT = msgspec.structs.replace(SHIPPED, lock_seconds=0.3, read_seconds=0.3,
 
 def retries(database: Database, cause: str) -> float:
     """How many transactions were done again because of `cause`."""
-    return sum(
-        one.value for one in database.metrics_registry.read(TRANSACTION_RETRIES) if one.labels == (cause,)
-    )
+    name = f"{TRANSACTION_RETRIES.name}_total"
+    return database.metrics_registry.registry.get_sample_value(name, {"cause": cause}) or 0.0
 
 
 def rows(database: Database) -> list[int]:

@@ -20,7 +20,7 @@ from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.maintenance import erase
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.story_list import fitting
+from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
 from aggregator.stories.tuning import shipped_tuning
@@ -135,10 +135,10 @@ def asked(filter_: StoryFilter) -> Callable[[Database], object]:
     return lambda database: DatabaseStoryReader(database).stories(filter_)
 
 
-def fitting_some(database: Database) -> set[str]:
+def matching_some(database: Database) -> set[str]:
     with database.read() as connection:
         wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
-        return fitting(connection, wanted, [f"story{n}" for n in range(2, 300)])
+        return StoryMatcher(connection, wanted).matching(connection, [f"story{n}" for n in range(2, 300)])
 
 
 def to_forget_by_address(database: Database) -> erase.EraseTarget:
@@ -191,7 +191,7 @@ CASES: dict[str, Callable[[Database], object]] = {
     "what is forgotten by address": to_forget_by_address,
     "the last change": lambda database: DatabaseStoryReader(database).last_change(),
     "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
-    "among some": fitting_some,
+    "among some": matching_some,
     "how it does": what_probes_ask,
 }
 

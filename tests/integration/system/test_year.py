@@ -25,7 +25,7 @@ from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import MaintenanceJob, MaintenanceStep, MaintenanceSteps, TaskFailures
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
 from aggregator.pipeline.pipeline import Pipeline
@@ -185,13 +185,12 @@ class Installation:
         self.rounds = PollScheduler(poller, threads=0, arrived=lambda: None)
         placer = before.placer if before is not None else None
         self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config), placer=placer)
-        self.failures = TaskFailures(self.world.time.monotonic)
         retention_job = self.pipeline.retention_job(retention_plan(config))
-        self.steps = MaintenanceSteps([MaintenanceStep("retention", retention_job.step)], self.failures)
-        self.job = MaintenanceJob(
-            "backup",
-            lambda: backup.due_at(config, self.database, now()),
-            lambda _stops: backup.back_up_as_configured(config, self.database, now(), unseen),
+        self.maintenance = Maintenance(
+            [MaintenanceTask("retention", HOUR, retention_job.step)],
+            [],
+            is_writer=lambda: True,
+            clock=self.world.time.monotonic,
         )
         with database.write() as connection:
             sync_config(connection, configured_sources(config, now()))
@@ -234,12 +233,14 @@ class Installation:
         while render_next(self.lock.fenced, 20, tuning):
             pass
         self.pipeline.index_older()
-        while self.steps.next(lambda: False):
+        self.maintenance.mark_due("retention")
+        while self.maintenance.run_step(lambda: False):
             pass
-        due_at = self.job.due_at()
-        if due_at is not None and due_at <= self.world.time():
-            self.job.run(lambda: False)
-        self.problems += self.failures.words()
+        now = self.world.time()
+        due_at = backup.due_at(self.config, self.database, now)
+        if due_at is not None and due_at <= now:
+            backup.back_up_as_configured(self.config, self.database, now, unseen)
+        self.problems += self.maintenance.failures()
 
     def month(self, log: "Log") -> Month:
         """What it holds now; and it serves."""

@@ -257,7 +257,7 @@ def own_address() -> str | None:
 def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
-    letterbox, rig = room.server._push_endpoint, room.server._editor
+    letterbox, rig = room.server._services.push_endpoint, room.server._services.editor
     queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
     server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
     port = server.start().rpartition(":")[2]
@@ -324,7 +324,7 @@ def test_elsewhere_this_machine_needs_one_too(elsewhere: tuple[Newsroom, httpx.C
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, host: str) -> None:
-    server = Server(room.reading, PublishSettings(host=host, port=0), room.server._push_endpoint)
+    server = Server(room.reading, PublishSettings(host=host, port=0), room.server._services.push_endpoint)
     with pytest.raises(ConfigError, match="aggregator token create NAME --scope read"):
         server.start()
     room.token("pusher", "push")

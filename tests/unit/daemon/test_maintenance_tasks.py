@@ -7,17 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from aggregator.daemon import maintenance
-from aggregator.daemon.maintenance import (
-    MaintenanceJob,
-    MaintenanceJobs,
-    MaintenanceStep,
-    MaintenanceSteps,
-    Stops,
-    TaskFailures,
-)
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
 
-NOON = dt.datetime(2026, 10, 12, 12, 0, tzinfo=dt.UTC)
+HOUR = 3600.0
 
 
 class Seconds:
@@ -34,7 +27,7 @@ def never() -> bool:
     return False
 
 
-def step(name: str, said: list[str], pieces: int, error: Exception | None = None) -> MaintenanceStep:
+def step(name: str, said: list[str], pieces: int, error: Exception | None = None) -> MaintenanceTask:
     """One that has so many pieces, or fails at each."""
     left = [pieces]
 
@@ -45,16 +38,32 @@ def step(name: str, said: list[str], pieces: int, error: Exception | None = None
         left[0] -= 1
         return left[0] > 0
 
-    return MaintenanceStep(name, run)
+    return MaintenanceTask(name, HOUR, run)
 
 
-def test_steps_take_turns_until_none_has_more() -> None:
+def steps_of(*steps: MaintenanceTask, clock: Callable[[], float] = lambda: 0.0) -> Maintenance:
+    return Maintenance(steps, (), is_writer=lambda: True, clock=clock)
+
+
+def test_steps_take_turns_until_none_has_more_and_wait_until_they_are_due_again() -> None:
     said: list[str] = []
-    steps = MaintenanceSteps([step("a", said, 3), step("b", said, 1), step("c", said, 2)], TaskFailures())
-    while steps.next(never):
+    steps = steps_of(step("a", said, 3), step("b", said, 1), step("c", said, 2))
+    while steps.run_step(never):
         pass
-    assert said[:4] == ["a", "b", "c", "a"]
-    assert said.count("a") == 3
+    assert said == ["a", "b", "c", "a", "c", "a"]
+    assert not steps.run_step(never)
+    steps.mark_due("b")
+    assert not steps.run_step(never)
+    assert said[6:] == ["b"]
+
+
+def test_a_step_that_was_interrupted_is_still_due() -> None:
+    said: list[str] = []
+    steps = steps_of(step("a", said, 1))
+    steps.run_step(lambda: bool(said))
+    steps.run_step(never)
+    steps.run_step(never)
+    assert said == ["a", "a"]
 
 
 def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
@@ -62,85 +71,78 @@ def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
 ) -> None:
     said: list[str] = []
     clock = Seconds()
-    failures = TaskFailures(clock)
-    steps = MaintenanceSteps([step("bad", said, 1, OSError("no room")), step("good", said, 10)], failures)
+    steps = steps_of(step("bad", said, 1, OSError("no room")), step("good", said, 10), clock=clock)
     for _ in range(5):
-        assert steps.next(never)
+        assert steps.run_step(never)
     assert said.count("bad") == 1
     assert said.count("good") == 5
-    assert failures.words() == ("bad: no room",)
+    assert steps.failures() == ("bad: no room",)
     assert [getattr(record, "job", None) for record in caplog.records] == ["bad"]
     clock.passed += maintenance.BACKOFF_SECONDS + 1
-    steps.next(never)
-    steps.next(never)
+    steps.run_step(never)
+    steps.run_step(never)
     assert said.count("bad") == 2
 
 
-def test_a_step_that_lost_the_lock_says_so_at_once() -> None:
-    steps = MaintenanceSteps([step("late", [], 1, LeaseLostError("another one took over"))], TaskFailures())
-    with pytest.raises(LeaseLostError):
-        steps.next(never)
-
-
-@pytest.mark.parametrize("error", [DatabaseAwayError("it does not answer"), DatabaseLockedError("locked")])
+@pytest.mark.parametrize(
+    "error",
+    [DatabaseAwayError("it does not answer"), DatabaseLockedError("locked"), LeaseLostError("taken over")],
+)
 def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -> None:
     """Else each of them would rest for ten minutes after a moment's trouble, and be waited for in turn."""
-    failures = TaskFailures()
-    with pytest.raises(type(error)):
-        MaintenanceSteps([step("late", [], 1, error)], failures).next(lambda: False)
-    assert failures.words() == ()
+    said: list[str] = []
+    steps = steps_of(step("late", said, 1, error))
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            steps.run_step(never)
+    assert (said, steps.failures()) == (["late", "late"], ())
 
 
-def test_jobs_run_when_they_are_due_and_only_on_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "CHECK_SECONDS", 0.01)
+def test_the_schedule_marks_steps_and_runs_jobs_of_the_writer_only() -> None:
     done: list[str] = []
     ran, is_writer = threading.Event(), threading.Event()
-    failures = TaskFailures()
 
-    def run(name: str) -> Callable[[Stops], None]:
-        def work(stops: Stops) -> None:
+    def task(name: str) -> MaintenanceTask:
+        def work(stops: Stops) -> bool:
             assert not stops()
             done.append(name)
             if name == "broken":
                 raise AggregatorError("the disk is full")
             if done.count("due") == 2:
                 ran.set()
+            return False
 
-        return work
+        return MaintenanceTask(name, HOUR if name == "later" else 0.01, work)
 
-    jobs = MaintenanceJobs(
-        [
-            MaintenanceJob("never", lambda: None, run("never")),
-            MaintenanceJob("later", lambda: NOON + dt.timedelta(seconds=1), run("later")),
-            MaintenanceJob("broken", lambda: NOON, run("broken")),
-            MaintenanceJob("due", lambda: NOON, run("due")),
-        ],
-        failures,
-        lambda: NOON,
-        is_writer=is_writer.is_set,
+    tasks = Maintenance(
+        [task("step")], [task("later"), task("broken"), task("due")], is_writer=is_writer.is_set
     )
-    jobs.start()
+    tasks.start()
     assert not ran.wait(0.1)
     assert done == [], "nobody asked a daemon that stands by"
     is_writer.set()
     assert ran.wait(30)
-    jobs.stop()
-    assert not jobs.join(30)
-    assert set(done) == {"broken", "due"}
+    steps_done = done.count("step")
+    while done.count("step") < steps_done + 3:
+        tasks.run_step(never)
+    assert tasks.next_runs().keys() == {"step", "later", "broken", "due"}
+    assert tasks.next_runs()["later"] > dt.datetime.now(dt.UTC) + dt.timedelta(minutes=50)
+    tasks.stop()
+    assert not tasks.join(30)
+    assert set(done) == {"broken", "due", "step"}
     assert done.count("broken") == 1
-    assert failures.words() == ("broken: the disk is full",)
+    assert tasks.failures() == ("broken: the disk is full",)
 
 
-def test_jobs_are_looked_at_when_the_clock_jumped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_run_when_the_clock_jumped() -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
-    monkeypatch.setattr(maintenance, "CHECK_SECONDS", 3600.0)
     ran = threading.Event()
-    jobs = MaintenanceJobs(
-        [MaintenanceJob("due", lambda: NOON, lambda _stops: ran.set())],
-        TaskFailures(),
-        lambda: NOON,
-        is_writer=lambda: True,
-    )
+
+    def run(_stops: Stops) -> bool:
+        ran.set()
+        return False
+
+    jobs = Maintenance((), [MaintenanceTask("due", HOUR, run)], is_writer=lambda: True)
     jobs.start()
     jobs.clock_jumped()
     assert ran.wait(30)

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
-from aggregator.web.story_json import jsonl, page_json, reason_in_words, whole_story_json
+from aggregator.web.sanitise import encode_json
+from aggregator.web.story_json import jsonl, page_of, reason_in_words, whole_story_json
 from tests.support.memory_reader import a_story, an_article, the_ferry
 
 STORY_KEYS = [
@@ -42,7 +43,7 @@ ARTICLE_KEYS = [
 
 def test_a_list_has_exactly_the_promised_keys_and_nothing_of_the_texts() -> None:
     story, _ = the_ferry()
-    page = json.loads(page_json([story], "cursor"))
+    page = json.loads(encode_json(page_of([story], "cursor")))
     assert page["next"] == "cursor"
     assert list(page["stories"][0]) == STORY_KEYS
     assert all(list(article) == ARTICLE_KEYS for article in page["stories"][0]["articles"])
@@ -50,7 +51,7 @@ def test_a_list_has_exactly_the_promised_keys_and_nothing_of_the_texts() -> None
 
 def test_what_is_unknown_is_null_and_stays_in_place() -> None:
     bare = an_article(outlet=None, url=None, published=None, language=None)
-    page = json.loads(page_json([a_story(bare, language=None)], None))
+    page = json.loads(encode_json(page_of([a_story(bare, language=None)], None)))
     assert page["next"] is None
     article = page["stories"][0]["articles"][0]
     assert list(article) == ARTICLE_KEYS

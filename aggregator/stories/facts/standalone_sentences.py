@@ -123,6 +123,7 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
         return found
     outside = QUOTED.sub("", sentence)
     signs = {
+        "dateline": LEADING_DATELINE.match(sentence) is not None,  # with too little after it to be cut off
         "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
         "half a quotation": _unbalanced(sentence),
         "a quotation alone": is_bare_quotation(sentence),

@@ -37,6 +37,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_same_share: float
     summary_repeat_share: float
     summary_new_share: float
+    summary_topic_share: float
     summary_repeat_cost: float
     # how much is read
     reports_cap: int

@@ -286,6 +286,8 @@ def _score(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
     score += tuning.summary_central_share * sum(story.central[n] for n, _ in choice) / len(choice)
     first = choice[0][1].heads & story.shown_heads
     score += tuning.summary_first_share * len(first) / max(1, len(story.shown_heads))
+    if len(first) < tuning.summary_topic_share * len(story.shown_heads):
+        score -= tuning.summary_late_cost
     reports = {n for n, _ in choice}
     score -= tuning.summary_mixed_cost * (len(reports) - 1)
     score += tuning.summary_titled_gain if any(story.shown[n] for n in reports) else 0.0
@@ -334,7 +336,7 @@ def _cost(choice: _Choice, tuning: StoryTuning) -> float:
 
 
 def _repeats(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
-    """Return the cost of sentences that tell the same, or of a second report that adds little."""
+    """Return the cost of sentences that tell the same, or of a second report that adds little to the topic."""
     cost = 0.0
     for (n, one), (m, other) in combinations(choice, 2):
         least = max(1, min(len(one.heads), len(other.heads)))
@@ -345,5 +347,10 @@ def _repeats(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
     if last != first:
         new = added.heads.difference(*(sentence.heads for _, sentence in choice[:-1]))
         gain = sum(story.weights[head] for head in new if head in story.weights)
-        cost += tuning.summary_repeat_cost * (gain < tuning.summary_new_share * story.whole)
+        topic = len(added.heads & story.shown_heads)
+        if (
+            gain < tuning.summary_new_share * story.whole
+            or topic < tuning.summary_topic_share * len(story.shown_heads)
+        ):
+            cost += tuning.summary_repeat_cost
     return cost

@@ -4,8 +4,8 @@
 
 Over the events of `events-fulltext` with two reports or more, and the four seeds:
 
-- faithful, attributed: the share of shown sentences that stand word for word in a paragraph of the article
-  they are attributed to; and that name an article of the story and its outlet;
+- faithful, attributed: the share of shown sentences that stand word for word in a paragraph of every article
+  they are attributed to; and that name, by id, all articles of the story in which they stand;
 - words shown / in: of stories with three reports or more;
 - redundant: shown sentences as like as .45 to another shown one outside their own block;
 - facts: counted facts a story of three reports; how many such stories have none; the mean share of the shared
@@ -93,15 +93,25 @@ def seed(path: Path) -> ArticleView:
 def shown(merged: MergedStory) -> list[AttributedSentence]:
     """Every sentence that a merged story shows, its timeline left out."""
     said = [merged.lead] if merged.lead else []
-    said += [one for fact in merged.facts for one in fact.said]
+    said += [one for fact in (*merged.facts, *merged.quotations) for one in fact.said]
     said += merged.summary
     said += [one for same in merged.agreed for one in same.said]
     return list(dict.fromkeys([*said, *merged.only]))
 
 
 def is_faithful(said: AttributedSentence, articles: Mapping[str, ArticleView]) -> bool:
-    """Whether the words stand in one paragraph of the article they are attributed to."""
-    return any(said.text in line for line in articles[said.article].text.split("\n"))
+    """Whether the words stand in one paragraph of each article they are attributed to."""
+    return all(
+        any(said.text in line for line in articles[id_].text.split("\n"))
+        for id_ in (said.article, *said.also)
+    )
+
+
+def is_attributed(said: AttributedSentence, articles: Mapping[str, ArticleView]) -> bool:
+    """Whether the articles named behind a sentence, by id, are all in which it stands."""
+    if said.outlet != articles[said.article].outlet:
+        return False
+    return {said.article, *said.also} == {id_ for id_, one in articles.items() if said.text in one.text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +157,7 @@ def measures(reported: Sequence[Told]) -> dict[str, float]:
         "stories": len(reported),
         "sentences shown": len(sentences),
         "faithful": _share(is_faithful(said, articles) for said, articles in sentences),
-        "attributed": _share(
-            said.article in articles and said.outlet == articles[said.article].outlet
-            for said, articles in sentences
-        ),
+        "attributed": _share(is_attributed(said, articles) for said, articles in sentences),
         "stories of three": len(several),
         "words shown / in": words_out / max(1, words_in),
         "redundant": _share(flag for each in several for flag in _redundant(each)),
@@ -169,7 +176,7 @@ def _share(flags: Iterator[bool]) -> float:
 def _redundant(reported: Told) -> list[bool]:
     """For each shown sentence whether one outside its block says nearly the same."""
     merged = reported.merged
-    blocks: list[Sequence[AttributedSentence]] = [fact.said for fact in merged.facts]
+    blocks: list[Sequence[AttributedSentence]] = [fact.said for fact in (*merged.facts, *merged.quotations)]
     blocks += [(said,) for said in merged.only]
     if merged.lead and all(merged.lead not in block for block in blocks):
         blocks.append((merged.lead,))

@@ -417,15 +417,22 @@ class AttributedSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=
     text: str
     article: str
     outlet: str | None
+    time: dt.datetime | None = None  # of the entry of a live blog, else of publication; None if not declared
+    also: tuple[str, ...] = ()  # ids of other articles in which it stands word for word, the first few
 
 
 class Fact(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A statement of several reports: the shown sentence first, then the others that state the same."""
+    """A statement of several reports: the shown sentence first, then the others that state the same.
+
+    A quotation is a statement with a `speaker`, which one report may have alone.
+    """
 
     said: tuple[AttributedSentence, ...]
     outlets: int  # that state it; outlets that print one wording count once
     of: int
     same_words: tuple[tuple[int, ...], ...] = ()  # indexes in `said` of one wording, which count once
+    speaker: str = ""  # who is quoted
+    cites: str = ""  # the source that all of them name
 
 
 class AgreedFigure(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -444,6 +451,7 @@ class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     text: str
     article: str
     outlet: str | None
+    also: tuple[str, ...] = ()  # ids of other articles that tell the same of this day
     time: dt.datetime | None = None
     day: dt.date | None = None
     clock_minutes: int | None = None
@@ -466,6 +474,8 @@ class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     summary: tuple[AttributedSentence, ...] = ()  # the opening of one or two reports
     lead_outlets: int = 0  # that tell the news of the lead in their first sentences ...
     lead_of: int = 0  # ... of so many
+    quotations: tuple[Fact, ...] = ()  # by speaker
+    merge_version: int = 0  # of the code that rendered it (stories/text/merged_text.py)
 
 
 def utc_now() -> dt.datetime:

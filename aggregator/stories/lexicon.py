@@ -23,6 +23,49 @@ class WordLists(msgspec.Struct, frozen=True):
     outlet_words: str
 
 
+class Labels(msgspec.Struct, frozen=True):
+    """The headings and labels of merged texts in one language; labels.yaml has the fields."""
+
+    several: str
+    quotations: str
+    agreed: str
+    only: str
+    timeline: str
+    articles: str
+    in_other_words: str
+    article: tuple[str, str]
+    outlet: tuple[str, str]
+    unknown_outlet: tuple[str, str]
+    unknown: str
+    report: tuple[str, str]
+    reprint: tuple[str, str]
+    hour: tuple[str, str]
+    minute: tuple[str, str]
+    share: str
+    leads: str
+    also: str
+    same_words: str
+    cite_both: str
+    cite_all: str
+    no_outlet: str
+    day_unknown: str
+    day_inferred: str
+    published: str
+    live: str
+    told: str
+    printed: str
+    excerpted: str
+    later: str
+    before: str
+    more: str
+    plus: str
+    excerpt_of: str
+    copy_of: str
+    elsewhere: str
+    agency: str
+    container: str
+
+
 class DenialWords(msgspec.Struct, frozen=True):
     """Regular expressions of denials in one language."""
 
@@ -57,6 +100,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
     people: str = ""
     counter: str = ""
     background: str = ""
+    part: str = ""
     speech: str = ""
     generic: str = ""
     not_names: str = ""
@@ -65,6 +109,7 @@ class LanguageWords(msgspec.Struct, frozen=True):
     outcomes: str = ""
     pending: str = ""
     attribution: tuple[str, ...] = ()
+    quoting: str = ""
     denial: DenialWords | None = None
 
 
@@ -78,6 +123,18 @@ def lexicon() -> WordLists:
 def language_words(language: str | None) -> LanguageWords:
     """Return the lists of `language`, a primary BCP 47 tag or None for English; empty ones if unknown."""
     return _languages().get(language or "en", LanguageWords())
+
+
+@cache
+def labels(language: str | None) -> Labels:
+    """Return the headings and labels in `language`, a primary BCP 47 tag; English ones if it has none."""
+    tables = msgspec.yaml.decode(_shipped("labels.yaml"), type=dict[str, Labels])
+    return tables.get(language or "en", tables["en"])
+
+
+def counted_in(forms: tuple[str, str], number: int) -> str:
+    """Return a count in words: `1 article`, `1,204 articles`."""
+    return forms[number != 1].format(n=f"{number:,}")
 
 
 @cache

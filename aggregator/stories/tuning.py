@@ -62,12 +62,20 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     postings_cap: int
     # what is shown
     facts_cap: int
+    quotations_cap: int
+    quotations_each: int
     only_cap: int
     only_cap_alone: int
     only_max_similarity: float
     only_max_elsewhere: float
+    only_toll_gain: float
+    only_figure_gain: float
+    only_name_gain: float
+    only_act_gain: float
+    only_late_cost: float
     show_from: float
     # figures
+    toll_from: float
     agree_from: float
     agree_count_min: int
     agree_cap: int
@@ -77,6 +85,8 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     # timeline
     timeline_cap: int
     timeline_copies: int
+    timeline_same_from: float
+    timeline_day_cap: int
     weekday_past_days: int
     date_ahead_days: int
     reference_span_days: int

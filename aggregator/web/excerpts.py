@@ -309,6 +309,7 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     agreed = tuple(
         same for same in merged.agreed if all(allowance.allows(said.article, said.text) for said in same.said)
     )
+    quotations = tuple(filter(None, (_bounded_fact(said, allowance) for said in merged.quotations)))
     only = tuple(one for one in merged.only if allowance.allows(one.article, one.text))
     timeline = tuple(item for item in merged.timeline if allowance.allows(item.article, item.text))
     return msgspec.structs.replace(
@@ -317,6 +318,7 @@ def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
         lead=lead,
         summary=summary,
         facts=facts,
+        quotations=quotations,
         only=only,
         timeline=timeline,
         agreed=agreed,

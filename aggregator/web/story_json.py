@@ -28,6 +28,7 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.stories.text.merged_text import lead_and_facts
+from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.web.sanitise import encode_json
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -145,6 +146,7 @@ class AgreedJson(msgspec.Struct, frozen=True, kw_only=True):
 class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of the timeline; if `time` is null, `day` and `clock` ("21:43") have what is known.
 
+    `also` are the ids of other articles that tell the same of this day, in their own words.
     `copies` are the first copies of the article, `copy_count` counts all.
     """
 
@@ -157,6 +159,7 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     article: str
     outlet: str | None
+    also: tuple[str, ...]
     copies: tuple[Reprint, ...]
     copy_count: int
 
@@ -179,7 +182,10 @@ class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of a section, the articles in which it stands, and when the first of them was published."""
+    """A sentence of a section, the articles in which it stands word for word, and its time.
+
+    The time is that of the entry of a live blog, else of publication, of the first of these articles.
+    """
 
     text: str
     article_ids: tuple[str, ...]
@@ -189,16 +195,18 @@ class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
 class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
     """A section of the merged text.
 
-    `kind`: "lead"; "fact" (one statement in the words of each report); "only" (one report's statements);
-    "figure" (sentences with one figure).
+    `kind`: "lead"; "fact" (one statement in the words of each report); "quotation" (the same for the words of
+    `speaker`); "figure" (sentences with one figure); "only" (one report's statements). Facts and quotations
+    are in order of time, the newest first.
     """
 
     kind: str
     sentences: tuple[SectionSentenceJson, ...]
+    speaker: str | None = None
 
 
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
-    """One story: `text` is the merged text, one sentence per paragraph, each with its outlets.
+    """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
 
     `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
     `disagreements` is always empty.
@@ -211,6 +219,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     disagreements: tuple[str, ...]
     agreed: tuple[AgreedJson, ...]
     no_shared_fact: bool
+    merge_version: int
     trails: tuple[CopyTrail, ...]
     links: tuple[LinkJson, ...]
 
@@ -243,12 +252,13 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
         WholeStoryJson,
         story,
         articles=tuple(whole_article(article) for article in story.articles),
-        text=_merged_text(merged) if merged else story.summary,
-        sections=_sections(merged, story.articles) if merged else (),
+        text=_merged_text(merged, story.articles) if merged else story.summary,
+        sections=_sections(merged) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
         disagreements=(),
         agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
+        merge_version=merged.merge_version if merged else 0,
         links=tuple(_link(link) for link in story.links),
     )
 
@@ -273,49 +283,46 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
     return like(WholeArticleJson, article, reason=reason, kind_reason=article.kind_evidence)
 
 
-def _merged_text(merged: MergedStory) -> str:
+def _merged_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
+    by_id = {article.id: article for article in articles}
     first, others = lead_and_facts(merged)
     lead = merged.summary or (first.said[:1] if first else ())
-    said = [*lead, *(fact.said[0] for fact in others), *merged.only]
-    return "\n".join(f"{one.text} ({one.outlet})" if one.outlet else one.text for one in said)
+    said = [*lead, *(fact.said[0] for fact in (*others, *merged.quotations)), *merged.only]
+    return "\n".join(f"{one.text} ({', '.join(names_behind(one, by_id, NO_OUTLET))})" for one in said)
 
 
-def _sections(merged: MergedStory, articles: Sequence[ArticleView]) -> tuple[SectionJson, ...]:
-    published = {one.id: one.published for one in articles if one.is_dated}
+def _sections(merged: MergedStory) -> tuple[SectionJson, ...]:
     lead = merged.summary or ((merged.lead,) if merged.lead else ())
     only: dict[str, list[AttributedSentence]] = {}
     for one in merged.only:
         only.setdefault(one.article, []).append(one)
-    sections = [
-        ("lead", lead),
-        *(("fact", fact.said) for fact in merged.facts),
-        *(("figure", same.said) for same in merged.agreed),
-        *(("only", tuple(said)) for said in only.values()),
+    sections: list[tuple[str, Sequence[AttributedSentence], str | None]] = [
+        ("lead", lead, None),
+        *(("fact", fact.said, None) for fact in merged.facts),
+        *(("quotation", fact.said, fact.speaker) for fact in merged.quotations),
+        *(("figure", same.said, None) for same in merged.agreed),
+        *(("only", said, None) for said in only.values()),
     ]
     return tuple(
-        SectionJson(
-            kind=kind,
-            sentences=tuple(
-                SectionSentenceJson(text=text, article_ids=tuple(ids), time=_earliest(ids, published))
-                for text, ids in _by_text(said).items()
-            ),
-        )
-        for kind, said in sections
+        SectionJson(kind=kind, sentences=_section_sentences(said), speaker=speaker)
+        for kind, said, speaker in sections
         if said
     )
 
 
-def _by_text(said: Sequence[AttributedSentence]) -> dict[str, list[str]]:
-    """Return the articles in which each sentence stands."""
-    articles: dict[str, list[str]] = {}
+def _section_sentences(said: Sequence[AttributedSentence]) -> tuple[SectionSentenceJson, ...]:
+    """Return each sentence once, with all articles in which it stands and the earliest time."""
+    by_text: dict[str, list[AttributedSentence]] = {}
     for one in said:
-        articles.setdefault(one.text, []).append(one.article)
-    return articles
-
-
-def _earliest(ids: Sequence[str], published: Mapping[str, dt.datetime | None]) -> dt.datetime | None:
-    times = [in_utc(time) for id_ in ids if (time := published.get(id_)) is not None]
-    return min(times, default=None)
+        by_text.setdefault(one.text, []).append(one)
+    return tuple(
+        SectionSentenceJson(
+            text=text,
+            article_ids=tuple(dict.fromkeys(id_ for one in same for id_ in (one.article, *one.also))),
+            time=min((in_utc(one.time) for one in same if one.time is not None), default=None),
+        )
+        for text, same in by_text.items()
+    )
 
 
 def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:

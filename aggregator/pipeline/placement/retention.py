@@ -455,7 +455,8 @@ class Retention:
 
 def _what_stays(merged: MergedStory) -> MergedStory:
     """Return lead, facts and timeline: text of only one outlet is deleted."""
-    return msgspec.structs.replace(merged, only=())
+    quotations = tuple(said for said in merged.quotations if said.outlets > 1)
+    return msgspec.structs.replace(merged, only=(), quotations=quotations)
 
 
 def retention_plan(config: Config) -> RetentionPlan:

@@ -19,12 +19,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_text, article_views
 from aggregator.store.tables import article, counter_value, set_counter, story
 from aggregator.stories.counts import with_originals
-from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.merged_text import MERGE_VERSION, merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning
-
-# Incremented by hand when a change of code (not of tuning) changes merged texts.
-RENDER_CODE_VERSION = 6
 
 _RENDERED_BY = "render_version"  # counter: `render_version` of the last rendering
 _RENDERED_FROM = "render_from"  # counter: stories with a lower number are rendered again; 0: all are done
@@ -52,7 +49,7 @@ def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
 
 def render_version(tuning: StoryTuning) -> int:
     """Return a 48-bit hash of the code version and the tuning that merged texts depend on."""
-    content = f"{RENDER_CODE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
+    content = f"{MERGE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
     return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 

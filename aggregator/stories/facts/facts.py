@@ -8,6 +8,7 @@ similarity to the shown sentence is at least `count_from`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from aggregator.stories.facts.figures import (
     Figure,
@@ -16,6 +17,7 @@ from aggregator.stories.facts.figures import (
     differ,
     equal_figures,
     is_background,
+    is_part,
     meet,
     years_in,
 )
@@ -430,3 +432,57 @@ def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> boo
     if is_background(first, one.language) != is_background(second, other.language):
         return False
     return years_in(first) == years_in(second)
+
+
+# --- numbers of casualties that later reports replace ------------------------------------------------------
+
+TOLLS = frozenset({"dead", "injured", "infected", "displaced", "missing"})
+
+
+def replaced_tolls(
+    similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
+) -> frozenset[int]:
+    """Return sentences with a number of casualties for which a later report has another one, higher or lower.
+
+    Both must count the same (class, noun, scope) in similar sentences. A number that differs by more than
+    `headline_casualties_factor` must be stated by two outlets.
+    """
+    features = similarities.features
+    tolls = {i: found for i, each in enumerate(features) if (found := _tolls(each))}
+    replaced = set()
+    for (a, b), s in similarities.pairs.items():
+        if a not in tolls or b not in tolls or s < tuning.toll_from:
+            continue
+        first, last = (reports[features[i].sentence.report].article.effective_at for i in (a, b))
+        if first == last or not _may_be_one(features[a], features[b], s):
+            continue
+        old, new = (a, b) if first < last else (b, a)
+        for x, y in product(tolls[old], tolls[new]):
+            if x.stated == y.stated or not comparable(x, y):
+                continue
+            if y.stated < x.stated and features[new].names - features[old].names:
+                continue  # of one place only
+            factor = max(x.stated[0], y.stated[0]) / max(1.0, min(x.stated[0], y.stated[0]))
+            near = factor <= tuning.headline_casualties_factor
+            if near or _origins_of(y, similarities, reports) > 1:
+                replaced.add(old)
+    return frozenset(replaced)
+
+
+def _tolls(features: SentenceFeatures) -> list[Figure]:
+    """Return the numbers of casualties of a sentence that are of the whole event."""
+    text, language = features.sentence.text, features.language
+    found = [f for f in features.figures if f.kind in TOLLS and f.sure and not f.vague]
+    if not found or is_background(text, language):
+        return []
+    return [figure for figure in found if not is_part(text, figure, language)]
+
+
+def _origins_of(figure: Figure, similarities: SentenceSimilarities, reports: Sequence[SourceReport]) -> int:
+    return len(
+        {
+            reports[each.sentence.report].origin
+            for each in similarities.features
+            if any(comparable(figure, x) and figure.stated == x.stated for x in each.figures)
+        }
+    )

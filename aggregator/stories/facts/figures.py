@@ -16,6 +16,10 @@ WORD_AFTER = re.compile(r"[^\W\d_]+")
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
+MAGNITUDE = re.compile(
+    r"\b(?:magnitud\w*|strength|stärke|kracht|магнитуд\w*|richter|(?:ب?قوة|قوته\w?))\b(?:\s\w+){0,2}\W*$",
+    re.IGNORECASE,
+)
 SPACELESS = ("zh", "ja", "th")
 
 
@@ -52,6 +56,7 @@ class FigureGrammar:
     classes: tuple[tuple[str, re.Pattern[str]], ...]
     people: frozenset[str]
     background: re.Pattern[str] | None
+    part: re.Pattern[str] | None
 
 
 def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
@@ -73,6 +78,14 @@ def is_background(text: str, language: str | None) -> bool:
     """Whether a text is about other years or the whole world, so that its numbers are not of the event."""
     background = _grammar(language).background
     return background is not None and background.search(text) is not None
+
+
+def is_part(text: str, figure: Figure, language: str | None) -> bool:
+    """Whether a figure counts a part ("14 of them", "including 3 children"), a forecast or a rate."""
+    part = _grammar(language).part
+    if part is None:
+        return False
+    return part.search(text[max(0, figure.end - CLAUSE_REACH) : figure.end + CLAUSE_REACH]) is not None
 
 
 def meet(x: Figure, y: Figure) -> bool:
@@ -155,6 +168,7 @@ def _grammar(language: str | None) -> FigureGrammar:
         classes=tuple((kind, re.compile(pattern, ignoring)) for kind, pattern in words.classes.items()),
         people=word_list(language, "people"),
         background=re.compile(words.background, ignoring) if words.background else None,
+        part=re.compile(words.part, ignoring) if words.part else None,
     )
 
 
@@ -203,6 +217,8 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     unit, factor = _unit(match, after, grammar)
     noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
+    if MAGNITUDE.search(before) or not (unit or match["vague"] or stated[0].is_integer()):
+        noun, kind, sure = "", "", False  # of a quake, or an average: no count
     if (match["value"] or "").lower() in grammar.words.small_numbers and not (
         sure and noun in ("", "people")
     ):
@@ -289,6 +305,8 @@ def _noun(after: str, grammar: FigureGrammar) -> str:
 def _is_counted(word: str, sign: str) -> bool:
     if sign == "capital":
         return word[0].isupper()
+    if sign == "any":
+        return len(word) > 3
     return sign == "s" and word.lower().endswith("s") and not word.endswith("ss") and len(word) > 3
 
 

@@ -297,7 +297,11 @@ def _features(
     language: str | None,
 ) -> SentenceFeatures:
     names, weight = story.names, story.weight
-    spans = [match.span() for pattern in _attribution(language) for match in pattern.finditer(sentence.text)]
+    spans = [
+        match.span()
+        for pattern in attribution_patterns(language)
+        for match in pattern.finditer(sentence.text)
+    ]
     pronouns = word_list(language, "pronouns")
     heads = [token for token in words if token.head]
     weights: dict[str, float] = {}
@@ -337,7 +341,8 @@ def _features(
 
 
 @cache
-def _attribution(language: str | None) -> tuple[re.Pattern[str], ...]:
+def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of the part of a sentence that states who says it."""
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
 
 

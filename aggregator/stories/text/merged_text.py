@@ -3,13 +3,26 @@
 Every sentence is taken word for word from the report that it is attributed to. From similarity `count_from`
 on sentences are counted as one fact ("2 of 4 outlets").
 
-    reports → sentences → features → similarities → lead, facts, statements of one outlet
+    reports → sentences → features → similarities → lead, facts, quotations, statements of one outlet
+
+Facts and quotations are in order of time, the newest first.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from aggregator.model.core import AgreedFigure, ArticleView, AttributedSentence, Fact, MergedStory
+import msgspec
+
+from aggregator.model.core import (
+    OPINION_KINDS,
+    AgreedFigure,
+    ArticleView,
+    AttributedSentence,
+    Fact,
+    MergedStory,
+)
 from aggregator.stories.counts import trails
 from aggregator.stories.facts.facts import (
     FactGroup,
@@ -17,16 +30,21 @@ from aggregator.stories.facts.facts import (
     compare_all,
     fact_groups,
     find_agreeing_figures,
+    replaced_tolls,
 )
+from aggregator.stories.facts.quotations import common_source, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
-from aggregator.stories.headline import headline, key_terms
+from aggregator.stories.headline import headline, key_terms, tells_outcome
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.summary import summary_sentences
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
+
+# Incremented by hand when a change of code (not of tuning) changes merged texts.
+MERGE_VERSION = 7
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -45,6 +63,7 @@ def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
+ALSO_CAP = 24  # other articles named behind a sentence
 
 
 @dataclass(slots=True)
@@ -55,6 +74,8 @@ class RenderContext:
     similarities: SentenceSimilarities
     salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
+    articles: Sequence[ArticleView]  # with copies and excerpts, by time
+    replaced: frozenset[int] = frozenset()  # sentences whose number of casualties a later report replaces
     shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
     @property
@@ -68,9 +89,43 @@ class RenderContext:
         return [self.origin(index) for index in range(len(self.features))]
 
     def said(self, index: int) -> AttributedSentence:
-        """Return the sentence with its outlet."""
+        """Return the sentence with its outlet, its time, and the other articles that have it."""
         sentence = self.features[index].sentence
-        return self.reports[sentence.report].said(sentence)
+        report = self.reports[sentence.report]
+        others = (a.id for a in self.articles if a.id != report.article.id and sentence.text in a.text)
+        return msgspec.structs.replace(
+            report.said(sentence), time=self.time(index), also=tuple(islice(others, ALSO_CAP))
+        )
+
+    def time(self, index: int) -> dt.datetime | None:
+        """Return the time of the entry of a live blog, else that of publication if it is declared."""
+        sentence = self.features[index].sentence
+        article = self.reports[sentence.report].article
+        entries = (entry.time for entry in article.timed if entry.time and sentence.text in entry.text)
+        return next(entries, article.published if article.is_dated else None)
+
+    def newest_first(self, index: int) -> float:
+        """Return the sort key of a sentence among others; without a declared time, its arrival counts."""
+        report = self.reports[self.features[index].sentence.report]
+        return -(self.time(index) or report.article.effective_at).timestamp()
+
+    def worth(self, index: int) -> float:
+        """Score what a sentence that only one outlet has tells: figures, names, acts, early in its report."""
+        features, tuning = self.features[index], self.tuning
+        late = features.sentence.position / max(1, len(self.reports[features.sentence.report].sentences))
+        score = self.salience[index] - tuning.only_late_cost * late
+        if any(figure.kind and figure.sure for figure in features.figures):
+            score += tuning.only_toll_gain
+        elif any(figure.unit for figure in features.figures):
+            score += tuning.only_figure_gain
+        score += tuning.only_name_gain * min(3, len(features.names))
+        score += tuning.only_act_gain * tells_outcome(features.sentence.text, features.language)
+        return score
+
+    def may_show(self, index: int) -> bool:
+        """Whether a sentence may be shown by itself and is not shown yet."""
+        text, language = self.features[index].sentence.text, self.features[index].language
+        return index not in self.shown and index not in self.replaced and shows_alone(text, language)
 
     def origin(self, index: int) -> str:
         """Return the outlet of a sentence, or the id of a report of unknown outlet."""
@@ -92,15 +147,23 @@ def merge(
     tuning = tuning or shipped_tuning()
     articles = sorted(articles, key=lambda a: (a.effective_at, a.id))
     title = shown_title or headline(articles, None, tuning).title
-    reports = read_reports(articles, tuning)
+    # Opinions and explainers are listed by title only, unless there is nothing else.
+    reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
     rendering = RenderContext(
-        reports, compare_all(features, tuning), [_share(each, keys) for each in features], tuning
+        reports,
+        compare_all(features, tuning),
+        [_share(each, keys) for each in features],
+        tuning,
+        articles,
     )
+    rendering.replaced = replaced_tolls(rendering.similarities, reports, tuning)
     summary = _summary(rendering, articles, title)
     lead = next(iter(rendering.shown), None)
-    facts = _facts(rendering, fact_groups(rendering.similarities, reports, tuning), lead)
+    groups = fact_groups(rendering.similarities, reports, tuning)
+    facts = _facts(rendering, groups, lead)
+    quotations = _quotations(rendering, groups)
     agreed = _agreed(rendering)
     return MergedStory(
         title=title,
@@ -109,10 +172,12 @@ def merge(
         lead_outlets=_leading(reports, summary[0], keys) if summary else 0,
         lead_of=len({report.origin for report in reports}),
         facts=facts,
+        quotations=quotations,
         only=_only(rendering),
-        timeline=timeline(reports, tuning, trails(articles)),
+        timeline=timeline(reports, tuning, trails(articles), rendering.similarities),
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),
+        merge_version=MERGE_VERSION,
     )
 
 
@@ -191,18 +256,73 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
         return -score, group.members[0]
 
     groups = [_lead_first(rendering, group, lead) for group in groups]
-    chosen = sorted(groups, key=rank)[: rendering.tuning.facts_cap]
+    told = [
+        group
+        for group in groups
+        if lead in group.members
+        or not (group.members[0] in rendering.replaced or speaker_of(rendering.features[group.members[0]]))
+    ]
+    chosen = sorted(told, key=rank)[: rendering.tuning.facts_cap]
+    chosen.sort(key=lambda group: rendering.newest_first(group.members[0]))  # stable
     for group in chosen:
         rendering.shown.update(dict.fromkeys(group.members))
-    return tuple(
-        Fact(
-            said=tuple(rendering.said(i) for i in group.members),
-            outlets=group.origins,
-            of=origins,
-            same_words=group.same_words,
-        )
-        for group in chosen
+    return tuple(_fact(rendering, group) for group in chosen)
+
+
+def _fact(rendering: RenderContext, group: FactGroup, speaker: str = "") -> Fact:
+    by_origin: dict[str, list[SentenceFeatures]] = {}
+    for index in group.members:
+        by_origin.setdefault(rendering.origin(index), []).append(rendering.features[index])
+    return Fact(
+        said=tuple(rendering.said(index) for index in group.members),
+        outlets=group.origins,
+        of=len({report.origin for report in rendering.reports}),
+        same_words=group.same_words,
+        speaker=speaker,
+        cites=common_source(list(by_origin.values())) if group.origins > 1 and not speaker else "",
     )
+
+
+def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[Fact, ...]:
+    """Return quotations of named speakers, each once: up to `quotations_each` of each, the newest first.
+
+    Those of most outlets are chosen, then those with the story's key terms and early in their reports.
+    """
+    tuning = rendering.tuning
+    ranked: list[tuple[float, FactGroup, str]] = []
+    grouped = {index for group in groups for index in group.members}
+    alone = (FactGroup((index,), 1) for index in range(len(rendering.features)) if index not in grouped)
+    for group in (*groups, *alone):
+        index = group.members[0]
+        if not rendering.may_show(index):
+            continue
+        if speaker := speaker_of(rendering.features[index]):
+            score = group.origins + rendering.worth(index)
+            ranked.append((-score, group, speaker))
+    ranked.sort(key=lambda each: (each[0], each[1].members))
+    chosen: list[tuple[FactGroup, str]] = []
+    speakers: dict[str, list[str]] = {}
+    for _, group, speaker in ranked:
+        said = speakers.setdefault(speaker.split()[-1].casefold(), [])
+        near = rendering.closeness(group.members[0])
+        if len(chosen) == tuning.quotations_cap or len(said) == tuning.quotations_each:
+            continue
+        if near <= tuning.only_max_similarity:
+            said.append(speaker)
+            chosen.append((group, speaker))
+            rendering.shown.update(dict.fromkeys(group.members))
+
+    def name(speaker: str) -> str:
+        return max(speakers[speaker.rsplit(maxsplit=1)[-1].casefold()], key=lambda each: (len(each), each))
+
+    first: dict[str, float] = {}
+    for group, speaker in chosen:
+        key = name(speaker)
+        first[key] = min(first.get(key, 0.0), rendering.newest_first(group.members[0]))
+    chosen.sort(
+        key=lambda each: (first[name(each[1])], name(each[1]), rendering.newest_first(each[0].members[0]))
+    )
+    return tuple(_fact(rendering, group, name(speaker)) for group, speaker in chosen)
 
 
 def _has_no_shared_fact(rendering: RenderContext) -> bool:
@@ -237,24 +357,14 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     elsewhere = _stated_elsewhere(rendering)
     for index, features in enumerate(rendering.features):
         text = features.sentence.text
-        alone = standalone(text, features.language)
-        if index in rendering.shown or alone < tuning.show_from:
-            continue
-        if not shows_alone(text, features.language):
+        if not rendering.may_show(index) or standalone(text, features.language) < tuning.show_from:
             continue
         closeness = rendering.closeness(index)
         if closeness > tuning.only_max_similarity or index in elsewhere:
             continue
-        late = features.sentence.position / max(1, len(rendering.reports[features.sentence.report].sentences))
-        score = (
-            rendering.salience[index]
-            + alone
-            + (0.2 if features.figures else 0.0)
-            - 0.3 * late
-            - 0.8 * closeness
-            + 0.05 * min(2, len(features.names))
+        by_origin.setdefault(rendering.origin(index), []).append(
+            (0.8 * closeness - rendering.worth(index), index)
         )
-        by_origin.setdefault(rendering.origin(index), []).append((-score, index))
     chosen = [index for scored in by_origin.values() for index in _without_similar(rendering, sorted(scored))]
     return tuple(rendering.said(index) for index in sorted(chosen))
 

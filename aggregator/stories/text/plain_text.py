@@ -1,11 +1,16 @@
-"""The merged text of a story as plain text, for terminals and for the SQL views."""
+"""The merged text of a story as plain text, for terminals and for the SQL views.
 
+Headings and labels are in the language of most of its articles. Behind each sentence are the outlets of the
+articles that have it word for word; an article of unknown outlet is named by the beginning of its title.
+"""
+
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
 
-from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
@@ -15,7 +20,7 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.stories.counts import count, with_originals
-from aggregator.stories.lexicon import clean_title
+from aggregator.stories.lexicon import Labels, clean_title, counted_in, labels
 from aggregator.stories.text.merged_text import lead_and_facts
 
 NO_OUTLET = "unknown outlet"
@@ -23,185 +28,215 @@ TITLE_WORDS = 5  # of a title shown in the place of an unknown outlet
 
 
 def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
-    """Return headline, counts, facts with their number of outlets, timeline and articles.
+    """Return headline, counts, facts with their number of outlets, quotations, timeline and articles.
 
-    Every sentence is attributed to its outlet, or to the beginning of the article's title where that is
-    unknown. The text does not end with a newline.
+    The text does not end with a newline.
     """
-    merged = _with_placeholder_names(merged, _placeholders(articles))
-    lead, facts = lead_and_facts(merged)
-    keys = {article.id: article.outlet_key or article.id for article in articles}
-    sections = [
-        [merged.title, _counts(articles)],
-        [] if lead is None else _lead(lead, merged, keys),
-        _titled("What several outlets say", [line for fact in facts for line in _fact(fact, keys)]),
-        _titled("Figures that agree", [line for same in merged.agreed for line in _agreed(same, merged)]),
-        _only(merged.only, with_originals(articles)),
-        _titled("Timeline", [line for item in merged.timeline for line in _timeline_lines(item)]),
-        _titled("Articles", _reports(articles)),
-    ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+    text = _PlainText(merged, articles, labels(main_language(articles)))
+    return "\n\n".join("\n".join(lines) for lines in text.sections() if lines)
 
 
-def _placeholders(articles: Sequence[ArticleView]) -> dict[str, str]:
-    """Return the placeholders of unknown outlets, by article."""
-    titles = {article.id: clean_title(article).split() for article in articles if article.outlet is None}
-    return {
-        id_: f"“{' '.join(words[:TITLE_WORDS]).rstrip(' ,:;–—-')}{'…' if len(words) > TITLE_WORDS else ''}”"
-        for id_, words in titles.items()
-        if words
-    }
+def main_language(articles: Sequence[ArticleView]) -> str | None:
+    """Return the language of most articles; of as many, that of the first."""
+    languages = Counter(article.language for article in articles if article.language)
+    return max(languages, key=lambda each: languages[each], default=None)
 
 
-def _with_placeholder_names(merged: MergedStory, names: Mapping[str, str]) -> MergedStory:
-    """Replace unknown outlets by `names`, except next to a title, which would be repeated."""
-    if not names:
-        return merged
-
-    def of(said: AttributedSentence) -> AttributedSentence:
-        return msgspec.structs.replace(said, outlet=said.outlet or names.get(said.article))
-
-    def all_of(said: Sequence[AttributedSentence]) -> tuple[AttributedSentence, ...]:
-        return tuple(map(of, said))
-
-    replace = msgspec.structs.replace
-    return replace(
-        merged,
-        lead=None if merged.lead is None else of(merged.lead),
-        summary=all_of(merged.summary),
-        facts=tuple(replace(fact, said=all_of(fact.said)) for fact in merged.facts),
-        only=all_of(merged.only),
-        agreed=tuple(replace(same, said=all_of(same.said)) for same in merged.agreed),
-        timeline=tuple(
-            item if item.kind == "published" else replace(item, outlet=item.outlet or names.get(item.article))
-            for item in merged.timeline
-        ),
-    )
+def names_behind(said: AttributedSentence, articles: Mapping[str, ArticleView], unknown: str) -> list[str]:
+    """Return the outlets of the articles in which a sentence stands; names as in `outlet_names`."""
+    if said.article not in articles:
+        return [said.outlet or unknown]
+    return outlet_names((said.article, *said.also), articles, unknown)
 
 
-def _lead(lead: Fact, merged: MergedStory, keys: Mapping[str, str]) -> list[str]:
-    """Return the summary, each report's sentences on a line, and how many outlets lead with its news."""
-    lines: list[str] = []
-    for article, said in groupby(merged.summary or lead.said[:1], key=lambda one: one.article):
-        sentences = list(said)
-        text = " ".join(one.text for one in sentences)
-        lines.append(_quoted(msgspec.structs.replace(sentences[0], text=text, article=article)))
-    notes = [_support(lead, keys)] if len(lead.said) > 1 else []
-    if merged.lead_outlets > max(1, lead.outlets):
-        notes.append(f"{merged.lead_outlets} of {merged.lead_of} outlets lead with this")
-    support = f" ({'; '.join(notes)})" if notes else ""
-    return [lines[0] + support, *lines[1:], *_in_other_words(lead)]
+def outlet_names(ids: Sequence[str], articles: Mapping[str, ArticleView], unknown: str) -> list[str]:
+    """Return the outlets of these articles, each once.
+
+    One of unknown outlet is named by the first words of its title, else by `unknown`.
+    """
+    known = [articles[id_] for id_ in ids if id_ in articles]
+    names = {one.outlet_key or one.id: one.outlet or _placeholder(one) or unknown for one in reversed(known)}
+    return list(dict.fromkeys(names[one.outlet_key or one.id] for one in known))
+
+
+def _placeholder(article: ArticleView) -> str:
+    words = clean_title(article).split()
+    if not words:
+        return ""
+    return f"“{' '.join(words[:TITLE_WORDS]).rstrip(' ,:;–—-')}{'…' if len(words) > TITLE_WORDS else ''}”"
+
+
+def support(fact: Fact, keys: Mapping[str, str], words: Labels) -> str:
+    """Return how many outlets state a fact, and whom all of them cite; `keys`: of the outlets, by article."""
+    said = [keys.get(one.article, one.article) for one in fact.said]
+    if fact.outlets < 2:
+        return words.same_words.format(name=counted_in(words.outlet, len(set(said))))
+    parts = [words.share.format(n=fact.outlets, of=fact.of)]
+    for one in fact.same_words:
+        copied = counted_in(words.outlet, len({said[place] for place in one}))
+        parts.append(words.same_words.format(name=copied))
+    if fact.cites:
+        parts.append((words.cite_both if fact.outlets == 2 else words.cite_all).format(name=fact.cites))
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainText:
+    """A story with the words of its language."""
+
+    merged: MergedStory
+    articles: Sequence[ArticleView]
+    words: Labels
+
+    def sections(self) -> list[list[str]]:
+        merged, words = self.merged, self.words
+        lead, facts = lead_and_facts(merged)
+        return [
+            [merged.title, self._counts()],
+            [] if lead is None else self._lead(lead),
+            _titled(words.several, [line for fact in facts for line in self._fact(fact)]),
+            _titled(words.quotations, self._quotations()),
+            _titled(words.agreed, [line for same in merged.agreed for line in self._agreed(same)]),
+            self._only(),
+            _titled(words.timeline, [line for item in merged.timeline for line in self._timeline(item)]),
+            _titled(words.articles, self._reports()),
+        ]
+
+    @property
+    def _by_id(self) -> dict[str, ArticleView]:
+        return {article.id: article for article in self.articles}
+
+    @property
+    def _keys(self) -> dict[str, str]:
+        return {article.id: article.outlet_key or article.id for article in self.articles}
+
+    def _names(self, said: AttributedSentence) -> str:
+        return ", ".join(names_behind(said, self._by_id, self.words.no_outlet))
+
+    def _quoted(self, said: AttributedSentence) -> str:
+        return f"{said.text}  — {self._names(said)}"
+
+    def _outlet(self, outlet: str | None) -> str:
+        return outlet or self.words.no_outlet
+
+    def _counts(self) -> str:
+        counts, words = count(self.articles), self.words
+        known, unknown = counts.outlet_count, counts.unknown_outlet_count
+        if unknown and not known:
+            outlets = counted_in(words.unknown_outlet, unknown)
+        else:
+            outlets = counted_in(words.outlet, known)
+            outlets += ", " + words.unknown.format(n=f"{unknown:,}") if unknown else ""
+        articles = counted_in(words.article, counts.article_count)
+        return ", ".join((articles, outlets, counted_in(words.report, counts.report_count)))
+
+    def _lead(self, lead: Fact) -> list[str]:
+        """Return the summary, each report's sentences on a line, and how many outlets lead with its news."""
+        lines: list[str] = []
+        for _, said in groupby(self.merged.summary or lead.said[:1], key=self._names):
+            sentences = list(said)
+            text = " ".join(one.text for one in sentences)
+            lines.append(self._quoted(msgspec.structs.replace(sentences[0], text=text)))
+        notes = [support(lead, self._keys, self.words)] if len(lead.said) > 1 else []
+        if self.merged.lead_outlets > max(1, lead.outlets):
+            notes.append(self.words.leads.format(n=self.merged.lead_outlets, of=self.merged.lead_of))
+        note = f" ({'; '.join(notes)})" if notes else ""
+        return [lines[0] + note, *self._in_other_words(lead), *lines[1:]]
+
+    def _fact(self, fact: Fact) -> list[str]:
+        note = support(fact, self._keys, self.words)
+        return [f"- {note}: {self._quoted(fact.said[0])}", *self._in_other_words(fact)]
+
+    def _in_other_words(self, fact: Fact) -> list[str]:
+        others = {said.text: said for said in reversed(fact.said) if said.text != fact.said[0].text}
+        return [f"    {self._names(said)}: {said.text}" for said in reversed(others.values())]
+
+    def _quotations(self) -> list[str]:
+        """Return the quotations under the names of their speakers."""
+        lines: list[str] = []
+        for speaker, said in groupby(self.merged.quotations, key=lambda fact: fact.speaker):
+            lines.append(speaker)
+            for fact in said:
+                note = f" ({support(fact, self._keys, self.words)})" if len(fact.said) > 1 else ""
+                lines += [f"- {self._quoted(fact.said[0])}{note}", *self._in_other_words(fact)]
+        return lines
+
+    def _agreed(self, same: AgreedFigure) -> list[str]:
+        """Return a figure with its outlets, and its sentence if that is not shown elsewhere."""
+        outlets = ", ".join(dict.fromkeys(self._outlet(said.outlet) for said in same.said))
+        line = f"- {same.words}: {self.words.share.format(n=same.outlets, of=same.of)} ({outlets})"
+        shown = {said for fact in (*self.merged.facts, *self.merged.quotations) for said in fact.said}
+        shown.update(self.merged.summary)
+        return [line] if shown.intersection(same.said) else [line, f"    {self._quoted(same.said[0])}"]
+
+    def _only(self) -> list[str]:
+        """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
+        said, resolved, keys = self.merged.only, with_originals(self.articles), self._keys
+        if count(resolved).report_count < 2:
+            return [f"- {each.text}" for each in said]
+        by_outlet: dict[str, list[AttributedSentence]] = {}
+        for each in said:
+            by_outlet.setdefault(keys.get(each.article, each.article), []).append(each)
+        lines = []
+        for group in by_outlet.values():
+            ids = {each.article for each in group}
+            reprints = len({a.id for a in resolved if a.copy_of in ids and a.role != "excerpt"})
+            name = counted_in(self.words.reprint, reprints)
+            credit = f" {self.words.plus.format(name=name)}" if reprints else ""
+            first = names_behind(group[0], self._by_id, self.words.no_outlet)[0]
+            lines += [first + credit, *(f"- {each.text}" for each in group)]
+        return _titled(self.words.only, lines)
+
+    def _timeline(self, item: TimelineItem) -> list[str]:
+        """Return the line of a moment, and those of the reprints of a publication."""
+        words = self.words
+        said = AttributedSentence(text=item.text, article=item.article, outlet=item.outlet)
+        # The name of an unknown outlet would repeat the title.
+        name = self._outlet(item.outlet) if item.kind == "published" else self._names(said)
+        others = outlet_names(item.also, self._by_id, words.no_outlet)
+        note = f" ({words.also.format(name=', '.join(others))})" if others else ""
+        lines = [f"- {self._moment(item)}  {name}: {item.text}{note}"]
+        for copy in item.copies:
+            form = words.printed if copy.is_whole else words.excerpted
+            outlet = form.format(name=self._outlet(copy.outlet))
+            lines.append(f"    {outlet}{self._later(copy.minutes_later)}")
+        left = item.copy_count - len(item.copies)
+        return lines + ([f"    {words.more.format(n=left)}"] if left else [])
+
+    def _later(self, minutes: int | None) -> str:
+        """Return the delay after the original; "" where it is not known to the minute."""
+        if minutes is None:
+            return ""
+        hours, rest = divmod(abs(minutes), 60)
+        parts = [counted_in(self.words.hour, hours)] if hours else []
+        parts += [counted_in(self.words.minute, rest)] if rest or not hours else []
+        return ", " + (self.words.before if minutes < 0 else self.words.later).format(name=" ".join(parts))
+
+    def _moment(self, item: TimelineItem) -> str:
+        clock = item.clock_minutes
+        words = self.words
+        day = words.day_unknown if item.day is None else item.day.isoformat()
+        day += "" if clock is None else f" {clock // 60:02d}:{clock % 60:02d}"
+        kind = {"published": words.published, "live": words.live, "told": words.told}[item.kind]
+        return f"{day}{f' ({words.day_inferred})' if item.day_inferred else ''} [{kind}]"
+
+    def _reports(self) -> list[str]:
+        resolved = sorted(with_originals(self.articles), key=lambda a: (a.effective_at, a.id))
+        outlets = {article.id: self._outlet(article.outlet) for article in resolved}
+        return [self._report(article, outlets) for article in resolved]
+
+    def _report(self, article: ArticleView, outlets: dict[str, str]) -> str:
+        words = self.words
+        line = f"- {self._outlet(article.outlet)}: {article.title or article.id}"
+        if article.copy_of is not None:
+            relation = words.excerpt_of if article.role == "excerpt" else words.copy_of
+            line += f" ({relation.format(name=outlets.get(article.copy_of, words.elsewhere))})"
+        if article.wire is not None:
+            line += f" ({words.agency.format(name=article.wire)})"
+        if article.role == "container":
+            line += f" ({words.container})"
+        return line + (f"\n    {article.url}" if article.url else "")
 
 
 def _titled(title: str, lines: list[str]) -> list[str]:
     return [title, *lines] if lines else []
-
-
-def _outlet(outlet: str | None) -> str:
-    return outlet or NO_OUTLET
-
-
-def _quoted(said: AttributedSentence) -> str:
-    return f"{said.text}  — {_outlet(said.outlet)}"
-
-
-def _counts(articles: Sequence[ArticleView]) -> str:
-    counts = count(articles)
-    parts = [
-        counted(counts.article_count, "article"),
-        counted_outlets(counts.outlet_count, counts.unknown_outlet_count),
-        counted(counts.report_count, "independent report"),
-    ]
-    return ", ".join(parts)
-
-
-def _fact(fact: Fact, keys: Mapping[str, str]) -> list[str]:
-    return [f"- {_support(fact, keys)}: {_quoted(fact.said[0])}", *_in_other_words(fact)]
-
-
-def _support(fact: Fact, keys: Mapping[str, str]) -> str:
-    """Return how many outlets state the fact; `keys`: of the outlets, by article."""
-    said = [keys.get(one.article, one.article) for one in fact.said]
-    if fact.outlets > 1:
-        copied = [len({said[place] for place in one}) for one in fact.same_words]
-        same = "".join(f", the same words in {counted(n, 'outlet')}" for n in copied)
-        return f"{fact.outlets} of {fact.of} outlets{same}"
-    return "the same words in " + counted(len(set(said)), "outlet")
-
-
-def _in_other_words(fact: Fact) -> list[str]:
-    return [f"    {_outlet(said.outlet)}: {said.text}" for said in fact.said[1:]]
-
-
-def _agreed(same: AgreedFigure, merged: MergedStory) -> list[str]:
-    """Return a figure with its outlets, and its sentence if that is not shown elsewhere."""
-    outlets = ", ".join(dict.fromkeys(_outlet(said.outlet) for said in same.said))
-    line = f"- {same.words}: {same.outlets} of {same.of} outlets ({outlets})"
-    rendered = {said for fact in merged.facts for said in fact.said}
-    rendered.update(merged.summary)
-    return [line] if rendered.intersection(same.said) else [line, f"    {_quoted(same.said[0])}"]
-
-
-def _only(said: Sequence[AttributedSentence], articles: Sequence[ArticleView]) -> list[str]:
-    """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
-    keys = {article.id: article.outlet_key for article in articles}
-    by_outlet: dict[str, list[AttributedSentence]] = {}
-    for each in said:
-        by_outlet.setdefault(keys.get(each.article) or each.article, []).append(each)
-    if count(articles).report_count < 2:
-        return [f"- {each.text}" for each in said]
-    lines = []
-    for group in by_outlet.values():
-        reprints = len(
-            {a.id for a in articles if a.copy_of in {each.article for each in group} and a.role != "excerpt"}
-        )
-        credit = f" and {counted(reprints, 'reprint')}" if reprints else ""
-        lines += [_outlet(group[0].outlet) + credit, *(f"- {each.text}" for each in group)]
-    return _titled("Only one report says", lines)
-
-
-def _timeline_lines(item: TimelineItem) -> list[str]:
-    """Return the line of a moment, and those of the reprints of a publication."""
-    lines = [f"- {_moment(item)}  {_outlet(item.outlet)}: {item.text}"]
-    for copy in item.copies:
-        verb = "printed" if copy.is_whole else "excerpted"
-        lines.append(f"    {verb} by {_outlet(copy.outlet)}{_later(copy.minutes_later)}")
-    left = item.copy_count - len(item.copies)
-    return lines + ([f"    and {left} more"] if left else [])
-
-
-def _later(minutes: int | None) -> str:
-    """Return the delay after the original; "" where it is not known to the minute."""
-    if minutes is None:
-        return ""
-    hours, rest = divmod(abs(minutes), 60)
-    parts = [counted(hours, "hour")] if hours else []
-    parts += [counted(rest, "minute")] if rest or not hours else []
-    return f", {' '.join(parts)} {'before it came from there' if minutes < 0 else 'later'}"
-
-
-def _moment(item: TimelineItem) -> str:
-    clock = (
-        "" if item.clock_minutes is None else f" {item.clock_minutes // 60:02d}:{item.clock_minutes % 60:02d}"
-    )
-    day = "day unknown" if item.day is None else item.day.isoformat()
-    inferred = " (day inferred)" if item.day_inferred else ""
-    return f"{day}{clock}{inferred} [{item.kind}]"
-
-
-def _reports(articles: Sequence[ArticleView]) -> list[str]:
-    resolved = sorted(with_originals(articles), key=lambda a: (a.effective_at, a.id))
-    outlets = {article.id: _outlet(article.outlet) for article in resolved}
-    return [_report(article, outlets) for article in resolved]
-
-
-def _report(article: ArticleView, outlets: dict[str, str]) -> str:
-    line = f"- {_outlet(article.outlet)}: {article.title or article.id}"
-    if article.copy_of is not None:
-        relation = "excerpt of" if article.role == "excerpt" else "copy of"
-        line += f" ({relation} {outlets.get(article.copy_of, 'an article elsewhere')})"
-    if article.wire is not None:
-        line += f" (agency: {article.wire})"
-    if article.role == "container":
-        line += " (live blog or round-up)"
-    return line + (f"\n    {article.url}" if article.url else "")

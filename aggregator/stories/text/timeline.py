@@ -8,10 +8,14 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, TimelineItem
+from aggregator.stories.facts.facts import SentenceSimilarities
+from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
 from aggregator.stories.facts.source_sentences import CLOCK, Sentence, SourceReport
-from aggregator.stories.facts.standalone_sentences import standalone
+from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 
@@ -21,12 +25,16 @@ LEFT_OUT_FIRST = ("told", "live", "published")  # of too many items; of each kin
 
 
 def timeline(
-    reports: Sequence[SourceReport], tuning: StoryTuning, trails: Sequence[CopyTrail] = ()
+    reports: Sequence[SourceReport],
+    tuning: StoryTuning,
+    trails: Sequence[CopyTrail] = (),
+    similarities: SentenceSimilarities | None = None,
 ) -> tuple[TimelineItem, ...]:
     """Return at most `timeline_cap` items: those with a day in order (without a time first), then the others.
 
     If there are too many, days named in sentences are left out before entries of live blogs, and these before
-    publications; of each kind the oldest first. Reprints in `trails` are listed with their publication.
+    publications; of each kind the oldest first. Reprints in `trails` are listed with their publication. What
+    several sentences of `similarities` tell of one day is one item.
     """
     span = _dated_span(reports, tuning)
     reprints = {trail.article: trail.reprints for trail in trails}
@@ -34,7 +42,7 @@ def timeline(
     for report in reports:
         items.append(_publication(report.article, reprints.get(report.article.id, ()), tuning))
         items += _live(report.article)
-        items += [item for s in report.sentences if (item := _stated_day(report, s, span, tuning))]
+    items += _stated_events(reports, span, tuning, similarities)
     ordered = sorted(items, key=_moment)  # stable
     places = sorted(
         range(len(ordered)), key=lambda place: (-LEFT_OUT_FIRST.index(ordered[place].kind), -place)
@@ -105,6 +113,61 @@ def _first_sentence(text: str) -> str:
     return text.strip()
 
 
+def _stated_events(
+    reports: Sequence[SourceReport],
+    span: tuple[dt.date, dt.date] | None,
+    tuning: StoryTuning,
+    similarities: SentenceSimilarities | None,
+) -> list[TimelineItem]:
+    """Return the days named in sentences, those that tell one event of a day as one item.
+
+    Of a day at most `timeline_day_cap`: those of most outlets, then the shortest, which tell little else.
+    """
+    index_of = {
+        (each.sentence.report, each.sentence.position): index
+        for index, each in enumerate(similarities.features if similarities else ())
+    }
+    groups: list[list[tuple[int, TimelineItem]]] = []
+    for report in reports:
+        for sentence in report.sentences:
+            item = _stated_day(report, sentence, span, tuning)
+            if item is None:
+                continue
+            index = index_of.get((sentence.report, sentence.position), -1)
+            same = next((g for g in groups if _is_same_event(g, index, item, similarities, tuning)), None)
+            groups.append([(index, item)]) if same is None else same.append((index, item))
+    by_day: dict[dt.date | None, list[TimelineItem]] = {}
+    for group in groups:
+        event = _event([item for _, item in group])
+        by_day.setdefault(event.day, []).append(event)
+    return [
+        event
+        for events in by_day.values()
+        for event in sorted(events, key=lambda one: (-len(one.also), len(one.text)))[
+            : tuning.timeline_day_cap
+        ]
+    ]
+
+
+def _is_same_event(
+    group: Sequence[tuple[int, TimelineItem]],
+    index: int,
+    item: TimelineItem,
+    similarities: SentenceSimilarities | None,
+    tuning: StoryTuning,
+) -> bool:
+    if similarities is None or group[0][1].day != item.day:
+        return False
+    return any(similarities.of(index, other) >= tuning.timeline_same_from for other, _ in group)
+
+
+def _event(told: Sequence[TimelineItem]) -> TimelineItem:
+    """Return the shortest of sentences that tell one event, with the articles of the others."""
+    shown = min(told, key=lambda item: (item.day_inferred, len(item.text)))
+    also = dict.fromkeys(item.article for item in told if item.article != shown.article)
+    return msgspec.structs.replace(shown, also=tuple(also))
+
+
 def _stated_day(
     report: SourceReport, sentence: Sentence, span: tuple[dt.date, dt.date] | None, tuning: StoryTuning
 ) -> TimelineItem | None:
@@ -112,7 +175,9 @@ def _stated_day(
     article = report.article
     if article.language not in (None, "en") or len(sentence.text.split()) > STATED_WORDS_MAX:
         return None
-    if standalone(sentence.text) < tuning.show_from:
+    if standalone(sentence.text) < tuning.show_from or not shows_alone(sentence.text):
+        return None
+    if COMMENT.search(sentence.text) or quoted_share(sentence.text) >= QUOTED_SHARE:
         return None
     published = article.published.astimezone(UTC).date() if article.published else None
     if published is not None:
@@ -148,10 +213,11 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
           "november", "december")  # fmt: skip
 WEEKDAY = re.compile(
-    r"\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
+    r"(?<!Super\s)(?<!Black\s)(?<!Good\s)\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
     + "|".join(d.title() for d in WEEKDAYS)
     + r")\b(?![’']s\b)"
 )
+WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{'|'.join(d.title() for d in WEEKDAYS)}),?\s+$")
 _MONTH_NAMES = "|".join(m.title() for m in MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 DATE = re.compile(
     rf"\b(?:(?P<month>{_MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
@@ -162,13 +228,23 @@ PAST = re.compile(
     r"|shot|broke|sank|struck|rose|grew|drove|flew|stood|fought|sent|spoke|drew|led|set\s+(?:off|out|up))\b",
     re.IGNORECASE,
 )
+# The day of a statement or caption, not of an event: "said on Friday", "in a tweet Friday", "updated on".
+COMMENT = re.compile(
+    r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
+    r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained|acknowledged)\b"
+    rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.? \d)"
+    rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
+    r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
+    r"|^On [A-Z][^,]{2,20}, [^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
+    r"|, [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto comment\b"
+)
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",
     re.IGNORECASE,
 )
 # Verbs of the future: they decide over other verbs if they are nearer to the day.
 FUTURE_CUE = re.compile(
-    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|not\s+before|(?:at\s+the\s+)?earliest)\b",
+    r"\b(?:will|would|shall|expected|scheduled|slated|due|planned|to\s+be|as\s+(?:early|soon)\s+as|not\s+before|(?:at\s+the\s+)?earliest)\b",
     re.IGNORECASE,
 )
 FUTURE_PARTICIPLE = re.compile(r"(?<=\bbe )\w+")  # "would be raised", "will be sent": not past
@@ -178,13 +254,19 @@ FUTURE_AFTER = re.compile(
 ELSEWHERE = re.compile(
     r"^,?\s+(?:of\s+)?(?:that|the\s+same|the\s+following|the\s+previous)\s+year\b", re.IGNORECASE
 )
+ENDS_AT = re.compile(r"\b(?:through|until|till|by)\s+$", re.IGNORECASE)
+PAST_REACH = 30  # characters before a date searched for the verb that dates it
 CUE_REACH = 60  # characters before a weekday searched for a tense
 
 
 def days_stated(sentence: str, published: dt.date, tuning: StoryTuning) -> list[dt.date]:
     """Return the days that a sentence names, in order, each once, relative to the day of publication."""
     days = [_dated(match, sentence, published, tuning) for match in DATE.finditer(sentence)]
-    days += [_weekday(match, sentence, published, tuning) for match in WEEKDAY.finditer(sentence)]
+    days += [
+        _weekday(match, sentence, published, tuning)
+        for match in WEEKDAY.finditer(sentence)
+        if not DATE.match(sentence[match.end() :].lstrip(", "))  # which that date states
+    ]
     return list(dict.fromkeys(day for day in days if day is not None))
 
 
@@ -222,6 +304,8 @@ def _days_away(match: re.Match[str], sentence: str, back: int, tuning: StoryTuni
         return previous
     if how in ("next", "until", "till", "by"):
         return following
+    if before.lower().endswith("as of "):
+        return previous if back else 0
     if back == 0:
         return 0
     future, past = FUTURE.search(before), PAST.search(before)
@@ -242,7 +326,10 @@ def _is_future(before: str) -> bool:
 
 
 def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: StoryTuning) -> dt.date | None:
-    """Resolve a date; without a year to the nearest one, but not far ahead of a verb in the past."""
+    """Resolve a date; without a year to the nearest one, with a weekday before it to one with that weekday.
+
+    Far ahead of a verb in the past it is of last year, or None without "on".
+    """
     name = (match["month"] or match["month2"]).lower()[:3]
     month = [m[:3] for m in MONTHS].index(name) + 1
     day = int(match["d"] or match["d2"])
@@ -251,9 +338,23 @@ def _dated(match: re.Match[str], sentence: str, reference: dt.date, tuning: Stor
     if ELSEWHERE.match(sentence[match.end() :]):
         return None  # relative to a year in another sentence
     candidates = [_date(reference.year + offset, month, day) for offset in (1, 0, -1)]
+    beside = WEEKDAY_BEFORE.search(sentence[: match.start()])
+    if beside is not None:
+        weekday = WEEKDAYS.index(beside["day"].lower())
+        candidates = [each for each in candidates if each and each.weekday() == weekday]
+    known = [day for day in candidates if day]
+    before = sentence[: match.start()]
+    nearest = min(known, key=lambda day: abs((day - reference).days), default=None)
+    if nearest is None or beside is not None:
+        return nearest
+    if nearest < reference and ENDS_AT.search(before):
+        return None  # "runs through Sept. 30": of this year or of the next one
     past = PAST.search(FUTURE_PARTICIPLE.sub("", sentence))
-    near = [c for c in candidates if c and (not past or (c - reference).days <= tuning.date_ahead_days)]
-    return min(near, key=lambda day: abs((day - reference).days), default=None)
+    if past and (nearest - reference).days > tuning.date_ahead_days:
+        # "was cleared on May 14" is of last year, "expired after March 5 could not be" is of either year.
+        is_on = before.lower().split()[-1:] == ["on"] and PAST.search(before[-PAST_REACH:])
+        return max((day for day in known if day <= reference), default=None) if is_on else None
+    return nearest
 
 
 def _date(year: int, month: int, day: int) -> dt.date | None:

@@ -9,8 +9,9 @@ from html import escape
 
 from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView
+from aggregator.stories.lexicon import Labels, labels
 from aggregator.stories.text.merged_text import lead_and_facts
-from aggregator.stories.text.plain_text import NO_OUTLET
+from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.web.feeds.xml import feed_text, feed_url
 from aggregator.web.jinja import moment, short_day
 
@@ -21,15 +22,16 @@ NAMED_COPIES = 8  # of one report
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
     """Return a story, limited by `excerpts.for_item`, as a fragment of HTML."""
     articles = {article.id: article for article in story.articles}
+    words = labels(story.language)
     lead, facts = lead_and_facts(merged) if merged else (None, ())
-    parts = [_paragraph(_said(lead, articles))] if lead else []
+    parts = [_paragraph(_said(lead, articles, words))] if lead else []
     if lead and merged:
         parts += [_paragraph(f"{escaped(one.text)} — {_who(one, articles)}") for one in merged.summary[1:]]
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
-    parts.append(_list(_said(fact, articles) for fact in facts))
+    parts.append(_list(_said(fact, articles, words) for fact in facts))
     if merged and merged.only:
-        parts.append("<p><strong>Only one report says</strong></p>")
+        parts.append(f"<p><strong>{escaped(words.only)}</strong></p>")
         parts.append(_list(f"{escaped(one.text)} — {_who(one, articles)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
@@ -87,23 +89,28 @@ def _list(lines: Iterable[str]) -> str:
     return f"<ul>{listed}</ul>" if listed else ""
 
 
-def _said(fact: Fact, articles: Mapping[str, ArticleView]) -> str:
+def _said(fact: Fact, articles: Mapping[str, ArticleView], words: Labels) -> str:
     """Return the first sentence of a fact with its outlet, and the others that state it in their words."""
     who: dict[str, str] = {}
     for one in fact.said:
         article = articles.get(one.article)
-        who.setdefault((article and article.outlet_key) or one.article, _who(one, articles))
+        if one is fact.said[0] or one.article not in fact.said[0].also:
+            who.setdefault((article and article.outlet_key) or one.article, _who(one, articles))
     first, *others = who.values()
     sentence = f"{escaped(fact.said[0].text)} — {first}"
     if fact.outlets < 2:
         return sentence
-    also = f"; also stated by {', '.join(others)}" if others else ""
-    return f"{sentence} <em>({fact.outlets} of {fact.of} outlets{also})</em>"
+    share = escaped(words.share.format(n=fact.outlets, of=fact.of))
+    also = f"; {words.also.format(name=', '.join(others))}" if others else ""
+    return f"{sentence} <em>({share}{also})</em>"
 
 
 def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> str:
-    article = articles.get(sentence.article)
-    return escaped(sentence.outlet or NO_OUTLET) if article is None else _outlet(article)
+    """Return the outlets of the articles in which a sentence stands; unknown ones by title."""
+    names = names_behind(sentence, articles, NO_OUTLET)
+    url = feed_url(articles[sentence.article].url) if sentence.article in articles else None
+    first = escaped(names[0])
+    return ", ".join((link(url, first) if url else first, *map(escaped, names[1:])))
 
 
 def _reports(articles: Sequence[ArticleView]) -> str:

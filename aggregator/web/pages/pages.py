@@ -39,6 +39,7 @@ from aggregator.pipeline.placement.explain import (
     reason_name,
     reason_value,
 )
+from aggregator.stories.lexicon import counted_in, labels
 from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
@@ -351,6 +352,12 @@ class Pages:
             articles=articles,
             lead=lead if several else None,
             facts=facts,
+            words=labels(story.language),
+            counted_in=counted_in,
+            quotations=[
+                (name, list(said))
+                for name, said in groupby(merged.quotations if merged else (), key=lambda one: one.speaker)
+            ],
             only=only_by_outlet(merged.only, shown.articles) if merged and several else [],
             timeline=timeline,
             timeline_shown=shown_days,

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from aggregator.model.core import ArticleView, MergedStory
@@ -48,7 +49,7 @@ def together(merged: MergedStory, one: str, other: str) -> bool:
 def test_all_that_is_shown_stands_in_its_report(language: str) -> None:
     articles = {article.id: article for article in reports(language)}
     merged = merge(reports(language))
-    said = [s for fact in merged.facts for s in fact.said] + list(merged.only)
+    said = [s for fact in (*merged.facts, *merged.quotations) for s in fact.said] + list(merged.only)
     said += merged.summary
     assert len({s.article for s in said}) == len(articles)
     for one in said:
@@ -69,6 +70,9 @@ def test_all_that_is_shown_stands_in_its_report(language: str) -> None:
         ("es", "trasladados", "llevados"),
         ("ru", "взорвался", "взорвался"),
         ("ar", "انهار", "انهار"),
+        ("it", "crollato", "crollato"),
+        ("pt", "destruiu", "destruída"),
+        ("nl", "gezonken", "zonk"),
         ("zh", "体育馆", "体育馆"),
     ],
 )
@@ -132,6 +136,56 @@ def test_numbers_are_written_as_the_language_writes_them(
 )
 def test_clocks_days_and_ages_are_no_figures(language: str, text: str) -> None:
     assert figures_in(text, language) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("es", "Un sismo de magnitud 6,2 deja al menos doce muertos."),
+        ("fr", "Un séisme de magnitude 6,2 fait au moins douze morts."),
+        ("it", "Un terremoto di magnitudo 6,2 ha causato almeno 12 morti."),
+        ("pt", "Sismo de magnitude 6,2 deixa pelo menos 12 mortos."),
+        ("nl", "Beving met een kracht van 6,2: zeker twaalf doden."),
+        ("ru", "При землетрясении магнитудой 6,2 погибли 12 человек."),
+        ("ar", "قتل 12 شخصا في زلزال بقوة 6.2 درجة."),
+        ("en", "A magnitude 6.2 quake left at least twelve dead."),
+    ],
+)
+def test_a_magnitude_is_no_number_of_dead(language: str, text: str) -> None:
+    dead = [figure.stated[0] for figure in figures_in(text, language) if figure.kind == "dead"]
+    assert dead == [12.0]
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"),
+    [
+        ("de", "Zeitleiste"),
+        ("fr", "Chronologie"),
+        ("es", "Cronología"),
+        ("it", "Cronologia"),
+        ("pt", "Cronologia"),
+        ("nl", "Tijdlijn"),
+        ("ru", "Хронология"),
+        ("ar", "التسلسل الزمني"),
+        ("ja", "Timeline"),
+    ],
+)
+def test_headings_are_in_the_language_of_the_story(language: str, heading: str) -> None:
+    assert f"\n\n{heading}\n" in as_text(merge(reports(language)), reports(language))
+
+
+@pytest.mark.parametrize(("language", "speaker"), [("pt", "Rui Antunes"), ("nl", "Anna de Wit")])
+def test_a_speaker_is_found_by_the_verbs_of_the_language(language: str, speaker: str) -> None:
+    assert [speaker in fact.speaker for fact in merge(reports(language)).quotations] == [True]
+
+
+@pytest.mark.parametrize("language", ["it", "pt"])
+def test_a_later_number_of_dead_replaces_an_earlier_one(language: str) -> None:
+    first, second = reports(language)
+    later = msgspec.structs.replace(second, effective_at=first.effective_at + dt.timedelta(hours=3))
+    merged = merge([first, later])
+    shown = [said.text for fact in merged.facts for said in fact.said] + [one.text for one in merged.only]
+    assert not any("12" in text for text in shown)
 
 
 def test_elided_articles_are_words_of_their_own() -> None:

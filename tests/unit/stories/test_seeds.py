@@ -11,6 +11,7 @@ from aggregator.extract.article import clean_article
 from aggregator.model.core import ArticleView, Entry, MergedStory
 from aggregator.stories.headline import headline
 from aggregator.stories.text.merged_text import merge
+from aggregator.stories.text.plain_text import as_text
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data"))
 SEEDS = sorted((DATA / "seeds").glob("*.txt"))
@@ -119,7 +120,8 @@ def test_the_most_widely_reported_comes_first(merged: MergedStory) -> None:
 def test_nothing_is_said_that_no_report_says(merged: MergedStory, articles: list[ArticleView]) -> None:
     paragraphs = {a.id: [" ".join(line.split()) for line in a.text.split("\n")] for a in articles}
     outlets = {article.id: article.outlet for article in articles}
-    said = [s for fact in merged.facts for s in fact.said] + [*merged.summary, *merged.only]
+    said = [s for fact in (*merged.facts, *merged.quotations) for s in fact.said]
+    said += [*merged.summary, *merged.only]
     said += [s for same in merged.agreed for s in same.said] + ([merged.lead] if merged.lead else [])
     assert len(said) >= 15
     for each in said:
@@ -148,3 +150,11 @@ def test_days_come_only_from_the_dated_report(merged: MergedStory) -> None:
 def test_the_headline_is_a_statement(articles: list[ArticleView]) -> None:
     assert headline(articles, None).title in {article.title for article in articles}
     assert "?" not in headline(articles, None).title
+
+
+def test_what_only_one_report_says_is_told_by_worth(merged: MergedStory, articles: list[ArticleView]) -> None:
+    alone = " ".join([one.text for one in merged.only] + [f.said[0].text for f in merged.quotations])
+    assert "280,000 people" in alone
+    assert "very strong security and military cordon" in alone
+    assert "General Command of the Army" in alone
+    assert "both cite the Syrian Observatory" in as_text(merged, articles)

@@ -157,3 +157,35 @@ def test_copies_are_named_below_the_publication_of_their_original() -> None:
     assert "    and 3 more\n" in text
     first = merge([undated, original]).timeline[0]
     assert (first.article, [one.minutes_later for one in first.copies]) == ("u", [None])
+
+
+def test_one_event_is_one_item_however_many_outlets_tell_it() -> None:
+    articles = [
+        view("a", text="The ferry Marlin sank off Port Ellis on Tuesday after striking a rock."),
+        view(
+            "b", "Daily Lantern", text="The Marlin struck a rock on Tuesday and sank off Port Ellis.", hours=2
+        ),
+        view(
+            "c", "Evening Mail", text="Joren Hale said on Tuesday that he had seen no rock off it.", hours=3
+        ),
+    ]
+    merged = merge(articles)
+    (told,) = [item for item in merged.timeline if item.kind == "told"]
+    assert told.day == dt.date(2025, 3, 11)
+    assert {told.article, *told.also} == {"a", "b"}
+    other = "Daily Lantern" if told.article == "a" else "Harbour Post"
+    assert f"(also stated by {other})" in as_text(merged, articles)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "day"),
+    [
+        ("The board was cleared on Tuesday, May 14.", dt.date(2024, 5, 14)),
+        ("The board was cleared on Wednesday, May 14.", dt.date(2025, 5, 14)),
+        ("Permits that expired after June 5 were void.", None),
+        ("The vote is to be held as early as Monday.", dt.date(2025, 3, 17)),
+        ("He won on Super Tuesday.", None),
+    ],
+)
+def test_a_weekday_beside_a_date_decides_the_year(sentence: str, day: dt.date | None) -> None:
+    assert days_stated(sentence, WEDNESDAY, shipped_tuning()) == ([] if day is None else [day])

@@ -85,6 +85,7 @@ def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
         "disagreements",
         "agreed",
         "no_shared_fact",
+        "merge_version",
         "trails",
         "links",
     }

@@ -1,0 +1,154 @@
+"""Who is quoted in a sentence, and whom several sentences name as their source.
+
+A speaker is a run of capitalized words beside a verb of speech: `Anna Berg told reporters`, `said Anna Berg`,
+`Anna Berg, the mayor, said`. In scripts without capital letters no speaker is found.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures, attribution_patterns
+from aggregator.stories.facts.standalone_sentences import QUOTED
+from aggregator.stories.lexicon import word_list, words_of
+from aggregator.stories.words import head_of
+
+QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
+QUOTED_SHARE = 0.4  # of the words of the sentence at least
+APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of Port Ellis, said"
+ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
+_PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
+_QUOTE = "“”"
+_HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
+# fmt: off
+_CONNECTORS = frozenset({
+    "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al",
+    "el", "des", "y", "e",
+})
+_NOT_A_ROLE = frozenset({
+    "on", "in", "at", "to", "during", "after", "before", "that", "by", "from", "as", "with", "when", "if",
+    "it", "he", "she", "they", "i", "we", "who", "which",
+})
+_ADVERBS = frozenset({
+    "also", "later", "then", "once", "has", "had", "have", "hat", "auch", "a", "aussi", "ha", "también",
+    "anche", "também", "heeft", "ook", "также",
+})
+_NO_SPEAKERS = frozenset({"republican", "republicans", "democrat", "democrats"})  # "the Maine ... said"
+_NO_SUBJECT_AFTER = frozenset({"told", "tells"})  # "told The Hill"
+# fmt: on
+
+
+def quoted_share(text: str) -> float:
+    """Return the share of words inside quotation marks; 0 for fewer than `QUOTED_WORDS`."""
+    quoted = sum(len(match.group().split()) for match in QUOTED.finditer(text))
+    return quoted / max(1, len(text.split())) if quoted >= QUOTED_WORDS else 0.0
+
+
+def speaker_of(features: SentenceFeatures) -> str:
+    """Return the named speaker of a sentence that is mostly a quotation; "" if there is none."""
+    text = features.sentence.text
+    if quoted_share(text) < QUOTED_SHARE:
+        return ""
+    verbs = word_list(features.language, "quoting")
+    words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
+    for place, word in enumerate(words):
+        if word.lower() in verbs:
+            for run in (_before(words, place), _after(words, place)):
+                named = any(_head(each, features.language) in features.mentioned for each in run)
+                if named and run[-1].lower() not in _NO_SPEAKERS | words_of("outlet_words"):
+                    return " ".join(run[1:] if run[0] in _HONORIFICS else run)
+    return ""
+
+
+def speaker_key(speaker: str) -> str:
+    """Return the word by which a speaker is recognized: the last one of the name without its place."""
+    words = speaker.split()
+    end = next((n for n, word in enumerate(words) if n and word.lower() in ("of", "for")), len(words))
+    return words[end - 1].casefold()
+
+
+def _is_name(word: str) -> bool:
+    return word[0].isalpha() and any(part[:1].isupper() for part in word.split("-"))  # "al-Rahmoun"
+
+
+def _before(words: Sequence[str], verb: int) -> list[str]:
+    """Return the name before a verb, over a few adverbs or over an apposition between commas."""
+    end = verb
+    while end > 0 and (words[end - 1] in _ADVERBS or words[end - 1].endswith("ly")):
+        end -= 1
+    if end > 0 and words[end - 1] == ",":
+        comma = next((n for n in range(end - 2, max(0, end - APPOSITION), -1) if words[n] == ","), None)
+        if comma is None:
+            return []
+        end = comma
+    start = end
+    while start > 0 and (_is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
+        start -= 1
+    is_place = start > 0 and words[start - 1].lower() in _CONNECTORS  # "McCall, of DePauw University, said"
+    return [] if is_place and words[start - 1].lower() != "the" else list(words[start:end])
+
+
+def _joins(words: Sequence[str], place: int) -> bool:
+    """Whether a word such as "of" stands between two names, or before another such word."""
+    return (
+        words[place].lower() in _CONNECTORS
+        and place > 0
+        and (_is_name(words[place - 1]) or (words[place - 1].lower() in _CONNECTORS and place > 1))
+    )
+
+
+def _after(words: Sequence[str], verb: int) -> list[str]:
+    """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
+    if verb == 0 or words[verb - 1] not in (_QUOTE, ",") or words[verb].lower() in _NO_SUBJECT_AFTER:
+        return []
+    start = verb + 1
+    if words[start : start + 1] == ["the"]:
+        start += 1
+    elif words[start : start + 1] in (["a"], ["an"]):
+        return []  # "said a Republican"
+    end = place = start
+    while place < len(words) and place - end < ROLE_WORDS:
+        if _is_name(words[place]):
+            end = place + 1
+        elif not words[place][0].isalpha() or words[place] in _NOT_A_ROLE:
+            break
+        place += 1
+    return list(words[start:end])
+
+
+@cache
+def _head(word: str, language: str | None) -> str:
+    return head_of(word.lower(), language or "en") if word[0].isalnum() else ""
+
+
+def common_source(sentences: Sequence[Sequence[SentenceFeatures]]) -> str:
+    """Return the name that the attribution of each outlet's sentences has, with the names before it.
+
+    One element for each outlet. "" if they name no common source or state none.
+    """
+    named: list[dict[str, str]] = []
+    for of_outlet in sentences:
+        found: dict[str, str] = {}
+        for features in of_outlet:
+            for pattern in attribution_patterns(features.language):
+                for match in pattern.finditer(features.sentence.text):
+                    _add_names(found, _PART.findall(match.group()), features)
+        named.append(found)
+    common = [head for head in named[0] if all(head in others for others in named[1:])] if named else []
+    if not common:
+        return ""
+    return max((found[head] for found in named for head in common), key=lambda name: (len(name), name))
+
+
+def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFeatures) -> None:
+    """Add each name, by its head, with the capitalized words beside it."""
+    for place, word in enumerate(words):
+        head = _head(word, features.language)
+        if not _is_name(word) or head not in features.mentioned:
+            continue
+        start = place
+        while start > 0 and _is_name(words[start - 1]) and words[start - 1].lower() not in _CONNECTORS:
+            start -= 1
+        end = next((n for n in range(place + 1, len(words)) if not _is_name(words[n])), len(words))
+        article = "the " if start > 0 and words[start - 1] == "the" else ""
+        found.setdefault(head, article + " ".join(words[start:end]))

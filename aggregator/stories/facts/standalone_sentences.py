@@ -19,7 +19,8 @@ DATELINE_REST = 40  # characters after a dateline
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
 LEADING_DATELINE = re.compile(
     r"^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
-    r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+|^\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?"
+    r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
+    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(
@@ -34,7 +35,9 @@ CONNECTIVE = re.compile(
     r"|At the same time|Either way|To be sure|Even so|In the meantime),"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
-CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")  # "It was President Boll who ..."
+CLEFT = re.compile(
+    r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b"
+)  # "It was President Boll who ..."
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
@@ -65,7 +68,8 @@ FRONT_MATTER = {
         r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
         r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind|Here['’]s|Here are|How"
         r"|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE|[Cc]lick here|[Ss]ign up for"
-        r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$|\b(?:found|read|available) here\W*$"
+        r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
+        r"|\b(?:found|read|available) here\W*$"
         r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
     ),
     "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),

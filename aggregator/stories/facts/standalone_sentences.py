@@ -32,7 +32,9 @@ ANAPHORIC_NOUN = re.compile(
 CONNECTIVE = re.compile(
     r"(?:In (?:other words|fact|addition|response|turn|contrast|particular)|On the (?:one|other) hand"
     r"|As a result|For (?:example|instance|one thing|that reason)|That said|After all|Of course|By contrast"
-    r"|At the same time|Either way|To be sure|Even so|In the meantime),"
+    r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly),"
+    r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
+    r"|(?:You|Witness)\b"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
 CLEFT = re.compile(
@@ -42,6 +44,7 @@ CLEFT = re.compile(
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
 PRONOUN_SPEAKER = re.compile(
+    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b|"
     r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )

@@ -7,7 +7,7 @@ Every article of `events-fulltext.jsonl.gz` is turned into copies as other outle
 is looked up among all originals as the daemon does it (pipeline/placement/copy_lookup.py, over a database of
 its own). Printed are,
 for each kind: `check` (share found when the original is read), `found` (by candidates and check), `linked`
-(the same, excerpts included) and false twins. Then what real pairs of different articles are called, and
+(the same, excerpts included) and false copies. Then what real pairs of different articles are called, and
 what pages are that were stuffed with somebody's text.
 
 `--index` measures the sampled shingles alone: real sketches, repeated; a hash that stands in one article only
@@ -265,7 +265,7 @@ class Library:
 def _coming(text: ComparedText) -> IncomingArticle:
     """As if a worker had prepared it; only what the copy level looks at."""
     at = tuning()
-    sequence = shingle_sequence(text.text[: at.text_chars])
+    sequence = shingle_sequence(text.text)
     mark = Fingerprint(
         signature=text.signature,
         bands=bands(text.signature, count=at.bands, rows=at.rows),

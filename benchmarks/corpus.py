@@ -283,9 +283,9 @@ class Stream:
         title, text_, copy = self._text(story, place)
         draw = _draws(self.seed, 7, story, place)
         outlet = int(OUTLETS ** draw[0]) - 1
-        twin_n = None if copy is None else int(self._numbers[self._start_of[story] + copy])
+        copy_of = None if copy is None else int(self._numbers[self._start_of[story] + copy])
         moment = START + dt.timedelta(seconds=int(self._minute[n - 1] * 60))
-        return Made(n, story, title, text_, f"outlet{outlet}.example", moment, twin_n)
+        return Made(n, story, title, text_, f"outlet{outlet}.example", moment, copy_of)
 
     def _pool_of(self, story: int) -> tuple[_Sentence, list[_Sentence]]:
         """Title and sentences that the reports of a story draw from."""
@@ -310,7 +310,7 @@ class Stream:
         return parts[0], parts[1:]
 
     def _text_of(self, story: int, place: int) -> tuple[str, str, int | None]:
-        """Title, text and, of a copy, the place of its twin."""
+        """Title, text and, of a copy, the place of the one it copies."""
         draw = np.random.default_rng((self.seed, 5, story, place))
         if place > 0 and draw.random() < 0.24:
             copy = int(draw.integers(max(0, place - 6), place))

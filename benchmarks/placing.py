@@ -8,7 +8,7 @@ thread in CPU, then on the clock; other programs on the machine blur both. `shin
 is stored: runs are best compared by their ratio to it.
 
     shingles     shingles, signature, LSH keys, sketch: the worker's share of the copy level
-    twin         candidates by LSH keys and sketch, exact checks
+    copy         candidates by LSH keys and sketch, exact checks
     event        what the stories nearby say, and vetoes
     placing      these three; the target is 1.2 ms, 99th percentile 4 ms
     story        sums, counts, headline and summary of the story; with the rows of both

@@ -1,4 +1,4 @@
-"""Bytes an article at each rung of retention, and how long its steps take.
+"""Bytes an article at each stage of retention, and how long its steps take.
 
     python -m benchmarks.retention 20000 --url sqlite:////tmp/retention.db [--data ../shared/data]
 

@@ -52,8 +52,9 @@ class Replay:
     Articles come in the order of their days; an undated one belongs to the day before it.
     """
 
-    def __init__(self, model: EventModel, *, looks: bool = True) -> None:
+    def __init__(self, model: EventModel, *, looks: bool = True, at_once: bool = False) -> None:
         self.model = model
+        self._at_once = at_once
         self.tuning = effective_tuning().section("pairs", PairTuning)
         self.pair_model = PairModel(model, self.tuning)
         self._articles: dict[str, PairArticle] = {}
@@ -129,7 +130,7 @@ class Replay:
 
     def _close_period(self, article: ScoringInput) -> None:
         day = self._day if article.minutes is None else article.minutes // MINUTES_A_DAY
-        if day <= self._day:
+        if day <= self._day or self._at_once:
             return
         self._periods.append((self._day, *pack_frequencies(self._terms)))
         self._lasts.append((self._day, self.inbox - 1))
@@ -230,19 +231,30 @@ class Replay:
     def may_merge(self, _one: int, _other: int) -> bool:
         return True
 
-    def corrections(self, article: str, number: int) -> tuple[Reason, ...]:
-        compared = self._compare(self._articles[article], number)
+    def read(self, numbers: Iterable[int]) -> None:
+        """Everything is in memory."""
+
+    def corrections(self, report: CountedReport, number: int) -> tuple[Reason, ...]:
+        compared = self._compare(self._articles[report.id], number)
         return compared.reasons if compared else ()
 
 
 def run(
-    articles: Sequence[Labelled], packer: TermPacker, model: EventModel, *, looks: bool = True
+    articles: Sequence[Labelled],
+    packer: TermPacker,
+    model: EventModel,
+    *,
+    looks: bool = True,
+    at_once: bool = False,
 ) -> tuple[Replay, float, float]:
-    """The replay of all articles, and the seconds of CPU for terms and for deciding."""
+    """The replay of all articles, and the seconds of CPU for terms and for deciding.
+
+    `at_once`: all are accepted on one day, as an archive in any order is; else each on the day of its date.
+    """
     started = time.process_time()
     packed = [packer.pack_counted(a.title, a.text, a.language) for a in articles]
     terms_done = time.process_time()
-    replay = Replay(model, looks=looks)
+    replay = Replay(model, looks=looks, at_once=at_once)
     for number, (a, (terms, words)) in enumerate(zip(articles, packed, strict=True), start=1):
         replay.place(a.id, ScoringInput(terms, a.minutes, words, inbox=number), a.title, a.outlet)
     return replay, terms_done - started, time.process_time() - terms_done

@@ -686,13 +686,10 @@ def _decision(view: ArticleView, story: str | None) -> ArticleDecision | None:
     if evidence is None:
         return None
     return ArticleDecision(
-        stage=evidence.stage,
+        **{name: getattr(evidence, name) for name in ("stage", "score", "need", "runner_up")},
         moved=evidence.stage == "founded" and story_id(view.id, 0) != story,
-        score=evidence.score,
-        need=evidence.need,
         resemblance=evidence.copy.resemblance if evidence.copy else None,
         containment=evidence.copy.containment if evidence.copy else None,
-        runner_up=evidence.runner_up,
     )
 
 

@@ -334,14 +334,14 @@ class Ingest:
             yield _ReadItem(item=InputProblem(where=what, reason=_MISSING), where=what, file=what)
             return
         try:
-            tuning = source_tuning(self._all_tuning)
-            inputs = open_source(what, tuning=tuning, progress=progress, seen=self._now())
+            limits = source_tuning(self._all_tuning)
+            inputs = open_source(what, tuning=limits, progress=progress, seen=self._now())
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             yield _ReadItem(item=InputProblem(where=what, reason=str(error)), where=what, file=what)
             return
         folder = _folder_of(what)
         if what != "-":  # a pipe may never end, so it cannot be sorted
-            inputs = in_order_of_time(inputs, progress, run_chars=tuning.run_chars)
+            inputs = in_order_of_time(inputs, progress)
         for item in inputs:
             for one in entries_of(item, self._now(), self._executor, self._all_tuning):
                 entry = self._with_folder_name(one, folder) if isinstance(one, Entry) and folder else one

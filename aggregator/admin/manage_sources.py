@@ -394,7 +394,7 @@ def import_opml(config: Config, database: Database, path: Path) -> OpmlImportRes
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     tuning = source_tuning(config.effective_tuning)
-    feeds = read_opml(data, tuning=tuning)
+    feeds = read_opml(data)
     if not feeds:
         raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with xmlUrl")
     added = filed = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import zstandard
 
-from aggregator.admin.backup_file import (
+from aggregator.admin.backup import (
     Progress,
     check_file,
     check_free_disk,
@@ -19,7 +19,7 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.process_lock import exclusively, open_process_lock
-from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
 from aggregator.store.search import index
@@ -54,7 +54,7 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
         finally:
             source.close()
     with database.read() as connection:
-        return RestoreResult(revision=revision, articles=copy_database.article_count(connection))
+        return RestoreResult(revision=revision, articles=row_stream.article_count(connection))
 
 
 def copy(source: Database, target: Database, progress: Progress) -> bool:
@@ -121,7 +121,7 @@ def _copy_plain(file: Path, plain: Path, progress: Progress) -> None:
     ):
         total = source.execute("PRAGMA page_count").fetchone()[0]
         with progress("pages", total) as advance:
-            copy_database.step_through(source, target, advance)
+            row_stream.step_through(source, target, advance)
 
 
 def _decompress(file: Path, plain: Path, progress: Progress) -> None:
@@ -181,11 +181,11 @@ def _fill(
             upgrade(target)
         if not replace:
             with target.read() as connection:
-                if copy_database.has_content(connection):
+                if row_stream.has_content(connection):
                     raise UsageError(f"the database {shown_url(target.url)} is not empty; {advice}")
         if replaces_pages:
-            with progress("pages", copy_database.page_count(source)) as advance:
-                copy_database.take_pages(target, source, advance)
+            with progress("pages", row_stream.page_count(source)) as advance:
+                row_stream.take_pages(target, source, advance)
             target.checkpoint_log()
             return
         with source.read() as read, target.write(durable=True, unhurried=True) as written:

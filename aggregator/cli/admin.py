@@ -1,4 +1,4 @@
-"""Commands for operators: db upgrade and stats, config, doctor."""
+"""Commands for operators: config, doctor."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.context import Context, Settings, bring_up, missing_database
+from aggregator.cli.context import Context, Settings
 from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
@@ -14,44 +14,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
-db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
 config = typer.Typer(name="config", help="Show and check the configuration.", no_args_is_help=True)
-
-
-@db.command()
-def upgrade(context: Context) -> None:
-    """Upgrade the tables of the database to this version.
-
-    Creates the database if it does not exist. Changes nothing if it is up to date.
-
-    \b
-    Examples:
-      aggregator db upgrade
-      aggregator db upgrade --database postgresql://me@localhost/news
-    """
-    from aggregator.store.engine.database import Database, shown_url
-
-    loaded = context.obj.load()
-    database = Database(loaded.database_url)
-    before, after = bring_up(database, loaded, create_again=True)
-    database.close()
-    where = shown_url(loaded.database_url)
-    output.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
-
-
-@db.command()
-def stats(context: Context) -> None:
-    """Show how many rows the database holds, and its size.
-
-    \b
-    Examples:
-      aggregator db stats
-    """
-    from aggregator.store.read.statistics import statistics
-
-    with context.obj.reading() as (config, database):
-        for name, value in statistics(database) if missing_database(config) is None else ():
-            output.out(f"{name:22}{value}\n")
 
 
 @config.command(name="show")
@@ -104,14 +67,12 @@ def check(context: Context) -> None:
       aggregator config check
       aggregator config check --config /etc/aggregator/config.yaml
     """
-    from aggregator.admin.config_check import check as check_config
+    from aggregator.admin.doctor import configuration
 
     loaded = context.obj.load()
-    check_config(loaded)
+    configuration.check(loaded)
     if loaded.work.is_in_the_clear:
-        from aggregator.admin.doctor.configuration import IN_THE_CLEAR, USE_TLS
-
-        output.say(f"warning: work.executor: {IN_THE_CLEAR}; {USE_TLS}")
+        output.say(f"warning: work.executor: {configuration.IN_THE_CLEAR}; {configuration.USE_TLS}")
     output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
 
 

@@ -26,9 +26,7 @@ from typer.models import CommandInfo
 from aggregator.cli import (
     admin,
     correct,
-    db_backup,
-    db_check,
-    db_prune,
+    db,
     evaluate,
     export,
     feed,
@@ -118,9 +116,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for function in (db_backup.backup, db_backup.restore, db_backup.copy, db_check.check, db_prune.prune):
-    admin.db.command()(function)
-for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, admin.db, admin.config):
+for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, db.db, admin.config):
     app.add_typer(group)
 for command in every_command(app):
     command.cls = PlainCommand

@@ -149,7 +149,7 @@ def _opened(
 ) -> Iterator["Database"]:
     """Open a database and upgrade it, so that no command needs `db upgrade` first."""
     from aggregator.store.engine.database import Database
-    from aggregator.store.engine.timeouts import DatabaseTuning
+    from aggregator.store.engine.engines import DatabaseTuning
     from aggregator.store.migrate import is_outdated
 
     database = Database(url, config.effective_tuning.section("database", DatabaseTuning))

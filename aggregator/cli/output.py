@@ -301,6 +301,7 @@ def end(text: str, now: dt.datetime) -> dt.datetime:
 
 def moment(text: str, now: dt.datetime) -> dt.datetime:
     """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError."""
+    from aggregator.config.saved_queries import parse_moment
     from aggregator.config.settings import seconds
 
     try:
@@ -310,13 +311,7 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
     except OverflowError:
         return dt.datetime.min.replace(tzinfo=dt.UTC)  # older than any article: no bound
     try:
-        when = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text}: use 90m, 24h, 7d, or a date such as 2026-11-20 or 2026-11-20T08:00"
-        ) from error
-    when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-    try:
-        return when.astimezone(dt.UTC)
-    except OverflowError as error:
-        raise UsageError(f"{text}: the year must be between 1 and 9999") from error
+        return parse_moment(text, now)
+    except UsageError as error:
+        example = "use 90m, 24h, 7d, or a date such as 2026-11-20 or 2026-11-20T08:00"
+        raise UsageError(f"{text}: {example}") from error

@@ -106,7 +106,7 @@ class Fingerprinter:
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
         """Return the fingerprint of `article`."""
         tuning = self._tuning
-        sequence = shingle_sequence(article.text[: tuning.text_chars])
+        sequence = shingle_sequence(article.text)
         shingles = np.unique(sequence)
         signed = minhash.sign(shingles, seed=tuning.seed)
         terms, body_words = self._packer.pack_counted(

@@ -3,6 +3,8 @@
 AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precedence over `database`.
 """
 
+import base64
+import binascii
 import datetime as dt
 import hashlib
 import os
@@ -11,14 +13,17 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     SecretStr,
     ValidationInfo,
@@ -30,7 +35,6 @@ from pydantic import (
 from aggregator.config.hosts import is_loopback
 from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.config.webhook_signature import signing_key
 from aggregator.model.errors import ConfigError, UsageError
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
@@ -87,6 +91,58 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _duration(value: object) -> int:
+    if isinstance(value, str):
+        return bounded_seconds(value)
+    raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
+
+
+def _age(value: object) -> int | None:
+    if value == "never":
+        return None
+    if isinstance(value, str):
+        return bounded_seconds(value)
+    raise ValueError("give a number with its unit, like 30d, or never")
+
+
+def _backup_interval(value: object) -> int | None:
+    if value == "never":
+        return None
+    if value is None or _duration(value) < _SECONDS["h"]:
+        raise ValueError("give an hour at least (1h, 1d, 7d), or never")
+    return _duration(value)
+
+
+def _as_typed(value: int | None) -> str | None:
+    """Return a duration in the syntax of the file, for `config show`."""
+    if value is None:
+        return None
+    unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
+    return f"{value // _SECONDS[unit]}{unit if value else 's'}"
+
+
+def _or_never(value: int | None) -> str | None:
+    return "never" if value is None else _as_typed(value)
+
+
+def _list_of(example: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, tuple):
+            return value
+        raise ValueError(f"give a list of {example}")
+
+    return BeforeValidator(check)
+
+
+# Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.
+_TYPED = PlainSerializer(_as_typed, when_used="json")
+_TYPED_OR_NEVER = PlainSerializer(_or_never, when_used="json")
+Duration = Annotated[int, BeforeValidator(_duration), _TYPED]
+OwnDuration = Annotated[int | None, BeforeValidator(_duration), _TYPED]
+Age = Annotated[int | None, BeforeValidator(_age), _TYPED_OR_NEVER]
+Networks = Annotated[tuple[str, ...], AfterValidator(_checked_networks)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -101,13 +157,8 @@ class ServerConfig(_Part):
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
     owner_on_loopback: bool | None = None
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Networks = ()
     requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _checked_networks(value)
 
 
 class PublishConfig(_Part):
@@ -147,25 +198,7 @@ class QueryConfig(_Part):
         return value
 
 
-class _Timed(_Part):
-    """A section with durations: text like `15m` in the file, seconds in the program."""
-
-    @staticmethod
-    def _as_seconds(value: object) -> int:
-        if isinstance(value, str):
-            return bounded_seconds(value)
-        raise ValueError("give a number with its unit: 90s, 15m, 6h or 2d")
-
-    @field_serializer("interval", "host_gap", "bump_age", when_used="json", check_fields=False)
-    def _as_typed(self, value: int | None) -> str | None:
-        """Print a duration in the syntax of the file, for `config show`."""
-        if value is None:
-            return None
-        unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
-        return f"{value // _SECONDS[unit]}{unit if value else 's'}"
-
-
-class FeedsConfig(_Timed):
+class FeedsConfig(_Part):
     """The section `feeds`. `bump`: which changes move a story to the top.
 
     `bump_age`: the headline of a story of one report that is older moves nothing.
@@ -174,47 +207,20 @@ class FeedsConfig(_Timed):
     link: Literal["story", "article"] = "story"
     items: int = Field(default=100, ge=1, le=1000)
     bump: tuple[Bump, ...] = ("report", "correction")
-    bump_age: int = 3 * 86_400
-
-    @field_validator("bump_age", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> int:
-        return cls._as_seconds(value)
+    bump_age: Duration = 3 * 86_400
 
 
-class FetchConfig(_Timed):
+class FetchConfig(_Part):
     contact: str = ""
-    interval: int = Field(default=3600, le=_LONGEST_INTERVAL)
-    host_gap: int = Field(default=1, le=86_400)
+    interval: Duration = Field(default=3600, le=_LONGEST_INTERVAL)
+    host_gap: Duration = Field(default=1, le=86_400)
     threads: int = Field(default=8, ge=1, le=64)
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
-    allow_private: tuple[str, ...] = ()
-    allow_private_links: tuple[str, ...] = ()
-
-    @field_validator("interval", "host_gap", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> int:
-        return cls._as_seconds(value)
-
-    @field_validator("allow_private", mode="before")
-    @classmethod
-    def _is_a_list(cls, value: object) -> object:
-        if isinstance(value, tuple):
-            return value
-        raise ValueError("give a list of networks, e.g. [192.168.1.0/24]")
-
-    @field_validator("allow_private")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _checked_networks(value)
-
-    @field_validator("allow_private_links", mode="before")
-    @classmethod
-    def _is_a_list_of_servers(cls, value: object) -> object:
-        if isinstance(value, tuple):
-            return value
-        raise ValueError('give a list of addresses, e.g. ["http://192.168.1.9:8080"]')
+    allow_private: Annotated[Networks, _list_of("networks, e.g. [192.168.1.0/24]")] = ()
+    allow_private_links: Annotated[
+        tuple[str, ...], _list_of('addresses, e.g. ["http://192.168.1.9:8080"]')
+    ] = ()
 
     @field_validator("allow_private_links")
     @classmethod
@@ -227,37 +233,18 @@ class FetchConfig(_Timed):
         return value
 
 
-class FoldersConfig(_Timed):
-    interval: int = Field(default=10, le=_LONGEST_INTERVAL)
-
-    @field_validator("interval", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> int:
-        return cls._as_seconds(value)
+class FoldersConfig(_Part):
+    interval: Duration = Field(default=10, le=_LONGEST_INTERVAL)
 
 
-class BackupConfig(_Timed):
+class BackupConfig(_Part):
     """The section `backup`. `every` is in seconds, None for no backups."""
 
-    every: int | None = 86_400
+    every: Annotated[int | None, BeforeValidator(_backup_interval), _TYPED_OR_NEVER] = 86_400
     keep: int = Field(default=7, ge=1, le=1000)
     folder: str | None = None
 
-    @field_validator("every", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> int | None:
-        if value == "never":
-            return None
-        if value is None or cls._as_seconds(value) < _SECONDS["h"]:
-            raise ValueError("give an hour at least (1h, 1d, 7d), or never")
-        return cls._as_seconds(value)
 
-    @field_serializer("every", when_used="json")
-    def _or_never(self, value: int | None) -> str | None:
-        return "never" if value is None else self._as_typed(value)
-
-
-_AGES = ("compress_after", "text_after", "stories_after")
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -265,19 +252,10 @@ _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 class RetentionConfig(_Part):
     """The section `retention`. Ages in seconds, None for no limit."""
 
-    compress_after: int | None = 30 * 86_400
-    text_after: int | None = None
-    stories_after: int | None = None
+    compress_after: Age = 30 * 86_400
+    text_after: Age = None
+    stories_after: Age = None
     size: int | None = None
-
-    @field_validator(*_AGES, mode="before")
-    @classmethod
-    def _age(cls, value: object) -> int | None:
-        if value == "never":
-            return None
-        if isinstance(value, str):
-            return bounded_seconds(value)
-        raise ValueError("give a number with its unit, like 30d, or never")
 
     @field_validator("size", mode="before")
     @classmethod
@@ -286,14 +264,6 @@ class RetentionConfig(_Part):
         if value is None or match is not None:
             return None if match is None else int(float(match[1]) * _BYTES[match[2]])
         raise ValueError("give a size with its unit, like 20 GB")
-
-    @field_serializer(*_AGES, when_used="json")
-    def _age_as_typed(self, value: int | None) -> str:
-        """Print a duration in the syntax of the file, for `config show`."""
-        if value is None:
-            return "never"
-        unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
-        return f"{value // _SECONDS[unit]}{unit}"
 
     @field_serializer("size", when_used="json")
     def _size_as_typed(self, value: int | None) -> str | None:
@@ -340,7 +310,7 @@ class GroupingConfig(_Part):
     vectors: str | None = None
 
 
-class SourceConfig(_Timed):
+class SourceConfig(_Part):
     """One source: exactly one of `feed` (an address) and `folder` (a path)."""
 
     feed: str | None = None
@@ -350,13 +320,8 @@ class SourceConfig(_Timed):
     group: str | None = Field(default=None, max_length=200)
     language: str | None = None
     timezone: str | None = None
-    interval: int | None = Field(default=None, le=_LONGEST_INTERVAL)
+    interval: OwnDuration = Field(default=None, le=_LONGEST_INTERVAL)
     pages: Literal["auto", "always", "never"] | None = None
-
-    @field_validator("interval", mode="before")
-    @classmethod
-    def _durations(cls, value: object) -> int:
-        return cls._as_seconds(value)
 
     @field_validator("timezone")
     @classmethod
@@ -374,8 +339,25 @@ class SourceConfig(_Timed):
         return self
 
 
+_KEY_PREFIX = "whsec_"
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
 _WEBHOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+
+
+def signing_key(secret: str) -> bytes:
+    """Decode a key given as `whsec_` and base64. Raises ConfigError, whose message omits the secret."""
+    text = secret.strip()
+    try:
+        key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not text.startswith(_KEY_PREFIX) or not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+        raise ConfigError(
+            f"give {_KEY_PREFIX} and {_MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes in base64; "
+            "this makes some: echo whsec_$(openssl rand -base64 32)"
+        )
+    return key
 
 
 class WebhookConfig(_Part):

@@ -5,8 +5,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import Config, WebhookConfig
-from aggregator.config.webhook_signature import signing_key
+from aggregator.config.settings import Config, WebhookConfig, signing_key
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 

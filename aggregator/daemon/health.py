@@ -27,7 +27,7 @@ from aggregator.model.health_report import (
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.retention import progress
 from aggregator.store.migrate import newest_revision
-from aggregator.store.read import health_gauges
+from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, of_process, problem
 
 
@@ -61,15 +61,15 @@ class HealthMonitor:
         now = self._now()
         before = self._log_read_to
         with self._database.read() as connection:
-            end = health_gauges.log_end(connection)
-            lines = {} if before is None else health_gauges.log_kinds(connection, before, end)
+            end = health_probes.log_end(connection)
+            lines = {} if before is None else health_probes.log_kinds(connection, before, end)
             found = HealthSnapshot(
                 at=now,
-                stored=health_gauges.stored(connection, now, self._recovered_after),
-                place=health_gauges.place(self._database, connection),
-                sources=tuple(health_gauges.sources(connection, self.tuning.sources_labelled)),
+                stored=health_probes.stored(connection, now, self._recovered_after),
+                place=health_probes.place(self._database, connection),
+                sources=tuple(health_probes.sources(connection, self.tuning.sources_labelled)),
                 why_not_writable=self._database.why_not_writable(connection),
-                revision=health_gauges.revision(connection),
+                revision=health_probes.revision(connection),
                 retention=progress(connection),
             )
         return msgspec.structs.replace(found, events=self._counted(before, end, lines))

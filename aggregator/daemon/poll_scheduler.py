@@ -30,6 +30,8 @@ from aggregator.store.intake.hosts import HostBackoff, HostLeases, active_host_b
 from aggregator.store.intake.sources import Source, all_due, due, set_due
 from aggregator.store.read.statistics import failed_in_round
 
+_SLOW_FETCHES = 64  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
+
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
@@ -98,7 +100,7 @@ class PollScheduler:
         )
         tuning = client.tuning
         self._threads = ThreadPool(
-            threads, "fetch", self._done, spare=tuning.slow_fetches, slow_seconds=tuning.slow_fetch_seconds
+            threads, "fetch", self._done, spare=_SLOW_FETCHES, slow_seconds=tuning.slow_fetch_seconds
         )
         self._busy: dict[str, str] = {}  # jobs under way → their hosts
         self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic

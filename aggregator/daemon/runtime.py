@@ -48,7 +48,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
 from aggregator.store.intake.sources import sync_config
 from aggregator.store.maintenance.repair import ClockTuning, FutureBumpRepair
-from aggregator.store.read import health_gauges
+from aggregator.store.read import health_probes
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.settings import PublishSettings, publish_settings
@@ -367,7 +367,7 @@ class Runtime:
         if self.writer_loop.trouble is not None:
             return f"placing is paused: {self.writer_loop.trouble}"
         with self._services.database.read() as connection:
-            states = health_gauges.source_states(connection)
+            states = health_probes.source_states(connection)
         polled = sum(number for state, number in states.items() if state not in ("paused", "gone", "merged"))
         if not polled and not self.config.sources and self._services.lock.is_held:
             self._log_missing_sources()

@@ -54,6 +54,9 @@ from aggregator.model.core import (
     Verdict,
 )
 
+# Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
+_MEDIA_URL_CHARS = 2048
+
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300
@@ -83,7 +86,7 @@ def media_of(
     feed.
     """
     by_url: dict[str, Enclosure] = {}
-    for one in _usable([*declared, *page], base, tuning):
+    for one in _usable([*declared, *page], base):
         by_url.setdefault(one.url, one)
     pictures = [one for one in by_url.values() if is_image(one) and not no_images][:1]
     others = [one for one in by_url.values() if not is_image(one)]
@@ -95,16 +98,16 @@ def is_image(media: Enclosure) -> bool:
     return media.type.split("/")[0] == "image"
 
 
-def _usable(references: Iterable[Enclosure], base: str | None, tuning: ExtractTuning) -> Iterable[Enclosure]:
+def _usable(references: Iterable[Enclosure], base: str | None) -> Iterable[Enclosure]:
     for one in references:
-        url = _address(one.url, base, tuning.media_url_chars)
+        url = _address(one.url, base)
         kind = _kind(one.type, url) if url else ""
         if url and kind:
             title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
             yield Enclosure(url=url, type=kind, length_bytes=one.length_bytes or None, title=title)
 
 
-def _address(raw: str, base: str | None, limit_chars: int) -> str | None:
+def _address(raw: str, base: str | None) -> str | None:
     """Return an absolute URL that can be used in a feed, else None."""
     try:
         full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
@@ -112,7 +115,7 @@ def _address(raw: str, base: str | None, limit_chars: int) -> str | None:
         fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:
         return None
-    return full if fits and len(full) <= limit_chars and not re.search(r"[\s<>\"]", full) else None
+    return full if fits and len(full) <= _MEDIA_URL_CHARS and not re.search(r"[\s<>\"]", full) else None
 
 
 def _kind(declared: str, url: str) -> str:

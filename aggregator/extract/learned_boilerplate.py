@@ -29,13 +29,10 @@ class BoilerplateTuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     middle_share: float
     middle_words: int
     middle_lines: int
-    outlets_in_memory: int
-    notice_words: int
     notice_similarity: float
     notice_headline_overlap: float
     notice_same_headline: float
     notice_headline_in_text: float
-    notice_candidates: int
 
 
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:

@@ -8,12 +8,7 @@ class ExtractTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     max_text_chars: int
     max_title_chars: int
-    max_html_chars: int
-    max_elements: int
-    max_attributes: int
-    max_metadata_chars: int
     max_media: int
-    media_url_chars: int
     head_lines: int
     title_words: int
     kicker_words: int

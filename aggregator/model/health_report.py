@@ -205,14 +205,9 @@ class HealthCheckTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `health_checks` of config/tuning.yaml, which states the units."""
 
     probe_seconds: float
-    cache_seconds: float
     sources_labelled: int
-    waiting_hours: float
     free_disk_bytes: int
     wal_bytes: int
-    unindexed_articles: int
-    future_seconds: float
     open_files: int
     doctor_seconds: float
-    daemon_bytes: int
     worker_bytes: int

@@ -62,6 +62,18 @@ from aggregator.store.intake.sources import (
     save,
 )
 
+_OUTAGE_HOSTS = 10  # consecutive hosts that cannot be reached: an outage of our own network (chosen)
+# That a response waits for a database that cannot be written; then the source is polled again.
+_STORE_SECONDS = 900.0
+_STORE_PAUSE_SECONDS = 0.5  # before the second attempt; doubled before each further one, ...
+_STORE_PAUSE_MAX_SECONDS = 5.0  # ... up to this: a daemon that stops waits for it (chosen, all three)
+_UNDATED_AGE_DAYS = 30.0  # that the entries of a first poll without any date are assumed to be old (chosen)
+_LIVE_REREADS = 6  # times that the page of a live blog is fetched again when its feed entry changes ...
+_LIVE_REREAD_HOURS = 48.0  # ... within so many hours (chosen)
+# The same for other articles: some entries differ at every poll, by a counter of comments or the time of
+# the response as their date (chosen).
+_ENTRY_REREADS = 12
+
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
 
@@ -114,13 +126,13 @@ class Poller:
         self._net, self._tuning = self._rules
         self._identity = all_tuning.section("identity", IdentityTuning)
         self._live = RereadTuning(
-            most=self._tuning.live_rereads,
-            others=self._tuning.entry_rereads,
-            hours=self._tuning.live_reread_hours,
+            most=_LIVE_REREADS,
+            others=_ENTRY_REREADS,
+            hours=_LIVE_REREAD_HOURS,
         )
         self._now = now
         self._robots = Robots(client) if robots else None
-        self._outage = OutageDetector(self._net.outage_hosts)
+        self._outage = OutageDetector(_OUTAGE_HOSTS)
         self._pages = pages
         self._stops = stops
         self._hosts: dict[str, HostBackoff] = {}  # back-off of hosts that is not stored yet
@@ -142,11 +154,11 @@ class Poller:
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
         """Return the result of `store`, which is repeated while the database cannot be written.
 
-        So the response is neither lost nor requested again. After `store_seconds`, or if the transaction may
+        So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
         have been committed, the error is raised, and the source is polled again.
         """
-        ends = time.monotonic() + self._tuning.store_seconds
-        pause = self._tuning.store_pause_seconds
+        ends = time.monotonic() + _STORE_SECONDS
+        pause = _STORE_PAUSE_SECONDS
         while True:
             try:
                 return store()
@@ -161,7 +173,7 @@ class Poller:
                     extra={"event": "response_store_delayed"},
                 )
             time.sleep(pause)
-            pause = min(2 * pause, self._tuning.store_pause_max_seconds)
+            pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
     def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
@@ -266,7 +278,7 @@ class Poller:
     def _assumed_time(self, entries: Sequence[Entry], now: dt.datetime) -> dt.datetime:
         """Return the effective time of undated entries of a first poll, which are a backlog and not news."""
         times = (entry.published.time for entry in entries if entry.published is not None)
-        return min(times, default=now - dt.timedelta(days=self._tuning.undated_age_days))
+        return min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))
 
     @staticmethod
     def _dated(entry: Entry, now: dt.datetime, assumed_at: dt.datetime | None) -> Entry:

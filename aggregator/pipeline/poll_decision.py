@@ -29,6 +29,11 @@ from aggregator.sources.limits import NetTuning
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import Source, host_of
 
+_ADOPT_TIMES = 3  # the same permanent redirect so often ...
+_ADOPT_HOURS = 48.0  # ... and for so long, until the source takes the new URL (chosen: two days)
+_GONE_TIMES = 3  # consecutive responses of 410 ...
+_GONE_HOURS = 24.0  # ... and for so long, until a feed is no longer polled
+
 
 class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `polling` of config/tuning.yaml."""
@@ -37,16 +42,9 @@ class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
     page_attempts: int
     page_wait_seconds: float
     first_poll_pages: int
-    store_seconds: float
-    store_pause_seconds: float
-    store_pause_max_seconds: float
     page_retry_seconds: float
     flood_entries: int
     flood_age_hours: float
-    undated_age_days: float
-    live_rereads: int
-    live_reread_hours: float
-    entry_rereads: int
 
 
 class PollRules(NamedTuple):
@@ -124,7 +122,7 @@ def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: Net
         tuning=net,
     )
     failed = _with(source, next_due_at=next_poll.due, failures=next_poll.failures)
-    lasts = _lasts(failed.failures, failed.failing_since, now, net.adopt_times, net.adopt_hours)
+    lasts = _lasts(failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS)
     if lasts and failed.redirected_url is not None:
         failed = _with(_at_configured_address(failed), etag=None, last_modified=None, body_hash=None)
     if error.status != HTTPStatus.GONE:
@@ -132,7 +130,7 @@ def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: Net
     next_poll = after_gone(source.id, now, failures=source.failures, tuning=net)
     count, since = source.gone_count + 1, source.gone_since or now
     failed = _with(failed, next_due_at=next_poll.due, gone_count=count, gone_since=since)
-    if not _lasts(count, since, now, net.gone_times, net.gone_hours):
+    if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
         return failed
     if failed.redirected_url is not None:  # the configured address may still work
         return _with(_at_configured_address(failed), gone_count=0)
@@ -167,7 +165,7 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
         gap_seconds=expected_gap_seconds(rate),
         tuning=net,
     )
-    moved = _moved(source, answer, now, net, shares=shares)
+    moved = _moved(source, answer, now, shares=shares)
     state = _with(
         moved,
         etag=fetched.etag or (source.etag if fetched.not_modified else None),
@@ -230,7 +228,7 @@ def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime,
     return _with(counted, per_day=rate, per_day_at=now, last_new_at=now)
 
 
-def _moved(source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning, *, shares: bool) -> Source:
+def _moved(source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool) -> Source:
     """Record a permanent redirect, and adopt it once it is confirmed.
 
     The source keeps its id and its configured address, so its articles stay known. If the target is a source
@@ -245,7 +243,7 @@ def _moved(source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning,
         observed = _with(source, moved_count=source.moved_count + 1)
     else:
         observed = _with(source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares)
-    lasts = _lasts(observed.moved_count, observed.moved_since, now, net.adopt_times, net.adopt_hours)
+    lasts = _lasts(observed.moved_count, observed.moved_since, now, _ADOPT_TIMES, _ADOPT_HOURS)
     if not (lasts and observed.move_confirmed):
         return observed
     if other is None or other.id == source.id or other.health in ("gone", "merged"):

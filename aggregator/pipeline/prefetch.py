@@ -24,6 +24,8 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, prefetched
 from aggregator.store.intake.inbox import InboxEntry
 
+_RESERVE_SECONDS = 120.0  # that a standby reserves entries: 16 texts at 10 s would take 160, usual ones 1 s
+
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # between two checks for work
@@ -34,7 +36,6 @@ class PrefetchTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `prefetch` of config/tuning.yaml, which states the units."""
 
     left_to_writer: int
-    reserve_seconds: float
 
 
 class Prefetcher:
@@ -66,7 +67,7 @@ class Prefetcher:
                 connection,
                 self._holder,
                 code_version=self._code_version,
-                seconds=self._tuning.reserve_seconds,
+                seconds=_RESERVE_SECONDS,
                 skip=self._tuning.left_to_writer,
                 most=TEXTS_A_JOB * self._dispatcher.depth,
             )

@@ -106,9 +106,7 @@ class FolderWatcher:
             folder_state=None,
         )
         try:
-            changes = scan(
-                folder, state.stamps, now_ns=int(now.timestamp() * 1e9), tuning=self._source_tuning
-            )
+            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9))
         except TooManyFilesError:
             raise
         except AggregatorError as error:

@@ -10,7 +10,7 @@ Also helpers for statements on both databases: lists of values in parts, and INS
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -94,6 +94,13 @@ def insert_or(connection: Connection, table: Table) -> Any:
     return dialect.insert(table)
 
 
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or write `values` into the row with the same primary key."""
+    statement = insert_or(connection, table).values(values)
+    keys = table.primary_key.columns.keys()
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
+
+
 def counter_value(connection: Connection, name: str) -> int:
     """Return the value of a row of `counter`; 0 without one."""
     return connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar() or 0
@@ -101,8 +108,7 @@ def counter_value(connection: Connection, name: str) -> int:
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
     """Write a row of `counter`."""
-    statement = insert_or(connection, counter).values(name=name, value=value)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+    upsert(connection, counter, {"name": name, "value": value})
 
 
 class UtcTime(TypeDecorator[dt.datetime]):
@@ -209,7 +215,7 @@ source = Table(
     Column("last_success_at", UtcTime),
     Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
     Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone | merged
-    Column("health_cause", Text),  # "cause: detail", see store/intake/source_health.py
+    Column("health_cause", Text),  # "cause: detail", see store/read/statistics.py
     Column("entries_new", BigInteger, nullable=False, server_default=text("0")),  # totals since it was added
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),
@@ -510,7 +516,7 @@ article = Table(
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
-    # The text is in one of two columns; only store/stories/article_text.py reads them. `compressed_text` is
+    # The text is in one of two columns; only store/codecs.py reads them. `compressed_text` is
     # null: it is in `text`; b"": it was deleted by retention; else it is zstd, and `text` is empty.
     Column("text", Text, nullable=False),
     Column("compressed_text", LargeBinary),

@@ -24,6 +24,8 @@ from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import RefusedError
 
+_MAX_WAITING = 4  # corrections that wait at once; each holds one of the 40 threads (chosen)
+
 EXPLAINING_AT_ONCE = 2  # comparing two texts keeps a processor busy, and other requests need it
 EXPLAINING_PATIENCE_SECONDS = 5.0
 MAX_BODY_BYTES = 65_536  # of a correction or a form; 200 ids have 4,000
@@ -34,7 +36,6 @@ class EditorTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `editor` of config/tuning.yaml, which states units and origins."""
 
     response_wait_seconds: float
-    max_waiting: int
 
 
 class CommandStatus(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -82,7 +83,7 @@ class EditorService:
         self._all_tuning = all_tuning
         self._now = now
         self._arrived = arrived
-        self.waiting = CapacityLimiter(self.tuning.max_waiting)  # threads that wait for results
+        self.waiting = CapacityLimiter(_MAX_WAITING)  # threads that wait for results
         self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
     def submit(self, command: CorrectionCommand, wait_seconds: float | None = None) -> CommandStatus:

@@ -31,6 +31,8 @@ from aggregator.web.responses import JSON, PROBLEM_JSON, Problem, RefusedError
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import is_owner
 
+_CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
+
 Result = TypeVar("Result")
 
 _STUCK = 5  # times the timeout; a call that runs longer is abandoned and repeated ...
@@ -198,7 +200,7 @@ class Watched:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = -1.0 if last is None else (self._clock() - last.at).total_seconds()
-        if not fresh and 0 <= age < self.watch.tuning.cache_seconds:
+        if not fresh and 0 <= age < _CACHE_SECONDS:
             return last
         try:  # concurrently, because each may take the whole timeout
             snapshot, backup = await asyncio.gather(self._database.run(self.watch.snapshot), self._backups())

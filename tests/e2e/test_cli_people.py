@@ -400,8 +400,8 @@ sys.meta_path.insert(0, Importer())
 from aggregator.__main__ import main
 main()
 """
-# The first one of all, some of libraries, and the first and the last of the program.
-MODULES = ("logging", "typer", "aggregator.cli.app", "sqlalchemy", "sqlite3", "aggregator.store.migrate")
+# The first one of all, one of a library, and the first and the last of the program.
+MODULES = ("logging", "aggregator.cli.app", "sqlalchemy", "aggregator.store.migrate")
 
 
 @pytest.mark.parametrize("module", MODULES)

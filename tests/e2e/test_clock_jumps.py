@@ -166,7 +166,7 @@ def test_a_clock_that_jumps_and_comes_back_harms_nothing(address: str, library: 
             receiver.answer = lambda _request: Response(204)
             titles = {one.title for one in newsroom.outlet.reports}
             daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
-        assert patient.count("article WHERE text = '' AND length(packed) = 0") == 0
+        assert patient.count("article WHERE text = '' AND length(compressed_text) = 0") == 0
         assert patient.count("outbox WHERE state = 'given_up'") == 0
         assert "config reloaded" in daemon.reload()
         title = newsroom.publish()

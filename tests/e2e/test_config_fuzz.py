@@ -167,7 +167,7 @@ def wanted_of_file(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "cases", [25, pytest.param(500, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])]
+    "cases", [10, pytest.param(500, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])]
 )
 def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_path: Path) -> None:
     seed = int(os.environ.get("AGGREGATOR_FUZZ_SEED", str(random.randrange(1 << 32))))

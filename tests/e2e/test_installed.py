@@ -51,16 +51,14 @@ def installed(tmp_path: Path) -> Installed:
     return made
 
 
-def test_samples_are_read_in_an_empty_folder(installed: Installed) -> None:
-    said = installed.type("ingest", "--samples", "--format", "json")
+def test_samples_are_read_beside_other_files(installed: Installed) -> None:
+    (installed.folder / "mine.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
+    said = installed.type("ingest", "mine.txt", "--samples", "--format", "json")
     assert said.returncode == 0, said.stderr
     summary = json.loads(said.stdout)
-    assert (summary["read"], summary["new"], summary["rejected"]) == (SAMPLES, SAMPLES, [])
+    assert (summary["read"], summary["new"], summary["rejected"]) == (SAMPLES + 1, SAMPLES + 1, [])
     listed = installed.type("stories", "--min-reports", "2", "--format", "jsonl").stdout.splitlines()
     assert len(listed) > 5
-    (installed.folder / "mine.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
-    again = json.loads(installed.type("ingest", "mine.txt", "--samples", "--format", "json").stdout)
-    assert (again["read"], again["new"], again["known"]) == (SAMPLES + 1, 1, SAMPLES)
 
 
 def test_ingest_of_nothing_names_the_samples(installed: Installed) -> None:
@@ -70,8 +68,8 @@ def test_ingest_of_nothing_names_the_samples(installed: Installed) -> None:
     assert list(installed.folder.iterdir()) == [], "nothing is made"
 
 
-def test_a_daemon_without_sources_says_what_to_type(database_url: str, tmp_path: Path) -> None:
-    with DaemonProcess(tmp_path, {"sources": [], "database": database_url}) as daemon:
+def test_a_daemon_without_sources_says_what_to_type(tmp_path: Path) -> None:
+    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
         (line,) = daemon.wait_for(lambda: daemon.lines("there are no sources yet"), "the hint")
         for command in ("sources add URL", "sources import FILE.opml", "ingest --samples"):
             assert f"`aggregator {command}`" in line

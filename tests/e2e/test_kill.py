@@ -143,6 +143,7 @@ def test_killed_and_started_again_it_ends_like_a_run_undisturbed(
     assert_same(bench.killed_often(rounds(way), WAYS[way], (0.2, 0.8 * seconds), kills=3), expected)
 
 
+@pytest.mark.torture
 def test_a_program_that_breaks_the_rule_is_found_out(
     tmp_path: Path, articles: Path, undisturbed: tuple[Settled, float]
 ) -> None:

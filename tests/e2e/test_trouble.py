@@ -168,10 +168,8 @@ main()
 """
 
 
-def test_open_connections_leave_files_to_the_rest_of_the_daemon(
-    tmp_path: Path,
-) -> None:
-    feeds = {f"/feed{number}": Resource(rss([])) for number in range(20)}
+def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) -> None:
+    feeds = {f"/feed{number}": Resource(rss([])) for number in range(6)}
     with LoopbackServer(feeds) as server:
         settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
         with DaemonProcess(tmp_path, settings, program=[sys.executable, "-c", FEW_FILES]) as daemon:

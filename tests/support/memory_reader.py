@@ -39,7 +39,7 @@ from aggregator.model.read_model import (
     StoryPage,
     StoryRedirect,
 )
-from aggregator.store.read.reader import FrontPageTuning, ranked
+from aggregator.store.read.front_page import FrontPageTuning, ranked
 from aggregator.web.pages.pages import list_item_of
 
 

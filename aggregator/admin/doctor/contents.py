@@ -10,10 +10,14 @@ from aggregator.model.health_report import DatabaseStatus, Finding
 from aggregator.model.read_model import SourceView
 from aggregator.store.engine.database import Connection, shown_url
 from aggregator.store.intake import rejected
-from aggregator.store.read import health_gauges
+from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, ok, problem, waiting_words, warning
 from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
+
+# Articles that search does not find; at most a minute of full load waits (chosen).
+_UNINDEXED_ARTICLES = 20_000
+_FUTURE_SECONDS = 300.0  # by which stored times may be ahead of the clock (chosen)
 
 _REJECTED_SHOWN = 5
 _OF_THE_NETWORK = frozenset({"dns", "connect", "timeout"})  # causes that a broken network has
@@ -23,10 +27,10 @@ _SOURCES_SHOWN = 20
 def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction."""
     with context.database.read() as connection:
-        stored = health_gauges.stored(
+        stored = health_probes.stored(
             connection, context.now, context.all_tuning.values("webhooks")["recovered_after"]
         )
-        place = health_gauges.place(context.database, connection)
+        place = health_probes.place(context.database, connection)
         sources = listed(connection, context.now, context.all_tuning)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
         yield from _clock(context, connection)
@@ -34,7 +38,7 @@ def inspect(context: DoctorContext) -> Iterator[Finding]:
         for finding in of_database(context.tuning, stored=stored):
             is_all = finding.what == stored.all_fail
             yield _with_first_error(finding, sources) if is_all else finding
-        yield from _behind(context, stored)
+        yield from _behind(stored)
         yield from _full(context, place.size_bytes, place.free_page_bytes or 0)
         yield from _sources(sources, context)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
@@ -51,8 +55,8 @@ def check_future_contents(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _clock(context: DoctorContext, connection: Connection) -> Iterator[Finding]:
-    last = health_gauges.last_accepted_at(connection)
-    if last is not None and (last - context.now).total_seconds() > context.tuning.future_seconds:
+    last = health_probes.last_accepted_at(connection)
+    if last is not None and (last - context.now).total_seconds() > _FUTURE_SECONDS:
         yield problem(
             f"the clock shows {context.now:%Y-%m-%d %H:%M} UTC, but an entry was stored at "
             f"{last:%Y-%m-%d %H:%M}",
@@ -71,8 +75,8 @@ def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken
         )
 
 
-def _behind(context: DoctorContext, stored: DatabaseStatus) -> Iterator[Finding]:
-    if stored.unindexed > context.tuning.unindexed_articles:
+def _behind(stored: DatabaseStatus) -> Iterator[Finding]:
+    if stored.unindexed > _UNINDEXED_ARTICLES:
         yield warning(
             f"{counted(stored.unindexed, 'article is', 'articles are')} not in the search index yet",
             "let the daemon run: it indexes them while no article waits",

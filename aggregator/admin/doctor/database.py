@@ -11,7 +11,7 @@ from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, Data
 from aggregator.model.health_report import Finding
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.migrate import check
-from aggregator.store.read import health_gauges
+from aggregator.store.read import health_probes
 from aggregator.store.read.health_probes import of_database, ok, problem
 
 _STEPS = 10_000  # instructions of SQLite's virtual machine between two readings of the clock
@@ -123,7 +123,7 @@ def _damage(context: DoctorContext) -> Iterator[Finding]:
 
 def _server(database: Database) -> Iterator[Finding]:
     with database.read() as connection:
-        encoding = health_gauges.server_encoding(connection)
+        encoding = health_probes.server_encoding(connection)
     if encoding != "UTF8":
         yield problem(
             f"the database {shown_url(database.url)} is encoded as {encoding}, which cannot store all texts",

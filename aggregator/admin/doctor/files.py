@@ -15,6 +15,8 @@ from aggregator.config.messages import counted
 from aggregator.model.health_report import BackupState, DatabaseSize, Finding
 from aggregator.store.read.health_probes import of_database, problem, warning
 
+_DAEMON_BYTES = 256 * 2**20  # memory of a small daemon: 256 MiB (measured: 120 to 200, docs/reliability.md)
+
 
 def inspect(context: DoctorContext) -> Iterator[Finding]:
     """Check the limits of this process; the limits of a service may differ."""
@@ -35,7 +37,7 @@ def inspect(context: DoctorContext) -> Iterator[Finding]:
 
 def _memory(context: DoctorContext) -> Iterator[Finding]:
     workers = context.config.work.worker_count
-    needed = context.tuning.daemon_bytes + workers * context.tuning.worker_bytes
+    needed = _DAEMON_BYTES + workers * context.tuning.worker_bytes
     available = _memory_bytes()
     if needed > available:
         yield warning(

@@ -70,7 +70,6 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
     exact_checks: int
     min_estimate: float
     stop_at_resemblance: float
-    text_chars: int
     mutual: float
     contained: float
     cut_min_share: float
@@ -153,7 +152,7 @@ def rank_candidates(
 
 def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
     """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None."""
-    return _judge(_AnalyzedText(article, tuning), _AnalyzedText(candidate, tuning), tuning)
+    return _judge(_AnalyzedText(article), _AnalyzedText(candidate), tuning)
 
 
 def best_copy(
@@ -165,12 +164,10 @@ def best_copy(
     a generator that loads texts one by one. A copy is preferred to an excerpt, then the higher resemblance
     (for excerpts: containment), then the lower inbox number.
     """
-    analyzed = _AnalyzedText(article, tuning)
+    analyzed = _AnalyzedText(article)
     best: tuple[tuple[bool, float, int], CopyEvidence] | None = None
     for checked, candidate in enumerate(candidates, start=1):
-        evidence = (
-            None if candidate.id == article.id else _judge(analyzed, _AnalyzedText(candidate, tuning), tuning)
-        )
+        evidence = None if candidate.id == article.id else _judge(analyzed, _AnalyzedText(candidate), tuning)
         if evidence is not None:
             is_copy = evidence.kind == "copy"
             rank = (is_copy, evidence.resemblance if is_copy else evidence.containment, -candidate.order)
@@ -190,10 +187,10 @@ def excerpts_in(
 
     `other` of the evidence is the excerpt. Read at most `exact_checks` candidates.
     """
-    whole = _AnalyzedText(article, tuning)
+    whole = _AnalyzedText(article)
     excerpts: list[CopyEvidence] = []
     for checked, candidate in enumerate(candidates, start=1):
-        evidence = _judge(_AnalyzedText(candidate, tuning), whole, tuning)
+        evidence = _judge(_AnalyzedText(candidate), whole, tuning)
         if evidence is not None and evidence.kind == "excerpt":
             excerpts.append(msgspec.structs.replace(evidence, other=candidate.id))
         if checked >= tuning.exact_checks:
@@ -209,13 +206,13 @@ def text_reuse(
     Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
     of them, gives no account of its own. What both quote does not count.
     """
-    own = runs_outside_quotations(article.text[: tuning.text_chars])
+    own = runs_outside_quotations(article.text)
     best: tuple[float, int, TextReuse] | None = None
     for candidate in candidates:
         is_own = candidate.outlet is not None and candidate.outlet == article.outlet
         if is_own or candidate.id == article.id:
             continue
-        other = runs_outside_quotations(candidate.text[: tuning.text_chars])
+        other = runs_outside_quotations(candidate.text)
         shared = shared_count(own, other)
         if shared < tuning.reuse_runs or shared <= tuning.reuse_share * min(len(own), len(other)):
             continue
@@ -228,9 +225,9 @@ def text_reuse(
 class _AnalyzedText:
     """A text with the derived values of the check, each computed once and on demand."""
 
-    def __init__(self, compared: ComparedText, tuning: CopyTuning) -> None:
+    def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
-        self.text = compared.text[: tuning.text_chars]
+        self.text = compared.text
 
     @cached_property
     def sequence(self) -> Hashes:

@@ -159,6 +159,25 @@ class PairComparison(NamedTuple):
     matched: frozenset[str]  # sources of other outlets whose report shares headline words and days with it
 
 
+class ComparedPair(NamedTuple):
+    """Two articles compared."""
+
+    names: tuple[str, ...]  # of the corrections, in the order in which they apply
+    shares: tuple[float, ...]  # of each correction, in logits
+    is_match: bool  # two outlets, with the same headline words and days
+
+
+def combined(pairs: Sequence[ComparedPair], reports: Sequence[PairArticle]) -> PairComparison:
+    """Return the mean over reports of one story, each compared in one of `pairs` (at least one)."""
+    count, reasons = len(pairs), []
+    for name, column in zip(pairs[0].names, zip(*(pair.shares for pair in pairs), strict=True), strict=True):
+        applied = count - column.count(0.0)
+        if applied:
+            reasons.append(Reason(name=name, value=applied / count, share=sum(column) / count))
+    matched = (one.source for one, pair in zip(reports, pairs, strict=True) if pair.is_match and one.outlet)
+    return PairComparison(tuple(reasons), frozenset(matched))
+
+
 class _Trees(msgspec.Struct, frozen=True):
     """Trees of two levels: `node` is [feature, threshold]; values up to the threshold go left."""
 
@@ -185,13 +204,12 @@ class PairModel:
         self, article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
     ) -> PairComparison:
         """Compare an article with reports of one story (at least one)."""
-        return self.compare_stories(article, [reports], snapshot)[0]
+        return combined(self.compare_pairs(article, reports, snapshot), reports)
 
-    def compare_stories(
-        self, article: PairArticle, stories: Sequence[Sequence[PairArticle]], snapshot: StreamSnapshot
-    ) -> list[PairComparison]:
-        """Compare an article with reports of each story (at least one of each), in one pass over all."""
-        reports = [report for story in stories for report in story]
+    def compare_pairs(
+        self, article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+    ) -> list[ComparedPair]:
+        """Compare an article with each report (at least one). Symmetric."""
         features = pair_features(article, reports, snapshot)
         same_outlet = np.array(
             [article.outlet is not None and article.outlet == one.outlet for one in reports]
@@ -205,21 +223,12 @@ class PairModel:
             & (features[:, _AT["title_shared"]] >= 1)
             & (features[:, _AT["days"]] <= self.tuning.same_news_days)
         )
-        comparisons, end = [], 0
-        for story in stories:
-            rows = slice(end, end := end + len(story))
-            reasons = tuple(
-                Reason(name=name, value=float((each[rows] != 0.0).mean()), share=float(each[rows].mean()))
-                for name, each in corrections
-                if each[rows].any()
-            )
-            sources = frozenset(
-                one.source
-                for one, is_match in zip(story, matched[rows], strict=True)
-                if is_match and one.outlet
-            )
-            comparisons.append(PairComparison(reasons, sources))
-        return comparisons
+        shares = np.column_stack([each for _, each in corrections]).tolist()
+        names = tuple(name for name, _ in corrections)
+        return [
+            ComparedPair(names, tuple(row), is_match)
+            for row, is_match in zip(shares, matched.tolist(), strict=True)
+        ]
 
     def _corrections(
         self,

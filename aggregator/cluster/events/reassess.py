@@ -79,6 +79,9 @@ class StoryLookup(Protocol):
     def story(self, number: int) -> Candidate | None:
         """Return a live story, or None if there is none with this number (any more)."""
 
+    def read(self, numbers: Iterable[int], /) -> None:
+        """Read the reports of these stories at once: they will be asked for."""
+
     def story_centroids(self, numbers: Iterable[int], /) -> Mapping[int, Centroid]:
         """Return the centroid over all members of each story."""
 
@@ -103,10 +106,10 @@ class StoryLookup(Protocol):
     def may_merge(self, one: int, other: int, /) -> bool:
         """Return False if a correction keeps the two stories apart."""
 
-    def corrections(self, article: str, number: int, /) -> Sequence[Reason]:
-        """Return the corrections of the article's score in the story, in logits: by report, and vetoes.
+    def corrections(self, report: CountedReport, number: int, /) -> Sequence[Reason]:
+        """Return the corrections of the report's score in the story, in logits: by report, and vetoes.
 
-        In its own story the article is compared with the other reports, without vetoes.
+        In its own story the report is compared with the other reports, without vetoes.
         """
 
 
@@ -120,6 +123,7 @@ def reassess_stories(
     """
     copies = _WorkingCopies(lookup, scorer)
     numbers = sorted(set(changed_numbers))
+    copies.read(numbers)
     for number in numbers:
         copies.move_members(number)
     copies.merge_stories(numbers)
@@ -198,6 +202,13 @@ class _WorkingCopies:
             self.read_centroids([number])
         return self._centroids[number]
 
+    def read(self, numbers: Iterable[int]) -> None:
+        """Read at once what `move_members` asks of these stories."""
+        found = [story for story in map(self._story, numbers) if story is not None]
+        several = [one.number for one in found if _may_lose_members(one)]
+        self._lookup.read(several)
+        self.read_centroids(several)
+
     def read_centroids(self, numbers: Iterable[int]) -> None:
         """Read the centroids of these stories that were not read yet, at once."""
         missing = [number for number in numbers if number not in self._centroids]
@@ -217,7 +228,7 @@ class _WorkingCopies:
     def move_members(self, number: int) -> None:
         """Move the story's newest reports where they fit better, the largest gain first."""
         story = self._story(number)
-        if story is None or story.summary.reports < 2 or story.summary.is_container_only:
+        if story is None or not _may_lose_members(story):
             return
         counted_reports = sorted(
             self._lookup.counted_reports(number, self._tuning.reassess_members),
@@ -228,7 +239,10 @@ class _WorkingCopies:
             return
         matrix = _ReportMatrix(counted_reports, self._model)
         own = matrix.scores(self._centroid_of(number), inside=True)
-        own += [self._correction(report.id, number) for report in counted_reports]
+        own += [
+            sum(reason.share for reason in self._lookup.corrections(report, number))
+            for report in counted_reports
+        ]
         near = self._near(story)
         self.read_centroids(candidate.number for candidate in near)
         best = np.full(len(counted_reports), -np.inf)
@@ -250,7 +264,7 @@ class _WorkingCopies:
             return
         remainder = centroids.remove(total, report.article.member(model), model)
         own = centroids.pair_shares(single, remainder, model)
-        own_corrections = tuple(self._lookup.corrections(report.id, number))
+        own_corrections = tuple(self._lookup.corrections(report, number))
         own_score = own.score(model) + sum(reason.share for reason in own_corrections)
         own_need = report.article.need(centroids.cohesion(remainder, model), model)
         if own_score < own_need:
@@ -264,9 +278,6 @@ class _WorkingCopies:
             move = ReportMove(report.id, number, None, own_score, own_score, need, reasons)
         if move is not None:
             self._carry_out(move, report, remainder)
-
-    def _correction(self, article: str, number: int) -> float:
-        return sum(reason.share for reason in self._lookup.corrections(article, number))
 
     def _best_story(
         self, report: CountedReport, source: int, single: Centroid, own: float, near: Iterable[Candidate]
@@ -290,7 +301,7 @@ class _WorkingCopies:
                 continue
             if not self._lookup.may_join(report.id, candidate.number):
                 continue
-            corrections = tuple(self._lookup.corrections(report.id, candidate.number))
+            corrections = tuple(self._lookup.corrections(report, candidate.number))
             score += sum(reason.share for reason in corrections)
             if score >= need and (best is None or score > best.score):
                 reasons = (*shares.reasons(), *corrections)
@@ -382,15 +393,15 @@ class _WorkingCopies:
             if shares.score(self._model) >= self._merge_need(one, other):
                 heapq.heappush(waiting, (-shares.score(self._model), *pair))
 
+        beside_changed = []
         for number in changed_numbers:
             story = self._story(number)
-            if story is None or not story.summary.reports or story.summary.is_container_only:
-                continue
-            near_story = self._near(story)
-            if near_story:
-                self.read_centroids([story.number, *(candidate.number for candidate in near_story)])
-            for candidate in near_story:
-                propose(story, candidate)
+            if story is not None and story.summary.reports and not story.summary.is_container_only:
+                beside_changed += [(story, candidate) for candidate in self._near(story)]
+        self.read_centroids({one.number for pair in beside_changed for one in pair})
+        for story, candidate in beside_changed:
+            propose(story, candidate)
+        self._lookup.read({number for _, *pair in waiting for number in pair})
         while waiting:
             score, *pair = heapq.heappop(waiting)
             one, other = self._story(pair[0]), self._story(pair[1])
@@ -482,7 +493,7 @@ class _WorkingCopies:
         counted_reports = sorted(counted_reports, key=lambda report: (report.article.inbox, report.id))
         reasons_by_name: dict[str, list[Reason]] = {}
         for report in counted_reports:
-            for reason in self._lookup.corrections(report.id, larger):
+            for reason in self._lookup.corrections(report, larger):
                 reasons_by_name.setdefault(reason.name, []).append(reason)
         return tuple(
             Reason(
@@ -492,6 +503,11 @@ class _WorkingCopies:
             )
             for name, several in sorted(reasons_by_name.items())
         )
+
+
+def _may_lose_members(story: Candidate) -> bool:
+    """Return whether the story has reports that may belong elsewhere."""
+    return story.summary.reports > 1 and not story.summary.is_container_only
 
 
 def _are_in_one_window(one: Candidate, other: Candidate, model: EventModel) -> bool:

@@ -103,6 +103,11 @@ def _judge(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | Liter
         return None
     if (other.title, other.lead) < (one.title, one.lead):
         one, other = other, one
+    return _judged(one, other, tuning)
+
+
+@functools.lru_cache(maxsize=4096)  # decisions are repeated after later reports arrived
+def _judged(one: VetoInput, other: VetoInput, tuning: VetoTuning) -> Kind | Literal["agrees"] | None:
     found = next((kind for kind, applies in _BEFORE_ALIGNMENT if applies(one, other)), None)
     if found is not None:
         return found
@@ -228,18 +233,30 @@ def _share_only_a_date(one: VetoInput, other: VetoInput) -> bool:
     bare, with_text = (one, other) if one.bodyless else (other, one)
     if not bare.bodyless:
         return False
-    headline, lead = read_headline(bare.title, bare.language), with_text.lead.lower()
-    keys = _contents(with_text.title, with_text.language)
-    shared = [
-        word
-        for word in headline.words
-        if word.is_content and (word.key[:_KEY_CHARS] in lead or any(are_near(word.key, key) for key in keys))
-    ]
-    dates = [
-        word for word in shared if _YEAR.fullmatch(word.key) or month_of(word, headline.language) is not None
-    ]
-    has_others = sum(word.is_content for word in headline.words) > len(shared)
-    return bool(dates) and len(dates) == len(shared) and has_others
+    dates, others = _dates_and_others(bare.title, bare.language)
+    if not dates:
+        return False
+    lead, keys = with_text.lead.lower(), _contents(with_text.title, with_text.language)
+
+    def is_shared(word: str) -> bool:
+        return word[:_KEY_CHARS] in lead or any(are_near(word, key) for key in keys)
+
+    shared_dates = [is_shared(word) for word in dates]
+    has_others = bool(others) or not all(shared_dates)
+    return any(shared_dates) and has_others and not any(is_shared(word) for word in others)
+
+
+@functools.lru_cache(maxsize=1024)
+def _dates_and_others(title: str, language: str | None) -> tuple[list[str], list[str]]:
+    """Return the months and years of a headline, and its other content words."""
+    headline = read_headline(title, language)
+    dates: list[str] = []
+    others: list[str] = []
+    for word in headline.words:
+        if word.is_content:
+            is_date = _YEAR.fullmatch(word.key) or month_of(word, headline.language) is not None
+            (dates if is_date else others).append(word.key)
+    return dates, others
 
 
 # --- texts that are not about their headline ---------------------------------------------------------------

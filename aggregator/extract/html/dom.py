@@ -12,7 +12,10 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.language.unicode import clean
-from aggregator.extract.limits import ExtractTuning
+
+_MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
+_MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
+_MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
 
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
@@ -33,8 +36,14 @@ class BoundedHtml(msgspec.Struct, frozen=True):
     truncated: bool
 
 
-def bound_html(html: str, *, max_chars: int, max_elements: int, max_attributes: int) -> BoundedHtml:
-    """Cut `html` to the limits: at `max_chars`, and before element number `max_elements` + 1."""
+def bound_html(
+    html: str,
+    *,
+    max_chars: int = _MAX_CHARS,
+    max_elements: int = _MAX_ELEMENTS,
+    max_attributes: int = _MAX_ATTRIBUTES,
+) -> BoundedHtml:
+    """Cut `html` to the limits, by default those of a page: at `max_chars`, after `max_elements` elements."""
     text = _DECLARATION.sub(
         "", clean(html[:max_chars]), count=1
     )  # lxml rejects a str that declares a charset
@@ -48,16 +57,6 @@ def bound_html(html: str, *, max_chars: int, max_elements: int, max_attributes: 
                 break
     text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
     return BoundedHtml(text, truncated)
-
-
-def within_limits(html: str, tuning: ExtractTuning) -> BoundedHtml:
-    """Cut `html` to the limits of a whole page."""
-    return bound_html(
-        html,
-        max_chars=tuning.max_html_chars,
-        max_elements=tuning.max_elements,
-        max_attributes=tuning.max_attributes,
-    )
 
 
 def tree_of(html: str) -> Any:
@@ -145,7 +144,7 @@ def html_to_text(fragment: str) -> str:
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
         return "\n".join(line for line in (" ".join(raw.split()) for raw in fragment.split("\n")) if line)
-    limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS, max_elements=20_000, max_attributes=256)
+    limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
     return "\n".join(_paragraphs(limits.html))
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aggregator.extract.html.dom import html_to_text, json_ld, paragraphs_of, tree_of, within_limits
+from aggregator.extract.html.dom import bound_html, html_to_text, json_ld, paragraphs_of, tree_of
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
@@ -46,7 +46,7 @@ def read_live_page(
 
     `announced`: the headline or the data declare a live blog; otherwise the entries must contain sentences.
     """
-    root = tree_of(within_limits(html, tuning).html)
+    root = tree_of(bound_html(html).html)
     if root is None:
         return ()
     read = _Reader(times)

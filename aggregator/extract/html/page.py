@@ -5,7 +5,7 @@ slower, thorough mode runs only where the fast one seems to have failed (see `ex
 every page measured worse. The result is completed (split_body.py) and cleaned: text after the article's box,
 repeated lines and lines that are links are removed.
 
-All parsing happens within the limits of `dom.within_limits`. trafilatura works on a copy of the tree. Its
+All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree. Its
 option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
 agency's text.
 
@@ -21,11 +21,13 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.html.boxes import without_boxes, without_layout_tables
-from aggregator.extract.html.dom import html_to_text, tree_of, within_limits
+from aggregator.extract.html.dom import bound_html, html_to_text, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.split_body import KEY_CHARS, build_of, complete_body, line_key
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, ends_sentence, letters_of
+
+_MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
 
 _TAGS = ("p", "li", "h2", "h3", "h4", "div", "blockquote", "td", "span", "section", "dd", "dt", "pre")
 _CONTAINERS = frozenset({"div", "section", "td", "blockquote", "li", "dd"})
@@ -178,11 +180,11 @@ def read_page(
     seen: dt.datetime | None = None,
 ) -> Page | None:
     """Extract the article in `html`; None if there is no page to parse. `zone` and `seen` as in dates.py."""
-    page = within_limits(html, tuning)
+    page = bound_html(html)
     root = _parsed(page.html)
     if root is None:
         return None
-    facts = read_facts(root, zone=zone, seen=seen, max_chars=tuning.max_metadata_chars)
+    facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
     read = _read(root, url, facts, tuning)
     return Page(
         facts=facts,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.dom import tree_of, within_limits
+from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words, letters_of
@@ -57,7 +57,7 @@ class PageSignals(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     """Read the signals of `html`; empty ones if there is no page to parse."""
-    root = tree_of(within_limits(html, tuning).html)
+    root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
     lines = tuple(_lines(root))

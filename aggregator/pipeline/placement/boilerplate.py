@@ -14,6 +14,7 @@ from itertools import pairwise
 from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
 from aggregator.config.tuning import Tuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
+from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.lines import count_words
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import registrable_domain
@@ -22,6 +23,9 @@ from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineH
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
+
+_OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
+_NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
 
 _STEM = 5  # letters by which forms of a word are equal
 _SHORT = 4  # letters; shorter words are ignored
@@ -67,6 +71,7 @@ class BoilerplateLearner:
 
     def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("boilerplate", BoilerplateTuning)
+        self._notice_words = all_tuning.section("text", ExtractTuning).paywall_max_words
         self._windows: OrderedDict[str, list[tuple[int, bytes]]] = OrderedDict()
         self._learnt: dict[str, LearnedBoilerplate] = {}
         self._walls: set[int] = set()  # entries whose text is a notice, until they are placed
@@ -120,7 +125,7 @@ class BoilerplateLearner:
             or not incoming.fingerprint.bands
         ):
             return False
-        if clean.is_container or count_words(clean.text) > tuning.notice_words:
+        if clean.is_container or count_words(clean.text) > self._notice_words:
             return False
         rows = articles.band_rows(
             connection,
@@ -129,9 +134,9 @@ class BoilerplateLearner:
             limit=50 * len(incoming.fingerprint.bands),
         )
         votes = Counter(number for _, number in rows)
-        likely = sorted(votes, key=lambda number: (-votes[number], number))[: tuning.notice_candidates]
+        likely = sorted(votes, key=lambda number: (-votes[number], number))[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely).values():
-            if articles.source_of(connection, other.id) != incoming.inbox_entry.entry.source:
+            if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue  # any source may declare that outlet
             similar = articles.compared_text(connection, other.id)
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)
@@ -155,7 +160,7 @@ class BoilerplateLearner:
         window = self._windows.get(outlet)
         if window is None:
             window = self._windows[outlet] = articles.outlet_lines(connection, outlet)
-            while len(self._windows) > self._tuning.outlets_in_memory:
+            while len(self._windows) > _OUTLETS_IN_MEMORY:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)
         self._windows.move_to_end(outlet)

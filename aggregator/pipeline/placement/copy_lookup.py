@@ -145,7 +145,7 @@ class CopyFinder:
         before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not articles.has_bands(connection, old.inbox_no, keys):
+        if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
         had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)
@@ -162,8 +162,9 @@ class CopyFinder:
     def _whole_sketch(self, text: str) -> bytes:
         """Return the sketch of a text with all its hashes."""
         tuning = self._tuning
-        sequence = shingle_sequence(text[: tuning.text_chars])
-        return sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
+        return sampled_shingles.sketch(
+            shingle_sequence(text), window=tuning.window, limit=tuning.sketch_hashes
+        )
 
     def inherited(self, connection: Connection, orphaned_copy: OrphanedCopy, sketch: bytes) -> CopyKeys:
         """Return the keys of a copy that replaces its erased original, which had this sketch."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -106,6 +106,23 @@ class PlacementResult(FrozenStruct, frozen=True, kw_only=True):
     article: str
     story: str | None = None
     reason: str | None = None
+
+
+class _KnownArticles(NamedTuple):
+    """What the database has of the articles of a batch, read at once."""
+
+    refused: Container[str]  # forgotten or deleted
+    placed: set[str]  # also those that this batch has placed
+    founders: Container[str]  # of a story, before this batch
+
+    @classmethod
+    def of(cls, connection: Connection, ids: Collection[str]) -> Self:
+        """Read what is known of these articles."""
+        return cls(
+            tombstones.find_tombstones(connection, ids),
+            articles.placed_among(connection, ids),
+            stories.founders_among(connection, ids),
+        )
 
 
 class Placer:
@@ -325,12 +342,13 @@ class Placer:
         placed: list[PlacementResult] = []
         with self.unit_of_work() as unit_of_work:
             ids = {inbox_entry.article for inbox_entry, _ in batch}
-            refused = tombstones.find_tombstones(unit_of_work.connection, ids)
+            known = _KnownArticles.of(unit_of_work.connection, ids)
             for inbox_entry, prepared in batch:
                 is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
                 if not is_ready and not (is_final and not placed):
                     break
-                placed.append(self._place_one(unit_of_work, inbox_entry, prepared, refused))
+                placed.append(self._place_one(unit_of_work, inbox_entry, prepared, known))
+                known.placed.add(inbox_entry.article)
             self._comparison.write_counts(unit_of_work.connection)
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
@@ -355,11 +373,11 @@ class Placer:
         unit_of_work: UnitOfWork,
         inbox_entry: InboxEntry,
         prepared: Prepared,
-        refused: Container[str],
+        known: _KnownArticles,
     ) -> PlacementResult:
-        """Place an entry, unless its article is `refused`: forgotten or deleted."""
+        """Place an entry, unless its article was forgotten or deleted."""
         self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
-        if inbox_entry.article in refused:
+        if inbox_entry.article in known.refused:
             return self._reject_forgotten(unit_of_work, inbox_entry, inbox_entry.article)
         clean, fingerprint = prepared.article, prepared.fingerprint
         if fingerprint is None:
@@ -376,7 +394,8 @@ class Placer:
                 return self._reject_forgotten(unit_of_work, inbox_entry, elsewhere)
             # Asked of a new entry too: a later one of its article may have gone before it, while it waited
             # for its page. Without that page it has nothing to add.
-            old = articles.latest(unit_of_work.connection, inbox_entry.article)
+            is_known = inbox_entry.article in known.placed
+            old = articles.latest(unit_of_work.connection, inbox_entry.article) if is_known else None
             if old is None and inbox_entry.is_revision:
                 old = _article_of_own_url(unit_of_work.connection, inbox_entry)
             if old is not None and inbox_entry.is_late_page:
@@ -392,7 +411,10 @@ class Placer:
             elif old is not None:
                 placed = self._place_again(unit_of_work, incoming, old, prepared.own_text)
             else:
-                placed = self._place_new(unit_of_work, incoming, inbox_entry.article, inbox_entry.article, 0)
+                id_ = inbox_entry.article
+                placed = self._place_new(
+                    unit_of_work, incoming, id_, id_, 0, has_founded=id_ in known.founders
+                )
             is_late = inbox_entry.is_late_page and placed.outcome == "revised"
             # A copy repeats its original, not the boilerplate of its outlet.
             if is_late or placed.outcome in ("founded", "joined"):
@@ -425,15 +447,22 @@ class Placer:
     # --- a new article ------------------------------------------------------------------------------------
 
     def _place_new(
-        self, unit_of_work: UnitOfWork, incoming: IncomingArticle, id_: str, root: str, generation: int
+        self,
+        unit_of_work: UnitOfWork,
+        incoming: IncomingArticle,
+        id_: str,
+        root: str,
+        generation: int,
+        *,
+        has_founded: bool,
     ) -> PlacementResult:
-        """Find original and story of a new article, then write both.
+        """Find original and story of a new article, then write both. `has_founded`: it may have, earlier.
 
         Only new articles end periods and cause second looks, so that `recluster`, which reads articles, does
         the same at the same numbers.
         """
         connection, inbox_entry = unit_of_work.connection, incoming.inbox_entry
-        found = self._copy_finder.find(unit_of_work.connection, incoming, id_)
+        found = self._copy_finder.find(connection, incoming, id_)
         if generation == 0 and found.same_page is not None:
             seen_there = self._place_there(unit_of_work, incoming, found.same_page)
             if seen_there is not None:
@@ -441,19 +470,16 @@ class Placer:
         self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
         self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
-        incoming = self._as_what_it_copies(unit_of_work.connection, incoming, found.copy)
-        incoming = self._with_wire_of_original(unit_of_work.connection, incoming, found.copy)
+        incoming = self._as_what_it_copies(connection, incoming, found.copy)
+        incoming = self._with_wire_of_original(connection, incoming, found.copy)
         article = incoming.as_article()
-        story_constraints = self._constraints.story_constraints(unit_of_work.connection, id_)
+        story_constraints = self._constraints.story_constraints(connection, id_)
         decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
-        assigned_story = (
-            None if decision.story is None else live_story(unit_of_work.connection, decision.story)
-        )
-        story = (
-            story_id(id_, stories.foundings(unit_of_work.connection, id_))
-            if assigned_story is None
-            else assigned_story.id
-        )
+        assigned_story = None if decision.story is None else live_story(connection, decision.story)
+        if assigned_story is None:
+            story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
+        else:
+            story = assigned_story.id
         evidence = msgspec.structs.replace(
             decision.evidence,
             shared=decision.shared,
@@ -463,7 +489,7 @@ class Placer:
             reuse=found.reuse,
             agreement=self._agreement(connection, incoming, decision, found.copy),
             rules_version=self._version,
-            term_snapshot=self._comparison.number(unit_of_work.connection),
+            term_snapshot=self._comparison.number(connection),
         )
         placement = Placement(
             story=story,
@@ -484,12 +510,12 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, **found.held.columns())
-        losers = [live_story(unit_of_work.connection, loser) for loser in decision.absorbed_stories]
+        losers = [live_story(connection, loser) for loser in decision.absorbed_stories]
         self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
         self._copy_finder.add(new.inbox_no, found.held.sketch)
         self._count_for_history(connection, new)
         if self._cross_language.is_on:
-            self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
+            self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -728,7 +754,7 @@ class Placer:
         generation = old.generation + 1
         id_ = next_generation_id(old.root_article, generation)
         articles.rekey(unit_of_work.connection, old.id, id_, is_authoritative=True)
-        return self._place_new(unit_of_work, incoming, id_, old.root_article, generation)
+        return self._place_new(unit_of_work, incoming, id_, old.root_article, generation, has_founded=True)
 
     def _has_lost_page(self, incoming: IncomingArticle, old: StoredArticle) -> bool:
         """Whether the article has the text of its page, and now there are only the words of the feed."""

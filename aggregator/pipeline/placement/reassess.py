@@ -16,12 +16,13 @@ from aggregator.cluster.events.reassess import (
     reassess_stories,
 )
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
-from aggregator.model.core import Evidence, Reason, RunnerUp
+from aggregator.model.core import OPINION_KINDS, Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.constraints import Constraints
-from aggregator.pipeline.placement.report_comparison import ComparedArticle, ComparedStory, ReportComparison
+from aggregator.pipeline.placement.report_comparison import ComparedStory, ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stories
+from aggregator.store.stories.articles import ComparedRow
 
 _REASONS_LOGGED = 4
 
@@ -189,11 +190,9 @@ class _StoryLookup:
         self._model = scorer.model
         self._comparison = comparison
         # What was read; the rows change only after the second look.
-        self._reports: dict[int, tuple[int, list[CountedReport]]] = {}  # by story: how many were asked for
+        self._rows: dict[int, list[ComparedRow]] = {}  # newest reports, by story
+        self._row_of: dict[str, ComparedRow] = {}  # by article
         self._has_report: dict[int, bool] = {}  # by story
-        self._newest: dict[str, list[ComparedArticle]] = {}  # by story
-        self._own: dict[str, ComparedArticle] = {}  # by article
-        self._reported: dict[str, tuple[str, ScoringInput]] = {}  # by article that was counted: its story
 
     def story(self, number: int) -> Candidate | None:
         return self._index.story(number) if number in self._index else None
@@ -202,15 +201,20 @@ class _StoryLookup:
         found = stories.centroids_of(self._connection, numbers)
         return {number: centroid.from_bytes(blob) for number, blob in found.items()}
 
+    def read(self, numbers: Iterable[int]) -> None:
+        names = {self._index.story(number).story: number for number in numbers if number not in self._rows}
+        found = articles.compared_rows(self._connection, [*names], self._model.tuning.reassess_members)
+        for story, rows in found.items():
+            self._rows[names[story]] = rows
+            self._row_of |= {row.id: row for row in rows}
+
+    def _reports(self, number: int) -> Sequence[ComparedRow]:
+        self.read([number])
+        return self._rows[number]
+
     def counted_reports(self, number: int, newest: int) -> Sequence[CountedReport]:
-        asked, reports = self._reports.get(number, (0, []))
-        if asked < newest:
-            story = self._index.story(number).story
-            rows = articles.counted_members(self._connection, story, newest)
-            reports = [CountedReport(row.id, row.as_article()) for row in rows]
-            self._reports[number] = newest, reports
-            self._reported |= {one.id: (story, one.article) for one in reports}
-        return reports[:newest]
+        reports = [row for row in self._reports(number) if row.role != "container"]
+        return [CountedReport(row.id, row.as_article()) for row in reports[:newest]]
 
     def neighbours(self, number: int) -> Sequence[Candidate]:
         return self._index.neighbours(number)
@@ -220,10 +224,9 @@ class _StoryLookup:
 
     def has_report(self, number: int) -> bool:
         if number not in self._has_report:
-            newest = self.counted_reports(number, self._model.tuning.reassess_veto_checks)  # needed anyway
-            self._has_report[number] = any(not one.article.is_opinion for one in newest) or (
-                articles.has_report(self._connection, self._index.story(number).story)
-            )
+            self._has_report[number] = any(
+                row.kind not in OPINION_KINDS for row in self._reports(number)
+            ) or articles.has_report(self._connection, self._index.story(number).story)
         return self._has_report[number]
 
     def may_leave(self, article: str) -> bool:
@@ -238,17 +241,11 @@ class _StoryLookup:
         names = [self._index.story(number).story for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)
 
-    def corrections(self, article: str, number: int) -> Sequence[Reason]:
-        own_story, scoring_input = self._reported[article]
-        if article not in self._own:
-            self._own[article] = self._comparison.decoded(scoring_input) or self._comparison.article(
-                articles.compared_row(self._connection, article)
-            )
-        candidate = self._index.story(number)
-        story = candidate.story
-        if story not in self._newest:
-            self._newest |= self._comparison.newest_reports(self._connection, [story])
-        reports = candidate.summary.reports
-        compared = ComparedStory(story, self._newest[story], reports, is_own=own_story == story)
-        (found,) = self._comparison.corrections(self._connection, self._own[article], [compared])
+    def corrections(self, report: CountedReport, number: int) -> Sequence[Reason]:
+        own, candidate = self._row_of[report.id], self._index.story(number)
+        newest = self._comparison.compared(self._reports(number))
+        compared = ComparedStory(
+            candidate.story, newest, candidate.summary.reports, is_own=own.story == candidate.story
+        )
+        (found,) = self._comparison.corrections(self._connection, self._comparison.article(own), [compared])
         return found

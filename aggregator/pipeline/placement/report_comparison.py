@@ -14,14 +14,16 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.cluster.events.pair_model import (
+    ComparedPair,
     PairArticle,
     PairComparison,
     PairModel,
     PairTuning,
     beside_title,
+    combined,
     shared_beside_title,
 )
-from aggregator.cluster.events.scorer import Candidate, ScoringInput
+from aggregator.cluster.events.scorer import Candidate
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
@@ -40,7 +42,7 @@ _PERIODS_KEPT = (
     2  # times the days of a snapshot, so that some entries of a wrong time drop none of its periods
 )
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
-_COMPARISONS_KEPT = 20_000
+_PAIRS_KEPT = 50_000  # comparisons in memory, about 400 bytes each
 
 
 def _of_all(reason: Reason, compared: int, report_count: int) -> Reason:
@@ -85,7 +87,7 @@ class ReportComparison:
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
         self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
-        self._comparisons: dict[tuple[int, ...], PairComparison] = {}
+        self._pairs: dict[tuple[int, int], ComparedPair] = {}  # by inbox numbers, in order
         self._articles: Counter[str] = Counter()  # not written yet
         self._matches: Counter[str] = Counter()
         self._counted_up_to = -1  # inbox number, see `count_after`
@@ -98,7 +100,7 @@ class ReportComparison:
         self._day = None
         self._undated_from = None
         self._decoded.clear()
-        self._comparisons.clear()
+        self._pairs.clear()
         self._articles.clear()
         self._matches.clear()
 
@@ -221,14 +223,10 @@ class ReportComparison:
                 self._decoded.popitem(last=False)
         return found
 
-    def decoded(self, article: ScoringInput) -> ComparedArticle | None:
-        """Return an article that was compared lately, without reading its row."""
-        return self._decoded.get(article.inbox) if article.terms else None
-
     def revised(self, inbox_no: int) -> None:
         """Forget an article whose text has changed."""
         self._decoded.pop(inbox_no, None)
-        self._comparisons.clear()
+        self._pairs.clear()
 
     def corrections_of(
         self, connection: Connection, own: ComparedArticle, candidates: Sequence[Candidate]
@@ -243,7 +241,11 @@ class ReportComparison:
     ) -> dict[str, list[ComparedArticle]]:
         """Return the newest reports of stories: one more than compared, as an article is not with itself."""
         rows = articles.compared_rows(connection, stories, self.tuning.compared_reports + 1)
-        return {story: [self.article(row) for row in rows[story]] for story in stories}
+        return {story: self.compared(rows[story]) for story in stories}
+
+    def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
+        """Return those of a story's newest articles with which another is compared, decoded."""
+        return [self.article(row) for row in rows[: self.tuning.compared_reports + 1]]
 
     def corrections(
         self, connection: Connection, own: ComparedArticle, stories: Sequence[ComparedStory]
@@ -315,15 +317,17 @@ class ReportComparison:
     ) -> list[PairComparison | None]:
         """Return the comparison with each story; None for a story without terms."""
         reports = [[one.pair for one in story if len(one.pair.ids)] for story in stories]
-        keys = [(own.inbox, *(one.inbox for one in story)) for story in reports]
-        if len(self._comparisons) >= _COMPARISONS_KEPT:
-            self._comparisons.clear()
-        missing = {
-            key: story
-            for key, story in zip(keys, reports, strict=True)
-            if story and key not in self._comparisons
-        }
+        if len(self._pairs) >= _PAIRS_KEPT:
+            self._pairs.clear()
+        missing = {one.inbox: one for story in reports for one in story if _pair(own, one) not in self._pairs}
         if missing:
-            found = self._pair_model.compare_stories(own, [*missing.values()], self.snapshot(connection))
-            self._comparisons |= zip(missing, found, strict=True)
-        return [self._comparisons.get(key) for key in keys]
+            compared = self._pair_model.compare_pairs(own, [*missing.values()], self.snapshot(connection))
+            self._pairs |= zip((_pair(own, one) for one in missing.values()), compared, strict=True)
+        return [
+            combined([self._pairs[_pair(own, one)] for one in story], story) if story else None
+            for story in reports
+        ]
+
+
+def _pair(one: PairArticle, other: PairArticle) -> tuple[int, int]:
+    return (one.inbox, other.inbox) if one.inbox < other.inbox else (other.inbox, one.inbox)

@@ -36,31 +36,35 @@ from aggregator.store.stories import article_views, articles, stories
 from aggregator.stories.counts import with_originals
 from aggregator.stories.tuning import StoryTuning
 
+_STEP_SECONDS = 0.03  # a transaction ends after the piece that is in progress by then (chosen)
+# Articles compressed, or removed from the indexes, in one piece (python -m benchmarks.retention).
+_ARTICLES_AT_ONCE = 4
+_STORIES_AT_ONCE = 2  # stories stripped in one piece
+_YOUNGEST_DAYS = 2  # since an article was placed; `size` deletes no younger ones
+_CHANGE_DAYS = 90.0  # that changes are stored, once all webhooks have read them (chosen)
+_COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)
+_REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (chosen)
+_TARGET_SHARE = 0.95  # of `size`: once above `size`, retention continues down to this share
+_FREE_SHARE = 0.1  # of SQLite's file that is free before it is made smaller (chosen: new rows use the rest)
+_PAGES_A_STEP = 200  # pages removed from the file in one transaction
+# Of all articles: once so many rows of SQLite's full-text index are stale, it is merged (chosen: it writes
+# the whole index).
+_MERGE_SHARE = 0.1
+_MERGE_PAGES = 100  # pages of it in one transaction: 0.4 MB
+
 log = logging.getLogger(__name__)
 
 
 class RetentionTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `retention` of config/tuning.yaml."""
 
-    step_seconds: float
-    articles_at_once: int
-    stories_at_once: int
     members_a_step: int
     rows_a_step: int
     check_seconds: float
     steady_days: float
-    youngest_days: float
     min_age_days: float
-    change_days: float
-    request_days: float
-    refusal_days: float
-    target_share: float
-    free_share: float
     free_pages: int
-    pages_a_step: int
-    merge_share: float
     merge_min_rows: int
-    merge_pages: int
 
 
 class RetentionPlan(FrozenStruct, frozen=True, kw_only=True):
@@ -150,7 +154,7 @@ class Retention:
         if self._is_done:
             return False
         try:
-            done = self._next_rung(bounds) or self._housekeeping()
+            done = self._next_stage(bounds) or self._housekeeping()
         except (ValueError, *codecs.UNREADABLE):
             if not self._housekeeping():  # which a damaged row does not hold up
                 raise
@@ -158,7 +162,7 @@ class Retention:
         self._is_done = not done
         return done
 
-    def _next_rung(self, bounds: _Bounds) -> bool:
+    def _next_stage(self, bounds: _Bounds) -> bool:
         return (
             self._of_articles("packed", bounds.packed, retention.pack)
             or self._of_stories("unrendered", bounds.unrendered, retention.clear_merged_texts)
@@ -183,7 +187,7 @@ class Retention:
         over = max(0, file_space.used - self._plan.size) if file_space and self._plan.size is not None else 0
         return RetentionBacklog(**counts, bytes_over=over, bytes_free=file_space.free if file_space else 0)
 
-    # --- how far each rung may go -------------------------------------------------------------------------
+    # --- how far each stage may go ------------------------------------------------------------------------
 
     def _current_bounds(self) -> _Bounds:
         """Return the bounds, which are read again from time to time."""
@@ -208,7 +212,7 @@ class Retention:
             dead = retention.newest(connection) - max(self._story_writer.live_reach, self._copy_finder.reach)
             texts = self._upto(connection, now, plan.text_after)
             stories = self._upto(connection, now, plan.stories_after)
-            youngest = self._upto(connection, now, int(self._tuning.youngest_days * 86_400))
+            youngest = self._upto(connection, now, _YOUNGEST_DAYS * 86_400)
         return _Bounds(
             packed=max(packed, texts),
             unrendered=packed,
@@ -225,11 +229,11 @@ class Retention:
             return 0
         return retention.placed_before(connection, now - dt.timedelta(seconds=age), now)
 
-    # --- the rungs ----------------------------------------------------------------------------------------
+    # --- the stages ---------------------------------------------------------------------------------------
 
     def _while_time(self, piece: Callable[[UnitOfWork], bool]) -> bool:
         """Run parts of a step in one transaction until its time is over; return whether there was one."""
-        ends = time.monotonic() + self._tuning.step_seconds
+        ends = time.monotonic() + _STEP_SECONDS
         is_any = False
         with self._unit_of_work() as unit_of_work:
             while piece(unit_of_work):
@@ -245,7 +249,7 @@ class Retention:
 
         def piece(unit_of_work: UnitOfWork) -> bool:
             connection = unit_of_work.connection
-            old = retention.next_articles(connection, stage, upto, self._tuning.articles_at_once)
+            old = retention.next_articles(connection, stage, upto, _ARTICLES_AT_ONCE)
             if old:
                 act(connection, old)
                 retention.reach(connection, stage, old[-1].inbox_no)
@@ -260,7 +264,7 @@ class Retention:
 
         def piece(unit_of_work: UnitOfWork) -> bool:
             connection = unit_of_work.connection
-            old = retention.next_stories(connection, stage, upto, self._tuning.stories_at_once)
+            old = retention.next_stories(connection, stage, upto, _STORIES_AT_ONCE)
             if old:
                 act(connection, old)
                 retention.reach(connection, stage, old[-1].last_inbox_no)
@@ -313,10 +317,10 @@ class Retention:
     def _some_texts(self, unit_of_work: UnitOfWork, old: OldStory) -> bool:
         """Delete some texts of a story after its last rendering; return whether more are left."""
         connection = unit_of_work.connection
-        some = retention.articles_with_text(connection, old.id, self._tuning.articles_at_once)
+        some = retention.articles_with_text(connection, old.id, _ARTICLES_AT_ONCE)
         self._unlink(connection, some)
         retention.drop_texts(connection, some)
-        is_more = len(some) == self._tuning.articles_at_once
+        is_more = len(some) == _ARTICLES_AT_ONCE
         if not is_more:
             retention.done_with(connection, "texts", old)
         return is_more
@@ -409,11 +413,11 @@ class Retention:
             steady = dt.timedelta(days=tuning.steady_days)
             if not self._is_asked and not retention.is_steady(connection, now, steady):
                 return False
-            before = now - dt.timedelta(days=tuning.change_days)
+            before = now - dt.timedelta(days=_CHANGE_DAYS)
             gone = retention.drop_changes(connection, before, tuning.rows_a_step)
-            before = now - dt.timedelta(days=tuning.request_days)
+            before = now - dt.timedelta(days=_COMMAND_DAYS)
             gone += retention.drop_commands(connection, before, tuning.rows_a_step)
-            before = now - dt.timedelta(days=tuning.refusal_days)
+            before = now - dt.timedelta(days=_REJECTED_DAYS)
             gone += retention.drop_rejected(connection, before, tuning.rows_a_step)
         return gone > 0
 
@@ -421,8 +425,8 @@ class Retention:
         """Merge the full-text index if many words were deleted."""
         tuning = self._tuning
         with self._database.write() as connection:
-            least = max(tuning.merge_min_rows, int(tuning.merge_share * retention.newest(connection)))
-            return retention.merge_index(connection, least, tuning.merge_pages)
+            least = max(tuning.merge_min_rows, int(_MERGE_SHARE * retention.newest(connection)))
+            return retention.merge_index(connection, least, _MERGE_PAGES)
 
     # --- room ---------------------------------------------------------------------------------------------
 
@@ -435,7 +439,7 @@ class Retention:
             texts_left = retention.next_stories(connection, "texts", bounds.youngest, 1)
         if file_space is None:
             return 0
-        enough = self._plan.size * (self._tuning.target_share if self._is_over else 1.0)
+        enough = self._plan.size * (_TARGET_SHARE if self._is_over else 1.0)
         self._is_over = file_space.used > enough
         is_its_turn = stage == "texts" or not texts_left
         return bounds.youngest if self._is_over and is_its_turn else 0
@@ -447,9 +451,9 @@ class Retention:
         if file_space is None or not file_space.has_auto_vacuum:
             return False
         tuning = self._tuning
-        if file_space.free < max(file_space.file * tuning.free_share, tuning.free_pages * file_space.page):
+        if file_space.free < max(file_space.file * _FREE_SHARE, tuning.free_pages * file_space.page):
             return False
-        self._database.release_free_pages(tuning.pages_a_step)
+        self._database.release_free_pages(_PAGES_A_STEP)
         return True
 
 

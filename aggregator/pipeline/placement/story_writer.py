@@ -160,7 +160,8 @@ class StoryWriter:
         losers: Sequence[StoryRow],
     ) -> None:
         """Write the article and its story: a new one, or `assigned_story`. `losers` are merged into it."""
-        membership = self._grown(unit_of_work.connection, new, article, assigned_story)
+        span = None if assigned_story is None else _span_of(unit_of_work.connection, assigned_story)
+        membership = self._grown(unit_of_work.connection, new, article, assigned_story, span)
         for loser in losers:
             membership = self._joined(unit_of_work.connection, membership, loser)
         bump, redates = unit_of_work.now, False
@@ -169,8 +170,10 @@ class StoryWriter:
             bump = new.effective_at if is_dated or not membership.span.is_dated else membership.span.last
             redates = (
                 assigned_story is not None
+                and span is not None
                 and is_dated
-                and not _has_bump_time(unit_of_work.connection, assigned_story)
+                and not span.is_dated
+                and not articles.was_bumped_by_clock(unit_of_work.connection, assigned_story.id)
             )
         state = self._state(
             unit_of_work,
@@ -424,9 +427,17 @@ class StoryWriter:
     # --- what a row says ----------------------------------------------------------------------------------
 
     def _grown(
-        self, connection: Connection, new: NewArticle, article: ScoringInput, assigned_story: StoryRow | None
+        self,
+        connection: Connection,
+        new: NewArticle,
+        article: ScoringInput,
+        assigned_story: StoryRow | None,
+        span: PublishedSpan | None,
     ) -> Membership:
-        """Return the story with one more member without reading the others, so that a burst stays cheap."""
+        """Return the story with one more member without reading the others, so that a burst stays cheap.
+
+        `span`: of the story so far.
+        """
         grown = (
             centroid.Centroid() if assigned_story is None else centroid.from_bytes(assigned_story.centroid)
         )
@@ -435,7 +446,7 @@ class StoryWriter:
         else:
             grown = centroid.add_silent(grown, article.minutes)
         view = article_views.view_of(new)
-        if assigned_story is None:
+        if assigned_story is None or span is None:
             standing = count_state_of([view])
             return Membership(grown, standing, articles.published_span([view]), new.inbox_no, [view])
         known = self._count_state(connection, assigned_story)
@@ -451,7 +462,7 @@ class StoryWriter:
         return Membership(
             centroid=grown,
             count_state=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
-            span=_span_of(connection, assigned_story).with_other(articles.published_span([view])),
+            span=span.with_other(articles.published_span([view])),
             shown=sorted([*shown, view], key=lambda one: one.effective_at),
             last_inbox_no=max(new.inbox_no, assigned_story.last_inbox_no),
         )

@@ -53,7 +53,6 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `work` of config/tuning.yaml, which states the units."""
 
     parse_deadline_seconds: float
-    start_deadline_seconds: float
     memory_extra_bytes: int
     result_cap_bytes: int
     jobs_before_retiring: int

@@ -25,6 +25,8 @@ from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
 from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJob, WorkerReply, receive, send
 
+_START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.6 s when idle, far more on a busy machine
+
 log = logging.getLogger(__name__)
 
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
@@ -202,7 +204,7 @@ class _Lane:
         if self.worker is not None and self.worker.process.poll() is not None:
             self._discard()  # killed between two jobs
             self._executor.metrics_registry.count(WORKERS_ENDED, "killed")
-        deadline = time.monotonic() + self._tuning.start_deadline_seconds
+        deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while self.worker is None:
             try:
                 with self._lock:

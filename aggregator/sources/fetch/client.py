@@ -52,6 +52,10 @@ from aggregator.sources.fetch.transport import (
 )
 from aggregator.sources.limits import net_tuning
 
+MAX_REDIRECTS = 5
+_DECODED_CAP_BYTES = 10 * 2**20  # bytes after gzip or deflate: 10 MiB (limit)
+_ERROR_PAGE_BYTES = 64 * 2**10  # read of an error page, to tell a bot wall from a plain refusal
+
 _REFUSED_STATUSES = frozenset({401, 403, 405, 406, 429, 503})
 # Names of the scripts and images of bot walls; visible text could also be in an article.
 _WALL_SIGNATURES = (
@@ -226,7 +230,7 @@ class Client:
         self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget, *, is_page: bool
     ) -> FetchResult:
         url, before, permanent, is_for_ever = first, None, None, True
-        for _ in range(self.tuning.max_redirects + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
@@ -242,9 +246,7 @@ class Client:
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not _is_downgrade(url, target)
             permanent = str(target) if is_for_ever else None
             before, url = url, target
-        raise FetchError(
-            "redirect", f"more than {self.tuning.max_redirects} redirects, the last to {short(url)}"
-        )
+        raise FetchError("redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}")
 
     @contextmanager
     def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool) -> Iterator[None]:
@@ -332,7 +334,7 @@ class Client:
         is_not_modified = status == _NOT_MODIFIED
         if not response.is_success and not (is_not_modified and _is_conditional(sent)):
             self._refuse(response, budget)
-        body = b"" if is_not_modified else self._body(response, budget, self.tuning.decoded_cap_bytes)
+        body = b"" if is_not_modified else self._body(response, budget, _DECODED_CAP_BYTES)
         if (bot_wall := detect_bot_wall(status, response.headers, body)) is not None:
             raise FetchError("bot wall", bot_wall, status=status)
         return to_fetch_result(
@@ -352,7 +354,7 @@ class Client:
         """Raise the error for a status other than success, with the wait that the server requests."""
         status = response.status_code
         try:
-            page = self._body(response, budget, self.tuning.error_page_bytes)
+            page = self._body(response, budget, _ERROR_PAGE_BYTES)
         except (FetchError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
             page = b""  # the status suffices
         wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None

@@ -12,6 +12,10 @@ import msgspec
 
 from aggregator.sources.limits import NetTuning
 
+GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
+_QUIET_FACTOR = 1.5  # by which a poll without news makes the next interval longer, up to net.quiet_stretch
+_EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to which it grows (chosen)
+
 
 class NextPoll(msgspec.Struct, frozen=True, kw_only=True):
     """When a source is due, and the state to store until then."""
@@ -42,17 +46,13 @@ def after_success(
     shortest = _bounded(configured_seconds, tuning)
     longest = _bounded(configured_seconds * tuning.quiet_stretch, tuning)
     before = min(max(interval_seconds, shortest), longest)
-    usual = (
-        longest
-        if gap_seconds is None
-        else min(max(gap_seconds * tuning.expected_gap_share, shortest), longest)
-    )
+    usual = longest if gap_seconds is None else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
     if interval_seconds <= 0:
         rhythm = shortest if gap_seconds is None else usual
     elif new_entries > 0:
         rhythm = before / 2
     else:
-        rhythm = min(before * tuning.quiet_factor, max(usual, shortest))
+        rhythm = min(before * _QUIET_FACTOR, max(usual, shortest))
     interval = min(max(rhythm, shortest), longest)
     wait = min(max(interval, ttl_seconds or 0.0), max(longest, interval))
     return NextPoll(
@@ -106,7 +106,7 @@ def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.dat
 def after_gone(source: str, now: dt.datetime, *, failures: int, tuning: NetTuning) -> NextPoll:
     """Return the next poll after a 410, which is accepted only after several polls half a day apart."""
     return NextPoll(
-        due=_moment(source, now, tuning.gone_retry_seconds, tuning),
+        due=_moment(source, now, GONE_RETRY_SECONDS, tuning),
         interval_seconds=0.0,
         failures=failures + 1,
     )

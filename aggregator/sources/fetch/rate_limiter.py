@@ -13,6 +13,15 @@ import msgspec
 from aggregator.model.errors import FetchError
 from aggregator.sources.limits import NetTuning
 
+_HOST_HOLD_SECONDS = 300.0  # after a 429 without a time all feeds of the host wait (chosen)
+# That the other feeds of a host wait for one response at most: a platform with many feeds must not stand
+# still for a day (FreshRSS issue 7870); chosen.
+_HOST_HOLD_MAX_SECONDS = 3600.0
+# Feeds of one host that receive 503 with Retry-After until all wait: one may be a bad route.
+_HOST_HOLD_FEEDS = 2
+_HOST_GAP_FACTOR_MAX = 32.0  # each 429 doubles the gap of its host up to so many times the usual one (chosen)
+_HOST_RECOVERY_RESPONSES = 20  # consecutive responses without a 429 that halve it again (chosen)
+
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 _HOSTS_KEPT = 10_000
@@ -137,18 +146,18 @@ class RateLimiter:
             if state.backoff_until > now:
                 return  # this request was sent before the first such response arrived
             if status == 429:
-                hold = seconds or self._tuning.host_hold_seconds
-                state.gap_factor = min(state.gap_factor * 2, self._tuning.host_gap_factor_max)
+                hold = seconds or _HOST_HOLD_SECONDS
+                state.gap_factor = min(state.gap_factor * 2, _HOST_GAP_FACTOR_MAX)
             elif seconds is not None:
                 state.busy = {other: until for other, until in state.busy.items() if until > now}
                 state.busy[url] = now + seconds
-                if len(state.busy) < self._tuning.host_hold_feeds:
+                if len(state.busy) < _HOST_HOLD_FEEDS:
                     return
                 hold = min(until - now for until in state.busy.values())
             else:
                 return
             state.answers = 0
-            state.backoff_until = now + min(hold, self._tuning.host_hold_max_seconds)
+            state.backoff_until = now + min(hold, _HOST_HOLD_MAX_SECONDS)
             self._last_reported.add(name)
             self._changed.notify_all()
 
@@ -160,7 +169,7 @@ class RateLimiter:
                 if state is None or state.gap_factor <= 1.0:
                     continue
                 state.answers += 1
-                if state.answers >= self._tuning.host_recovery_responses:
+                if state.answers >= _HOST_RECOVERY_RESPONSES:
                     state.answers = 0
                     state.gap_factor = max(1.0, state.gap_factor / 2)
                     self._last_reported.add(name)
@@ -183,9 +192,9 @@ class RateLimiter:
         """Restore stored limits after a restart; the wait is at most that of one response."""
         with self._changed:
             state = self._state(host.name)
-            held = min(host.held_seconds, self._tuning.host_hold_max_seconds)
+            held = min(host.held_seconds, _HOST_HOLD_MAX_SECONDS)
             state.backoff_until = self._clock() + max(0.0, held)
-            state.gap_factor = min(max(1.0, host.gap_factor), self._tuning.host_gap_factor_max)
+            state.gap_factor = min(max(1.0, host.gap_factor), _HOST_GAP_FACTOR_MAX)
 
     def close(self) -> None:
         """Refuse all waiting and later requests."""

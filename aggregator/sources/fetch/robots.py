@@ -17,6 +17,10 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 
+_CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
+_RETRY_SECONDS = 600.0  # while robots.txt cannot be read, everything is disallowed for so long
+_CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
+
 AGENT = "aggregator"  # this program's product token in robots.txt
 # 429 is a 4xx that means "later" and not "no rules".
 _NOT_NOW = frozenset({429})
@@ -85,7 +89,6 @@ class Robots:
         return rules
 
     def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _SiteRules:
-        limits = self._client.tuning
         now = self._clock()
         try:
             answer = self._client.fetch(
@@ -95,23 +98,23 @@ class Robots:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # about the linking source and not about the site
             if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
-                return _SiteRules(None, True, now + limits.robots_cache_seconds)
+                return _SiteRules(None, True, now + _CACHE_SECONDS)
             with self._lock:
                 before = self._sites.get(site)
-            retry = now + limits.robots_retry_seconds
+            retry = now + _RETRY_SECONDS
             return (
                 _SiteRules(None, False, retry)
                 if before is None
                 else msgspec.structs.replace(before, expires=retry)
             )
         try:
-            rules = Protego.parse(relevant_lines(answer.body[: limits.robots_cap_bytes]))
+            rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
         except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
-            return _SiteRules(None, False, now + limits.robots_retry_seconds)
+            return _SiteRules(None, False, now + _RETRY_SECONDS)
         delay = rules.crawl_delay(AGENT)
         if delay:
             self._client.widen_gap(site, float(delay))
-        return _SiteRules(rules, True, now + limits.robots_cache_seconds)
+        return _SiteRules(rules, True, now + _CACHE_SECONDS)
 
     def _keep(self, site: str, rules: _SiteRules) -> None:
         with self._lock:

@@ -15,6 +15,9 @@ from aggregator.extract.outlets import feed_outlet
 from aggregator.model.core import Authority, Enclosure, Entry, Outlet, Published
 from aggregator.sources.limits import SourceTuning
 
+_MAX_ENCLOSURES = 20  # enclosures stored of one entry
+_MAX_CATEGORIES = 50  # categories stored of one entry
+
 _MAX_URL_CHARS = 4096  # longer ones are data and not addresses
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
 _MAX_NAME_CHARS = 300
@@ -94,7 +97,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         resolved_outlet=None if context.outlet else _outlet(declared, url, context),
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
-        categories=_categories(declared.categories, tuning.max_categories),
+        categories=_categories(declared.categories, _MAX_CATEGORIES),
         enclosures=enclosures,
         authority=authority_of(url, context.url),
         zone=context.zone,
@@ -213,7 +216,7 @@ def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[En
     by_url: dict[str, Enclosure] = {}
     for one in declared:
         url = absolute_url(one.url, context.site_url or context.url)
-        if url and url not in by_url and len(by_url) < context.tuning.max_enclosures:
+        if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
             kind = unicode.clean(one.type).strip()[:100]
             title = plain_title(one.title)[:_MAX_NAME_CHARS]
             by_url[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)

@@ -123,7 +123,7 @@ def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> 
         return _standard_input(stdin or sys.stdin.buffer, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
-        files = tuple(folder_scan.listed(path, reading.tuning))
+        files = tuple(folder_scan.listed(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return _folder(path, files, reading)
     if not os.path.exists(path):  # noqa: PTH110

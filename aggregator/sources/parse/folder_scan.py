@@ -10,7 +10,9 @@ from pathlib import Path
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, TooManyFilesError
-from aggregator.sources.limits import SourceTuning
+
+_MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
+_SETTLE_SECONDS = 1.0  # a watched file that changed within this time may still be written
 
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = frozenset({".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc"})
@@ -45,16 +47,16 @@ class FolderChanges(FrozenStruct, frozen=True, kw_only=True):
     stamps: dict[str, FileStamp]
 
 
-def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int, tuning: SourceTuning) -> FolderChanges:
+def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> FolderChanges:
     """Return the changes below `folder` since `known`, by relative path, size and times.
 
-    A file changed within `settle_seconds` before `now_ns` (nanoseconds since 1970) keeps its old stamp and is
-    read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
+    A file changed within `_SETTLE_SECONDS` before `now_ns` (nanoseconds since 1970) keeps its old stamp and
+    is read later. Raise ReadError if the folder cannot be listed: an unmounted disk must not look empty.
     """
-    settle_ns = int(tuning.settle_seconds * 1e9)
+    settle_ns = int(_SETTLE_SECONDS * 1e9)
     stamps: dict[str, FileStamp] = {}
     changed, unsettled = [], []
-    for file in listed(folder, tuning):
+    for file in listed(folder):
         before = known.get(file.relative)
         if before == file.stamp:
             stamps[file.relative] = file.stamp
@@ -69,7 +71,7 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int, tuning: S
     return FolderChanges(changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps)
 
 
-def listed(folder: Path, tuning: SourceTuning) -> Iterator[ListedFile]:
+def listed(folder: Path) -> Iterator[ListedFile]:
     """Yield the files below `folder` that can be read, sorted by relative path.
 
     Skipped are hidden and temporary files, links to targets outside, and all links to folders (they may form
@@ -80,7 +82,7 @@ def listed(folder: Path, tuning: SourceTuning) -> Iterator[ListedFile]:
         raise ReadError("there is no such folder")
     files: list[ListedFile] = []
     waiting = [(root, "")]
-    while waiting and len(files) < tuning.max_folder_files:
+    while waiting and len(files) < _MAX_FILES:
         directory, prefix = waiting.pop()
         for item in _children(directory, is_root=not prefix):
             relative = prefix + item.name

@@ -10,12 +10,13 @@ import msgspec
 from aggregator.extract.language import unicode
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import xml_repair
 from aggregator.sources.parse.entry_builder import absolute_url, plain_title
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
+
+_MAX_OUTLINES = 50_000  # feeds read from one OPML file
 
 _MAX_DEPTH = 20
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
@@ -33,8 +34,8 @@ class OpmlFeed(FrozenStruct, frozen=True, kw_only=True):
     folder: tuple[str, ...] = ()
 
 
-def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
-    """Return the feeds of a list in order, each URL once, at most `max_outlines`.
+def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
+    """Return the feeds of a list in order, each URL once, at most `_MAX_OUTLINES`.
 
     Tolerates any case of attribute names, missing types, broken XML, `feed:` URLs, and `category` instead of
     nesting. For a feed that occurs several times the first folder counts. Raise ReadError without any
@@ -49,7 +50,7 @@ def read_opml(data: bytes, *, tuning: SourceTuning) -> tuple[OpmlFeed, ...]:
         raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}
     waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
-    while waiting and len(feeds) < tuning.max_outlines:
+    while waiting and len(feeds) < _MAX_OUTLINES:
         node, folder = waiting.pop()
         attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
         feed = _feed(attributes, folder)

@@ -37,20 +37,18 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.db_errors import shown_url, translate_errors
 from aggregator.store.engine.engines import (
-    OpenFile,
-    postgres_engine,
-    session_name,
-    sqlite_engine,
-    with_new_layout,
-)
-from aggregator.store.engine.timeouts import (
     DatabaseTuning,
+    OpenFile,
     full_sync,
     lock_timeout,
     lossy_text,
     milliseconds,
+    postgres_engine,
+    session_name,
     sqlite_driver,
+    sqlite_engine,
     statement_timeout,
+    with_new_layout,
 )
 
 log = logging.getLogger(__name__)

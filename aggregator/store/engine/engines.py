@@ -1,4 +1,4 @@
-"""Engines for both databases, with the settings of each connection.
+"""Engines for both databases, with the settings of each connection, and timeouts of single transactions.
 
 liveness.py detects PostgreSQL servers that accept requests and never answer.
 """
@@ -8,16 +8,111 @@ import secrets
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.model.errors import AggregatorError, DatabaseReplacedError, NotWritableError
-from aggregator.store.engine.timeouts import DatabaseTuning, milliseconds
+
+
+class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `database` of config/tuning.yaml, which gives units and origins."""
+
+    lock_seconds: float
+    idle_seconds: float
+    read_seconds: float
+    tries: int
+    wal_mib: int
+    checkpoint_seconds: float
+    wal_retry_seconds: float
+    free_mib: int
+    connect_retry_seconds: float
+
+
+@contextmanager
+def full_sync(connection: Connection) -> Iterator[None]:
+    """Have SQLite sync the WAL at each commit in the block; enter it outside of a transaction."""
+    driver = sqlite_driver(connection)
+    driver.execute("PRAGMA synchronous=FULL")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA synchronous=NORMAL")
+
+
+@contextmanager
+def lock_timeout(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
+    """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = sqlite_driver(connection)
+    driver.execute(f"PRAGMA busy_timeout={milliseconds(seconds)}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={milliseconds(usual_seconds)}")
+
+
+_SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, true)")
+# Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
+_STEPS = 500_000
+_LATE_SECONDS = 2.0  # a server that ends a statement later than this hangs (chosen)
+
+
+@contextmanager
+def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
+    """Limit each statement in the block, on SQLite the whole block, to `seconds`; None: no limit."""
+    if seconds is None:
+        yield
+    elif connection.dialect.name == "sqlite":
+        driver, ends = sqlite_driver(connection), time.monotonic() + seconds
+        driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
+        try:
+            yield
+        finally:
+            driver.set_progress_handler(None, 0)
+    else:
+        server: Any = connection.connection.driver_connection
+        server.most_seconds = seconds + _LATE_SECONDS
+        try:
+            connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
+            yield
+        finally:
+            server.most_seconds = None
+
+
+@contextmanager
+def lossy_text(connection: Connection, *, is_enabled: bool) -> Iterator[None]:
+    """Read SQLite texts that are not UTF-8 with replacement characters in the block, if enabled."""
+    if not is_enabled:
+        yield
+        return
+    driver = sqlite_driver(connection)
+    driver.text_factory = lambda found: found.decode("utf-8", "replace")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
+
+
+def sqlite_driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of the sqlite3 module."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def milliseconds(seconds: float) -> int:
+    """Return whole milliseconds; at least 1."""
+    return max(1, round(seconds * 1000))
+
 
 # --- detection of a replaced SQLite file while it is open --------------------------------------------------
 

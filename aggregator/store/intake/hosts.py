@@ -9,13 +9,14 @@ import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+import msgspec
 from sqlalchemy import Connection, delete, or_, select, text
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.tables import host as host_table
-from aggregator.store.tables import insert_or
+from aggregator.store.tables import upsert
 
 
 class HostLeases:
@@ -109,9 +110,7 @@ class HostBackoff(FrozenStruct, frozen=True, kw_only=True):
 def save_host_backoffs(connection: Connection, hosts: Iterable[HostBackoff]) -> None:
     """Insert or update these hosts."""
     for one in hosts:
-        values = {"name": one.name, "backoff_until": one.backoff_until, "gap_factor": one.gap_factor}
-        statement = insert_or(connection, host_table).values(values)
-        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+        upsert(connection, host_table, msgspec.structs.asdict(one))
 
 
 def active_host_backoffs(connection: Connection, now: dt.datetime) -> list[HostBackoff]:

@@ -30,9 +30,113 @@ from aggregator.cluster.rekeyed_entries import (
 from aggregator.config.messages import counted
 from aggregator.extract.urls import canonical_url, same_site
 from aggregator.model.core import Entry, FrozenStruct
-from aggregator.store.intake import unstable_keys
-from aggregator.store.intake.unstable_keys import IdentifierStability
-from aggregator.store.tables import article, entry, identity_key, rows_with
+from aggregator.store.tables import (
+    article,
+    entry,
+    identity_key,
+    observation,
+    rows_with,
+    source,
+    unstable_identifier,
+    upsert,
+)
+
+# --- rows of observations, and of sources with unstable identifiers ----------------------------------------
+
+
+class IdentifierStability(FrozenStruct, frozen=True, kw_only=True):
+    """Stability of a source's identifiers; strikes are consecutive polls with new ones for known texts."""
+
+    guid_strikes: int = 0
+    url_strikes: int = 0
+    guids_distrusted_at: dt.datetime | None = None
+    urls_distrusted_at: dt.datetime | None = None
+
+
+class OtherSource(FrozenStruct, frozen=True, kw_only=True):
+    """Another source: its configured outlet, and whether it is polled and answers."""
+
+    outlet: str | None
+    answers: bool
+
+
+def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
+    """Return the stability of a source; without strikes if there is no row."""
+    row = connection.execute(
+        select(unstable_identifier).where(unstable_identifier.c.source == source_id)
+    ).first()
+    if row is None:
+        return IdentifierStability()
+    return IdentifierStability(**{name: value for name, value in row._mapping.items() if name != "source"})
+
+
+def save_stability(connection: Connection, source_id: str, new: IdentifierStability) -> None:
+    """Write the stability of a source."""
+    upsert(connection, unstable_identifier, {"source": source_id, **msgspec.structs.asdict(new)})
+
+
+def distrusted(connection: Connection) -> dict[str, str]:
+    """Return a sentence per source with distrusted identifiers, by id."""
+    found = {}
+    for row in connection.execute(select(unstable_identifier).order_by(unstable_identifier.c.source)):
+        changing = [
+            name
+            for name, since in (("GUIDs", row.guids_distrusted_at), ("addresses", row.urls_distrusted_at))
+            if since is not None
+        ]
+        if changing:
+            found[row.source] = f"the {' and '.join(changing)} of its entries are unstable"
+    return found
+
+
+def matching_observations(connection: Connection, hashes: Iterable[EntryHashes]) -> list[Observation]:
+    """Return the observations of all sources that share a text or title key with one of `hashes`."""
+    given = list(hashes)
+    found: dict[tuple[str, str, bytes], Observation] = {}
+    for column, keys in (
+        (observation.c.text_key, {one.text_key for one in given if one.text_key is not None}),
+        (observation.c.title_key, {one.title_key for one in given if one.title_key is not None}),
+    ):
+        for row in rows_with(connection, _OBSERVATIONS, column, keys):
+            found[row.article, row.source, bytes(row.content_hash)] = Observation(
+                article=row.article,
+                source=row.source,
+                title=bytes(row.title_hash or b""),
+                text_key=_bytes(row.text_key),
+                title_key=_bytes(row.title_key),
+                minute=row.declared_at,
+                seen=row.first_seen_at,
+            )
+    return [found[key] for key in sorted(found)]
+
+
+_OBSERVATIONS = select(
+    observation.c.article,
+    observation.c.source,
+    observation.c.content_hash,
+    observation.c.title_hash,
+    observation.c.text_key,
+    observation.c.title_key,
+    observation.c.declared_at,
+    observation.c.first_seen_at,
+)
+
+
+def other_sources(connection: Connection, ids: Iterable[str]) -> dict[str, OtherSource]:
+    """Return those of the sources that still exist, by id."""
+    chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
+    found: dict[str, OtherSource] = {}
+    for row in rows_with(connection, chosen, source.c.id, ids):
+        answers = not row.paused and row.health not in ("failing", "gone", "merged")
+        found[row.id] = OtherSource(outlet=row.outlet, answers=answers)
+    return found
+
+
+def _bytes(value: bytes | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+# --- keys ---------------------------------------------------------------------------------------------------
 
 NOBODY = ""  # the article of a void key, which different entries share
 
@@ -84,7 +188,7 @@ def identify_entries(
 ) -> IdentifiedBatch:
     """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
-    stability = unstable_keys.stability_of(connection, source) if poll else IdentifierStability()
+    stability = stability_of(connection, source) if poll else IdentifierStability()
     canonical_urls = [canonical_url(given.url) if given.url else None for given in entries]
     sharing = shared_pages(entries, canonical_urls)
     identified = []
@@ -208,7 +312,7 @@ def _met(
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
     observations = (
-        unstable_keys.matching_observations(connection, [one.entry_hashes for one in unknown_entries])
+        matching_observations(connection, [one.entry_hashes for one in unknown_entries])
         if unknown_entries
         else []
     )
@@ -268,15 +372,11 @@ def _related_sources(
     others = {one.source for one in observations} - {source}
     if not others:
         return set(), False
-    other_sources = unstable_keys.other_sources(connection, others)
-    related_sources = {
-        id_
-        for id_, other_source in other_sources.items()
-        if poll.outlet and other_source.outlet == poll.outlet
-    }
+    existing = other_sources(connection, others)
+    related_sources = {id_ for id_, one in existing.items() if poll.outlet and one.outlet == poll.outlet}
     if not poll.is_first:
         return related_sources, False
-    silent = {id_ for id_ in others if id_ not in other_sources or not other_sources[id_].answers}
+    silent = {id_ for id_ in others if id_ not in existing or not existing[id_].answers}
     moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
     return (related_sources | {moved}, True) if moved is not None else (related_sources, False)
 
@@ -297,28 +397,18 @@ def count_strikes(
     `seen_here`: the known articles that this source had before. An article of another source has its GUID
     here for the first time.
     """
-    old = met.stability
-    guid_strikes, guids_at = old.guid_strikes, old.guids_distrusted_at
-    url_strikes, urls_at = old.url_strikes, old.urls_distrusted_at
-    notes = []
-    if guids_at is None:
-        guid_strikes = update_strikes(guid_strikes, *_key_changes(met, seen_here, 0), tuning)
-        if guid_strikes >= tuning.distrust_polls:
-            guids_at = now
-            notes.append("the GUIDs of its entries change at every poll: they are ignored from now on")
-    if urls_at is None:
-        url_strikes = update_strikes(url_strikes, *_key_changes(met, seen_here, 1), tuning)
-        if url_strikes >= tuning.distrust_polls:
-            urls_at = now
-            notes.append("the addresses of its entries change at every poll: they are ignored from now on")
-    new = IdentifierStability(
-        guid_strikes=guid_strikes,
-        url_strikes=url_strikes,
-        guids_distrusted_at=guids_at,
-        urls_distrusted_at=urls_at,
-    )
-    if new != old:
-        unstable_keys.save_stability(connection, met.identified[0].entry.source, new)
+    new, notes = met.stability, []
+    for kind, (name, called) in enumerate((("guid", "GUIDs"), ("url", "addresses"))):
+        if getattr(new, f"{name}s_distrusted_at") is not None:
+            continue
+        changes = _key_changes(met, seen_here, kind)
+        strikes = update_strikes(getattr(new, f"{name}_strikes"), *changes, tuning)
+        new = msgspec.structs.replace(new, **{f"{name}_strikes": strikes})
+        if strikes >= tuning.distrust_polls:
+            new = msgspec.structs.replace(new, **{f"{name}s_distrusted_at": now})
+            notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
+    if new != met.stability:
+        save_stability(connection, met.identified[0].entry.source, new)
     return notes
 
 

@@ -400,13 +400,12 @@ _REVERTED = (
 _ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
 
 
+# Columns of an observation, and the fields of EntryHashes in them.
+_HASHES = {"title_hash": "title", "title_key": "title_key", "text_key": "text_key", "declared_at": "minute"}
+
+
 def _columns(entry_hashes: EntryHashes | None) -> dict[str, Any]:
-    return {
-        "title_hash": entry_hashes.title if entry_hashes else None,
-        "title_key": entry_hashes.title_key if entry_hashes else None,
-        "text_key": entry_hashes.text_key if entry_hashes else None,
-        "declared_at": entry_hashes.minute if entry_hashes else None,
-    }
+    return {column: entry_hashes and getattr(entry_hashes, name) for column, name in _HASHES.items()}
 
 
 def _text_hashes(

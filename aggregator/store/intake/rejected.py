@@ -16,7 +16,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.tables import article, change_with, entry, insert_or, rejected_input
+from aggregator.store.tables import article, change_with, entry, rejected_input, upsert
 
 REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
@@ -84,8 +84,7 @@ def note(
 ) -> None:
     """Store a rejected input, in place of an earlier one of the same item."""
     values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
-    statement = insert_or(connection, rejected_input).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["source", "item"], set_=values))
+    upsert(connection, rejected_input, values)
 
 
 def clear(connection: Connection, *, source: str, items: Sequence[str]) -> None:

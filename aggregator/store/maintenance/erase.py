@@ -35,7 +35,6 @@ from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
-from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
@@ -201,9 +200,7 @@ def rows_of(connection: Connection, ids: Collection[str]) -> list[ErasedArticle]
 
 def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[OrphanedCopy]:
     """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
-    chosen = [
-        article_text.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__
-    ]
+    chosen = [codecs.TEXT if name == "text" else article.c[name] for name in OrphanedCopy.__struct_fields__]
     rows = rows_with(connection, select(*chosen), article.c.copy_of, ids)
     found = (OrphanedCopy(**row._mapping) for row in rows if row.id not in ids)
     return sorted(found, key=lambda one: one.inbox_no)

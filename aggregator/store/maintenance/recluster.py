@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Table, bindparam, delete, exists, func, inser
 
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
 from aggregator.store import codecs
+from aggregator.store.codecs import TEXT, refuse_damaged
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import corrections
-from aggregator.store.stories.article_text import TEXT, refuse_damaged
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (

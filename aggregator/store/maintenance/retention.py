@@ -27,7 +27,6 @@ from aggregator.model.core import Evidence, MergedStory
 from aggregator.store import codecs
 from aggregator.store.maintenance import erase
 from aggregator.store.search import index
-from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
@@ -201,15 +200,13 @@ def next_stories(connection: Connection, stage: RetentionStage, upto: int, limit
     return [OldStory(*row) for row in rows]
 
 
-_OLD_ARTICLES = select(article.c.inbox_no, article.c.id, article_text.TEXT, article.c.signature).order_by(
+_OLD_ARTICLES = select(article.c.inbox_no, article.c.id, codecs.TEXT, article.c.signature).order_by(
     article.c.inbox_no
 )
 _OLD: Select[Any] = select(
     *(story.c[name] for name in ("story_no", "id", "title", "last_inbox_no", "centroid")),
     story.c.merged_story.is_not(None),
-    and_(
-        story.c.merged_story.is_not(None), exists().where(article.c.story == story.c.id, article_text.IS_GONE)
-    ),
+    and_(story.c.merged_story.is_not(None), exists().where(article.c.story == story.c.id, codecs.IS_GONE)),
 ).where(story.c.redirect_to.is_(None))
 
 
@@ -263,7 +260,7 @@ def pack(connection: Connection, old: Sequence[OldArticle]) -> None:
     packed = {
         one.inbox_no: {
             "text": "",
-            "compressed_text": article_text.packed(one.text),
+            "compressed_text": codecs.compress_text(one.text),
             "evidence": evidence[one.inbox_no],
         }
         for one in articles_with_text
@@ -298,7 +295,7 @@ def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int,
 
 def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[OldArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    chosen = _OLD_ARTICLES.where(article.c.story == story_id, ~article_text.IS_GONE)
+    chosen = _OLD_ARTICLES.where(article.c.story == story_id, ~codecs.IS_GONE)
     return [OldArticle(*row) for row in connection.execute(chosen.limit(limit))]
 
 
@@ -312,7 +309,7 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
     rows = {
         row.inbox_no: {
             "text": "",
-            "compressed_text": article_text.GONE,
+            "compressed_text": codecs.GONE,
             "lead": "",
             "terms": b"",
             "details": _without_text(row.details),
@@ -390,7 +387,7 @@ def keep_merged_text(
 def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
     """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
     columns = story.c.text, story.c.merged_story, story.c.disagreement_count
-    is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
+    is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
     chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
     row = connection.execute(chosen).mappings().first()
     return None if row is None else dict(row)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from aggregator.model.read_model import Change, StoryFilter
-from aggregator.store.read.story_filter import fitting, of_stories
+from aggregator.store.read.story_list import StoryMatcher, of_stories
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article as article_table
 from aggregator.store.tables import change, story
@@ -47,13 +47,13 @@ def _fitting_rows(
         select(part, story.c.id.label("today"))
         .join(_THEN, _THEN.c.id == part.c.story)
         .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
-        .where(*of_stories(wanted))  # also part of `fitting`; here it reduces the rows
+        .where(*of_stories(wanted))  # also part of `matching`; here it reduces the rows
         .order_by(part.c.bumped_at.desc(), part.c.change_no.desc())
     )
     rows = connection.execute(statement).all()
     if not rows and connection.execute(recent.limit(1).offset(offset)).first() is None:
         return None
-    fits = fitting(connection, wanted, {row.today for row in rows})
+    fits = StoryMatcher(connection, wanted).matching(connection, {row.today for row in rows})
     return [row for row in rows if row.today in fits]
 
 

@@ -1,9 +1,20 @@
-"""Queries of the web pages: stories for the front page, and the history of a story."""
+"""Queries of the web pages: stories for the front page and their order, and the history of a story.
+
+The front page is ordered by one number per story:
+
+    weight = last bump (hours) + doubling_hours * log2(independent reports) + preferred_hours, if preferred
+
+The unit is hours: twice as many independent reports are worth `doubling_hours`. The weight does not depend
+on the present time, so the order of two stories changes only if one of them changes, and an unchanged page
+can be answered with 304. ADR 24 gives the alternatives.
+"""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, get_args
 
+import msgspec
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
@@ -17,6 +28,27 @@ from aggregator.store.tables import article, source, story, story_log
 # class has a partial index on `bumped_at`.
 CLASSES: Final = (1, 2, 5)
 _KINDS: Final = frozenset(get_args(HistoryEventKind))
+
+
+class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `front_page` of config/tuning.yaml, which gives units and origins."""
+
+    doubling_hours: float
+    reports_cap: int
+    preferred_hours: float
+    window: int
+
+
+def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
+    """Return the weight in hours: the last bump since 1970, plus the value of reports and of `prefer`."""
+    reports = min(max(1, one.report_count), tuning.reports_cap)
+    preferred = tuning.preferred_hours if one.preferred else 0.0
+    return one.updated.timestamp() / 3600 + tuning.doubling_hours * math.log2(reports) + preferred
+
+
+def ranked(stories: Iterable[FrontPageStory], tuning: FrontPageTuning) -> Sequence[FrontPageStory]:
+    """Return the stories by descending weight; equal ones by id."""
+    return sorted(stories, key=lambda one: (-weight(one, tuning), one.id))
 
 
 def front_page_stories(

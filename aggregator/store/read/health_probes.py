@@ -1,11 +1,33 @@
-"""The health probes: what a problem is, what it is called, and what to do about it.
+"""The health probes: what a problem is, what it is called, and what to do about it; and queries for them.
 
-`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. Pure: a caller passes what it
-knows, and what it does not know is no problem.
+`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes what it knows,
+and what it does not know is no problem.
+
+The queries are few statements, each over an index or a few rows: with a million articles they take some
+milliseconds together (docs/monitoring.md), and none counts articles. There are few, because each may wait
+5 ms for the GIL while the daemon places, longer than the statement takes.
 """
 
-from collections.abc import Iterator
+import datetime as dt
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+)
 
 from aggregator.config.messages import counted, redact
 from aggregator.model.health_report import (
@@ -15,7 +37,17 @@ from aggregator.model.health_report import (
     Finding,
     HealthCheckTuning,
     ProcessState,
+    SourceGauge,
 )
+from aggregator.store.engine.database import Database
+from aggregator.store.search import index
+from aggregator.store.stories import outbox
+from aggregator.store.tables import UtcTime, article, command, entry, source, story, story_log, webhook
+from aggregator.store.tables import outbox as deliveries
+
+# That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
+# hour).
+_WAITING_HOURS = 2.0
 
 _LOG = "journalctl -u aggregator -n 100"
 
@@ -67,7 +99,7 @@ def of_database(
     """Yield what is wrong with the database and its contents. `file`: of an SQLite database."""
     if why_not_writable is not None:
         yield problem(why_not_writable, "use a writable server or disk: see `database:` in config.yaml")
-    if stored is not None and stored.oldest_seconds / 3600 >= tuning.waiting_hours:
+    if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
         hours = counted(round(stored.oldest_seconds / 3600), "hour")
         advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
@@ -99,3 +131,155 @@ def _of_file(tuning: HealthCheckTuning, place: DatabaseSize, file: Path) -> Iter
 def waiting_words(stored: DatabaseStatus) -> str:
     """Return how many articles wait for placing."""
     return counted(sum(stored.inbox.values()), "article waits", "articles wait")
+
+
+# --- queries -----------------------------------------------------------------------------------------------
+
+_UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
+_OLDEST_OF = 1_000  # pages among which the oldest is searched: those due the longest
+_LATE = dt.timedelta(seconds=5)  # a source due for less time only waits for the next tick
+
+
+def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> DatabaseStatus:
+    """Return the state of inbox, sources, rendering and webhooks. `recovered_after`: see outbox.problems."""
+    found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
+    waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
+    newest = found.newest or 0
+    states = connection.execute(_STATES).all()
+    return DatabaseStatus(
+        inbox={"page": found.page, "ready": found.ready},
+        oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
+        last_placed=found.last_placed,
+        sources=_of_all_kinds(states),
+        all_fail=_all_fail(states),
+        due_sources=found.due,
+        late_seconds=0.0 if found.first_due is None else (now - found.first_due).total_seconds(),
+        articles=newest,
+        unindexed=index.unindexed_at_most(connection, newest),
+        unrendered=found.unrendered,
+        requests_waiting=found.requests,
+        deliveries_waiting=found.deliveries,
+        hooks_failing=found.failing_hooks,
+        problems=outbox.problems(connection, recovered_after),
+    )
+
+
+def source_states(connection: Connection) -> dict[str, int]:
+    """Return the number of sources by state."""
+    return _of_all_kinds(connection.execute(_STATES).all())
+
+
+def _of_all_kinds(rows: Sequence[Row[Any]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row.state] += row.number
+    return dict(found)
+
+
+def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
+    feeds = {row.state: row.number for row in rows if row.kind == "feed" and row.state not in _NOT_POLLED}
+    if not feeds or not set(feeds) <= {"failing", "gone"}:
+        return None
+    number = sum(feeds.values())
+    return f"all {number} feeds fail" if number > 1 else "the only feed fails"
+
+
+def sources(connection: Connection, limit: int) -> list[SourceGauge]:
+    """Return the first `limit` sources by id; each becomes several permanent time series."""
+    columns = (source.c.health, source.c.last_success_at, source.c.paused)
+    counts = (source.c.entries_new, source.c.entries_known, source.c.entries_rejected)
+    rows = connection.execute(select(source.c.id, *columns, *counts).order_by(source.c.id).limit(limit))
+    return [
+        SourceGauge(
+            id=row.id,
+            health="paused" if row.paused else row.health,
+            last_success=None if row.last_success_at is None else row.last_success_at.timestamp(),
+            new=row.entries_new,
+            known=row.entries_known,
+            refused=row.entries_rejected,
+        )
+        for row in rows
+    ]
+
+
+def log_end(connection: Connection) -> int:
+    """Return the number of the last line of the story log; 0 if it is empty."""
+    return connection.execute(select(func.max(story_log.c.log_no))).scalar() or 0
+
+
+def log_kinds(connection: Connection, after: int, to: int) -> dict[str, int]:
+    """Return the number of lines of the story log by kind, after line `after` up to line `to`."""
+    counted = select(story_log.c.kind, func.count().label("number")).group_by(story_log.c.kind)
+    rows = connection.execute(counted.where(story_log.c.log_no > after, story_log.c.log_no <= to))
+    return {row.kind: row.number for row in rows}
+
+
+def place(database: Database, connection: Connection) -> DatabaseSize:
+    """Return the sizes of the database on disk."""
+    file = database.file
+    if file is None:
+        size = text("SELECT pg_database_size(current_database())")
+        return DatabaseSize(size_bytes=connection.execute(size).scalar_one())
+    log = Path(f"{file}-wal")
+    pages = "SELECT page_size, freelist_count FROM pragma_page_size, pragma_freelist_count"
+    page_size, free = connection.exec_driver_sql(pages).one()
+    return DatabaseSize(
+        size_bytes=file.stat().st_size,
+        log_bytes=log.stat().st_size if log.exists() else 0,
+        free_page_bytes=page_size * free,
+        free_disk_bytes=shutil.disk_usage(file.parent).free,
+    )
+
+
+def revision(connection: Connection) -> str | None:
+    """Return the present revision of the tables, which another program may have changed."""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def server_encoding(connection: Connection) -> str:
+    """Return the encoding of a PostgreSQL database."""
+    found: str = connection.execute(text("SHOW server_encoding")).scalar_one()
+    return found
+
+
+def last_accepted_at(connection: Connection) -> dt.datetime | None:
+    """Return when the last entry was accepted; None without entries."""
+    return connection.execute(select(entry.c.accepted_at).order_by(entry.c.entry_no.desc()).limit(1)).scalar()
+
+
+_STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
+_STATES = select(source.c.kind, _STATE, func.count().label("number")).group_by(source.c.kind, _STATE)
+_NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not polled, or not yet
+_NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
+_LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
+_READY = select(entry.c.accepted_at).where(entry.c.state == "ready").order_by(entry.c.inbox_no).limit(1)
+# Without late pages: their articles are placed.
+_IS_UNPLACED = (entry.c.state == "page") & (entry.c.is_revision | (entry.c.page_attempts == 0))
+_PAGES_DUE = select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
+_PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
+_POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
+_LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
+_UNRENDERED = select(story.c.bumped_at).where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+_ON = select(webhook.c.name).where(webhook.c.is_configured)
+
+
+def _number(of: FromClause, *where: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(of).where(*where).scalar_subquery()
+
+
+_AT_ONCE = select(
+    _NEWEST.scalar_subquery().label("newest"),
+    _LAST_PLACED.scalar_subquery().label("last_placed"),
+    _READY.scalar_subquery().label("oldest_ready"),
+    _PAGES.scalar_subquery().label("oldest_page"),
+    _number(entry, entry.c.state == "ready").label("ready"),
+    _number(entry, entry.c.state == "page").label("page"),
+    _number(source, _LATE_ONES).label("due"),
+    select(func.min(source.c.next_due_at)).where(_LATE_ONES).scalar_subquery().label("first_due"),
+    _number(_UNRENDERED.order_by(story.c.bumped_at).limit(_UNRENDERED_COUNTED).subquery()).label(
+        "unrendered"
+    ),
+    _number(command, command.c.state == "waiting").label("requests"),
+    _number(deliveries, deliveries.c.webhook.in_(_ON), deliveries.c.state == "waiting").label("deliveries"),
+    _number(webhook, webhook.c.is_configured, webhook.c.state != "ok").label("failing_hooks"),
+)

@@ -1,19 +1,9 @@
-"""Reads stories, articles and sources for output (aggregator/model/read_model.py).
-
-The front page is ordered by one number per story:
-
-    weight = last bump (hours) + doubling_hours * log2(independent reports) + preferred_hours, if preferred
-
-The unit is hours: twice as many independent reports are worth `doubling_hours`. The weight does not depend
-on the present time, so the order of two stories changes only if one of them changes, and an unchanged page
-can be answered with 304. ADR 24 gives the alternatives.
-"""
+"""Reads stories, articles and sources for output (aggregator/model/read_model.py)."""
 
 import datetime as dt
 import logging
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
@@ -40,12 +30,11 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import change_stream, front_page, health_gauges, id_lookup, story_list
+from aggregator.store.read import change_stream, front_page, health_probes, id_lookup, story_list
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
-    article_text,
     article_views,
     articles,
     corrections,
@@ -57,44 +46,6 @@ from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
 from aggregator.store.tables import article, entry, revision, rows_with, story, story_log
 from aggregator.stories.counts import trails, with_originals
-
-
-class FrontPageTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `front_page` of config/tuning.yaml, which gives units and origins."""
-
-    doubling_hours: float
-    reports_cap: int
-    preferred_hours: float
-    window: int
-
-
-class RankableStory(Protocol):
-    """The fields from which the weight is computed."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def updated(self) -> dt.datetime: ...
-    @property
-    def report_count(self) -> int: ...
-    @property
-    def preferred(self) -> bool: ...
-
-
-AnyRankableStory = TypeVar("AnyRankableStory", bound=RankableStory)
-
-
-def weight(story: RankableStory, tuning: FrontPageTuning) -> float:
-    """Return the weight in hours: the last bump since 1970, plus the value of reports and of `prefer`."""
-    reports = min(max(1, story.report_count), tuning.reports_cap)
-    preferred = tuning.preferred_hours if story.preferred else 0.0
-    return story.updated.timestamp() / 3600 + tuning.doubling_hours * math.log2(reports) + preferred
-
-
-def ranked(stories: Iterable[AnyRankableStory], tuning: FrontPageTuning) -> Sequence[AnyRankableStory]:
-    """Return the stories by descending weight; equal ones by id."""
-    return sorted(stories, key=lambda story: (-weight(story, tuning), story.id))
-
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +140,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = connection.execute(statement).first()
     if row is None:
         return None
-    article_text.refuse_damaged(row.text, id_)
+    codecs.refuse_damaged(row.text, id_)
     kept = select(func.count()).select_from(revision).where(revision.c.article == id_)
     # The original of a copy depends on its whole group (stories.counts).
     members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
@@ -292,7 +243,7 @@ class DatabaseStoryReader:
                 return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
             links = live_blog_links.links_to_story(connection, id)
-            stripped = select(article.c.inbox_no).where(article.c.story == id, article_text.IS_GONE).limit(1)
+            stripped = select(article.c.inbox_no).where(article.c.story == id, codecs.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
         whole = _story_view(row, members)
         copied = trails(whole.articles)
@@ -331,13 +282,13 @@ class DatabaseStoryReader:
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
     ) -> tuple[FrontPageStory, ...]:
-        tuning = self._all_tuning.section("front_page", FrontPageTuning)
+        tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
         with self._database.read() as connection:
             chosen = story_list.selection(connection, wanted)
             seen = front_page.front_page_stories(
                 connection, chosen, tuning.window, prefer, wanted.min_reports
             )
-        return tuple(ranked(seen, tuning))
+        return tuple(front_page.ranked(seen, tuning))
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
@@ -378,7 +329,7 @@ class DatabaseStoryReader:
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
         with self._database.read() as connection:
-            stored = health_gauges.stored(connection, self._now(), recovered_after)
+            stored = health_probes.stored(connection, self._now(), recovered_after)
             problem = self._database.why_not_writable(connection)
         tuning = self._all_tuning.section("health_checks", HealthCheckTuning)
         return Health(

@@ -44,7 +44,7 @@ class IndexedText(NamedTuple):
     effective_at: dt.datetime
 
 
-# The lead instead of a compressed text (store/stories/article_text.py): old articles are found by title, lead
+# The lead instead of a compressed text (store/codecs.py): old articles are found by title, lead
 # and filters.
 _BODY = case((article.c.compressed_text.is_(None), article.c.text), else_=article.c.lead).label("text")
 _ROWS = select(*(_BODY if name == "text" else article.c[name] for name in IndexedText._fields))

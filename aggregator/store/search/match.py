@@ -13,9 +13,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select, text
 
 from aggregator.model.core import FrozenStruct
+from aggregator.store.codecs import TEXT
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
 from aggregator.store.search.query_syntax import Phrase, Query, SearchableText, Term
-from aggregator.store.stories.article_text import TEXT
 from aggregator.store.tables import article, in_parts
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, case, fun
 
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
-from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails, NewArticle, columns_of, details_of
 from aggregator.store.tables import article, rows_with
 
@@ -22,7 +21,7 @@ _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 def view_columns(*more: str) -> Select[Any]:
     """Return SELECT of the columns of an ArticleView; `more` may add "text" and "evidence"."""
-    return select(*(article_text.TEXT if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
+    return select(*(codecs.TEXT if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
 
 
 def view_of(new: NewArticle) -> ArticleView:

@@ -47,7 +47,6 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
-from aggregator.store.stories import article_text
 from aggregator.store.tables import (
     article,
     change_with,
@@ -240,12 +239,12 @@ def replace_text(
 ) -> None:
     """Write a revision into the row of article `new.id`; story, role and number stay.
 
-    `is_packed`: the former text was compressed, so this one is, too (store/stories/article_text.py).
+    `is_packed`: the former text was compressed, so this one is, too (store/codecs.py).
     `bands`: all that it may be stored with, because the table has no index of articles.
     """
     values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
     if is_packed:
-        values |= {"text": "", "compressed_text": article_text.packed(new.clean.text)}
+        values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
@@ -402,7 +401,6 @@ def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tupl
     )
 
 
-_COUNTED_MEMBERS = _newest_of_story(_MEMBER, article.c.role != "container")
 _VETO_COLUMNS = [
     article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
 ]
@@ -412,6 +410,9 @@ class ComparedRow(msgspec.Struct, frozen=True):
     """What a comparison of two reports needs of each."""
 
     inbox_no: int
+    id: str
+    story: str
+    role: Role
     title: str
     lead: str
     language: str | None
@@ -426,7 +427,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
     counts_as_report: bool
 
     def as_article(self) -> ScoringInput:
-        """Return it as input of the scorer."""
+        """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
 
@@ -443,6 +444,7 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> Sco
     )
 
 
+_STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
 _VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
@@ -450,18 +452,12 @@ _VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
 _ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
-def counted_members(connection: Connection, story: str, newest: int) -> list[MemberRow]:
-    """Return the newest reports of a story that count in its centroid, the newest first."""
-    rows = connection.execute(_COUNTED_MEMBERS, {"story_id": story, "at_most": newest})
-    return [MemberRow(**row._mapping) for row in rows]
-
-
 @functools.cache
 def _compared_rows_of(count: int) -> Select[Any]:
     """Return the statement for so many stories: one statement takes less than one for each."""
     numbers = [_newest_numbers(f"story_{place}").subquery() for place in range(count)]
     return (
-        select(article.c.story, *_COMPARED)
+        select(*_COMPARED)
         .where(article.c.inbox_no.in_(union_all(*(select(one.c.inbox_no) for one in numbers))))
         .order_by(article.c.inbox_no.desc())
     )
@@ -472,10 +468,13 @@ def compared_rows(
 ) -> dict[str, list[ComparedRow]]:
     """Return the newest articles of each story that count in its centroid, the newest first."""
     found: dict[str, list[ComparedRow]] = {story: [] for story in stories}
-    if stories:
-        named = {f"story_{place}": story for place, story in enumerate(stories)}
-        for story, *row in connection.execute(_compared_rows_of(len(stories)), {**named, "at_most": newest}):
-            found[story].append(ComparedRow(*row))
+    for start in range(0, len(stories), _STORIES_AT_ONCE):
+        part = stories[start : start + _STORIES_AT_ONCE]
+        # Few sizes, so that few statements are compiled; the last story is asked for again.
+        size = 1 << (len(part) - 1).bit_length()
+        named = {f"story_{place}": part[min(place, len(part) - 1)] for place in range(size)}
+        for row in connection.execute(_compared_rows_of(size), {**named, "at_most": newest}):
+            found[row.story].append(ComparedRow(*row))
     return found
 
 
@@ -510,7 +509,7 @@ def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
         lead=row.lead,
         language=row.language,
         outlet=row.outlet,
-        minutes=None if row.published is None else int(row.published.timestamp() // 60),
+        minutes=dates_of(row.published, date_counts=True)[0],
         bodyless=row.body_words < bodyless_words,
     )
 
@@ -600,10 +599,8 @@ _SKETCHES = (
     .execution_options(stream_results=True)
 )
 _SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-_HAS_BANDS = (
-    select(lsh_band.c.band)
-    .where(lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number"))
-    .limit(1)
+_STORED_BANDS = select(lsh_band.c.band).where(
+    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
 )
 _COPIES = (
     select(article.c.inbox_no)
@@ -611,12 +608,11 @@ _COPIES = (
     .limit(bindparam("at_most", type_=Integer))
 )
 _COMPARED_TEXT = select(
-    article.c.inbox_no, article_text.TEXT, article.c.title, article.c.outlet, article.c.signature
+    article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
 ).where(article.c.id == bindparam("article_id"))
-_SOURCE = select(article.c.source).where(article.c.id == bindparam("article_id"))
 _OWN_FORM = {
-    "text": article_text.TEXT,
-    "is_gone": article_text.IS_GONE.label("is_gone"),
+    "text": codecs.TEXT,
+    "is_gone": codecs.IS_GONE.label("is_gone"),
     "is_packed": article.c.compressed_text.is_not(None).label("is_packed"),
 }
 _STORED = [
@@ -706,9 +702,9 @@ def sketch_of(connection: Connection, n: int) -> bytes:
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
 
 
-def has_bands(connection: Connection, n: int, bands: Sequence[int]) -> bool:
-    """Whether any of these bands is stored for article `n`."""
-    return connection.execute(_HAS_BANDS, {"number": n, "bands": bands}).first() is not None
+def stored_bands(connection: Connection, n: int, bands: Sequence[int]) -> set[int]:
+    """Return those of these bands that article `n` is stored with."""
+    return set(connection.execute(_STORED_BANDS, {"number": n, "bands": bands}).scalars())
 
 
 def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002
@@ -731,16 +727,15 @@ def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A00
     )
 
 
-def source_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the source of article `id`, which must exist."""
-    source: str = connection.execute(_SOURCE, {"article_id": id}).scalar_one()
-    return source
-
-
 def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type
     """Return the newest generation of article `id`, to which its keys belong; None if it does not exist."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
     return None if row is None else StoredArticle(**row._mapping)
+
+
+def placed_among(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those of these ids that are ids of articles."""
+    return {row.id for row in rows_with(connection, select(article.c.id), article.c.id, ids)}
 
 
 def by_number(connection: Connection, n: int) -> StoredArticle | None:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Integer, bindparam, delete, insert, select
 
 from aggregator.cluster.cross_language.features import CrossLanguageFeatures, unpack
 from aggregator.model.core import FrozenStruct
-from aggregator.store.stories.articles import MemberRow
+from aggregator.store.stories.articles import MemberRow, dates_of
 from aggregator.store.tables import article, cross_language
 
 
@@ -74,7 +74,9 @@ def stories_of(connection: Connection, others: Sequence[int], own: Sequence[int]
 def reports(connection: Connection, story: str, newest: int) -> list[ReportFeatures]:
     """Return the newest reports that count in the centroid of a story, the newest first."""
     rows = connection.execute(_REPORTS, {"story_id": story, "at_most": newest})
-    return [ReportFeatures(features=row.features, minutes=_minutes(row)) for row in rows]
+    return [
+        ReportFeatures(features=features, minutes=dates_of(at, date_counts=True)[0]) for features, at in rows
+    ]
 
 
 def foreign_reports(
@@ -84,8 +86,3 @@ def foreign_reports(
     rows = connection.execute(_FOREIGN_REPORTS, {"story_id": story, "at_most": newest})
     names = MemberRow.__struct_fields__
     return [(MemberRow(**{name: row._mapping[name] for name in names}), unpack(row.features)) for row in rows]
-
-
-def _minutes(row: object) -> int | None:
-    published = getattr(row, "published", None)
-    return None if published is None else int(published.timestamp() // 60)

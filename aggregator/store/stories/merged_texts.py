@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 from aggregator.model.core import ArticleView, MergedStory
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_text, article_views
+from aggregator.store.stories import article_views
 from aggregator.store.tables import article, counter_value, set_counter, story
 from aggregator.stories.counts import with_originals
 from aggregator.stories.text.merged_text import MERGE_VERSION, merge
@@ -125,7 +125,7 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
             rows: Sequence[Row[Any]] = []
         else:
             since = last - dt.timedelta(days=tuning.rerender_days)
-            is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
+            is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
             chosen = _STORIES.where(
                 story.c.story_no < below,
                 story.c.text.is_not(None),

@@ -50,14 +50,9 @@ class NewDelivery(FrozenStruct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Delivery(FrozenStruct, frozen=True, kw_only=True):
+class Delivery(NewDelivery, frozen=True, kw_only=True):
     """A waiting delivery, with its body as it is sent."""
 
-    webhook: str
-    change: int
-    id: str
-    story: str
-    body: bytes
     attempts: int
     first_attempt_at: dt.datetime | None
 

@@ -76,14 +76,10 @@ def derived_columns(
     membership: Membership, model: EventModel, families: Mapping[str, str] | None
 ) -> DerivedColumns:
     """Return the columns of a story with these members."""
-    story_counts = counts(membership.count_state, families)
     return DerivedColumns(
+        **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,
         last_published=membership.span.last,
-        article_count=story_counts.article_count,
-        outlet_count=story_counts.outlet_count,
-        unknown_outlet_count=story_counts.unknown_outlet_count,
-        report_count=story_counts.report_count,
         container_only=membership.centroid.is_container_only,
         last_inbox_no=membership.last_inbox_no,
         centroid=centroid.to_bytes(membership.centroid, model),
@@ -239,6 +235,12 @@ def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]
 def foundings(connection: Connection, founder: str) -> int:
     """Return how many stories the article has founded."""
     return connection.execute(_FOUNDINGS, {"article_id": founder}).scalar_one()
+
+
+def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those of these articles that have founded a story, also one that is gone."""
+    founder = story.c.founding_article
+    return {row.founding_article for row in rows_with(connection, select(founder), founder, ids)}
 
 
 def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type

@@ -34,6 +34,10 @@ from aggregator.web.responses import JSON, RefusedError
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
 
+_MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
+# That responses are stored for a repeated key; later a repetition is known by its articles (chosen).
+_IDEMPOTENCY_HOURS = 48.0
+
 PATH = "/api/v1/articles"
 WRITING_AT_ONCE = 2  # threads; pushes wait for each other in the database, and readers need the other threads
 _JSONL_TYPES = frozenset(
@@ -46,12 +50,10 @@ _BLANK = b" \t\r\n\0\xef\xbb\xbf"
 class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `push` of config/tuning.yaml, which states units and origins."""
 
-    max_body_bytes: int
     max_items: int
     max_buffered_bytes: int
     body_deadline_seconds: float
     max_key_chars: int
-    idempotency_hours: float
 
 
 class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -154,7 +156,7 @@ class PushEndpoint:
         """Return the stored response of the same key; reserve an unused key and return None."""
         if key is None:
             return None
-        api_tokens.forget_keys_before(connection, now - dt.timedelta(hours=self.tuning.idempotency_hours))
+        api_tokens.forget_keys_before(connection, now - dt.timedelta(hours=_IDEMPOTENCY_HOURS))
         digest = hashlib.blake2b(body, digest_size=16).digest()
         found = api_tokens.open_key(connection, token.id, key, digest, now)
         if found is None:
@@ -415,14 +417,14 @@ async def push_articles(request: Request, pushes: Annotated[Pushes, Depends(_pus
         lines = _is_jsonl(request)
         key = _idempotency_key(request, tuning)
         with pushes.memory.reservation() as reserve:
-            body = await read_body(request, tuning.max_body_bytes, tuning.body_deadline_seconds, reserve)
+            body = await read_body(request, _MAX_BODY_BYTES, tuning.body_deadline_seconds, reserve)
 
             def store() -> PushAnswer:
-                return endpoint.take(token, _decoded(request, body, tuning), lines=lines, key=key)
+                return endpoint.take(token, _decoded(request, body), lines=lines, key=key)
 
             answered = await to_thread.run_sync(store, limiter=pushes.writing)
     except RefusedError as error:
-        return await refused(request, error, tuning.max_body_bytes)
+        return await refused(request, error, _MAX_BODY_BYTES)
     except ClientDisconnect:
         return Response(status_code=400)  # the client is gone
     replayed = {"Idempotency-Replayed": "true"} if answered.replayed else {}
@@ -454,16 +456,16 @@ def _idempotency_key(request: Request, tuning: PushTuning) -> str | None:
     return key.strip()
 
 
-def _decoded(request: Request, body: bytes, tuning: PushTuning) -> bytes:
+def _decoded(request: Request, body: bytes) -> bytes:
     """Return the body without its Content-Encoding (gzip or deflate), within the same size limit."""
     encoding = request.headers.get("content-encoding", "")
     if encoding.strip().lower() in ("", "identity"):
         return body
     try:
-        return decompress_body([body], encoding, tuning.max_body_bytes)
+        return decompress_body([body], encoding, _MAX_BODY_BYTES)
     except FetchError as error:
         if error.cause == "too_large":
-            raise too_large(tuning.max_body_bytes) from error
+            raise too_large(_MAX_BODY_BYTES) from error
         if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
             raise RefusedError(400, "the compressed body is damaged or incomplete") from error
         raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip") from error

@@ -16,12 +16,17 @@ from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
 from aggregator.store.read import change_stream
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.story_filter import fitting
+from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
+
+_BATCH_CHANGES = 100  # changes handled in one step
+# Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
+_OLD_HOURS = 48.0
+_OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
 
 _ALL_INDEXED = 2**62
 _PRUNE_EVERY = dt.timedelta(hours=1)
@@ -74,7 +79,7 @@ class WebhookDispatcher:
                 return None
             indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             new = change_stream.following(
-                connection, min(last_change_no.values()), self._tuning.batch_changes, indexed_to=indexed_to
+                connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )
             if not new:
                 return None
@@ -104,7 +109,7 @@ class WebhookDispatcher:
         if self._pruned_at is None or not dt.timedelta(0) <= now - self._pruned_at < _PRUNE_EVERY:
             with self._database.write() as connection:
                 if retention.is_steady(connection, now, self._steady):
-                    outbox.prune(connection, now - dt.timedelta(days=self._tuning.outbox_days))
+                    outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
             self._pruned_at = now
 
     def _changes_for(
@@ -113,7 +118,9 @@ class WebhookDispatcher:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
         ids = {one.story for one in new}
-        matches = ids if story_filter is None else fitting(connection, story_filter, ids)
+        matches = (
+            ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
+        )
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
         announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [
@@ -124,7 +131,7 @@ class WebhookDispatcher:
         ]
 
     def _is_old(self, one: Change) -> bool:
-        return one.at - one.updated > dt.timedelta(hours=self._tuning.old_hours)
+        return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
 
     def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
         stories = self._stories({one.story for changes in selected.values() for one in changes})

@@ -14,26 +14,22 @@ from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import StoryJson, in_utc, like, story_in_list
 
+_ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
+
 
 class WebhookTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `webhooks` of config/tuning.yaml, which states units and origins."""
 
-    old_hours: float
     deadline_seconds: float
     response_cap_bytes: int
-    batch_changes: int
-    articles_max: int
     body_cap_bytes: int
     retry_first_seconds: float
     retry_factor: float
     retry_max_seconds: float
-    retry_jitter: float
-    give_up_hours: float
     pause_max_seconds: float
     recovered_after: int
     waiting_max: int
     page_hold_seconds: float
-    outbox_days: float
 
 
 class NewArticleJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +107,7 @@ def delivery_body(
 ) -> bytes:
     """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
     bounded_change, shown = _bounded(change, story, settings.excerpt_words)
-    listed = tuning.articles_max
+    listed = _ARTICLES_MAX
     while True:
         body = encode_json(_delivery(hook, bounded_change, shown, settings, listed))
         if len(body) <= tuning.body_cap_bytes or listed == 0:

@@ -1,11 +1,13 @@
 """Send the deliveries of one webhook in order, store their results, and schedule retries."""
 
+import base64
 import datetime as dt
+import hashlib
+import hmac
 import logging
 import random
 from collections.abc import Callable
 
-from aggregator.config.webhook_signature import signed_headers
 from aggregator.config.webhooks import Webhook
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster, host_of
@@ -15,6 +17,21 @@ from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
 from aggregator.web.webhooks.payload import WebhookTuning
 
+_RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
+_GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
+
+
+def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
+    """Return the headers of a delivery sent at the Unix time `seconds`.
+
+    They sign it by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
+    of id, time and body. The signed time prevents later replays; the id is the same at every attempt, so
+    that the receiver recognizes repeated deliveries.
+    """
+    signed = f"{id_}.{seconds}.".encode() + body
+    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode("ascii")
+    return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
+
 
 def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
@@ -23,7 +40,7 @@ def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     """
     exponent = min(max(tries, 1) - 1, 64)
     gap = min(tuning.retry_first_seconds * tuning.retry_factor**exponent, tuning.retry_max_seconds)
-    return gap * (1 + tuning.retry_jitter * (2 * chance - 1))
+    return gap * (1 + _RETRY_JITTER * (2 * chance - 1))
 
 
 def pause_seconds(failures: int, ttl_seconds: float | None, tuning: WebhookTuning, chance: float) -> float:
@@ -117,7 +134,7 @@ class WebhookSender:
         gap = max(
             gap_seconds(due.attempts + 1, self._tuning, self._chance()), posted.retry_after_seconds or 0.0
         )
-        is_final = now - first >= dt.timedelta(hours=self._tuning.give_up_hours)
+        is_final = now - first >= dt.timedelta(hours=_GIVE_UP_HOURS)
         is_final = is_final and retention.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
         pause = pause_seconds(failures, posted.retry_after_seconds, self._tuning, self._chance())

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, func, insert, select, text
 
-from aggregator.admin import backup_file
+from aggregator.admin import backup
 from aggregator.admin.backup import (
+    Progress,
+    back_up,
     back_up_as_configured,
     back_up_gently,
     backup_folder,
@@ -27,7 +29,6 @@ from aggregator.admin.backup import (
     due_at,
     keep_before_upgrade,
 )
-from aggregator.admin.backup_file import Progress, back_up
 from aggregator.admin.export import exported
 from aggregator.admin.restore import copy, restore
 from aggregator.cli.context import bring_up
@@ -44,7 +45,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.process_lock import open_process_lock
-from aggregator.store.maintenance import copy_database, row_stream
+from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import newest_revision, revision_of, upgrade
@@ -322,7 +323,7 @@ def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path
 def test_what_another_user_left_beside_it_stays_and_is_no_trouble(tmp_path: Path) -> None:
     left = tmp_path / ".aggregator-left"
     left.write_text("no folder at all")
-    with backup_file.scratch_in(tmp_path) as scratch:
+    with backup.scratch_in(tmp_path) as scratch:
         assert scratch.is_dir()
     assert left.exists()
 
@@ -475,7 +476,7 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
     full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(row_stream, "_PAGES_A_STEP", 50)
     full.close()
     folder = tmp_path / "backups"
     file = folder / "one.db.zst"
@@ -491,7 +492,7 @@ def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
 def test_a_restore_that_was_killed_leaves_the_old_content(
     full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copy_database, "_PAGES_A_STEP", 50)
+    monkeypatch.setattr(row_stream, "_PAGES_A_STEP", 50)
     full.close()
     Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     before, url = export(database), database.url
@@ -542,7 +543,7 @@ def test_where_the_disk_is_full_nothing_is_left_and_it_is_said(full: Database, t
 def test_room_is_asked_for_first(
     full: Database, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup_file, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
     for work in (
         lambda: back_up(full, tmp_path / "backups" / "one.db.zst", quietly),
         lambda: restore(kept, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly),
@@ -703,7 +704,7 @@ def test_the_steps_of_an_upgrade_are_json_where_the_log_is(config: Config) -> No
 def test_an_upgrade_goes_on_where_no_copy_can_be_kept(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup_file, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
     old = of_revision_0018(Database(config.database_url))
     said: list[str] = []
     upgrade(

@@ -64,17 +64,12 @@ def assert_one_story_of_four(records: Sequence[LabelledRecord]) -> None:
     assert beside == [], "others are in the seeds' story"
 
 
-def test_among_every_tenth_article(data: Path) -> None:
-    assert_one_story_of_four(mixed(all_articles(data)[::10], seeds(data), "shuffled 3"))
+def test_among_every_twentieth_article(data: Path) -> None:
+    assert_one_story_of_four(mixed(all_articles(data)[::20], seeds(data), "shuffled 3"))
 
 
 @pytest.mark.parametrize(
-    "order",
-    [
-        "last",
-        "shuffled 1",
-        *(pytest.param(one, marks=pytest.mark.torture) for one in ("first", "shuffled 2")),
-    ],
+    "order", ["last", *(pytest.param(one, marks=pytest.mark.torture) for one in ORDERS if one != "last")]
 )
 def test_among_those_of_syria_without_dates(data: Path, order: str) -> None:
     others = of_syria(all_articles(data))

@@ -330,7 +330,7 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
     for item in stored(database):
         assert poller.poll(item).succeeded
     client.close()
-    written = read_opml(export_opml(config, database), tuning=_limits(config))
+    written = read_opml(export_opml(config, database))
     assert {(one.title, one.folder, one.site_url) for one in written} == {
         ("Morning paper", ("World",), "https://one.example/"),
         ("Two", (), None),
@@ -469,10 +469,4 @@ def test_a_long_list_does_not_ask_all_at_once(
     due = sorted(one.next_due_at for one in kept)
     seconds = (due[-1] - due[0]).total_seconds()
     assert min(feeds / 5, config.fetch.interval) * 0.9 < seconds <= config.fetch.interval + 60
-    assert len(read_opml(export_opml(config, sqlite), tuning=_limits(config))) == feeds
-
-
-def _limits(config: Config) -> Any:
-    from aggregator.sources.limits import source_tuning
-
-    return source_tuning(config.effective_tuning)
+    assert len(read_opml(export_opml(config, sqlite))) == feeds

@@ -17,7 +17,7 @@ from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.watch_folder import FolderWatcher
 from aggregator.pipeline.workers.executor import InlineExecutor
-from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
@@ -437,7 +437,7 @@ class Many:
         asked = polled(self.world)
         tuning = self.all_tuning.values("net")
         assert len(asked) == len(self.feeds), "every feed was asked"
-        self._check_rate(tuning["host_gap_seconds"], tuning["max_redirects"])
+        self._check_rate(tuning["host_gap_seconds"], MAX_REDIRECTS)
         with self.database.read() as connection:
             rows = {one.address: one for one in all_sources(connection)}
         now = self.world.time.monotonic()

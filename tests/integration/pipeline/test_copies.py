@@ -131,7 +131,7 @@ def mixture(seed: int, count: int) -> list[Entry]:
 def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
     """One rig forgets after every article, so it asks the rows; the other one has its index in memory."""
     going, forgetting = fresh(), fresh()
-    for one in mixture(20261, 60):
+    for one in mixture(20261, 44):
         going.take(one)
         forgetting.take(one)
         forgetting.restart()
@@ -142,12 +142,12 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
 
 
 def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig]) -> None:
-    entries = mixture(7, 50)
+    entries = mixture(7, 40)
     disturbed, straight = fresh(), fresh()
-    straight.take(*entries[:30])
-    straight.take(*entries[30:])
-    disturbed.take(*entries[:30])
-    disturbed.accept(*entries[30:])
+    straight.take(*entries[:24])
+    straight.take(*entries[24:])
+    disturbed.take(*entries[:24])
+    disturbed.accept(*entries[24:])
     rename(disturbed.database, "story_log", "away")
     with pytest.raises((SQLAlchemyError, AggregatorError)):
         disturbed.place()

@@ -15,17 +15,11 @@ from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.corrections import all_constraints, all_corrections
 from aggregator.store.tables import (
     article,
     correction,
     counter,
-    entry,
-    identity_key,
     link_constraint,
-    lsh_band,
-    observation,
-    sketch,
     story,
     story_log,
 )
@@ -48,7 +42,6 @@ from tests.support.story_checks import (
     correct,
     everything,
     evidence_of,
-    fill,
     members,
     partition,
     placing_of,
@@ -113,17 +106,6 @@ def test_the_story_of_a_live_blog_gives_way_even_to_a_younger_one(rig: Rig) -> N
     opened, walkout = rig.take(blog(), strike())
     assert correct(rig.database, "merge", opened.story, walkout.story).stories == (walkout.story,)
     assert what_is_wrong(rig.database) == []
-
-
-def test_many_stories_become_one_and_come_apart_again(grouped: Database) -> None:
-    before, led = partition(grouped), redirects(grouped)
-    ids = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge", "Talmir valley")
-    done = correct(grouped, "merge", *ids)
-    assert done.stories == (ids[2],)
-    assert {redirects(grouped)[one] for one in ids if one != ids[2]} == {ids[2]}
-    undo(grouped)
-    assert (partition(grouped), redirects(grouped)) == (before, led)
-    assert what_is_wrong(grouped) == []
 
 
 def test_an_address_that_led_to_a_story_leads_there_again_when_that_lives_again(grouped: Database) -> None:
@@ -351,20 +333,6 @@ def test_a_split_is_undone_where_its_story_gave_way_meanwhile(grouped: Database)
     assert redirects(grouped)[goat] is redirects(grouped)[marathon] is None
 
 
-def test_a_split_that_a_merge_took_back_is_undone_after_the_merge(grouped: Database) -> None:
-    (talmir,) = by_title(grouped, "Talmir valley")
-    start = partition(grouped), redirects(grouped)
-    one = members(grouped, talmir)[1]
-    new = correct(grouped, "split", talmir, articles=(one,)).stories[1]
-    correct(grouped, "merge", talmir, new)
-    with pytest.raises(UsageError, match=r"later correction 2 .* undo 2"):
-        undo(grouped, 1)
-    undo(grouped, 2)
-    undo(grouped, 1)
-    assert partition(grouped) == start[0]
-    assert what_is_wrong(grouped) == []
-
-
 def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> None:
     goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
     (only,) = members(grouped, goat)
@@ -487,21 +455,6 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
     rig.take(*small_set())
     assert set(partition(other_kind).values()) == set(partition(corrected).values())
     assert what_is_wrong(other_kind) == []
-
-
-def test_all_taken_back_leaves_what_was_before_any_correction(corrected: Database) -> None:
-    with corrected.read() as connection:
-        made = [one.correction_no for one in all_corrections(connection) if one.undone_at is None]
-    for _ in made:
-        undo(corrected)
-    with corrected.read() as connection:
-        assert all_constraints(connection) == []
-    fresh = set(partition(corrected).values())
-    for table in (story_log, sketch, lsh_band, article, story, observation, identity_key, entry):
-        with corrected.write() as connection:
-            connection.execute(delete(table))
-    fill(corrected)
-    assert fresh == set(partition(corrected).values())
 
 
 # --- live blogs in stories that a person made --------------------------------------------------------------

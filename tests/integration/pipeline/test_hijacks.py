@@ -29,14 +29,6 @@ so do not wait. Results may differ.""",
 pay out more than any others, and winners get their money within an hour. Sign up with the code
 LEVEL and double your chances. Play responsibly. Bonus conditions apply to all new accounts that
 are opened before the end of the month.""",
-    """Invest two hundred and fifty euros and watch the robot trade for you. Ordinary families earn four
-thousand a week with this system that banks want to forbid. A television host revealed it live on
-air. Register now, there are only thirty places left in your region. An adviser will call you to
-explain the first steps.""",
-    """Looking for a reliable used car? Marlow Motors has four hundred checked vehicles on its lot, all
-with a year of warranty. We take your old car in part exchange and finance the rest from ninety
-nine a month. Visit us on Saturday for a test drive and a sausage. Our workshop changes your
-winter tyres while you wait.""",
 )
 
 

@@ -24,7 +24,7 @@ from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import identify, inbox, pending_pages, unstable_keys
+from aggregator.store.intake import identify, inbox, pending_pages
 from aggregator.store.intake.sources import Source, add, all_sources, remove, source_id, sync_config
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -289,19 +289,7 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
     assert keys[-1] == keys[3], "keys that are not asked are not kept"
     assert "they are ignored from now on" in caplog.text
     with office.database.read() as connection:
-        assert unstable_keys.distrusted(connection) == {source: "the GUIDs of its entries are unstable"}
-
-
-def test_fifty_entries_with_fresh_guids_ten_times_are_fifty_rows(office: Office) -> None:
-    reported = [
-        Report(n, f"Notice {n} of the harbour", f"Berth {n} is closed. {tail(n)}", None) for n in range(50)
-    ]
-    paper = Paper(reported, url=lambda one: None)
-    paper.guid = fresh(paper)
-    source = office.source()
-    for _ in range(10):
-        office.poll(paper, source)
-    assert office.count(article) == 50
+        assert identify.distrusted(connection) == {source: "the GUIDs of its entries are unstable"}
 
 
 def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere: Office) -> None:
@@ -318,7 +306,7 @@ def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere
     assert everywhere.left() == before
     assert keys[-1] == keys[3]
     with everywhere.database.read() as connection:
-        assert list(unstable_keys.distrusted(connection)) == [source]
+        assert list(identify.distrusted(connection)) == [source]
 
 
 def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: Office) -> None:
@@ -395,7 +383,7 @@ def test_a_section_feed_that_only_repeats_the_main_one_is_believed(office: Offic
         paper.guid = lambda one: f"section/{one.number}"
         office.poll(paper, section, "/section")
     with office.database.read() as connection:
-        assert unstable_keys.distrusted(connection) == {}
+        assert identify.distrusted(connection) == {}
     assert office.count(article) == 20
 
 

@@ -15,7 +15,6 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.hosts import active_host_backoffs, backing_off_hosts
-from aggregator.store.intake.source_health import health_of, health_tuning
 from aggregator.store.intake.sources import (
     Source,
     add,
@@ -28,6 +27,7 @@ from aggregator.store.intake.sources import (
     source_id,
     sync_config,
 )
+from aggregator.store.read.statistics import health_of, health_tuning
 from aggregator.store.tables import article, entry
 from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record

@@ -17,7 +17,6 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
@@ -111,9 +110,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
         (feed,) = all_sources(connection)
     newsroom.poll(feed, LEVEE, title="RSS")
     assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]
-    assert read_opml(export_opml(load(None), newsroom.database), tuning=source_tuning(ALL_TUNING))[
-        0
-    ].title == ("Our Gazette")
+    assert read_opml(export_opml(load(None), newsroom.database))[0].title == ("Our Gazette")
 
 
 def test_two_local_feeds_without_links_are_two_outlets(newsroom: Newsroom) -> None:

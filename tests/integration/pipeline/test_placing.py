@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Evidence
 from aggregator.model.errors import AggregatorError
-from aggregator.model.read_model import StoryFilter, StoryRedirect
+from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
@@ -149,26 +149,6 @@ def test_a_dated_report_joins_within_the_window_only(rig: Rig) -> None:
     assert [one.outcome for one in rig.take(first, near, far)] == ["founded", "joined", "founded"]
 
 
-def test_a_live_blog_has_a_home_and_gives_way_to_a_report(rig: Rig) -> None:
-    blog = record("Live Desk", "1", "Live blog: levee breaks at Pennmouth on the Arrel", LIVE, published=NOON)
-    (opened,) = rig.take(blog)
-    assert opened.outcome == "founded"
-    (joined,) = rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    )
-    assert joined.story != opened.story, "a container's id always gives way"
-    reading = DatabaseStoryReader(rig.database)
-    assert opened.story is not None
-    assert reading.story(opened.story) == StoryRedirect(to=str(joined.story))
-    (found,) = reading.stories(StoryFilter()).stories
-    assert (found.article_count, found.report_count) == (2, 1)
-    with rig.database.read() as connection:
-        rows = connection.execute(
-            select(article.c.role, article.c.counts_in_centroid).order_by(article.c.inbox_no)
-        ).all()
-    assert [tuple(row) for row in rows] == [("container", False), ("report", True)]
-
-
 def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
     (first,) = rig.take(entry)
@@ -300,22 +280,6 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
     assert held[0] == held[1]
 
 
-def test_the_seeds_are_one_story_alone_among_others(rig: Rig, data: Path) -> None:
-    entries = shuffled_records(data, 150) + seeds(data)
-    random.Random(7).shuffle(entries)
-    placed = rig.take(*entries)
-    sources = {one.entry_no: entries[one.entry_no - 1].source for one in placed}
-    homes = {one.story for one in placed if sources[one.entry_no] == "seeds"}
-    reading = DatabaseStoryReader(rig.database)
-    final = {story_now(reading, home) for home in homes}
-    assert len(final) == 1
-    found = reading.story(final.pop())
-    assert not isinstance(found, StoryRedirect)
-    assert found is not None
-    assert (found.article_count, found.outlet_count, found.unknown_outlet_count) == (4, 1, 3)
-    assert found.report_count == 3
-
-
 def test_a_story_at_its_cap_takes_copies_only(rig: Rig) -> None:
     small = effective_tuning({"events": {"story_cap": 2}})
     full = Rig(rig.database, rig.clock, small)
@@ -362,12 +326,6 @@ def shuffled_records(data: Path, count: int) -> list:
 def seeds(data: Path) -> list:
     found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=NOON)
     return [item.entry for item in found if isinstance(item, InputEntry)]
-
-
-def story_now(reading: DatabaseStoryReader, id_: str | None) -> str:
-    assert id_ is not None
-    found = reading.story(id_)
-    return found.to if isinstance(found, StoryRedirect) else id_
 
 
 def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:

@@ -25,7 +25,6 @@ from aggregator.store.tables import (
     story,
     stream_period,
 )
-from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.story_checks import (
@@ -83,15 +82,6 @@ def test_right_after_ingest_nothing_changes_and_nothing_is_written(grouped: Data
     assert everything(grouped) == before
     assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), None))
     assert everything(grouped) == before, "byte for byte, and nobody's merged text is dropped"
-
-
-def test_the_examples_are_decided_alike(database: Database) -> None:
-    Rig(database, Clock()).take(*of_files(REPOSITORY / "examples" / "articles"))
-    before = everything(database)
-    difference = reclustering(database).take_over(placing_of(database), None)
-    assert is_the_same(difference)
-    assert difference.articles > 20
-    assert everything(database) == before
 
 
 @pytest.mark.torture

@@ -273,7 +273,6 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
     assert {verdict for verdict, _, _ in said[1:]} <= {"ok", "stub"}
     assert sum(by_source["feed"].values()) == 20
     assert by_page == {"feed": {"consent": 19}}
-    assert by_page["feed"] == {"consent": 19}
 
 
 def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_path: Path) -> None:

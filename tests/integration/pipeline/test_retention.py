@@ -25,7 +25,6 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
-from aggregator.store.stories import article_text
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,
@@ -256,7 +255,7 @@ def test_texts_go_and_the_merged_stories_stay(rig: Rig) -> None:
     assert {
         (row[1], row[2])
         for row in stored(rig.database, article.c.inbox_no, article.c.text, article.c.compressed_text)
-    } == {("", article_text.GONE)}
+    } == {("", codecs.GONE)}
     assert {one.id: reading.merged(one.id) for one in stories} == {
         key: stays(one) for key, one in reported.items()
     }
@@ -301,7 +300,7 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     assert [one.outcome for one in again] == ["unchanged"]
     with rig.database.read() as connection:
         row = connection.execute(
-            select(article_text.TEXT, article_text.IS_GONE).where(article.c.id == placed.article)
+            select(codecs.TEXT, codecs.IS_GONE).where(article.c.id == placed.article)
         ).one()
     assert tuple(row) == ("", True)
 
@@ -310,7 +309,7 @@ def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: R
     at = NOON + dt.timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY, all_tuning=effective_tuning())
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
-        article_text.GONE
+        codecs.GONE
     }
     after = rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
     assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
@@ -426,10 +425,10 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> N
         last = select(article.c.inbox_no).where(article.c.id == strike[0].article).scalar_subquery()
         connection.execute(update(article).where(article.c.inbox_no <= last).values(placed_at=NOON))
     kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
-    assert article_text.GONE not in packed_of(rig, old[0].story)
+    assert codecs.GONE not in packed_of(rig, old[0].story)
     forget(rig, "https://c.example/z")
     kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
-    assert packed_of(rig, old[0].story) == [article_text.GONE] * 3
+    assert packed_of(rig, old[0].story) == [codecs.GONE] * 3
     assert is_nothing_late(rig)
     assert checked(rig.database) == []
 
@@ -450,7 +449,7 @@ def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
     rig.restart()
     kept(rig, text_after=180 * DAY)
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
-        article_text.GONE
+        codecs.GONE
     }
 
 
@@ -488,7 +487,7 @@ def test_what_a_copy_rendered_last_stays_when_its_original_goes(rig: Rig) -> Non
 
 def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None:
     kept(rig, text_after=180 * DAY, stories_after=300 * DAY, compress_after=30 * DAY, steady=False)
-    assert article_text.GONE not in {
+    assert codecs.GONE not in {
         row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)
     }
     clock = Clock(YEAR)
@@ -500,7 +499,7 @@ def test_nothing_is_deleted_on_the_word_of_a_clock_that_jumped(rig: Rig) -> None
         while retention_job.step():
             pass
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
-        article_text.GONE
+        codecs.GONE
     }
 
 
@@ -523,8 +522,7 @@ def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(rig: R
     assert stored(rig.database, tombstone.c.article) == []
     kept(rig, size=file_space.used - 100_000)
     gone = [
-        row[1] == article_text.GONE
-        for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)
+        row[1] == codecs.GONE for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)
     ]
     assert 0 < sum(gone) < len(gone)
     assert all(gone[: sum(gone) // 2])

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from aggregator.cluster.bcubed import measure
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, StoryView
-from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
@@ -53,9 +52,10 @@ def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
     assert report.over_merge == 0, "a false merge hurts more than a miss"
     assert report.bcubed.recall >= 0.95
     assert report.stories <= report.clusters + 1
+    reprints_of_one_agency_text_are_one_report(rig)
 
 
-def test_reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
+def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     reading = DatabaseStoryReader(rig.database)
     home = assigned(rig)
     (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
@@ -64,11 +64,3 @@ def test_reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     assert (fire.article_count, fire.outlet_count, fire.report_count) == (6, 6, 3)
     assert Counter(one.role for one in fire.articles) == {"report": 3, "copy": 3}
     assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
-
-
-def test_no_title_is_a_masthead(rig: Rig) -> None:
-    for story in DatabaseStoryReader(rig.database).stories(StoryFilter()).stories:
-        for one in story.articles:
-            assert one.outlet is not None
-            assert one.title.casefold() != one.outlet.casefold()
-            assert " > " not in one.title

@@ -7,7 +7,7 @@ from sqlalchemy import select, text, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next, render_version
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import counter, story
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -107,9 +107,3 @@ def test_old_stories_are_not_rendered_again(database: Database) -> None:
     before = merged(database)
     assert tell_all(database, OTHERS) == 1
     assert merged(database)[old] == before[old]
-
-
-def test_the_version_is_of_the_rules() -> None:
-    versions = {render_version(TUNING), render_version(OTHERS)}
-    assert len(versions) == 2
-    assert render_version(shipped_tuning()) in versions

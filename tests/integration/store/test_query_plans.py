@@ -18,9 +18,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.maintenance import erase
-from aggregator.store.read import health_gauges, story_list
+from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.read.story_filter import fitting
+from aggregator.store.read.story_list import fitting
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, story
 from aggregator.stories.tuning import shipped_tuning
@@ -148,8 +148,8 @@ def to_forget_by_address(database: Database) -> erase.EraseTarget:
 
 def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
-        end = health_gauges.log_end(connection)
-        return health_gauges.stored(connection, NOON, 3), health_gauges.log_kinds(connection, end - 50, end)
+        end = health_probes.log_end(connection)
+        return health_probes.stored(connection, NOON, 3), health_probes.log_kinds(connection, end - 50, end)
 
 
 CASES: dict[str, Callable[[Database], object]] = {

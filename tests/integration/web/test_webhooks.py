@@ -16,8 +16,8 @@ from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import signing_key
 from aggregator.config.tuning import effective_tuning
-from aggregator.config.webhook_signature import signing_key
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.sources.fetch.client import ClientSettings

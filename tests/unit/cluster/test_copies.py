@@ -421,14 +421,6 @@ def test_a_forged_signature_merges_nothing() -> None:
     assert best_copy(forged, [victim], TUNING) is None
 
 
-def test_long_texts_are_compared_up_to_the_limit() -> None:
-    base = prose(32, 2_000)
-    narrow = msgspec.structs.replace(TUNING, text_chars=len(base))
-    found = verdict(piece(base + prose(33, 2_000)), piece(base + prose(34, 2_000), id_="b"), narrow)
-    assert found is not None
-    assert found.resemblance > 0.99
-
-
 # --- words of another outlet -------------------------------------------------------------------------------
 
 

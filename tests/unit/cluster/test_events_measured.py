@@ -86,7 +86,7 @@ def test_the_four_seeds_are_one_story_among_others(seed):
         *read_labelled("events-lookalikes.jsonl.gz"),
     ]
     random.Random(seed).shuffle(some)
-    homes = grouped(some)
+    homes = run(some, PACKER, MODEL, at_once=True)[0].story_of
     mine = {homes[article.id] for article in seeds()}
     assert len(mine) == 1
     assert sum(story in mine for story in homes.values()) == 4

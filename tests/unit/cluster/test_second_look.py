@@ -85,6 +85,9 @@ class StoredArticles:
     def story(self, number: int) -> Candidate | None:
         return self.index.story(number) if number in self.index else None
 
+    def read(self, numbers: Iterable[int]) -> None:
+        """Nothing to read."""
+
     def counted_reports(self, number: int, newest: int) -> list[CountedReport]:
         return sorted(self.stories[number], key=lambda one: -one.article.inbox)[:newest]
 
@@ -106,8 +109,8 @@ class StoredArticles:
     def may_merge(self, one: int, other: int) -> bool:
         return frozenset((one, other)) not in self.unmergeable
 
-    def corrections(self, article: str, number: int) -> tuple[Reason, ...]:
-        found = self.against.get((article, number))
+    def corrections(self, report: CountedReport, number: int) -> tuple[Reason, ...]:
+        found = self.against.get((report.id, number))
         return (found,) if found else ()
 
     def reassess_stories(self, *touched: int):

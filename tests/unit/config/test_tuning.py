@@ -26,10 +26,10 @@ from aggregator.pipeline.poll_decision import PollTuning
 from aggregator.pipeline.prefetch import PrefetchTuning
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
-from aggregator.store.engine.timeouts import DatabaseTuning
+from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.maintenance.repair import ClockTuning
-from aggregator.store.read.reader import FrontPageTuning
+from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.store.search.search import SearchTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning

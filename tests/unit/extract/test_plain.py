@@ -1,8 +1,6 @@
 """Saved texts: headline, byline, date and outlet are found, furniture goes, every sentence stays."""
 
 import datetime as dt
-import os
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text, read_titled_text
-from tests.support.live_blogs import timed_entries
 
-DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 TUNING = effective_tuning().section("text", ExtractTuning)
 BODY = (
     "The old harbour bridge was closed on Monday after inspectors found cracks in it, the port said.\n"
@@ -190,24 +186,6 @@ def test_gentle_reading_of_a_text_with_a_known_headline() -> None:
     saved = read_titled_text(text, title, SavedTextContext(tuning=TUNING))
     assert "\n".join(saved.paragraphs) == BODY
     assert saved.author == "Ada Lorne"
-
-
-@pytest.mark.skipif(not (DATA / "seeds").is_dir(), reason="the sample texts are not here (AGGREGATOR_DATA)")
-def test_saved_pages_of_four_outlets() -> None:
-    saved = [read(path.read_text(encoding="utf-8")) for path in sorted((DATA / "seeds").glob("*.txt"))]
-    assert [s.title.split()[0] for s in saved] == ["Syria:", "Syrian", "Rebels", "Islamist"]
-    assert [len(s.title.split()) for s in saved] == [5, 11, 8, 12]
-    assert [s.outlet for s in saved] == [None, None, None, "DayFR Euro"]
-    assert [s.published and s.published.time for s in saved] == [
-        None,
-        None,
-        dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC),
-        None,
-    ]
-    assert [len(s.paragraphs) for s in saved] == [13, 14, 11, 9]
-    clocks = [entry.clock_minutes for entry in timed_entries(saved[0].paragraphs, TUNING)]
-    assert clocks == sorted(clocks)
-    assert len(clocks) == 7
 
 
 def test_a_bare_word_does_not_open_a_list_of_links() -> None:

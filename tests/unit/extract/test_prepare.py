@@ -77,39 +77,6 @@ def test_the_feeds_own_date_goes_before_the_pages() -> None:
     assert found.origin == "page"
 
 
-@pytest.mark.parametrize(
-    ("fetched", "verdict"),
-    [
-        (b"", "empty"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "binary"),
-        (
-            b"<html><head><title>Just a moment...</title></head><body><p>Verify you are human</p></body>",
-            "block",
-        ),
-        (
-            b"<html><head><title>Lantern</title></head><body><p>We use cookies and our partners do too. "
-            b"Accept all cookies or open the cookie settings to go on reading.</p></body></html>",
-            "consent",
-        ),
-        (
-            b"<html><head><title>Page not found</title></head><body><p>It is gone.</p></body></html>",
-            "not_article",
-        ),
-        (
-            b"<html><head><title>Harbour bridge closed</title></head><body><article><p>The bridge is closed "
-            b"to all traffic. Subscribe now to continue reading.</p></article></body></html>",
-            "paywall",
-        ),
-    ],
-)
-def test_a_page_without_an_article_is_refused_or_gives_way_to_the_feeds_text(
-    fetched: bytes, verdict: str
-) -> None:
-    assert clean(Entry(source="s"), fetched).verdict == verdict
-    article = clean(Entry(source="s", title="Bridge closed", html=f"<p>{SENTENCES[0]}</p>"), fetched)
-    assert (article.verdict, article.title, article.text) == ("ok", "Bridge closed", SENTENCES[0])
-
-
 def test_fragments_stubs_and_nothing() -> None:
     fragment = f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
     article = clean(Entry(source="s", title="Bridge &amp; ferry", html=fragment))
@@ -171,22 +138,6 @@ def test_hostile_markup_ends_in_a_verdict(html: str) -> None:
     article = clean(Entry(source="s", html=html, is_page=True))
     assert article.verdict
     assert "\0" not in article.text
-
-
-def boxes(*groups: list[str], kind: str = "body") -> str:
-    def box(lines: list[str]) -> str:
-        return f"<div class='{kind}'>{''.join(f'<p>{line}</p>' for line in lines)}</div>"
-
-    return "<div class='ad'>Advertisement</div>".join(
-        f"<div class='grid'>{box(lines)}</div>" for lines in groups
-    )
-
-
-def test_a_body_in_several_boxes_is_read_whole() -> None:
-    more = [f"{sentence} This is paragraph {n}." for n, sentence in enumerate(SENTENCES * 3)]
-    first, second, third = more[:10], more[10:17], more[17:]
-    article = clean(Entry(source="s"), page(f"<div class='chunks'>{boxes(first, second, third)}</div>"))
-    assert article.text.split("\n") == more
 
 
 def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:

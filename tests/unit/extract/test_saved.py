@@ -50,12 +50,6 @@ def read(text: str) -> SavedText:
     return read_saved_text(clean(text), SavedTextContext(tuning=TUNING, seen=SEEN))
 
 
-def test_there_are_enough_of_them() -> None:
-    scores = [score for some in SCORES.values() for score in some]
-    assert len(scores) >= 64
-    assert len({score.sample.language for score in scores}) >= 17
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_boilerplate_goes_and_true_lines_stay(name: str) -> None:
     reported = BENCH.figures(SCORES[name])

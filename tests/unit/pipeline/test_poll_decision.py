@@ -18,6 +18,7 @@ from aggregator.pipeline.poll_decision import (
     PollTuning,
     decide,
 )
+from aggregator.sources.fetch.poll_schedule import GONE_RETRY_SECONDS
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import net_tuning
 from aggregator.store.intake.inbox import AcceptResult
@@ -141,7 +142,7 @@ def test_a_response_changes_the_source(
         (failure("http", 503, wait=10 * HOUR), 10 * HOUR, 12 * HOUR),
         (failure("asked to wait", wait=60), 60, 90),
         (OUTAGE, 300, 400),
-        (HTTP_410, RULES.net.gone_retry_seconds, 2 * RULES.net.gone_retry_seconds),
+        (HTTP_410, GONE_RETRY_SECONDS, 2 * GONE_RETRY_SECONDS),
     ],
 )
 def test_the_next_poll_follows_the_response(

@@ -1,6 +1,5 @@
 """The documents tell the program as it is: commands, options, keys, names and links in them exist."""
 
-import json
 import re
 import shlex
 import subprocess
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 
 from aggregator.cli.app import app
 from aggregator.config.settings import Config, SourceConfig
@@ -170,13 +168,6 @@ def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
 def test_every_key_of_a_source_is_named_in_config_yaml() -> None:
     text = committed("config.yaml")
     assert [key for key in SourceConfig.model_fields if not re.search(rf"\b{key}\b", text)] == []
-
-
-def test_config_yaml_holds_no_key_and_no_default_but_the_programs_own() -> None:
-    values = yaml.safe_load(committed("config.yaml"))
-    assert set(values) <= set(Config.model_fields)
-    sections = {name: values[name] for name in ("publish", "feeds", "log")}
-    assert Config.model_validate_json(json.dumps(sections)) == Config()
 
 
 def test_the_reference_is_that_of_the_settings() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -9,6 +10,7 @@ METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\): (.+)$", re.MULTILINE)
 
 
+@cache
 def calls() -> list[tuple[str, str, str]]:
     """Place, method and event ("" if it has none) of every log call."""
     rows = []

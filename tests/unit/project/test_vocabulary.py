@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,10 @@ def parts(name: str) -> set[str]:
     return {part.lower() for part in _PART.findall(name)}
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path != _OLD_NAMES:
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> list[tuple[Path, ast.Module]]:
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path != _OLD_NAMES]
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def names(tree: ast.Module) -> Iterator[tuple[str, int]]:

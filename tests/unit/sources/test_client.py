@@ -132,13 +132,6 @@ def test_encodings_are_undone(client: Client, encoding: str, pack: Callable[[byt
         assert client.fetch(server.url()).body == body
 
 
-def test_a_kept_connection_that_died_is_replaced(client: Client) -> None:
-    answers = iter([Response(body="one"), Response(raw=b""), Response(body="two")])
-    with LoopbackServer({"/": lambda _request: next(answers)}) as server:
-        assert client.fetch(server.url()).body == b"one"
-        assert client.fetch(server.url()).body == b"two"
-
-
 def test_an_empty_answer_is_an_answer(client: Client) -> None:
     with LoopbackServer({"/": Response(204), "/gzip": encoded(b"", "gzip")}) as server:
         assert client.fetch(server.url()).body == b""

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.folder_scan import FileStamp, FolderChanges, listed, scan
 
-TUNING = source_tuning(effective_tuning())
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 
@@ -22,7 +19,7 @@ def write(path: Path, text: str, at_ns: int = START_NS) -> None:
 
 
 def look(folder: Path, known: dict[str, FileStamp] | None = None, after_seconds: float = 60) -> FolderChanges:
-    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS), tuning=TUNING)
+    return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS))
 
 
 def test_the_first_look_finds_all_in_order(tmp_path: Path) -> None:
@@ -95,4 +92,4 @@ def test_a_missing_folder_is_not_an_empty_one(tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_cannot_be_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="no such folder"):
-        list(listed(tmp_path / ("x" * 5_000), TUNING))
+        list(listed(tmp_path / ("x" * 5_000)))

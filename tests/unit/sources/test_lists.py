@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed_discovery import (
     DiscoveredFeeds,
     PageJob,
@@ -17,8 +15,6 @@ from aggregator.sources.parse.feed_discovery import (
     usual_places,
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
-
-TUNING = source_tuning(effective_tuning())
 
 
 def test_folders_are_read_as_they_nest() -> None:
@@ -31,7 +27,7 @@ def test_folders_are_read_as_they_nest() -> None:
     <outline text="Again" xmlUrl="https://a.example/rss"/>
     <outline text="No feed" url="https://d.example/"/><outline text="Bad" xmlUrl="file:///etc/passwd"/>
     </body></opml>"""
-    assert read_opml(data, tuning=TUNING) == (
+    assert read_opml(data) == (
         OpmlFeed(
             url="https://a.example/rss",
             title="Harbour & Post",
@@ -54,7 +50,7 @@ def test_folders_are_read_as_they_nest() -> None:
     ],
 )
 def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
-    feeds = read_opml(data, tuning=TUNING)
+    feeds = read_opml(data)
     assert [feed.url for feed in feeds] == ["https://a.example/rss"]
     assert "root:" not in feeds[0].title
 
@@ -62,7 +58,7 @@ def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>x</body></html>", b"\x89PNG\0\0", b"<opml/>"])
 def test_what_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(ReadError, match="OPML"):
-        read_opml(data, tuning=TUNING)
+        read_opml(data)
 
 
 NAMES = st.text(
@@ -80,7 +76,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
         for number, (name, folder) in enumerate(named)
     ]
     written = write_opml([OpmlFeed(url="https://first.example/rss"), *feeds], title="All")
-    read = {feed.url: feed.folder for feed in read_opml(written, tuning=TUNING)}
+    read = {feed.url: feed.folder for feed in read_opml(written)}
     assert len(read) == len(feeds) + 1
     assert {len(feed.folder) for feed in feeds} <= {len(folder) for folder in read.values()}
 
@@ -89,7 +85,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
     try:
-        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>", tuning=TUNING)
+        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>")
     except ReadError:
         feeds = ()
     assert {feed.url for feed in feeds} <= {"https://a.example/"}
@@ -186,14 +182,14 @@ def test_lists_of_other_programs(name: str) -> None:
                 codec
             )
         )
-        assert [feed.url for feed in read_opml(data, tuning=TUNING)] == urls
+        assert [feed.url for feed in read_opml(data)] == urls
 
 
 def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
     feed = "<outline text='F' xmlUrl='https://a.example/rss'/>"
     filed = "".join(f"<outline text='{name}'>{feed}</outline>" for name in "AB")
     data = f"<opml><body>{feed}{filed}</body></opml>"
-    assert [one.folder for one in read_opml(data.encode(), tuning=TUNING)] == [("A",)]
+    assert [one.folder for one in read_opml(data.encode())] == [("A",)]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +199,7 @@ def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
 def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
     body = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
     data = "<opml><body>" + '<outline text="a">' * folders + body + "</outline>" * folders + "</body></opml>"
-    found = read_opml(data.encode(), tuning=TUNING)
+    found = read_opml(data.encode())
     assert len(found) == (feeds if folders < 100_000 else 0)
     assert all(len(feed.folder) <= 20 for feed in found)
 

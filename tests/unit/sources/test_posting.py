@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from aggregator.config.settings import signing_key
 from aggregator.config.tuning import effective_tuning
-from aggregator.config.webhook_signature import signed_headers, signing_key
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
+from aggregator.web.webhooks.sender import signed_headers
 from tests.support.loopback import LoopbackServer, Request, Response, Route, slowly
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 

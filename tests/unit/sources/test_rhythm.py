@@ -14,8 +14,8 @@ from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import ttl_seconds
-from aggregator.store.intake.source_health import health_of, health_tuning
 from aggregator.store.intake.sources import Source
+from aggregator.store.read.statistics import health_of, health_tuning
 
 ALL_TUNING = effective_tuning()
 TUNING = net_tuning(ALL_TUNING)

@@ -21,7 +21,9 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
-    for words in (["config", "check"], ["ingest", "--samples"], ["stories"], ["sources", "list"]):
+    (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
+    (tmp_path / "a.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
+    for words in (["ingest", "a.txt"], ["stories"]):
         ended = typed(tmp_path, *words)
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (words, ended.stderr)
 

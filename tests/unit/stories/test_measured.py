@@ -1,8 +1,6 @@
 """The merged text over many stories of others: faithful, attributed, facts right, the same every time."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,35 +55,6 @@ def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     assert (
         same / counted >= 0.975
     )  # .92 of these pairs are right when all are counted that are as like as .50
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-import msgspec
-from aggregator.stories.text.merged_text import merge
-from aggregator.stories.text.plain_text import as_text
-from benchmarks.merged import seed, stories
-told = [[seed(path) for path in sorted(Path(sys.argv[1]).glob("seeds/*.txt"))]]
-told += list(stories(Path(sys.argv[1]) / "events-fulltext.jsonl.gz", least=3))[:4]
-for articles in told:
-    merged = merge(articles)
-    sys.stdout.buffer.write(msgspec.json.encode(merged) + as_text(merged, articles).encode())
-"""
-
-
-def test_pages_are_byte_equal_under_three_hash_seeds() -> None:
-    pages = [
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(DATA)],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "4711")
-    ]
-    assert len(pages[0]) > 50_000
-    assert pages[0] == pages[1] == pages[2]
 
 
 def test_a_long_story_is_read_in_part() -> None:

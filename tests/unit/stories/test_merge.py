@@ -191,10 +191,6 @@ def test_a_story_without_texts_has_headline_and_timeline() -> None:
     assert merge([]).timeline == ()
 
 
-def test_the_order_of_the_articles_does_not_matter() -> None:
-    assert merge(ferry()[::-1]) == merge(ferry())
-
-
 def test_headings_and_captions_are_not_shown() -> None:
     text = "Panic in the harbour\n" + ferry()[0].text + "\nPhoto: Lena Moor"
     merged = merge([view("a", title="Ferry sinks", text=text), *ferry()[1:]])

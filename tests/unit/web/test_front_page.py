@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import FrontPageStory
-from aggregator.store.read.reader import FrontPageTuning, ranked, weight
+from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
 from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
 from tests.support.memory_reader import MORNING, a_story
 

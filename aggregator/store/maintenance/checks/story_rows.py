@@ -18,7 +18,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges
-from aggregator.store.stories import article_text, article_views, articles, merged_texts
+from aggregator.store.stories import article_views, articles, merged_texts
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
@@ -147,7 +147,7 @@ def merged_text_faults(
     number, moment = since
     for low, high in chosen_ranges(database, story.c.story_no, extent):
         # Retention empties the text of a story that is rendered on demand, or cannot be rendered any more.
-        is_gone = exists().where(article.c.story == story.c.id, article_text.IS_GONE)
+        is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
         is_kept = or_(story.c.text != "", and_(story.c.article_count == 1, ~is_gone))
         kept = story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), is_kept
         columns = story.c.id, story.c.title, story.c.text, story.c.merged_story
@@ -162,7 +162,7 @@ def merged_text_faults(
             )
             originals = pairs(connection, noted)
         for row in rows:
-            if any(isinstance(one.text, article_text.DamagedText) for one in views[row.id]):
+            if any(isinstance(one.text, codecs.DamagedText) for one in views[row.id]):
                 continue  # values.py reports it
             expected = merged_texts.rendering(views[row.id], row.title, tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):

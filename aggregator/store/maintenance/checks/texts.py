@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, bindparam, func, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from aggregator.cluster.copies import sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -18,12 +18,12 @@ from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.shingles import shingle_sequence
 from aggregator.cluster.entry_identity import next_generation_id
 from aggregator.cluster.fingerprint import text_hash
+from aggregator.store.codecs import IS_GONE, TEXT, DamagedText
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.values import chosen_ranges, ranges
 from aggregator.store.stories import articles
-from aggregator.store.stories.article_text import IS_GONE, TEXT, DamagedText
 from aggregator.store.tables import article, lsh_band, sketch
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
@@ -63,7 +63,7 @@ def _of_one(row: Row[Any]) -> Iterator[Fault]:
 def _of_sketch(row: Row[Any], held: bytes | None, tuning: CopyTuning) -> Iterator[Fault]:
     if not held or row.is_gone:
         return
-    sequence = shingle_sequence(row.text[: tuning.text_chars])
+    sequence = shingle_sequence(row.text)
     whole = sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes)
     is_part = held[:4] == whole[:4] and len(held) % 4 == 0
     if not is_part or not np.isin(sampled_shingles.held(held), sampled_shingles.held(whole)).all():
@@ -74,7 +74,7 @@ def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = stored_keys(connection, row.inbox_no, own)
+    stored = articles.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
         return
@@ -85,16 +85,6 @@ def _of_bands(
     taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
     if any(taken[key] < tuning.band_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no, "bands")
-
-
-_STORED = select(lsh_band.c.band).where(
-    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
-)
-
-
-def stored_keys(connection: Connection, n: int, keys: Sequence[int]) -> set[int]:
-    """Return those of the bands `keys` that article `n` is stored with."""
-    return set(connection.execute(_STORED, {"bands": keys, "number": n}).scalars())
 
 
 # --- stray bands -------------------------------------------------------------------------------------------
@@ -125,7 +115,7 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
             for row in rows:
                 n, own = row.inbox_no, keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
                 is_whole = counts[n] == len(own) and sums[n] == _mixed(np.array(own, dtype=np.int64)).sum()
-                if not is_whole and len(stored_keys(connection, n, own)) < counts[n]:
+                if not is_whole and len(articles.stored_bands(connection, n, own)) < counts[n]:
                     yield from _strays_of(connection, n, own)
                 counts[n] = 0
         step(len(rows))

@@ -27,7 +27,6 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import Outcome, ReceivedOutcome
 from aggregator.store.maintenance.checks.finding import NOTED, CheckScope, CheckStep, Fault, Remedy, of_row
-from aggregator.store.stories import article_text
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
@@ -120,7 +119,7 @@ _READ: Final[dict[str, _Reader]] = {
     "article.signature": lambda held: held and bands(held, count=1, rows=1),
     "article.details": lambda held: codecs.unpack(held, ArticleDetails),
     "article.terms": term_codec.read,
-    "article.compressed_text": article_text.unpacked,
+    "article.compressed_text": codecs.decompress_text,
     "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
     "stream_period.terms": stream.unpack_frequencies,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),

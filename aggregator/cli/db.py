@@ -1,0 +1,422 @@
+"""The commands of `db`: upgrade, statistics, backup, restore, copy, integrity check, repair, retention."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aggregator.cli import output
+from aggregator.cli.context import Context, Settings, bring_up, missing_database
+from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
+from aggregator.cli.progress import progress_bar
+from aggregator.config.messages import counted
+from aggregator.model.errors import AnotherDaemonError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aggregator.admin.backup import Progress
+    from aggregator.config.settings import Config
+    from aggregator.pipeline.placement.repair import RepairCommand
+    from aggregator.pipeline.placement.retention import Retention, RetentionBacklog, RetentionPlan
+    from aggregator.store.engine.database import Database
+    from aggregator.store.maintenance.integrity_check import Balance, Fault
+
+db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
+
+
+@db.command()
+def upgrade(context: Context) -> None:
+    """Upgrade the tables of the database to this version.
+
+    Creates the database if it does not exist. Changes nothing if it is up to date.
+
+    \b
+    Examples:
+      aggregator db upgrade
+      aggregator db upgrade --database postgresql://me@localhost/news
+    """
+    from aggregator.store.engine.database import Database, shown_url
+
+    loaded = context.obj.load()
+    database = Database(loaded.database_url)
+    before, after = bring_up(database, loaded, create_again=True)
+    database.close()
+    where = shown_url(loaded.database_url)
+    output.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+
+
+@db.command()
+def stats(context: Context) -> None:
+    """Show how many rows the database holds, and its size.
+
+    \b
+    Examples:
+      aggregator db stats
+    """
+    from aggregator.store.read.statistics import statistics
+
+    with context.obj.reading() as (config, database):
+        for name, value in statistics(database) if missing_database(config) is None else ():
+            output.out(f"{name:22}{value}\n")
+
+
+@db.command()
+def backup(
+    context: Context,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FOLDER|FILE",
+            help="Write the backup to this folder or file (.db.zst or .db), where it is never deleted.",
+        ),
+    ] = "",
+) -> None:
+    """Back up the database.
+
+    The backup is consistent, includes tokens and webhooks, and is verified by reading it back. A daemon may
+    run meanwhile. Addresses of sources may contain passwords: protect the file.
+
+    \b
+    Examples:
+      aggregator db backup
+      aggregator db backup --to /mnt/elsewhere/news.db.zst
+    """
+    from aggregator.admin.backup import back_up, back_up_as_configured, backup_file, described
+    from aggregator.model.core import utc_now
+
+    with context.obj.reading(must_exist=True) as (config, database):
+        if to:
+            file = backup_file(Path(to), config, utc_now())
+            back_up(database, file, _progress(context.obj))
+        else:
+            file = back_up_as_configured(config, database, utc_now(), _progress(context.obj))
+    output.say(f"wrote and verified {described(file)}")
+
+
+@db.command()
+def restore(
+    context: Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Restore this file, written by `aggregator db backup`.")
+    ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete the present content of the database first.")
+    ] = False,
+) -> None:
+    """Restore a backup into a SQLite or PostgreSQL database.
+
+    The database must be empty, unless you use --replace, and no daemon may use it. The backup is checked
+    first, and upgraded if an older version made it. Either all of it is restored or nothing.
+
+    \b
+    Examples:
+      aggregator db restore backups/aggregator-20261120T030000Z.db.zst --replace
+      aggregator db restore news.db.zst --database postgresql://me@localhost/news
+    """
+    from aggregator.admin.restore import restore as run
+    from aggregator.store.engine.database import Database, shown_url
+
+    database = Database(context.obj.load().database_url)
+    try:
+        restored = run(Path(file), database, _progress(context.obj), replace=replace)
+    finally:
+        database.close()
+    output.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
+
+
+@db.command()
+def copy(
+    context: Context,
+    from_: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="Copy this database: a file or postgresql://USER@HOST/NAME."),
+    ],
+    to: Annotated[
+        str, typer.Argument(metavar="TO", help="Write to this empty database: a file or an address as above.")
+    ],
+) -> None:
+    """Copy a database into an empty one, SQLite or PostgreSQL.
+
+    Everything is copied, including tokens and webhooks, so a daemon can continue with the copy. Stop the
+    daemon first: what it stores during the copy is missing in the copy.
+
+    \b
+    Examples:
+      aggregator db copy aggregator.db postgresql://me@localhost/news
+      aggregator db copy postgresql://me@localhost/news sqlite:///news.db
+    """
+    from aggregator.admin.restore import copy as run
+    from aggregator.config.settings import absolute_database_url
+    from aggregator.store.engine.database import Database, shown_url
+
+    context.obj.load()
+    source, target = (Database(absolute_database_url(one, Path.cwd())) for one in (from_, to))
+    if source.url == target.url:
+        raise UsageError("FROM and TO are the same database")
+    if source.file is not None and not source.file.exists():
+        raise UsageError(f"there is no database at {source.file}")
+    try:
+        is_complete = run(source, target, _progress(context.obj))
+    finally:
+        source.close()
+        target.close()
+    output.say(f"copied {shown_url(source.url)} to {shown_url(target.url)}")
+    if not is_complete:
+        output.say(
+            "Another process uses FROM: what it stores from now on is not in the copy. To move the database, "
+            "stop that process and copy again, into a new database."
+        )
+
+
+def _progress(settings: Settings) -> "Progress":
+    return partial(progress_bar, lines=settings.verbose > 0)
+
+
+_ROUNDS = 4  # of repair and check: a repair may reveal further faults
+
+
+@db.command()
+def check(
+    context: Context,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Check all texts and index rows instead of a sample.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Recompute faulty rows that are derived from other rows.")
+    ] = False,
+    format_: output.TextOrJson = "text",
+) -> None:
+    """Check that nothing was lost and all rows are consistent.
+
+    Nothing is changed without --repair. The exit code is 1 if faults remain or there is no database. A daemon
+    may run meanwhile; it then does the repair.
+
+    \b
+    Examples:
+      aggregator db check
+      aggregator db check --thorough
+      aggregator db check --repair
+    """
+    from aggregator.store.maintenance.integrity_check import balance
+
+    with context.obj.reading(must_exist=True) as (config, database):
+        lines = context.obj.verbose > 0
+        faults = _faults(config, database, thorough=thorough, lines=lines)
+        repaired = 0
+        if repair:
+            faults, repaired = _repaired(config, database, faults, thorough=thorough, lines=lines)
+        _print_result(balance(database), faults, repaired, format_)
+    if any(not fault.is_note for fault in faults):
+        raise typer.Exit(1)
+
+
+def _faults(config: "Config", database: "Database", *, thorough: bool, lines: bool) -> "list[Fault]":
+    from aggregator.extract.wire.agencies import family_table
+    from aggregator.store.maintenance import integrity_check
+
+    all_tuning = config.effective_tuning
+    length = integrity_check.step_count(database, thorough=thorough)
+    with progress_bar("rows", length, lines=lines) as advance:
+        families = family_table(config.families)
+        return list(
+            integrity_check.faults(database, all_tuning, families=families, thorough=thorough, step=advance)
+        )
+
+
+# --- repairing ---------------------------------------------------------------------------------------------
+
+
+def _repaired(
+    config: "Config", database: "Database", faults: "list[Fault]", *, thorough: bool, lines: bool
+) -> "tuple[list[Fault], int]":
+    """Repair, and return the remaining faults and the number of repaired rows."""
+    from aggregator.pipeline.placement.repair import pieces
+
+    total = 0
+    for _ in range(_ROUNDS):
+        commands = list(pieces(faults))
+        if not commands:
+            break
+        with (
+            WriterSession(config, database) as writer,
+            progress_bar("repairs", len(commands), lines=lines) as advance,
+        ):
+            rows = 0
+            for command in commands:
+                rows += _run_repair(writer, command)
+                advance(1)
+            if writer.is_writer:
+                _index_and_render(config, database)
+        total += rows
+        faults = _faults(config, database, thorough=thorough, lines=lines)
+        if not rows:
+            break
+    return faults, total
+
+
+def _run_repair(writer: WriterSession, command: "RepairCommand") -> int:
+    from aggregator.pipeline.placement.repair import RepairResult
+
+    if command.remedy == "index" and not writer.is_writer:
+        raise UsageError("an index of the file must be rebuilt: stop the daemon, then repair again")
+    repaired = writer.carry_out(
+        "repair",
+        command,
+        lambda: writer.placer().repair(command),
+        RepairResult,
+        patience_seconds=PATIENCE_SECONDS,
+    )
+    if repaired is None:
+        raise UsageError("the process that is the writer does not answer; it continues the repair later")
+    return repaired.rows
+
+
+def _index_and_render(config: "Config", database: "Database") -> None:
+    """Index and render what the repair left to do; a daemon does this as a maintenance task."""
+    from aggregator.store.search import index
+    from aggregator.store.stories.merged_texts import render_next
+    from aggregator.stories.tuning import StoryTuning
+
+    index.index_all(database)
+    tuning = config.effective_tuning.section("stories", StoryTuning)
+    while render_next(database, 20, tuning):
+        pass
+
+
+# --- printing ----------------------------------------------------------------------------------------------
+
+
+def _print_result(balance: "Balance | None", faults: "Sequence[Fault]", repaired: int, format_: str) -> None:
+    if format_ == "json":
+        output.json_line({"balance": balance, "faults": faults, "repaired": repaired})
+        return
+    if balance is None:
+        output.out("     the entries cannot be counted because the database is damaged\n")
+    else:
+        _print_balance(balance)
+    for fault in faults:
+        named = f": {', '.join(fault.keys[:3])}{' ...' if len(fault.keys) > 3 else ''}" if fault.keys else ""
+        output.out(f"{fault.rows:9,}  {'(note) ' if fault.is_note else ''}{fault.what}{named}\n")
+        if not fault.is_note:
+            advice = "repair it with `aggregator db check --repair`" if fault.can_repair else fault.advice
+            output.out(f"           → {advice}\n")
+    if repaired:
+        output.say(f"repaired {counted(repaired, 'row')}")
+    fault_count = sum(not fault.is_note for fault in faults)
+    if fault_count:
+        output.say(f"{counted(fault_count, 'fault')}; make a copy of the database before you change anything")
+    else:
+        output.say("no faults")
+
+
+def _print_balance(balance: "Balance") -> None:
+    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in balance.refused_as)
+    earlier = f" + {balance.earlier:,} earlier, not counted by outcome" if balance.earlier else ""
+    deleted = f" + {balance.deleted:,} deleted by retention" if balance.deleted else ""
+    output.out(
+        f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
+        f" + {balance.refused_as_forgotten:,} refused as forgotten{earlier}\n"
+        f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
+        f" + {balance.refused:,} rejected{f' ({refused})' if refused else ''}{deleted}\n"
+        f"{balance.articles:9,}  articles\n"
+    )
+
+
+_LINES = (
+    ("packed", "texts to be compressed (compress_after)"),
+    ("unrendered", "stories whose merged text will be rendered on request (compress_after)"),
+    ("unlinked", "articles too old for the search for copies"),
+    ("stripped", "stories that accept no more articles"),
+    ("texts", "stories whose texts will be deleted (text_after)"),
+    ("stories", "stories that will be deleted (stories_after)"),
+    ("bytes_over", "bytes above `size`"),
+    ("bytes_free", "unused bytes in the database file"),
+)
+
+
+@db.command()
+def prune(
+    context: Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is due without changing anything.")
+    ] = False,
+    vacuum: Annotated[
+        bool,
+        typer.Option(
+            "--vacuum", help="Shrink the SQLite file afterwards, which needs free space of the file's size."
+        ),
+    ] = False,
+    format_: output.TextOrJson = "text",
+) -> None:
+    """Apply the retention of config.yaml now.
+
+    A daemon does the same as a maintenance task, in small steps; a running daemon does the work. After Ctrl-C
+    the steps that are done stay done, and the rest is done the next time.
+
+    \b
+    Examples:
+      aggregator db prune --dry-run
+      aggregator db prune
+      aggregator db prune --vacuum
+    """
+    from aggregator.pipeline.placement.retention import retention_plan
+
+    with written_before(context.obj) as (config, database):
+        plan = retention_plan(config)
+
+        def due() -> "RetentionBacklog":
+            return make_placer(config, database).retention_job(plan, config.effective_tuning).due()
+
+        _print_backlog(due(), format_)
+        if dry_run:
+            return
+        with progress_bar("steps", None, lines=context.obj.verbose > 0) as advance:
+            _prune(config, database, plan, advance)
+        bytes_over = due().bytes_over
+        if vacuum:
+            _vacuum(config, database)
+    output.say("done")
+    if bytes_over:
+        output.say(f"{bytes_over:,} bytes above `size` remain: articles of the last days are not deleted")
+
+
+def _print_backlog(due: "RetentionBacklog", format_: str) -> None:
+    if format_ == "json":
+        output.json_line(due)
+        return
+    output.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
+
+
+def _prune(
+    config: "Config", database: "Database", plan: "RetentionPlan", advance: "Callable[[int], None]"
+) -> None:
+    from aggregator.pipeline.placement.retention import PruneResult
+
+    with WriterSession(config, database) as writer:
+        job: Retention | None = None
+
+        def step() -> PruneResult:
+            nonlocal job
+            job = job or writer.placer().retention_job(plan, config.effective_tuning, is_asked=True)
+            return PruneResult(is_done=not job.step())
+
+        is_done = False
+        while not is_done:
+            pruned = writer.carry_out("prune", plan, step, PruneResult, patience_seconds=PATIENCE_SECONDS)
+            if pruned is None:
+                raise UsageError(
+                    "the process that is the writer does not answer; it continues the work later"
+                )
+            is_done = pruned.is_done
+            advance(1)
+
+
+def _vacuum(config: "Config", database: "Database") -> None:
+    with WriterSession(config, database) as writer:
+        if not writer.is_writer:
+            raise AnotherDaemonError("stop the daemon first: --vacuum needs the database for itself")
+        before, after = database.vacuum()
+    output.say(f"the file had {before / 2**20:,.1f} MiB and now has {after / 2**20:,.1f} MiB")

@@ -52,7 +52,7 @@ class Labels(msgspec.Struct, frozen=True):
     day_inferred: str
     published: str
     live: str
-    told: str
+    stated: str
     printed: str
     excerpted: str
     later: str

@@ -68,14 +68,14 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     only_cap_alone: int
     only_max_similarity: float
     only_max_elsewhere: float
-    only_toll_gain: float
+    only_casualties_gain: float
     only_figure_gain: float
     only_name_gain: float
     only_act_gain: float
     only_late_cost: float
     show_from: float
     # figures
-    toll_from: float
+    casualties_from: float
     agree_from: float
     agree_count_min: int
     agree_cap: int

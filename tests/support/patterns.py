@@ -191,7 +191,7 @@ def _make_tables() -> None:
     clock_times.opening("Monday, 9 March, at 9.40 p.m.: The levee has given way.")
     for language in (None, "en", *lexicon._languages()):
         figures._grammar(language)
-        sentence_similarity._attribution(language)
+        sentence_similarity.attribution_patterns(language)
         denial_cues.cues_of(language)
         words = lexicon.language_words(language)
         for text in (words.denial and words.denial.objects, words.counter):

@@ -436,10 +436,10 @@ def _may_be_one(one: SentenceFeatures, other: SentenceFeatures, s: float) -> boo
 
 # --- numbers of casualties that later reports replace ------------------------------------------------------
 
-TOLLS = frozenset({"dead", "injured", "infected", "displaced", "missing"})
+CASUALTIES = frozenset({"dead", "injured", "infected", "displaced", "missing"})
 
 
-def replaced_tolls(
+def replaced_casualties(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], tuning: StoryTuning
 ) -> frozenset[int]:
     """Return sentences with a number of casualties for which a later report has another one, higher or lower.
@@ -448,16 +448,16 @@ def replaced_tolls(
     `headline_casualties_factor` must be stated by two outlets.
     """
     features = similarities.features
-    tolls = {i: found for i, each in enumerate(features) if (found := _tolls(each))}
+    counted = {i: found for i, each in enumerate(features) if (found := _casualties(each))}
     replaced = set()
     for (a, b), s in similarities.pairs.items():
-        if a not in tolls or b not in tolls or s < tuning.toll_from:
+        if a not in counted or b not in counted or s < tuning.casualties_from:
             continue
         first, last = (reports[features[i].sentence.report].article.effective_at for i in (a, b))
         if first == last or not _may_be_one(features[a], features[b], s):
             continue
         old, new = (a, b) if first < last else (b, a)
-        for x, y in product(tolls[old], tolls[new]):
+        for x, y in product(counted[old], counted[new]):
             if x.stated == y.stated or not comparable(x, y):
                 continue
             if y.stated < x.stated and features[new].names - features[old].names:
@@ -469,10 +469,10 @@ def replaced_tolls(
     return frozenset(replaced)
 
 
-def _tolls(features: SentenceFeatures) -> list[Figure]:
+def _casualties(features: SentenceFeatures) -> list[Figure]:
     """Return the numbers of casualties of a sentence that are of the whole event."""
     text, language = features.sentence.text, features.language
-    found = [f for f in features.figures if f.kind in TOLLS and f.sure and not f.vague]
+    found = [f for f in features.figures if f.kind in CASUALTIES and f.sure and not f.vague]
     if not found or is_background(text, language):
         return []
     return [figure for figure in found if not is_part(text, figure, language)]

@@ -1,6 +1,6 @@
 """Who is quoted in a sentence, and whom several sentences name as their source.
 
-A speaker is a run of capitalized words beside a verb of speech: `Anna Berg told reporters`, `said Anna Berg`,
+A speaker is a run of capitalized words beside a verb of speech: `Anna Berg later said`, `said Anna Berg`,
 `Anna Berg, the mayor, said`. In scripts without capital letters no speaker is found.
 """
 

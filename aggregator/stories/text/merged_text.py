@@ -30,7 +30,7 @@ from aggregator.stories.facts.facts import (
     compare_all,
     fact_groups,
     find_agreeing_figures,
-    replaced_tolls,
+    replaced_casualties,
 )
 from aggregator.stories.facts.quotations import common_source, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
@@ -116,7 +116,7 @@ class RenderContext:
         late = features.sentence.position / max(1, len(self.reports[features.sentence.report].sentences))
         score = self.salience[index] - tuning.only_late_cost * late
         if any(figure.kind and figure.sure for figure in features.figures):
-            score += tuning.only_toll_gain
+            score += tuning.only_casualties_gain
         elif any(figure.unit for figure in features.figures):
             score += tuning.only_figure_gain
         score += tuning.only_name_gain * min(3, len(features.names))
@@ -159,7 +159,7 @@ def merge(
         tuning,
         articles,
     )
-    rendering.replaced = replaced_tolls(rendering.similarities, reports, tuning)
+    rendering.replaced = replaced_casualties(rendering.similarities, reports, tuning)
     summary = _summary(rendering, articles, title)
     lead = next(iter(rendering.shown), None)
     groups = fact_groups(rendering.similarities, reports, tuning)
@@ -269,13 +269,13 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
         return -score, group.members[0]
 
     groups = [_lead_first(rendering, group, lead) for group in groups]
-    told = [
+    candidates = [
         group
         for group in groups
         if lead in group.members
         or not (group.members[0] in rendering.replaced or speaker_of(rendering.features[group.members[0]]))
     ]
-    chosen = sorted(told, key=rank)[: rendering.tuning.facts_cap]
+    chosen = sorted(candidates, key=rank)[: rendering.tuning.facts_cap]
     chosen.sort(key=lambda group: rendering.newest_first(group.members[0]))  # stable
     for group in chosen:
         rendering.shown.update(dict.fromkeys(group.members))

@@ -217,7 +217,7 @@ class _PlainText:
         words = self.words
         day = words.day_unknown if item.day is None else item.day.isoformat()
         day += "" if clock is None else f" {clock // 60:02d}:{clock % 60:02d}"
-        kind = {"published": words.published, "live": words.live, "told": words.told}[item.kind]
+        kind = {"published": words.published, "live": words.live, "told": words.stated}[item.kind]
         return f"{day}{f' ({words.day_inferred})' if item.day_inferred else ''} [{kind}]"
 
     def _reports(self) -> list[str]:

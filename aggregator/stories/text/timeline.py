@@ -161,10 +161,10 @@ def _is_same_event(
     return any(similarities.of(index, other) >= tuning.timeline_same_from for other, _ in group)
 
 
-def _event(told: Sequence[TimelineItem]) -> TimelineItem:
+def _event(same: Sequence[TimelineItem]) -> TimelineItem:
     """Return the shortest of sentences that tell one event, with the articles of the others."""
-    shown = min(told, key=lambda item: (item.day_inferred, len(item.text)))
-    also = dict.fromkeys(item.article for item in told if item.article != shown.article)
+    shown = min(same, key=lambda item: (item.day_inferred, len(item.text)))
+    also = dict.fromkeys(item.article for item in same if item.article != shown.article)
     return msgspec.structs.replace(shown, also=tuple(also))
 
 
@@ -232,11 +232,11 @@ PAST = re.compile(
 COMMENT = re.compile(
     r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
     r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained|acknowledged)\b"
-    rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.? \d)"
+    rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.?\s\d)"
     rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
     r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
-    r"|^On [A-Z][^,]{2,20}, [^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
-    r"|, [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto comment\b"
+    r"|^On\s[A-Z][^,]{2,20},\s[^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
+    r"|,\s[A-Z][a-z]{2,8}\.?\s\d{1,2},\s\d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto\scomment\b"
 )
 FUTURE = re.compile(
     r"\b(?:will|would|to|expected|scheduled|slated|set(?!\s+(?:off|out|up))|before|next|final|due|plans?|planned)\b",

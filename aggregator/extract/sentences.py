@@ -19,7 +19,7 @@ _ABBREVIATIONS = frozenset({
     "inkl", "sog", "zb", "dh", "hr", "fr", "mme", "mlle", "mm", "m", "av", "env", "p.ex", "sra", "srta",
     "ud", "uds", "pág", "núm", "dña", "d.h", "z.b", "u.a", "i.e", "e.g", "a.k.a", "dott", "ing", "avv",
     "sig", "on", "drs", "dhr", "mevr", "jl", "blz", "g", "гг", "г", "им", "ул", "тыс", "млн", "млрд",
-    "руб",
+    "руб", "dep", "mt", "ft", "amb", "atty",
 })  # fmt: skip
 _AFTER_DOTTED = frozenset({
     "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",

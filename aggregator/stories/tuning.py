@@ -25,6 +25,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_stage_margin: float
     # summary
     summary_words: int
+    summary_overlap_share: float
     summary_titles_share: float
     summary_first_share: float
     summary_central_share: float
@@ -35,6 +36,8 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_late_cost: float
     summary_same_share: float
     summary_repeat_share: float
+    summary_new_share: float
+    summary_topic_share: float
     summary_repeat_cost: float
     # how much is read
     reports_cap: int

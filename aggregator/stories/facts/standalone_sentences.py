@@ -20,6 +20,7 @@ DATELINE_REST = 40  # characters after a dateline
 LEADING_DATELINE = re.compile(
     r"^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
+    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(
@@ -28,10 +29,22 @@ ANAPHORIC_NOUN = re.compile(
     r"news|tweet|video|interview|deal|agreement|study|survey|poll)\b"
     r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to)\b)"
 )
+CONNECTIVE = re.compile(
+    r"(?:In (?:other words|fact|addition|response|turn|contrast|particular)|On the (?:one|other) hand"
+    r"|As a result|For (?:example|instance|one thing|that reason)|That said|After all|Of course|By contrast"
+    r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly),"
+    r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
+    r"|(?:You|Witness)\b"
+    r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
+)
+CLEFT = re.compile(
+    r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b"
+)  # "It was President Boll who ..."
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
 PRONOUN_SPEAKER = re.compile(
+    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b|"
     r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
@@ -52,13 +65,14 @@ FRONT_MATTER = {
     ),
     "credit": re.compile(
         r"contributed to this (?:report|article|story)|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
-        r"|^\W*\([^()]*\)\W*$"
+        r"|^\W*\([^()]*\)\W*$|^[—–]\s*[A-Z][^.]{3,60} is (?:the|an?)\b"
     ),
     "promotion": re.compile(
         r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
         r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind|Here['’]s|Here are|How"
         r"|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE|[Cc]lick here|[Ss]ign up for"
         r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
+        r"|\b(?:found|read|available) here\W*$"
         r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
     ),
     "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),
@@ -83,11 +97,12 @@ def standalone(sentence: str, language: str | None = None) -> float:
     score = 1.0
     if sentence.lstrip()[:1] in QUOTATION_MARKS:
         pass  # a quotation refers to what its speaker speaks of
-    elif lowered[0] in word_list(language, "anaphora"):
+    elif lowered[0] in word_list(language, "anaphora") and not CLEFT.match(sentence):
         score -= 0.5
-    elif any(word in word_list(language, "pronouns") for word in lowered[1:5]) and not any(
-        w[0].isupper() for w in words[1:5]
-    ):
+    elif any(
+        word in word_list(language, "pronouns") and follows != "who"
+        for word, follows in zip(lowered[1:5], [*lowered[2:6], ""], strict=False)
+    ) and not any(w[0].isupper() for w in words[1:5]):
         score -= 0.3
     if is_bare_quotation(sentence):
         score -= 0.4
@@ -108,6 +123,7 @@ def leans(sentence: str, language: str | None = None) -> bool:
         standalone(sentence, language) < LEANING
         or PRONOUN_SPEAKER.search(sentence) is not None
         or ANAPHORIC_NOUN.match(sentence) is not None
+        or CONNECTIVE.match(sentence) is not None
     )
 
 
@@ -123,6 +139,7 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
         return found
     outside = QUOTED.sub("", sentence)
     signs = {
+        "dateline": LEADING_DATELINE.match(sentence) is not None,  # with too little after it to be cut off
         "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
         "half a quotation": _unbalanced(sentence),
         "a quotation alone": is_bare_quotation(sentence),

@@ -62,6 +62,7 @@ def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
 
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
+LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown
 OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
 ALSO_CAP = 24  # other articles named behind a sentence
 
@@ -191,17 +192,29 @@ def _summary(
 ) -> tuple[AttributedSentence, ...]:
     """Return the sentences of the summary that stand in the texts, and mark them as shown.
 
-    A lead that a feed declares may not be in the text.
+    A stored lead may not be in the text, or be a caption: then the first sentences of the texts are read.
     """
     tuning = rendering.tuning
     number = {
         (rendering.reports[each.sentence.report].article.id, each.sentence.text): index
         for index, each in reversed(list(enumerate(rendering.features)))
     }
-    said = summary_sentences(articles, tuning.summary_words, tuning, title)
-    found = [number[one.article, one.text] for one in said if (one.article, one.text) in number]
-    if len(found) < len(said):
-        found = found[:1] if said and (said[0].article, said[0].text) in number else []
+    openings = {
+        report.article.id: "\n".join(sentence.text for sentence in report.sentences[:LEAD_SENTENCES])
+        for report in rendering.reports
+    }
+    from_texts = [
+        msgspec.structs.replace(article, lead=openings.get(article.id, article.lead)) for article in articles
+    ]
+    found: list[int] = []
+    for each in (articles, from_texts):
+        said = summary_sentences(each, tuning.summary_words, tuning, title)
+        chosen = [number[one.article, one.text] for one in said if (one.article, one.text) in number]
+        if len(chosen) < len(said):
+            chosen = chosen[:1] if said and (said[0].article, said[0].text) in number else []
+        found = chosen or found
+        if chosen and shows_alone(said[0].text, rendering.features[chosen[0]].language):
+            break
     rendering.shown.update(dict.fromkeys(found))
     return tuple(rendering.said(index) for index in found)
 

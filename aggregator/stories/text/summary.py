@@ -5,8 +5,9 @@ cannot stand where they are (a caption, a quotation without speaker, "He ...") c
 a second report follows where it brings what the reports share and the first report lacks.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
@@ -26,7 +27,9 @@ from aggregator.stories.words import TOKEN, heads, word_count
 
 WORD_CHARS = 40  # characters read for each word; more than any language needs on average
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
+SHORT_WORDS = 28  # of a sentence that one of another report may follow (all: readers preferred it less)
 REPORTS = 8  # the most central of more
+ROUNDING = 1e-9  # above the rounding errors of a score
 
 
 def summary(
@@ -67,9 +70,20 @@ def summary_sentences(
     titles = [heads(clean_title(one.article), one.article.language) for one in openings]
     story = _Story.of(openings, titles, shown_title)
     choices = [choice for choice in _choices(openings) if sum(s.words for _, s in choice) <= max_words]
-    if not choices:
-        return ()
-    best = max(choices, key=lambda choice: (_score(choice, story, tuning), _rank(choice, openings)))
+    weight = tuning.summary_overlap_share
+    scores = [_score(choice, story, tuning) for choice in choices]
+    most = [score + weight * _most_overlap(c, story) for c, score in zip(choices, scores, strict=True)]
+    best: _Choice = ()
+    highest: tuple[float, tuple[object, ...]] = (-math.inf, ())
+    for place in sorted(range(len(choices)), key=lambda place: -most[place]):
+        if most[place] < highest[0] - ROUNDING:
+            break  # no other one can be higher
+        score = scores[place] + weight * _mean_overlap(choices[place], story)
+        highest, best = max(
+            (highest, best),
+            ((score, _rank(choices[place], openings)), choices[place]),
+            key=lambda each: each[0],
+        )
     return _said(openings, best)
 
 
@@ -128,7 +142,8 @@ class _Sentence(NamedTuple):
     text: str
     words: int
     heads: frozenset[str]
-    counts: Mapping[str, int]  # of all words, function words included
+    all_words: tuple[str, ...]  # function words and repeated ones included
+    numbered: frozenset[str]  # the same; see `_numbered`
     is_bad: bool  # cannot be shown
     leans: bool  # refers to the sentence before it
     loaded: int  # words of opinion
@@ -139,7 +154,7 @@ class _Opening(NamedTuple):
     article: ArticleView
     sentences: tuple[_Sentence, ...]
     heads: frozenset[str]
-    counts: Counter[str]
+    numbered: frozenset[str]  # all words; see `_numbered`
 
 
 _Choice = tuple[tuple[int, _Sentence], ...]  # numbers of openings, with a sentence of each
@@ -156,28 +171,41 @@ def _quotable(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Arti
 
 
 def _opening(article: ArticleView) -> _Opening:
-    sentences = _read(article.lead, article.language)
-    counts: Counter[str] = Counter()
-    for sentence in sentences:
-        counts.update(sentence.counts)
-    return _Opening(article, sentences, frozenset().union(*(s.heads for s in sentences)), counts)
+    return _Opening(article, *_read(article.lead, article.language))
+
+
+def _numbered(words: Iterable[str]) -> frozenset[str]:
+    """Return the words, each repeated one with its number, so that common words of two texts are counted."""
+    count: dict[str, int] = {}
+    numbered = []
+    for word in words:
+        count[word] = number = count.get(word, 0) + 1
+        numbered.append(f"{word} {number}" if number > 1 else word)
+    return frozenset(numbered)
 
 
 @lru_cache(maxsize=1024)  # all leads but the newest were read before
-def _read(lead: str, language: str | None) -> tuple[_Sentence, ...]:
+def _read(lead: str, language: str | None) -> tuple[tuple[_Sentence, ...], frozenset[str], frozenset[str]]:
+    """Return the sentences of an opening, its heads, and its words, numbered."""
     texts = [without_dateline(text) for paragraph in paragraphs(lead) for text in split_sentences(paragraph)]
-    return tuple(
+    sentences = tuple(
         _Sentence(
             text=text,
             words=word_count(text),
             heads=frozenset(heads(text, language)),
-            counts=Counter(TOKEN.findall(text.lower())),
+            all_words=(words := tuple(TOKEN.findall(text.lower()))),
+            numbered=_numbered(words),
             is_bad=front_matter(text, language) is not None,
             leans=leans(text, language),
             loaded=loaded_words(text, language),
             place=place,
         )
         for place, text in enumerate(texts[:OPENING_SENTENCES])
+    )
+    return (
+        sentences,
+        frozenset().union(*(sentence.heads for sentence in sentences)),
+        _numbered(word for sentence in sentences for word in sentence.all_words),
     )
 
 
@@ -199,12 +227,13 @@ class _Story(NamedTuple):
     """What the reports share."""
 
     openings: Sequence[_Opening]
-    weights: Mapping[str, float]  # of words, by the share of the openings that have them
-    whole: float
+    weights: Mapping[str, int]  # of words, by the number of other openings that have them
+    whole: int
     titled: Counter[str]
     central: tuple[float, ...]  # of each opening: mean Dice coefficient with the others
     shown: tuple[bool, ...]  # whether its title is the shown one
     shown_heads: frozenset[str]  # of the shown title
+    common: Mapping[tuple[int, int], tuple[int, ...]]  # of (opening, sentence): words shared with each one
 
     @classmethod
     def of(
@@ -212,7 +241,7 @@ class _Story(NamedTuple):
     ) -> "_Story":
         in_openings = Counter(head for one in openings for head in sorted(one.heads))
         most = max(2, len(openings)) - 1
-        weights = {head: ((n - 1) / most) ** 1.3 for head, n in in_openings.items() if n > 1}
+        weights = {head: n - 1 for head, n in in_openings.items() if n > 1}
         central = tuple(
             sum(_dice(one.heads, other.heads) for other in openings if other is not one) / most
             for one in openings
@@ -220,21 +249,29 @@ class _Story(NamedTuple):
         titled = Counter(head for title in titles for head in title)
         shown = tuple(clean_title(one.article) == shown_title for one in openings)
         shown_heads = frozenset(heads(shown_title or "", openings[0].article.language if openings else None))
-        return cls(openings, weights, sum(weights.values()) or 1.0, titled, central, shown, shown_heads)
+        common = {
+            (n, sentence.place): tuple(len(sentence.numbered & other.numbered) for other in openings)
+            for n, opening in enumerate(openings)
+            for sentence in opening.sentences
+        }
+        whole = sum(weights.values()) or 1
+        return cls(openings, weights, whole, titled, central, shown, shown_heads, common)
 
 
 def _choices(openings: Sequence[_Opening]) -> Iterator[_Choice]:
-    """Yield one to three sentences of a report in its order, and the same with the first one of another."""
+    """Yield the sentences of a report in its order, and a short one with the first one of another report.
+
+    Readers preferred one report in its own words; a second one after two sentences read like a list.
+    """
     for n, opening in enumerate(openings):
-        for size in (1, 2, 3):
+        for size in range(1, OPENING_SENTENCES + 1):
             for sentences in combinations(opening.sentences, size):
-                block = tuple((n, sentence) for sentence in sentences)
-                yield block
-                if size == 3:
-                    continue
+                yield tuple((n, sentence) for sentence in sentences)
+        for sentence in opening.sentences:
+            if sentence.words <= SHORT_WORDS:
                 for m, other in enumerate(openings):
                     if m != n and other.sentences:
-                        yield (*block, (m, other.sentences[0]))
+                        yield (n, sentence), (m, other.sentences[0])
 
 
 def _rank(choice: _Choice, openings: Sequence[_Opening]) -> tuple[object, ...]:
@@ -244,31 +281,46 @@ def _rank(choice: _Choice, openings: Sequence[_Opening]) -> tuple[object, ...]:
 
 
 def _score(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
-    covered = frozenset().union(*(sentence.heads for _, sentence in choice))
-    score = sum(sorted(story.weights[head] for head in covered if head in story.weights)) / story.whole
-    titled = sum(count for head, count in story.titled.items() if head in covered)
+    """Return the score without the overlap."""
+    covered = choice[0][1].heads.union(*(sentence.heads for _, sentence in choice[1:]))
+    score = sum(story.weights[head] for head in covered if head in story.weights) / story.whole
+    titled = sum(story.titled[head] for head in covered if head in story.titled)
     score += tuning.summary_titles_share * titled / max(1, story.titled.total())
     score += tuning.summary_central_share * sum(story.central[n] for n, _ in choice) / len(choice)
     first = choice[0][1].heads & story.shown_heads
     score += tuning.summary_first_share * len(first) / max(1, len(story.shown_heads))
-    score += _mean_overlap(choice, story)
+    if len(first) < tuning.summary_topic_share * len(story.shown_heads):
+        score -= tuning.summary_late_cost
     reports = {n for n, _ in choice}
     score -= tuning.summary_mixed_cost * (len(reports) - 1)
     score += tuning.summary_titled_gain if any(story.shown[n] for n in reports) else 0.0
-    return score - _cost(choice, tuning) - _repeats(choice, tuning)
+    return score - _cost(choice, tuning) - _repeats(choice, story, tuning)
 
 
 def _mean_overlap(choice: _Choice, story: _Story) -> float:
-    """Return the mean F1 of the words (all, as ROUGE-1 counts them) with each opening."""
-    counts: Counter[str] = Counter()
-    for _, sentence in choice:
-        counts.update(sentence.counts)
-    words = counts.total()
-    overlaps = [
-        2 * (counts & opening.counts).total() / max(1, words + opening.counts.total())
-        for opening in story.openings
-    ]
-    return sum(overlaps) / len(overlaps)
+    """Return the mean F1 of the words (all, as ROUGE-1 counts them) with the openings."""
+    if len(choice) == 1:
+        return _most_overlap(choice, story)
+    words = _numbered(word for _, sentence in choice for word in sentence.all_words)
+    return _weighted_f1(choice, story, [len(words & opening.numbered) for opening in story.openings])
+
+
+def _most_overlap(choice: _Choice, story: _Story) -> float:
+    """Return the highest possible overlap: no word of two sentences meets the same word of an opening."""
+    common = [story.common[n, sentence.place] for n, sentence in choice]
+    return _weighted_f1(choice, story, [sum(each) for each in zip(*common, strict=True)])
+
+
+def _weighted_f1(choice: _Choice, story: _Story, common: Sequence[int]) -> float:
+    """Return the mean F1; an opening of the choice counts half, for each is most like its own."""
+    own = {n for n, _ in choice}
+    words = sum(len(sentence.all_words) for _, sentence in choice)
+    total = weights = 0.0
+    for n, opening in enumerate(story.openings):
+        weight = 0.5 if n in own else 1.0
+        total += weight * 2 * common[n] / max(1, words + len(opening.numbered))
+        weights += weight
+    return total / weights
 
 
 def _cost(choice: _Choice, tuning: StoryTuning) -> float:
@@ -286,12 +338,21 @@ def _cost(choice: _Choice, tuning: StoryTuning) -> float:
     return cost
 
 
-def _repeats(choice: _Choice, tuning: StoryTuning) -> float:
-    """Return the cost of sentences that tell the same."""
+def _repeats(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
+    """Return the cost of sentences that tell the same, or of a second report that adds little."""
     cost = 0.0
     for (n, one), (m, other) in combinations(choice, 2):
         least = max(1, min(len(one.heads), len(other.heads)))
         share = tuning.summary_same_share if n != m else tuning.summary_repeat_share
         if len(one.heads & other.heads) > share * least:
+            cost += tuning.summary_repeat_cost
+    (first, _), (last, added) = choice[0], choice[-1]
+    if last != first:
+        new = added.heads.difference(*(sentence.heads for _, sentence in choice[:-1]))
+        gain = sum(story.weights[head] for head in new if head in story.weights)
+        topic = len(added.heads & story.shown_heads)
+        if gain < tuning.summary_new_share * story.whole or topic < tuning.summary_topic_share * len(
+            story.shown_heads
+        ):
             cost += tuning.summary_repeat_cost
     return cost

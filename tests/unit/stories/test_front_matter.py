@@ -38,6 +38,10 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
             "The mayor — a lawyer from Port Ellis — closed the bridge.",
         ),
         ("HALVERNE (MNA) — Short.", "HALVERNE (MNA) — Short."),
+        (
+            "Halverne (CNN) The bridge in Tarnow was closed on Monday by the mayor.",
+            "The bridge in Tarnow was closed on Monday by the mayor.",
+        ),
     ],
 )
 def test_a_dateline_is_cut_off(sentence: str, rest: str) -> None:
@@ -48,3 +52,21 @@ def test_a_quotation_needs_a_speaker_with_a_name() -> None:
     assert front_matter("“We closed the bridge on Monday.”", "en") == "a quotation alone"
     assert not shows_alone("“We closed the bridge on Monday,” he said in the evening.", "en")
     assert shows_alone("“We closed the bridge on Monday,” said Emrys Boll, the mayor of Tarnow.", "en")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "In other words, the mayor of Tarnow has closed the bridge.",
+        "It’s the mayor of Tarnow who has to close the bridge.",
+        "The bridge of Tarnow needs money from the county, she said on Monday.",
+        "The Varna Republican thanked the mayor of Tarnow on Monday.",
+    ],
+)
+def test_a_sentence_that_refers_to_another_one_is_not_shown_alone(sentence: str) -> None:
+    assert not shows_alone(sentence, "en")
+
+
+def test_a_cleft_sentence_and_those_who_refer_to_nothing() -> None:
+    assert shows_alone("It was President Boll who closed the bridge of Tarnow on Monday.", "en")
+    assert shows_alone("Inspectors, or those who replace them, closed the bridge of Tarnow on Monday.", "en")

@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +46,8 @@ class Maintenance:
         is_writer: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._steps = list(steps)
+        self._steps = tuple(steps)
+        self._turns = deque(steps)  # of the placing thread alone
         self._jobs = tuple(jobs)
         self._due = {step.name for step in steps}
         self._is_writer = is_writer
@@ -105,9 +107,9 @@ class Maintenance:
         Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
         DatabaseLockedError if the database cannot be written: these are not failures of a step.
         """
-        for _ in range(len(self._steps)):
-            step = self._steps.pop(0)
-            self._steps.append(step)
+        for _ in range(len(self._turns)):
+            step = self._turns[0]
+            self._turns.rotate(-1)
             if step.name not in self._due or self._is_backing_off(step):
                 continue
             self._due.discard(step.name)  # first, because the schedule may mark it while it runs

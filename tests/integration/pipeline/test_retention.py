@@ -286,7 +286,10 @@ def test_the_last_merged_text_is_kept_when_its_story_ages_later(rig: Rig) -> Non
 
 def stays(reported: MergedStory | None) -> MergedStory | None:
     """What only one outlet has is that outlet's text, and goes with it."""
-    return None if reported is None else msgspec.structs.replace(reported, only=())
+    if reported is None:
+        return None
+    quotations = tuple(one for one in reported.quotations if one.outlets > 1)
+    return msgspec.structs.replace(reported, only=(), quotations=quotations)
 
 
 def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:

@@ -135,7 +135,10 @@ def _source(address: str, **more: object) -> Source:
 
 def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Database) -> None:
     gone = _source("https://a.example/feed", health="gone", health_cause="http 410: Gone", folder="B")
-    down = _source("https://b.example/feed", health="failing", health_cause="dns: no such name", folder="A")
+    down = _source(
+        "https://b.example/feed", health="failing", health_cause="dns: no such name", failing_since=NOON,
+        folder="A",
+    )  # fmt: skip
     fine = _source("https://c.example/feed", health="ok", folder="A")
     with database.write() as connection:
         for one in (gone, down, fine):

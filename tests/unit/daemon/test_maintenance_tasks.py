@@ -148,3 +148,24 @@ def test_tasks_run_when_the_clock_jumped() -> None:
     assert ran.wait(30)
     jobs.stop()
     assert not jobs.join(30)
+
+
+def test_the_schedule_starts_while_steps_take_turns() -> None:
+    """In the daemon the placing thread runs before the schedule starts."""
+    names = {f"step {number}" for number in range(20)}
+    steps = steps_of(*(step(name, [], 1) for name in sorted(names)))
+    ended = threading.Event()
+
+    def take_turns() -> None:
+        while not ended.is_set():
+            steps.run_step(never)
+
+    placing = threading.Thread(target=take_turns)
+    placing.start()
+    try:
+        steps.start()
+        assert steps.next_runs().keys() == names
+    finally:
+        ended.set()
+        placing.join()
+        steps.stop()

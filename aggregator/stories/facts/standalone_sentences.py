@@ -39,12 +39,14 @@ CONNECTIVE = re.compile(
 )
 CLEFT = re.compile(
     r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b"
-)  # "It was President Boll who ..."
+)  # "It was President Boll who signed ..."
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
+TRAILING_SPEAKER = re.compile(
+    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
+)
 PRONOUN_SPEAKER = re.compile(
-    r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b|"
     r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
@@ -121,6 +123,7 @@ def leans(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence refers to the one before it."""
     return (
         standalone(sentence, language) < LEANING
+        or TRAILING_SPEAKER.search(sentence) is not None
         or PRONOUN_SPEAKER.search(sentence) is not None
         or ANAPHORIC_NOUN.match(sentence) is not None
         or CONNECTIVE.match(sentence) is not None
@@ -140,6 +143,7 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     outside = QUOTED.sub("", sentence)
     signs = {
         "dateline": LEADING_DATELINE.match(sentence) is not None,  # with too little after it to be cut off
+        "no beginning": _begins_inside(sentence),
         "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
         "half a quotation": _unbalanced(sentence),
         "a quotation alone": is_bare_quotation(sentence),
@@ -147,6 +151,11 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
         "few words": standalone(sentence, language) < WORST,
     }
     return next((why for why, is_so in signs.items() if is_so), None)
+
+
+def _begins_inside(sentence: str) -> bool:
+    """Whether a line that is broken within a sentence begins it; not "al-Shabab" or "iPhone"."""
+    return sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower()
 
 
 def shows_alone(sentence: str, language: str | None = None) -> bool:

@@ -16,7 +16,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 
 TUNING = effective_tuning().section("stories", StoryTuning)
-LEVEE = record("Herald", "1", "Levee breaks", FLOOD, published=NOON)
+LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
 REPRINT = record("Post", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
 DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
 

@@ -16,6 +16,7 @@ Features are computed from integers, and leaves are whole thousandths, so scores
 """
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from importlib.resources import files
@@ -173,7 +174,7 @@ def combined(pairs: Sequence[ComparedPair], reports: Sequence[PairArticle]) -> P
     for name, column in zip(pairs[0].names, zip(*(pair.shares for pair in pairs), strict=True), strict=True):
         applied = count - column.count(0.0)
         if applied:
-            reasons.append(Reason(name=name, value=applied / count, share=sum(column) / count))
+            reasons.append(Reason(name=name, value=applied / count, share=math.fsum(column) / count))
     matched = (one.source for one, pair in zip(reports, pairs, strict=True) if pair.is_match and one.outlet)
     return PairComparison(tuple(reasons), frozenset(matched))
 

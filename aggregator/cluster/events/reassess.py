@@ -393,6 +393,7 @@ class _WorkingCopies:
             if shares.score(self._model) >= self._merge_need(one, other):
                 heapq.heappush(waiting, (-shares.score(self._model), *pair))
 
+        # First all neighbours, then the pairs: a pair's need depends on what is near to either (`_crowd`).
         beside_changed = []
         for number in changed_numbers:
             story = self._story(number)

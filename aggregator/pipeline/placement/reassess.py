@@ -203,7 +203,13 @@ class _StoryLookup:
 
     def read(self, numbers: Iterable[int]) -> None:
         names = {self._index.story(number).story: number for number in numbers if number not in self._rows}
-        found = articles.compared_rows(self._connection, [*names], self._model.tuning.reassess_members)
+        tuning = self._model.tuning
+        most = max(
+            tuning.reassess_members,
+            tuning.reassess_veto_checks,
+            self._comparison.tuning.compared_reports + 1,
+        )
+        found = articles.compared_rows(self._connection, [*names], most)
         for story, rows in found.items():
             self._rows[names[story]] = rows
             self._row_of |= {row.id: row for row in rows}

@@ -42,7 +42,7 @@ _PERIODS_KEPT = (
     2  # times the days of a snapshot, so that some entries of a wrong time drop none of its periods
 )
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
-_PAIRS_KEPT = 50_000  # comparisons in memory, about 400 bytes each
+_PAIRS_KEPT = 50_000  # comparisons in memory, about 600 bytes each
 
 
 def _of_all(reason: Reason, compared: int, report_count: int) -> Reason:

@@ -125,11 +125,9 @@ def language_words(language: str | None) -> LanguageWords:
     return _languages().get(language or "en", LanguageWords())
 
 
-@cache
 def labels(language: str | None) -> Labels:
     """Return the headings and labels in `language`, a primary BCP 47 tag; English ones if it has none."""
-    tables = msgspec.yaml.decode(_shipped("labels.yaml"), type=dict[str, Labels])
-    return tables.get(language or "en", tables["en"])
+    return _labels().get(language or "en", _labels()["en"])
 
 
 def counted_in(forms: tuple[str, str], number: int) -> str:
@@ -162,6 +160,11 @@ def ignored_words(language: str) -> frozenset[str]:
 @cache
 def _languages() -> Mapping[str, LanguageWords]:
     return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, LanguageWords])
+
+
+@cache
+def _labels() -> Mapping[str, Labels]:
+    return msgspec.yaml.decode(_shipped("labels.yaml"), type=dict[str, Labels])
 
 
 def _shipped(name: str) -> bytes:

@@ -76,13 +76,18 @@ class RenderContext:
     salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
     articles: Sequence[ArticleView]  # with copies and excerpts, by time
-    replaced: frozenset[int] = frozenset()  # sentences whose number of casualties a later report replaces
+    replaced: frozenset[int]  # sentences whose number of casualties a later report replaces
     shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
     @property
     def features(self) -> Sequence[SentenceFeatures]:
         """The sentences of the story, by report."""
         return self.similarities.features
+
+    @property
+    def origin_count(self) -> int:
+        """The number of outlets; each report of unknown outlet is one."""
+        return len({report.origin for report in self.reports})
 
     @property
     def origins(self) -> list[str]:
@@ -110,11 +115,15 @@ class RenderContext:
         report = self.reports[self.features[index].sentence.report]
         return -(self.time(index) or report.article.effective_at).timestamp()
 
+    def lateness(self, index: int) -> float:
+        """Return where a sentence is in its report: 0 for the first one."""
+        sentence = self.features[index].sentence
+        return sentence.position / max(1, len(self.reports[sentence.report].sentences))
+
     def worth(self, index: int) -> float:
         """Score what a sentence that only one outlet has tells: figures, names, acts, early in its report."""
         features, tuning = self.features[index], self.tuning
-        late = features.sentence.position / max(1, len(self.reports[features.sentence.report].sentences))
-        score = self.salience[index] - tuning.only_late_cost * late
+        score = self.salience[index] - tuning.only_late_cost * self.lateness(index)
         if any(figure.kind and figure.sure for figure in features.figures):
             score += tuning.only_casualties_gain
         elif any(figure.unit for figure in features.figures):
@@ -152,17 +161,18 @@ def merge(
     reports = read_reports([a for a in articles if a.kind not in OPINION_KINDS] or articles, tuning)
     features = read_features(reports)
     keys = key_terms([report.article for report in reports], tuning.headline_key_terms)
+    similarities = compare_all(features, tuning)
     rendering = RenderContext(
         reports,
-        compare_all(features, tuning),
+        similarities,
         [_share(each, keys) for each in features],
         tuning,
         articles,
+        replaced_casualties(similarities, reports, tuning),
     )
-    rendering.replaced = replaced_casualties(rendering.similarities, reports, tuning)
     summary = _summary(rendering, articles, title)
     lead = next(iter(rendering.shown), None)
-    groups = fact_groups(rendering.similarities, reports, tuning)
+    groups = fact_groups(similarities, reports, tuning)
     facts = _facts(rendering, groups, lead)
     quotations = _quotations(rendering, groups)
     agreed = _agreed(rendering)
@@ -171,11 +181,11 @@ def merge(
         lead=summary[0] if summary else None,
         summary=summary,
         lead_outlets=_leading(reports, summary[0], keys) if summary else 0,
-        lead_of=len({report.origin for report in reports}),
+        lead_of=rendering.origin_count,
         facts=facts,
         quotations=quotations,
         only=_only(rendering),
-        timeline=timeline(reports, tuning, trails(articles), rendering.similarities),
+        timeline=timeline(reports, tuning, trails(articles), similarities),
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),
         merge_version=MERGE_VERSION,
@@ -199,16 +209,10 @@ def _summary(
         (rendering.reports[each.sentence.report].article.id, each.sentence.text): index
         for index, each in reversed(list(enumerate(rendering.features)))
     }
-    openings = {
-        report.article.id: "\n".join(sentence.text for sentence in report.sentences[:LEAD_SENTENCES])
-        for report in rendering.reports
-    }
-    from_texts = [
-        msgspec.structs.replace(article, lead=openings.get(article.id, article.lead)) for article in articles
-    ]
     found: list[int] = []
-    for each in (articles, from_texts):
-        said = summary_sentences(each, tuning.summary_words, tuning, title)
+    for has_stored_leads in (True, False):
+        read = articles if has_stored_leads else _with_openings(rendering, articles)
+        said = summary_sentences(read, tuning.summary_words, tuning, title)
         chosen = [number[one.article, one.text] for one in said if (one.article, one.text) in number]
         if len(chosen) < len(said):
             chosen = chosen[:1] if said and (said[0].article, said[0].text) in number else []
@@ -217,6 +221,17 @@ def _summary(
             break
     rendering.shown.update(dict.fromkeys(found))
     return tuple(rendering.said(index) for index in found)
+
+
+def _with_openings(rendering: RenderContext, articles: Sequence[ArticleView]) -> list[ArticleView]:
+    """Return the articles with the first sentences of their texts as leads."""
+    openings = {
+        report.article.id: "\n".join(sentence.text for sentence in report.sentences[:LEAD_SENTENCES])
+        for report in rendering.reports
+    }
+    return [
+        msgspec.structs.replace(article, lead=openings.get(article.id, article.lead)) for article in articles
+    ]
 
 
 def _leading(reports: Sequence[SourceReport], lead: AttributedSentence, keys: dict[str, float]) -> int:
@@ -255,15 +270,10 @@ def _lead_first(rendering: RenderContext, group: FactGroup, lead: int | None) ->
 
 
 def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
-    origins = len({report.origin for report in rendering.reports})
+    origins = rendering.origin_count
 
     def rank(group: FactGroup) -> tuple[float, int]:
-        positions = [
-            rendering.features[i].sentence.position
-            / max(1, len(rendering.reports[rendering.features[i].sentence.report].sentences))
-            for i in group.members
-        ]
-        early = 1 - sum(positions) / len(positions)
+        early = 1 - sum(map(rendering.lateness, group.members)) / len(group.members)
         one_text = 1.0 if group.origins < 2 else 0.0
         score = group.origins / origins + 0.6 * rendering.salience[group.members[0]] + 0.3 * early - one_text
         return -score, group.members[0]
@@ -289,7 +299,7 @@ def _fact(rendering: RenderContext, group: FactGroup, speaker: str = "") -> Fact
     return Fact(
         said=tuple(rendering.said(index) for index in group.members),
         outlets=group.origins,
-        of=len({report.origin for report in rendering.reports}),
+        of=rendering.origin_count,
         same_words=group.same_words,
         speaker=speaker,
         cites=common_source(list(by_origin.values())) if group.origins > 1 and not speaker else "",
@@ -315,8 +325,12 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     ranked.sort(key=lambda each: (each[0], each[1].members))
     chosen: list[tuple[FactGroup, str]] = []
     speakers: dict[str, list[str]] = {}
+
+    def key(speaker: str) -> str:
+        return speaker.rsplit(maxsplit=1)[-1].casefold()
+
     for _, group, speaker in ranked:
-        said = speakers.setdefault(speaker.split()[-1].casefold(), [])
+        said = speakers.setdefault(key(speaker), [])
         near = rendering.closeness(group.members[0])
         if len(chosen) == tuning.quotations_cap or len(said) == tuning.quotations_each:
             continue
@@ -326,12 +340,12 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
             rendering.shown.update(dict.fromkeys(group.members))
 
     def name(speaker: str) -> str:
-        return max(speakers[speaker.rsplit(maxsplit=1)[-1].casefold()], key=lambda each: (len(each), each))
+        return max(speakers[key(speaker)], key=lambda each: (len(each), each))
 
     first: dict[str, float] = {}
     for group, speaker in chosen:
-        key = name(speaker)
-        first[key] = min(first.get(key, 0.0), rendering.newest_first(group.members[0]))
+        shown = name(speaker)
+        first[shown] = min(first.get(shown, 0.0), rendering.newest_first(group.members[0]))
     chosen.sort(
         key=lambda each: (first[name(each[1])], name(each[1]), rendering.newest_first(each[0].members[0]))
     )

@@ -32,7 +32,9 @@ def as_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
 
     The text does not end with a newline.
     """
-    text = _PlainText(merged, articles, labels(main_language(articles)))
+    by_id = {article.id: article for article in articles}
+    keys = {article.id: article.outlet_key or article.id for article in articles}
+    text = _PlainText(merged, articles, labels(main_language(articles)), by_id, keys)
     return "\n\n".join("\n".join(lines) for lines in text.sections() if lines)
 
 
@@ -87,6 +89,8 @@ class _PlainText:
     merged: MergedStory
     articles: Sequence[ArticleView]
     words: Labels
+    by_id: Mapping[str, ArticleView]
+    keys: Mapping[str, str]  # of the outlets, by article
 
     def sections(self) -> list[list[str]]:
         merged, words = self.merged, self.words
@@ -102,16 +106,8 @@ class _PlainText:
             _titled(words.articles, self._reports()),
         ]
 
-    @property
-    def _by_id(self) -> dict[str, ArticleView]:
-        return {article.id: article for article in self.articles}
-
-    @property
-    def _keys(self) -> dict[str, str]:
-        return {article.id: article.outlet_key or article.id for article in self.articles}
-
     def _names(self, said: AttributedSentence) -> str:
-        return ", ".join(names_behind(said, self._by_id, self.words.no_outlet))
+        return ", ".join(names_behind(said, self.by_id, self.words.no_outlet))
 
     def _quoted(self, said: AttributedSentence) -> str:
         return f"{said.text}  — {self._names(said)}"
@@ -137,14 +133,14 @@ class _PlainText:
             sentences = list(said)
             text = " ".join(one.text for one in sentences)
             lines.append(self._quoted(msgspec.structs.replace(sentences[0], text=text)))
-        notes = [support(lead, self._keys, self.words)] if len(lead.said) > 1 else []
+        notes = [support(lead, self.keys, self.words)] if len(lead.said) > 1 else []
         if self.merged.lead_outlets > max(1, lead.outlets):
             notes.append(self.words.leads.format(n=self.merged.lead_outlets, of=self.merged.lead_of))
         note = f" ({'; '.join(notes)})" if notes else ""
         return [lines[0] + note, *self._in_other_words(lead), *lines[1:]]
 
     def _fact(self, fact: Fact) -> list[str]:
-        note = support(fact, self._keys, self.words)
+        note = support(fact, self.keys, self.words)
         return [f"- {note}: {self._quoted(fact.said[0])}", *self._in_other_words(fact)]
 
     def _in_other_words(self, fact: Fact) -> list[str]:
@@ -157,7 +153,7 @@ class _PlainText:
         for speaker, said in groupby(self.merged.quotations, key=lambda fact: fact.speaker):
             lines.append(speaker)
             for fact in said:
-                note = f" ({support(fact, self._keys, self.words)})" if len(fact.said) > 1 else ""
+                note = f" ({support(fact, self.keys, self.words)})" if len(fact.said) > 1 else ""
                 lines += [f"- {self._quoted(fact.said[0])}{note}", *self._in_other_words(fact)]
         return lines
 
@@ -171,7 +167,7 @@ class _PlainText:
 
     def _only(self) -> list[str]:
         """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
-        said, resolved, keys = self.merged.only, with_originals(self.articles), self._keys
+        said, resolved, keys = self.merged.only, with_originals(self.articles), self.keys
         if count(resolved).report_count < 2:
             return [f"- {each.text}" for each in said]
         by_outlet: dict[str, list[AttributedSentence]] = {}
@@ -183,7 +179,7 @@ class _PlainText:
             reprints = len({a.id for a in resolved if a.copy_of in ids and a.role != "excerpt"})
             name = counted_in(self.words.reprint, reprints)
             credit = f" {self.words.plus.format(name=name)}" if reprints else ""
-            first = names_behind(group[0], self._by_id, self.words.no_outlet)[0]
+            first = names_behind(group[0], self.by_id, self.words.no_outlet)[0]
             lines += [first + credit, *(f"- {each.text}" for each in group)]
         return _titled(self.words.only, lines)
 
@@ -193,7 +189,7 @@ class _PlainText:
         said = AttributedSentence(text=item.text, article=item.article, outlet=item.outlet)
         # The name of an unknown outlet would repeat the title.
         name = self._outlet(item.outlet) if item.kind == "published" else self._names(said)
-        others = outlet_names(item.also, self._by_id, words.no_outlet)
+        others = outlet_names(item.also, self.by_id, words.no_outlet)
         note = f" ({words.also.format(name=', '.join(others))})" if others else ""
         lines = [f"- {self._moment(item)}  {name}: {item.text}{note}"]
         for copy in item.copies:

@@ -212,12 +212,13 @@ def _dated_span(reports: Sequence[SourceReport], tuning: StoryTuning) -> tuple[d
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
           "november", "december")  # fmt: skip
+_DAY_NAMES = "|".join(day.title() for day in WEEKDAYS)
 WEEKDAY = re.compile(
     r"(?<!Super\s)(?<!Black\s)(?<!Good\s)\b(?:(?P<how>[Ll]ast|[Nn]ext|[Tt]his|until|till|by)\s+)?(?P<day>"
-    + "|".join(d.title() for d in WEEKDAYS)
+    + _DAY_NAMES
     + r")\b(?![’']s\b)"
 )
-WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{'|'.join(d.title() for d in WEEKDAYS)}),?\s+$")
+WEEKDAY_BEFORE = re.compile(rf"\b(?P<day>{_DAY_NAMES}),?\s+$")
 _MONTH_NAMES = "|".join(m.title() for m in MONTHS) + "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec"
 DATE = re.compile(
     rf"\b(?:(?P<month>{_MONTH_NAMES})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
@@ -232,8 +233,8 @@ PAST = re.compile(
 COMMENT = re.compile(
     r"\b(?:said|says|told|tweet(?:s|ed)?|wrote|writes|called|argued|insisted|warned|responded|replied|criticized"
     r"|criticised|praised|asked|added|statement|interview|updated|spoke|blamed|dismissed|defended|explained|acknowledged)\b"
-    rf"[^,;“”\"]{{0,30}}\b(?:{'|'.join(d.title() for d in WEEKDAYS)}|(?:{_MONTH_NAMES})\.?\s\d)"
-    rf"|\b(?:{'|'.join(d.title() for d in WEEKDAYS)})\b[^,;“”\"]{{0,12}}"
+    rf"[^,;“”\"]{{0,30}}\b(?:{_DAY_NAMES}|(?:{_MONTH_NAMES})\.?\s\d)"
+    rf"|\b(?:{_DAY_NAMES})\b[^,;“”\"]{{0,12}}"
     r"\b(?:said|told|tweeted|wrote|argued|insisted)\b"
     r"|^On\s[A-Z][^,]{2,20},\s[^,;“”\"]{1,80}?\b(?:said|told|tweeted|wrote|argued|insisted|asked|called)\b"
     r"|,\s[A-Z][a-z]{2,8}\.?\s\d{1,2},\s\d{4}\.$|^Updated\b|\b(?:photo|picture)\b|\bto\scomment\b"

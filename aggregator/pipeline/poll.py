@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import same_site

@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
-from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
+from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
 from aggregator.cluster.events.scorer import (
     Decision,
     Scorer,
@@ -24,7 +24,6 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.rekeyed_entries import content_keys
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning

@@ -14,7 +14,7 @@ from aggregator.model.read_model import Change, StoryRedirect
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
-from aggregator.store.read import change_stream
+from aggregator.store.read import story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
@@ -61,7 +61,7 @@ class WebhookDispatcher:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
             positions = {name: hook.place for name, hook in self._webhooks.items()}
-            outbox.sync_webhooks(connection, positions, change_stream.last_number(connection), self._now())
+            outbox.sync_webhooks(connection, positions, story_list.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
@@ -76,7 +76,7 @@ class WebhookDispatcher:
             if not last_change_no:
                 return None
             indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
-            new = change_stream.following(
+            new = story_list.following(
                 connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )
             if not new:

@@ -26,8 +26,7 @@ from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
-from aggregator.store.search.match import newest
-from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.search.match import newest, parse_query
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,

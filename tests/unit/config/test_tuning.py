@@ -9,10 +9,10 @@ import yaml
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.cross_language.features import CrossLanguageTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.rekeyed_entries import IdentityTuning
 from aggregator.cluster.vetoes.vetoes import VetoTuning
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.watchdog import ServiceTuning

@@ -33,8 +33,9 @@ from aggregator.model.errors import (
 )
 from aggregator.model.health_report import silence_seconds
 from aggregator.pipeline.jobs import FeedJob, read_feed
-from aggregator.pipeline.outage import DetectedOutage, OutageDetector
 from aggregator.pipeline.poll_decision import (
+    DetectedOutage,
+    OutageDetector,
     PollAnswer,
     PollFailure,
     PollOutcome,

@@ -16,7 +16,7 @@ from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryReader
 from aggregator.web import health
-from aggregator.web.api import corrections, openapi, push
+from aggregator.web.api import openapi, push
 from aggregator.web.api import routes as api
 from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
@@ -68,7 +68,7 @@ def create_app(
         app.state.pushes = push.Pushes(push_endpoint)
         routers.append(push.router)
     if editor is not None:
-        routers += [api.editing, corrections.router]
+        routers += [api.editing, api.corrections_router]
     if watch is not None:
         routers.append(health.watched)
     for router in routers:

@@ -2,13 +2,11 @@
 
 Used only with `grouping.across_languages` in config.yaml. A name is reduced to consonants that most languages
 keep (Putin, Путин, بوتين and プーチン are all "ptn"), a number to its value ("4,2 Milliarden" and "42億" are
-equal). Each has a weight by how informative it is. The score of two articles is a sum of
-reasons, as for events. The score of an article and a story is the mean over the story's own reports.
+equal). Each has a weight by how informative it is. The score of two articles is a sum of reasons, as for
+events. The score of an article and a story is the mean over the story's own reports.
 
 Chinese names match only where they are written in Latin letters; otherwise numbers and vectors have to
 suffice.
-
-Normal forms across languages: names by their consonants, numbers by their value.
 
 There is no table of names: the sound of a letter is derived from its Unicode name, and sounds that languages
 confuse (b and p, l and r, g and k) are one class. Different names may therefore get one form by chance; the

@@ -1,8 +1,7 @@
 """Differences between two headlines of one pattern that show two different events.
 
-Counts do not: newsrooms count dead, injured and jobs differently, and differently again later.
-
-Alignment of two headlines: the words they share, and the words that replace each other.
+Two headlines are aligned: the words they share, and the words that replace each other. Counts show no
+difference: newsrooms count dead, injured and jobs differently, and differently again later.
 """
 
 import functools

@@ -43,12 +43,13 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import DatabaseAwayError, UsageError
 from aggregator.pipeline.placement.apply_corrections import (
+    Constraints,
     CorrectionCommand,
     CorrectionHandler,
     CorrectionResult,
+    StoryConstraints,
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
-from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (

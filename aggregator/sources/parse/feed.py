@@ -4,9 +4,8 @@ The only module that imports feedparser and fastfeedparser. feedparser gets byte
 open a string that looks like a path or a URL. Its sanitizer is off, since it takes minutes on hostile input
 and lets scripts through; HTML is cleaned where it is shown.
 
-Recognises data that is not a feed, with the messages of `sources check` and `sources list`.
-
-JSON Feed 1.0 and 1.1 (jsonfeed.org), parsed by its specification and tolerant of wrong types.
+JSON Feed 1.0 and 1.1 (jsonfeed.org) is parsed by its specification and tolerant of wrong types. Data that is
+not a feed gets a message for `sources check` and `sources list`.
 """
 
 import datetime as dt

@@ -1,9 +1,8 @@
-"""Finds the feed of a site: declared by its page, or at a usual address. Fetching is done elsewhere.
+"""Finds the feed of a site, declared by its page or at a usual address; parses news sitemaps. Fetches nothing.
 
 Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
-of the whole site. Feeds of comments, audio and video come last.
-
-News sitemaps (sitemaps.org 0.9 with the news and image extensions): URLs, headlines and times.
+of the whole site. Feeds of comments, audio and video come last. News sitemaps (sitemaps.org 0.9 with the news
+and image extensions) have URLs, headlines and times.
 """
 
 import html as html_entities

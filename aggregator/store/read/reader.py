@@ -1,6 +1,6 @@
 """Reads stories, articles and sources for output (aggregator/model/read_model.py).
 
-Finds stories and articles by ids as people type them: prefixes, typing errors, the wrong kind of id.
+It also suggests ids for what people type: prefixes, typing errors, the wrong kind of id.
 """
 
 import datetime as dt

@@ -16,7 +16,7 @@ from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import DamagedError
-from aggregator.pipeline import command_queue
+from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.repair import RepairCommand, RepairResult, pieces
@@ -460,9 +460,9 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
     with sound.database.write() as connection:
         connection.execute(update(story).where(LIVE).values(outlet_count=7))
     (preference,) = pieces(sound.found())
-    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
+    number = command_handlers.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
     assert rig.pipeline.run_commands() == 1
-    answer = command_queue.wait_for_answer(sound.database, number, patience_seconds=0)
+    answer = command_handlers.wait_for_answer(sound.database, number, patience_seconds=0)
     assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
     assert sound.found() == []
 

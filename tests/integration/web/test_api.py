@@ -12,11 +12,11 @@ from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor
-from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.api.routes import MergeRequest, MoveRequest, SplitRequest
 from aggregator.web.app import create_app
-from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
 from aggregator.web.responses import PROBLEMS
 from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import OneArticleJson, SearchJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import with_tables
 from tests.support.memory_reader import MemoryReader

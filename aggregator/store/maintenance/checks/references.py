@@ -1,6 +1,6 @@
-"""Checks of one query each: references to missing rows, and columns that contradict each other.
+"""Checks of one query each: references to missing rows, columns that contradict each other, and values.
 
-Values of columns: allowed words, plausible times, bytes that can be decoded.
+Values: allowed words, plausible times, bytes that can be decoded.
 """
 
 import datetime as dt

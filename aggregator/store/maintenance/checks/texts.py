@@ -1,9 +1,8 @@
-"""Values that are computed from the text of an article: hash, id, and the bands for near-duplicates.
+"""Values that are computed from the text of an article: hash, id, near-duplicate bands, full-text index.
 
 Bands are checked in both directions. Which bands an article has depends on the articles before it (a full
-band takes no more, many copies add none), so a missing band is damage only if the band has much room.
-
-The full-text index compared with the articles: which articles it has, and with which words.
+band takes no more, many copies add none), so a missing band is damage only if the band has much room. Of the
+full-text index: which articles it has, and with which words.
 """
 
 from array import array

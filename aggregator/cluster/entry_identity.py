@@ -13,9 +13,10 @@ Keys are 16-byte hashes. The id of an article is derived from its strongest key 
 order), so the same input gives the same ids on every installation. No key contains a local host name or an
 absolute path.
 
-Entries of a poll whose GUIDs and URLs changed are matched with known articles. An entry without a known key may still be an article that the source
-had before: its publishing system was replaced, or its GUIDs change at every poll. Then text and dates are
-compared, never one of them alone if it could be a column that appears daily under one title:
+Entries of a poll whose GUIDs and URLs changed are matched with known articles. An entry without a known key
+may still be an article that the source had before: its publishing system was replaced, or its GUIDs change at
+every poll. Then text and dates are compared, never one of them alone if it could be a column that appears
+daily under one title:
 
 - **sure**: the same text and declared minute, or the same title over the same long text where a date is
   missing. There must be only one such article, and the poll must not have it under its known keys.

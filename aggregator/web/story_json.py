@@ -1,4 +1,4 @@
-"""The JSON of stories, articles, search results and sources (docs/querying.md), and the reason of a placement.
+"""The JSON of stories, articles, search results and sources (docs/querying.md),the reason of a placement.
 
 Times are RFC 3339 in UTC with a Z, ids are strings, no key is omitted, and an unknown value is null. The
 stories are already limited by `excerpts.for_reader`; nothing is limited here.

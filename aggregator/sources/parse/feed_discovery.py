@@ -1,4 +1,4 @@
-"""Finds the feed of a site, declared by its page or at a usual address; parses news sitemaps. Fetches nothing.
+"""Finds the feed of a site, as its page says or at a usual address; parses news sitemaps; fetches nothing.
 
 Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
 of the whole site. Feeds of comments, audio and video come last. News sitemaps (sitemaps.org 0.9 with the news

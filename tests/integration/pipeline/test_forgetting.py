@@ -35,8 +35,8 @@ from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookTuning
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables

@@ -30,8 +30,8 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -350,7 +350,6 @@ class WriterSession:
 
         Becomes the writer if that process ends. None: no answer after `patience_seconds`.
         """
-        import msgspec
 
         from aggregator.model.core import utc_now
         from aggregator.pipeline import command_handlers
@@ -420,8 +419,7 @@ def make_placer(config: "Config", database: "Database") -> "Placer":
     from aggregator.pipeline.placement.place import Placer
     from aggregator.pipeline.placement.story_options import story_options
 
-    options = msgspec.structs.asdict(story_options(config))
-    return Placer(database, config.effective_tuning, utc_now, **options)
+    return Placer(database, config.effective_tuning, utc_now, story_options(config))
 
 
 def _describe(difference: "GroupingDifference") -> str:

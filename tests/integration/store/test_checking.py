@@ -101,7 +101,7 @@ class Sound:
 
     def repair(self) -> int:
         """What `db check --repair` does where nobody else is the writer."""
-        placing = Placer(self.database, effective_tuning(), Clock(), summary_words=60)
+        placing = Placer(self.database, effective_tuning(), Clock())
         done = sum(placing.repair(preference).rows for preference in pieces(self.found()))
         with self.database.write() as connection:
             while index.index_older(connection, 100):
@@ -177,7 +177,7 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")
-    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock())
     sound.damage([update(counter).where(counter.c.name == "story").values(value=0)])
     sound.damage([text(REFUSED_ONCE)])
     try:
@@ -468,7 +468,7 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
 
 
 def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
-    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock())
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
     for preference in (
         RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
@@ -305,7 +305,7 @@ def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
 
 def test_saved_queries_are_described_by_their_names() -> None:
     def schema(*saved: str) -> Any:
-        settings = PublishSettings(queries=tuple(SavedQuery(name=name) for name in saved))
+        settings = PublishSettings(queries=tuple(SavedQuery().named(name) for name in saved))
         described = create_app(MemoryReader(), settings).openapi()
         parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]

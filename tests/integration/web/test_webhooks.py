@@ -15,8 +15,7 @@ from hypothesis import strategies as some
 from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import signing_key
+from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
@@ -130,7 +129,7 @@ class Post:
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
-    saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
+    saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
     return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 

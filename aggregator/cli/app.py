@@ -23,21 +23,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from aggregator.cli import (
-    admin,
-    correct,
-    db,
-    evaluate,
-    export,
-    feed,
-    forget,
-    ingest,
-    read,
-    run,
-    sources,
-    token,
-    webhooks,
-)
+from aggregator.cli import admin, correct, db, evaluate, export, forget, ingest, read, run, sources, webhooks
 from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
@@ -103,7 +89,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "search": read.search,
     "story": read.story,
     "explain": read.explain,
-    "feed": feed.feed,
+    "feed": read.feed,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
@@ -114,7 +100,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, db.db, admin.config):
+for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, db.db, admin.config):
     app.add_typer(group)
 for command in every_command(app):
     command.cls = PlainCommand

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, SourceView, StoryFilter, StoryPage
-from aggregator.web.app import create_app
+from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry

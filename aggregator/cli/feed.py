@@ -23,6 +23,9 @@ def feed(
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
     limit: Annotated[
         int | None,
         typer.Option("--limit", min=1, metavar="N", help="Write at most N items (default: feeds.items)."),
@@ -61,6 +64,9 @@ def feed(
         "outlet": outlet,
         "folder": folder,
         "language": language,
+        "name": name,
+        "topic": topic,
+        "kind": kind,
     }
     with context.obj.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None

@@ -185,7 +185,21 @@ def story(
         assert merged is not None, "an existing story can be rendered"
         text = as_text(merged, found.articles).rstrip("\n")
         lines = [text, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
+        lines += _about(found)
         output.out(output.wrapped("\n".join(lines)))
+
+
+def _about(story: "StoryView") -> list[str]:
+    """Return the lines of names, topics and linked stories."""
+    now = dt.datetime.now(dt.UTC)
+    names = ", ".join(f"{one.name} ({one.outlets})" for one in story.names)
+    subjects = {"Names, with the number of outlets": names, "Topics": ", ".join(story.topics)}
+    linked = {"Earlier": story.earlier, "Later": story.later, "Related": story.related}
+    lines = [f"{heading}: {listed}" for heading, listed in subjects.items() if listed]
+    for heading, others in linked.items():
+        lines += [heading] if others else []
+        lines += [f"- {one.id}  {output.cell(one.first_published, now):11}  {one.title}" for one in others]
+    return ["", *lines] if lines else []
 
 
 def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:

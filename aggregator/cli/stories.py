@@ -38,6 +38,9 @@ def stories(
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
     saved: filters.Saved = "",
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most N stories.")] = 50,
     after: Annotated[
@@ -74,6 +77,9 @@ def stories(
             outlet=outlet,
             folder=folder,
             language=language,
+            name=name,
+            topic=topic,
+            kind=kind,
         )
         pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
         any_printed = _print(pages, format_)

@@ -32,6 +32,9 @@ class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
     outlet: str = ""
     folder: str = ""
     language: str = ""
+    about: str = ""  # the filter `name`
+    topic: str = ""
+    kind: str = ""
     items: int | None = None
     link: str | None = None  # "story" or "article"
 
@@ -46,6 +49,9 @@ class SavedQuery(FrozenStruct, frozen=True, kw_only=True):
             outlet=self.outlet or None,
             folder=self.folder or None,
             language=self.language or None,
+            name=self.about or None,
+            topic=self.topic or None,
+            kind=self.kind or None,
             limit=limit,
         )
 

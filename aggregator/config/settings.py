@@ -35,6 +35,7 @@ from pydantic import (
 from aggregator.config.hosts import is_loopback
 from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
@@ -184,6 +185,9 @@ class QueryConfig(_Part):
     outlet: str = ""
     folder: str = ""
     language: str = ""
+    name: str = ""
+    topic: str = ""
+    kind: Literal["", Kind] = ""
     items: int | None = Field(default=None, ge=1, le=1000)
     link: Literal["story", "article"] | None = None
 
@@ -487,7 +491,8 @@ class Config(_Part):
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UsageError(f"there is no saved query {name[:40]!r}; config.yaml has: {known}")
-        return SavedQuery(name=name, **self.queries[name].model_dump())
+        values = self.queries[name].model_dump()
+        return SavedQuery(name=name, about=values.pop("name"), **values)
 
     @property
     def saved_queries(self) -> tuple[SavedQuery, ...]:

@@ -147,7 +147,7 @@ class StoryIndex:
         """Return the stories that share most keys with the article and may be open to it, best first."""
         tuning = self._model.tuning
         hits = self._postings.look_up(self._buckets(article.terms), tuning.max_postings)
-        slots, votes = np.unique(hits, return_counts=True)
+        slots, votes = _counted(hits)
         open_ones = self._may_be_open(slots, article)
         slots, votes = slots[open_ones], votes[open_ones]
         # Ties are won by the newer story, since events are reported close together.
@@ -163,7 +163,7 @@ class StoryIndex:
         own = self._slot_of[number]
         story = self._at(own)
         hits = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.max_postings)
-        slots, votes = np.unique(hits[hits != own], return_counts=True)
+        slots, votes = _counted(hits[hits != own])
         reach = int(tuning.window_days * MINUTES_A_DAY)
         live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
         undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
@@ -228,6 +228,13 @@ class StoryIndex:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate((old, np.zeros_like(old))))
         return slot
+
+
+def _counted(hits: Ints) -> tuple[Ints, Ints]:
+    """Return the different values in order, and how often each occurs."""
+    hits = np.sort(hits)
+    starts = np.flatnonzero(np.diff(hits, prepend=-1))
+    return hits[starts], np.diff(starts, append=len(hits))
 
 
 def _range(summary: CentroidSummary) -> tuple[int, int]:

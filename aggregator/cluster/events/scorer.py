@@ -134,7 +134,13 @@ class Scorer:
         for column in shares:
             totals += column
         needs = (article.need(candidate.summary.cohesion, self.model) for candidate in candidates)
-        columns = (candidates, totals.tolist(), needs, self._crowds(article, totals), _reasons(shares, values))
+        columns = (
+            candidates,
+            totals.tolist(),
+            needs,
+            self._crowds(article, totals),
+            _reasons(shares, values),
+        )
         return [
             ScoredCandidate(candidate, score, need + crowd, reasons)
             for candidate, score, need, crowd, reasons in zip(*columns, strict=True)

@@ -10,8 +10,9 @@ alone: ties are ordered by story number, never by slot. ADR 4 explains the limit
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -228,6 +229,36 @@ class StoryIndex:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate((old, np.zeros_like(old))))
         return slot
+
+
+_Value = TypeVar("_Value")
+
+
+class StoryCache(Generic[_Value]):
+    """What was read of live stories. A value is valid while the index has the same entry of its story."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: stories in memory; those used last stay."""
+        self._most = most
+        self._kept: OrderedDict[int, tuple[Candidate, _Value]] = OrderedDict()
+
+    def get(
+        self, stories: Iterable[Candidate], read: Callable[[Sequence[Candidate]], Mapping[int, _Value]]
+    ) -> dict[int, _Value]:
+        """Return the value of each story by number; `read` is called for those that are not in memory."""
+        by_number = {one.number: one for one in stories}
+        kept = {number: self._kept.pop(number) for number in by_number if number in self._kept}
+        found = {number: value for number, (one, value) in kept.items() if one is by_number[number]}
+        missing = [one for number, one in by_number.items() if number not in found]
+        found |= read(missing) if missing else {}
+        self._kept |= {number: (by_number[number], value) for number, value in found.items()}
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
 
 
 def _counted(hits: Ints) -> tuple[Ints, Ints]:

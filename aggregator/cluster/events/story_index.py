@@ -144,6 +144,10 @@ class StoryIndex:
         """Return the entry of a story. Raise KeyError when it is not in the index."""
         return self._at(self._slot_of[number])
 
+    def get(self, number: int) -> Candidate | None:
+        """Return the entry of a story; None if it is not in the index."""
+        return self.story(number) if number in self else None
+
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         """Return the stories that share most keys with the article and may be open to it, best first."""
         tuning = self._model.tuning
@@ -255,6 +259,16 @@ class StoryCache(Generic[_Value]):
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return found
+
+    def change(self, old: Candidate, new: Candidate, change: Callable[[_Value], _Value]) -> None:
+        """Keep the value of a story, changed, now that the index has the entry `new`."""
+        kept = self._kept.get(old.number)
+        if kept is not None and kept[0] is old:
+            self.put(new, change(kept[1]))
+
+    def put(self, story: Candidate, value: _Value) -> None:
+        """Keep the value of a new story."""
+        self._kept[story.number] = story, value
 
     def clear(self) -> None:
         """Forget everything."""

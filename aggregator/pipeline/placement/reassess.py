@@ -203,7 +203,7 @@ class _StoryLookup:
         self._has_report: dict[int, bool] = {}  # by story
 
     def story(self, number: int) -> Candidate | None:
-        return self._index.story(number) if number in self._index else None
+        return self._index.get(number)
 
     def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
         def read(missing: Iterable[Candidate]) -> dict[int, Centroid]:

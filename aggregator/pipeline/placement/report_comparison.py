@@ -32,7 +32,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import ComparedRow
+from aggregator.store.stories.articles import ComparedRow, NewArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -255,6 +255,14 @@ class ReportComparison:
             return {one.number: found[one.story] for one in missing}
 
         return self._rows.get(stories, read)
+
+    def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
+        """Remember that a new article joined a story or founded one (`before` is None)."""
+        rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+        if before is None:
+            self._rows.put(after, rows)
+        else:
+            self._rows.change(before, after, lambda known: [*rows, *known][: self._newest])
 
     def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
         """Return those of a story's newest articles with which another is compared, decoded.

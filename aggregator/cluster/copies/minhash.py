@@ -8,6 +8,7 @@ A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minim
 Estimates only rank candidates and never decide a merge: who knows the seed can forge them.
 """
 
+import copy
 import functools
 import importlib.util
 import struct
@@ -38,7 +39,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
     """
     if not len(shingles):
         return b""
-    sketch = _empty_sketch(seed).copy()
+    sketch = copy.copy(_empty_sketch(seed))  # `update_batch` gives it hash values of its own
     # Scheme affine32 takes 32-bit hashes: the upper half of a 64-bit hash is one.
     sketch.update_batch((shingles >> _HALF).tolist())
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues

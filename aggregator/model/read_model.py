@@ -177,6 +177,17 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     preferred: bool = False  # has an article of an outlet of publish.prefer
 
 
+TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
+
+
+class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
+    """The newest title of one outlet in a story."""
+
+    outlet: str
+    title: str
+    url: str | None = None
+
+
 class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
@@ -191,6 +202,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
+    titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
 
 
 HistoryEventKind = Literal[
@@ -299,6 +311,13 @@ class StoryReader(Protocol):
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         """Return the same stories as list items."""
+        ...
+
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        """Return how many outlets of these stories sent a report after `since`; stories without any are left out.
+
+        Copies and live blogs do not count.
+        """
         ...
 
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:

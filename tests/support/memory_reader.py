@@ -166,6 +166,13 @@ class MemoryReader:
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         return tuple(list_item_of(story) for story in self.stories_by_id(ids))
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        new = {
+            id_: {a.outlet for a in self._stories[id_].articles if a.seen > since and a.role == "report"}
+            for id_ in ids
+        }
+        return {id_: len(outlets) for id_, outlets in new.items() if outlets}
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         return tuple(self._grown.get(story_id, [])[:limit])
 

@@ -29,6 +29,7 @@ from aggregator.web.dependencies import ID, Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES, CommandStatus, EditorService
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.visitor import keep
 from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 
@@ -83,6 +84,7 @@ def routes(site: Site) -> list[Route]:
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out), methods=["POST"]),
+        Route("/keep", posted(partial(keep, site)), methods=["POST"]),
     ]
     if site.editor is not None:
         all_routes += [

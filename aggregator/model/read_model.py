@@ -314,7 +314,7 @@ class StoryReader(Protocol):
         ...
 
     def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
-        """Return how many outlets of these stories sent a report after `since`; stories without any are left out.
+        """Return how many outlets sent a report of these stories after `since`; without stories of none.
 
         Copies and live blogs do not count.
         """

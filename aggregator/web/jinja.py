@@ -134,7 +134,8 @@ _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # of a phone (30 characters of a headline) has room for them, whatever a stranger wrote.
 _FIGURE = re.compile(
     rf"\b(?:{_MONTHS})[a-z]{{0,6}}\.?[ \xa0]\d{{1,2}}(?:,[ \xa0]\d{{4}})?\b"
-    r"|[$€£¥]?[ \xa0]?(?<![\w.,])\d{1,4}(?:[.,:/–-]\d{1,4}){0,3}(?:[ \xa0]?%|[ \xa0][ap]\.m\.|[ \xa0][^\W\d_]{1,10}\b)?(?:[ \xa0]\d{4}\b)?"
+    r"|[$€£¥]?[ \xa0]?(?<![\w.,])\d{1,4}(?:[.,:/–-]\d{1,4}){0,3}"
+    r"(?:[ \xa0]?%|[ \xa0][ap]\.m\.|[ \xa0][^\W\d_]{1,10}\b)?(?:[ \xa0]\d{4}\b)?"
 )
 
 

@@ -23,7 +23,7 @@ class Tab(msgspec.Struct, frozen=True):
 
 
 def _href(parameters: Mapping[str, str], **changed: str) -> str:
-    kept = {name: value for name, value in (parameters | changed).items() if value}
+    kept = {name: value for name, value in {**parameters, **changed}.items() if value}
     return f"/?{urlencode(kept)}" if kept else "/"
 
 
@@ -38,7 +38,7 @@ def section_tabs(
     found = found[:SECTIONS_SHOWN] + [("saved", one.name, one.title or one.name) for one in queries]
     none = {"folder": "", "topic": "", "saved": ""}
     tabs = [
-        Tab(label, _href(parameters, **none | {name: value}), parameters.get(name) == value)
+        Tab(label, _href(parameters, **{**none, name: value}), parameters.get(name) == value)
         for name, value, label in found
     ]
     is_all = not any(parameters.get(name) for name in none)

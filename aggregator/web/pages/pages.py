@@ -268,7 +268,7 @@ class Pages:
     # --- the front page -------------------------------------------------------------------------------------
 
     def rank_front_page(self, request: Request) -> Response:
-        """Answer with a page of stories by rank, the newest first (`view=newest`), or those kept (`saved`)."""
+        """Answer with stories by rank, the newest first (`view=newest`), or those saved or hidden."""
         wanted = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
@@ -337,7 +337,7 @@ class Pages:
         for id_ in (one for one in ids if one not in found):  # merged since, or removed
             story = self._site.story(id_)
             if isinstance(story, StoryRedirect):
-                found |= {id_: one for one in self._site.reader.list_stories((story.to,))}
+                found.update((id_, one) for one in self._site.reader.list_stories((story.to,)))
         stories = self._list_items(request, [found[id_] for id_ in ids if id_ in found])
         kept = tuple(id_ for id_ in ids if id_ in found)
         return self.page(

@@ -23,7 +23,7 @@ _NOTED_EVERY = dt.timedelta(minutes=1)  # within a visit; a cookie with every re
 # Ids have 16 characters: both lists fit into the 4,096 bytes that browsers accept (RFC 6265).
 MOST_SAVED = 80
 MOST_HIDDEN = 120
-_WRITTEN = re.compile(r"([0-9]{10})?/([0-9]{10})?/([^/]*)/([^/]*)", re.ASCII)
+_WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?:([^:]*):([^:]*)", re.ASCII)
 _BACK = re.compile(r"/(stories/[0-9A-Za-z_-]{1,40})?(\?[!-~]{0,2000})?", re.ASCII)
 
 
@@ -57,7 +57,7 @@ class Visitor(msgspec.Struct, frozen=True):
     def written(self) -> str:
         """Return the value of the cookie."""
         times = (str(int(time.timestamp())) if time else "" for time in (self.since, self.seen))
-        return "/".join((*times, ".".join(self.saved), ".".join(self.hidden)))
+        return ":".join((*times, ".".join(self.saved), ".".join(self.hidden)))
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.read_model import FrontPageStory
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three

@@ -29,6 +29,7 @@ from aggregator.model.read_model import (
     HistoryEvent,
     ListedTitle,
     SearchResults,
+    SourceView,
     StoryFilter,
     StoryListItem,
     StoryPage,
@@ -251,6 +252,7 @@ def routes(site: Site) -> list[Route]:
         Route("/search", pages.search),
         Route("/sources", pages.sources),
         Route("/quality", pages.quality),
+        Route("/api", pages.api),
         Route("/robots.txt", pages.robots),
     ]
     if site.editor is not None:
@@ -548,15 +550,24 @@ class Pages:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
         sources = [bounded_source(source, access) for source in self._site.reader.sources()]
-        folders = [(folder, list(group)) for folder, group in groupby(sources, key=lambda s: s.folder or "")]
+        text = request.query_params.get("q", "").strip()[:MAX_TEXT_CHARS]
+        failing_first = request.query_params.get("order") == "failing"
+        found = [one for one in sources if _is_named(one, text)]
+        if failing_first:
+            found.sort(key=lambda one: (not one.is_in_trouble, one.name.casefold()))
+            folders = [("", found)] if found else []
+        else:
+            folders = [(name, list(group)) for name, group in groupby(found, key=lambda s: s.folder or "")]
         return self.page(
             request,
             "sources.html",
             here="/sources",
             folders=folders,
             owner=access == "owner",
-            failing=sum(1 for source in sources if source.state == "failing"),
+            failing=sum(1 for source in sources if source.is_in_trouble),
             total=len(sources),
+            text=text,
+            failing_first=failing_first,
         )
 
     def quality(self, request: Request) -> Response:
@@ -565,6 +576,16 @@ class Pages:
         if self._site.access(request) != "owner":
             quality = bounded_quality(quality, self._site.settings.excerpt_words)
         return self.page(request, "quality.html", here="/quality", quality=quality)
+
+    def api(self, request: Request) -> Response:
+        """Answer with the routes of the API, from the description that programs read."""
+        paths: dict[str, dict[str, dict[str, str]]] = request.app.openapi()["paths"]
+        described = [
+            (method.upper(), path, about.get("summary", ""))
+            for path, methods in paths.items()
+            for method, about in methods.items()
+        ]
+        return self.page(request, "api.html", here="/api", described=described)
 
     def robots(self, _request: Request) -> Response:
         """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
@@ -657,6 +678,12 @@ def _article_id(text: str) -> str:
 def _seen_by(visitor: Visitor) -> tuple[object, ...]:
     """Return what a page shows of a visitor, for its ETag."""
     return visitor.since, visitor.saved, visitor.hidden
+
+
+def _is_named(source: SourceView, text: str) -> bool:
+    """Return whether the name, folder, outlet or address of a source contains the text."""
+    shown = (source.name, source.folder, source.outlet, source.url, source.site_url)
+    return any(text.casefold() in one.casefold() for one in shown if one)
 
 
 def _page_number(request: Request) -> int:

@@ -159,6 +159,9 @@ class MemoryReader:
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
 
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        return stories
+
     def grow(self, story_id: str, *steps: HistoryEvent) -> None:
         """Further steps of a story."""
         self._grown.setdefault(story_id, []).extend(steps)
@@ -199,6 +202,9 @@ class MemoryReader:
 
     def folders(self) -> tuple[str, ...]:
         return tuple(sorted({source.folder for source in self._sources if source.folder}))
+
+    def topics(self) -> tuple[str, ...]:
+        return tuple(sorted({topic for story in self._stories.values() for topic in story.topics}))
 
     def state(self) -> Health:
         return self._health

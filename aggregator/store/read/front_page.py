@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, source, story, story_log
+from aggregator.store.tables import article, source, story, story_log, story_subject
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
@@ -180,6 +180,27 @@ def folders(connection: Connection) -> tuple[str, ...]:
     """Return the names of all folders of sources, sorted."""
     named = select(source.c.folder).where(source.c.folder.is_not(None), source.c.folder != "")
     return tuple(connection.execute(named.distinct().order_by(source.c.folder)).scalars())
+
+
+_TOPICS_LISTED = 10  # tabs; more would not fit above the stories
+_TOPIC_STORIES = 150  # newest stories whose topics are counted: the window of the front page
+
+
+def topics(connection: Connection) -> tuple[str, ...]:
+    """Return the topics that several of the newest stories have, the most frequent first."""
+    live = select(story.c.story_no).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
+    newest = live.limit(_TOPIC_STORIES).subquery()
+    count = func.count()
+    counted = (
+        select(func.min(story_subject.c.label))
+        .join(newest, newest.c.story_no == story_subject.c.story_no)
+        .where(story_subject.c.kind == "topic")
+        .group_by(story_subject.c.key)
+        .having(count > 1)
+        .order_by(count.desc(), story_subject.c.key)
+        .limit(_TOPICS_LISTED)
+    )
+    return tuple(connection.execute(counted).scalars())
 
 
 # --- how a story grew --------------------------------------------------------------------------------------

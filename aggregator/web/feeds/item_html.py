@@ -4,6 +4,7 @@ The HTML is concatenated here, because a hundred items have to be written within
 HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -21,6 +22,7 @@ STATE_SENTENCES, STATE_WORDS = 3, 75  # of them, at its beginning; a longer summ
 _OTHER_WORDS = 12  # the counts, and the link to the story
 LISTED_AT_LEAST = 3  # reports, the newest, however long their titles are; the story page has all
 NAMED_COPIES = 3  # of one report
+_TAG = re.compile("<[^>]*>")
 
 
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
@@ -33,7 +35,9 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
         parts.append(_paragraph(escaped(story.summary)))
     shown = " ".join(fact.said[0].text for fact in said) or story.summary
     parts.append(f"<p><em>{numbers(story)}</em></p>")
-    parts.append(_reports(story.articles, ITEM_WORDS - _OTHER_WORDS - word_count(shown)))
+    linked = _linked_stories(story, story_url.removesuffix(story.id))
+    left = ITEM_WORDS - _OTHER_WORDS - word_count(shown) - word_count(_TAG.sub(" ", linked))
+    parts += [_reports(story.articles, left), linked]
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
 
@@ -155,6 +159,17 @@ def _line(article: ArticleView) -> str:
     url = feed_url(article.url)
     agency = f" ({escaped(article.wire)})" if article.wire else ""
     return f"{escaped(article.outlet or NO_OUTLET)}{agency}: {link(url, title) if url else title}"
+
+
+def _linked_stories(story: StoryView, base: str) -> str:
+    """Return a line with the nearest story before, after and related; `base` precedes an id."""
+    kinds = (("Earlier", story.earlier), ("Later", story.later), ("Related", story.related))
+    line = " · ".join(
+        f"{name}: {link(base + linked[0].id, escaped(linked[0].title) or 'Untitled')}"
+        for name, linked in kinds
+        if linked
+    )
+    return _paragraph(line) if line else ""
 
 
 def _copied(copies: Sequence[ArticleView]) -> str:

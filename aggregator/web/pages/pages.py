@@ -393,7 +393,9 @@ class Pages:
             "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
             "parameters": without_page,
-            "sections": section_tabs(without_page | view, folders, (), self._site.settings.queries),
+            "sections": section_tabs(
+                without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
+            ),
             "depths": depth_tabs(without_page | view, counts),
             "folders": folders,
             "today": self._today(),

@@ -100,8 +100,6 @@ def stories(
 
 def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
     """Print the stories page by page; returns whether there was any."""
-    from aggregator.web.story_json import jsonl
-
     first = next(pages)
     pages = chain([first], pages)
     if format_ == "json":
@@ -109,6 +107,8 @@ def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
         return bool(first.stories)
     counted = _Counted(story for page in pages for story in page.stories)
     if format_ == "jsonl":
+        from aggregator.web.story_json import jsonl
+
         for one in counted:
             output.out(jsonl([one]))
     elif format_ == "csv":

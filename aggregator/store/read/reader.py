@@ -312,6 +312,10 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return front_page.list_stories(connection, ids)
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        with self._database.read() as connection:
+            return front_page.new_reports(connection, ids, since)
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         with self._database.read() as connection:
             return front_page.story_history(connection, story_id, limit)
@@ -336,6 +340,10 @@ class DatabaseStoryReader:
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
             return front_page.folders(connection)
+
+    def topics(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front_page.topics(connection)
 
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]

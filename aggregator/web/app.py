@@ -7,7 +7,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 
@@ -15,6 +15,7 @@ from aggregator import __version__
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryReader
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web import health
 from aggregator.web.api import corrections, openapi, push
 from aggregator.web.api import routes as api
@@ -22,8 +23,16 @@ from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import editor_forms, pages
+from aggregator.web.reader import routes as google_reader
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
-from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, RequestGuard, is_owner
+from aggregator.web.security.middleware import (
+    API,
+    NO_DATABASE,
+    PROBES,
+    READER_API,
+    RequestGuard,
+    is_owner,
+)
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
@@ -46,11 +55,13 @@ def create_app(
     editor: EditorService | None = None,
     *,
     watch: health.HealthSource | None = None,
+    marks: ReadMarks | None = None,
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h").
 
     Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
-    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check.
+    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check; without
+    `marks` there is no Google Reader API.
     """
     app = openapi.DescribedApp(
         **openapi.ABOUT,
@@ -74,6 +85,8 @@ def create_app(
     for router in routers:
         app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
     app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
+    if marks is not None:
+        app.router.routes.extend(google_reader.routes(site, marks))
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
@@ -84,7 +97,7 @@ def create_app(
 
 
 class _Errors:
-    """Error responses in the format of the requested address: problem+json below /api/, else a page."""
+    """Error responses in the format of the requested address: problem+json, one line, or a page."""
 
     def __init__(self, page: pages.Pages) -> None:
         self._page = page
@@ -122,6 +135,8 @@ class _Errors:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
             return problem(status, detail)
+        if request.url.path.startswith(READER_API):
+            return PlainTextResponse(f"{detail}\n", status)
         heading = _HEADINGS.get(status, title)
         if status == 404:
             return self._page.not_found(request)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.model.read_model import StoryReader
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.app import create_app
 from aggregator.web.editor import EditorService
@@ -46,6 +47,7 @@ class WebServices(NamedTuple):
     push_endpoint: PushEndpoint | None = None
     editor: EditorService | None = None
     watch: HealthSource | None = None
+    marks: ReadMarks | None = None
 
 
 class Server:
@@ -55,17 +57,18 @@ class Server:
     to be this machine; `TrustedProxies` handles forwarding headers instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> None:
         """See `create_app` for what is missing without the optional arguments."""
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         self._listener: _Listener | None = None
 
     @property
@@ -89,13 +92,14 @@ class Server:
         self._log_owner()
         return self.url
 
-    def change(
+    def change(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> str:
         """Replace the application, and the address if it changed, for new requests; return `url`.
 
@@ -106,7 +110,7 @@ class Server:
         refuse_open_address(settings, push_endpoint)
         before, bound = (self._address, self._services), self._settings.port
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         try:
             if self._address == before[0]:
                 self._set_port(bound)
@@ -166,8 +170,10 @@ class Server:
         self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
 
     def _app(self) -> ASGIApp:
-        reader, settings, push_endpoint, editor, watch = self._services
-        return create_app(reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch)
+        reader, settings, push_endpoint, editor, watch, marks = self._services
+        return create_app(
+            reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch, marks=marks
+        )
 
 
 class _Listener:

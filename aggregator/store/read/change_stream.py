@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from aggregator.model.read_model import Change, StoryFilter
+from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store.read.story_list import StoryMatcher, of_stories
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article as article_table
-from aggregator.store.tables import change, story
+from aggregator.store.tables import change, rows_with, story, story_log
 
 _FIRST_STEP, _STEP = 100, 2500  # changes per query; more if few of the first match
 # Newest changes that one request reads at most: ten hours at 50,000 articles a day (docs/evaluation.md).
@@ -74,6 +74,39 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
     rows = connection.execute(statement).all()
     ready = next((i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to), len(rows))
     return _changes(connection, rows[:ready])
+
+
+def changed_stories(connection: Connection, since: int | None, limit: int) -> ChangedStories:
+    """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
+    if since is None:
+        last = connection.execute(select(func.max(story_log.c.log_no))).scalar()
+        return ChangedStories(next=last or 0)
+    columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
+    lines = select(*columns).where(story_log.c.log_no > since).order_by(story_log.c.log_no).limit(limit)
+    numbers: dict[str, int] = {}
+    created: set[str] = set()
+    for line in connection.execute(lines):
+        numbers[line.story] = line.log_no
+        created |= {line.story} if line.kind == "created" else set()
+    named = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
+    found = [
+        ChangedStory(
+            n=numbers[row.id],
+            story=row.id,
+            kind="removed"
+            if row.redirect_to == ""
+            else "merged"
+            if row.redirect_to
+            else "created"
+            if row.id in created
+            else "changed",
+            into=row.redirect_to or None,
+            updated=row.bumped_at if row.redirect_to is None else None,
+        )
+        for row in rows_with(connection, named, story.c.id, numbers)
+    ]
+    found.sort(key=lambda one: one.n)
+    return ChangedStories(changes=tuple(found), next=max(numbers.values(), default=since))
 
 
 def last_number(connection: Connection) -> int:

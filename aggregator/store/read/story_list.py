@@ -137,11 +137,20 @@ _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
+_PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
 def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
-    """Return rows of `LIST_COLUMNS`, newest bump first, and the cursor of the next page; None at the end.
+    """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
+    rows, following = places(connection, wanted, limit)
+    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows))
+    by_id = {row.id: row for row in listed}
+    return [by_id[row.id] for row in rows], following
+
+
+def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
+    """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
     """
@@ -149,11 +158,10 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
         return _scan(connection, wanted, limit, begin)
-    places: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
-    fits = rows_with(connection, places, story.c.id, _fitting(connection, wanted, few))
+    fits = rows_with(connection, _PLACES, story.c.id, _fitting(connection, wanted, few))
     rows = [row for row in fits if begin is None or (row.bumped_at, row.story_no) < begin]
     rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
-    return _listed(connection, rows[:limit]), cursor(rows[limit - 1]) if len(rows) > limit else None
+    return rows[:limit], cursor(rows[limit - 1]) if len(rows) > limit else None
 
 
 class _Few(NamedTuple):
@@ -243,13 +251,13 @@ def _scan(
         else:
             found += connection.execute(chosen.limit(most)).all()
         if len(found) > limit:
-            return _listed(connection, found[:limit]), cursor(found[limit - 1])
+            return found[:limit], cursor(found[limit - 1])
         if edge is None:
-            return _listed(connection, found), None
+            return found, None
         begin = (edge.bumped_at, edge.story_no)
         looked, step = looked + step, _STEP
     assert begin is not None, "at least one step was gone"
-    return _listed(connection, found), _written(*begin)
+    return found, cursor_at(*begin)
 
 
 _Conditions = list[ColumnElement[bool]]
@@ -294,13 +302,6 @@ def _filtered(
     return found
 
 
-def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return the list rows of the chosen stories, in the same order."""
-    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in chosen))
-    rows = {row.id: row for row in listed}
-    return [rows[row.id] for row in chosen]
-
-
 def with_reports(least: int) -> ColumnElement[bool]:
     """At least so many reports, as an index says it: a plan made once for any value could not take it."""
     return story.c.report_count >= literal_column(str(least))
@@ -340,7 +341,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 
 def cursor(row: Row[Any]) -> str:
     """Return the cursor of the page after `row`; it does not move when stories do."""
-    return _written(row.bumped_at, row.story_no)
+    return cursor_at(row.bumped_at, row.story_no)
 
 
 # Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
@@ -349,7 +350,8 @@ _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
-def _written(updated: dt.datetime, n: int) -> str:
+def cursor_at(updated: dt.datetime, n: int) -> str:
+    """Return the cursor of the page after a story with this bump and number."""
     return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
 
 

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryPage, StoryRedirect
+from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.article_json import (
@@ -28,13 +28,14 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to
+from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to, whole_number
 from aggregator.web.responses import GONE, JSON, JsonResponse, problem
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import PageJson, WholeStoryJson, page_of, whole_story
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
+CHANGES_AN_ANSWER = 500
 MAX_FOUND = 100  # articles and stories in one response of the search
 MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _NUMBERS = ("min_outlets", "min_reports", "limit")
@@ -48,6 +49,10 @@ _ADDRESS_SCHEMA = {
     "type": "string",
     "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
     "maxLength": MAX_ADDRESS_CHARS,
+}
+_CHANGES_PARAMETERS: dict[str, Parameter] = {
+    "since": Parameter(up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"),
+    "limit": Parameter(up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"),
 }
 _EXPLAIN_PARAMETERS = {
     "article": Parameter(_ADDRESS_SCHEMA, "the id or the address of an article", is_required=True),
@@ -144,6 +149,21 @@ def search(request: Request, site: OfSite) -> Response:
         stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
     )
     return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
+
+
+@router.get("/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS))
+def list_changes(request: Request, site: OfSite) -> Response:
+    """The stories that changed after a change with a number, each once, as they are now.
+
+    Without `since` it has no stories, and `next` is the number of the last change.
+    """
+    refuse_unknown_parameters(request, _CHANGES_PARAMETERS)
+    given = [request.query_params.get(name, "") for name in _CHANGES_PARAMETERS]
+    since, limit = (whole_number(text) for text in given)
+    if any(text and number is None for text, number in zip(given, (since, limit), strict=True)):
+        raise UsageError("since and limit must be whole numbers")
+    found = site.reader.changed_stories(since, min(limit or CHANGES_AN_ANSWER, CHANGES_AN_ANSWER))
+    return conditional(request, None, lambda: JsonResponse(found))
 
 
 @router.get("/sources", **described("sources", SourcesJson, 400))

@@ -343,7 +343,7 @@ class StoryReader(Protocol):
         ...
 
     def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
-        """Return the stories of the first `limit` changes after number `since`; None: only the last number."""
+        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:

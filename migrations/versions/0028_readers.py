@@ -33,10 +33,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("reader", "story", name="pk_read_mark"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_change_story_change_no", "change", ["story", "change_no"])
+    # The upgrade from revision 0018 has made these indexes already.
+    op.create_index("ix_change_story_change_no", "change", ["story", "change_no"], if_not_exists=True)
     merged = sa.text("kind = 'merged'")
     op.create_index(
-        "ix_change_merged", "change", ["change_no"], sqlite_where=merged, postgresql_where=merged
+        "ix_change_merged",
+        "change",
+        ["change_no"],
+        if_not_exists=True,
+        sqlite_where=merged,
+        postgresql_where=merged,
     )
 
 

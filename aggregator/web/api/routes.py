@@ -28,7 +28,15 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to, whole_number
+from aggregator.web.filters import (
+    PARAMETERS,
+    Parameter,
+    next_of,
+    number_up_to,
+    search_bounds,
+    up_to,
+    whole_number,
+)
 from aggregator.web.responses import GONE, JSON, JsonResponse, problem
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import PageJson, WholeStoryJson, page_of, whole_story
@@ -158,11 +166,15 @@ def list_changes(request: Request, site: OfSite) -> Response:
     Without `since` it has no stories, and `next` is the number of the last change.
     """
     refuse_unknown_parameters(request, _CHANGES_PARAMETERS)
-    given = [request.query_params.get(name, "") for name in _CHANGES_PARAMETERS]
-    since, limit = (whole_number(text) for text in given)
-    if any(text and number is None for text, number in zip(given, (since, limit), strict=True)):
-        raise UsageError("since and limit must be whole numbers")
-    found = site.reader.changed_stories(since, min(limit or CHANGES_AN_ANSWER, CHANGES_AN_ANSWER))
+    given = request.query_params
+    since = whole_number(given["since"]) if "since" in given else None
+    if since is None and "since" in given:
+        raise UsageError("since must be a whole number")
+    try:
+        limit = number_up_to(CHANGES_AN_ANSWER, given.get("limit", str(CHANGES_AN_ANSWER)))
+    except UsageError as error:
+        raise UsageError(f"limit {error}") from None
+    found = site.reader.changed_stories(since, limit)
     return conditional(request, None, lambda: JsonResponse(found))
 
 

@@ -5,8 +5,7 @@ from typing import Literal
 import msgspec
 
 from aggregator.config.hosts import is_owner_on_loopback
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, SavedQuery
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ class Reader(FrozenStruct, frozen=True, kw_only=True):
     last_change_no: int
 
 
-class Item(NamedTuple):
+class ReaderItem(NamedTuple):
     """A story as one reader has it. `number` is `story.story_no`, which is permanent."""
 
     number: int
@@ -62,7 +62,7 @@ class Item(NamedTuple):
     is_starred: bool
 
 
-class Stream(FrozenStruct, frozen=True, kw_only=True):
+class StoryStream(FrozenStruct, frozen=True, kw_only=True):
     """A list of stories. `founded_in`: the folder of the source that founded them, "" without folder."""
 
     wanted: StoryFilter = StoryFilter()
@@ -116,7 +116,7 @@ class ReadMarks:
                 _follow_merges(connection, found)
         return found
 
-    def items(self, who: Reader, stream: Stream, limit: int) -> tuple[list[Item], str | None]:
+    def items(self, who: Reader, stream: StoryStream, limit: int) -> tuple[list[ReaderItem], str | None]:
         """Return a page of a stream, the newest bump first, and the cursor of the next page; None at the end.
 
         A page may be short if few stories match.
@@ -124,7 +124,7 @@ class ReadMarks:
         with self._database.read() as connection:
             return _page(connection, who, stream, limit)
 
-    def items_with(self, who: Reader, numbers: Collection[int]) -> list[Item]:
+    def items_with(self, who: Reader, numbers: Collection[int]) -> list[ReaderItem]:
         """Return the live stories with these numbers, or those into which they were merged."""
         with self._database.read() as connection:
             return _marked(connection, who, _live(connection, numbers))
@@ -137,14 +137,14 @@ class ReadMarks:
             items = _marked(connection, who, _live(connection, numbers))
             _edit(connection, who, items, read=read, starred=starred)
 
-    def mark_all_read(self, who: Reader, stream: Stream, until: dt.datetime) -> None:
+    def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
         All stories take one row; of another stream at most MOST_MARKS, the newest.
         """
         end = min(until, self._now()).replace(microsecond=999_999)
         with self._database.write() as connection:
-            if stream == Stream():
+            if stream == StoryStream():
                 _read_before(connection, who, end)
                 return
             unread = msgspec.structs.replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
@@ -192,13 +192,15 @@ def _reader(connection: Connection, name: str) -> Reader | None:
 # --- pages of streams --------------------------------------------------------------------------------------
 
 
-def _page(connection: Connection, who: Reader, stream: Stream, limit: int) -> tuple[list[Item], str | None]:
+def _page(
+    connection: Connection, who: Reader, stream: StoryStream, limit: int
+) -> tuple[list[ReaderItem], str | None]:
     after = stream.after or (story_list.cursor_at(stream.until, 0) if stream.until else None)
     begin = story_list.read_cursor(after) if after is not None else None
     oldest = stream.since or _UNREAD
     if stream.is_read is False and not stream.is_starred:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
-    found: list[Item] = []
+    found: list[ReaderItem] = []
     for _ in range(0 if stream.is_starred else _STEPS):
         wanted = msgspec.structs.replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
@@ -222,11 +224,11 @@ def _page(connection: Connection, who: Reader, stream: Stream, limit: int) -> tu
     return found[:limit], last and story_list.cursor_at(last.updated, last.number)
 
 
-def _of_state(stream: Stream, items: Iterable[Item]) -> list[Item]:
+def _of_state(stream: StoryStream, items: Iterable[ReaderItem]) -> list[ReaderItem]:
     return [one for one in items if stream.is_read in (None, one.is_read)]
 
 
-def _by_marks(connection: Connection, who: Reader, stream: Stream) -> list[Item]:
+def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[ReaderItem]:
     """Return the starred stories of a stream, or those that were marked as unread before `read_before`."""
     if not stream.is_starred and stream.is_read is not False:
         return []
@@ -242,7 +244,7 @@ def _by_marks(connection: Connection, who: Reader, stream: Stream) -> list[Item]
     return [one for one in items if one.story in fits]
 
 
-def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> list[Item]:
+def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     places = [(row.story_no, row.id, row.bumped_at) for row in rows]
     own: Select[Any] = select(read_mark).where(read_mark.c.reader == who.reader_no)
@@ -250,7 +252,7 @@ def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> li
         row.story: row for row in rows_with(connection, own, read_mark.c.story, (no for no, *_ in places))
     }
     return [
-        Item(
+        ReaderItem(
             number,
             id_,
             updated,
@@ -300,7 +302,7 @@ def _of_origin(connection: Connection, folder: str | None, ids: set[str]) -> set
 def _edit(
     connection: Connection,
     who: Reader,
-    items: Iterable[Item],
+    items: Iterable[ReaderItem],
     *,
     read: bool | None = None,
     starred: bool | None = None,
@@ -325,7 +327,7 @@ def _edit(
         _read_before(connection, who, connection.execute(middle).scalar_one())
 
 
-def _store(connection: Connection, who: Reader, items: dict[int, tuple[Item, dt.datetime]]) -> None:
+def _store(connection: Connection, who: Reader, items: dict[int, tuple[ReaderItem, dt.datetime]]) -> None:
     """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
     own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
     change_with(connection, own, read_mark.c.story, items)
@@ -381,7 +383,7 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         for row in rows_with(connection, own, read_mark.c.story, (one.number for one in items.values()))
         if row.read_to is not None
     }
-    changed: dict[int, tuple[Item, dt.datetime]] = {}
+    changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
     for row in merges:
         target = items.get(row.story)
         merged = [items[id_] for id_ in (row.others or "").split(",") if id_ in items]

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.read_model import StoryFilter
-from aggregator.store.read.read_marks import Item, Reader, ReadMarks, Stream
+from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.load_items import story_items
 
@@ -61,24 +61,24 @@ class Streams:
         self._who = who
         self._folders = site.reader.folders()
 
-    def named(self, name: str) -> Stream:
+    def named(self, name: str) -> StoryStream:
         """Return the stream with this id. Raises HTTPException (404)."""
         name = _USER.sub("user/-/", name)
         states = {
-            READING_LIST: Stream(),
-            READ: Stream(is_read=True),
-            STARRED: Stream(is_starred=True),
-            STORIES: Stream(founded_in=""),
+            READING_LIST: StoryStream(),
+            READ: StoryStream(is_read=True),
+            STARRED: StoryStream(is_starred=True),
+            STORIES: StoryStream(founded_in=""),
         }
         if name in states:
             return states[name]
         for folder in self._folders:
             if name in (subscription(folder), _LABEL + folder):
                 founded_in = None if name.startswith(_LABEL) else folder
-                return Stream(wanted=StoryFilter(folder=folder), founded_in=founded_in)
+                return StoryStream(wanted=StoryFilter(folder=folder), founded_in=founded_in)
         for query in self._queries():
             if name == _LABEL + query.name:
-                return Stream(wanted=self._filter(query))
+                return StoryStream(wanted=self._filter(query))
         raise HTTPException(404, "there is no such stream")
 
     def _queries(self) -> list[SavedQuery]:
@@ -117,7 +117,7 @@ class Streams:
 
     def unread_counts(self) -> Json:
         """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
-        items, _ = self._marks.items(self._who, Stream(is_read=False), MOST_COUNTED)
+        items, _ = self._marks.items(self._who, StoryStream(is_read=False), MOST_COUNTED)
         counts: Counter[str] = Counter()
         newest: dict[str, int] = {}
         named = self._streams_of(items)
@@ -133,7 +133,7 @@ class Streams:
             ],
         }
 
-    def _streams_of(self, items: Sequence[Item]) -> dict[str, list[str]]:
+    def _streams_of(self, items: Sequence[ReaderItem]) -> dict[str, list[str]]:
         """Return the subscription of each story, then its labels."""
         ids = {one.story for one in items}
         founded, folders = self._marks.folders(ids)
@@ -147,11 +147,11 @@ class Streams:
 
     # --- items ---------------------------------------------------------------------------------------------
 
-    def references(self, items: Sequence[Item]) -> list[Json]:
+    def references(self, items: Sequence[ReaderItem]) -> list[Json]:
         """Return the ids of items."""
         return [{"id": str(one.number), "timestampUsec": str(microseconds(one.updated))} for one in items]
 
-    def contents(self, items: Sequence[Item]) -> list[Json]:
+    def contents(self, items: Sequence[ReaderItem]) -> list[Json]:
         """Return items with their texts, which are those of the feeds: they keep to the excerpt limit."""
         reader = self._site.reader
         stories = reader.stories_by_id(tuple(one.story for one in items))

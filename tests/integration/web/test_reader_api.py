@@ -10,7 +10,7 @@ from libgreader.url import ReaderUrl
 from sqlalchemy import event, select
 
 from aggregator.admin.export import exported, import_into, opened
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
@@ -30,7 +30,7 @@ FEED = "https://ports.example/feed"
 @pytest.fixture
 def room(grouped: Database) -> Iterator[Newsroom]:
     """63 articles of the small set."""
-    opened = Newsroom(grouped, queries=(SavedQuery(name="bridges", query="bridge"),))
+    opened = Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),))
     opened.clock.time = NOON + 10 * DAY
     opened.writer.pipeline.index_text(lambda: False)
     yield opened
@@ -247,7 +247,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
 
 
 def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
-    opened = Newsroom(database, queries=(SavedQuery(name="levees", query="levee"),))
+    opened = Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),))
     feed = Source(
         id=source_id("feed", None, FEED), kind="feed", address=FEED, folder="Ports & ships",
         interval_seconds=900, next_due_at=NOON,

@@ -39,6 +39,7 @@ MOST_STARRED: Final = 10_000  # of one reader (chosen)
 _MOST_MERGES: Final = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
 _A_STEP: Final = 1000  # stories of one query, and ...
 _STEPS: Final = 20  # ... queries for one page
+_MARKED_PAGES: Final = 5  # of a stream that is marked as read
 _UNREAD: Final = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)  # `read_to` of a story that was marked as unread
 _NAME_CHARS: Final = 100
 
@@ -140,22 +141,21 @@ class ReadMarks:
     def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
-        All stories take one row; of another stream at most MOST_MARKS, the newest.
+        All stories take one row; of another stream those among about the newest 100,000 unread stories, at
+        most MOST_MARKS. The writer waits for none of the searches.
         """
         end = min(until, self._now()).replace(microsecond=999_999)
-        with self._database.write() as connection:
-            if stream == StoryStream():
+        if stream == StoryStream():
+            with self._database.write() as connection:
                 _read_before(connection, who, end)
+            return
+        unread = msgspec.structs.replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
+        for _ in range(_MARKED_PAGES):
+            found, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
+            self.edit(who, {one.number for one in found if one.updated <= end}, read=True)
+            if after is None:
                 return
-            unread = msgspec.structs.replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
-            left = MOST_MARKS
-            while left > 0:
-                found, unread_after = _page(connection, who, unread, min(left, _A_STEP))
-                _edit(connection, who, found, read=True)
-                left -= max(len(found), 1)
-                if unread_after is None:
-                    return
-                unread = msgspec.structs.replace(unread, after=unread_after)
+            unread = msgspec.structs.replace(unread, after=after)
 
     def folders(self, ids: Collection[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Return, by story, the folder of the source that founded it ("" without), and those of all."""

@@ -19,9 +19,10 @@ SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silen
 class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     """A filter of stories. Empty fields do not restrict.
 
-    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet` and `language`
-    match a story that has such an article, `folder` one with an article of a source in that folder. Stories
-    are ordered by their last bump, newest first; `after` is the `next` of the previous page.
+    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
+    `kind` (model.core.Kind) match a story that has such an article, `folder` one with an article of a source
+    in that folder. `name` and `topic` are one of those of the story, in any case. Stories are ordered by
+    their last bump, newest first; `after` is the `next` of the previous page.
     """
 
     query: str = ""  # words that must be in the story's title or in one of its articles
@@ -32,6 +33,9 @@ class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     outlet: str | None = None
     folder: str | None = None
     language: str | None = None
+    name: str | None = None
+    topic: str | None = None
+    kind: str | None = None
     limit: int = 50
     after: str | None = None
 
@@ -288,6 +292,10 @@ class StoryReader(Protocol):
 
     def story(self, story_id: str, /) -> StoryView | StoryRedirect | None:
         """Return a story and its articles with text, timed entries and evidence, or None."""
+        ...
+
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        """Return these stories with `earlier`, `later` and `related`."""
         ...
 
     def gone(self, id: str, /) -> bool:  # noqa: A002 - the name in the API

@@ -75,7 +75,8 @@ def for_reader(
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
     links = _bounded_links(story.links, words)
-    return msgspec.structs.replace(bounded_story, articles=articles, links=links), bounded_merged
+    bounded = msgspec.structs.replace(bounded_story, articles=articles, links=links)
+    return _with_linked_titles(bounded, words), bounded_merged
 
 
 def for_item(
@@ -109,7 +110,16 @@ def for_item(
         links=(),
         trails=(),
     )
-    return bounded, bounded_merged
+    return _with_linked_titles(bounded, words), bounded_merged
+
+
+def _with_linked_titles(story: StoryView, words: int) -> StoryView:
+    """Limit the headlines of other stories."""
+    earlier, later, related = (
+        tuple(msgspec.structs.replace(one, title=first_words(one.title, words)) for one in linked)
+        for linked in (story.earlier, story.later, story.related)
+    )
+    return msgspec.structs.replace(story, earlier=earlier, later=later, related=related)
 
 
 def for_change(article: ArticleView, words: int) -> ArticleView:

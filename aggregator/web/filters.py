@@ -15,6 +15,7 @@ import msgspec
 
 from aggregator.config.filter_times import is_relative, parse_end, parse_moment
 from aggregator.config.settings import SavedQuery
+from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
 
@@ -58,6 +59,12 @@ def _number(most: int) -> Callable[[str, dt.datetime], int]:
     return lambda value, _now: number_up_to(most, value)
 
 
+def _kind(value: str, _now: dt.datetime) -> str:
+    if value.strip() not in KINDS:
+        raise UsageError(f"must be one of {', '.join(KINDS)}")
+    return value.strip()
+
+
 CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
 _TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _TIME_SCHEMA = {
@@ -79,6 +86,9 @@ PARAMETERS: dict[str, Parameter] = {
     "outlet": Parameter(_TEXT_SCHEMA, "with an article of this outlet"),
     "folder": Parameter(_TEXT_SCHEMA, "with an article of a source in this folder"),
     "language": Parameter(_TEXT_SCHEMA, "with an article in this language"),
+    "name": Parameter(_TEXT_SCHEMA, "about this person, place or body: one of `names`"),
+    "topic": Parameter(_TEXT_SCHEMA, "on this topic: one of `topics`"),
+    "kind": Parameter({"type": "string", "enum": ["", *KINDS]}, "with an article of this kind"),
     "limit": Parameter(up_to(MAX_LIMIT), "the maximum number of stories in one response"),
     "after": Parameter(
         {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
@@ -89,6 +99,7 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "until": parse_end,
     "min_outlets": _number(1000),
     "min_reports": _number(1000),
+    "kind": _kind,
     "limit": _number(MAX_LIMIT),
 }  # of the others `_text`
 SAVED = "saved"  # the parameter that names a saved query

@@ -160,6 +160,9 @@ class MemoryReader:
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
 
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        return stories
+
     def grow(self, story_id: str, *steps: HistoryEvent) -> None:
         """Further steps of a story."""
         self._grown.setdefault(story_id, []).extend(steps)

@@ -25,7 +25,7 @@ from aggregator.store.maintenance import erase, retention
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import Membership, StoryRow, StoryState
+from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
 from aggregator.stories.counts import (
     CountState,
     copy_groups,
@@ -144,8 +144,11 @@ class StoryWriter:
         article: ScoringInput,
         assigned_story: StoryRow | None,
         losers: Sequence[StoryRow],
-    ) -> None:
-        """Write the article and its story: a new one, or `assigned_story`. `losers` are merged into it."""
+    ) -> int:
+        """Write the article and its story: a new one, or `assigned_story`; return its number.
+
+        `losers` are merged into it.
+        """
         span = None if assigned_story is None else _span_of(unit_of_work.connection, assigned_story)
         membership = self._grown(unit_of_work.connection, new, article, assigned_story, span)
         for loser in losers:
@@ -169,7 +172,7 @@ class StoryWriter:
             bump=bump,
             redates=redates,
         )
-        self._store(
+        number = self._store(
             unit_of_work, assigned_story, new.placement.story, state, bump,
             founder=new.id, article=new.id, others=[loser.id for loser in losers],
         )  # fmt: skip
@@ -180,11 +183,12 @@ class StoryWriter:
                 if member.counts_in_centroid
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
-        articles.insert_article(unit_of_work.connection, new)
+        unit_of_work.ledger.new.articles.append(new)
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
             articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
             self._redirect(unit_of_work, loser, new.placement.story, reason="container")
+        return number
 
     def revise(
         self,
@@ -563,9 +567,7 @@ class StoryWriter:
             number = unit_of_work.ledger.number("story")
             # The first story of an article is the usual case, and its id says so.
             founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
-            stories.insert_story(
-                connection, n=number, founder=founder, founding=founding, id=story, state=state
-            )
+            unit_of_work.ledger.new.stories.append(NewStory(number, story, founder, founding, state))
         else:
             number = row.story_no
             stories.update_story(connection, story, state)

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -23,10 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.copies.copy_check import ComparedText
 from aggregator.cluster.entry_identity import url_key
-from aggregator.cluster.events.scorer import ScoringInput
-from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     OPINION_KINDS,
@@ -60,6 +57,11 @@ from aggregator.store.tables import (
     rows_with,
     sketch,
 )
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.copies.copy_check import ComparedText
+    from aggregator.cluster.events.scorer import ScoringInput
+    from aggregator.cluster.vetoes.vetoes import VetoInput
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -142,7 +144,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     def outlet_key(self) -> str | None:
         return self.outlet
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer."""
         return _scoring_input(self, is_container=self.role == "container")
 
@@ -213,14 +215,18 @@ _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
 
-def insert_article(connection: Connection, new: NewArticle) -> None:
-    """Insert the row of an article, its bands and its sampled shingles."""
-    packed = {
-        "details": codecs.pack(details_of(new.clean)),
-        "evidence": codecs.pack_compressed(new.placement.evidence),
-    }
-    connection.execute(_INSERT, [columns_of(new) | packed])
-    if new.is_indexed:
+def insert_articles(connection: Connection, new: Sequence[NewArticle]) -> None:
+    """Insert the rows of articles, their bands and their sampled shingles."""
+    rows = [
+        {
+            **columns_of(one),
+            "details": codecs.pack(details_of(one.clean)),
+            "evidence": codecs.pack_compressed(one.placement.evidence),
+        }
+        for one in new
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
         _insert_copy_keys(connection, new)
 
 
@@ -248,8 +254,7 @@ def replace_text(
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
-    if new.is_indexed:
-        _insert_copy_keys(connection, new)
+    _insert_copy_keys(connection, [new])
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
@@ -267,15 +272,20 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def _insert_copy_keys(connection: Connection, new: NewArticle) -> None:
-    bands = new.fingerprint.bands if new.bands is None else new.bands
-    rows = [(band, new.inbox_no) for band in sorted(set(bands))]
-    if rows:
+def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
+    bands: list[tuple[int, int]] = []
+    sketches: list[dict[str, Any]] = []
+    for one in new:
+        if one.is_indexed:
+            held = one.fingerprint.bands if one.bands is None else one.bands
+            bands += [(band, one.inbox_no) for band in sorted(set(held))]
+            if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
+                sketches.append({"article": one.inbox_no, "hashes": sampled})
+    if bands:
         value = _placeholder(connection)
-        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", rows)  # noqa: S608
-    sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
-    if sampled:
-        connection.execute(_INSERT_SKETCH, [{"article": new.inbox_no, "hashes": sampled}])
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", bands)  # noqa: S608
+    if sketches:
+        connection.execute(_INSERT_SKETCH, sketches)
 
 
 def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -> None:
@@ -426,12 +436,14 @@ class ComparedRow(msgspec.Struct, frozen=True):
     is_polled: bool | None
     counts_as_report: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
 
-def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
+    from aggregator.cluster.events.scorer import ScoringInput
+
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
     return ScoringInput(
         terms=row.terms,
@@ -484,12 +496,18 @@ def vouching_rows(connection: Connection, story: str, newest: int) -> list[Compa
     return [ComparedRow(*row) for row in rows]
 
 
+def compared_row_of(new: NewArticle) -> ComparedRow:
+    """Return an article that is not written yet."""
+    columns = columns_of(new)
+    return ComparedRow(*(columns[name] for name in ComparedRow.__struct_fields__))
+
+
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
     """Return article `id`, which must exist."""
     return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
 
 
-def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[VetoInput]:
+def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> "list[VetoInput]":
     """Return input of the vetoes: the newest articles that count in the centroid, the newest first.
 
     A text of fewer than `bodyless_words` words is treated as having no body.
@@ -498,12 +516,14 @@ def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_wor
     return [_veto_input(row, bodyless_words) for row in rows]
 
 
-def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> VetoInput:  # noqa: A002
+def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> "VetoInput":  # noqa: A002
     """Return article `id`, which must exist, as input of the vetoes."""
     return _veto_input(connection.execute(_ONE_VETO_INPUT, {"article_id": id}).one(), bodyless_words)
 
 
-def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
+def _veto_input(row: Row[Any], bodyless_words: int) -> "VetoInput":
+    from aggregator.cluster.vetoes.vetoes import VetoInput
+
     return VetoInput(
         title=row.title,
         lead=row.lead,
@@ -719,8 +739,10 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A002 - the word that people type
+def compared_text(connection: Connection, id: str) -> "ComparedText":  # noqa: A002 - the word that people type
     """Return article `id`, which must exist, as input of the copy check."""
+    from aggregator.cluster.copies.copy_check import ComparedText
+
     row = connection.execute(_COMPARED_TEXT, {"article_id": id}).one()
     return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no
@@ -779,13 +801,13 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     ]
 
 
-def add_outlet_lines(connection: Connection, outlet: str, number: int, lines: bytes) -> None:
-    """Add the line hashes of an article."""
-    connection.execute(_ADD_LINES, {"outlet": outlet, "article": number, "lines": lines})
-
-
-def drop_outlet_lines(connection: Connection, outlet: str, numbers: Iterable[int]) -> None:
-    """Delete the line hashes of these articles."""
-    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
-    if rows:
+def change_outlet_lines(
+    connection: Connection, dropped: Iterable[tuple[str, int]], new: Mapping[tuple[str, int], bytes]
+) -> None:
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
         connection.execute(_DROP_LINES, rows)
+    if rows := [
+        {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
+    ]:
+        connection.execute(_ADD_LINES, rows)

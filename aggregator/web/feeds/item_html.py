@@ -35,6 +35,7 @@ def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> 
         parts.append(_list(f"{escaped(one.text)} — {_who(one, articles)}" for one in merged.only))
     parts.append(f"<p><em>{numbers(story)}</em></p>")
     parts.append(_reports(story.articles))
+    parts.append(_linked_stories(story, story_url.removesuffix(story.id)))
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
 
@@ -128,6 +129,17 @@ def _reports(articles: Sequence[ArticleView]) -> str:
     if len(originals) > LISTED_REPORTS:
         lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
     return _list(lines)
+
+
+def _linked_stories(story: StoryView, base: str) -> str:
+    """Return a line with the stories before and after, and related ones; `base` precedes an id."""
+    kinds = (("Earlier", story.earlier), ("Later", story.later), ("Related", story.related))
+    line = " · ".join(
+        f"{name}: {'; '.join(link(base + one.id, escaped(one.title) or 'Untitled') for one in linked)}"
+        for name, linked in kinds
+        if linked
+    )
+    return _paragraph(line) if line else ""
 
 
 def _copied(copies: Sequence[ArticleView]) -> str:

@@ -139,7 +139,7 @@ def gather(
     link = saved.link if saved else None
     if which.updates:
         return LoadedItems(change_items(reader.changes(parsed.filter), settings, link))
-    stories = _stories(reader, parsed.filter)
+    stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
     ids = tuple(story.id for story in stories)
     rendered: dict[str, MergedStory] = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]

@@ -768,6 +768,38 @@ change = Table(
     Column("report_count", Integer, nullable=False),  # after the change
     Index(None, "bumped_at", "change_no"),
     Index(None, "article"),
+    Index(None, "story", "change_no"),
+    _partial_index("ix_change_merged", "change_no", where="kind = 'merged'"),
+)
+
+reader = Table(
+    "reader",
+    metadata,
+    # A person who reads with a client of the Google Reader API (store/read/read_marks.py). Written by the web
+    # server at the first sign-in.
+    Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # lower case
+    Column("created_at", UtcTime, nullable=False),
+    Column("read_before", UtcTime, nullable=False),  # a story that was bumped no later is read
+    Column("last_change_no", BigInteger, nullable=False),  # up to this change, merges were followed
+)
+
+read_mark = Table(
+    "read_mark",
+    metadata,
+    # What a reader did with one story, where `reader.read_before` does not say it. Written by the web server.
+    Column(
+        "reader",
+        BigInteger,
+        ForeignKey("reader.reader_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    # The story is read until a bump after this time; the year 1000: unread; null: see `reader.read_before`.
+    Column("read_to", UtcTime),
+    Column("is_starred", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 webhook = Table(

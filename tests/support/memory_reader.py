@@ -25,6 +25,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -223,6 +224,9 @@ class MemoryReader:
         ]
         fitting.sort(key=lambda one: (one.updated, one.n), reverse=True)
         return tuple(fitting[: wanted.limit])
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        return ChangedStories()
 
     def last_change_at(self) -> dt.datetime | None:
         """A minute later for every story that was put here."""

@@ -19,6 +19,7 @@ from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -327,6 +328,10 @@ class DatabaseStoryReader:
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         with self._database.read() as connection:
             return story_list.newest(connection, wanted)
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        with self._database.read() as connection:
+            return story_list.changed_stories(connection, since, limit)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)

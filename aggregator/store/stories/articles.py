@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Row,
     Select,
     bindparam,
     delete,
@@ -409,11 +408,6 @@ def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tupl
     )
 
 
-_VETO_COLUMNS = [
-    article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
-]
-
-
 class ComparedRow(msgspec.Struct, frozen=True):
     """What a comparison of two reports needs of each."""
 
@@ -438,6 +432,17 @@ class ComparedRow(msgspec.Struct, frozen=True):
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
+    def as_veto_input(self, bodyless_words: int) -> VetoInput:
+        """Return it as input of the vetoes; a text of fewer than `bodyless_words` words counts as none."""
+        return VetoInput(
+            title=self.title,
+            lead=self.lead,
+            language=self.language,
+            outlet=self.outlet,
+            minutes=dates_of(self.published, date_counts=True)[0],
+            bodyless=self.body_words < bodyless_words,
+        )
+
 
 def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
@@ -456,8 +461,6 @@ _STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
 _VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
-_VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
-_ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
 @functools.cache
@@ -501,31 +504,6 @@ def compared_row_of(new: NewArticle) -> ComparedRow:
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
     """Return article `id`, which must exist."""
     return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
-
-
-def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[VetoInput]:
-    """Return input of the vetoes: the newest articles that count in the centroid, the newest first.
-
-    A text of fewer than `bodyless_words` words is treated as having no body.
-    """
-    rows = connection.execute(_VETO_INPUTS, {"story_id": story, "at_most": newest})
-    return [_veto_input(row, bodyless_words) for row in rows]
-
-
-def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> VetoInput:  # noqa: A002
-    """Return article `id`, which must exist, as input of the vetoes."""
-    return _veto_input(connection.execute(_ONE_VETO_INPUT, {"article_id": id}).one(), bodyless_words)
-
-
-def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
-    return VetoInput(
-        title=row.title,
-        lead=row.lead,
-        language=row.language,
-        outlet=row.outlet,
-        minutes=dates_of(row.published, date_counts=True)[0],
-        bodyless=row.body_words < bodyless_words,
-    )
 
 
 class ArticleOrigin(NamedTuple):

@@ -39,7 +39,7 @@ _PRIOR_OUTLET: Final = (1.2, 10)
 
 @functools.cache
 def _background() -> tuple[Floats, Floats, Ints]:
-    """Return shares of events that words have, the shipped idf of each, and the place of the share of each word.
+    """Return shares that words have, the shipped idf of each, and the place of the share of each word.
 
     By hash; of colliding words the most frequent.
     """

@@ -249,11 +249,10 @@ class ReportComparison:
 
     def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
         """Remember that a new article joined a story or founded one (`before` is None)."""
-        rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
-        if before is None:
-            self._rows.put(after, rows)
-        else:
-            self._rows.change(before, after, lambda known: [*rows, *known][: self._newest])
+        known = self._rows.kept(before) if before else []
+        if known is not None:
+            rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+            self._rows.put(after, [*rows, *known][: self._newest])
 
     def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
         """Return those of a story's newest articles with which another is compared, decoded.

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Integer,
@@ -114,6 +113,10 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     effective_at: dt.datetime
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
+
+    def as_article(self) -> ScoringInput:
+        """Return it as input of the scorer, as it was placed."""
+        return _scoring_input(self, is_container=self.role == "container")
 
 
 class MemberRow(FrozenStruct, frozen=True, kw_only=True):
@@ -347,11 +350,6 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
 
 
-def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the stage that decided the story of article `id`."""
-    return evidence_of(connection, id).stage
-
-
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed, counts = codecs.pack_compressed(evidence), evidence.counts_as_report
@@ -389,17 +387,11 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def _newest_of_story(columns: Sequence[Column[Any]], *conditions: ColumnElement[bool]) -> Select[Any]:
-    """Return SELECT of the newest articles of a story that count in its centroid, the newest first.
-
-    Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
-    """
-    numbers = _newest_numbers("story_id", *conditions)
-    return select(*columns).where(article.c.inbox_no.in_(numbers)).order_by(article.c.inbox_no.desc())
-
-
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the statement for the newest articles in the centroid of the story in parameter `story`."""
+    """Return the statement for the newest articles in the centroid of the story in parameter `story`.
+
+    Numbers are found before rows: otherwise all rows of a large story are sorted, with their terms.
+    """
     return (
         select(article.c.inbox_no)
         .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
@@ -444,7 +436,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
         )
 
 
-def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
     return ScoringInput(
         terms=row.terms,
@@ -459,7 +451,11 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> Sco
 
 _STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
+_VOUCHING_ROWS = (
+    select(*_COMPARED)
+    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
+    .order_by(article.c.inbox_no.desc())
+)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
 
 

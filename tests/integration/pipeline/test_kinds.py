@@ -10,7 +10,6 @@ from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.explain import explanation
-
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members

@@ -183,7 +183,7 @@ class StoryWriter:
                 if member.counts_in_centroid
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
-        unit_of_work.ledger.new.articles.append(new)
+        unit_of_work.ledger.articles.append(new)
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
             articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
@@ -567,7 +567,7 @@ class StoryWriter:
             number = unit_of_work.ledger.number("story")
             # The first story of an article is the usual case, and its id says so.
             founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
-            unit_of_work.ledger.new.stories.append(NewStory(number, story, founder, founding, state))
+            unit_of_work.ledger.stories.append(NewStory(number, story, founder, founding, state))
         else:
             number = row.story_no
             stories.update_story(connection, story, state)

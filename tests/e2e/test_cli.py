@@ -70,7 +70,9 @@ def test_the_program_starts_without_its_heavy_libraries() -> None:
     assert not heavy & set(loaded)
 
 
-@pytest.mark.parametrize("typed", ["stories", "stories --format json", "search flood", "sources list", "db stats"])
+@pytest.mark.parametrize(
+    "typed", ["stories", "stories --format json", "search flood", "sources list", "db stats"]
+)
 def test_a_command_that_reads_loads_nothing_that_prepares_or_places(filled: Terminal, typed: str) -> None:
     code = (
         "import atexit, sys; from aggregator.cli.app import main;"

@@ -75,15 +75,26 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"),
+    ("language", "text"),
     [
-        ("The mayor of the town said on Monday that the bridge over the river would be closed for a week.", "en"),
-        ("Die Brücke über den Fluss wird nach Angaben der Stadt für eine Woche gesperrt und dann saniert.", "de"),
+        (
+            "en",
+            "The mayor of the town said on Monday that the bridge over the river would be closed for a week.",
+        ),
+        (
+            "de",
+            "Die Brücke über den Fluss wird nach Angaben der Stadt für eine Woche gesperrt und dann saniert.",
+        ),
         # Words of Spanish that are also stop words of French.
-        ("El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad que es de "
-         "la izquierda en la reunión de ministros de que se trata", "es"),
-        ("De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open is.", "nl"),
+        (
+            "es",
+            "El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad, que es",
+        ),
+        (
+            "nl",
+            "De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open is.",
+        ),
     ],
-)  # fmt: skip
-def test_stop_words_tell_only_their_own_language(text: str, language: str) -> None:
+)
+def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
     assert find_language("", text, None, TUNING) == language

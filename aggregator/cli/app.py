@@ -27,6 +27,7 @@ from aggregator.cli import (
     admin,
     correct,
     db,
+    digest,
     evaluate,
     export,
     feed,
@@ -106,6 +107,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "story": read.story,
     "explain": read.explain,
     "feed": feed.feed,
+    "digest": digest.digest,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
@@ -116,8 +118,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, db.db, admin.config):
+for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, webhooks.notify, db.db):
     app.add_typer(group)
+app.add_typer(admin.config)
 for command in every_command(app):
     command.cls = PlainCommand
 

@@ -8,7 +8,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-RESERVED_NAMES = frozenset({"stories", "updates"})  # names of built-in feeds
+RESERVED_NAMES = frozenset({"digest", "stories", "updates"})  # names of built-in feeds
 
 _AGO = re.compile(r"(\d{1,5})\s*([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -253,6 +253,21 @@ class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # the added article, without its text
 
 
+class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+
+    story: StoryView
+    new_reports: int
+
+
+class Digest(FrozenStruct, frozen=True, kw_only=True):
+    """The stories with the most new independent reports of a time, most first."""
+
+    since: dt.datetime
+    until: dt.datetime
+    stories: tuple[DigestStory, ...]
+
+
 class Health(FrozenStruct, frozen=True, kw_only=True):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
@@ -323,6 +338,10 @@ class StoryReader(Protocol):
         The number of changes that are read is bounded (store/read/change_stream.py); `wanted.after` is
         ignored.
         """
+        ...
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:

@@ -1,5 +1,6 @@
-"""Webhooks: changes of stories, sent to configured addresses.
+"""Deliveries: changes of stories and digests, sent to webhooks, by Apprise and by mail.
 
 `dispatcher` reads the change stream and stores deliveries in the outbox. `sender` sends the deliveries of one
-webhook and schedules retries. `threads` runs both. `payload` encodes the body of a delivery.
+recipient and schedules retries; `transmit` has a function for each kind. `threads` runs both. `payload`
+encodes the body of a delivery.
 """

@@ -1,6 +1,7 @@
-"""Select the changes that a webhook receives and store them as deliveries in the outbox.
+"""Select the changes that a recipient receives and store them as deliveries in the outbox.
 
-A change becomes a delivery if its story matches the query of the webhook at that time. Changes with a time
+A change becomes a delivery if its story matches the query of the recipient at that time. A notification is
+about a story that was not announced yet, or about each report. Changes with a time
 far in the past (an archive, a flood) are skipped. When a story is merged into another one, every webhook that
 received a delivery about it is notified, whatever its query.
 """
@@ -8,20 +9,22 @@ received a delivery about it is notified, whatever its query.
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.config.webhooks import Webhook
+from aggregator.config.settings import Config
+from aggregator.config.webhooks import DIGEST, DigestReader, Notification, Recipient
 from aggregator.model.core import StoryView
-from aggregator.model.read_model import Change, StoryRedirect
+from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
-from aggregator.store.read import change_stream
+from aggregator.store.read import change_stream, digests
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
+from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id, digest_id
 
 _BATCH_CHANGES = 100  # changes handled in one step
 # Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
@@ -38,7 +41,7 @@ class WebhookDispatcher:
         self,
         database: Database,
         reader: DatabaseStoryReader,
-        webhooks: Sequence[Webhook],
+        recipients: Sequence[Recipient],
         settings: PublishSettings,
         *,
         tuning: WebhookTuning,
@@ -48,20 +51,21 @@ class WebhookDispatcher:
         """No delivery is deleted before the clock has run for `steady_days` without a jump."""
         self._database = database
         self._reader = reader
-        self._webhooks = {hook.name: hook for hook in webhooks}
+        self._places = {one.name: one.place for one in recipients}
+        self._digest_readers = [one for one in recipients if isinstance(one, DigestReader)]
+        self._webhooks = {one.name: one for one in recipients if not isinstance(one, DigestReader)}
         self._settings = settings
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
-        self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
+        self._uses_index = any(one.query is not None and one.query.query for one in recipients)
 
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            positions = {name: hook.place for name, hook in self._webhooks.items()}
-            outbox.sync_webhooks(connection, positions, change_stream.last_number(connection), self._now())
+            outbox.sync_webhooks(connection, self._places, change_stream.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
@@ -101,6 +105,30 @@ class WebhookDispatcher:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return sorted({one.webhook for one in new_deliveries})
 
+    def make_digest(self, until: dt.datetime) -> list[str] | None:
+        """Store a digest of the changes up to `until` and its mail; return its readers.
+
+        Without new stories there is none. Return None if the full-text index is behind: try again soon. The
+        digest, its mail and the last change of each are one transaction.
+        """
+        with self._database.write() as connection:
+            digests.lock(connection)
+            if (whole := digests.next_span(connection, DIGEST, until)) is None:
+                return []
+            if self._uses_index and not digests.is_indexed(connection, whole):
+                return None
+            filled = []
+            for one in self._digest_readers:
+                span = digests.next_span(connection, one.name, until)
+                wanted = one.story_filter(self._now()) or StoryFilter()
+                if span is None or not digests.ranked(connection, span, wanted):
+                    continue
+                body, id_ = encode_json(span), digest_id(one.name, span.to)
+                new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
+                outbox.add_digest(connection, new, until)
+                filled.append(one.name)
+        return [name for name in filled if name != DIGEST]
+
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
         now = self._now()
@@ -109,7 +137,7 @@ class WebhookDispatcher:
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
-        self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime
+        self, connection: Connection, hook: Recipient, new: Sequence[Change], now: dt.datetime
     ) -> list[Change]:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
@@ -117,6 +145,9 @@ class WebhookDispatcher:
         matches = (
             ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
         )
+        if isinstance(hook, Notification):
+            fitting = [one for one in new if one.story in matches and not self._is_old(one)]
+            return self._to_notify(connection, hook, fitting, now)
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
         announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [
@@ -125,6 +156,20 @@ class WebhookDispatcher:
             if (one.story in matches and not self._is_old(one))
             or (one.kind != "split" and announced.intersection(one.others))
         ]
+
+    def _to_notify(
+        self, connection: Connection, hook: Notification, fitting: Sequence[Change], now: dt.datetime
+    ) -> list[Change]:
+        """Return the changes of stories that were not announced yet, or all that add a report."""
+        ids = {one.story for one in fitting}
+        announced = outbox.announced(connection, hook.name, ids, now - self._hold)
+        chosen = []
+        for one in fitting:
+            adds_report = hook.each == "report" and one.kind in ("created", "report")
+            if one.story not in announced or adds_report:
+                announced.add(one.story)
+                chosen.append(one)
+        return chosen
 
     def _is_old(self, one: Change) -> bool:
         return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
@@ -154,3 +199,19 @@ class WebhookDispatcher:
             if isinstance(story, StoryView):
                 found[id_] = story
         return found
+
+
+def dispatcher_of(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    recipients: Sequence[Recipient],
+    now: Callable[[], dt.datetime],
+) -> WebhookDispatcher:
+    """Return the dispatcher of a configuration."""
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    tuning = config.effective_tuning.section("webhooks", WebhookTuning)
+    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
+    return WebhookDispatcher(
+        database, reader, recipients, settings, tuning=tuning, steady_days=steady_days, now=now
+    )

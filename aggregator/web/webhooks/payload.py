@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhooks import Recipient
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.web.excerpts import count_words, first_words, for_reader
@@ -102,8 +102,13 @@ def delivery_id(hook: str, change: Change) -> str:
     return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
+def digest_id(reader: str, last_change: int) -> str:
+    """Return the id of a digest: the same if the same one is stored again."""
+    return "msg_" + hashlib.blake2b(f"{reader}\0{last_change}".encode(), digest_size=16).hexdigest()
+
+
 def delivery_body(
-    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
+    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
 ) -> bytes:
     """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
     bounded_change, shown = _bounded(change, story, settings.excerpt_words)
@@ -115,7 +120,7 @@ def delivery_body(
         listed //= 2
 
 
-def trial_body(hook: Webhook, now: dt.datetime) -> bytes:
+def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
     data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
     return encode_json(TrialJson(timestamp=in_utc(now), data=data))
@@ -144,7 +149,7 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
 
 
 def _delivery(
-    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, listed: int
+    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, listed: int
 ) -> DeliveryJson:
     newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
     shown = msgspec.structs.replace(story, articles=tuple(newest))

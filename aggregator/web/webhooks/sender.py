@@ -1,36 +1,22 @@
-"""Send the deliveries of one webhook in order, store their results, and schedule retries."""
+"""Send the deliveries of one recipient in order, store their results, and schedule retries."""
 
-import base64
 import datetime as dt
-import hashlib
-import hmac
 import logging
 import random
 from collections.abc import Callable
 
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhooks import Recipient, Webhook, recipient_words
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
-from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster, host_of
+from aggregator.sources.fetch.webhook_post import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
 from aggregator.web.webhooks.payload import WebhookTuning
+from aggregator.web.webhooks.transmit import Transmitter
 
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
 _GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
-
-
-def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a delivery sent at the Unix time `seconds`.
-
-    They sign it by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
-    of id, time and body. The signed time prevents later replays; the id is the same at every attempt, so
-    that the receiver recognizes repeated deliveries.
-    """
-    signed = f"{id_}.{seconds}.".encode() + body
-    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode("ascii")
-    return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
 
 
 def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
@@ -55,24 +41,16 @@ def pause_seconds(failures: int, ttl_seconds: float | None, tuning: WebhookTunin
 log = logging.getLogger(__name__)
 
 _GONE = 410
-_JSON = {"content-type": "application/json"}
-
-
-def send(poster: WebhookPoster, webhook: Webhook, id_: str, body: bytes, now: dt.datetime) -> PostResult:
-    """Send one signed delivery."""
-    return poster.post(
-        webhook.url, body, _JSON | signed_headers(webhook.key, id_, int(now.timestamp()), body)
-    )
 
 
 class WebhookSender:
-    """Sends the deliveries of one webhook, one at a time, so that they arrive in order."""
+    """Sends the deliveries of one recipient, one at a time, so that they arrive in order."""
 
     def __init__(
         self,
         database: Database,
-        webhook: Webhook,
-        poster: WebhookPoster,
+        webhook: Recipient,
+        transmitter: Transmitter,
         *,
         tuning: WebhookTuning,
         steady_days: float,
@@ -85,7 +63,8 @@ class WebhookSender:
         """
         self._database = database
         self._webhook = webhook
-        self._poster = poster
+        self._longest_wait_seconds = transmitter.longest_wait_seconds
+        self._transmit = transmitter.to(webhook)
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
@@ -97,7 +76,7 @@ class WebhookSender:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
         if self._last is None or is_overdue_by_jump(self._last, now):
-            longest = dt.timedelta(seconds=self._poster.longest_wait_seconds)
+            longest = dt.timedelta(seconds=self._longest_wait_seconds)
             longest = max(longest, dt.timedelta(seconds=self._tuning.retry_max_seconds * 2))
             latest = now + longest if self._last is None else now
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
@@ -108,11 +87,13 @@ class WebhookSender:
             return None
         if isinstance(due, dt.datetime):
             return max(0.0, (due - self._now()).total_seconds())
-        posted = send(self._poster, self._webhook, due.id, due.body, self._now())
+        posted = self._transmit(due.id, due.body, self._now())
         if posted.is_stopped:
             return None  # the daemon is stopping; the delivery is sent after the next start
         result = self._database.transact(lambda connection: self._settle(connection, due, posted))
-        where = f"webhook {self._webhook.name} ({host_of(self._webhook.url)})"
+        where = recipient_words(self._webhook.name)
+        if isinstance(self._webhook, Webhook):  # in other addresses the host may be the secret
+            where += f" ({host_of(self._webhook.url)})"
         log.log(
             logging.INFO if posted.is_accepted else logging.WARNING,
             "%s: change %d of story %s, attempt %d: %s",

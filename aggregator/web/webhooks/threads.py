@@ -1,4 +1,4 @@
-"""The threads of the webhooks: one fills the outbox, and each webhook has one that sends.
+"""The threads of the outbox: one fills it, and each recipient has one that sends.
 
 A receiver that hangs delays its own deliveries only. A stop cancels a running request; the delivery is sent
 again, with the same id, after the next start.
@@ -11,17 +11,16 @@ import time
 from collections.abc import Callable
 
 from aggregator.config.settings import Config
-from aggregator.config.webhooks import webhooks_from
+from aggregator.config.webhooks import DIGEST, recipients_from
 from aggregator.model.errors import AggregatorError
 from aggregator.pipeline.workers.thread_pool import is_left_behind
-from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher, dispatcher_of
 from aggregator.web.webhooks.payload import WebhookTuning
 from aggregator.web.webhooks.sender import WebhookSender
+from aggregator.web.webhooks.transmit import Transmitter, transmitter_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class WebhookThreads:
         self,
         dispatcher: WebhookDispatcher,
         senders: dict[str, WebhookSender],
-        poster: WebhookPoster,
+        transmitter: Transmitter,
         *,
         is_writer: Callable[[], bool],
         heartbeat: Callable[[], None],
@@ -51,7 +50,7 @@ class WebhookThreads:
     ) -> None:
         self._dispatcher = dispatcher
         self._senders = senders
-        self._poster = poster
+        self._transmitter = transmitter
         self._is_writer = is_writer
         self._heartbeat = heartbeat
         self._failed = failed
@@ -74,6 +73,13 @@ class WebhookThreads:
         """Delete deliveries that ended long ago; a maintenance task of the writer calls it."""
         self._dispatcher.prune()
 
+    def make_digest(self, until: dt.datetime) -> bool:
+        """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
+        readers = self._dispatcher.make_digest(until)
+        for name in readers or ():
+            self._filled[name].set()
+        return readers is not None
+
     def start(self) -> None:
         """Start the threads if a webhook is configured."""
         if self._senders:
@@ -88,7 +94,7 @@ class WebhookThreads:
     def stop(self) -> None:
         """Ask all threads to end, and cancel running requests."""
         self._stopping.set()
-        self._poster.close()
+        self._transmitter.close()
         for event in (self._changed, *self._filled.values()):
             event.set()
 
@@ -147,19 +153,7 @@ class WebhookThreads:
             self._heartbeat()
 
 
-# --- create the threads and the HTTP client of the webhooks from the configuration -------------------------
-
-
-def poster_of(config: Config, now: Callable[[], dt.datetime]) -> WebhookPoster:
-    """Return the HTTP client of webhooks with the configured networks and limits."""
-    tuning = config.effective_tuning.section("webhooks", WebhookTuning)
-    return WebhookPoster(
-        ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private),
-        config.effective_tuning,
-        deadline_seconds=tuning.deadline_seconds,
-        response_cap_bytes=tuning.response_cap_bytes,
-        now=now,
-    )
+# --- create the threads from the configuration -------------------------------------------------------------
 
 
 def webhook_threads(
@@ -173,19 +167,16 @@ def webhook_threads(
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
-    webhooks, tuning = webhooks_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
+    recipients, tuning = recipients_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
     reader = DatabaseStoryReader(database, config.effective_tuning)
     steady_days: float = config.effective_tuning.values("retention")["steady_days"]
-    dispatcher = WebhookDispatcher(
-        database, reader, webhooks, settings, tuning=tuning, steady_days=steady_days, now=now
-    )
-    poster = poster_of(config, now)
+    dispatcher = dispatcher_of(config, settings, database, recipients, now)
+    transmitter = transmitter_of(config, settings, now, reader)
     senders = {
-        webhook.name: WebhookSender(
-            database, webhook, poster, tuning=tuning, steady_days=steady_days, now=now
-        )
-        for webhook in webhooks
+        one.name: WebhookSender(database, one, transmitter, tuning=tuning, steady_days=steady_days, now=now)
+        for one in recipients
+        if one.name != DIGEST
     }
     return WebhookThreads(
-        dispatcher, senders, poster, is_writer=is_writer, heartbeat=heartbeat, failed=failed
+        dispatcher, senders, transmitter, is_writer=is_writer, heartbeat=heartbeat, failed=failed
     )

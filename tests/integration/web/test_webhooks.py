@@ -34,6 +34,7 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
 from aggregator.web.webhooks.sender import WebhookSender
 from aggregator.web.webhooks.threads import WebhookThreads
+from aggregator.web.webhooks.transmit import Transmitter
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -91,11 +92,13 @@ class Post:
             response_cap_bytes=tuning.response_cap_bytes,
             now=self.clock,
         )
+        client = ClientSettings(allow_private=self._allow_private)
+        self.transmitter = Transmitter(self.poster, SETTINGS, tuning, client, reading)
         self.sendings = [
             WebhookSender(
                 self.database,
                 one,
-                self.poster,
+                self.transmitter,
                 tuning=tuning,
                 steady_days=1.0,
                 now=self.clock,
@@ -748,7 +751,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     webhooks = WebhookThreads(
         post.filling,
         {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
-        post.poster,
+        post.transmitter,
         is_writer=lambda: True,
         heartbeat=lambda: beats.append(time.monotonic()),
         failed=failed.append,
@@ -779,7 +782,7 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
     webhooks = WebhookThreads(
         post.filling,
         {"desk": post.sendings[0]},
-        post.poster,
+        post.transmitter,
         is_writer=is_writer.is_set,
         heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,

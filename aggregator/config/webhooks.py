@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
 
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import Config, DigestConfig, WebhookConfig, notify_address, signing_key
+from aggregator.config.settings import (
+    Config,
+    DigestConfig,
+    SavedQuery,
+    WebhookConfig,
+    notify_address,
+    signing_key,
+)
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 

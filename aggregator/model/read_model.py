@@ -335,7 +335,7 @@ class StoryReader(Protocol):
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
 
-        The number of changes that are read is bounded (store/read/change_stream.py); `wanted.after` is
+        The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
         ignored.
         """
         ...

@@ -357,7 +357,7 @@ observation = Table(
     # Polled sources: whether this was the latest content, and how often the source went back to it.
     Column("is_current", Boolean, nullable=False, server_default=true()),
     Column("revert_count", Integer, nullable=False, server_default=text("0")),
-    # Polled sources: hashes that recognise the article under new keys (cluster/rekeyed_entries.py).
+    # Polled sources: hashes that recognise the article under new keys (cluster/entry_identity.py).
     Column("title_hash", LargeBinary),
     Column("title_key", LargeBinary),  # null: the title is too short, or its time is not declared
     Column("text_key", LargeBinary),  # null: the text is too short

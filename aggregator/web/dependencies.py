@@ -41,7 +41,9 @@ class Site:
         self.clock = clock
         self.jinja: Environment = environment()
         self.version = output_version()
-        self._settings_text = msgspec.json.encode(settings).decode()
+        queries = [(one.name, one.model_dump()) for one in settings.queries]
+        plain = msgspec.structs.replace(settings, queries=())
+        self._settings_text = msgspec.json.encode((plain, queries)).decode()
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""

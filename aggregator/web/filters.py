@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from aggregator.config.saved_queries import SavedQuery, is_relative, parse_end, parse_moment
+from aggregator.config.filter_times import is_relative, parse_end, parse_moment
+from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
 

@@ -1,4 +1,4 @@
-"""The web server, which runs in a thread of its own."""
+"""The web application (pages, feeds and the API of one story reader), and the server in its own thread."""
 
 import asyncio
 import errno
@@ -7,19 +7,36 @@ import socket
 import threading
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple, cast
 
 import msgspec
 import uvicorn
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
-from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.model.core import utc_now
+from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.read_model import StoryReader
+from aggregator.web import health
+from aggregator.web.api import openapi, push
+from aggregator.web.api import routes as api
 from aggregator.web.api.push import PushEndpoint
-from aggregator.web.app import create_app
+from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
+from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import HealthSource
+from aggregator.web.pages import editor_forms, pages
+from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
 from aggregator.web.security.connection_limits import (
     BACKLOG,
     ConnectionLimiter,
@@ -27,8 +44,122 @@ from aggregator.web.security.connection_limits import (
     close_unread,
     log_lack_of_files,
 )
+from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, RequestGuard, is_owner
 from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
+
+COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
+_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}  # of pages; else HTTP's phrase
+# Otherwise an environment variable could send addresses and errors to another server.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    reader: StoryReader,
+    settings: PublishSettings,
+    clock: Clock = utc_now,
+    push_endpoint: push.PushEndpoint | None = None,
+    editor: EditorService | None = None,
+    *,
+    watch: health.HealthSource | None = None,
+) -> FastAPI:
+    """Return the application. `clock` is the current time for relative filters ("24h").
+
+    Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
+    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check.
+    """
+    app = openapi.DescribedApp(
+        **openapi.ABOUT,
+        version=__version__,
+        docs_url=None,  # both viewers load scripts from other servers
+        redoc_url=None,
+        openapi_url=None,  # `api` serves it with an ETag
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    site = app.state.site = Site(reader, settings, clock, editor)
+    app.state.probes = health.Probes(site, watch)
+    routers = [api.router, health.router]
+    if push_endpoint is not None:
+        app.state.pushes = push.Pushes(push_endpoint)
+        routers.append(push.router)
+    if editor is not None:
+        routers += [api.editing, api.corrections_router]
+    if watch is not None:
+        routers.append(health.watched)
+    for router in routers:
+        app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
+    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
+    app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
+    errors = _Errors(pages.Pages(site))
+    app.add_exception_handler(HTTPException, errors.http)
+    app.add_exception_handler(AggregatorError, errors.aggregator_error)
+    app.add_middleware(RequestGuard, settings=settings, error_response=errors.respond, tokens=push_endpoint)
+    return app
+
+
+class _Errors:
+    """Error responses in the format of the requested address: problem+json below /api/, else a page."""
+
+    def __init__(self, page: pages.Pages) -> None:
+        self._page = page
+
+    def http(self, request: Request, error: Exception) -> Response:
+        """Answer an unknown address or method."""
+        assert isinstance(error, HTTPException)
+        response = self.respond(request, error.status_code, error.detail)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
+        return response
+
+    def aggregator_error(self, request: Request, error: Exception) -> Response:
+        """Answer a refused or invalid request, or an error of the database, with the message of the error."""
+        if isinstance(error, RefusedError):
+            if request.url.path.startswith(API):
+                return problem_of(error)
+            response = self.respond(request, error.status, str(error))
+            response.headers.update(error.headers)
+            return response
+        if isinstance(error, UsageError):
+            return self.respond(request, 400, str(error))
+        # The message may contain names of files, hosts and users.
+        return self.respond(request, 503, str(error) if is_owner(request) else NO_DATABASE)
+
+    def respond(self, request: Request, status: int, detail: str) -> Response:
+        """Return the error in the format of the requested address."""
+        response = self._formatted(request, status, detail)
+        if status == 503:
+            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        return response
+
+    def _formatted(self, request: Request, status: int, detail: str) -> Response:
+        title = HTTPStatus(status).phrase
+        if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
+            return problem(status, detail)
+        heading = _HEADINGS.get(status, title)
+        if status == 404:
+            return self._page.not_found(request)
+        return self._page.problem(request, status, heading, detail)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods of all routes of the address; one route has only some of them."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    methods = [
+        method
+        for method in ("GET", "POST", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return methods or ["GET"]  # a static file
+
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (

@@ -6,8 +6,7 @@ from typing import Literal
 import msgspec
 
 from aggregator.config.hosts import is_owner_on_loopback
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, SavedQuery
 from aggregator.model.read_model import StoryFilter
 
 
@@ -40,7 +39,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest_filter(self, now: dt.datetime) -> StoryFilter:
         """Return the filter of the stories of a digest."""
-        query = self.digest_query or SavedQuery(name="")
+        query = self.digest_query or SavedQuery()
         return query.story_filter(now, self.digest_stories)
 
     @property

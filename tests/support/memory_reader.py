@@ -187,6 +187,10 @@ class MemoryReader:
         stories = tuple(_story_hit(self._stories[story], them) for story, them in found.items())
         return SearchResults(hits=tuple(hits[:limit]), stories=stories[:limit], more=len(hits) > limit)
 
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        digests = [msgspec.structs.replace(one, stories=one.stories[: wanted.limit]) for one in self.made]
+        return tuple(digests[:most])
+
     def sources(self) -> tuple[SourceView, ...]:
         return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))
 

@@ -6,7 +6,7 @@ rows; after a failed transaction they are dropped and built again.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Self, TypeVar
@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
-from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
+from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
 from aggregator.cluster.events.scorer import (
     Decision,
     Scorer,
@@ -24,7 +24,6 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.rekeyed_entries import content_keys
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -44,12 +43,13 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import DatabaseAwayError, UsageError
 from aggregator.pipeline.placement.apply_corrections import (
+    Constraints,
     CorrectionCommand,
     CorrectionHandler,
     CorrectionResult,
+    StoryConstraints,
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
-from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
@@ -66,13 +66,8 @@ from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
 from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
-from aggregator.pipeline.placement.story_writer import (
-    BUMP_AGE_SECONDS,
-    BUMPS,
-    StoryWriter,
-    UnitOfWork,
-    live_story,
-)
+from aggregator.pipeline.placement.story_options import StoryOptions
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
@@ -133,18 +128,8 @@ class Placer:
         database: Database,
         all_tuning: Tuning,
         now: Callable[[], dt.datetime],
-        *,
-        summary_words: int,
-        families: Mapping[str, str] | None = None,
-        bumps: Collection[str] = BUMPS,
-        bump_age_seconds: float = BUMP_AGE_SECONDS,
-        prefer: Sequence[str] = (),
+        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
     ) -> None:
-        """`families`: outlet key → publisher (None: the included ones), see stories.counts.
-
-        `bumps` and `bump_age_seconds`: what bumps a story, see StoryWriter. `prefer`: outlets whose titles
-        are preferred.
-        """
         self._database = database
         self._now = now
         self._version = all_tuning.version
@@ -162,11 +147,7 @@ class Placer:
         self.story_writer = StoryWriter(
             self._model,
             all_tuning.section("stories", StoryTuning),
-            summary_words=summary_words,
-            families=families,
-            bumps=bumps,
-            bump_age_seconds=bump_age_seconds,
-            prefer=prefer,
+            options,
             has_foreign_language=self._cross_language.is_on,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)

@@ -17,7 +17,7 @@ from aggregator.cluster.events.reassess import (
 )
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
 from aggregator.model.core import OPINION_KINDS, Evidence, Reason, RunnerUp
-from aggregator.pipeline.placement.constraints import Constraints
+from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.report_comparison import ComparedStory, ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
 from aggregator.store.engine.database import Connection

@@ -152,7 +152,7 @@ class Reclusterer:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
             end, end_accepted_at = recluster.last_decided(live)
-        placer = Placer(fresh.database, self._all_tuning, self._now, **msgspec.structs.asdict(self._options))
+        placer = Placer(fresh.database, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
                 placer.count_sources_after(recluster.counted_up_to(live, start))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from lxml import etree
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct
 from aggregator.web.feeds.xml import ATOM, add, document, feed_text, feed_title, mime_type, rfc3339
 from aggregator.web.filters import SAVED, ParsedFilter

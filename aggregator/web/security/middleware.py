@@ -24,16 +24,8 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError, problem, problem_of
-from aggregator.web.security.request_origin import (
-    CAME_BY_PROXY,
-    allowed_names,
-    host_is_allowed,
-    is_at_this_machine,
-    is_from_loopback,
-    is_sent_by_another_site,
-    network_of,
-)
 from aggregator.web.security.token_auth import (
+    CAME_BY_PROXY,
     COOKIE,
     Bearer,
     BearerAuthenticator,
@@ -41,6 +33,12 @@ from aggregator.web.security.token_auth import (
     TokenPath,
     TokenStore,
     Way,
+    allowed_names,
+    host_is_allowed,
+    is_at_this_machine,
+    is_from_loopback,
+    is_sent_by_another_site,
+    network_of,
     prefixed,
     secret_given,
 )

@@ -16,13 +16,10 @@ from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import WebhookTuning
+from aggregator.web.webhooks.sender import Transmit, WebhookTuning
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
-
-# Sends the delivery with this id and body at this time.
-Transmit = Callable[[str, bytes, dt.datetime], PostResult]
 
 _JSON = {"content-type": "application/json"}
 

@@ -7,16 +7,16 @@ import msgspec
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor
-from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
-from aggregator.web.app import create_app
-from aggregator.web.article_json import OneArticleJson, SearchJson, SourcesJson
+from aggregator.web.api.routes import MergeRequest, MoveRequest, SplitRequest
 from aggregator.web.responses import PROBLEMS
+from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import OneArticleJson, SearchJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import with_tables
 from tests.support.memory_reader import MemoryReader
@@ -305,7 +305,7 @@ def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
 
 def test_saved_queries_are_described_by_their_names() -> None:
     def schema(*saved: str) -> Any:
-        settings = PublishSettings(queries=tuple(SavedQuery(name=name) for name in saved))
+        settings = PublishSettings(queries=tuple(SavedQuery().named(name) for name in saved))
         described = create_app(MemoryReader(), settings).openapi()
         parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]

@@ -15,8 +15,7 @@ from hypothesis import strategies as some
 from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import signing_key
+from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
@@ -30,10 +29,8 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
-from aggregator.web.webhooks.sender import WebhookSender
-from aggregator.web.webhooks.threads import WebhookThreads
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
 from aggregator.web.webhooks.transmit import Transmitter
 from tests.support.articles import (
     FLOOD,
@@ -98,7 +95,8 @@ class Post:
             WebhookSender(
                 self.database,
                 one,
-                self.transmitter,
+                self.transmitter.to(one),
+                longest_wait_seconds=self.transmitter.longest_wait_seconds,
                 tuning=tuning,
                 steady_days=1.0,
                 now=self.clock,
@@ -135,7 +133,7 @@ class Post:
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
-    saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
+    saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
     return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 
@@ -751,7 +749,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     webhooks = WebhookThreads(
         post.filling,
         {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
-        post.transmitter,
+        post.transmitter.close,
         is_writer=lambda: True,
         heartbeat=lambda: beats.append(time.monotonic()),
         failed=failed.append,
@@ -782,7 +780,7 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
     webhooks = WebhookThreads(
         post.filling,
         {"desk": post.sendings[0]},
-        post.transmitter,
+        post.transmitter.close,
         is_writer=is_writer.is_set,
         heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,

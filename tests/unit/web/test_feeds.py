@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import first_words
@@ -330,7 +330,7 @@ def test_the_fraction_of_a_second_tells_items_apart_and_orders_them() -> None:
 
 
 def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
-    query = SavedQuery(name="homs", title="Homs", query="homs", min_reports=3)
+    query = SavedQuery(title="Homs", query="homs", min_reports=3).named("homs")
     which = FeedSelection(saved=query)
     assert (address(which, "atom"), address(FeedSelection(updates=True, saved=query), "rss")) == (
         "/feeds/homs.atom",

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from lxml import html
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
@@ -329,7 +329,7 @@ def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int,
 def test_saved_queries_and_feeds_are_led_to() -> None:
     reader = MemoryReader()
     reader.put(*the_ferry())
-    query = SavedQuery(name="isles", title="From the <isles>", query="ferry")
+    query = SavedQuery(title="From the <isles>", query="ferry").named("isles")
     server = Server(reader, PublishSettings(port=0, queries=(query,)))
     url = server.start()
     try:

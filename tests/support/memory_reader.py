@@ -25,6 +25,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    Digest,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -49,6 +50,7 @@ class MemoryReader:
     def __init__(self) -> None:
         self._stories: dict[str, StoryView] = {}
         self._merged: dict[str, MergedStory] = {}
+        self.made: tuple[Digest, ...] = ()  # digests, newest first
         self._puts = 0
         self._moved: dict[str, str] = {}
         self._changes: list[Change] = []

@@ -125,11 +125,13 @@ class Transmitter:
         )
 
         def transmit(id_: str, body: bytes, now: dt.datetime) -> PostResult:
-            return poster.send(server, self._mail(reader, id_, body, now))
+            mail = self._mail(reader, id_, body, now)
+            return PostResult(status=204) if mail is None else poster.send(server, mail)
 
         return transmit
 
-    def _mail(self, reader: DigestReader, id_: str, body: bytes, now: dt.datetime) -> "EmailMessage":
+    def _mail(self, reader: DigestReader, id_: str, body: bytes, now: dt.datetime) -> "EmailMessage | None":
+        """Return the mail of a delivery; None if all its stories were forgotten."""
         from aggregator.store.read.digests import DigestSpan
         from aggregator.web.webhooks.digest_mail import digest_mail, trial_mail
 
@@ -139,7 +141,7 @@ class Transmitter:
         assert self._reader is not None
         span = msgspec.json.decode(body, type=DigestSpan)
         digest = self._reader.digest(span, self._settings.digest_filter(now))
-        return digest_mail(digest, self._settings, sender, reader.address, id_)
+        return digest_mail(digest, self._settings, sender, reader.address, id_) if digest.stories else None
 
 
 def transmitter_of(

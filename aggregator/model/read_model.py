@@ -286,6 +286,21 @@ class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     next: int = 0
 
 
+class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+
+    story: StoryView
+    new_reports: int
+
+
+class Digest(FrozenStruct, frozen=True, kw_only=True):
+    """The stories with the most new independent reports of a time, most first."""
+
+    since: dt.datetime
+    until: dt.datetime
+    stories: tuple[DigestStory, ...]
+
+
 class Health(FrozenStruct, frozen=True, kw_only=True):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
@@ -371,6 +386,10 @@ class StoryReader(Protocol):
 
     def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
         """Return the stories of the first `limit` changes after number `since`; None: the last number."""
+        ...
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:

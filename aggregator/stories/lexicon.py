@@ -21,6 +21,8 @@ class WordLists(msgspec.Struct, frozen=True):
     not_names: str
     anaphora: str
     outlet_words: str
+    titles: str
+    no_topics: frozenset[str]
 
 
 class Labels(msgspec.Struct, frozen=True):

@@ -99,16 +99,19 @@ _CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
 
 
 def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> list[str]:
-    """Return the names in `text` in lower case, with repeats; `is_common` reports everyday words."""
+    """Return the names in `text` as written, without the ending 's, with repeats.
+
+    `is_common` reports everyday words.
+    """
     if language in _CASELESS:
         return list(_caseless(text[:_LONGEST_SCAN], _CASELESS[language], is_common))
     capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
-    names = [name.lower().replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
+    names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
     if language == "en":
         return names
     if language in _CAPITAL_NOUNS:
         single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
-        names = [*(name for name in names if " " in name), *map(str.lower, single)]
+        names = [*(name for name in names if " " in name), *single]
     return [name for name in names if not is_common(name)]
 
 
@@ -116,4 +119,4 @@ def _caseless(text: str, signs: re.Pattern[str], is_common: Callable[[str], bool
     for match in signs.finditer(text):
         name = match[match.lastindex or 0]
         if not is_common(name):
-            yield name.lower()
+            yield name

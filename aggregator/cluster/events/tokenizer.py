@@ -216,12 +216,16 @@ class Vocabulary(dict[str, int]):
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""
-        if self.language == "zh":
-            text = simplified(text)
-        names = find_names(text, self.language, self._is_common)
+        names = [name.lower() for name in self.written_names(text)]
         if self.language in _DECLINING:
             return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
         return names
+
+    def written_names(self, text: str) -> list[str]:
+        """Return the names in `text` as written, with repeats."""
+        if self.language == "zh":
+            text = simplified(text)
+        return find_names(text, self.language, self._is_common)
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""

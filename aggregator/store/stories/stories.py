@@ -183,7 +183,7 @@ def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> N
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    story_links.erase(connection, [loser])  # `winner` finds its own when it is rendered
+    story_links.unite(connection, loser, winner)
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
     derived = {
         "text": None,

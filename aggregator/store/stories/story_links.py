@@ -100,9 +100,8 @@ def subjects_of(connection: Connection, articles: Sequence[ArticleView]) -> Subj
 
 
 def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
-    """Replace names, topics and related stories of a live story."""
+    """Replace names, topics and related stories of a live story; without new ones the related ones stay."""
     connection.execute(delete(story_subject).where(story_subject.c.story_no == story_no))
-    connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
     rows = [
         {
             "story_no": story_no,
@@ -117,10 +116,18 @@ def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
     ]
     if rows:
         connection.execute(insert(story_subject), rows)
-    for other in _related(connection, story_no, [subject_key(one.name) for one in subjects.names]):
-        for pair in ((story_no, other), (other, story_no)):
-            link = insert_or(connection, story_link).values(story_no=pair[0], other_no=pair[1])
-            connection.execute(link.on_conflict_do_nothing())
+    related = _related(connection, story_no, [subject_key(one.name) for one in subjects.names])
+    if related:
+        connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
+        _link(connection, story_no, related)
+
+
+def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
+    """Write the links between a story and others, in both directions."""
+    pairs = [pair for other in others for pair in ((story_no, other), (other, story_no)) if other != story_no]
+    for one, other in pairs:
+        link = insert_or(connection, story_link).values(story_no=one, other_no=other)
+        connection.execute(link.on_conflict_do_nothing())
 
 
 def _related(connection: Connection, story_no: int, names: Sequence[str]) -> list[int]:
@@ -165,6 +172,20 @@ def _near(connection: Connection, story_no: int, name: str) -> list[int]:
         named = select(number).where(story_subject.c.kind == "name", story_subject.c.key == name, side)
         found += connection.execute(named.order_by(order).limit(_RARE_STORIES)).scalars()
     return found
+
+
+def unite(connection: Connection, loser: str, winner: str) -> None:
+    """Move the related stories of `loser` to `winner`, and delete its names and topics."""
+    both = rows_with(connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner])
+    numbers = {row.id: row.story_no for row in both}
+    others = (
+        select(story_link.c.other_no)
+        .where(story_link.c.story_no == numbers[loser])
+        .union(select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser]))
+    )
+    related = connection.execute(others).scalars().all()
+    erase(connection, [loser])
+    _link(connection, numbers[winner], related)
 
 
 def erase(connection: Connection, ids: Collection[str]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import delete, text
 
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
@@ -14,7 +15,7 @@ from aggregator.store.tables import story_link, story_subject
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
-from tests.support.story_checks import by_title, correct, forget, undo
+from tests.support.story_checks import by_title, correct, placing_of, undo
 
 DAY = dt.timedelta(days=1)
 LEVEE, VOTED, STRUCK = (
@@ -23,7 +24,7 @@ LEVEE, VOTED, STRUCK = (
     "Dock strike in Sennick",
 )
 PUMPS = "Pump station at Pennmouth failed unseen"
-INQUIRY = """Months before the levee broke at Pennmouth, the water authority had been told that the pump
+INQUIRY = """The water authority was told months ago that the levee at Pennmouth may break and that the pump
 station there was failing, a letter shows. The engineers of Pennmouth had asked for a new motor, and the
 authority in Calmouth had put them off. A court is to hear those who signed the letter."""
 
@@ -35,7 +36,7 @@ def rig(database: Database) -> Rig:
         record("Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")),
         record("Echo", "2", VOTED, DYKES, published=NOON + 8 * DAY, categories=("Politics",)),
         record("Post", "3", STRUCK, STRIKE, published=NOON + 8 * DAY, categories=("Economy", "Floods")),
-        record("Mail", "4", PUMPS, INQUIRY, published=NOON + 12 * DAY),
+        record("Mail", "4", PUMPS, INQUIRY, published=NOON - 18 * DAY),
     )
     _render(rig)
     return rig
@@ -119,11 +120,11 @@ def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
     with rig.database.read() as connection:
         links = connection.execute(text("SELECT * FROM v_story_links WHERE story_id = other_id"))
         assert links.all() == []
-        assert connection.execute(story_link.select()).all() == []
+        assert connection.execute(text("SELECT * FROM v_story_links WHERE relation = 'related'")).all() == []
 
 
 def test_forgetting_removes_names_at_once(rig: Rig) -> None:
-    forget(rig.database, "Mail")
+    placing_of(rig.database).erase(ForgetCommand(name="Mail"))
     assert _titles(rig, name="Pennmouth") == {LEVEE}
     assert _links(_story(rig, "Levee")) == {"later": [VOTED]}
 

@@ -5,8 +5,8 @@ from aggregator.stories.subjects import names_of, resemblance, topics_of
 from tests.support.memory_reader import an_article
 
 _HERALD = (
-    "The flood came at night. Firefighters said that Ilse Brandt had asked everybody to leave. On Monday the water "
-    "authority spoke of Pennmouth, where Mayor Brandt lives, and of the river Arrel."
+    "The flood came at night. Firefighters said that Ilse Brandt had asked everybody to leave. On Monday the "
+    "water authority spoke of Pennmouth, where Mayor Brandt lives, and of the river Arrel."
 )
 _ECHO = (
     "In the evening the mayor, Ilse Brandt, left the town of Pennmouth by boat, as European Commission "

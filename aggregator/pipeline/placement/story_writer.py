@@ -22,7 +22,7 @@ from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.stories import article_views, articles, stories
+from aggregator.store.stories import article_views, articles, stories, story_links
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
@@ -288,6 +288,7 @@ class StoryWriter:
         articles.move(connection, ids, story)
         self._set_counts_in_centroid(connection, [*there, *moving])
         if staying:
+            story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
             self.restate(unit_of_work, origin.id, at_no=at_no, bump=when, moved=bump is not None)
         else:
             self._redirect(unit_of_work, origin, story, reason="empty")

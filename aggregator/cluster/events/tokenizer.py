@@ -144,7 +144,7 @@ def _caseless(text: str, signs: re.Pattern[str], is_common: Callable[[str], bool
     for match in signs.finditer(text):
         name = match[match.lastindex or 0]
         if not is_common(name):
-            yield name.lower()
+            yield name
 
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1

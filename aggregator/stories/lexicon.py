@@ -22,6 +22,8 @@ class WordLists(msgspec.Struct, frozen=True):
     anaphora: str
     outlet_words: str
     name_links: str
+    titles: str
+    no_topics: frozenset[str]
 
 
 class Labels(msgspec.Struct, frozen=True):

@@ -440,6 +440,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
             bodyless=self.body_words < bodyless_words,
         )
 
+
 def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
     from aggregator.cluster.events.scorer import ScoringInput
 

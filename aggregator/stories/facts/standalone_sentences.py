@@ -41,7 +41,7 @@ CONNECTIVE = re.compile(
     r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
     r"|(?:You|Witness)\b"
     r"|(?:Other|Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
-    r"|(?:First(?:ly)?(?=,| (?:was|is|of|off|came)\b))"
+    r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
 CLEFT = re.compile(

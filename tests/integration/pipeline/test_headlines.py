@@ -73,10 +73,15 @@ def test_a_title_changes_at_most_once_in_three_hours_of_reports(database: Databa
     rig.take(report("Echo", BAIT, FLOOD, 0))
     rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
     later = "Levee on the Arrel breaks at Pennmouth, five people killed"
-    rig.take(report("Herald", later, FLOOD_ELSEWHERE.replace("four", "five"), 3))
+    text = (
+        "Five people died when the levee on the Arrel broke at Pennmouth, rescue services said on Monday. "
+        "One of the missing was found in a cellar of the lower town. Mayor Ilse Brandt let the quarters "
+        "below the market square be cleared, and hundreds of residents left their roofs in boats."
+    )
+    rig.take(report("Herald", later, text, 3))
     assert [title for title, _ in rig.titles()] == [PLAIN]
-    rig.take(report("Sentinel", later, FLOOD.replace("four", "five"), 4))
-    assert [title for title, _ in rig.titles()] == [later]
+    rig.take(report("Mirror", "Pennmouth after the flood", FLOOD, 4))
+    assert [title for title, _ in rig.titles()][:1] == [later]
     assert [change["after"] for change in rig.changes()] == [PLAIN, later]
 
 

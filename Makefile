@@ -23,7 +23,7 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 	$(BIN)/aggregator db upgrade
 	$(BIN)/aggregator run
 
-test: $(VENV)/dev.done  ## install what is needed, then run all tests (12 minutes at most)
+test: $(VENV)/dev.done  ## install what is needed, then run all tests (15 minutes on two cores)
 	@sh tests/support/browser.sh
 	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.run_lanes 'e2e=$(SHORT) $(E2E)' \
 	  'integration=$(SHORT) $(INTEGRATION)' 'unit=$(SHORT) $(UNIT)' 'postgres=$(SHORT) $(POSTGRES)'

@@ -23,23 +23,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from aggregator.cli import (
-    admin,
-    correct,
-    db,
-    evaluate,
-    export,
-    feed,
-    forget,
-    ingest,
-    install_service,
-    read,
-    run,
-    sources,
-    stories,
-    token,
-    webhooks,
-)
+from aggregator.cli import admin, correct, db, evaluate, export, forget, ingest, read, run, sources, webhooks
 from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
@@ -101,22 +85,22 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "ingest": ingest.ingest,
     "extract": ingest.extract,
-    "stories": stories.stories,
+    "stories": read.stories,
     "search": read.search,
     "story": read.story,
     "explain": read.explain,
-    "feed": feed.feed,
+    "feed": read.feed,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
     "doctor": admin.doctor,
-    "install-service": install_service.install_service,
+    "install-service": admin.install_service,
     "export": export.export,
     "import": export.import_,
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, db.db, admin.config):
+for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, db.db, admin.config):
     app.add_typer(group)
 for command in every_command(app):
     command.cls = PlainCommand

@@ -8,7 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline, workers
-from aggregator.cli.progress import reading_progress
+from aggregator.cli.output import reading_progress
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 

@@ -75,9 +75,8 @@ def test(context: Context, name: _Name) -> None:
 
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.webhook_post import host_of
-    from aggregator.web.webhooks.payload import trial_body
-    from aggregator.web.webhooks.sender import send
-    from aggregator.web.webhooks.threads import poster_of
+    from aggregator.web.webhooks.dispatcher import poster_of
+    from aggregator.web.webhooks.sender import send, trial_body
 
     config = context.obj.load()
     webhook = _webhook(config, name)

@@ -32,10 +32,12 @@ from pydantic import (
     model_validator,
 )
 
+from aggregator.config.filter_times import parse_end, parse_moment
 from aggregator.config.hosts import is_loopback
-from aggregator.config.saved_queries import RESERVED_NAMES, SavedQuery, is_query_name, parse_moment
 from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError
+from aggregator.model.read_model import StoryFilter
 
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
@@ -43,6 +45,7 @@ _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
 _MAX_DAYS = 36_500  # of a duration: a hundred years, so that it can be subtracted from today
 LONGEST_INTERVAL_DAYS = 365
 _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a query or a webhook
 _SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")  # of a model2vec folder
@@ -166,14 +169,29 @@ class PublishConfig(_Part):
     excerpt_words: int = Field(default=60, ge=0, le=100_000)
     full_text: Literal["owner", "never", "all"] = "owner"
     prefer: tuple[str, ...] = ()
+    images: Literal["link", "off"] = "link"
     index: bool = False
 
 
 Bump = Literal["report", "headline", "correction"]
 
 
-class QueryConfig(_Part):
-    """A saved query: the filters of the command line, and three settings of its feeds."""
+RESERVED_NAMES = frozenset({"stories", "updates"})  # names of built-in feeds
+
+
+def is_query_name(name: str) -> bool:
+    """Whether `name` can name a query: names are used in URLs and file names."""
+    return bool(_NAME.fullmatch(name)) and name.lower() not in RESERVED_NAMES
+
+
+class SavedQuery(_Part):
+    """A saved query: the filters of the command line, and three settings of its feeds.
+
+    `since` and `until` stay as written, since "24h" is relative to each request. `title`, `items` and `link`
+    are for its feeds; None uses the settings of `publish` and `feeds`.
+    """
+
+    _name: str = PrivateAttr("")
 
     title: str | None = None
     query: str = ""
@@ -184,6 +202,9 @@ class QueryConfig(_Part):
     outlet: str = ""
     folder: str = ""
     language: str = ""
+    about: str = Field(default="", alias="name")  # the filter `name`; the property `name` is the key
+    topic: str = ""
+    kind: Literal["", Kind] = ""
     items: int | None = Field(default=None, ge=1, le=1000)
     link: Literal["story", "article"] | None = None
 
@@ -196,6 +217,34 @@ class QueryConfig(_Part):
             except UsageError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @property
+    def name(self) -> str:
+        """Its key in `queries`."""
+        return self._name
+
+    def named(self, name: str) -> "SavedQuery":
+        """Return the same query with this name."""
+        query = self.model_copy()
+        query._name = name
+        return query
+
+    def story_filter(self, now: dt.datetime, limit: int) -> StoryFilter:
+        """Return the filter at the time `now`."""
+        return StoryFilter(
+            query=self.query,
+            since=parse_moment(self.since, now) if self.since else None,
+            until=parse_end(self.until, now) if self.until else None,
+            min_outlets=self.min_outlets,
+            min_reports=self.min_reports,
+            outlet=self.outlet or None,
+            folder=self.folder or None,
+            language=self.language or None,
+            name=self.about or None,
+            topic=self.topic or None,
+            kind=self.kind or None,
+            limit=limit,
+        )
 
 
 class FeedsConfig(_Part):
@@ -363,7 +412,6 @@ class SourceConfig(SourceAddress):
 
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
-_WEBHOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
 
 
@@ -394,7 +442,7 @@ class WebhookConfig(_Part):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _WEBHOOK_NAME.fullmatch(value):
+        if not _NAME.fullmatch(value):
             raise ValueError("use letters, digits, - and _, at most 40")
         return value
 
@@ -443,7 +491,7 @@ class Config(_Part):
     retention: RetentionConfig = RetentionConfig()
     grouping: GroupingConfig = GroupingConfig()
     sources: tuple[SourceConfig, ...] = ()
-    queries: dict[str, QueryConfig] = {}
+    queries: dict[str, SavedQuery] = {}
     webhooks: tuple[WebhookConfig, ...] = ()
     families: dict[str, tuple[str, ...]] = {}
     tuning: dict[str, dict[str, Any]] = {}
@@ -453,14 +501,14 @@ class Config(_Part):
 
     @field_validator("queries")
     @classmethod
-    def _names(cls, value: dict[str, QueryConfig]) -> dict[str, QueryConfig]:
+    def _names(cls, value: dict[str, SavedQuery]) -> dict[str, SavedQuery]:
         for name in value:
             if not is_query_name(name):
                 raise ValueError(
                     f"{name!r} cannot name a query: use letters, digits, - and _, at most 40, "
                     f"and not {' or '.join(sorted(RESERVED_NAMES))}"
                 )
-        return value
+        return {name: query.named(name) for name, query in value.items()}
 
     @field_validator("webhooks")
     @classmethod
@@ -487,12 +535,12 @@ class Config(_Part):
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
             raise UsageError(f"there is no saved query {name[:40]!r}; config.yaml has: {known}")
-        return SavedQuery(name=name, **self.queries[name].model_dump())
+        return self.queries[name]
 
     @property
     def saved_queries(self) -> tuple[SavedQuery, ...]:
         """All saved queries, in the order of the file."""
-        return tuple(self.saved_query(name) for name in self.queries)
+        return tuple(self.queries.values())
 
     @property
     def file(self) -> Path | None:

@@ -4,8 +4,7 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
 
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import Config, WebhookConfig, signing_key
+from aggregator.config.settings import Config, SavedQuery, WebhookConfig, signing_key
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 

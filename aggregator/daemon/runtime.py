@@ -2,7 +2,7 @@
 
     scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
-    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
+    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
 
@@ -22,11 +22,10 @@ from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
-from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
+from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
@@ -49,7 +48,7 @@ from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
     from aggregator.web.server import WebServices
-    from aggregator.web.webhooks.threads import WebhookThreads
+    from aggregator.web.webhooks.dispatcher import WebhookThreads
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +125,8 @@ class Runtime:
 
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
-        from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.daemon.metrics import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
         from aggregator.web.server import WebServices
@@ -145,6 +145,7 @@ class Runtime:
             push_endpoint,
             editor,
             health,
+            ReadMarks(database, now),
         )
 
     def process(self) -> ProcessState:
@@ -212,7 +213,7 @@ class Runtime:
     # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.threads import webhook_threads
+        from aggregator.web.webhooks.dispatcher import webhook_threads
 
         services = self._services
         return webhook_threads(

@@ -14,8 +14,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Iterator
 
-import msgspec
-
 from aggregator.config.tuning import Tuning
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.pipeline.command_handlers import WriterServices, run_commands
@@ -56,7 +54,7 @@ class Pipeline:
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
-        self.placer = placer or Placer(database, all_tuning, now, **msgspec.structs.asdict(options))
+        self.placer = placer or Placer(database, all_tuning, now, options)
         self._writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
         self._dispatcher = PrepareDispatcher(

@@ -28,7 +28,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.engine.process_lock import exclusively
+from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import metadata
 from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, TABLES, VIEWS, upgrade_in_place
 
@@ -41,6 +41,7 @@ _NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
     "0020": frozenset({"stream_period", "outlet_history"}),
     "0021": frozenset({"v_follows", "source_history"}),
     "0025": frozenset({"source_period"}),
+    "0027": frozenset({"story_subject", "story_link", "v_story_links", "v_story_names", "v_story_topics"}),
 }
 _ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 

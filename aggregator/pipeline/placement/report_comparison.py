@@ -8,7 +8,7 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 import datetime as dt
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from aggregator.cluster.events.pair_model import (
     shared_beside_title,
 )
 from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
@@ -31,7 +32,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import ComparedRow
+from aggregator.store.stories.articles import ComparedRow, NewArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ _PERIODS_KEPT = (
     2  # times the days of a snapshot, so that some entries of a wrong time drop none of its periods
 )
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
+_STORIES_KEPT = 2_000  # stories whose newest reports are in memory, about 3 KB each report
 _PAIRS_KEPT = 50_000  # comparisons in memory, about 600 bytes each
 
 
@@ -86,6 +88,9 @@ class ReportComparison:
         self._day: int | None = None  # of the present period; None: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
+        most = max(model.tuning.reassess_members, model.tuning.reassess_veto_checks)
+        self._newest = max(most, self.tuning.compared_reports + 1)  # of a story, see `newest_reports`
+        self._rows: StoryCache[Sequence[ComparedRow]] = StoryCache(_STORIES_KEPT)
         self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
         self._pairs: dict[tuple[int, int], ComparedPair] = {}  # by inbox numbers, in order
         self._articles: Counter[str] = Counter()  # not written yet
@@ -99,6 +104,7 @@ class ReportComparison:
         self._number = None
         self._day = None
         self._undated_from = None
+        self._rows.clear()
         self._decoded.clear()
         self._pairs.clear()
         self._articles.clear()
@@ -232,19 +238,37 @@ class ReportComparison:
         self, connection: Connection, own: ComparedArticle, candidates: Sequence[Candidate]
     ) -> list[tuple[Reason, ...]]:
         """Return the corrections of the score of a new article in each candidate."""
-        newest = self.newest_reports(connection, [one.story for one in candidates])
-        stories = [ComparedStory(one.story, newest[one.story], one.summary.reports) for one in candidates]
+        newest = self.newest_reports(connection, candidates)
+        stories = [
+            ComparedStory(one.story, self.compared(newest[one.number]), one.summary.reports)
+            for one in candidates
+        ]
         return self.corrections(connection, own, stories)
 
     def newest_reports(
-        self, connection: Connection, stories: Sequence[str]
-    ) -> dict[str, list[ComparedArticle]]:
-        """Return the newest reports of stories: one more than compared, as an article is not with itself."""
-        rows = articles.compared_rows(connection, stories, self.tuning.compared_reports + 1)
-        return {story: self.compared(rows[story]) for story in stories}
+        self, connection: Connection, stories: Iterable[Candidate]
+    ) -> dict[int, Sequence[ComparedRow]]:
+        """Return the newest reports of stories by number: as many as anything reads."""
+
+        def read(missing: Sequence[Candidate]) -> dict[int, Sequence[ComparedRow]]:
+            found = articles.compared_rows(connection, [one.story for one in missing], self._newest)
+            return {one.number: found[one.story] for one in missing}
+
+        return self._rows.get(stories, read)
+
+    def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
+        """Remember that a new article joined a story or founded one (`before` is None)."""
+        rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+        if before is None:
+            self._rows.put(after, rows)
+        else:
+            self._rows.change(before, after, lambda known: [*rows, *known][: self._newest])
 
     def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
-        """Return those of a story's newest articles with which another is compared, decoded."""
+        """Return those of a story's newest articles with which another is compared, decoded.
+
+        One more than compared, as an article is not compared with itself.
+        """
         return [self.article(row) for row in rows[: self.tuning.compared_reports + 1]]
 
     def corrections(

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -215,14 +215,18 @@ _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
 
-def insert_article(connection: Connection, new: NewArticle) -> None:
-    """Insert the row of an article, its bands and its sampled shingles."""
-    packed = {
-        "details": codecs.pack(details_of(new.clean)),
-        "evidence": codecs.pack_compressed(new.placement.evidence),
-    }
-    connection.execute(_INSERT, [columns_of(new) | packed])
-    if new.is_indexed:
+def insert_articles(connection: Connection, new: Sequence[NewArticle]) -> None:
+    """Insert the rows of articles, their bands and their sampled shingles."""
+    rows = [
+        {
+            **columns_of(one),
+            "details": codecs.pack(details_of(one.clean)),
+            "evidence": codecs.pack_compressed(one.placement.evidence),
+        }
+        for one in new
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
         _insert_copy_keys(connection, new)
 
 
@@ -250,8 +254,7 @@ def replace_text(
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
-    if new.is_indexed:
-        _insert_copy_keys(connection, new)
+    _insert_copy_keys(connection, [new])
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
@@ -269,15 +272,20 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def _insert_copy_keys(connection: Connection, new: NewArticle) -> None:
-    bands = new.fingerprint.bands if new.bands is None else new.bands
-    rows = [(band, new.inbox_no) for band in sorted(set(bands))]
-    if rows:
+def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
+    bands: list[tuple[int, int]] = []
+    sketches: list[dict[str, Any]] = []
+    for one in new:
+        if one.is_indexed:
+            held = one.fingerprint.bands if one.bands is None else one.bands
+            bands += [(band, one.inbox_no) for band in sorted(set(held))]
+            if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
+                sketches.append({"article": one.inbox_no, "hashes": sampled})
+    if bands:
         value = _placeholder(connection)
-        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", rows)  # noqa: S608
-    sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
-    if sampled:
-        connection.execute(_INSERT_SKETCH, [{"article": new.inbox_no, "hashes": sampled}])
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", bands)  # noqa: S608
+    if sketches:
+        connection.execute(_INSERT_SKETCH, sketches)
 
 
 def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -> None:
@@ -486,6 +494,12 @@ def vouching_rows(connection: Connection, story: str, newest: int) -> list[Compa
     """As `compared_rows`, of those that count as reports."""
     rows = connection.execute(_VOUCHING_ROWS, {"story_id": story, "at_most": newest})
     return [ComparedRow(*row) for row in rows]
+
+
+def compared_row_of(new: NewArticle) -> ComparedRow:
+    """Return an article that is not written yet."""
+    columns = columns_of(new)
+    return ComparedRow(*(columns[name] for name in ComparedRow.__struct_fields__))
 
 
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
@@ -787,13 +801,13 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     ]
 
 
-def add_outlet_lines(connection: Connection, outlet: str, number: int, lines: bytes) -> None:
-    """Add the line hashes of an article."""
-    connection.execute(_ADD_LINES, {"outlet": outlet, "article": number, "lines": lines})
-
-
-def drop_outlet_lines(connection: Connection, outlet: str, numbers: Iterable[int]) -> None:
-    """Delete the line hashes of these articles."""
-    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
-    if rows:
+def change_outlet_lines(
+    connection: Connection, dropped: Iterable[tuple[str, int]], new: Mapping[tuple[str, int], bytes]
+) -> None:
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
         connection.execute(_DROP_LINES, rows)
+    if rows := [
+        {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
+    ]:
+        connection.execute(_ADD_LINES, rows)

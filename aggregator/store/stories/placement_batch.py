@@ -1,23 +1,26 @@
-"""Serial numbers, log lines, changes and finished entries of a placing transaction, written at its end.
+"""The new rows of a placing transaction, each table written at once.
 
-Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps
-and changes.
+Log lines, changes and finished entries are written at its end; new stories and articles before another
+statement is executed, which may read them. Numbers are read from `counter` once and counted in memory: only
+the writer takes numbers of stories, bumps and changes.
 """
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, func, insert, update
+from sqlalchemy import Connection, Text, bindparam, event, func, insert, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import Outcome, take_numbers
-from aggregator.store.stories.stories import StoryRow, StoryState
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.articles import NewArticle
+from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
 from aggregator.store.tables import change, counter, entry, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
@@ -56,15 +59,47 @@ _CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
+class _NewRows:
+    """New stories and articles, and the lines of outlets (store/stories/articles.py)."""
+
+    def __init__(self) -> None:
+        self.stories: list[NewStory] = []
+        self.articles: list[NewArticle] = []
+        self.lines: dict[tuple[str, int], bytes] = {}
+        self.dropped_lines: list[tuple[str, int]] = []
+
+    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Delete lines, by outlet and inbox number."""
+        self.dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
+
+    def write(self, connection: Connection) -> None:
+        stories.insert_stories(connection, self.stories)
+        articles.insert_articles(connection, self.articles)
+        articles.change_outlet_lines(connection, self.dropped_lines, self.lines)
+
+
 class Ledger:
     """Belongs to one transaction; `close` must be called before it is committed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._new: _NewRows | None = None
+        event.listen(connection, "before_cursor_execute", self._write_new)
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
         self._finished: list[dict[str, Any]] = []
+
+    @property
+    def new(self) -> _NewRows:
+        """The rows that are written before the next statement."""
+        self._new = self._new or _NewRows()
+        return self._new
+
+    def _write_new(self, *_of_statement: object) -> None:
+        if self._new is not None:
+            new, self._new = self._new, None
+            new.write(self._connection)
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -156,6 +191,8 @@ class Ledger:
 
     def close(self) -> None:
         """Write the collected rows."""
+        self._write_new()
+        event.remove(self._connection, "before_cursor_execute", self._write_new)
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
             prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])

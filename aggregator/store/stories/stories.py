@@ -161,18 +161,23 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
-def insert_story(
-    connection: Connection,
-    *,
-    n: int,
-    id: str,  # noqa: A002 - the word that people type
-    founder: str,
-    founding: int,
-    state: StoryState,
-) -> None:
-    """Write a new story."""
-    row = {"story_no": n, "id": id, "founding_article": founder, "founding_no": founding}
-    connection.execute(_INSERT, [row | msgspec.structs.asdict(state)])
+class NewStory(NamedTuple):
+    """A story to write, with the number of stories that its founder founded before."""
+
+    story_no: int
+    id: str
+    founding_article: str
+    founding_no: int
+    state: StoryState
+
+
+def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
+    """Write new stories."""
+    rows = [one._asdict() | msgspec.structs.asdict(one.state) for one in new]
+    for row in rows:
+        del row["state"]
+    if rows:
+        connection.execute(_INSERT, rows)
 
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002

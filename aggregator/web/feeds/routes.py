@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.web.dependencies import Site, has_tag, not_modified, weak_tag
 from aggregator.web.feeds.formats import (
     ENDINGS,

@@ -15,8 +15,7 @@ from hypothesis import strategies as some
 from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import signing_key
+from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
@@ -30,10 +29,8 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
-from aggregator.web.webhooks.sender import WebhookSender
-from aggregator.web.webhooks.threads import WebhookThreads
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -132,7 +129,7 @@ class Post:
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
-    saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
+    saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
     return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 

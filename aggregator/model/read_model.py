@@ -181,6 +181,17 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     preferred: bool = False  # has an article of an outlet of publish.prefer
 
 
+TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
+
+
+class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
+    """The newest title of one outlet in a story."""
+
+    outlet: str
+    title: str
+    url: str | None = None
+
+
 class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
@@ -195,6 +206,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
+    titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
 
 
 HistoryEventKind = Literal[
@@ -274,6 +286,21 @@ class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fals
     next: int = 0
 
 
+class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+
+    story: StoryView
+    new_reports: int
+
+
+class Digest(FrozenStruct, frozen=True, kw_only=True):
+    """The stories with the most new independent reports of a time, most first."""
+
+    since: dt.datetime
+    until: dt.datetime
+    stories: tuple[DigestStory, ...]
+
+
 class Health(FrozenStruct, frozen=True, kw_only=True):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
@@ -326,6 +353,13 @@ class StoryReader(Protocol):
         """Return the same stories as list items."""
         ...
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        """Return how many outlets sent a report of these stories after `since`; without stories of none.
+
+        Copies and live blogs do not count.
+        """
+        ...
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
         ...
@@ -354,12 +388,20 @@ class StoryReader(Protocol):
         """Return the stories of the first `limit` changes after number `since`; None: the last number."""
         ...
 
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
+        ...
+
     def sources(self) -> tuple[SourceView, ...]:
         """Return all sources, ordered by folder and name."""
         ...
 
     def folders(self) -> tuple[str, ...]:
         """Return the folders of sources, ordered by name. Cheap."""
+        ...
+
+    def topics(self) -> tuple[str, ...]:
+        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
         ...
 
     def state(self) -> Health:

@@ -805,7 +805,8 @@ read_mark = Table(
 webhook = Table(
     "webhook",
     metadata,
-    # The state of each webhook of config.yaml. Written by the daemon that delivers.
+    # The state of each recipient of config.yaml: webhooks, notifications (`notify:NAME`), readers of the
+    # digest (`digest:ADDRESS`), and the list of digests (`digest:`). Written by the daemon that delivers.
     Column("name", Text, primary_key=True),
     Column("url_hash", LargeBinary, nullable=False),  # SHA-256 of the URL; a new URL resets the failures
     Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
@@ -821,13 +822,13 @@ webhook = Table(
 outbox = Table(
     "outbox",
     metadata,
-    # One delivery of a change to a webhook. Kept for some days after it ended: a webhook that was sent a
-    # story is also sent its merge.
+    # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
+    # story is also sent its merge. Of a digest: the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     Column("change", BigInteger, primary_key=True, autoincrement=False),  # `change.change_no`
     Column("id", Text, nullable=False),  # the same in every attempt
     Column("story", Text, nullable=False),  # `story.id` at that time
-    Column("body", LargeBinary),  # JSON, zstd; null unless waiting
+    Column("body", LargeBinary),  # JSON, zstd; null unless waiting, or in the list of digests
     Column("state", Text, nullable=False),  # waiting | done | given_up
     Column("at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -20,6 +20,8 @@ from aggregator.model.read_model import (
     ArticleDetail,
     Change,
     ChangedStories,
+    Digest,
+    DigestStory,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -35,7 +37,8 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import front_page, health_probes, story_list
+from aggregator.store.read import digests, front_page, health_probes, story_list
+from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
@@ -313,6 +316,10 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return front_page.list_stories(connection, ids)
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        with self._database.read() as connection:
+            return front_page.new_reports(connection, ids, since)
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         with self._database.read() as connection:
             return front_page.story_history(connection, story_id, limit)
@@ -329,6 +336,21 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return story_list.changed_stories(connection, since, limit)
 
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        with self._database.read() as connection:
+            spans = digests.stored(connection, most)
+        return tuple(self.digest(span, wanted) for span in spans)
+
+    def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
+        """Return the digest of a span; it may have no story."""
+        with self._database.read() as connection:
+            reports = digests.ranked(connection, span, wanted)
+        chosen = self.stories_by_id(tuple(reports))
+        listed = [
+            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count)) for one in chosen
+        ]
+        return Digest(since=span.since, until=span.until, stories=tuple(listed))
+
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)
         with self._database.read() as connection:
@@ -341,6 +363,10 @@ class DatabaseStoryReader:
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
             return front_page.folders(connection)
+
+    def topics(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front_page.topics(connection)
 
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]

@@ -67,7 +67,8 @@ class Moody:
 class Trial:
     """A daemon with a watched folder and a webhook, and what must hold in the end."""
 
-    def __init__(self, folder: Path, receiver: Receiver, database: str) -> None:
+    def __init__(self, folder: Path, receiver: Receiver, database: str, **settings: Any) -> None:
+        """`settings` are in place of the webhook."""
         self.receiver = receiver
         self.inbox = folder / "articles"
         self.inbox.mkdir()
@@ -78,9 +79,9 @@ class Trial:
             {
                 "database": database,
                 "sources": [{"folder": "articles"}],
-                "webhooks": [{"name": "desk", "url": receiver.url("/hook"), "secret": SECRET}],
                 "tuning": HASTY,
-            },
+            }
+            | (settings or {"webhooks": [{"name": "desk", "url": receiver.url("/hook"), "secret": SECRET}]}),
         )
 
     def drop(self, records: list[dict[str, Any]]) -> None:

@@ -104,6 +104,6 @@ def _new(one: DigestStory) -> str:
 def _shown(story: StoryView, settings: PublishSettings) -> tuple[StoryView, list[ArticleView]]:
     """Return a story within the excerpt limit, and its newest reports."""
     bounded, _ = for_item(story, None, settings.excerpt_words)
-    originals = [one for one in bounded.articles if one.copy_of is None and one.role != "excerpt"]
-    newest = sorted(originals, key=lambda one: (one.effective_at, one.id), reverse=True)
+    reports = [one for one in bounded.articles if one.role == "report"] or bounded.articles
+    newest = sorted(reports, key=lambda one: (one.effective_at, one.id), reverse=True)
     return bounded, newest[:LISTED_REPORTS]

@@ -23,7 +23,7 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 	$(BIN)/aggregator db upgrade
 	$(BIN)/aggregator run
 
-test: $(VENV)/dev.done  ## install what is needed, then run all tests (12 minutes at most)
+test: $(VENV)/dev.done  ## install what is needed, then run all tests (15 minutes on two cores)
 	@sh tests/support/browser.sh
 	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.run_lanes 'e2e=$(SHORT) $(E2E)' \
 	  'integration=$(SHORT) $(INTEGRATION)' 'unit=$(SHORT) $(UNIT)' 'postgres=$(SHORT) $(POSTGRES)'
@@ -80,7 +80,7 @@ docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --extra notify --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt

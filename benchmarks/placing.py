@@ -118,7 +118,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     all_tuning = effective_tuning()
     watch = Watch()
     before = rss_mib()
-    placing = Placer(database, all_tuning, now, summary_words=60)
+    placing = Placer(database, all_tuning, now)
     began, cpu = time.perf_counter(), time.process_time()
     with database.read() as connection:
         stories = len(placing.story_writer.index(connection))

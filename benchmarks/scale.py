@@ -78,7 +78,7 @@ def _text_of(path: Path) -> str:
 def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
     """Everything from accepted to told, a part of `entries` at a time."""
     all_tuning, costs = effective_tuning(), Costs()
-    placing = Placer(database, all_tuning, now, summary_words=60)
+    placing = Placer(database, all_tuning, now)
     for start in range(0, len(entries), AT_ONCE):
         if start == WARM:
             costs = Costs()  # libraries are loaded

@@ -17,7 +17,7 @@ from sqlalchemy import insert, text
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from aggregator.store.read import change_stream
+from aggregator.store.read import story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import change, story
 
@@ -93,7 +93,7 @@ def main() -> None:
 
     def following(last: int) -> object:
         with database.read() as connection:
-            return change_stream.following(connection, last, 100, indexed_to=2**62)
+            return story_list.following(connection, last, 100, indexed_to=2**62)
 
     timed("the newest 100", lambda: reading.changes(StoryFilter(limit=100)))
     timed("of a filter that fits one in 20", lambda: reading.changes(StoryFilter(limit=100, min_reports=2)))

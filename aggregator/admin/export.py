@@ -25,7 +25,7 @@ from aggregator.config.messages import counted
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.process_lock import exclusively
+from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.maintenance.salvage import salvaged_batches

@@ -18,7 +18,7 @@ from aggregator.admin.backup import (
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseTooNewError, ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.process_lock import exclusively, open_process_lock
+from aggregator.store.engine.writer_lease import exclusively, open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade

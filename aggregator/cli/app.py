@@ -27,17 +27,14 @@ from aggregator.cli import (
     admin,
     correct,
     db,
+    digest,
     evaluate,
     export,
-    feed,
     forget,
     ingest,
-    install_service,
     read,
     run,
     sources,
-    stories,
-    token,
     webhooks,
 )
 from aggregator.cli.context import Context, Settings
@@ -101,23 +98,25 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "ingest": ingest.ingest,
     "extract": ingest.extract,
-    "stories": stories.stories,
+    "stories": read.stories,
     "search": read.search,
     "story": read.story,
     "explain": read.explain,
-    "feed": feed.feed,
+    "feed": read.feed,
+    "digest": digest.digest,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
     "doctor": admin.doctor,
-    "install-service": install_service.install_service,
+    "install-service": admin.install_service,
     "export": export.export,
     "import": export.import_,
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, token.token, webhooks.webhooks, db.db, admin.config):
+for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, webhooks.notify, db.db):
     app.add_typer(group)
+app.add_typer(admin.config)
 for command in every_command(app):
     command.cls = PlainCommand
 

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from aggregator.cli import output
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.output import progress_bar
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:

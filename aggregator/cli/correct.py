@@ -11,7 +11,7 @@ import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
-from aggregator.cli.progress import as_steps, progress_bar
+from aggregator.cli.output import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.model.errors import UsageError
 
@@ -350,19 +350,18 @@ class WriterSession:
 
         Becomes the writer if that process ends. None: no answer after `patience_seconds`.
         """
-        import msgspec
 
         from aggregator.model.core import utc_now
-        from aggregator.pipeline import command_queue
+        from aggregator.pipeline import command_handlers
 
         if self.is_writer:
             return here()
         payload = msgspec.json.encode(command)
-        number = self.queued_as = command_queue.enqueue(self._database, utc_now(), kind, payload)
+        number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
         ends = time.monotonic() + patience_seconds
         while True:
             left = ends - time.monotonic()
-            answer = command_queue.wait_for_answer(
+            answer = command_handlers.wait_for_answer(
                 self._database, number, patience_seconds=min(1.0, max(0.0, left))
             )
             if answer is not None:
@@ -378,9 +377,9 @@ class WriterSession:
 
     def _run_queued(self) -> None:
         """Run the commands that were queued for a writer that has ended."""
-        from aggregator.pipeline import command_queue
+        from aggregator.pipeline import command_handlers
 
-        if command_queue.pending_commands(self._database):
+        if command_handlers.pending_commands(self._database):
             with workers(self._config) as executor:
                 make_pipeline(self._config, self._lock.fenced, executor).run_commands()
 
@@ -406,13 +405,16 @@ def workers(config: "Config") -> "Iterator[Executor]":
         yield executor
 
 
-def make_pipeline(config: "Config", database: "Database", executor: "Executor") -> "Pipeline":
+def make_pipeline(
+    config: "Config", database: "Database", executor: "Executor", *, texts_here: int = 0
+) -> "Pipeline":
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.model.core import utc_now
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.pipeline.placement.story_options import story_options
 
-    return Pipeline(database, executor, config.effective_tuning, utc_now, story_options(config))
+    options = story_options(config)
+    return Pipeline(database, executor, config.effective_tuning, utc_now, options, texts_here=texts_here)
 
 
 def make_placer(config: "Config", database: "Database") -> "Placer":
@@ -420,8 +422,7 @@ def make_placer(config: "Config", database: "Database") -> "Placer":
     from aggregator.pipeline.placement.place import Placer
     from aggregator.pipeline.placement.story_options import story_options
 
-    options = msgspec.structs.asdict(story_options(config))
-    return Placer(database, config.effective_tuning, utc_now, **options)
+    return Placer(database, config.effective_tuning, utc_now, story_options(config))
 
 
 def _describe(difference: "GroupingDifference") -> str:

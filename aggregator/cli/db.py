@@ -9,7 +9,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, bring_up, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import AnotherDaemonError, UsageError
 

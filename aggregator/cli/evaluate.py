@@ -9,7 +9,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
 from aggregator.cli.correct import workers
-from aggregator.cli.progress import as_steps, progress_bar
+from aggregator.cli.output import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError

@@ -10,7 +10,7 @@ import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
-from aggregator.cli.progress import progress_bar
+from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 

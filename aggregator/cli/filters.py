@@ -32,7 +32,7 @@ def complete_story(context: typer.Context, incomplete: str) -> list[Completion]:
     """Return the ids of the newest stories, with their headlines."""
 
     def newest(config: "Config") -> Iterator[Completion]:
-        from aggregator.store.read.id_lookup import newest_stories
+        from aggregator.store.read.reader import newest_stories
 
         with closing(_existing_database(config)) as database:
             yield from newest_stories(database, incomplete, _MOST)

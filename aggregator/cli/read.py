@@ -1,15 +1,164 @@
-"""The commands search, story and explain."""
+"""The commands stories, search, story, explain and feed."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from aggregator.cli import output
+from aggregator.cli import filters, output
+from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_story
+from aggregator.cli.output import write_atomically
 from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.model.core import StoryView
+    from aggregator.model.read_model import StoryPage
+
+# Columns of the CSV, and the attribute of `StoryView` in each.
+_STORY_CSV = {
+    "id": "id",
+    "title": "title",
+    "articles": "article_count",
+    "outlets": "outlet_count",
+    "reports": "report_count",
+    "first_published": "first_published",
+    "last_published": "last_published",
+    "updated": "updated",
+    "language": "language",
+    "summary": "summary",
+}
+
+
+def stories(
+    context: Context,
+    query: filters.Query = "",
+    since: filters.Since = "",
+    until: filters.Until = "",
+    min_outlets: filters.MinOutlets = 1,
+    min_reports: filters.MinReports = 1,
+    outlet: filters.Outlet = "",
+    folder: filters.Folder = "",
+    language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
+    saved: filters.Saved = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most N stories.")] = 50,
+    after: Annotated[
+        str,
+        typer.Option("--next", metavar="CURSOR", help="Continue after the `next` of an earlier JSON list."),
+    ] = "",
+    format_: output.ListFormat = "table",
+) -> None:
+    """List stories, the last bumped first.
+
+    The table counts articles (art), outlets (out) and independent reports (rep).
+
+    \b
+    Examples:
+      aggregator stories --since 7d --min-reports 2
+      aggregator stories --query '"central bank" rate*' --language en
+      aggregator stories --limit 1000000 --format csv > stories.csv
+    """
+    from msgspec.structs import replace
+
+    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.store.read.statistics import statistics
+
+    with context.obj.reading() as (config, database):
+        story_filter = filters.story_filter(
+            config,
+            limit=limit,
+            saved=saved,
+            query=query,
+            since=since,
+            until=until,
+            min_outlets=min_outlets,
+            min_reports=min_reports,
+            outlet=outlet,
+            folder=folder,
+            language=language,
+            name=name,
+            topic=topic,
+            kind=kind,
+        )
+        pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
+        any_printed = _print(pages, format_)
+        stored = 0 if any_printed else dict(statistics(database))["stories"]
+    if any_printed or format_ != "table":
+        return
+    if stored:
+        output.say(f"No story matches these filters ({stored} stored).")
+    elif missing_database(config) is None:
+        output.say("No stories yet. Read articles with `aggregator ingest FOLDER`.")
+
+
+def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
+    """Print the stories page by page; returns whether there was any."""
+    first = next(pages)
+    pages = chain([first], pages)
+    if format_ == "json":
+        _json(pages)
+        return bool(first.stories)
+    counted = _Counted(story for page in pages for story in page.stories)
+    if format_ == "jsonl":
+        from aggregator.web.story_json import jsonl
+
+        for one in counted:
+            output.out(jsonl([one]))
+    elif format_ == "csv":
+        output.write_csv(
+            tuple(_STORY_CSV), ([getattr(one, name) for name in _STORY_CSV.values()] for one in counted)
+        )
+    else:
+        _table(counted)
+    return counted.any
+
+
+class _Counted:
+    """An iterator over stories that records whether there was any."""
+
+    def __init__(self, stories: "Iterable[StoryView]") -> None:
+        self._stories = stories
+        self.any = False
+
+    def __iter__(self) -> "Iterator[StoryView]":
+        for one in self._stories:
+            self.any = True
+            yield one
+
+
+def _json(pages: "Iterable[StoryPage]") -> None:
+    """Print `{"stories": [...], "next": cursor|null}` page by page, the same bytes as the API answers."""
+    from aggregator.web.sanitise import encode_json
+    from aggregator.web.story_json import story_in_list
+
+    comma, cursor = b"", None
+    output.out(b'{"stories":[')
+    for page in pages:
+        for one in page.stories:
+            output.out(comma + encode_json(story_in_list(one)))
+            comma = b","
+        cursor = page.next
+    output.out(b'],"next":' + encode_json(cursor) + b"}\n")
+
+
+def _table(stories: "Iterable[StoryView]") -> None:
+    columns = ("id", "last report", "art", "out", "rep", "title")
+    rows: Iterator[tuple[Any, ...]] = (
+        (s.id, s.last_published, s.article_count, s.outlet_count, s.report_count, s.title) for s in stories
+    )
+    first = next(rows, None)
+    if first is not None:
+        output.table(
+            columns, chain([first], rows), cut=("title",), spare=("out", "art", "last report", "rep")
+        )
+
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
@@ -300,3 +449,87 @@ def explain(
         output.json_line(explained)
     else:
         output.out(output.wrapped(explained.as_text()))
+
+
+def feed(
+    context: Context,
+    saved: filters.Saved = "",
+    query: filters.Query = "",
+    since: filters.Since = "",
+    until: filters.Until = "",
+    min_outlets: filters.MinOutlets = 1,
+    min_reports: filters.MinReports = 1,
+    outlet: filters.Outlet = "",
+    folder: filters.Folder = "",
+    language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, metavar="N", help="Write at most N items (default: feeds.items)."),
+    ] = None,
+    updates: Annotated[bool, typer.Option("--updates", help="Write one item per change of a story.")] = False,
+    format_: Annotated[
+        Literal["rss", "atom", "jsonfeed"],
+        typer.Option("--format", metavar="rss|atom|jsonfeed", help="Write the feed in this format."),
+    ] = "rss",
+    output: Annotated[
+        str,
+        typer.Option("--output", metavar="FILE", help="Write to this file, if its content changes."),
+    ] = "",
+) -> None:
+    """Write a feed of stories to standard output or a file.
+
+    \b
+    Examples:
+      aggregator feed --min-reports 2 --output stories.rss
+      aggregator feed --format jsonfeed --since 7d
+      aggregator feed --updates --format atom
+    """
+    import msgspec
+
+    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.web.feeds import formats, load_items
+    from aggregator.web.filters import parse_filter
+    from aggregator.web.settings import publish_settings
+
+    typed = {
+        "query": query,
+        "since": since,
+        "until": until,
+        "min_outlets": "" if min_outlets == 1 else str(min_outlets),
+        "min_reports": "" if min_reports == 1 else str(min_reports),
+        "outlet": outlet,
+        "folder": folder,
+        "language": language,
+        "name": name,
+        "topic": topic,
+        "kind": kind,
+    }
+    with context.obj.reading() as (config, database):
+        query_of = config.saved_query(saved) if saved else None
+        now = dt.datetime.now(dt.UTC)
+        parsed = parse_filter(typed.items(), now, default_limit=config.feeds.items, saved=query_of)
+        if limit is not None:
+            parsed = msgspec.structs.replace(
+                parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)
+            )
+        publish = publish_settings(config)
+        selection = formats.FeedSelection(updates=updates, saved=query_of)
+        reader = DatabaseStoryReader(database, config.effective_tuning)
+        items = load_items.gather(reader, selection, parsed, publish, patient=True).items
+        address = publish.base_url + formats.address(selection, format_)
+        channel = formats.channel(
+            selection,
+            parsed,
+            items,
+            publish,
+            self_url=address + (f"?{parsed.query_string}" if parsed.query_string else ""),
+            css_url=f"{publish.base_url}/static/feed.css",
+        )
+        data = formats.written(channel, format_)
+    if output:
+        write_atomically(Path(output), data)
+    else:
+        show.out(data)

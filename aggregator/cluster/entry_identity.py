@@ -1,4 +1,4 @@
-"""Identity keys and ids of entries, decided before any text is compared.
+"""Identity of entries: their keys and ids, and entries whose GUIDs and URLs changed.
 
 An entry is known when one of its keys is known:
 
@@ -6,18 +6,48 @@ An entry is known when one of its keys is known:
 2. its canonical URL, across sources;
 3. if it has neither: its title and text within its outlet (or its file's name).
 
-An entry with only unknown keys may still be a known article: rekeyed_entries.py. There are also the keys of a
+An entry with only unknown keys may still be a known article, see below. There are also the keys of a
 URL together with its content.
 
 Keys are 16-byte hashes. The id of an article is derived from its strongest key (URL, GUID, text in this
 order), so the same input gives the same ids on every installation. No key contains a local host name or an
 absolute path.
+
+Entries of a poll whose GUIDs and URLs changed are matched with known articles. An entry without a known key
+may still be an article that the source had before: its publishing system was replaced, or its GUIDs change at
+every poll. Then text and dates are compared, never one of them alone if it could be a column that appears
+daily under one title:
+
+- **sure**: the same text and declared minute, or the same title over the same long text where a date is
+  missing. There must be only one such article, and the poll must not have it under its known keys.
+- **edited**: the same title and minute, but other text. Placing then checks whether the texts resemble each
+  other.
+- **many**: the same title and text, with different dates or none; accepted only if nearly all unknown entries
+  of a poll match so, each its own article. Entries with different dates are counted separately: a new system
+  may have changed all dates, but if the others kept theirs, an entry with another date is a new issue of a
+  column.
+
+The same text at another source matches only if both sources have one outlet (as configured, not as an entry
+claims), or if a new source has the articles of one that no longer responds: a feed at a new URL.
+
+Different sources of one URL: `content_keys`, see ADR 20.
+
+Strikes: a source whose GUIDs (or URLs) change while the text stays the same, in poll after poll, has an
+unstable identifier, and it is no longer used. See ADR 20.
 """
 
 import base64
+import datetime as dt
 import hashlib
+import html
+import re
 import unicodedata
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
 
 from aggregator.model.core import Entry, FrozenStruct
 
@@ -117,3 +147,331 @@ def _declared(entry: Entry) -> str:
 def _content_hash(entry: Entry, address: str) -> bytes:
     """Hash the declared content; the time of a poll and tracking parameters of the URL are no change."""
     return _key("content", _folded(entry), _declared(entry), address)
+
+
+_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input
+_ADDRESS = re.compile(r"https?://\S+")
+
+
+class IdentityTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `identity` of config/tuning.yaml."""
+
+    min_chars: int
+    long_chars: int
+    mass_entries: int
+    mass_share: float
+    moved_entries: int
+    distrust_share: float
+    distrust_polls: int
+    reverts: int
+
+
+class EntryHashes(FrozenStruct, frozen=True, kw_only=True):
+    """Hashes of an entry's content besides its keys. None: too little text to identify it."""
+
+    title: bytes  # of the title alone
+    text_key: bytes | None = None  # of a long text alone; of a short one with its title and minute
+    title_key: bytes | None = None  # of source, title and declared minute
+    minute: dt.datetime | None = None  # declared; None where only the time of a poll is known
+    is_long: bool = False
+
+
+class Observation(FrozenStruct, frozen=True, kw_only=True):
+    """A known article as a source showed it at one time."""
+
+    article: str
+    source: str
+    title: bytes
+    text_key: bytes | None
+    title_key: bytes | None
+    minute: dt.datetime | None
+    seen: dt.datetime
+
+
+class UnknownEntry(FrozenStruct, frozen=True, kw_only=True):
+    """An entry of a poll without a known key; `place` is its index in the poll."""
+
+    place: int
+    entry_hashes: EntryHashes
+
+
+class EntryMatch(FrozenStruct, frozen=True, kw_only=True):
+    """The known article of an unknown entry, and what identified it."""
+
+    article: str
+    by: Literal["words", "title"]
+
+
+def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
+    """Return the hashes of `entry`, without markup and URLs in the text: these change with the site."""
+    title, text = _folded_text(entry.title), _folded_text(_plain(entry))
+    minute = _declared_minute(entry)
+    moment = minute.isoformat() if minute else ""
+    is_long = len(text) >= tuning.long_chars
+    text_key = None
+    if is_long:
+        text_key = _hash("long", text)
+    elif len(title) + len(text) >= tuning.min_chars:
+        text_key = _hash("short", title, text, moment)
+    is_identifying = minute is not None and len(title) >= tuning.min_chars
+    return EntryHashes(
+        title=_hash("title", title),
+        text_key=text_key,
+        title_key=_hash("at", entry.source, title, moment) if is_identifying else None,
+        minute=minute,
+        is_long=is_long,
+    )
+
+
+def content_keys(entry: Entry, canonical_url: str) -> tuple[bytes, ...]:
+    """Return the identity keys of an entry's URL together with what is said there: its title and declared
+    minute, and its title and text.
+
+    They recognise an article that another source delivered when that source may not use the key of the URL.
+    """
+    if entry.is_page:
+        return ()
+    title, text = _folded_text(entry.title), _folded_text(_plain(entry))
+    keys = []
+    if title and (minute := _declared_minute(entry)) is not None:
+        keys.append(_hash("there at", canonical_url, title, minute.isoformat()))
+    if title or text:
+        keys.append(_hash("there", canonical_url, title, text))
+    return tuple(keys)
+
+
+def match_entries(
+    unknown_entries: Sequence[UnknownEntry],
+    observations: Iterable[Observation],
+    *,
+    source: str,
+    related_sources: Collection[str],
+    taken: Collection[str],
+    tuning: IdentityTuning,
+) -> dict[int, EntryMatch]:
+    """Return the articles of the unknown entries of one poll of `source`, by their index in the poll.
+
+    `observations` are all that share a hash with an entry, `related_sources` the sources of the same outlet,
+    `taken` the articles that this poll has under known keys.
+    """
+    own: list[Observation] = []
+    others: list[Observation] = []
+    for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
+        (own if observation.source == source else others).append(observation)
+    texts, titles = _by(own, "text_key"), _by(own, "title_key")
+    of_related = _by(
+        [observation for observation in others if observation.source in related_sources], "text_key"
+    )
+    matches: dict[int, EntryMatch] = {}
+    used = set(taken)
+
+    def take(unknown_entry: UnknownEntry, articles: list[str], by: Literal["words", "title"]) -> None:
+        if len(articles) == 1 and articles[0] not in used:
+            used.add(articles[0])
+            matches[unknown_entry.place] = EntryMatch(article=articles[0], by=by)
+
+    for one in unknown_entries:
+        take(
+            one,
+            _articles(
+                observation
+                for observation in texts[one.entry_hashes.text_key]
+                if _is_sure(one.entry_hashes, observation)
+            ),
+            "words",
+        )
+        if one.place not in matches:
+            related = [
+                observation
+                for observation in of_related[one.entry_hashes.text_key]
+                if _is_same(one.entry_hashes, observation)
+            ]
+            take(one, _articles(related), "words")
+    for one in unknown_entries:
+        if one.place not in matches:
+            take(one, _articles(titles[one.entry_hashes.title_key]), "title")
+    remaining = [one for one in unknown_entries if one.place not in matches]
+    undated, dated = _match_in_order(remaining, texts, used)
+    if _is_mass(len(matches) + len(undated), len(unknown_entries), tuning):
+        matches |= undated
+    if _is_mass(len(dated), len(remaining) - len(undated), tuning):
+        matches |= dated
+    return matches
+
+
+def find_moved_source(
+    unknown_entries: Sequence[UnknownEntry],
+    observations: Iterable[Observation],
+    silent: Collection[str],
+    tuning: IdentityTuning,
+) -> str | None:
+    """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
+    places_by_source: dict[str, set[int]] = defaultdict(set)
+    texts = _by([observation for observation in observations if observation.source in silent], "text_key")
+    for one in unknown_entries:
+        for observation in texts[one.entry_hashes.text_key]:
+            if _is_same(one.entry_hashes, observation):
+                places_by_source[observation.source].add(one.place)
+    fitting = [
+        source
+        for source, places in sorted(places_by_source.items())
+        if len(places) >= tuning.moved_entries and len(places) > tuning.mass_share * len(unknown_entries)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning) -> int:
+    """Return the number of consecutive polls in which a kind of key changed for known articles.
+
+    `changed_entries` and `stable_entries` count this poll's entries of known articles with a new key, and
+    with their old one.
+    """
+    if changed_entries + stable_entries == 0:
+        return strikes
+    return strikes + 1 if changed_entries > tuning.distrust_share * (changed_entries + stable_entries) else 0
+
+
+def _is_sure(entry_hashes: EntryHashes, observation: Observation) -> bool:
+    if entry_hashes.minute is not None and observation.minute is not None:
+        return entry_hashes.minute == observation.minute
+    return entry_hashes.is_long and entry_hashes.title == observation.title
+
+
+def _is_same(entry_hashes: EntryHashes, observation: Observation) -> bool:
+    """Return whether text, title and, where both have one, minute are the same.
+
+    Sure enough across sources.
+    """
+    return entry_hashes.title == observation.title and _is_sure(entry_hashes, observation)
+
+
+def _is_mass(count: int, of: int, tuning: IdentityTuning) -> bool:
+    return count >= tuning.mass_entries and count > tuning.mass_share * of
+
+
+def _match_in_order(
+    unknown_entries: Sequence[UnknownEntry],
+    texts: Mapping[bytes | None, list[Observation]],
+    used: Collection[str],
+) -> tuple[dict[int, EntryMatch], dict[int, EntryMatch]]:
+    """Match each entry with one article of the same title and text, the oldest first.
+
+    Return the matches in which a date is missing, and those in which two dates differ.
+    """
+    undated: dict[int, EntryMatch] = {}
+    dated: dict[int, EntryMatch] = {}
+    taken = set(used)
+    for one in unknown_entries:
+        same_text = [
+            observation
+            for observation in texts[one.entry_hashes.text_key]
+            if observation.title == one.entry_hashes.title
+        ]
+        observation = next(
+            (observation for observation in same_text if observation.article not in taken), None
+        )
+        if observation is None:
+            continue
+        taken.add(observation.article)
+        disagree = one.entry_hashes.minute is not None and observation.minute not in (
+            None,
+            one.entry_hashes.minute,
+        )
+        (dated if disagree else undated)[one.place] = EntryMatch(article=observation.article, by="words")
+    return undated, dated
+
+
+def _by(
+    observations: Iterable[Observation], key: Literal["text_key", "title_key"]
+) -> defaultdict[bytes | None, list[Observation]]:
+    groups: defaultdict[bytes | None, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        if (value := getattr(observation, key)) is not None:
+            groups[value].append(observation)
+    return groups
+
+
+def _articles(observations: Iterable[Observation]) -> list[str]:
+    """Return the distinct articles in order."""
+    return list(dict.fromkeys(observation.article for observation in observations))
+
+
+# --- ambiguous keys ----------------------------------------------------------------------------------------
+
+
+class EntryKeys(FrozenStruct, frozen=True, kw_only=True):
+    """The keys of one entry of a poll, and its title with its declared time."""
+
+    guid: bytes | None
+    url: bytes | None
+    headline: str
+
+
+def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
+    """Return the keys that entries of one poll share although they have different titles or times.
+
+    They must also differ in the other key. Such keys identify nothing: all entries link to the home page, or
+    all GUIDs are "0".
+    """
+    return _shared(entries, "url", "guid") | _shared(entries, "guid", "url")
+
+
+def _shared(
+    entries: Sequence[EntryKeys], one: Literal["guid", "url"], other: Literal["guid", "url"]
+) -> set[bytes]:
+    holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
+    for entry in entries:
+        if (key := getattr(entry, one)) is not None:
+            holders_by_key[key].append(entry)
+    return {key for key, holders in holders_by_key.items() if _are_different(holders, other)}
+
+
+def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
+    """Return whether two of them differ in the headline and in the other key, or have no such key."""
+    headlines: dict[bytes | None, set[str]] = defaultdict(set)
+    for one in holders:
+        headlines[getattr(one, other)].add(one.headline)
+    return len(set().union(*headlines.values())) > 1 and (len(headlines) > 1 or None in headlines)
+
+
+def shared_pages(entries: Sequence[Entry], canonical_urls: Sequence[str | None]) -> set[int]:
+    """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
+    and they have different titles. The page is the text of none of them.
+    """
+    by_page: dict[str, list[int]] = defaultdict(list)
+    for place, canonical in enumerate(canonical_urls):
+        if canonical is not None:
+            by_page[canonical].append(place)
+    shared: set[int] = set()
+    for places in by_page.values():
+        fragments = {_fragment(entries[place]) for place in places}
+        if len(fragments) > 1 and len({_folded_text(entries[place].title) for place in places}) > 1:
+            shared.update(place for place in places if _fragment(entries[place]))
+    return shared
+
+
+def _fragment(entry: Entry) -> str:
+    return (entry.url or "").partition("#")[2]
+
+
+# --- folding -----------------------------------------------------------------------------------------------
+
+
+def _plain(entry: Entry) -> str:
+    if entry.text and entry.text.strip():
+        return entry.text
+    return html.unescape(_TAG.sub(" ", entry.html or ""))
+
+
+def _declared_minute(entry: Entry) -> dt.datetime | None:
+    declared = entry.published if entry.published and entry.published.origin != "poll" else None
+    return declared.time.replace(second=0, microsecond=0) if declared else None
+
+
+def _folded_text(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split())
+
+
+def _hash(kind: str, *parts: str) -> bytes:
+    joined = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
+    return blake2b(joined, digest_size=16).digest()

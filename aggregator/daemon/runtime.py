@@ -2,7 +2,7 @@
 
     scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
-    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
+    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
 
@@ -22,11 +22,10 @@ from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
-from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
+from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
@@ -49,12 +48,13 @@ from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
     from aggregator.web.server import WebServices
-    from aggregator.web.webhooks.threads import WebhookThreads
+    from aggregator.web.webhooks.dispatcher import WebhookThreads
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_CHECK_SECONDS = 10.0  # between two looks at the size of the SQLite log
 BACKUP_CHECK_SECONDS = 10.0  # between two looks at the age of the last backup
+DIGEST_CHECK_SECONDS = 10.0  # between two looks at the time of the last digest
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 _JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
@@ -99,6 +99,7 @@ class Runtime:
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
         )
         self._webhooks = self._make_webhooks()
+        self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
         self._pipeline = self._make_pipeline(before)
         self._maintenance = self._make_maintenance()
@@ -126,7 +127,8 @@ class Runtime:
 
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
-        from aggregator.daemon.health import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.daemon.metrics import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
         from aggregator.web.server import WebServices
@@ -145,6 +147,7 @@ class Runtime:
             push_endpoint,
             editor,
             health,
+            ReadMarks(database, now),
         )
 
     def process(self) -> ProcessState:
@@ -212,7 +215,7 @@ class Runtime:
     # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.threads import webhook_threads
+        from aggregator.web.webhooks.dispatcher import webhook_threads
 
         services = self._services
         return webhook_threads(
@@ -277,7 +280,9 @@ class Runtime:
             MaintenanceTask("retention", tuning.values("retention")["check_seconds"], retention.step),
             MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, self._prune_outbox),
         )
-        jobs = (MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up),)
+        jobs = [MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up)]
+        if self.config.digest.every != "never":
+            jobs.append(MaintenanceTask("digest", DIGEST_CHECK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
     def _truncate_log(self, _stops: Stops) -> bool:
@@ -308,6 +313,13 @@ class Runtime:
         due = backup.due_at(config, database, now())
         if due is not None and due <= now():
             backup.back_up_gently(config, database, now(), stops)
+        return False
+
+    def _make_digest(self, _stops: Stops) -> bool:
+        """Store the digest that is due, once: which ones were made is in the outbox."""
+        due = self.config.digest.last_due(self._services.now())
+        if due is not None and due != self._digest_made and self._webhooks.make_digest(due):
+            self._digest_made = due
         return False
 
     # --- running ------------------------------------------------------------------------------------------

@@ -181,6 +181,17 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     preferred: bool = False  # has an article of an outlet of publish.prefer
 
 
+TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
+
+
+class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
+    """The newest title of one outlet in a story."""
+
+    outlet: str
+    title: str
+    url: str | None = None
+
+
 class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
@@ -195,6 +206,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
+    titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
 
 
 HistoryEventKind = Literal[
@@ -257,6 +269,38 @@ class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # the added article, without its text
 
 
+class ChangedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
+
+    n: int  # of its last change in the answer
+    story: str
+    kind: Literal["created", "changed", "merged", "removed"]
+    into: str | None = None
+    updated: dt.datetime | None = None
+
+
+class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Stories that changed, in the order of their last changes; `next` is the `since` of the next request."""
+
+    changes: tuple[ChangedStory, ...] = ()
+    next: int = 0
+
+
+class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+
+    story: StoryView
+    new_reports: int
+
+
+class Digest(FrozenStruct, frozen=True, kw_only=True):
+    """The stories with the most new independent reports of a time, most first."""
+
+    since: dt.datetime
+    until: dt.datetime
+    stories: tuple[DigestStory, ...]
+
+
 class Health(FrozenStruct, frozen=True, kw_only=True):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
@@ -309,6 +353,13 @@ class StoryReader(Protocol):
         """Return the same stories as list items."""
         ...
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        """Return how many outlets sent a report of these stories after `since`; without stories of none.
+
+        Copies and live blogs do not count.
+        """
+        ...
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
         ...
@@ -328,9 +379,17 @@ class StoryReader(Protocol):
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         """Return the changes of stories that match now, newest `updated` first, at most `wanted.limit`.
 
-        The number of changes that are read is bounded (store/read/change_stream.py); `wanted.after` is
+        The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
         ignored.
         """
+        ...
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
+        ...
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:
@@ -339,6 +398,10 @@ class StoryReader(Protocol):
 
     def folders(self) -> tuple[str, ...]:
         """Return the folders of sources, ordered by name. Cheap."""
+        ...
+
+    def topics(self) -> tuple[str, ...]:
+        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
         ...
 
     def state(self) -> Health:

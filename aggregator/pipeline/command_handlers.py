@@ -1,4 +1,8 @@
-"""Executes the commands for the writer (pipeline/command_queue.py): one handler for each kind."""
+"""Commands for the writer: rows that the writer executes between two batches, with one handler for each kind.
+
+`correct` and `recluster` change stories, so only the writer may execute them. The command line executes them
+itself if no other process is the writer; otherwise it stores a row and waits for the answer.
+"""
 
 import datetime as dt
 import logging
@@ -10,7 +14,6 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError, UsageError, WorkError
-from aggregator.pipeline import command_queue
 from aggregator.pipeline.placement.apply_corrections import decode_command
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
@@ -21,7 +24,53 @@ from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
+from aggregator.store.stories import commands
 from aggregator.store.stories.commands import Command, CommandKind
+
+_POLL_SECONDS = 0.1
+
+
+def enqueue(database: Database, now: dt.datetime, kind: CommandKind, payload: bytes) -> int:
+    """Store a command for the writer; return its number."""
+    return database.transact(lambda connection: commands.enqueue(connection, now, kind, payload.decode()))
+
+
+def wait_for_answer(database: Database, number: int, *, patience_seconds: float) -> str | None:
+    """Return the answer to a command, as JSON; None after `patience_seconds` (it stays in the queue).
+
+    Raises UsageError with the reason if the writer refused it.
+    """
+    ends = time.monotonic() + patience_seconds
+    while True:
+        with database.read() as connection:
+            found = commands.one(connection, number)
+        if found.state == "refused":
+            raise UsageError(found.result or "the command was refused")
+        if found.state == "done":
+            return found.result
+        if time.monotonic() > ends:
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def pending_commands(database: Database) -> list[Command]:
+    """Return the commands that wait for the writer, oldest first."""
+    with database.read() as connection:
+        return commands.pending_commands(connection)
+
+
+def answer(database: Database, now: dt.datetime, command: Command, result: bytes) -> None:
+    """Mark a command as executed, with its result as JSON."""
+    with database.write() as connection:
+        commands.answer(connection, command.command_no, now, "done", result.decode())
+
+
+def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
+    """Refuse a command, with the reason."""
+    database.transact(
+        lambda connection: commands.answer(connection, command.command_no, now, "refused", reason)
+    )
+
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +97,7 @@ class _StoppedError(Exception):
 def run_commands(writer: WriterServices, stop: Stop) -> int:
     """Execute the waiting commands, oldest first. Return how many."""
     executed = 0
-    for command in command_queue.pending_commands(writer.database):
+    for command in pending_commands(writer.database):
         if stop():
             break
         try:
@@ -58,7 +107,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
         except (UsageError, WorkError) as error:
             if isinstance(error, WorkError) and stop():
                 break  # the workers were ended; it continues at the next start
-            command_queue.reject(writer.database, writer.now(), command, str(error))
+            reject(writer.database, writer.now(), command, str(error))
         except AggregatorError:
             raise  # of the database: the command waits
         except Exception as error:  # it would end the daemon again at every start
@@ -69,7 +118,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 extra={"event": "command_failed"},
             )
             reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
-            command_queue.reject(writer.database, writer.now(), command, reason)
+            reject(writer.database, writer.now(), command, reason)
         executed += 1
     return executed
 
@@ -101,7 +150,7 @@ def _prune(writer: WriterServices, command: Command, stop: Stop) -> None:
     while (more := retention_job.step(stop)) and time.monotonic() < ends:
         pass
     result = msgspec.json.encode(PruneResult(is_done=not more))
-    command_queue.answer(writer.database, writer.now(), command, result)
+    answer(writer.database, writer.now(), command, result)
 
 
 def _recluster(writer: WriterServices, command: Command, stop: Stop) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import same_site
@@ -33,8 +33,9 @@ from aggregator.model.errors import (
 )
 from aggregator.model.health_report import silence_seconds
 from aggregator.pipeline.jobs import FeedJob, read_feed
-from aggregator.pipeline.outage import DetectedOutage, OutageDetector
 from aggregator.pipeline.poll_decision import (
+    DetectedOutage,
+    OutageDetector,
     PollAnswer,
     PollFailure,
     PollOutcome,

@@ -28,7 +28,7 @@ from aggregator.model.errors import (
 )
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.engine.process_lock import exclusively
+from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import metadata
 from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, TABLES, VIEWS, upgrade_in_place
 

@@ -34,14 +34,19 @@ class Site:
         settings: PublishSettings,
         clock: Clock,
         editor: EditorService | None = None,
+        *,
+        has_status: bool = False,
     ) -> None:
+        self.has_status = has_status  # whether there is a page about the daemon
         self.reader = reader
         self.editor = editor
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
         self.version = output_version()
-        self._settings_text = msgspec.json.encode(settings).decode()
+        queries = [(one.name, one.model_dump()) for one in settings.queries]
+        plain = msgspec.structs.replace(settings, queries=())
+        self._settings_text = msgspec.json.encode((plain, queries)).decode()
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""

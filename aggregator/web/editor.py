@@ -15,7 +15,7 @@ from anyio import CapacityLimiter
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.pipeline import command_queue
+from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.pipeline.placement.explain import Explanation, explanation
 from aggregator.store.engine.database import Database
@@ -91,10 +91,12 @@ class EditorService:
 
         Raises UsageError with the message of the writer if it refuses the command.
         """
-        number = command_queue.enqueue(self._database, self._now(), "correct", msgspec.json.encode(command))
+        number = command_handlers.enqueue(
+            self._database, self._now(), "correct", msgspec.json.encode(command)
+        )
         self._arrived()
         seconds = self.tuning.response_wait_seconds if wait_seconds is None else wait_seconds
-        answer = command_queue.wait_for_answer(self._database, number, patience_seconds=seconds)
+        answer = command_handlers.wait_for_answer(self._database, number, patience_seconds=seconds)
         if answer is None:
             return CommandStatus(request=number, state="waiting")
         return _done(number, answer)

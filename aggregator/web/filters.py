@@ -9,14 +9,16 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from aggregator.config.saved_queries import SavedQuery, is_relative, parse_end, parse_moment
+from aggregator.config.filter_times import is_relative, parse_end, parse_moment
+from aggregator.config.settings import SavedQuery
 from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.web.jinja import LANGUAGE_NAMES
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
@@ -166,6 +168,20 @@ def _read(name: str, value: str, now: dt.datetime) -> object:
         return _READERS.get(name, _text)(value, now)
     except UsageError as error:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
+
+
+def filter_words(parsed: ParsedFilter) -> tuple[str, ...]:
+    """Return what a filter selects, for titles of pages and feeds: `("Space", "3+ reports")`."""
+    written = dict(parse_qsl(parsed.query_string))
+    named = (written.get(name, "") for name in ("topic", "name", "folder", "outlet", "query", "kind"))
+    language = written.get("language", "")
+    counted = (
+        f"{written[name]}+ {unit}"
+        for name, unit in (("min_reports", "reports"), ("min_outlets", "outlets"))
+        if written.get(name, "1") != "1"
+    )
+    times = (f"{word} {written[word]}" for word in ("since", "until") if word in written)
+    return tuple(part for part in (*named, LANGUAGE_NAMES.get(language, language), *counted, *times) if part)
 
 
 def search_bounds(story_filter: StoryFilter) -> SearchBounds:

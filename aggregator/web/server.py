@@ -1,4 +1,4 @@
-"""The web server, which runs in a thread of its own."""
+"""The web application (pages, feeds and the API of one story reader), and the server in its own thread."""
 
 import asyncio
 import errno
@@ -7,19 +7,38 @@ import socket
 import threading
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import NamedTuple, cast
 
 import msgspec
 import uvicorn
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from aggregator import __version__
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
-from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.model.core import utc_now
+from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.read_model import StoryReader
+from aggregator.store.read.read_marks import ReadMarks
+from aggregator.web import health
+from aggregator.web.api import openapi, push
+from aggregator.web.api import routes as api
 from aggregator.web.api.push import PushEndpoint
-from aggregator.web.app import create_app
+from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
+from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import HealthSource
+from aggregator.web.pages import editor_forms, pages
+from aggregator.web.reader import calls as google_reader
+from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
 from aggregator.web.security.connection_limits import (
     BACKLOG,
     ConnectionLimiter,
@@ -27,8 +46,135 @@ from aggregator.web.security.connection_limits import (
     close_unread,
     log_lack_of_files,
 )
+from aggregator.web.security.middleware import (
+    API,
+    NO_DATABASE,
+    PROBES,
+    READER_API,
+    RequestGuard,
+    is_owner,
+)
 from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
+
+COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
+_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}  # of pages; else HTTP's phrase
+# Otherwise an environment variable could send addresses and errors to another server.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_app(
+    reader: StoryReader,
+    settings: PublishSettings,
+    clock: Clock = utc_now,
+    push_endpoint: push.PushEndpoint | None = None,
+    editor: EditorService | None = None,
+    *,
+    watch: health.HealthSource | None = None,
+    marks: ReadMarks | None = None,
+) -> FastAPI:
+    """Return the application. `clock` is the current time for relative filters ("24h").
+
+    Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
+    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check; without
+    `marks` there is no Google Reader API.
+    """
+    app = openapi.DescribedApp(
+        **openapi.ABOUT,
+        version=__version__,
+        docs_url=None,  # both viewers load scripts from other servers
+        redoc_url=None,
+        openapi_url=None,  # `api` serves it with an ETag
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    site = app.state.site = Site(reader, settings, clock, editor, has_status=watch is not None)
+    app.state.probes = health.Probes(site, watch)
+    routers = [api.router, health.router]
+    if push_endpoint is not None:
+        app.state.pushes = push.Pushes(push_endpoint)
+        routers.append(push.router)
+    if editor is not None:
+        routers += [api.editing, api.corrections_router]
+    if watch is not None:
+        routers.append(health.watched)
+    for router in routers:
+        app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
+    app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
+    if marks is not None:
+        app.router.routes.extend(google_reader.routes(site, marks))
+    app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
+    errors = _Errors(pages.Pages(site))
+    app.add_exception_handler(HTTPException, errors.http)
+    app.add_exception_handler(AggregatorError, errors.aggregator_error)
+    app.add_middleware(RequestGuard, settings=settings, error_response=errors.respond, tokens=push_endpoint)
+    return app
+
+
+class _Errors:
+    """Error responses in the format of the requested address: problem+json, one line, or a page."""
+
+    def __init__(self, page: pages.Pages) -> None:
+        self._page = page
+
+    def http(self, request: Request, error: Exception) -> Response:
+        """Answer an unknown address or method."""
+        assert isinstance(error, HTTPException)
+        response = self.respond(request, error.status_code, error.detail)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_at(request))
+        return response
+
+    def aggregator_error(self, request: Request, error: Exception) -> Response:
+        """Answer a refused or invalid request, or an error of the database, with the message of the error."""
+        if isinstance(error, RefusedError):
+            if request.url.path.startswith(API):
+                return problem_of(error)
+            response = self.respond(request, error.status, str(error))
+            response.headers.update(error.headers)
+            return response
+        if isinstance(error, UsageError):
+            return self.respond(request, 400, str(error))
+        # The message may contain names of files, hosts and users.
+        return self.respond(request, 503, str(error) if is_owner(request) else NO_DATABASE)
+
+    def respond(self, request: Request, status: int, detail: str) -> Response:
+        """Return the error in the format of the requested address."""
+        response = self._formatted(request, status, detail)
+        if status == 503:
+            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        return response
+
+    def _formatted(self, request: Request, status: int, detail: str) -> Response:
+        title = HTTPStatus(status).phrase
+        if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
+            return problem(status, detail)
+        if request.url.path.startswith(READER_API):
+            return PlainTextResponse(f"{detail}\n", status)
+        heading = _HEADINGS.get(status, title)
+        if status == 404:
+            return self._page.not_found(request)
+        return self._page.problem(request, status, heading, detail)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods of all routes of the address; one route has only some of them."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    methods = [
+        method
+        for method in ("GET", "POST", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return methods or ["GET"]  # a static file
+
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (
@@ -46,6 +192,7 @@ class WebServices(NamedTuple):
     push_endpoint: PushEndpoint | None = None
     editor: EditorService | None = None
     watch: HealthSource | None = None
+    marks: ReadMarks | None = None
 
 
 class Server:
@@ -55,17 +202,18 @@ class Server:
     to be this machine; `TrustedProxies` handles forwarding headers instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> None:
         """See `create_app` for what is missing without the optional arguments."""
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         self._listener: _Listener | None = None
 
     @property
@@ -89,13 +237,14 @@ class Server:
         self._log_owner()
         return self.url
 
-    def change(
+    def change(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> str:
         """Replace the application, and the address if it changed, for new requests; return `url`.
 
@@ -106,7 +255,7 @@ class Server:
         refuse_open_address(settings, push_endpoint)
         before, bound = (self._address, self._services), self._settings.port
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         try:
             if self._address == before[0]:
                 self._set_port(bound)
@@ -166,8 +315,10 @@ class Server:
         self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
 
     def _app(self) -> ASGIApp:
-        reader, settings, push_endpoint, editor, watch = self._services
-        return create_app(reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch)
+        reader, settings, push_endpoint, editor, watch, marks = self._services
+        return create_app(
+            reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch, marks=marks
+        )
 
 
 class _Listener:

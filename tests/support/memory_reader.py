@@ -25,6 +25,8 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
+    Digest,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -49,6 +51,7 @@ class MemoryReader:
     def __init__(self) -> None:
         self._stories: dict[str, StoryView] = {}
         self._merged: dict[str, MergedStory] = {}
+        self.made: tuple[Digest, ...] = ()  # digests, newest first
         self._puts = 0
         self._moved: dict[str, str] = {}
         self._changes: list[Change] = []
@@ -169,6 +172,13 @@ class MemoryReader:
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         return tuple(list_item_of(story) for story in self.stories_by_id(ids))
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        new = {
+            id_: {a.outlet for a in self._stories[id_].articles if a.seen > since and a.role == "report"}
+            for id_ in ids
+        }
+        return {id_: len(outlets) for id_, outlets in new.items() if outlets}
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         return tuple(self._grown.get(story_id, [])[:limit])
 
@@ -190,11 +200,18 @@ class MemoryReader:
         stories = tuple(_story_hit(self._stories[story], them) for story, them in found.items())
         return SearchResults(hits=tuple(hits[:limit]), stories=stories[:limit], more=len(hits) > limit)
 
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        digests = [msgspec.structs.replace(one, stories=one.stories[: wanted.limit]) for one in self.made]
+        return tuple(digests[:most])
+
     def sources(self) -> tuple[SourceView, ...]:
         return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))
 
     def folders(self) -> tuple[str, ...]:
         return tuple(sorted({source.folder for source in self._sources if source.folder}))
+
+    def topics(self) -> tuple[str, ...]:
+        return tuple(sorted({topic for story in self._stories.values() for topic in story.topics}))
 
     def state(self) -> Health:
         return self._health
@@ -213,6 +230,9 @@ class MemoryReader:
         ]
         fitting.sort(key=lambda one: (one.updated, one.n), reverse=True)
         return tuple(fitting[: wanted.limit])
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        return ChangedStories()
 
     def last_change_at(self) -> dt.datetime | None:
         """A minute later for every story that was put here."""

@@ -71,7 +71,7 @@ def _fill(database: Database) -> None:
     rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
-    placing = Placer(database, ALL_TUNING, clock, summary_words=60)
+    placing = Placer(database, ALL_TUNING, clock)
     found = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter(limit=100)).stories]
     for pair in (found[:2], found[4:6], found[8:10]):
         placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))

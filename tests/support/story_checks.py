@@ -80,9 +80,7 @@ def members(database: Database, story_id: str) -> list[str]:
 
 def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     """A writer that has nothing in memory yet."""
-    return Placer(
-        database, all_tuning or effective_tuning(), Clock(NOON + dt.timedelta(days=9)), summary_words=60
-    )
+    return Placer(database, all_tuning or effective_tuning(), Clock(NOON + dt.timedelta(days=9)))
 
 
 def correct(database: Database, kind: Any, *stories: str, **more: Any) -> CorrectionResult:

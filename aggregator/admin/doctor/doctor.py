@@ -6,7 +6,7 @@ a time limit, changes nothing, and works whether or not a daemon runs.
 
 from collections.abc import Iterator
 
-from aggregator.admin.doctor import configuration, contents, daemon, database, files
+from aggregator.admin.doctor import configuration, daemon, database, files
 from aggregator.admin.doctor.context import DoctorContext, within
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError, ConfigError
@@ -30,9 +30,9 @@ def examine(config: Config) -> Iterator[Finding]:
             return  # the contents and the daemon cannot be checked without a usable database
         yield from within(context, files.modes, "the folder of backups")
         if context.has_database:
-            yield from within(context, contents.inspect, "the database")
+            yield from within(context, database.inspect_contents, "the database")
         else:
-            yield from within(context, contents.check_future_contents, "the folder of backups")
+            yield from within(context, database.check_future_contents, "the folder of backups")
         yield from within(context, daemon.inspect, "the daemon")
         address = config.public_url or ""
         late = daemon.not_reached(address, "it did not answer in time")

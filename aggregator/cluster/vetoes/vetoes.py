@@ -24,8 +24,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-from aggregator.cluster.vetoes.headline_alignment import AlignedHeadlines, compare
-from aggregator.cluster.vetoes.headline_differences import HeadlineDifference, difference
+from aggregator.cluster.vetoes.headline_differences import (
+    AlignedHeadlines,
+    HeadlineDifference,
+    compare,
+    difference,
+)
 from aggregator.cluster.vetoes.headline_tokens import (
     VetoInput,
     VetoTuning,

@@ -6,7 +6,7 @@ rows; after a failed transaction they are dropped and built again.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Self, TypeVar
@@ -14,7 +14,7 @@ from typing import NamedTuple, Self, TypeVar
 import msgspec
 
 from aggregator.cluster.copies.shingles import shared_count, shingle_hashes
-from aggregator.cluster.entry_identity import next_generation_id, story_id, url_key
+from aggregator.cluster.entry_identity import content_keys, next_generation_id, story_id, url_key
 from aggregator.cluster.events.scorer import (
     Decision,
     Scorer,
@@ -24,7 +24,6 @@ from aggregator.cluster.events.scorer import (
 )
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.rekeyed_entries import content_keys
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
@@ -44,12 +43,13 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import DatabaseAwayError, UsageError
 from aggregator.pipeline.placement.apply_corrections import (
+    Constraints,
     CorrectionCommand,
     CorrectionHandler,
     CorrectionResult,
+    StoryConstraints,
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
-from aggregator.pipeline.placement.constraints import Constraints, StoryConstraints
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
 from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
@@ -60,19 +60,14 @@ from aggregator.pipeline.placement.erase import (
     finish_index,
     to_forget,
 )
-from aggregator.pipeline.placement.incoming_article import IncomingArticle, as_article
+from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.live_blog_links import LiveBlogLinker
 from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
 from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
-from aggregator.pipeline.placement.story_writer import (
-    BUMP_AGE_SECONDS,
-    BUMPS,
-    StoryWriter,
-    UnitOfWork,
-    live_story,
-)
+from aggregator.pipeline.placement.story_options import StoryOptions
+from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, live_story
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
@@ -133,18 +128,8 @@ class Placer:
         database: Database,
         all_tuning: Tuning,
         now: Callable[[], dt.datetime],
-        *,
-        summary_words: int,
-        families: Mapping[str, str] | None = None,
-        bumps: Collection[str] = BUMPS,
-        bump_age_seconds: float = BUMP_AGE_SECONDS,
-        prefer: Sequence[str] = (),
+        options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
     ) -> None:
-        """`families`: outlet key → publisher (None: the included ones), see stories.counts.
-
-        `bumps` and `bump_age_seconds`: what bumps a story, see StoryWriter. `prefer`: outlets whose titles
-        are preferred.
-        """
         self._database = database
         self._now = now
         self._version = all_tuning.version
@@ -162,11 +147,7 @@ class Placer:
         self.story_writer = StoryWriter(
             self._model,
             all_tuning.section("stories", StoryTuning),
-            summary_words=summary_words,
-            families=families,
-            bumps=bumps,
-            bump_age_seconds=bump_age_seconds,
-            prefer=prefer,
+            options,
             has_foreign_language=self._cross_language.is_on,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
@@ -334,7 +315,7 @@ class Placer:
         It ends before the first entry whose `prepare_options` have changed. `is_final`: the first entry is
         placed in any case.
         """
-        return self._database.again(lambda: self._place(batch, is_final=is_final))
+        return self._database.again(partial(self._place, batch, is_final=is_final))
 
     def _place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool
@@ -343,6 +324,10 @@ class Placer:
         with self.unit_of_work() as unit_of_work:
             ids = {inbox_entry.article for inbox_entry, _ in batch}
             known = _KnownArticles.of(unit_of_work.connection, ids)
+            made = [prepared.fingerprint for _, prepared in batch if prepared.fingerprint]
+            self._copy_finder.read_bands(
+                unit_of_work.connection, {band for one in made for band in one.bands}
+            )
             for inbox_entry, prepared in batch:
                 is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
                 if not is_ready and not (is_final and not placed):
@@ -365,7 +350,10 @@ class Placer:
             return False
         fingerprint = prepared.fingerprint
         return fingerprint is None or not self._boilerplate.is_outlet_notice(
-            connection, IncomingArticle(inbox_entry, prepared.article, fingerprint), prepared.lines
+            connection,
+            IncomingArticle(inbox_entry, prepared.article, fingerprint),
+            prepared.lines,
+            self._copy_finder,
         )
 
     def _place_one(
@@ -419,7 +407,7 @@ class Placer:
             # A copy repeats its original, not the boilerplate of its outlet.
             if is_late or placed.outcome in ("founded", "joined"):
                 number = old.inbox_no if is_late and old is not None else inbox_entry.inbox_no
-                self._boilerplate.note(unit_of_work.connection, inbox_entry.entry, number, prepared.lines)
+                self._boilerplate.note(unit_of_work, inbox_entry.entry, number, prepared.lines)
         unit_of_work.ledger.finish(
             inbox_entry.entry_no,
             at=unit_of_work.now,
@@ -511,8 +499,12 @@ class Placer:
         )
         new = msgspec.structs.replace(new, **found.held.columns())
         losers = [live_story(connection, loser) for loser in decision.absorbed_stories]
-        self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
-        self._copy_finder.add(new.inbox_no, found.held.sketch)
+        index = self.story_writer.index(connection)
+        before = index.get(assigned_story.story_no) if assigned_story else None
+        number = self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
+        self._copy_finder.add(new.inbox_no, found.held)
+        if not losers and (assigned_story is None or (before and not assigned_story.container_only)):
+            self._comparison.joined(new, before, index.story(number))
         self._count_for_history(connection, new)
         if self._cross_language.is_on:
             self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
@@ -774,7 +766,7 @@ class Placer:
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
-        before = as_article(old)
+        before = old.as_article()
         if incoming.clean.is_container != before.is_container:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)

@@ -35,6 +35,7 @@ from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import commands, stories
+from aggregator.store.stories.stories import NewStory
 
 TEXTS_A_JOB = 16
 BATCH = 100
@@ -152,7 +153,7 @@ class Reclusterer:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
             end, end_accepted_at = recluster.last_decided(live)
-        placer = Placer(fresh.database, self._all_tuning, self._now, **msgspec.structs.asdict(self._options))
+        placer = Placer(fresh.database, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
                 placer.count_sources_after(recluster.counted_up_to(live, start))
@@ -258,14 +259,9 @@ class Reclusterer:
                 state = msgspec.structs.replace(
                     state, bumped_at=state.bumped_at.replace(microsecond=fraction)
                 )
-                stories.insert_story(
-                    live,
-                    n=unit_of_work.ledger.number("story"),
-                    id=plan.names[one],
-                    founder=founder,
-                    founding=stories.foundings(live, founder),
-                    state=state,
-                )
+                number, founding = unit_of_work.ledger.number("story"), stories.foundings(live, founder)
+                new = NewStory(number, plan.names[one], founder, founding, state)
+                unit_of_work.ledger.stories.append(new)
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
                 unit_of_work.ledger.change(
                     unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at

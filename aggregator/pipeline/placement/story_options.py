@@ -5,17 +5,20 @@ from collections.abc import Collection, Mapping
 from aggregator.config.settings import Config
 from aggregator.extract.wire.agencies import family_table
 from aggregator.model.core import FrozenStruct
-from aggregator.pipeline.placement.story_writer import BUMP_AGE_SECONDS, BUMPS
+
+# What may bump a story: another report, another headline, a correction.
+BUMPS = frozenset({"report", "headline", "correction"})
 
 
 class StoryOptions(FrozenStruct, frozen=True, kw_only=True):
-    """The keyword arguments of a Placer. `families`: outlet key → publisher; None: those of the program."""
+    """What users choose about stories."""
 
-    summary_words: int = 60
-    families: Mapping[str, str] | None = None
-    bumps: Collection[str] = BUMPS
-    bump_age_seconds: float = BUMP_AGE_SECONDS
-    prefer: tuple[str, ...] = ()
+    summary_words: int = 60  # default of publish.excerpt_words
+    families: Mapping[str, str] | None = None  # outlet key → publisher; None: those of the program
+    bumps: Collection[str] = BUMPS  # which of BUMPS bump a story
+    # A new headline does not bump a story of one report that is older; default of feeds.bump_age.
+    bump_age_seconds: float = 3 * 86_400
+    prefer: tuple[str, ...] = ()  # outlets whose titles are preferred, in order
 
 
 def story_options(config: Config) -> StoryOptions:

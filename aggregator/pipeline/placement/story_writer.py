@@ -19,12 +19,13 @@ from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryIndex
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView
+from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, retention
 from aggregator.store.stories import article_views, articles, stories, story_links
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import Membership, StoryRow, StoryState
+from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
 from aggregator.stories.counts import (
     CountState,
     copy_groups,
@@ -36,15 +37,11 @@ from aggregator.stories.counts import (
     resolve_link,
     with_member,
 )
-from aggregator.stories.headline import headline
+from aggregator.stories.headline import Headline, headline
 from aggregator.stories.text.summary import summary
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
-
-# What may bump a story: another report, another headline, a correction.
-BUMPS = frozenset({"report", "headline", "correction"})
-BUMP_AGE_SECONDS = 3 * 86_400  # default of feeds.bump_age
 
 
 class UnitOfWork(NamedTuple):
@@ -62,27 +59,16 @@ class StoryWriter:
         self,
         model: EventModel,
         story_tuning: StoryTuning,
+        options: StoryOptions,
         *,
-        summary_words: int,
-        families: Mapping[str, str] | None = None,
         has_foreign_language: bool = False,
-        bumps: Collection[str] = BUMPS,
-        bump_age_seconds: float = BUMP_AGE_SECONDS,
-        prefer: Sequence[str] = (),
     ) -> None:
-        """`has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py).
-
-        `prefer`: outlets whose titles are preferred, in order. `bumps`: which of BUMPS bump a story.
-        `bump_age_seconds`: a new headline does not bump a story of one report that is older.
-        """
-        self._bumps = frozenset(bumps)
-        self._bump_age = dt.timedelta(seconds=bump_age_seconds)
-        self._prefer = tuple(prefer)
+        """`has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py)."""
+        self._options = options
+        self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
         self._has_foreign_language = has_foreign_language
-        self._families = families
         self._model = model
         self._story_tuning = story_tuning
-        self._summary_words = summary_words
         self._index: StoryIndex | None = None
         self._last_membership_change: int | None = None
 
@@ -158,8 +144,11 @@ class StoryWriter:
         article: ScoringInput,
         assigned_story: StoryRow | None,
         losers: Sequence[StoryRow],
-    ) -> None:
-        """Write the article and its story: a new one, or `assigned_story`. `losers` are merged into it."""
+    ) -> int:
+        """Write the article and its story: a new one, or `assigned_story`; return its number.
+
+        `losers` are merged into it.
+        """
         span = None if assigned_story is None else _span_of(unit_of_work.connection, assigned_story)
         membership = self._grown(unit_of_work.connection, new, article, assigned_story, span)
         for loser in losers:
@@ -183,7 +172,7 @@ class StoryWriter:
             bump=bump,
             redates=redates,
         )
-        self._store(
+        number = self._store(
             unit_of_work, assigned_story, new.placement.story, state, bump,
             founder=new.id, article=new.id, others=[loser.id for loser in losers],
         )  # fmt: skip
@@ -194,11 +183,12 @@ class StoryWriter:
                 if member.counts_in_centroid
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
-        articles.insert_article(unit_of_work.connection, new)
+        unit_of_work.ledger.articles.append(new)
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
             articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
             self._redirect(unit_of_work, loser, new.placement.story, reason="container")
+        return number
 
     def revise(
         self,
@@ -229,7 +219,7 @@ class StoryWriter:
         )
         bump = unit_of_work.now if new.bump_by_clock else new.effective_at
         state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
-        if state.bumped_at == assigned_story.bumped_at and "headline" in self._bumps:
+        if state.bumped_at == assigned_story.bumped_at and "headline" in self._options.bumps:
             bump = new.effective_at  # nor does the change lead the update feed
         number = self._store(unit_of_work, assigned_story, assigned_story.id, state, bump, article=new.id)
         retention.note_late(unit_of_work.connection, number, state.last_inbox_no)
@@ -382,7 +372,7 @@ class StoryWriter:
         members = [] if row is None else articles.members(connection, story)
         if row is None or not members:
             return False
-        derived = stories.columns_of_members(members, self._model, self._families)
+        derived = stories.columns_of_members(members, self._model, self._options.families)
         stories.write_derived(connection, story, derived)
         self._index_story(IndexRow(row.story_no, story, derived.centroid, derived.last_inbox_no))
         return True
@@ -408,7 +398,7 @@ class StoryWriter:
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """Return how many independent reports these articles would be as a story."""
-        return count(article_views.views_of(connection, ids), self._families).report_count
+        return count(article_views.views_of(connection, ids), self._options.families).report_count
 
     def with_copies(self, connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
         """Return these articles of a story with the copies of their texts, ordered by id.
@@ -509,17 +499,24 @@ class StoryWriter:
             if self._last_membership_change is None
             else max(self._last_membership_change, membership_changed_no)
         )
-        derived = stories.derived_columns(membership, self._model, self._families)
+        derived = stories.derived_columns(membership, self._model, self._options.families)
         shown = membership.shown
         if self._has_foreign_language:
             shown = _hosts(shown, assigned_story.language if assigned_story else None)
         chosen = headline(
-            shown, assigned_story.title if assigned_story else None, self._story_tuning, self._prefer
+            shown, assigned_story.title if assigned_story else None, self._story_tuning, self._options.prefer
         )
+        reported_at = max((view.effective_at for view in shown), default=None)
+        if assigned_story is not None and chosen.can_wait and reported_at is not None:
+            changed = unit_of_work.ledger.headline_reported_at(assigned_story.id)
+            if changed and reported_at - changed < dt.timedelta(
+                hours=self._story_tuning.headline_stage_hours
+            ):
+                chosen = Headline(assigned_story.title, assigned_story.title_article)
         title = chosen.title
         is_news = derived.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
-            self._bumps
+            set(self._options.bumps)
             & {
                 "report" if derived.report_count > assigned_story.report_count else "",
                 "headline" if is_news and title != assigned_story.title else "",
@@ -534,6 +531,7 @@ class StoryWriter:
                 before=assigned_story.title,
                 after=title,
                 reason=chosen.reason,
+                reported_at=reported_at.isoformat() if chosen.can_wait and reported_at else None,
             )
         cap = self._model.tuning.story_cap
         if assigned_story is not None and assigned_story.article_count < cap <= derived.article_count:
@@ -550,7 +548,7 @@ class StoryWriter:
             **msgspec.structs.asdict(derived),
             title=title,
             title_article=chosen.article,
-            summary=summary(shown, self._summary_words, self._story_tuning, title),
+            summary=summary(shown, self._options.summary_words, self._story_tuning, title),
             language=_language(shown),
             bumped_at=updated,
             membership_changed_no=membership_changed_no,
@@ -578,9 +576,7 @@ class StoryWriter:
             number = unit_of_work.ledger.number("story")
             # The first story of an article is the usual case, and its id says so.
             founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
-            stories.insert_story(
-                connection, n=number, founder=founder, founding=founding, id=story, state=state
-            )
+            unit_of_work.ledger.stories.append(NewStory(number, story, founder, founding, state))
         else:
             number = row.story_no
             stories.update_story(connection, story, state)

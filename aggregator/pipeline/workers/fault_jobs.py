@@ -1,4 +1,4 @@
-"""Jobs that exceed the limits of workers on purpose, for `aggregator doctor` and tests."""
+"""Jobs that exceed the limits of workers on purpose, for tests."""
 
 import ctypes
 import os

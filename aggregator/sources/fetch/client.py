@@ -24,9 +24,15 @@ from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError
-from aggregator.sources.fetch.decompress import decompress_body
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
-from aggregator.sources.fetch.response import FetchResult, Route, is_printable, to_fetch_result, validator
+from aggregator.sources.fetch.response import (
+    FetchResult,
+    Route,
+    decompress_body,
+    is_printable,
+    to_fetch_result,
+    validator,
+)
 from aggregator.sources.fetch.ssrf_guard import (
     Dial,
     RequestBudget,

@@ -3,11 +3,15 @@
 The only module that imports feedparser and fastfeedparser. feedparser gets bytes in a BytesIO only: it would
 open a string that looks like a path or a URL. Its sanitizer is off, since it takes minutes on hostile input
 and lets scripts through; HTML is cleaned where it is shown.
+
+JSON Feed 1.0 and 1.1 (jsonfeed.org) is parsed by its specification and tolerant of wrong types. Data that is
+not a feed gets a message for `sources check` and `sources list`.
 """
 
 import datetime as dt
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Callable
@@ -16,8 +20,9 @@ from xml.sax import SAXParseException
 
 import msgspec
 
+from aggregator.extract.language import unicode
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
-from aggregator.sources.parse import json_feed, not_a_feed, sitemap, xml_repair
+from aggregator.sources.parse import feed_discovery, xml_repair
 from aggregator.sources.parse.entry_builder import (
     DeclaredEntry,
     FeedContext,
@@ -111,17 +116,17 @@ def _unzipped(data: bytes, limit_bytes: int) -> bytes:
 
 
 def _read(data: bytes, context: FeedContext) -> ParsedFeed:
-    problem = not_a_feed.of_bytes(data)
+    problem = of_bytes(data)
     if problem:
         return ParsedFeed(problem=problem)
     text = xml_repair.decode_markup(data, context.content_type)
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
-        return json_feed.read_json_feed(text, context)
-    problem = not_a_feed.of_markup(text)
+        return read_json_feed(text, context)
+    problem = of_markup(text)
     if problem:
         return ParsedFeed(problem=problem)
-    if sitemap.is_sitemap(text):
-        return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
+    if feed_discovery.is_sitemap(text):
+        return feed_discovery.read_sitemap(xml_repair.well_prepared(text), context)
     return _read_xml(data, text, context)
 
 
@@ -361,3 +366,175 @@ def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
     """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
     listed = values.get(key)
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+_SNIFFED_CHARS = 65_536
+_MAGIC = (
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"RIFF", "an image or a sound"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"\x1f\x8b", "a gzip file that cannot be opened"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+)
+_FEED_ROOTS = r"rss|feed|rdf|channel|item|entry|urlset|sitemapindex"
+_FEED_ELEMENT = re.compile(rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE)
+_PAGE = frozenset({"html", "head", "body"})
+_PIECE_OF_PAGE = frozenset(
+    {"div", "p", "script", "style", "meta", "title", "link", "h1", "center", "table", "b"}
+)
+_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # including UTF-32 and EBCDIC
+_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
+
+
+def of_bytes(data: bytes) -> str | None:
+    """Return why these bytes cannot be a feed, or None."""
+    if not data.strip():
+        return "the feed is empty (0 bytes)" if not data else "the feed is empty (nothing but spaces)"
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return f"this is {name}, not a feed"
+    # Some real feeds contain control characters: only data without any markup is refused as binary.
+    is_binary = unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
+    return "this is binary data, not a feed" if is_binary else None
+
+
+def of_markup(text: str) -> str | None:
+    """Return what this XML, page or text is, if its beginning has no element of a feed; None for a feed."""
+    head = text[:_SNIFFED_CHARS]
+    root = _root(head)
+    if root not in _PAGE and _FEED_ELEMENT.search(head):
+        return None
+    if root in _PAGE or root in _PIECE_OF_PAGE:
+        return "this is a web page, not a feed"
+    if root is None:
+        return "this is plain text, not a feed"
+    if root == "opml":
+        return "this is a list of feeds (OPML), not a feed; read it with `aggregator sources import`"
+    return f"this is XML but not a feed (it begins with <{root}>)"
+
+
+def looks_like_page(text: str) -> bool:
+    """Return whether the first element is an HTML element."""
+    root = _root(text[:_SNIFFED_CHARS])
+    return root in _PAGE or root in _PIECE_OF_PAGE
+
+
+def _root(head: str) -> str | None:
+    """Return the name of the first element in lower case; comments before it are skipped."""
+    position = 0
+    while (match := _ELEMENT.search(head, position)) is not None:
+        comment = head.find("<!--", position, match.start())
+        if comment < 0:
+            return match.group(1).lower()
+        end = head.find("-->", comment)
+        if end < 0:
+            return None
+        position = end
+    return None
+
+
+def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse the feed in `text`, which may be any JSON or none; then `problem` has the reason."""
+    try:
+        feed = json.loads(text.lstrip("\ufeff"), strict=False)  # unescaped line breaks in strings are common
+    except (ValueError, RecursionError):
+        return ParsedFeed(problem="this looks like JSON but is not well-formed")
+    if not is_json_feed(feed):
+        return ParsedFeed(problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)")
+    context = msgspec.structs.replace(
+        context,
+        site_url=absolute_url(_json_string(feed, "home_page_url"), context.url),
+        title=plain_title(_json_string(feed, "title")),
+        language=primary_language(_json_string(feed, "language")),
+    )
+    items = _list(feed, "items")
+    chosen = _newest_items(items, context)
+    entries = (entry_of(_json_entry(item), context) for item in chosen if isinstance(item, dict))
+    return ParsedFeed(
+        format="jsonfeed",
+        title=context.title,
+        language=context.language,
+        site_url=context.site_url,
+        entries=tuple(entry for entry in entries if entry is not None),
+        entry_count=len(items),
+    )
+
+
+def is_json_feed(value: object) -> bool:
+    """Return whether a JSON value declares JSON Feed, or has its structure with a wrong `version`."""
+    if not isinstance(value, dict):
+        return False
+    return "jsonfeed.org" in _json_string(value, "version") or (
+        "version" in value and any(_has_shape(item) for item in _list(value, "items"))
+    )
+
+
+def _has_shape(item: object) -> bool:
+    return isinstance(item, dict) and "id" in item and ("content_html" in item or "content_text" in item)
+
+
+def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
+    limit = context.tuning.max_entries
+    if len(items) <= limit:
+        return items
+    ends = [item for item in (items[0], items[-1]) if isinstance(item, dict)]
+    times = [declared_time(_json_string(item, "date_published"), context) for item in ends]
+    if len(times) == 2 and times[0] and times[1] and times[0].time < times[1].time:
+        return items[: -limit - 1 : -1]
+    return items[:limit]
+
+
+def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
+    html = _json_string(item, "content_html")
+    text = _json_string(item, "content_text") or _json_string(item, "summary")
+    images = (_json_string(item, "image"), _json_string(item, "banner_image"))
+    return DeclaredEntry(
+        guid=_json_string(item, "id"),
+        url=_json_string(item, "url") or _json_string(item, "external_url"),
+        title=_json_string(item, "title"),
+        html=html or html_of_text(text),
+        published=_json_string(item, "date_published") or _json_string(item, "date_modified"),
+        updated=_json_string(item, "date_modified"),
+        author=_json_author(item),
+        language=_json_string(item, "language"),
+        categories=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
+        enclosures=(*_attachments(item), *(Enclosure(url=url, type="image") for url in images if url)),
+    )
+
+
+def _json_author(item: dict[str, Any]) -> str:
+    people = [*_list(item, "authors"), item.get("author")]
+    names = [_json_string(one, "name") for one in people if isinstance(one, dict)]
+    names += [one for one in people if isinstance(one, str)]
+    return ", ".join(dict.fromkeys(name for name in names if name))
+
+
+def _attachments(item: dict[str, Any]) -> tuple[Enclosure, ...]:
+    return tuple(
+        Enclosure(
+            url=_json_string(one, "url"),
+            type=_json_string(one, "mime_type"),
+            length_bytes=_size(one),
+            title=_json_string(one, "title"),
+        )
+        for one in _list(item, "attachments")
+        if isinstance(one, dict) and _json_string(one, "url")
+    )
+
+
+def _size(attachment: dict[str, Any]) -> int | None:
+    size = attachment.get("size_in_bytes")
+    return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else None
+
+
+def _json_string(values: dict[str, Any], key: str) -> str:
+    value = values.get(key)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+
+
+def _list(values: dict[str, Any], key: str) -> list[Any]:
+    value = values.get(key)
+    return value if isinstance(value, list) else []

@@ -22,7 +22,7 @@ from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
-from aggregator.sources.parse import folder_scan, json_feed, not_a_feed, warc
+from aggregator.sources.parse import feed, folder_scan, warc
 from aggregator.sources.parse.entry_builder import absolute_url
 from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, pieces
 from aggregator.sources.parse.streams import (
@@ -209,7 +209,7 @@ def _sniffed(stream: Stream) -> str:
     if not unicode.looks_binary(head):
         text = unicode.decode(head)
         if text.lstrip().startswith("<"):
-            return ".html" if not_a_feed.looks_like_page(text) else ".xml"
+            return ".html" if feed.looks_like_page(text) else ".xml"
     return ".txt"
 
 
@@ -311,7 +311,7 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
         rejoined = chained(first, stream)
         yield from _pieces(rejoined, place, reading)
         return
-    if json_feed.is_json_feed(record):
+    if feed.is_json_feed(record):
         yield InputFeed(data=first, source=place.name, where=place.where)
         return
     yield _record(record, f"line {number}", place, reading)
@@ -340,7 +340,7 @@ def _pieces(stream: io.BufferedReader, place: FileIdentity, reading: ReadOptions
 
 def _is_json_feed(piece: bytes) -> bool:
     try:
-        return b"jsonfeed.org" in piece and json_feed.is_json_feed(decoded_record(piece))
+        return b"jsonfeed.org" in piece and feed.is_json_feed(decoded_record(piece))
     except ReadError:
         return False
 

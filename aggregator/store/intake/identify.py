@@ -1,4 +1,4 @@
-"""Identification of received entries: by their keys, and for polls also by cluster/rekeyed_entries.py.
+"""Identification of received entries: by their keys, and for polls also by cluster/entry_identity.py.
 
 It only reads; store/intake/inbox.py writes the results in the same transaction.
 """
@@ -11,21 +11,24 @@ from typing import Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from aggregator.cluster.entry_identity import Identity, identify, raw_keys, url_key
-from aggregator.cluster.rekeyed_entries import (
+from aggregator.cluster.entry_identity import (
     EntryHashes,
     EntryKeys,
     EntryMatch,
+    Identity,
     IdentityTuning,
     Observation,
     UnknownEntry,
     content_keys,
     find_moved_source,
     hash_entry,
+    identify,
     match_entries,
+    raw_keys,
     shared_keys,
     shared_pages,
     update_strikes,
+    url_key,
 )
 from aggregator.config.messages import counted
 from aggregator.extract.urls import canonical_url, same_site

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
 
-from aggregator.cluster.rekeyed_entries import EntryHashes
+from aggregator.cluster.entry_identity import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
@@ -117,7 +117,7 @@ def accept(
     `eval`, too): they are the texts of articles that were placed without.
 
     `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
-    also compared by cluster/rekeyed_entries.py, and a source that reverts to a former text is followed a few
+    also compared by cluster/entry_identity.py, and a source that reverts to a former text is followed a few
     times.
     """
     if not entries:

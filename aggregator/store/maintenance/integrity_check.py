@@ -24,14 +24,7 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import DamagedFileError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
-from aggregator.store.maintenance.checks import (
-    conservation,
-    references,
-    search_index,
-    story_rows,
-    texts,
-    values,
-)
+from aggregator.store.maintenance.checks import conservation, references, story_rows, texts
 from aggregator.store.maintenance.checks.conservation import Balance
 from aggregator.store.maintenance.checks.finding import (
     CheckScope,
@@ -83,13 +76,13 @@ def faults(
         "the counts of entries": conservation.faults(database),
         "foreign keys": _foreign_key_faults(database),
         "references": references.faults(database),
-        "words and times": values.faults(database, now or dt.datetime.now(dt.UTC)),
-        "encoded values": values.unreadable(database, extent, step),
+        "words and times": references.value_faults(database, now or dt.datetime.now(dt.UTC)),
+        "encoded values": references.unreadable(database, extent, step),
         "stories": story_rows.faults(database, of_stories, extent, step),
         "merged texts": story_rows.merged_text_faults(database, of_stories.stories, few, step),
         "articles": texts.faults(database, copies, extent, step),
         "bands": texts.strays(database, copies, step) if extent.every == 1 else iter(()),
-        "the full-text index": search_index.faults(database, extent, step),
+        "the full-text index": texts.index_faults(database, extent, step),
     }
     for name, found in parts.items():
         yield from merge_faults(_until_damage(name, found, is_torn=is_torn))

@@ -1,12 +1,16 @@
-"""Reads stories, articles and sources for output (aggregator/model/read_model.py)."""
+"""Reads stories, articles and sources for output (aggregator/model/read_model.py).
+
+It also suggests ids for what people type: prefixes, typing errors, the wrong kind of id.
+"""
 
 import datetime as dt
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, Table, and_, func, or_, select
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
@@ -15,6 +19,9 @@ from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
+    Digest,
+    DigestStory,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -30,7 +37,8 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import change_stream, front_page, health_probes, id_lookup, story_list
+from aggregator.store.read import digests, front_page, health_probes, story_list
+from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
@@ -308,6 +316,10 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return front_page.list_stories(connection, ids)
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        with self._database.read() as connection:
+            return front_page.new_reports(connection, ids, since)
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         with self._database.read() as connection:
             return front_page.story_history(connection, story_id, limit)
@@ -318,7 +330,26 @@ class DatabaseStoryReader:
 
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         with self._database.read() as connection:
-            return change_stream.newest(connection, wanted)
+            return story_list.newest(connection, wanted)
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        with self._database.read() as connection:
+            return story_list.changed_stories(connection, since, limit)
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        with self._database.read() as connection:
+            spans = digests.stored(connection, most)
+        return tuple(self.digest(span, wanted) for span in spans)
+
+    def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
+        """Return the digest of a span; it may have no story."""
+        with self._database.read() as connection:
+            reports = digests.ranked(connection, span, wanted)
+        chosen = self.stories_by_id(tuple(reports))
+        listed = [
+            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count)) for one in chosen
+        ]
+        return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)
@@ -332,6 +363,10 @@ class DatabaseStoryReader:
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
             return front_page.folders(connection)
+
+    def topics(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front_page.topics(connection)
 
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
@@ -395,10 +430,10 @@ class DatabaseStoryReader:
             links=links,
         )
 
-    def suggest_ids(self, word: str) -> tuple[id_lookup.IdSuggestion, ...]:
+    def suggest_ids(self, word: str) -> "tuple[IdSuggestion, ...]":
         """Return ids that are similar to one that does not exist."""
         with self._database.read() as connection:
-            return id_lookup.suggest_ids(connection, word)
+            return suggest_ids(connection, word)
 
     def title_of(self, story_id: str) -> str:
         """Return the headline of a story, even if it redirects; "" if it does not exist."""
@@ -455,3 +490,72 @@ def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
     shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
     return StoryView(**shown, articles=tuple(with_originals(members)))
+
+
+_SAME_BEGINNING = 2  # characters; about a thousand of a million ids share them
+_MOST_COMPARED = 20_000
+_MOST_SUGGESTED = 3
+_SIMILARITY = 0.7  # ratio of difflib; an id with two typing errors has more
+
+
+class IdSuggestion(FrozenStruct, frozen=True, kw_only=True):
+    """An id that may have been meant."""
+
+    kind: Literal["story", "article"]
+    id: str
+    title: str
+    story: str  # the story of an article; for a story its own id
+
+
+def newest_stories(database: Database, beginning: str, limit: int) -> list[tuple[str, str]]:
+    """Return (id, headline) of the stories whose ids begin with `beginning`, the newest bump first."""
+    with database.read() as connection:
+        wanted = select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None))
+        wanted = _beginning(wanted, story.c.id, beginning).order_by(story.c.bumped_at.desc()).limit(limit)
+        return [(row.id, row.title) for row in connection.execute(wanted)]
+
+
+def suggest_ids(connection: Connection, word: str) -> tuple[IdSuggestion, ...]:
+    """Return what `word` may mean: the story or article with this id, else those with similar ids."""
+    word = word.strip().lower()
+    if not (word.isascii() and word.isalnum()):
+        return ()
+    exact = _named(connection, [word])
+    if exact:
+        return exact
+    near: list[str] = []
+    for column in (story.c.id, article.c.id):
+        same = _beginning(select(column), column, word[:_SAME_BEGINNING]).limit(_MOST_COMPARED)
+        ids = list(connection.execute(same).scalars())
+        longer = [one for one in ids if one.startswith(word)] if len(word) > _SAME_BEGINNING else []
+        near += longer[:_MOST_SUGGESTED] or get_close_matches(
+            word, ids, n=_MOST_SUGGESTED, cutoff=_SIMILARITY
+        )
+    return _named(connection, near)[:_MOST_SUGGESTED]
+
+
+def _named(connection: Connection, ids: Sequence[str]) -> tuple[IdSuggestion, ...]:
+    found: list[IdSuggestion] = []
+    of_both: tuple[tuple[Literal["story", "article"], Table, Column[Any]], ...] = (
+        ("story", story, story.c.id),
+        ("article", article, article.c.story),
+    )
+    for kind, table, its_story in of_both:
+        named = select(table.c.id, table.c.title, its_story.label("story")).where(table.c.id.in_(ids))
+        rows = connection.execute(named.order_by(table.c.id))
+        found += [IdSuggestion(kind=kind, **row._mapping) for row in rows]
+    return tuple(found)
+
+
+def _beginning(statement: Select[Any], column: Column[Any], beginning: str) -> Select[Any]:
+    """Restrict to ids that begin with `beginning`, as a range, which the index supports on both databases.
+
+    The end of the range is a letter or a digit, too: the order of other characters depends on the locale.
+    """
+    open_end = beginning.rstrip("z")
+    if beginning:
+        statement = statement.where(column >= beginning)
+    if open_end:
+        after = "a" if open_end[-1] == "9" else chr(ord(open_end[-1]) + 1)
+        statement = statement.where(column < open_end[:-1] + after)
+    return statement

@@ -20,8 +20,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.fetch.decompress import decompress_body
-from aggregator.sources.parse.json_feed import is_json_feed
+from aggregator.sources.fetch.response import decompress_body
+from aggregator.sources.parse.feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox

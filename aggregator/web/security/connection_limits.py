@@ -35,7 +35,7 @@ from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.config.messages import counted
 from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.middleware import OVER_LIMIT, PROBES
-from aggregator.web.security.request_origin import CAME_BY_PROXY, network_of
+from aggregator.web.security.token_auth import CAME_BY_PROXY, network_of
 
 CONNECTIONS = 512  # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
 OF_ONE_ADDRESS = 32  # simultaneous, without a token (chosen: browsers open 6, feed readers a few)

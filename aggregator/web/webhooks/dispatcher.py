@@ -1,27 +1,40 @@
-"""Select the changes that a webhook receives and store them as deliveries in the outbox.
+"""Fill the outbox from the change stream, and run the threads that send.
 
-A change becomes a delivery if its story matches the query of the webhook at that time. Changes with a time
+A change becomes a delivery if its story matches the query of the recipient at that time. A notification is
+about a story that was not announced yet, or about each report. Changes with a time
 far in the past (an archive, a flood) are skipped. When a story is merged into another one, every webhook that
 received a delivery about it is notified, whatever its query.
+
+One thread fills the outbox, and each recipient has one that sends: a receiver that hangs delays its own
+deliveries only. A stop cancels a running request; the delivery is sent again, with the same id, after the
+next start.
 """
 
 import datetime as dt
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.config.webhooks import Webhook
+from aggregator.config.settings import Config
+from aggregator.config.webhooks import DIGEST, DigestReader, Notification, Recipient, recipients_from
 from aggregator.model.core import StoryView
-from aggregator.model.read_model import Change, StoryRedirect
+from aggregator.model.errors import AggregatorError
+from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.pipeline.workers.thread_pool import is_left_behind
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
-from aggregator.store.read import change_stream
+from aggregator.store.read import digests, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
+from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id, digest_id
+from aggregator.web.webhooks.transmit import transmitter_of
 
 _BATCH_CHANGES = 100  # changes handled in one step
 # Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
@@ -38,7 +51,7 @@ class WebhookDispatcher:
         self,
         database: Database,
         reader: DatabaseStoryReader,
-        webhooks: Sequence[Webhook],
+        recipients: Sequence[Recipient],
         settings: PublishSettings,
         *,
         tuning: WebhookTuning,
@@ -48,20 +61,21 @@ class WebhookDispatcher:
         """No delivery is deleted before the clock has run for `steady_days` without a jump."""
         self._database = database
         self._reader = reader
-        self._webhooks = {hook.name: hook for hook in webhooks}
+        self._places = {one.name: one.place for one in recipients}
+        self._digest_readers = [one for one in recipients if isinstance(one, DigestReader)]
+        self._webhooks = {one.name: one for one in recipients if not isinstance(one, DigestReader)}
         self._settings = settings
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
-        self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
+        self._uses_index = any(one.query is not None and one.query.query for one in recipients)
 
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            positions = {name: hook.place for name, hook in self._webhooks.items()}
-            outbox.sync_webhooks(connection, positions, change_stream.last_number(connection), self._now())
+            outbox.sync_webhooks(connection, self._places, story_list.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
@@ -76,7 +90,7 @@ class WebhookDispatcher:
             if not last_change_no:
                 return None
             indexed_to = index.indexed_to(connection) if self._uses_index else _ALL_INDEXED
-            new = change_stream.following(
+            new = story_list.following(
                 connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
             )
             if not new:
@@ -101,6 +115,30 @@ class WebhookDispatcher:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return sorted({one.webhook for one in new_deliveries})
 
+    def make_digest(self, until: dt.datetime) -> list[str] | None:
+        """Store a digest of the changes up to `until` and its mail; return its readers.
+
+        Without new stories there is none. Return None if the full-text index is behind: try again soon. The
+        digest, its mail and the last change of each are one transaction.
+        """
+        with self._database.write() as connection:
+            digests.lock(connection)
+            if (whole := digests.next_span(connection, DIGEST, until)) is None:
+                return []
+            if self._uses_index and not digests.is_indexed(connection, whole):
+                return None
+            filled = []
+            for one in self._digest_readers:
+                span = digests.next_span(connection, one.name, until)
+                wanted = one.story_filter(self._now()) or StoryFilter()
+                if span is None or not digests.ranked(connection, span, wanted):
+                    continue
+                body, id_ = encode_json(span), digest_id(one.name, span.to)
+                new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
+                outbox.add_digest(connection, new, until)
+                filled.append(one.name)
+        return [name for name in filled if name != DIGEST]
+
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
         now = self._now()
@@ -109,7 +147,7 @@ class WebhookDispatcher:
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
-        self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime
+        self, connection: Connection, hook: Recipient, new: Sequence[Change], now: dt.datetime
     ) -> list[Change]:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
@@ -117,6 +155,9 @@ class WebhookDispatcher:
         matches = (
             ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
         )
+        if isinstance(hook, Notification):
+            fitting = [one for one in new if one.story in matches and not self._is_old(one)]
+            return self._to_notify(connection, hook, fitting, now)
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
         announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [
@@ -125,6 +166,20 @@ class WebhookDispatcher:
             if (one.story in matches and not self._is_old(one))
             or (one.kind != "split" and announced.intersection(one.others))
         ]
+
+    def _to_notify(
+        self, connection: Connection, hook: Notification, fitting: Sequence[Change], now: dt.datetime
+    ) -> list[Change]:
+        """Return the changes of stories that were not announced yet, or all that add a report."""
+        ids = {one.story for one in fitting}
+        announced = outbox.announced(connection, hook.name, ids, now - self._hold)
+        chosen = []
+        for one in fitting:
+            adds_report = hook.each == "report" and one.kind in ("created", "report")
+            if one.story not in announced or adds_report:
+                announced.add(one.story)
+                chosen.append(one)
+        return chosen
 
     def _is_old(self, one: Change) -> bool:
         return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
@@ -154,3 +209,191 @@ class WebhookDispatcher:
             if isinstance(story, StoryView):
                 found[id_] = story
         return found
+
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = (
+    1.0  # between two reads of the change stream, unless woken; another process may have placed articles
+)
+REST_SECONDS = 10.0  # back-off after an error of the database
+IDLE_SECONDS = 30.0  # the longest time between two reads of an outbox; `webhooks resume` wakes no thread
+
+
+class WebhookThreads:
+    """Runs the threads until `stop`.
+
+    `is_writer` returns whether this process is the writer; other processes send nothing. `heartbeat` is
+    called while the dispatcher makes progress, `failed` with an exception that ended a thread.
+    """
+
+    def __init__(
+        self,
+        dispatcher: WebhookDispatcher,
+        senders: dict[str, WebhookSender],
+        stop_sending: Callable[[], None],
+        *,
+        is_writer: Callable[[], bool],
+        heartbeat: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._senders = senders
+        self._stop_sending = stop_sending
+        self._is_writer = is_writer
+        self._heartbeat = heartbeat
+        self._failed = failed
+        self._stopping = threading.Event()
+        self._changed = threading.Event()
+        self._filled = {name: threading.Event() for name in senders}
+        self._threads = [threading.Thread(target=self._fill, name="webhooks", daemon=True)] + [
+            threading.Thread(target=self._send, args=(name,), name=f"webhook {name}", daemon=True)
+            for name in senders
+        ]
+
+    def sync_webhooks(self) -> None:
+        """Store which webhooks are configured; the writer calls it before it places articles.
+
+        A new webhook receives the changes from now on.
+        """
+        self._dispatcher.sync_webhooks()
+
+    def prune(self) -> None:
+        """Delete deliveries that ended long ago; a maintenance task of the writer calls it."""
+        self._dispatcher.prune()
+
+    def make_digest(self, until: dt.datetime) -> bool:
+        """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
+        readers = self._dispatcher.make_digest(until)
+        for name in readers or ():
+            self._filled[name].set()
+        return readers is not None
+
+    def start(self) -> None:
+        """Start the threads if a webhook is configured."""
+        if self._senders:
+            self._heartbeat()
+            for thread in self._threads:
+                thread.start()
+
+    def wake(self) -> None:
+        """Wake the dispatcher because articles were placed."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Ask all threads to end, and cancel running requests."""
+        self._stopping.set()
+        self._stop_sending()
+        for event in (self._changed, *self._filled.values()):
+            event.set()
+
+    def join(self, seconds: float) -> int:
+        """Wait up to `seconds` for the threads; return how many did not end."""
+        deadline = time.monotonic() + seconds
+        return sum(is_left_behind(thread, deadline - time.monotonic()) for thread in self._threads)
+
+    def _fill(self) -> None:
+        def step() -> float:
+            self._changed.clear()
+            filled = self._dispatcher.step()
+            for name in filled or ():
+                self._filled[name].set()
+            return POLL_SECONDS if filled is None else 0.0
+
+        self._run("webhooks", step, self._changed)
+
+    def _send(self, name: str) -> None:
+        sender, filled = self._senders[name], self._filled[name]
+
+        def step() -> float:
+            filled.clear()
+            seconds = sender.step()
+            return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
+
+        self._run(f"webhook {name}", step, filled, hook=name)
+
+    def _run(
+        self, name: str, step: Callable[[], float], event: threading.Event, *, hook: str | None = None
+    ) -> None:
+        """Call `step` repeatedly; between calls wait for `event` or for the seconds that it returned."""
+        try:
+            while not self._stopping.is_set():
+                self._send_heartbeat()
+                try:
+                    event.wait(step() if self._is_writer() else POLL_SECONDS)
+                except AggregatorError as error:
+                    if not self._stopping.is_set():
+                        log.error(  # noqa: TRY400
+                            "%s: paused for %.0f s: %s", name, REST_SECONDS, error,
+                            extra={"event": "webhook_paused", "webhook": hook},
+                        )  # fmt: skip
+                        self._back_off()
+        except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
+            self._failed(error)
+
+    def _back_off(self) -> None:
+        """Wait with heartbeats, because a thread that waits for the database does not hang."""
+        until = time.monotonic() + REST_SECONDS
+        while time.monotonic() < until and not self._stopping.wait(1.0):
+            self._send_heartbeat()
+
+    def _send_heartbeat(self) -> None:
+        if threading.current_thread() is self._threads[0]:
+            self._heartbeat()
+
+
+# --- create the threads from the configuration -------------------------------------------------------------
+
+
+def dispatcher_of(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    recipients: Sequence[Recipient],
+    now: Callable[[], dt.datetime],
+) -> WebhookDispatcher:
+    """Return the dispatcher of a configuration."""
+    tuning = config.effective_tuning.section("webhooks", WebhookTuning)
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
+    return WebhookDispatcher(
+        database, reader, recipients, settings, tuning=tuning, steady_days=steady_days, now=now
+    )
+
+
+def webhook_threads(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    now: Callable[[], dt.datetime],
+    *,
+    is_writer: Callable[[], bool],
+    heartbeat: Callable[[], None],
+    failed: Callable[[BaseException], None],
+) -> WebhookThreads:
+    """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
+    recipients, tuning = recipients_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
+    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    transmitter = transmitter_of(config, settings, now, reader)
+    senders = {
+        one.name: WebhookSender(
+            database,
+            one,
+            transmitter.to(one),
+            longest_wait_seconds=transmitter.longest_wait_seconds,
+            tuning=tuning,
+            steady_days=steady_days,
+            now=now,
+        )
+        for one in recipients
+        if one.name != DIGEST
+    }
+    return WebhookThreads(
+        dispatcher_of(config, settings, database, recipients, now),
+        senders,
+        transmitter.close,
+        is_writer=is_writer,
+        heartbeat=heartbeat,
+        failed=failed,
+    )

@@ -44,7 +44,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.process_lock import open_process_lock
+from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.maintenance.row_stream import Advance

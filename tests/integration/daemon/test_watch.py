@@ -19,7 +19,7 @@ from sqlalchemy import event, insert, text, update
 from aggregator.admin.doctor.doctor import examine
 from aggregator.config.loader import load
 from aggregator.daemon import metrics
-from aggregator.daemon.health import HealthMonitor
+from aggregator.daemon.metrics import HealthMonitor
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
 from aggregator.store.engine.database import Database

@@ -182,7 +182,7 @@ def test_the_next_report_of_a_guests_language_is_weighed_beside_the_guest(sqlite
 def test_where_the_hosts_leave_a_guest_is_at_home(sqlite: Database) -> None:
     rig(sqlite).take(*entries("dev", "dev-takeover"))
     english, german, chinese = placed(sqlite)
-    placing = Placer(sqlite, NAMES, Clock(LATER), summary_words=60)
+    placing = Placer(sqlite, NAMES, Clock(LATER))
     placing.correct(CorrectionCommand(kind="split", stories=(english.story,), articles=(english.id,)))
     after = {row.id: row for row in placed(sqlite)}
     assert after[german.id].story == after[chinese.id].story != after[english.id].story
@@ -214,13 +214,13 @@ def test_recluster_turns_it_on_and_holds_it(database: Database) -> None:
     at.take(*entries("dev", "dev-takeover"))
     assert len(set(assigned(database).values())) == 3
     run = reclustering(database, NAMES)
-    assert run.take_over(Placer(database, NAMES, Clock(LATER), summary_words=60), None).moved > 0
+    assert run.take_over(Placer(database, NAMES, Clock(LATER)), None).moved > 0
     assert len(set(assigned(database).values())) == 1
     assert rows_across(database) == 3
     assert reclustering(database, NAMES).difference(None).moved == 0
     assert what_is_wrong(database) == []
     back = reclustering(database, effective_tuning())
-    back.take_over(Placer(database, effective_tuning(), Clock(LATER), summary_words=60), None)
+    back.take_over(Placer(database, effective_tuning(), Clock(LATER)), None)
     assert len(set(assigned(database).values())) == 3
     assert rows_across(database) == 0
 

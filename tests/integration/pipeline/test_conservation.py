@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import delete, select, update
 
-from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.pipeline.placement.erase import ForgetCommand

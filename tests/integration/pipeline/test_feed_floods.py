@@ -10,8 +10,7 @@ from aggregator.model.core import Entry
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.place import Placer
-from aggregator.pipeline.placement.story_options import StoryOptions
-from aggregator.pipeline.placement.story_writer import BUMPS
+from aggregator.pipeline.placement.story_options import BUMPS, StoryOptions
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.merged_texts import render_next
@@ -169,7 +168,7 @@ def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tupl
     reader = Reader(database)
     (whole,), _ = reader.look()
     later = Clock(NOON + dt.timedelta(days=9))
-    placing = Placer(database, effective_tuning(), later, summary_words=60, bumps=bumps)
+    placing = Placer(database, effective_tuning(), later, StoryOptions(bumps=bumps))
     story = whole.rsplit("/", 1)[1]
     placing.correct(
         CorrectionCommand(kind="split", stories=(story,), articles=(members(database, story)[-1],))

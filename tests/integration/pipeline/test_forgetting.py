@@ -20,7 +20,7 @@ from aggregator.config.webhooks import Webhook
 from aggregator.model.core import Entry, Evidence, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
-from aggregator.pipeline import command_queue
+from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand, ForgetHandler, ForgetResult
 from aggregator.pipeline.placement.recluster import GroupingDifference, RegroupedStory
 from aggregator.store import codecs
@@ -36,7 +36,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.payload import WebhookTuning
+from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
@@ -132,9 +132,9 @@ def settle(unit_of_work: Rig) -> None:
 def forget(unit_of_work: Rig, name: str) -> ForgetResult:
     """As a running daemon is asked by the command."""
     payload = msgspec.json.encode(ForgetCommand(name=name))
-    number = command_queue.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
+    number = command_handlers.enqueue(unit_of_work.database, unit_of_work.clock(), "forget", payload)
     unit_of_work.pipeline.run_commands()
-    answer = command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
+    answer = command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0)
     assert answer is not None
     return msgspec.json.decode(answer, type=ForgetResult)
 
@@ -437,7 +437,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None
         unit_of_work.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
     unit_of_work.place()
     payload = msgspec.json.encode(ForgetCommand(name="Herald"))
-    number = command_queue.enqueue(unit_of_work.database, NOON, "forget", payload)
+    number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
     with unit_of_work.database.read() as connection:
@@ -445,7 +445,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None
     assert 0 < left < 45
     unit_of_work.restart()
     assert unit_of_work.pipeline.run_commands() == 1
-    assert command_queue.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
+    assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
     assert words_in(unit_of_work.database) == []
     assert what_is_wrong(unit_of_work.database) == []
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from aggregator.cluster.rekeyed_entries import IdentityTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database

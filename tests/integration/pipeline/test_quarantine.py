@@ -36,7 +36,7 @@ def damage(database: Database, **columns: bytes) -> None:
 
 def repaired(database: Database) -> list[str]:
     """Repair what is found; what it was."""
-    placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(database, effective_tuning(), Clock())
     found = list(faults(database, now=NOON))
     for preference in pieces(found):
         placing.repair(preference)

@@ -16,7 +16,7 @@ from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.errors import DamagedError
-from aggregator.pipeline import command_queue
+from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.repair import RepairCommand, RepairResult, pieces
@@ -26,8 +26,7 @@ from aggregator.store.maintenance.integrity_check import Fault, balance, faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.statistics import statistics
 from aggregator.store.search import index
-from aggregator.store.search.match import newest
-from aggregator.store.search.query_syntax import parse_query
+from aggregator.store.search.match import newest, parse_query
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import (
     article,
@@ -102,7 +101,7 @@ class Sound:
 
     def repair(self) -> int:
         """What `db check --repair` does where nobody else is the writer."""
-        placing = Placer(self.database, effective_tuning(), Clock(), summary_words=60)
+        placing = Placer(self.database, effective_tuning(), Clock())
         done = sum(placing.repair(preference).rows for preference in pieces(self.found()))
         with self.database.write() as connection:
             while index.index_older(connection, 100):
@@ -178,7 +177,7 @@ CREATE TRIGGER once BEFORE INSERT ON tombstone FOR EACH ROW EXECUTE FUNCTION ref
 def test_a_repair_and_forgetting_are_done_again_where_others_were_in_the_way(sound: Sound) -> None:
     if sound.database.is_sqlite:
         pytest.skip("SQLite has no serialisation failures")
-    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock())
     sound.damage([update(counter).where(counter.c.name == "story").values(value=0)])
     sound.damage([text(REFUSED_ONCE)])
     try:
@@ -461,15 +460,15 @@ def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
     with sound.database.write() as connection:
         connection.execute(update(story).where(LIVE).values(outlet_count=7))
     (preference,) = pieces(sound.found())
-    number = command_queue.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
+    number = command_handlers.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
     assert rig.pipeline.run_commands() == 1
-    answer = command_queue.wait_for_answer(sound.database, number, patience_seconds=0)
+    answer = command_handlers.wait_for_answer(sound.database, number, patience_seconds=0)
     assert msgspec.json.decode(answer or "", type=RepairResult) == RepairResult(rows=1)
     assert sound.found() == []
 
 
 def test_a_repair_that_comes_twice_does_no_harm(sound: Sound) -> None:
-    placing = Placer(sound.database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(sound.database, effective_tuning(), Clock())
     retired = next(row["id"] for row in sound.before["story"] if row["redirect_to"])
     for preference in (
         RepairCommand(remedy="counters", keys=("story", "inbox", "entry", "change")),

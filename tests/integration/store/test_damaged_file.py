@@ -150,7 +150,7 @@ def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Databa
 
 
 def repair(database: Database) -> None:
-    placing = Placer(database, effective_tuning(), Clock(), summary_words=60)
+    placing = Placer(database, effective_tuning(), Clock())
     for _ in range(4):
         for preference in pieces(list(faults(database))):
             placing.repair(preference)

@@ -18,8 +18,13 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import DatabaseTuning
-from aggregator.store.engine.process_lock import ADVISORY_KEY, SessionLock
-from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease, open_writer_lease
+from aggregator.store.engine.writer_lease import (
+    ADVISORY_KEY,
+    LeaseTuning,
+    SessionLock,
+    WriterLease,
+    open_writer_lease,
+)
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer_lease
 from tests.conftest import REPOSITORY, Postgres

@@ -15,7 +15,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import index
-from aggregator.store.search.query_syntax import Phrase, parse_query
+from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables

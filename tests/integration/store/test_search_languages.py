@@ -14,7 +14,7 @@ from aggregator.model.read_model import SearchBounds
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.search import match
-from aggregator.store.search.query_syntax import Query, SearchableText, parse_query
+from aggregator.store.search.match import Query, SearchableText, parse_query
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables

@@ -25,9 +25,9 @@ from aggregator.admin import backup
 from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
+from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import story_options

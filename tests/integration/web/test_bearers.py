@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from aggregator.config.saved_queries import SavedQuery
+from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
@@ -258,7 +258,7 @@ def elsewhere(room: Newsroom) -> Iterator[tuple[Newsroom, httpx.Client, str]]:
     """A server on all addresses, and who asks for it by one that is not loopback."""
     secret = room.token("reader", "read")
     letterbox, rig = room.server._services.push_endpoint, room.server._services.editor
-    queries = (SavedQuery(name="arrel", title="What we look for", query="levee"),)
+    queries = (SavedQuery(title="What we look for", query="levee").named("arrel"),)
     server = Server(room.reading, PublishSettings(host="0.0.0.0", port=0, queries=queries), letterbox, rig)
     port = server.start().rpartition(":")[2]
     client = httpx.Client(

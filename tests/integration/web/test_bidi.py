@@ -15,7 +15,7 @@ from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
+from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom

@@ -15,8 +15,7 @@ from hypothesis import strategies as some
 from sqlalchemy import event, func, select, text, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.config.saved_queries import SavedQuery
-from aggregator.config.settings import signing_key
+from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
@@ -30,10 +29,9 @@ from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body, delivery_id
-from aggregator.web.webhooks.sender import WebhookSender
-from aggregator.web.webhooks.threads import WebhookThreads
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.transmit import Transmitter
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -91,11 +89,14 @@ class Post:
             response_cap_bytes=tuning.response_cap_bytes,
             now=self.clock,
         )
+        client = ClientSettings(allow_private=self._allow_private)
+        self.transmitter = Transmitter(self.poster, SETTINGS, tuning, client, reading)
         self.sendings = [
             WebhookSender(
                 self.database,
                 one,
-                self.poster,
+                self.transmitter.to(one),
+                longest_wait_seconds=self.transmitter.longest_wait_seconds,
                 tuning=tuning,
                 steady_days=1.0,
                 now=self.clock,
@@ -132,7 +133,7 @@ class Post:
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
-    saved = SavedQuery(name="q", **query) if query else None  # type: ignore[arg-type]
+    saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
     return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
 
 
@@ -748,7 +749,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     webhooks = WebhookThreads(
         post.filling,
         {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
-        post.poster,
+        post.transmitter.close,
         is_writer=lambda: True,
         heartbeat=lambda: beats.append(time.monotonic()),
         failed=failed.append,
@@ -779,7 +780,7 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
     webhooks = WebhookThreads(
         post.filling,
         {"desk": post.sendings[0]},
-        post.poster,
+        post.transmitter.close,
         is_writer=is_writer.is_set,
         heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,

@@ -4,19 +4,19 @@ import time
 
 import pytest
 
-from aggregator.cli import progress
+from aggregator.cli import output
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SECONDS_A_LINE", 0.005)
+    monkeypatch.setattr(output, "SECONDS_A_LINE", 0.005)
 
 
 @pytest.mark.parametrize("total", [None, 400])
 def test_counted_work_is_shown_with_or_without_a_total(
     total: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.progress_bar("rows", total, lines=True) as advance:
+    with output.progress_bar("rows", total, lines=True) as advance:
         time.sleep(0.01)
         advance(100)
     shown = capsys.readouterr().err
@@ -25,7 +25,7 @@ def test_counted_work_is_shown_with_or_without_a_total(
 
 
 def test_reading_is_shown_in_bytes_as_soon_as_they_are_known(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.reading_progress(lines=True) as report:
+    with output.reading_progress(lines=True) as report:
         for read_bytes, total in ((0, None), (2**20, 2**22)):
             time.sleep(0.01)
             report(7, read_bytes, total)

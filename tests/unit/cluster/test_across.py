@@ -16,13 +16,14 @@ from aggregator.cluster.cross_language.features import (
     FeatureExtractor,
     cosine,
     mean_score,
+    numbers_in,
     pack,
     pack_vector,
     score_similarity,
+    skeleton,
     unpack,
 )
 from aggregator.cluster.cross_language.index import CrossLanguageIndex
-from aggregator.cluster.cross_language.normal_forms import numbers_in, skeleton
 from aggregator.cluster.events.scripts import written_out
 from aggregator.config.tuning import effective_tuning
 from tests.support.across import half

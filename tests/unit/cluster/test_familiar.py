@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.cluster.rekeyed_entries import (
+from aggregator.cluster.entry_identity import (
     EntryHashes,
     EntryKeys,
     EntryMatch,

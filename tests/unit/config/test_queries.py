@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.config.filter_times import is_relative, parse_end, parse_moment
 from aggregator.config.loader import load
-from aggregator.config.saved_queries import SavedQuery, is_query_name, is_relative, parse_end, parse_moment
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, SavedQuery, is_query_name
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.read_model import StoryFilter
 
@@ -76,7 +76,7 @@ def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -
 
 
 def test_an_empty_query_means_every_story() -> None:
-    assert SavedQuery(name="all").story_filter(NOW, 50) == StoryFilter()
+    assert SavedQuery().named("all").story_filter(NOW, 50) == StoryFilter()
 
 
 @pytest.mark.parametrize("name", ["homs", "a", "A-1_b", "2026", "x" * 40])

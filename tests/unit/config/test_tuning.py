@@ -9,10 +9,10 @@ import yaml
 
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.cross_language.features import CrossLanguageTuning
+from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
 from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.rekeyed_entries import IdentityTuning
 from aggregator.cluster.vetoes.vetoes import VetoTuning
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.watchdog import ServiceTuning
@@ -34,7 +34,7 @@ from aggregator.store.search.search import SearchTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushTuning
 from aggregator.web.editor import EditorTuning
-from aggregator.web.webhooks.payload import WebhookTuning
+from aggregator.web.webhooks.sender import WebhookTuning
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {

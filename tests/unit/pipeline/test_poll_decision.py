@@ -9,8 +9,8 @@ import pytest
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
-from aggregator.pipeline.outage import DetectedOutage
 from aggregator.pipeline.poll_decision import (
+    DetectedOutage,
     PollAnswer,
     PollFailure,
     PollOutcome,

@@ -30,7 +30,7 @@ NAMES = {
     "_ASIDE", "_is_aside",  # HTML's <aside>
     "_is_home_page",
 }  # fmt: skip
-PUBLIC = {("article_json.py", "home")}  # fields of the public JSON
+PUBLIC = {("story_json.py", "home")}  # fields of the public JSON
 # The same in texts.
 TEXTS = re.compile(
     r"home ?pages?|Home Assistant|ProtectHome|/home/|home director|\bHOME\b|_home_|home_"

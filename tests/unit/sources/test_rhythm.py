@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
-from aggregator.pipeline.outage import DetectedOutage, OutageDetector
+from aggregator.pipeline.poll_decision import DetectedOutage, OutageDetector
 from aggregator.sources.fetch.poll_schedule import after_outage
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning

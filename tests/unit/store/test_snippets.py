@@ -1,6 +1,6 @@
 """The few words shown around a hit."""
 
-from aggregator.store.search.query_syntax import Phrase
+from aggregator.store.search.match import Phrase
 from aggregator.store.search.search import snippet
 
 DAM = Phrase(words=("dam",))

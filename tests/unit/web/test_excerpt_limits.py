@@ -22,10 +22,10 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.read_model import Change
-from aggregator.web.app import create_app
 from aggregator.web.excerpts import CHARS_A_WORD
+from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.payload import WebhookTuning, delivery_body
+from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
 from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article
 
 PATHS = (

@@ -17,7 +17,7 @@ from aggregator.model.core import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
-from aggregator.store.maintenance.checks.values import chosen_ranges
+from aggregator.store.maintenance.checks.references import chosen_ranges
 from aggregator.store.stories import article_views, articles, merged_texts
 from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
@@ -74,7 +74,7 @@ def _of_one(
     try:
         expected = columns_of_members(members, tuning.model, tuning.families)
     except ValueError:
-        return  # terms that cannot be read: values.py reports them
+        return  # terms that cannot be read: references.py reports them
     for what in dict.fromkeys(
         what for name, what in _COMPARED if getattr(row, name) != getattr(expected, name)
     ):
@@ -127,7 +127,7 @@ def _had_other_tuning(connection: Connection, members: Sequence[MemberRow], tuni
     try:
         return any(codecs.unpack(held, Evidence).rules_version != tuning.version for held in rows)
     except msgspec.MsgspecError:
-        return False  # unreadable: values.py reports it
+        return False  # unreadable: references.py reports it
 
 
 # --- merged texts ------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def merged_text_faults(
             originals = pairs(connection, noted)
         for row in rows:
             if any(isinstance(one.text, codecs.DamagedText) for one in views[row.id]):
-                continue  # values.py reports it
+                continue  # references.py reports it
             expected = merged_texts.rendering(views[row.id], row.title, tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
                 yield of_row("merged texts do not match their articles", row.id, "merged texts")

@@ -117,7 +117,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
         return _scoring_input(self, is_container=self.role == "container")
 

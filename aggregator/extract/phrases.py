@@ -29,6 +29,7 @@ _PLAIN_WORD = re.compile("[a-z0-9]+")
 # Anything but ASCII and typographic punctuation.
 _LETTER_BEYOND = re.compile("[^\x00-\x7f\xa0«»–—‘’“”„…•]")
 _MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
+_MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
 _OPENING = "[【（(《「［<›»>•–—- "
 _MARK_CHARS = 80  # at the beginning of a line in which the mark after a label is searched
 _LABEL_WORDS = 8  # words before that mark
@@ -43,6 +44,7 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
 
     whole: frozenset[Words]
     lengths: Mapping[str, tuple[int, ...]]
+    longest: frozenset[str]  # the longest word of each phrase; few lines have one
 
     def at(self, line: Words, place: int = 0) -> int:
         """Return the number of words of the longest phrase in `line` at `place`; 0 for none."""
@@ -53,6 +55,8 @@ class Phrases(msgspec.Struct, frozen=True, kw_only=True):
         return 0
 
     def stand_in(self, line: Words) -> bool:
+        if self.longest.isdisjoint(line):
+            return False
         return any(self.at(line, place) for place, word in enumerate(line) if word in self.lengths)
 
 
@@ -106,6 +110,8 @@ def without_numbers(line: Words) -> Words:
 def label_of(line: str) -> tuple[Words, str]:
     """Return (words before the first mark that ends a label, text after it); ((), "") without a label."""
     plain = line.lstrip(_OPENING)
+    if _MARK_SIGN.search(plain, 0, _MARK_CHARS) is None:
+        return (), ""
     mark = _MARK.search(plain.replace("：", ":").replace("｜", "|"), 0, _MARK_CHARS)
     if mark is None:
         return (), ""
@@ -121,5 +127,7 @@ def _phrases(lines: Iterable[str]) -> Phrases:
     for one in whole:
         lengths.setdefault(one[0], set()).add(len(one))
     return Phrases(
-        whole=whole, lengths={first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}
+        whole=whole,
+        lengths={first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()},
+        longest=frozenset(max(one, key=len) for one in whole),
     )

@@ -2,9 +2,9 @@
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
 and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `sketch`,
-`cross_language`, `live_blog` and `live_blog_link`, the columns that are marked "(derived)", and the full-text
-index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like
-`article.id`.
+`cross_language`, `live_blog`, `live_blog_link`, `story_subject` and `story_link`, the columns that are marked
+"(derived)", and the full-text index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes
+refers to a column, like `article.id`.
 
 Also helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
 """
@@ -133,6 +133,9 @@ class UtcTime(TypeDecorator[dt.datetime]):
 
 # Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
 INDEXED_ADDRESS = 600
+
+
+OTHER_KINDS: Final = "kind <> 'report'"  # most articles are reports: an index of those would find nothing
 
 
 def is_indexed(column: str) -> TextClause:
@@ -572,6 +575,7 @@ article = Table(
     Index(None, "outlet", "story"),
     _partial_index("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
     Index(None, "language", "story"),
+    _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
 )
 
 revision = Table(
@@ -702,6 +706,31 @@ live_blog_link = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),  # of the timed entry, from 0
     Column("story", Text, nullable=False, index=True),  # `story.id`; readers follow redirects
     Column("score", Float, nullable=False),  # log odds
+)
+
+story_subject = Table(
+    "story_subject",
+    metadata,
+    # A name that several outlets use, or a topic by their categories (stories/subjects.py). Written with the
+    # merged text, and kept when that is deleted (derived).
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    Column("kind", Text, primary_key=True),  # name | topic
+    Column("position", Integer, primary_key=True, autoincrement=False),  # from 0, the most important first
+    Column("key", Text, nullable=False),  # in lower case, by which stories are found
+    Column("label", Text, nullable=False),  # as most outlets write it
+    Column("outlets", Integer, nullable=False),  # that use it
+    Index("ix_story_subject_key", "kind", "key", "story_no"),
+    sqlite_with_rowid=False,
+)
+
+story_link = Table(
+    "story_link",
+    metadata,
+    # A related story: both have rare names in common. Written with the merged text of either (derived).
+    # What a story follows is in `article.follows`; v_story_links has both.
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),  # likewise
+    sqlite_with_rowid=False,
 )
 
 story_log = Table(

@@ -83,7 +83,7 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(reader, settings, clock, editor)
+    site = app.state.site = Site(reader, settings, clock, editor, has_status=watch is not None)
     app.state.probes = health.Probes(site, watch)
     routers = [api.router, health.router]
     if push_endpoint is not None:

@@ -109,6 +109,7 @@ _DATE_FORMS = (
     re.compile(rf"(?<![\d/-])(?P<s1>\d{{1,2}})(?P<sep>[/-])(?P<s2>\d{{1,2}})(?P=sep){_YEAR}"),
     re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
 )  # fmt: skip
+_DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORECASE)
 _OTHER_FORMS = (  # for lines with non-ASCII characters
     re.compile(rf"(?P<era>{'|'.join(_ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
@@ -415,7 +416,9 @@ def _date_matches(line: str) -> tuple[re.Match[str], ...]:
     if _DIGIT.search(line) is None:
         return ()
     if _COMMON_YEAR.search(line):
-        matches += [match for form in _DATE_FORMS for match in form.finditer(line)]
+        has_day_last = _DAY_BEFORE_YEAR.search(line) is not None  # the second form is slow: it tries each word
+        forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
+        matches += [match for form in forms for match in form.finditer(line)]
     if not line.isascii():
         matches += [match for form in _OTHER_FORMS for match in form.finditer(line)]
     matches += _SHORT_YEAR.finditer(line)

@@ -28,6 +28,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
 )
 
 from aggregator.model.core import StoryView
@@ -38,8 +39,8 @@ from aggregator.store.search import match
 from aggregator.store.search.match import Query, parse_query
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, change, in_parts, rows_with, story
-from aggregator.store.tables import article as article_table
+from aggregator.store.tables import OTHER_KINDS, article, change, in_parts, rows_with, story, story_subject
+from aggregator.stories.subjects import subject_key
 
 
 class StoryMatcher:
@@ -90,7 +91,20 @@ def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
         conditions.append(story.c.outlet_count >= wanted.min_outlets)
     if wanted.min_reports > 1:
         conditions.append(story.c.report_count >= wanted.min_reports)
+    for subject in _subjects(wanted):
+        of_story = story_subject.c.story_no == story.c.story_no
+        conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
     return conditions
+
+
+def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of `wanted` on names and topics."""
+    asked = (("name", wanted.name), ("topic", wanted.topic))
+    return [
+        and_(story_subject.c.kind == kind, story_subject.c.key == subject_key(label))
+        for kind, label in asked
+        if label is not None
+    ]
 
 
 def of_articles(
@@ -105,6 +119,9 @@ def of_articles(
         asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
     if wanted.language is not None:
         asked.append(article.c.language == wanted.language)
+    if wanted.kind is not None:
+        by_index = [] if wanted.kind == "report" else [text(OTHER_KINDS)]
+        asked.append(and_(article.c.kind == wanted.kind, *by_index))
     if wanted.folder is not None:
         named = article.c.source.concat("") if by_story else article.c.source
         its_sources = sources.in_folder(connection, wanted.folder)
@@ -174,7 +191,7 @@ def few_that_may_fit(connection: Connection, wanted: StoryFilter) -> _Few | None
     """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
     found = (
         _by_articles(connection, wanted),
-        _by_counts(connection, wanted),
+        _by_stories(connection, wanted),
         _by_query(connection, wanted),
     )
     return min((few for few in found if few is not None), key=lambda few: len(few.ids), default=None)
@@ -206,7 +223,7 @@ def _by_articles(connection: Connection, wanted: StoryFilter) -> _Few | None:
     return None
 
 
-def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
+def _by_stories(connection: Connection, wanted: StoryFilter) -> _Few | None:
     conditions = []
     if wanted.since is not None or wanted.until is not None:
         of_time = of_stories(StoryFilter(since=wanted.since, until=wanted.until))
@@ -218,8 +235,11 @@ def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
     if wanted.min_reports >= _CLASSES[0]:
         asked = with_reports(_CLASSES[0]), story.c.report_count >= wanted.min_reports
         conditions.append(and_(story.c.redirect_to.is_(None), *asked))
-    for condition in conditions:
-        found = list(connection.execute(select(story.c.id).where(condition).limit(FEW + 1)).scalars())
+    statements = [select(story.c.id).where(condition) for condition in conditions]
+    of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
+    statements += [of_subject.where(subject) for subject in _subjects(wanted)]
+    for statement in statements:
+        found = list(connection.execute(statement.limit(FEW + 1)).scalars())
         if len(found) <= FEW:
             return _Few(set(found))
     return None
@@ -416,10 +436,10 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
     `indexed_to`: the inbox number up to which articles are in the full-text index.
     """
     statement = (
-        select(change, story.c.id.label("today"), article_table.c.inbox_no.label("article_n"))
+        select(change, story.c.id.label("today"), article.c.inbox_no.label("article_n"))
         .join(_THEN, _THEN.c.id == change.c.story)
         .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
-        .outerjoin(article_table, article_table.c.id == change.c.article)
+        .outerjoin(article, article.c.id == change.c.article)
         .where(change.c.change_no > after)
         .order_by(change.c.change_no)
         .limit(limit)

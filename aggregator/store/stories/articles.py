@@ -3,7 +3,7 @@
 import datetime as dt
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -21,10 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.copies.copy_check import ComparedText
 from aggregator.cluster.entry_identity import url_key
-from aggregator.cluster.events.scorer import ScoringInput
-from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     OPINION_KINDS,
@@ -58,6 +55,11 @@ from aggregator.store.tables import (
     rows_with,
     sketch,
 )
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.copies.copy_check import ComparedText
+    from aggregator.cluster.events.scorer import ScoringInput
+    from aggregator.cluster.vetoes.vetoes import VetoInput
 
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -114,7 +116,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
         return _scoring_input(self, is_container=self.role == "container")
 
@@ -144,7 +146,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     def outlet_key(self) -> str | None:
         return self.outlet
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer."""
         return _scoring_input(self, is_container=self.role == "container")
 
@@ -420,12 +422,14 @@ class ComparedRow(msgspec.Struct, frozen=True):
     is_polled: bool | None
     counts_as_report: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
-    def as_veto_input(self, bodyless_words: int) -> VetoInput:
+    def as_veto_input(self, bodyless_words: int) -> "VetoInput":
         """Return it as input of the vetoes; a text of fewer than `bodyless_words` words counts as none."""
+        from aggregator.cluster.vetoes.vetoes import VetoInput
+
         return VetoInput(
             title=self.title,
             lead=self.lead,
@@ -436,7 +440,9 @@ class ComparedRow(msgspec.Struct, frozen=True):
         )
 
 
-def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
+    from aggregator.cluster.events.scorer import ScoringInput
+
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
     return ScoringInput(
         terms=row.terms,
@@ -707,8 +713,10 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A002 - the word that people type
+def compared_text(connection: Connection, id: str) -> "ComparedText":  # noqa: A002 - the word that people type
     """Return article `id`, which must exist, as input of the copy check."""
+    from aggregator.cluster.copies.copy_check import ComparedText
+
     row = connection.execute(_COMPARED_TEXT, {"article_id": id}).one()
     return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no

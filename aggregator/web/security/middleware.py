@@ -433,7 +433,8 @@ def _adjust_headers(headers: MutableHeaders, scope: Scope) -> None:
     place, prefix = headers.get("location", ""), scope.get(_PREFIX, "")
     if prefix and place.startswith("/") and not place.startswith("//"):
         headers["Location"] = prefix + place
-    if scope.get(_OLD_COOKIE) and "set-cookie" not in headers:
+    is_set = any(value.startswith(f"{COOKIE}=") for value in headers.getlist("set-cookie"))
+    if scope.get(_OLD_COOKIE) and not is_set:
         headers.append("Set-Cookie", f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=lax")
 
 

@@ -1,0 +1,67 @@
+"""Names and topics of stories, and links between stories: what a story follows, and related stories."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, column, delete, or_, select, table
+
+from aggregator.model.core import LinkedStory, StoryName, StoryView
+from aggregator.store.tables import rows_with, story, story_link, story_subject
+
+_SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
+_LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))
+_LINKED = [story.c[name] for name in LinkedStory.__struct_fields__]
+
+
+def with_subjects(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+    """Return these stories with their names and topics."""
+    listed = tuple(views)
+    found: dict[str, dict[str, list[Any]]] = {one.id: {"name": [], "topic": []} for one in listed}
+    statement = (
+        select(story.c.id, *story_subject.c)
+        .join(story, story.c.story_no == story_subject.c.story_no)
+        .order_by(story_subject.c.position)
+    )
+    for row in rows_with(connection, statement, story.c.id, found):
+        label = StoryName(name=row.label, outlets=row.outlets) if row.kind == "name" else row.label
+        found[row.id][row.kind].append(label)
+    return tuple(
+        msgspec.structs.replace(one, names=tuple(found[one.id]["name"]), topics=tuple(found[one.id]["topic"]))
+        for one in listed
+    )
+
+
+def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+    """Return these stories with their links, of each relation the nearest stories in time."""
+    by_id = {one.id: one for one in views}
+    links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
+    statement = select(_LINKS.c.story_id, _LINKS.c.relation, *_LINKED).join(
+        story, story.c.id == _LINKS.c.other_id
+    )
+    for row in rows_with(connection, statement, _LINKS.c.story_id, by_id):
+        other = LinkedStory(**{name: row._mapping[name] for name in LinkedStory.__struct_fields__})
+        links.setdefault((row.story_id, row.relation), {})[other.id] = other
+    return tuple(
+        msgspec.structs.replace(
+            one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}
+        )
+        for one in by_id.values()
+    )
+
+
+_RELATIONS = ("earlier", "later", "related")
+
+
+def _nearest(view: StoryView, others: Mapping[str, LinkedStory]) -> tuple[LinkedStory, ...]:
+    def distance(other: LinkedStory) -> tuple[float, str]:
+        return abs((other.first_published - view.first_published).total_seconds()), other.id
+
+    return tuple(sorted(others.values(), key=distance)[:_SHOWN_LINKS])
+
+
+def erase(connection: Connection, numbers: Collection[int]) -> None:
+    """Delete names, topics and related stories of the stories with these numbers."""
+    connection.execute(delete(story_subject).where(story_subject.c.story_no.in_(numbers)))
+    both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
+    connection.execute(delete(story_link).where(both))

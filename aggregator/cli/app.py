@@ -23,7 +23,20 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from aggregator.cli import admin, correct, db, evaluate, export, forget, ingest, read, run, sources, webhooks
+from aggregator.cli import (
+    admin,
+    correct,
+    db,
+    digest,
+    evaluate,
+    export,
+    forget,
+    ingest,
+    read,
+    run,
+    sources,
+    webhooks,
+)
 from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
@@ -90,6 +103,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "story": read.story,
     "explain": read.explain,
     "feed": read.feed,
+    "digest": digest.digest,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
@@ -100,8 +114,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, db.db, admin.config):
+for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, webhooks.notify, db.db):
     app.add_typer(group)
+app.add_typer(admin.config)
 for command in every_command(app):
     command.cls = PlainCommand
 

@@ -1,4 +1,4 @@
-"""The commands of `webhooks`: the state of the webhooks in config.yaml."""
+"""The commands of `webhooks` and `notify`: the recipients in config.yaml and their deliveries."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,14 +11,20 @@ from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.config.webhooks import Webhook
+    from aggregator.config.webhooks import Recipient
 
 webhooks = typer.Typer(name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True)
+notify = typer.Typer(
+    name="notify", help="List, test and resume notifications and mail of the digest.", no_args_is_help=True
+)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Use the webhook with this name in config.yaml.")]
+_Recipient = Annotated[
+    str, typer.Argument(metavar="NAME", help="A name under `notify:`, or an address under `digest:`.")
+]
 
 
 @webhooks.command(name="list")
-def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
+def list_webhooks(context: Context, format_: output.TableOrJsonl = "table") -> None:
     """List all webhooks with their state and their deliveries.
 
     Deliveries that were completed or given up more than two weeks ago are not counted.
@@ -28,35 +34,21 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
       aggregator webhooks list
       aggregator webhooks list --format jsonl
     """
-    import msgspec
-
-    from aggregator.store.stories.outbox import webhook_stats
-
-    with context.obj.reading() as (config, database), database.read() as connection:
-        listed = webhook_stats(connection)
-    if format_ == "jsonl":
-        for one in listed:
-            values = msgspec.to_builtins(one)
-            row = values.pop("row")
-            shown = {name: row[name] for name in _SHOWN}
-            output.json_line(shown | values)
-    elif listed:
-        columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
-        rows = (
-            (
-                one.row.name, one.row.state, one.waiting, one.done, one.given_up,
-                one.row.last_success_at, one.row.problem,
-            )
-            for one in listed
-        )  # fmt: skip
-        output.table(columns, rows, wide=("problem",))
-    elif config.webhooks:
-        output.say("No webhook is active yet. Start the daemon with `aggregator run`.")
-    else:
-        output.say("No webhooks. Add them under `webhooks:` in config.yaml.")
+    _list(context, format_, "webhook")
 
 
-_SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
+@notify.command(name="list")
+def list_notify(context: Context, format_: output.TableOrJsonl = "table") -> None:
+    """List all notifications and readers of the digest with their state and their deliveries.
+
+    Deliveries that were completed or given up more than two weeks ago are not counted.
+
+    \b
+    Examples:
+      aggregator notify list
+      aggregator notify list --format jsonl
+    """
+    _list(context, format_, "notification")
 
 
 @webhooks.command()
@@ -70,24 +62,20 @@ def test(context: Context, name: _Name) -> None:
     Examples:
       aggregator webhooks test desk
     """
-    import secrets
-    import time
+    _test(context, name, "webhook")
 
-    from aggregator.model.core import utc_now
-    from aggregator.sources.fetch.webhook_post import host_of
-    from aggregator.web.webhooks.dispatcher import poster_of
-    from aggregator.web.webhooks.sender import send, trial_body
 
-    config = context.obj.load()
-    webhook = _webhook(config, name)
-    poster = poster_of(config, utc_now)
-    began = time.monotonic()
-    posted = send(poster, webhook, f"msg_{secrets.token_hex(16)}", trial_body(webhook, utc_now()), utc_now())
-    poster.close()
-    if not posted.is_accepted:
-        raise AggregatorError(f"{host_of(webhook.url)}: {posted.problem}")
-    milliseconds = (time.monotonic() - began) * 1000
-    output.say(f"{host_of(webhook.url)} accepted it: {posted.status}, {milliseconds:.0f} ms")
+@notify.command(name="test")
+def test_notify(context: Context, name: _Recipient) -> None:
+    """Send a test notification or mail.
+
+    It is not repeated. The exit code is 1 if it was not accepted.
+
+    \b
+    Examples:
+      aggregator notify test phone
+    """
+    _test(context, name, "notification")
 
 
 @webhooks.command()
@@ -101,15 +89,94 @@ def resume(context: Context, name: _Name) -> None:
     Examples:
       aggregator webhooks resume desk
     """
+    _resume(context, name, "webhook")
+
+
+@notify.command(name="resume")
+def resume_notify(context: Context, name: _Recipient) -> None:
+    """Send the waiting notifications or mail of a recipient now.
+
+    A running daemon sends within half a minute.
+
+    \b
+    Examples:
+      aggregator notify resume phone
+    """
+    _resume(context, name, "notification")
+
+
+_SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
+
+
+def _list(context: Context, format_: str, kind: str) -> None:
+    import msgspec
+
+    from aggregator.config.webhooks import DIGEST
+    from aggregator.store.stories.outbox import webhook_stats
+
+    with context.obj.reading() as (config, database), database.read() as connection:
+        listed = [
+            one
+            for one in webhook_stats(connection)
+            if (":" in one.row.name) == (kind == "notification") and one.row.name != DIGEST
+        ]
+    if format_ == "jsonl":
+        for one in listed:
+            values = msgspec.to_builtins(one)
+            row = values.pop("row") | {"name": one.row.name.removeprefix("notify:")}
+            output.json_line({name: row[name] for name in _SHOWN} | values)
+    elif listed:
+        columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
+        rows = (
+            (
+                one.row.name.removeprefix("notify:"), one.row.state, one.waiting, one.done, one.given_up,
+                one.row.last_success_at, one.row.problem,
+            )
+            for one in listed
+        )  # fmt: skip
+        output.table(columns, rows, wide=("problem",))
+    elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
+        output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
+    else:
+        key = "`webhooks:`" if kind == "webhook" else "`notify:` or `digest:`"
+        output.say(f"No {kind}s. Add them under {key} in config.yaml.")
+
+
+def _test(context: Context, name: str, kind: str) -> None:
+    import secrets
+    import time
+
+    from aggregator.config.webhooks import Webhook, recipient_words
+    from aggregator.model.core import utc_now
+    from aggregator.sources.fetch.webhook_post import host_of
+    from aggregator.web.settings import publish_settings
+    from aggregator.web.webhooks.sender import trial_body
+    from aggregator.web.webhooks.transmit import transmitter_of
+
+    config = context.obj.load()
+    recipient = _recipient(config, name, kind)
+    shown = host_of(recipient.url) if isinstance(recipient, Webhook) else recipient_words(recipient.name)
+    transmitter = transmitter_of(config, publish_settings(config), utc_now)
+    began = time.monotonic()
+    body = trial_body(recipient, utc_now())
+    posted = transmitter.to(recipient)(f"msg_{secrets.token_hex(16)}", body, utc_now())
+    transmitter.close()
+    if not posted.is_accepted:
+        raise AggregatorError(f"{shown}: {posted.problem}")
+    milliseconds = (time.monotonic() - began) * 1000
+    output.say(f"{shown} accepted it: {posted.status}, {milliseconds:.0f} ms")
+
+
+def _resume(context: Context, name: str, kind: str) -> None:
     from aggregator.model.core import utc_now
     from aggregator.store.stories import outbox
 
     with context.obj.writing() as (config, database):
-        _webhook(config, name)
+        stored = _recipient(config, name, kind).name
         with database.write() as connection:
-            is_known = outbox.resume(connection, name, utc_now())
+            is_known = outbox.resume(connection, stored, utc_now())
             waiting = {one.row.name: one.waiting for one in outbox.webhook_stats(connection)}
-    number = waiting.get(name, 0)
+    number = waiting.get(stored, 0)
     if not is_known:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
@@ -119,11 +186,12 @@ def resume(context: Context, name: _Name) -> None:
         output.say(f"{name}: no deliveries are waiting")
 
 
-def _webhook(config: "Config", name: str) -> "Webhook":
-    from aggregator.config.webhooks import webhooks_from
+def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
+    from aggregator.config.webhooks import DIGEST, NOTIFY, recipients_from, webhooks_from
 
-    by_name = {webhook.name: webhook for webhook in webhooks_from(config)}
-    if name not in by_name:
+    found = webhooks_from(config) if kind == "webhook" else recipients_from(config)[len(config.webhooks) :]
+    by_name = {one.name.removeprefix(NOTIFY).removeprefix(DIGEST): one for one in found if one.name != DIGEST}
+    if name.removeprefix(DIGEST) not in by_name:
         names = ", ".join(sorted(by_name)) or "none"
-        raise UsageError(f"there is no webhook {name[:40]!r}; config.yaml has: {names}")
-    return by_name[name]
+        raise UsageError(f"there is no {kind} {name[:40]!r}; config.yaml has: {names}")
+    return by_name[name.removeprefix(DIGEST)]

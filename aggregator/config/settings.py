@@ -15,7 +15,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -176,7 +176,7 @@ class PublishConfig(_Part):
 Bump = Literal["report", "headline", "correction"]
 
 
-RESERVED_NAMES = frozenset({"stories", "updates"})  # names of built-in feeds
+RESERVED_NAMES = frozenset({"digest", "stories", "updates"})  # names of built-in feeds
 
 
 def is_query_name(name: str) -> bool:
@@ -368,6 +368,12 @@ def _web_address(value: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+def _known_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("not the name of a time zone, like Europe/Berlin")
+    return value
+
+
 class SourceAddress(_Part):
     """The kinds of sources: a key for each, with an address. `pipeline/kinds/NAME_kind.py` reads it."""
 
@@ -392,9 +398,7 @@ class SourceConfig(SourceAddress):
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
-        if value is not None and value not in available_timezones():
-            raise ValueError("not the name of a time zone, like Europe/Berlin")
-        return value
+        return None if value is None else _known_zone(value)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
@@ -413,6 +417,12 @@ class SourceConfig(SourceAddress):
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
+# Of the connection or of the signature.
+_OWN_HEADER = re.compile(
+    r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|webhook-.*)$", re.IGNORECASE
+)
 
 
 def signing_key(secret: str) -> bytes:
@@ -430,20 +440,34 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-class WebhookConfig(_Part):
-    """Where changes of stories are sent. Of the URL only the host is shown, of the secret nothing."""
+def _recipient_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("use letters, digits, - and _, at most 40")
+    return value
 
-    name: str
+
+RecipientName = Annotated[str, AfterValidator(_recipient_name)]
+
+
+class WebhookConfig(_Part):
+    """Where changes of stories are sent. Of the URL only the host is shown, of secret and headers nothing."""
+
+    name: RecipientName
     url: SecretStr
     query: str | None = None
     secret: SecretStr | None = None
     secret_file: str | None = None
+    body: str | None = None
+    headers: dict[str, SecretStr] = {}
 
-    @field_validator("name")
+    @field_validator("headers")
     @classmethod
-    def _name(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
-            raise ValueError("use letters, digits, - and _, at most 40")
+    def _header_lines(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, text in value.items():
+            if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
+                raise ValueError(f"{name[:40]!r} cannot be set: give a header such as Authorization")
+            if not _HEADER_VALUE.fullmatch(text.get_secret_value()):
+                raise ValueError(f"{name}: give one line of at most 4000 ASCII characters")
         return value
 
     @field_validator("url")
@@ -475,6 +499,133 @@ class WebhookConfig(_Part):
         return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
 
 
+_NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
+# What Apprise would do on this machine itself.
+_LOCAL_SCHEMES = frozenset({"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
+
+
+def notify_address(text: str) -> str:
+    """Return an address for Apprise. Raises ConfigError, whose message omits the address."""
+    match = _NOTIFY_ADDRESS.fullmatch(text.strip())
+    if match is None or match[1].lower() in _LOCAL_SCHEMES:
+        raise ConfigError("give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/notifications.md)")
+    return text.strip()
+
+
+class NotifyConfig(_Part):
+    """Where people are notified. Of the address only the scheme is shown."""
+
+    name: RecipientName
+    address: SecretStr | None = None
+    address_file: str | None = None
+    address_env: str | None = None
+    query: str | None = None
+    each: Literal["story", "report"] = "story"
+
+    @model_validator(mode="after")
+    def _one_address(self) -> "NotifyConfig":
+        if sum(one is not None for one in (self.address, self.address_file, self.address_env)) != 1:
+            raise ValueError("give exactly one of `address:`, `address_file:` and `address_env:`")
+        return self
+
+    @field_serializer("address", when_used="json")
+    def _scheme_alone(self, value: SecretStr | None) -> str | None:
+        return None if value is None else value.get_secret_value().partition("://")[0][:30] + "://***"
+
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MAIL_ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}")
+_MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class DigestConfig(_Part):
+    """The section `digest`. Without `to` it is a page and a feed only."""
+
+    every: Literal["never", "daily", "weekly"] = "never"
+    at: str = "07:00"
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    timezone: str | None = None
+    query: str | None = None
+    stories: int = Field(default=20, ge=1, le=100)
+    to: Annotated[tuple[str, ...], _list_of("addresses, e.g. [anna@example.org]")] = Field(
+        default=(), max_length=20
+    )
+    sender: str | None = None
+    server: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+
+    @field_validator("at")
+    @classmethod
+    def _time(cls, value: str) -> str:
+        if not _TIME_OF_DAY.fullmatch(value):
+            raise ValueError("give a time of day, like 07:00 or 18:30")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        return None if value is None else _known_zone(value)
+
+    @field_validator("to", "sender")
+    @classmethod
+    def _mail_address(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for one in (value,) if isinstance(value, str) else value or ():
+            if not _MAIL_ADDRESS.fullmatch(one):
+                raise ValueError(f"{one[:60]!r} is not a mail address, like anna@example.org")
+        return value
+
+    @field_validator("server")
+    @classmethod
+    def _server_host(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", value):
+            raise ValueError("give the host of a mail server; its port goes to `port:`")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "DigestConfig":
+        if self.to and (self.server is None or self.sender is None):
+            raise ValueError("to: mail needs `server:` and `sender:`, too")
+        if len({one.lower() for one in self.to}) < len(self.to):
+            raise ValueError("to: one address is there twice")
+        passwords = sum(one is not None for one in (self.password, self.password_file, self.password_env))
+        if passwords != (self.user is not None):
+            raise ValueError(
+                "user: give it together with one of `password:`, `password_file:` and `password_env:`"
+            )
+        if self.user is not None and self.security == "none":
+            raise ValueError("security: a password is not sent without encryption; give starttls or tls")
+        return self
+
+    @property
+    def mail_port(self) -> int:
+        """`port`, or the usual one of `security`."""
+        return self.port or _MAIL_PORTS[self.security]
+
+    def last_due(self, now: dt.datetime) -> dt.datetime | None:
+        """Return the latest time at or before `now` at which a digest is due; None without digests.
+
+        A local time that the clocks skip is due an hour later; of one that they repeat, the first is meant.
+        """
+        if self.every == "never":
+            return None
+        zone = None if self.timezone is None else ZoneInfo(self.timezone)
+        today = now.astimezone(zone).date()
+        for days_ago in range(9):
+            date = today - dt.timedelta(days=days_ago)
+            if self.every == "weekly" and _DAYS[date.weekday()] != self.day:
+                continue
+            local = dt.datetime.combine(date, dt.time.fromisoformat(self.at), zone)
+            if (due := local.astimezone(dt.UTC)) <= now:
+                return due
+        return None
+
+
 class Config(_Part):
     """The whole configuration. Relative paths refer to the folder `base`."""
 
@@ -493,6 +644,8 @@ class Config(_Part):
     sources: tuple[SourceConfig, ...] = ()
     queries: dict[str, SavedQuery] = {}
     webhooks: tuple[WebhookConfig, ...] = ()
+    notify: tuple[NotifyConfig, ...] = ()
+    digest: DigestConfig = DigestConfig()
     families: dict[str, tuple[str, ...]] = {}
     tuning: dict[str, dict[str, Any]] = {}
 
@@ -510,20 +663,22 @@ class Config(_Part):
                 )
         return {name: query.named(name) for name, query in value.items()}
 
-    @field_validator("webhooks")
+    @field_validator("webhooks", "notify")
     @classmethod
-    def _check_webhooks(
-        cls, value: tuple[WebhookConfig, ...], info: ValidationInfo
-    ) -> tuple[WebhookConfig, ...]:
-        names = [webhook.name for webhook in value]
-        queries = info.data.get("queries")  # absent where it is invalid itself
-        for webhook in value:
-            if names.count(webhook.name) > 1:
-                raise ValueError(f"two have the name {webhook.name!r}")
-            if webhook.query is not None and queries is not None and webhook.query not in queries:
-                raise ValueError(
-                    f"{webhook.name!r} uses the query {webhook.query!r}, which `queries:` does not have"
-                )
+    def _check_recipients(
+        cls, value: tuple[WebhookConfig | NotifyConfig, ...], info: ValidationInfo
+    ) -> tuple[WebhookConfig | NotifyConfig, ...]:
+        names = [one.name for one in value]
+        for one in value:
+            if names.count(one.name) > 1:
+                raise ValueError(f"two have the name {one.name!r}")
+            _check_query(repr(one.name), one.query, info)
+        return value
+
+    @field_validator("digest")
+    @classmethod
+    def _check_digest(cls, value: DigestConfig, info: ValidationInfo) -> DigestConfig:
+        _check_query("it", value.query, info)
         return value
 
     @property
@@ -616,6 +771,12 @@ class Config(_Part):
     def path(self, given: str) -> Path:
         """Resolve a path from the configuration file."""
         return (self._base / expanded(given)).absolute()
+
+
+def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
+    queries = info.data.get("queries")  # absent where it is invalid itself
+    if name is not None and queries is not None and name not in queries:
+        raise ValueError(f"{user} uses the query {name!r}, which `queries:` does not have")
 
 
 def _merge_overrides(

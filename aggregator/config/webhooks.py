@@ -1,23 +1,44 @@
-"""The webhooks of config.yaml, with decoded keys."""
+"""Where deliveries go, from config.yaml: webhooks, notifications and the mail of digests, with their secrets.
+
+The name of a recipient is unique among all of them: `desk` is a webhook, `notify:phone` a notification,
+`digest:anna@example.org` a reader of the digest. `digest:` alone receives nothing: it is the list of digests.
+"""
 
 import datetime as dt
 import hashlib
+import os
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
 
-from aggregator.config.settings import Config, SavedQuery, WebhookConfig, signing_key
+from pydantic import SecretStr
+
+from aggregator.config.settings import (
+    Config,
+    DigestConfig,
+    SavedQuery,
+    WebhookConfig,
+    notify_address,
+    signing_key,
+)
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _NO_LIMIT = 2**31 - 2  # the `items` of a query applies to lists only
+_MAX_SECRET_CHARS = 4000  # read from a file
+NOTIFY, DIGEST = "notify:", "digest:"  # begin the names of recipients
 
 
 @dataclass(frozen=True)
-class Webhook:
-    """A webhook. Its repr contains neither the URL nor the key."""
+class Recipient:
+    """A recipient of deliveries. Its repr contains no address."""
 
     name: str
     url: str = field(repr=False)
-    key: bytes = field(repr=False)
     query: SavedQuery | None = None  # None: all stories
 
     @property
@@ -30,7 +51,59 @@ class Webhook:
         return None if self.query is None else self.query.story_filter(now, _NO_LIMIT)
 
 
-_MAX_SECRET_CHARS = 1000  # read from a file
+@dataclass(frozen=True, kw_only=True)
+class Webhook(Recipient):
+    """A webhook; `body` is the source of a Jinja template, None for the standard body."""
+
+    key: bytes = field(repr=False)
+    body: str | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @cached_property
+    def template(self) -> "Template | None":
+        """The template of the body, which can neither change values nor reach attributes of Python.
+
+        Raises ConfigError for a mistake in it.
+        """
+        if self.body is None:
+            return None
+        from jinja2 import ChainableUndefined, TemplateSyntaxError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        try:
+            return ImmutableSandboxedEnvironment(undefined=ChainableUndefined).from_string(self.body)
+        except TemplateSyntaxError as error:
+            raise ConfigError(f"body: line {error.lineno} of the template: {error.message}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification(Recipient):
+    """An address of Apprise. `each`: one notification per story, or one per independent report."""
+
+    each: Literal["story", "report"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestReader(Recipient):
+    """Somebody who receives the digest by mail; without `address` the list of digests itself."""
+
+    address: str
+    mail: DigestConfig
+    password: str = field(repr=False)
+
+
+def recipient_words(name: str) -> str:
+    """Return the name of a recipient for people: `webhook desk`, `notify phone`."""
+    kind, colon, rest = name.partition(":")
+    return f"{kind} {rest}" if colon else f"webhook {name}"
+
+
+def recipients_from(config: Config) -> tuple[Recipient, ...]:
+    """Return the recipients in the order of the file.
+
+    Raises ConfigError for a secret that cannot be read or is invalid, and where Apprise is missing.
+    """
+    return (*webhooks_from(config), *_notifications(config), *_digest_readers(config))
 
 
 def webhooks_from(config: Config) -> tuple[Webhook, ...]:
@@ -42,21 +115,73 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
 
 
 def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
-    query = None if webhook.query is None else config.saved_query(webhook.query)
     try:
-        key = signing_key(_secret(config, webhook))
+        made = Webhook(
+            name=webhook.name,
+            url=webhook.url.get_secret_value(),
+            key=signing_key(_secret(config, "secret", webhook.secret, webhook.secret_file, None)),
+            query=_query(config, webhook.query),
+            body=webhook.body,
+            headers=tuple((name, text.get_secret_value()) for name, text in webhook.headers.items()),
+        )
+        _ = made.template
     except ConfigError as error:
         raise ConfigError(f"webhooks.{index}: {webhook.name}: {error}") from error
-    return Webhook(name=webhook.name, url=webhook.url.get_secret_value(), key=key, query=query)
+    return made
 
 
-def _secret(config: Config, webhook: WebhookConfig) -> str:
-    if webhook.secret is not None:
-        return webhook.secret.get_secret_value()
-    path = config.secret_path(webhook.secret_file or "")
+def _notifications(config: Config) -> tuple[Notification, ...]:
+    if config.notify and find_spec("apprise") is None:
+        raise ConfigError(
+            "notify: this needs a library that is not installed; type: pip install 'apprise>=1.9,<3'"
+        )
+    found = []
+    for index, one in enumerate(config.notify):
+        try:
+            url = notify_address(_secret(config, "address", one.address, one.address_file, one.address_env))
+        except ConfigError as error:
+            raise ConfigError(f"notify.{index}: {one.name}: {error}") from error
+        query = _query(config, one.query)
+        found.append(Notification(name=NOTIFY + one.name, url=url, query=query, each=one.each))
+    return tuple(found)
+
+
+def _digest_readers(config: Config) -> tuple[DigestReader, ...]:
+    mail = config.digest
+    if mail.every == "never":
+        return ()
+    password = ""
+    if mail.user is not None:
+        try:
+            password = _secret(config, "password", mail.password, mail.password_file, mail.password_env)
+        except ConfigError as error:
+            raise ConfigError(f"digest: {error}") from error
+    query = _query(config, mail.query)
+    url = f"{mail.server}:{mail.mail_port}"
+    return tuple(
+        DigestReader(
+            name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail, password=password.strip()
+        )
+        for to in ("", *mail.to)
+    )
+
+
+def _query(config: Config, name: str | None) -> SavedQuery | None:
+    return None if name is None else config.saved_query(name)
+
+
+def _secret(config: Config, key: str, value: SecretStr | None, file: str | None, variable: str | None) -> str:
+    """Return a secret from the configuration, a file, or the environment."""
+    if value is not None:
+        return value.get_secret_value()
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise ConfigError(f"{key}_env: {variable} is not set in the environment")
+        return os.environ[variable]
+    path = config.secret_path(file or "")
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_MAX_SECRET_CHARS)
+        with path.open(encoding="utf-8") as opened:
+            return opened.read(_MAX_SECRET_CHARS)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"secret_file: {path} cannot be read: {why}") from error
+        raise ConfigError(f"{key}_file: {path} cannot be read: {why}") from error

@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_CHECK_SECONDS = 10.0  # between two looks at the size of the SQLite log
 BACKUP_CHECK_SECONDS = 10.0  # between two looks at the age of the last backup
+DIGEST_CHECK_SECONDS = 10.0  # between two looks at the time of the last digest
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 _JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
 
@@ -98,6 +99,7 @@ class Runtime:
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
         )
         self._webhooks = self._make_webhooks()
+        self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
         self._pipeline = self._make_pipeline(before)
         self._maintenance = self._make_maintenance()
@@ -126,6 +128,7 @@ class Runtime:
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
         from aggregator.daemon.metrics import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
         from aggregator.web.server import WebServices
@@ -144,6 +147,7 @@ class Runtime:
             push_endpoint,
             editor,
             health,
+            ReadMarks(database, now),
         )
 
     def process(self) -> ProcessState:
@@ -276,7 +280,9 @@ class Runtime:
             MaintenanceTask("retention", tuning.values("retention")["check_seconds"], retention.step),
             MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, self._prune_outbox),
         )
-        jobs = (MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up),)
+        jobs = [MaintenanceTask("backup", BACKUP_CHECK_SECONDS, self._back_up)]
+        if self.config.digest.every != "never":
+            jobs.append(MaintenanceTask("digest", DIGEST_CHECK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
 
     def _truncate_log(self, _stops: Stops) -> bool:
@@ -307,6 +313,13 @@ class Runtime:
         due = backup.due_at(config, database, now())
         if due is not None and due <= now():
             backup.back_up_gently(config, database, now(), stops)
+        return False
+
+    def _make_digest(self, _stops: Stops) -> bool:
+        """Store the digest that is due, once: which ones were made is in the outbox."""
+        due = self.config.digest.last_due(self._services.now())
+        if due is not None and due != self._digest_made and self._webhooks.make_digest(due):
+            self._digest_made = due
         return False
 
     # --- running ------------------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ _TRANSLATED = str.maketrans(_LETTERS)
 _BREAKS = re.compile(
     r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+"
 )  # \w does not match vowel signs of Indic scripts and Thai
-_PLAIN_WORD = re.compile("[a-z0-9]+")
+# A look-up in bytes is three times as fast as a regular expression; "?" stands for typographic punctuation.
+_ASCII_WORDS = bytes(at if chr(at).isascii() and chr(at).isalnum() else 32 for at in range(256))
 # Anything but ASCII and typographic punctuation.
 _LETTER_BEYOND = re.compile("[^\x00-\x7f\xa0«»–—‘’“”„…•]")
 _MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
@@ -91,7 +92,7 @@ def words(line: str) -> Words:
 @lru_cache(maxsize=512)  # many rules check the same lines
 def _words(line: str) -> Words:
     if _LETTER_BEYOND.search(line) is None:
-        return tuple(_PLAIN_WORD.findall(line.lower()))
+        return tuple(line.lower().encode("ascii", "replace").translate(_ASCII_WORDS).decode().split())
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", line).casefold())
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", plain)).translate(_TRANSLATED)
     return tuple(_WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split())

@@ -11,8 +11,9 @@ from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.extract.liveblog.detect import without_clock
 
 _ABBREVIATIONS = frozenset({
-    "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "govs", "sen", "sens",
-    "rep", "reps", "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
+    "govs", "sens", "reps",
+    "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
+    "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
     "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "mon", "tue",
     "wed", "thu", "fri", "sat", "sun", "fig", "vol", "approx", "pres", "sec", "supt", "messrs", "bzw",
     "ca", "usw", "ggf", "evtl", "vgl", "nr", "str", "tel", "abs", "art", "bsp", "geb", "mio", "mrd",

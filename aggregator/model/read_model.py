@@ -269,6 +269,38 @@ class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # the added article, without its text
 
 
+class ChangedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
+
+    n: int  # of its last change in the answer
+    story: str
+    kind: Literal["created", "changed", "merged", "removed"]
+    into: str | None = None
+    updated: dt.datetime | None = None
+
+
+class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Stories that changed, in the order of their last changes; `next` is the `since` of the next request."""
+
+    changes: tuple[ChangedStory, ...] = ()
+    next: int = 0
+
+
+class DigestStory(FrozenStruct, frozen=True, kw_only=True):
+    """A story of a digest, as it is now, with the number of independent reports that were new then."""
+
+    story: StoryView
+    new_reports: int
+
+
+class Digest(FrozenStruct, frozen=True, kw_only=True):
+    """The stories with the most new independent reports of a time, most first."""
+
+    since: dt.datetime
+    until: dt.datetime
+    stories: tuple[DigestStory, ...]
+
+
 class Health(FrozenStruct, frozen=True, kw_only=True):
     """The health of the daemon. `waiting` counts accepted entries that are not placed yet."""
 
@@ -350,6 +382,14 @@ class StoryReader(Protocol):
         The number of changes that are read is bounded (store/read/story_list.py); `wanted.after` is
         ignored.
         """
+        ...
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
+        ...
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:

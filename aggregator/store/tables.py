@@ -768,12 +768,45 @@ change = Table(
     Column("report_count", Integer, nullable=False),  # after the change
     Index(None, "bumped_at", "change_no"),
     Index(None, "article"),
+    Index(None, "story", "change_no"),
+    _partial_index("ix_change_merged", "change_no", where="kind = 'merged'"),
+)
+
+reader = Table(
+    "reader",
+    metadata,
+    # A person who reads with a client of the Google Reader API (store/read/read_marks.py). Written by the web
+    # server at the first sign-in.
+    Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # lower case
+    Column("created_at", UtcTime, nullable=False),
+    Column("read_before", UtcTime, nullable=False),  # a story that was bumped no later is read
+    Column("last_change_no", BigInteger, nullable=False),  # up to this change, merges were followed
+)
+
+read_mark = Table(
+    "read_mark",
+    metadata,
+    # What a reader did with one story, where `reader.read_before` does not say it. Written by the web server.
+    Column(
+        "reader",
+        BigInteger,
+        ForeignKey("reader.reader_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    # The story is read until a bump after this time; the year 1000: unread; null: see `reader.read_before`.
+    Column("read_to", UtcTime),
+    Column("is_starred", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 webhook = Table(
     "webhook",
     metadata,
-    # The state of each webhook of config.yaml. Written by the daemon that delivers.
+    # The state of each recipient of config.yaml: webhooks, notifications (`notify:NAME`), readers of the
+    # digest (`digest:ADDRESS`), and the list of digests (`digest:`). Written by the daemon that delivers.
     Column("name", Text, primary_key=True),
     Column("url_hash", LargeBinary, nullable=False),  # SHA-256 of the URL; a new URL resets the failures
     Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
@@ -789,13 +822,13 @@ webhook = Table(
 outbox = Table(
     "outbox",
     metadata,
-    # One delivery of a change to a webhook. Kept for some days after it ended: a webhook that was sent a
-    # story is also sent its merge.
+    # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
+    # story is also sent its merge. Of a digest: the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
     Column("change", BigInteger, primary_key=True, autoincrement=False),  # `change.change_no`
     Column("id", Text, nullable=False),  # the same in every attempt
     Column("story", Text, nullable=False),  # `story.id` at that time
-    Column("body", LargeBinary),  # JSON, zstd; null unless waiting
+    Column("body", LargeBinary),  # JSON, zstd; null unless waiting, or in the list of digests
     Column("state", Text, nullable=False),  # waiting | done | given_up
     Column("at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False),

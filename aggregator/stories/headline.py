@@ -522,6 +522,7 @@ def _opening(article: ArticleView) -> str:
 # languages.yaml; one after "to", "will", "urges ... to" has not happened yet.
 
 STAGE_LEAD_CHARS = 300  # about the first two sentences of a lead
+OBJECT_WORDS = 3  # words after an outcome that may name what it is of: "the capture of Homs"
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 KEY_TERMS = 2  # of the story, which the title of a new stage has
 
@@ -568,7 +569,10 @@ def _done_heads(article: ArticleView) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)  # a story is read again with each report
 def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], dict[str, str]]:
-    """Return the heads of outcomes in title and lead stated as done; those of the title with words."""
+    """Return the outcomes in title and lead stated as done; those of the title with words.
+
+    An outcome is its head, and that with the name after it, if not all words are capitalized: "captur hom".
+    """
     in_title = _outcomes(title, language)
     return frozenset(in_title) | frozenset(_outcomes(lead, language)), in_title
 
@@ -576,12 +580,16 @@ def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], 
 def _outcomes(text: str, language: str | None) -> dict[str, str]:
     outcomes, pending = _outcome_words(language), word_list(language, "pending")
     words = tokens(text, language)
+    in_capitals = sum(token.capital for token in words) > CAPITALS_SHARE * len(words)
     found: dict[str, str] = {}
     for place, token in enumerate(words):
         head = outcomes.get(token.lower)
         before = words[max(0, place - PENDING_WORDS) : place]
         if head and not any(one.lower in pending for one in before):
             found.setdefault(head, token.lower)
+            after = words[place + 1 : place + 1 + OBJECT_WORDS]
+            named = next((one.head for one in after if one.capital and one.head and not in_capitals), "")
+            found.setdefault(f"{head} {named}".rstrip(), token.lower)
     return found
 
 

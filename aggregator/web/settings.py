@@ -1,11 +1,13 @@
 """The settings of pages, feeds, the API and webhooks, from the configuration."""
 
+import datetime as dt
 from typing import Literal
 
 import msgspec
 
 from aggregator.config.hosts import is_owner_on_loopback
 from aggregator.config.settings import Config, SavedQuery
+from aggregator.model.read_model import StoryFilter
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,13 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     bump: tuple[str, ...] = ("report", "headline", "correction")  # the changes in an updates feed
     queries: tuple[SavedQuery, ...] = ()
     prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
+    digest_stories: int = 0  # in a digest; 0: there are no digests
+    digest_query: SavedQuery | None = None
+
+    def digest_filter(self, now: dt.datetime) -> StoryFilter:
+        """Return the filter of the stories of a digest."""
+        query = self.digest_query or SavedQuery()
+        return query.story_filter(now, self.digest_stories)
 
     @property
     def is_owner_on_loopback(self) -> bool:
@@ -59,4 +68,11 @@ def publish_settings(config: Config) -> PublishSettings:
     sections = (config.server, config.publish, config.feeds)
     values = {name: value for section in sections for name, value in section}
     known = {name: values[name] for name in PublishSettings.__struct_fields__ if name in values}
-    return PublishSettings(public_url=config.public_url or "", queries=config.saved_queries, **known)
+    digest = config.digest
+    return PublishSettings(
+        public_url=config.public_url or "",
+        queries=config.saved_queries,
+        digest_stories=0 if digest.every == "never" else digest.stories,
+        digest_query=None if digest.query is None else config.saved_query(digest.query),
+        **known,
+    )

@@ -25,6 +25,8 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
+    Digest,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -49,6 +51,7 @@ class MemoryReader:
     def __init__(self) -> None:
         self._stories: dict[str, StoryView] = {}
         self._merged: dict[str, MergedStory] = {}
+        self.made: tuple[Digest, ...] = ()  # digests, newest first
         self._puts = 0
         self._moved: dict[str, str] = {}
         self._changes: list[Change] = []
@@ -199,6 +202,10 @@ class MemoryReader:
         stories = tuple(_story_hit(self._stories[story], them) for story, them in found.items())
         return SearchResults(hits=tuple(hits[:limit]), stories=stories[:limit], more=len(hits) > limit)
 
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        digests = [msgspec.structs.replace(one, stories=one.stories[: wanted.limit]) for one in self.made]
+        return tuple(digests[:most])
+
     def sources(self) -> tuple[SourceView, ...]:
         return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))
 
@@ -225,6 +232,9 @@ class MemoryReader:
         ]
         fitting.sort(key=lambda one: (one.updated, one.n), reverse=True)
         return tuple(fitting[: wanted.limit])
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        return ChangedStories()
 
     def last_change_at(self) -> dt.datetime | None:
         """A minute later for every story that was put here."""

@@ -45,6 +45,7 @@ def inspect(config: Config) -> Iterator[Finding]:
     yield from _open_address(config)
     yield from _errors(config)
     yield from _webhooks(config)
+    yield from _mail(config)
     yield from _workers(config)
 
 
@@ -62,7 +63,12 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [Path(webhook.secret_file) for webhook in config.webhooks if webhook.secret_file]
+    given = (
+        *(webhook.secret_file for webhook in config.webhooks),
+        *(one.address_file for one in config.notify),
+        config.digest.password_file,
+    )
+    named = [Path(one) for one in given if one]
     # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
     if config.file is not None and _holds_secrets(config):
@@ -83,9 +89,12 @@ def is_for_others(file: Path) -> bool:
 def _holds_secrets(config: Config) -> bool:
     addresses = [config.database or "", *(source.feed or "" for source in config.sources)]
     named = (_USER_WITHOUT_PASSWORD.sub("://", one) for one in addresses)
-    return any(one != redact(one) for one in named) or any(
-        webhook.secret is not None for webhook in config.webhooks
+    secrets = (
+        *(webhook.secret or webhook.headers or None for webhook in config.webhooks),
+        *(one.address for one in config.notify),
+        config.digest.password,
     )
+    return any(one != redact(one) for one in named) or any(one is not None for one in secrets)
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
@@ -123,6 +132,12 @@ def _webhooks(config: Config) -> Iterator[Finding]:
             )
 
 
+def _mail(config: Config) -> Iterator[Finding]:
+    digest = config.digest
+    if digest.to and digest.security == "none" and not is_loopback(digest.server or ""):
+        yield warning("digest: mail is sent without encryption", "set digest.security: starttls or tls")
+
+
 def _workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
@@ -148,7 +163,7 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    from aggregator.config.webhooks import webhooks_from
+    from aggregator.config.webhooks import recipients_from
 
     found = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
@@ -162,7 +177,7 @@ def check(config: Config) -> None:
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
         lambda: retention_plan(config),
-        lambda: webhooks_from(config),
+        lambda: recipients_from(config),
     )
     for check_one in checks:
         try:

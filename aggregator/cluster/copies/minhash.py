@@ -1,8 +1,8 @@
 """MinHash signatures of shingle sets, and the LSH keys by which they are looked up.
 
 datasketch computes the signatures. `sign` imports it, of its modules only the one of MinHash: others import
-scipy, which takes 0.3 s and 44 MB. Keys and estimates are computed with numpy from the stored bytes. The tests compare
-them with datasketch's own `jaccard` and `MinHashLSH`.
+scipy, which takes 0.3 s and 42 MB. Keys and estimates are computed with numpy from the stored bytes. The
+tests compare them with datasketch's own `jaccard` and `MinHashLSH`.
 
 A stored signature is little-endian: one byte FORMAT, four bytes seed, 128 minimum hashes of four bytes each.
 Estimates only rank candidates and never decide a merge: who knows the seed can forge them.

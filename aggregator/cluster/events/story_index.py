@@ -251,24 +251,24 @@ class StoryCache(Generic[_Value]):
     ) -> dict[int, _Value]:
         """Return the value of each story by number; `read` is called for those that are not in memory."""
         by_number = {one.number: one for one in stories}
-        kept = {number: self._kept.pop(number) for number in by_number if number in self._kept}
-        found = {number: value for number, (one, value) in kept.items() if one is by_number[number]}
+        found = {n: value for n, one in by_number.items() if (value := self.kept(one)) is not None}
         missing = [one for number, one in by_number.items() if number not in found]
         found |= read(missing) if missing else {}
-        self._kept |= {number: (by_number[number], value) for number, value in found.items()}
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        for number, value in found.items():
+            self.put(by_number[number], value)
         return found
 
-    def change(self, old: Candidate, new: Candidate, change: Callable[[_Value], _Value]) -> None:
-        """Keep the value of a story, changed, now that the index has the entry `new`."""
-        kept = self._kept.get(old.number)
-        if kept is not None and kept[0] is old:
-            self.put(new, change(kept[1]))
+    def kept(self, story: Candidate) -> _Value | None:
+        """Return the value of a story if it is in memory."""
+        entry, value = self._kept.get(story.number, (None, None))
+        return value if entry is story else None
 
     def put(self, story: Candidate, value: _Value) -> None:
-        """Keep the value of a new story."""
+        """Keep the value of a story, the entry of which the index has now."""
         self._kept[story.number] = story, value
+        self._kept.move_to_end(story.number)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -137,9 +137,9 @@ class TermPacker:
     def _packed(self, scan: TermCounts, vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
         # One sort counts the terms of all fields: the field stands above the code.
-        codes = np.concatenate([
-            (field << _CODE_BITS | codes)[codes != STOP_WORD] for field, codes in enumerate(scan.fields)
-        ])
+        codes = np.concatenate(
+            [(field << _CODE_BITS | codes)[codes != STOP_WORD] for field, codes in enumerate(scan.fields)]
+        )
         codes.sort()
         starts = np.flatnonzero(first_of_equal(codes))
         terms, counts = codes[starts], np.diff(starts, append=len(codes))

@@ -23,12 +23,13 @@ _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the 
 _JALALI_MONTHS = (
     "فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند",
 )  # fmt: skip
+_FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
 def plain_digits(line: str) -> str:
     """Return `line` with ASCII digits and punctuation instead of others, character by character."""
-    if line.isascii():
+    if line.isascii() or _FOREIGN_DIGIT.search(line) is None:
         return line
     for char in set(line):
         plain = _SAME.get(char) or _digit(char)
@@ -416,7 +417,9 @@ def _date_matches(line: str) -> tuple[re.Match[str], ...]:
     if _DIGIT.search(line) is None:
         return ()
     if _COMMON_YEAR.search(line):
-        has_day_last = _DAY_BEFORE_YEAR.search(line) is not None  # the second form is slow: it tries each word
+        has_day_last = (
+            _DAY_BEFORE_YEAR.search(line) is not None
+        )  # the second form is slow: it tries each word
         forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
         matches += [match for form in forms for match in form.finditer(line)]
     if not line.isascii():

@@ -75,8 +75,8 @@ def _as_written(tag: str | None) -> str | None:
     return "zh" if tag in CHINESE else tag
 
 
-# Languages whose stop words no other language has in such numbers: ten and a quarter of the words or more
-# agreed with the model in 14,700 of 14,700 texts of 40 languages, so that it is asked for the others only.
+# Languages whose stop words no other language has in such numbers. Of 21,828 texts in some 60 languages 13,818
+# had ten and a quarter of their words or more; the model agreed on all. French is not: Spanish texts have them.
 _TOLD_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 10
 _STOP_WORD_SHARE = 0.25

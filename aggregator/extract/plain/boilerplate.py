@@ -7,7 +7,6 @@ header.py. See ADR 14.
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -198,8 +197,6 @@ def _is_known_phrase(line: str, count: int) -> bool:
     line_words, is_sentence = words(line), ends_sentence(line)
     if not line_words:
         return False
-    if is_sentence and count > _LABELLED_WORDS and _words_of_any_length().isdisjoint(line_words):
-        return False
     core = without_numbers(line_words)
     if core in phrases("whole_line").whole:
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
@@ -210,12 +207,6 @@ def _is_known_phrase(line: str, count: int) -> bool:
         or (not is_sentence and phrases("contained").stand_in(line_words))
         or _opens_like_boilerplate(line_words, count, is_sentence=is_sentence)
     )
-
-
-@cache
-def _words_of_any_length() -> frozenset[str]:
-    """Return words of which a long sentence has one if a phrase makes it boilerplate."""
-    return phrases("whole_line").longest | phrases("never_content").longest
 
 
 def _is_labelled(line: str) -> bool:

@@ -249,9 +249,7 @@ def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
             continue
         elif _is_text(line) and not is_removed[number]:
             reach = 0
-        elif number <= reach and (
-            not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)
-        ):
+        elif number <= reach and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)):
             is_removed[number] = True
 
 

@@ -104,12 +104,12 @@ class BoilerplateLearner:
             return
         window = self._window(unit_of_work.connection, outlet)
         row = pack_lines(lines)
-        new = unit_of_work.ledger.new
-        new.drop_lines((outlet, old) for old, _ in window if old == number)
-        new.lines[outlet, number] = row
+        ledger = unit_of_work.ledger
+        ledger.drop_lines((outlet, old) for old, _ in window if old == number)
+        ledger.lines[outlet, number] = row
         window[:] = sorted([*(one for one in window if one[0] != number), (number, row)])
         surplus = max(len(window) - self._tuning.window, 0)
-        new.drop_lines((outlet, old) for old, _ in window[:surplus])
+        ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
         del window[:surplus]
         self._learnt.pop(outlet, None)
 

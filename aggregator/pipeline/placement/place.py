@@ -60,7 +60,7 @@ from aggregator.pipeline.placement.erase import (
     finish_index,
     to_forget,
 )
-from aggregator.pipeline.placement.incoming_article import IncomingArticle, as_article
+from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.live_blog_links import LiveBlogLinker
 from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
@@ -315,7 +315,7 @@ class Placer:
         It ends before the first entry whose `prepare_options` have changed. `is_final`: the first entry is
         placed in any case.
         """
-        return self._database.again(lambda: self._place(batch, is_final=is_final))
+        return self._database.again(partial(self._place, batch, is_final=is_final))
 
     def _place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool
@@ -766,7 +766,7 @@ class Placer:
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
-        before = as_article(old)
+        before = old.as_article()
         if incoming.clean.is_container != before.is_container:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)

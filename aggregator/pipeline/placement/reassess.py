@@ -241,7 +241,7 @@ class _StoryLookup:
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
-        was_moved = articles.stage_of(self._connection, article) == "second look"
+        was_moved = articles.evidence_of(self._connection, article).stage == "second look"
         return not was_moved and self._constraints.may_leave(self._connection, [article])
 
     def may_join(self, article: str, number: int) -> bool:

@@ -261,7 +261,7 @@ class Reclusterer:
                 )
                 number, founding = unit_of_work.ledger.number("story"), stories.foundings(live, founder)
                 new = NewStory(number, plan.names[one], founder, founding, state)
-                unit_of_work.ledger.new.stories.append(new)
+                unit_of_work.ledger.stories.append(new)
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
                 unit_of_work.ledger.change(
                     unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at

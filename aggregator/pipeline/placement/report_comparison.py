@@ -84,8 +84,7 @@ class ReportComparison:
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._pair_model = PairModel(model, self.tuning)
         self._snapshot: StreamSnapshot | None = None
-        self._number: int | None = None  # of the newest closed period; None: not read yet
-        self._day: int | None = None  # of the present period; None: not read yet
+        self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
         most = max(model.tuning.reassess_members, model.tuning.reassess_veto_checks)
@@ -100,15 +99,17 @@ class ReportComparison:
 
     def forget(self) -> None:
         """Forget what was read in a transaction that failed."""
-        self._snapshot = None
-        self._number = None
-        self._day = None
-        self._undated_from = None
+        self._forget_periods()
         self._rows.clear()
         self._decoded.clear()
-        self._pairs.clear()
         self._articles.clear()
         self._matches.clear()
+
+    def _forget_periods(self) -> None:
+        self._snapshot = None
+        self._latest = []
+        self._undated_from = None
+        self._pairs.clear()
 
     # --- stream history -----------------------------------------------------------------------------------
 
@@ -116,12 +117,9 @@ class ReportComparison:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
         self._matched.clear()
-        day = (accepted_at - _EPOCH) // _DAY
-        if self._day is not None and self._is_in_period(day, self._day):
-            return
-        latest = stream_history.latest(connection)
-        self._day = -1 if latest is None else latest.day + 1
-        if self._is_in_period(day, self._day):
+        day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
+        present = -1 if latest is None else latest.day + 1
+        if present - self.tuning.stream_days <= day <= present:
             return
         after = -1 if latest is None else latest.last_inbox_no
         after = max(after, inbox_no - self.tuning.period_articles)
@@ -131,10 +129,8 @@ class ReportComparison:
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
         stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self.tuning.stream_days)
-        self.forget()
-
-    def _is_in_period(self, day: int, present: int) -> bool:
-        return present - self.tuning.stream_days <= day <= present
+        self._forget_periods()
+        self._latest = [period]
 
     def restore(self, connection: Connection) -> None:
         """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
@@ -153,15 +149,17 @@ class ReportComparison:
 
     def number(self, connection: Connection) -> int:
         """Return the number of the newest closed period; 0 for none."""
-        if self._number is None:
-            latest = stream_history.latest(connection)
-            self._number = 0 if latest is None else latest.number
-        return self._number
+        latest = self._newest_period(connection)
+        return 0 if latest is None else latest.number
+
+    def _newest_period(self, connection: Connection) -> StreamPeriod | None:
+        self._latest = self._latest or [stream_history.latest(connection)]
+        return self._latest[0]
 
     def undated_from(self, connection: Connection) -> int:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
-            latest = stream_history.latest(connection)
+            latest = self._newest_period(connection)
             day = 0 if latest is None else latest.day + 1 - self._window_days
             self._undated_from = stream_history.first_accepted(connection, day)
         return self._undated_from
@@ -215,14 +213,7 @@ class ReportComparison:
         found = self._decoded.get(row.inbox_no)
         if found is None or not row.terms:  # retention dropped them meanwhile
             article = row.as_article()
-            veto = VetoInput(
-                title=row.title,
-                lead=row.lead,
-                language=row.language,
-                outlet=row.outlet,
-                minutes=article.stated_minutes,
-                bodyless=row.body_words < self._bodyless_words,
-            )
+            veto = row.as_veto_input(self._bodyless_words)
             pair = PairArticle(article, outlet=row.outlet, title=row.title, source=row.source)
             found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
             if len(self._decoded) > _ARTICLES_KEPT:
@@ -258,11 +249,10 @@ class ReportComparison:
 
     def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
         """Remember that a new article joined a story or founded one (`before` is None)."""
-        rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
-        if before is None:
-            self._rows.put(after, rows)
-        else:
-            self._rows.change(before, after, lambda known: [*rows, *known][: self._newest])
+        known = self._rows.kept(before) if before else []
+        if known is not None:
+            rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+            self._rows.put(after, [*rows, *known][: self._newest])
 
     def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
         """Return those of a story's newest articles with which another is compared, decoded.

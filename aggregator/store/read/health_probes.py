@@ -113,7 +113,8 @@ def of_database(
         else:
             yield problem(backup.words, "aggregator db backup, when that is corrected")
     for words in stored.problems if stored is not None else ():
-        yield warning(words, "aggregator webhooks list, then aggregator webhooks test NAME")
+        group = "webhooks" if words.startswith("webhook ") else "notify"
+        yield warning(words, f"aggregator {group} list, then aggregator {group} test NAME")
 
 
 def _of_file(tuning: HealthCheckTuning, place: DatabaseSize, file: Path) -> Iterator[Finding]:

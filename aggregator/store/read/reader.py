@@ -19,6 +19,9 @@ from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
+    Digest,
+    DigestStory,
     FrontPageStory,
     Health,
     HistoryEvent,
@@ -34,7 +37,8 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import front_page, health_probes, story_list
+from aggregator.store.read import digests, front_page, health_probes, story_list
+from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.search import SearchTuning, search
@@ -330,6 +334,25 @@ class DatabaseStoryReader:
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         with self._database.read() as connection:
             return story_list.newest(connection, wanted)
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        with self._database.read() as connection:
+            return story_list.changed_stories(connection, since, limit)
+
+    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+        with self._database.read() as connection:
+            spans = digests.stored(connection, most)
+        return tuple(self.digest(span, wanted) for span in spans)
+
+    def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
+        """Return the digest of a span; it may have no story."""
+        with self._database.read() as connection:
+            reports = digests.ranked(connection, span, wanted)
+        chosen = self.stories_by_id(tuple(reports))
+        listed = [
+            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count)) for one in chosen
+        ]
+        return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)

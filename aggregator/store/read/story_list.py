@@ -33,13 +33,22 @@ from sqlalchemy import (
 
 from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Change, StoryFilter
+from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store.intake import sources
 from aggregator.store.search import match
 from aggregator.store.search.match import Query, parse_query
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import OTHER_KINDS, article, change, in_parts, rows_with, story, story_subject
+from aggregator.store.tables import (
+    OTHER_KINDS,
+    article,
+    change,
+    in_parts,
+    rows_with,
+    story,
+    story_log,
+    story_subject,
+)
 from aggregator.stories.subjects import subject_key
 
 
@@ -161,11 +170,20 @@ _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
+_PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
 def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
-    """Return rows of `LIST_COLUMNS`, newest bump first, and the cursor of the next page; None at the end.
+    """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
+    rows, following = places(connection, wanted, limit)
+    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows))
+    by_id = {row.id: row for row in listed}
+    return [by_id[row.id] for row in rows], following
+
+
+def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
+    """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
     """
@@ -173,11 +191,10 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
         return _scan(connection, wanted, limit, begin)
-    places: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
-    fits = rows_with(connection, places, story.c.id, _fitting(connection, wanted, few))
+    fits = rows_with(connection, _PLACES, story.c.id, _fitting(connection, wanted, few))
     rows = [row for row in fits if begin is None or (row.bumped_at, row.story_no) < begin]
     rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
-    return _listed(connection, rows[:limit]), cursor(rows[limit - 1]) if len(rows) > limit else None
+    return rows[:limit], cursor(rows[limit - 1]) if len(rows) > limit else None
 
 
 class _Few(NamedTuple):
@@ -270,13 +287,13 @@ def _scan(
         else:
             found += connection.execute(chosen.limit(most)).all()
         if len(found) > limit:
-            return _listed(connection, found[:limit]), cursor(found[limit - 1])
+            return found[:limit], cursor(found[limit - 1])
         if edge is None:
-            return _listed(connection, found), None
+            return found, None
         begin = (edge.bumped_at, edge.story_no)
         looked, step = looked + step, _STEP
     assert begin is not None, "at least one step was gone"
-    return _listed(connection, found), _written(*begin)
+    return found, cursor_at(*begin)
 
 
 _Conditions = list[ColumnElement[bool]]
@@ -321,13 +338,6 @@ def _filtered(
     return found
 
 
-def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return the list rows of the chosen stories, in the same order."""
-    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in chosen))
-    rows = {row.id: row for row in listed}
-    return [rows[row.id] for row in chosen]
-
-
 def with_reports(least: int) -> ColumnElement[bool]:
     """At least so many reports, as an index says it: a plan made once for any value could not take it."""
     return story.c.report_count >= literal_column(str(least))
@@ -367,7 +377,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 
 def cursor(row: Row[Any]) -> str:
     """Return the cursor of the page after `row`; it does not move when stories do."""
-    return _written(row.bumped_at, row.story_no)
+    return cursor_at(row.bumped_at, row.story_no)
 
 
 # Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
@@ -376,7 +386,8 @@ _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
-def _written(updated: dt.datetime, n: int) -> str:
+def cursor_at(updated: dt.datetime, n: int) -> str:
+    """Return the cursor of the page after a story with this bump and number."""
     return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
 
 
@@ -447,6 +458,39 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
     rows = connection.execute(statement).all()
     ready = next((i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to), len(rows))
     return _changes(connection, rows[:ready])
+
+
+def changed_stories(connection: Connection, since: int | None, limit: int) -> ChangedStories:
+    """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
+    if since is None:
+        last = connection.execute(select(func.max(story_log.c.log_no))).scalar()
+        return ChangedStories(next=last or 0)
+    columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
+    lines = select(*columns).where(story_log.c.log_no > since).order_by(story_log.c.log_no).limit(limit)
+    numbers: dict[str, int] = {}
+    created: set[str] = set()
+    for line in connection.execute(lines):
+        numbers[line.story] = line.log_no
+        created |= {line.story} if line.kind == "created" else set()
+    named = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
+    found = [
+        ChangedStory(
+            n=numbers[row.id],
+            story=row.id,
+            kind="removed"
+            if row.redirect_to == ""
+            else "merged"
+            if row.redirect_to
+            else "created"
+            if row.id in created
+            else "changed",
+            into=row.redirect_to or None,
+            updated=row.bumped_at if row.redirect_to is None else None,
+        )
+        for row in rows_with(connection, named, story.c.id, numbers)
+    ]
+    found.sort(key=lambda one: one.n)
+    return ChangedStories(changes=tuple(found), next=max(numbers.values(), default=since))
 
 
 def last_number(connection: Connection) -> int:

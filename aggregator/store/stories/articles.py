@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Integer,
-    Row,
     Select,
     bindparam,
     delete,
@@ -79,6 +77,7 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
+    categories: tuple[str, ...] | None = None  # None: placed before they were kept
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
 
 
@@ -117,6 +116,10 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     effective_at: dt.datetime
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
+
+    def as_article(self) -> ScoringInput:
+        """Return it as input of the scorer, as it was placed."""
+        return _scoring_input(self, is_container=self.role == "container")
 
 
 class MemberRow(FrozenStruct, frozen=True, kw_only=True):
@@ -350,11 +353,6 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
 
 
-def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the stage that decided the story of article `id`."""
-    return evidence_of(connection, id).stage
-
-
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed, counts = codecs.pack_compressed(evidence), evidence.counts_as_report
@@ -392,28 +390,17 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def _newest_of_story(columns: Sequence[Column[Any]], *conditions: ColumnElement[bool]) -> Select[Any]:
-    """Return SELECT of the newest articles of a story that count in its centroid, the newest first.
-
-    Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
-    """
-    numbers = _newest_numbers("story_id", *conditions)
-    return select(*columns).where(article.c.inbox_no.in_(numbers)).order_by(article.c.inbox_no.desc())
-
-
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the statement for the newest articles in the centroid of the story in parameter `story`."""
+    """Return the statement for the newest articles in the centroid of the story in parameter `story`.
+
+    Numbers are found before rows: otherwise all rows of a large story are sorted, with their terms.
+    """
     return (
         select(article.c.inbox_no)
         .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
         .order_by(article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
-
-
-_VETO_COLUMNS = [
-    article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
-]
 
 
 class ComparedRow(msgspec.Struct, frozen=True):
@@ -440,8 +427,20 @@ class ComparedRow(msgspec.Struct, frozen=True):
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
+    def as_veto_input(self, bodyless_words: int) -> "VetoInput":
+        """Return it as input of the vetoes; a text of fewer than `bodyless_words` words counts as none."""
+        from aggregator.cluster.vetoes.vetoes import VetoInput
 
-def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
+        return VetoInput(
+            title=self.title,
+            lead=self.lead,
+            language=self.language,
+            outlet=self.outlet,
+            minutes=dates_of(self.published, date_counts=True)[0],
+            bodyless=self.body_words < bodyless_words,
+        )
+
+def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
     from aggregator.cluster.events.scorer import ScoringInput
 
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
@@ -458,10 +457,12 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> "Sc
 
 _STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
+_VOUCHING_ROWS = (
+    select(*_COMPARED)
+    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
+    .order_by(article.c.inbox_no.desc())
+)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
-_VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
-_ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
 @functools.cache
@@ -505,33 +506,6 @@ def compared_row_of(new: NewArticle) -> ComparedRow:
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
     """Return article `id`, which must exist."""
     return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
-
-
-def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> "list[VetoInput]":
-    """Return input of the vetoes: the newest articles that count in the centroid, the newest first.
-
-    A text of fewer than `bodyless_words` words is treated as having no body.
-    """
-    rows = connection.execute(_VETO_INPUTS, {"story_id": story, "at_most": newest})
-    return [_veto_input(row, bodyless_words) for row in rows]
-
-
-def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> "VetoInput":  # noqa: A002
-    """Return article `id`, which must exist, as input of the vetoes."""
-    return _veto_input(connection.execute(_ONE_VETO_INPUT, {"article_id": id}).one(), bodyless_words)
-
-
-def _veto_input(row: Row[Any], bodyless_words: int) -> "VetoInput":
-    from aggregator.cluster.vetoes.vetoes import VetoInput
-
-    return VetoInput(
-        title=row.title,
-        lead=row.lead,
-        language=row.language,
-        outlet=row.outlet,
-        minutes=dates_of(row.published, date_counts=True)[0],
-        bodyless=row.body_words < bodyless_words,
-    )
 
 
 class ArticleOrigin(NamedTuple):

@@ -1,4 +1,4 @@
-"""The outbox of webhooks: the state of each webhook, and its deliveries.
+"""The outbox: the state of each webhook and other recipient, and its deliveries.
 
 Deliveries are made from the change stream. They are added together with the number of the last examined
 change in one transaction, so a crash neither loses nor repeats one.
@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, insert, or_, select, update
 
+from aggregator.config.webhooks import DIGEST, recipient_words
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import article, change, change_with, entry, outbox, rows_with, story, webhook
@@ -134,10 +135,10 @@ def problems(connection: Connection, least_failures: int) -> tuple[str, ...]:
         if not row.is_configured:
             continue
         if row.state == "gone":
-            found.append(f"webhook {row.name}: its receiver is gone (410)")
+            found.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
         elif row.failures >= least_failures and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-            found.append(f"webhook {row.name}: failing since {since}: {row.problem}")
+            found.append(f"{recipient_words(row.name)}: failing since {since}: {row.problem}")
     return tuple(found)
 
 
@@ -158,6 +159,19 @@ def already_sent(
     counts = outbox.c.webhook == name, ~_is_unsent(held_since), ~_MERGED_EARLY
     sent = select(outbox.c.story).where(*counts)
     return {row.story for row in rows_with(connection, sent, outbox.c.story, stories)}
+
+
+def announced(
+    connection: Connection, name: str, stories: Collection[str], held_since: dt.datetime
+) -> set[str]:
+    """Return those of these stories of which the recipient has a delivery, or of a story merged into them."""
+    today = func.coalesce(story.c.redirect_to, story.c.id)
+    counts = or_(outbox.c.story == today, ~_is_unsent(held_since)), ~_MERGED_EARLY
+    rows = select(today.label("today")).join(outbox, outbox.c.story == story.c.id)
+    return {
+        row.today
+        for row in rows_with(connection, rows.where(outbox.c.webhook == name, *counts), today, stories)
+    }
 
 
 def drop_held(
@@ -199,6 +213,17 @@ def add(
         connection.execute(insert(outbox), rows)
     for name, number in last_change_no.items():
         connection.execute(_of(name).values(last_change_no=number))
+
+
+def add_digest(connection: Connection, new: NewDelivery, until: dt.datetime) -> None:
+    """Add a digest that was due at `until`: to the list of digests, or as a delivery to one reader."""
+    add(connection, [new], {new.webhook: new.change}, until)
+    if new.webhook == DIGEST:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.webhook == DIGEST, outbox.c.change == new.change)
+            .values(state="done", done_at=until)
+        )
 
 
 def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) -> int:

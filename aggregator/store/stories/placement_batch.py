@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, event, func, insert, update
+from sqlalchemy import Connection, Text, bindparam, event, func, insert, select, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
@@ -59,47 +59,35 @@ _CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
-class _NewRows:
-    """New stories and articles, and the lines of outlets (store/stories/articles.py)."""
-
-    def __init__(self) -> None:
-        self.stories: list[NewStory] = []
-        self.articles: list[NewArticle] = []
-        self.lines: dict[tuple[str, int], bytes] = {}
-        self.dropped_lines: list[tuple[str, int]] = []
-
-    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Delete lines, by outlet and inbox number."""
-        self.dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
-
-    def write(self, connection: Connection) -> None:
-        stories.insert_stories(connection, self.stories)
-        articles.insert_articles(connection, self.articles)
-        articles.change_outlet_lines(connection, self.dropped_lines, self.lines)
-
-
 class Ledger:
-    """Belongs to one transaction; `close` must be called before it is committed."""
+    """Belongs to one transaction; `close` must be called before it is committed.
+
+    Append to `stories`, `articles` and `lines` (of outlets) what is to be written before the next statement.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._new: _NewRows | None = None
+        self.stories: list[NewStory] = []
+        self.articles: list[NewArticle] = []
+        self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
+        self._dropped_lines: list[tuple[str, int]] = []
         event.listen(connection, "before_cursor_execute", self._write_new)
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
         self._finished: list[dict[str, Any]] = []
 
-    @property
-    def new(self) -> _NewRows:
-        """The rows that are written before the next statement."""
-        self._new = self._new or _NewRows()
-        return self._new
+    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Delete lines of outlets."""
+        self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
 
     def _write_new(self, *_of_statement: object) -> None:
-        if self._new is not None:
-            new, self._new = self._new, None
-            new.write(self._connection)
+        if self.stories or self.articles or self.lines or self._dropped_lines:
+            new, self.stories, self.articles = (self.stories, self.articles), [], []
+            lines, self.lines, self._dropped_lines = (self._dropped_lines, self.lines), {}, []
+            stories.insert_stories(self._connection, new[0])
+            articles.insert_articles(self._connection, new[1])
+            articles.change_outlet_lines(self._connection, *lines)
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -120,6 +108,18 @@ class Ledger:
         """Add a line to the log of a story."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+
+    def headline_reported_at(self, story: str) -> dt.datetime | None:
+        """Return the time of the newest report at the last change of a headline that could have waited."""
+        details = [one["detail"] for one in self._logs if (one["story"], one["kind"]) == (story, "headline")]
+        if not details:
+            mine = select(story_log.c.detail).where(
+                story_log.c.story == story, story_log.c.kind == "headline"
+            )
+            found = self._connection.execute(mine.order_by(story_log.c.log_no.desc()).limit(1))
+            details = [row.detail for row in found]
+        time = json.loads(details[-1] or "{}").get("reported_at") if details else None
+        return dt.datetime.fromisoformat(time) if time else None
 
     def change(
         self,
@@ -192,7 +192,6 @@ class Ledger:
     def close(self) -> None:
         """Write the collected rows."""
         self._write_new()
-        event.remove(self._connection, "before_cursor_execute", self._write_new)
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
             prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])

@@ -20,7 +20,7 @@ HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
 LEADING_DATELINE = re.compile(
-    r"^\[?(?:[^][]{0,30}\b[AP]\.?M\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
+    r"^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
     r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))|^UPDATE:\s+"
     r"|^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
@@ -34,12 +34,13 @@ ANAPHORIC_NOUN = re.compile(
     r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to)\b)"
 )
 CONNECTIVE = re.compile(
-    r"(?:In (?:(?:this|that|both|each) case|other words|fact|addition|response|turn|contrast|particular)|On the (?:one|other) hand"
+    r"(?:In (?:(?:this|that|both|each) case|other words|fact|addition|response|turn|contrast|particular)"
+    r"|On the (?:one|other) hand"
     r"|As a result|For (?:example|instance|one thing|that reason)|That said|After all|Of course|By contrast"
     r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly),"
     r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
-    r"|(?:You|Witness)\b"
-    r"|(?:Other|Neither|Too often|Perhaps|Yes|Indeed|Among them|First(?:ly)?(?=,| (?:was|is|of|off|came)\b))\b(?! [A-Z])"
+    r"|(?:You|Witness)\b|(?:Other|Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
+    r"|(?:First(?:ly)?(?=,| (?:was|is|of|off|came)\b))"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
 CLEFT = re.compile(
@@ -77,15 +78,16 @@ FRONT_MATTER = {
         r"|^\W*\([^()]*\)\W*$|^[-—–]+\s"
     ),
     "promotion": re.compile(
-        r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Updated (?:on|at|[A-Z])|Find us|Editor['’]s note|Note:"
-        r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind|Here['’]s|Here are|How"
-        r"|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE|[Cc]lick here|[Ss]ign up for"
+        r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
+        r"|Updated (?:on|at|[A-Z])|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
+        r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE"
+        r"|[Cc]lick here|[Ss]ign up for"
         r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
         r"|\b(?:found|read|available) here\W*$"
         r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
     ),
     "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),
-    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s"),
+    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s|\b(?P<name>[A-Z][a-z]+)(?P=name)\b|\b[A-Z]+, [-+]\d"),
     "characters": re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);"),
     "question": re.compile(r"\?[”\"’)\]]*\s*$"),
 }

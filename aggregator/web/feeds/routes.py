@@ -13,7 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
-from aggregator.web.dependencies import Site, has_tag, not_modified, weak_tag
+from aggregator.web.dependencies import Site, conditional, has_tag, not_modified, weak_tag
+from aggregator.web.feeds.digest import FEED_DIGESTS, digest_channel
 from aggregator.web.feeds.formats import (
     ENDINGS,
     MEDIA_TYPES,
@@ -39,6 +40,7 @@ def routes(site: Site) -> list[Route]:
     """Return the routes of all feeds."""
     feeds = _Feeds(site)
     return [
+        Route("/feeds/digest.{ending}", feeds.of_digests, methods=["GET"]),
         Route("/feeds/{name}.{ending}", feeds.of_stories, methods=["GET"]),
         Route(f"/feeds/{{name}}/{UPDATES}.{{ending}}", feeds.of_changes, methods=["GET"]),
     ]
@@ -61,6 +63,20 @@ class _Feeds:
         return self._answer(
             request, FeedSelection(updates=True, saved=self._saved(request.path_params["name"]))
         )
+
+    def of_digests(self, request: Request) -> Response:
+        """Answer with the feed of digests."""
+        site = self._site
+        form = ENDINGS.get(request.path_params["ending"])
+        if form is None or not site.settings.digest_stories:
+            raise HTTPException(404)
+        digests = site.reader.digests(site.settings.digest_filter(site.clock()), FEED_DIGESTS)
+        address = site.settings.base_url + request.url.path
+        whole = digest_channel(digests, site.settings, self_url=address, css_url="../static/feed.css")
+        media_type = f"{_media_type(request, form)}; charset=utf-8"
+        response = conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
+        response.headers.update(_VARY)
+        return response
 
     def _saved(self, name: str) -> SavedQuery:
         found = next((query for query in self._site.settings.queries if query.name == name), None)

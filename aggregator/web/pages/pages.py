@@ -7,6 +7,7 @@ from itertools import groupby
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -54,6 +55,7 @@ from aggregator.web.excerpts import (
     count_words,
     first_words,
 )
+from aggregator.web.feeds.digest import digest_html, digest_title
 from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
 from aggregator.web.filters import (
     MAX_TEXT_CHARS,
@@ -250,6 +252,7 @@ def routes(site: Site) -> list[Route]:
         Route("/", pages.rank_front_page),
         Route("/stories/{id}", pages.story),
         Route("/search", pages.search),
+        Route("/digest", pages.digest),
         Route("/sources", pages.sources),
         Route("/quality", pages.quality),
         Route("/api", pages.api),
@@ -572,6 +575,16 @@ class Pages:
             failing_first=failing_first,
         )
 
+    def digest(self, request: Request) -> Response:
+        """Answer with the last digest; an unknown address without `digest:` in config.yaml."""
+        settings = self._site.settings
+        if not settings.digest_stories:
+            return self.not_found(request)
+        last = self._site.reader.digests(settings.digest_filter(self._site.clock()), 1)
+        heading = digest_title(last[0]) if last else "Digest"
+        html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
+        return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
+
     def quality(self, request: Request) -> Response:
         """Answer with the quality of the grouping, as far as it can be computed from stored data."""
         quality = self._site.reader.quality(self._site.clock())
@@ -636,6 +649,7 @@ class Pages:
             "explains": self._site.editor is not None,
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
+            "has_digest": settings.digest_stories > 0,
             "form": form_value(request) if signed_in else "",
         }
         return HTMLResponse(self._site.jinja.get_template(template).render(common | values))
@@ -664,6 +678,8 @@ def feed_links(settings: PublishSettings) -> list[FeedLink]:
         for ending, form in ENDINGS.items()
     ]
     links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", MEDIA_TYPES["atom"]))
+    if settings.digest_stories:
+        links.append(FeedLink(f"{settings.title}: digest", "/feeds/digest.atom", MEDIA_TYPES["atom"]))
     links += [
         FeedLink(query.title or query.name, f"/feeds/{query.name}.atom", MEDIA_TYPES["atom"])
         for query in settings.queries

@@ -1,5 +1,5 @@
-"""Webhooks: changes of stories, sent to configured addresses.
+"""Deliveries: changes of stories and digests, sent to webhooks, by Apprise and by mail.
 
 `dispatcher` reads the change stream, stores deliveries in the outbox and runs the threads. `sender` encodes
-and sends the deliveries of one webhook and schedules retries.
+and sends the deliveries of one recipient and schedules retries; `transmit` has a function for each kind.
 """

@@ -1,10 +1,11 @@
-"""Fill the outbox of the webhooks from the change stream, and run the threads that send.
+"""Fill the outbox from the change stream, and run the threads that send.
 
-A change becomes a delivery if its story matches the query of the webhook at that time. Changes with a time
+A change becomes a delivery if its story matches the query of the recipient at that time. A notification is
+about a story that was not announced yet, or about each report. Changes with a time
 far in the past (an archive, a flood) are skipped. When a story is merged into another one, every webhook that
 received a delivery about it is notified, whatever its query.
 
-One thread fills the outbox, and each webhook has one that sends: a receiver that hangs delays its own
+One thread fills the outbox, and each recipient has one that sends: a receiver that hangs delays its own
 deliveries only. A stop cancels a running request; the delivery is sent again, with the same id, after the
 next start.
 """
@@ -16,24 +17,24 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.config.settings import Config
-from aggregator.config.webhooks import Webhook, webhooks_from
+from aggregator.config.webhooks import DIGEST, DigestReader, Notification, Recipient, recipients_from
 from aggregator.model.core import StoryView
 from aggregator.model.errors import AggregatorError
-from aggregator.model.read_model import Change, StoryRedirect
+from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.pipeline.workers.thread_pool import is_left_behind
-from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import retention
-from aggregator.store.read import story_list
+from aggregator.store.read import digests, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
+from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id, digest_id
+from aggregator.web.webhooks.transmit import transmitter_of
 
 _BATCH_CHANGES = 100  # changes handled in one step
 # Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
@@ -50,7 +51,7 @@ class WebhookDispatcher:
         self,
         database: Database,
         reader: DatabaseStoryReader,
-        webhooks: Sequence[Webhook],
+        recipients: Sequence[Recipient],
         settings: PublishSettings,
         *,
         tuning: WebhookTuning,
@@ -60,20 +61,21 @@ class WebhookDispatcher:
         """No delivery is deleted before the clock has run for `steady_days` without a jump."""
         self._database = database
         self._reader = reader
-        self._webhooks = {hook.name: hook for hook in webhooks}
+        self._places = {one.name: one.place for one in recipients}
+        self._digest_readers = [one for one in recipients if isinstance(one, DigestReader)]
+        self._webhooks = {one.name: one for one in recipients if not isinstance(one, DigestReader)}
         self._settings = settings
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
         self._now = now
         # A query reads the full-text index, which is updated shortly after an article was placed.
-        self._uses_index = any(hook.query is not None and hook.query.query for hook in webhooks)
+        self._uses_index = any(one.query is not None and one.query.query for one in recipients)
 
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            positions = {name: hook.place for name, hook in self._webhooks.items()}
-            outbox.sync_webhooks(connection, positions, story_list.last_number(connection), self._now())
+            outbox.sync_webhooks(connection, self._places, story_list.last_number(connection), self._now())
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
@@ -113,6 +115,30 @@ class WebhookDispatcher:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return sorted({one.webhook for one in new_deliveries})
 
+    def make_digest(self, until: dt.datetime) -> list[str] | None:
+        """Store a digest of the changes up to `until` and its mail; return its readers.
+
+        Without new stories there is none. Return None if the full-text index is behind: try again soon. The
+        digest, its mail and the last change of each are one transaction.
+        """
+        with self._database.write() as connection:
+            digests.lock(connection)
+            if (whole := digests.next_span(connection, DIGEST, until)) is None:
+                return []
+            if self._uses_index and not digests.is_indexed(connection, whole):
+                return None
+            filled = []
+            for one in self._digest_readers:
+                span = digests.next_span(connection, one.name, until)
+                wanted = one.story_filter(self._now()) or StoryFilter()
+                if span is None or not digests.ranked(connection, span, wanted):
+                    continue
+                body, id_ = encode_json(span), digest_id(one.name, span.to)
+                new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
+                outbox.add_digest(connection, new, until)
+                filled.append(one.name)
+        return [name for name in filled if name != DIGEST]
+
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
         now = self._now()
@@ -121,7 +147,7 @@ class WebhookDispatcher:
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
-        self, connection: Connection, hook: Webhook, new: Sequence[Change], now: dt.datetime
+        self, connection: Connection, hook: Recipient, new: Sequence[Change], now: dt.datetime
     ) -> list[Change]:
         """Return the changes that the webhook receives."""
         story_filter = hook.story_filter(now)
@@ -129,6 +155,9 @@ class WebhookDispatcher:
         matches = (
             ids if story_filter is None else StoryMatcher(connection, story_filter).matching(connection, ids)
         )
+        if isinstance(hook, Notification):
+            fitting = [one for one in new if one.story in matches and not self._is_old(one)]
+            return self._to_notify(connection, hook, fitting, now)
         merged_ids = {other for one in new if one.kind != "split" for other in one.others}
         announced = outbox.already_sent(connection, hook.name, merged_ids, now - self._hold)
         return [
@@ -137,6 +166,20 @@ class WebhookDispatcher:
             if (one.story in matches and not self._is_old(one))
             or (one.kind != "split" and announced.intersection(one.others))
         ]
+
+    def _to_notify(
+        self, connection: Connection, hook: Notification, fitting: Sequence[Change], now: dt.datetime
+    ) -> list[Change]:
+        """Return the changes of stories that were not announced yet, or all that add a report."""
+        ids = {one.story for one in fitting}
+        announced = outbox.announced(connection, hook.name, ids, now - self._hold)
+        chosen = []
+        for one in fitting:
+            adds_report = hook.each == "report" and one.kind in ("created", "report")
+            if one.story not in announced or adds_report:
+                announced.add(one.story)
+                chosen.append(one)
+        return chosen
 
     def _is_old(self, one: Change) -> bool:
         return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
@@ -188,7 +231,7 @@ class WebhookThreads:
         self,
         dispatcher: WebhookDispatcher,
         senders: dict[str, WebhookSender],
-        poster: WebhookPoster,
+        stop_sending: Callable[[], None],
         *,
         is_writer: Callable[[], bool],
         heartbeat: Callable[[], None],
@@ -196,7 +239,7 @@ class WebhookThreads:
     ) -> None:
         self._dispatcher = dispatcher
         self._senders = senders
-        self._poster = poster
+        self._stop_sending = stop_sending
         self._is_writer = is_writer
         self._heartbeat = heartbeat
         self._failed = failed
@@ -219,6 +262,13 @@ class WebhookThreads:
         """Delete deliveries that ended long ago; a maintenance task of the writer calls it."""
         self._dispatcher.prune()
 
+    def make_digest(self, until: dt.datetime) -> bool:
+        """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
+        readers = self._dispatcher.make_digest(until)
+        for name in readers or ():
+            self._filled[name].set()
+        return readers is not None
+
     def start(self) -> None:
         """Start the threads if a webhook is configured."""
         if self._senders:
@@ -233,7 +283,7 @@ class WebhookThreads:
     def stop(self) -> None:
         """Ask all threads to end, and cancel running requests."""
         self._stopping.set()
-        self._poster.close()
+        self._stop_sending()
         for event in (self._changed, *self._filled.values()):
             event.set()
 
@@ -292,18 +342,22 @@ class WebhookThreads:
             self._heartbeat()
 
 
-# --- create the threads and the HTTP client of the webhooks from the configuration -------------------------
+# --- create the threads from the configuration -------------------------------------------------------------
 
 
-def poster_of(config: Config, now: Callable[[], dt.datetime]) -> WebhookPoster:
-    """Return the HTTP client of webhooks with the configured networks and limits."""
+def dispatcher_of(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    recipients: Sequence[Recipient],
+    now: Callable[[], dt.datetime],
+) -> WebhookDispatcher:
+    """Return the dispatcher of a configuration."""
     tuning = config.effective_tuning.section("webhooks", WebhookTuning)
-    return WebhookPoster(
-        ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private),
-        config.effective_tuning,
-        deadline_seconds=tuning.deadline_seconds,
-        response_cap_bytes=tuning.response_cap_bytes,
-        now=now,
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    steady_days: float = config.effective_tuning.values("retention")["steady_days"]
+    return WebhookDispatcher(
+        database, reader, recipients, settings, tuning=tuning, steady_days=steady_days, now=now
     )
 
 
@@ -318,19 +372,28 @@ def webhook_threads(
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of the configured webhooks, not started. Raises ConfigError for a bad webhook."""
-    webhooks, tuning = webhooks_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
-    reader = DatabaseStoryReader(database, config.effective_tuning)
+    recipients, tuning = recipients_from(config), config.effective_tuning.section("webhooks", WebhookTuning)
     steady_days: float = config.effective_tuning.values("retention")["steady_days"]
-    dispatcher = WebhookDispatcher(
-        database, reader, webhooks, settings, tuning=tuning, steady_days=steady_days, now=now
-    )
-    poster = poster_of(config, now)
+    reader = DatabaseStoryReader(database, config.effective_tuning)
+    transmitter = transmitter_of(config, settings, now, reader)
     senders = {
-        webhook.name: WebhookSender(
-            database, webhook, poster, tuning=tuning, steady_days=steady_days, now=now
+        one.name: WebhookSender(
+            database,
+            one,
+            transmitter.to(one),
+            longest_wait_seconds=transmitter.longest_wait_seconds,
+            tuning=tuning,
+            steady_days=steady_days,
+            now=now,
         )
-        for webhook in webhooks
+        for one in recipients
+        if one.name != DIGEST
     }
     return WebhookThreads(
-        dispatcher, senders, poster, is_writer=is_writer, heartbeat=heartbeat, failed=failed
+        dispatcher_of(config, settings, database, recipients, now),
+        senders,
+        transmitter.close,
+        is_writer=is_writer,
+        heartbeat=heartbeat,
+        failed=failed,
     )

@@ -1,12 +1,10 @@
-"""Send the deliveries of one webhook in order, store their results, and schedule retries.
+"""Send the deliveries of one recipient in order, store their results, and schedule retries.
 
 The body of a delivery holds the change and the current story, with excerpts only (docs/webhooks.md).
 """
 
-import base64
 import datetime as dt
 import hashlib
-import hmac
 import logging
 import random
 from collections.abc import Callable
@@ -14,11 +12,11 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.config.webhooks import Webhook
+from aggregator.config.webhooks import Recipient, Webhook, recipient_words
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
-from aggregator.sources.fetch.webhook_post import PostResult, WebhookPoster, host_of
+from aggregator.sources.fetch.webhook_post import PostResult, host_of
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import retention
 from aggregator.store.stories import outbox
@@ -116,8 +114,13 @@ def delivery_id(hook: str, change: Change) -> str:
     return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
+def digest_id(reader: str, last_change: int) -> str:
+    """Return the id of a digest: the same if the same one is stored again."""
+    return "msg_" + hashlib.blake2b(f"{reader}\0{last_change}".encode(), digest_size=16).hexdigest()
+
+
 def delivery_body(
-    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
+    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
 ) -> bytes:
     """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
     bounded_change, shown = _bounded(change, story, settings.excerpt_words)
@@ -129,7 +132,7 @@ def delivery_body(
         listed //= 2
 
 
-def trial_body(hook: Webhook, now: dt.datetime) -> bytes:
+def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
     data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
     return encode_json(TrialJson(timestamp=in_utc(now), data=data))
@@ -158,7 +161,7 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
 
 
 def _delivery(
-    hook: Webhook, change: Change, story: StoryView, settings: PublishSettings, listed: int
+    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, listed: int
 ) -> DeliveryJson:
     newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
     shown = msgspec.structs.replace(story, articles=tuple(newest))
@@ -186,18 +189,6 @@ _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
 _GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
 
 
-def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
-    """Return the headers of a delivery sent at the Unix time `seconds`.
-
-    They sign it by Standard Webhooks, version 1 (standardwebhooks.com): the receiver computes the same HMAC
-    of id, time and body. The signed time prevents later replays; the id is the same at every attempt, so
-    that the receiver recognizes repeated deliveries.
-    """
-    signed = f"{id_}.{seconds}.".encode() + body
-    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode("ascii")
-    return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
-
-
 def gap_seconds(tries: int, tuning: WebhookTuning, chance: float) -> float:
     """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
 
@@ -220,37 +211,33 @@ def pause_seconds(failures: int, ttl_seconds: float | None, tuning: WebhookTunin
 log = logging.getLogger(__name__)
 
 _GONE = 410
-_JSON = {"content-type": "application/json"}
-
-
-def send(poster: WebhookPoster, webhook: Webhook, id_: str, body: bytes, now: dt.datetime) -> PostResult:
-    """Send one signed delivery."""
-    return poster.post(
-        webhook.url, body, _JSON | signed_headers(webhook.key, id_, int(now.timestamp()), body)
-    )
+# Sends the delivery with this id and body at this time (transmit.py).
+Transmit = Callable[[str, bytes, dt.datetime], PostResult]
 
 
 class WebhookSender:
-    """Sends the deliveries of one webhook, one at a time, so that they arrive in order."""
+    """Sends the deliveries of one recipient, one at a time, so that they arrive in order."""
 
     def __init__(
         self,
         database: Database,
-        webhook: Webhook,
-        poster: WebhookPoster,
+        webhook: Recipient,
+        transmit: Transmit,
         *,
+        longest_wait_seconds: float,
         tuning: WebhookTuning,
         steady_days: float,
         now: Callable[[], dt.datetime],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance` returns a random number from 0 to 1 for the jitter of gaps.
+        """`longest_wait_seconds`: that a response may request; `chance`: from 0 to 1, for the jitter of gaps.
 
         No delivery is given up before the clock has run for `steady_days` without a jump.
         """
         self._database = database
         self._webhook = webhook
-        self._poster = poster
+        self._longest_wait_seconds = longest_wait_seconds
+        self._transmit = transmit
         self._tuning = tuning
         self._steady = dt.timedelta(days=steady_days)
         self._hold = dt.timedelta(seconds=tuning.page_hold_seconds)
@@ -262,7 +249,7 @@ class WebhookSender:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
         if self._last is None or is_overdue_by_jump(self._last, now):
-            longest = dt.timedelta(seconds=self._poster.longest_wait_seconds)
+            longest = dt.timedelta(seconds=self._longest_wait_seconds)
             longest = max(longest, dt.timedelta(seconds=self._tuning.retry_max_seconds * 2))
             latest = now + longest if self._last is None else now
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
@@ -273,11 +260,13 @@ class WebhookSender:
             return None
         if isinstance(due, dt.datetime):
             return max(0.0, (due - self._now()).total_seconds())
-        posted = send(self._poster, self._webhook, due.id, due.body, self._now())
+        posted = self._transmit(due.id, due.body, self._now())
         if posted.is_stopped:
             return None  # the daemon is stopping; the delivery is sent after the next start
         result = self._database.transact(lambda connection: self._settle(connection, due, posted))
-        where = f"webhook {self._webhook.name} ({host_of(self._webhook.url)})"
+        where = recipient_words(self._webhook.name)
+        if isinstance(self._webhook, Webhook):  # in other addresses the host may be the secret
+            where += f" ({host_of(self._webhook.url)})"
         log.log(
             logging.INFO if posted.is_accepted else logging.WARNING,
             "%s: change %d of story %s, attempt %d: %s",

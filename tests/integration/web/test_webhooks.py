@@ -31,6 +31,7 @@ from aggregator.web.excerpts import count_words
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher, WebhookThreads
 from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, delivery_body, delivery_id
+from aggregator.web.webhooks.transmit import Transmitter
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,
@@ -88,11 +89,14 @@ class Post:
             response_cap_bytes=tuning.response_cap_bytes,
             now=self.clock,
         )
+        client = ClientSettings(allow_private=self._allow_private)
+        self.transmitter = Transmitter(self.poster, SETTINGS, tuning, client, reading)
         self.sendings = [
             WebhookSender(
                 self.database,
                 one,
-                self.poster,
+                self.transmitter.to(one),
+                longest_wait_seconds=self.transmitter.longest_wait_seconds,
                 tuning=tuning,
                 steady_days=1.0,
                 now=self.clock,
@@ -745,7 +749,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     webhooks = WebhookThreads(
         post.filling,
         {one.name: sending for one, sending in zip(both, post.sendings, strict=True)},
-        post.poster,
+        post.transmitter.close,
         is_writer=lambda: True,
         heartbeat=lambda: beats.append(time.monotonic()),
         failed=failed.append,
@@ -776,7 +780,7 @@ def test_who_is_not_the_writer_sends_nothing(database: Database, receiver: Recei
     webhooks = WebhookThreads(
         post.filling,
         {"desk": post.sendings[0]},
-        post.poster,
+        post.transmitter.close,
         is_writer=is_writer.is_set,
         heartbeat=lambda: beats.append(None),
         failed=lambda _error: None,

@@ -1,0 +1,51 @@
+"""The command digest: the stories with the most new independent reports since the last digest."""
+
+from typing import Annotated
+
+import typer
+
+from aggregator.cli import output
+from aggregator.cli.context import Context
+from aggregator.model.errors import AggregatorError, UsageError
+
+
+def digest(
+    context: Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, and send nothing.")] = False,
+) -> None:
+    """Make a digest now and print it as it is sent.
+
+    It contains what is new since the last one. A running daemon sends it within half a minute, and the page
+    and the feed have it.
+
+    \b
+    Examples:
+      aggregator digest --dry-run
+    """
+    from aggregator.config.webhooks import DIGEST, recipients_from
+    from aggregator.model.core import utc_now
+    from aggregator.store.read import digests
+    from aggregator.store.read.reader import DatabaseStoryReader
+    from aggregator.web.feeds.digest import digest_text, digest_title
+    from aggregator.web.settings import publish_settings
+    from aggregator.web.webhooks.dispatcher import dispatcher_of
+
+    now = utc_now()
+    with context.obj.writing() as (config, database):
+        if config.digest.every == "never":
+            raise UsageError("there are no digests; set digest.every: daily or weekly in config.yaml")
+        settings = publish_settings(config)
+        reader = DatabaseStoryReader(database, config.effective_tuning)
+        with database.read() as connection:
+            span = digests.next_span(connection, DIGEST, now)
+        made = None if span is None else reader.digest(span, settings.digest_filter(now))
+        if made is None or not made.stories:
+            output.say("Nothing is new since the last digest, or since the daemon started with `digest:`.")
+            return
+        if not dry_run:
+            dispatcher = dispatcher_of(config, settings, database, recipients_from(config), utc_now)
+            if dispatcher.make_digest(now) is None:
+                raise AggregatorError("the full-text index is being updated; try again in a moment")
+    to = "".join(f"To: {one}\n" for one in config.digest.to)
+    subject = f"Subject: {settings.title}: {digest_title(made)}"
+    output.out(f"{to}{subject}\n\n{digest_text(made, settings)}")

@@ -1,0 +1,139 @@
+"""Send mail to one recipient over SMTP, with TLS.
+
+The SSRF guard applies as for webhooks: the server's name is resolved once, and a private address is refused
+unless it is in `fetch.allow_private`.
+"""
+
+import contextlib
+import smtplib
+import socket
+from email.message import EmailMessage
+from typing import Any
+
+import msgspec
+
+from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.ssrf_guard import (
+    Dial,
+    RequestBudget,
+    Resolve,
+    SsrfGuard,
+    networks_of,
+    system_dial,
+    system_resolve,
+)
+from aggregator.sources.fetch.transport import as_our_error, tls_of
+from aggregator.sources.fetch.webhook_post import PostResult
+
+_MEANINGS = {
+    421: "the server is not available",
+    450: "the mailbox is not available at the moment",
+    535: "the server refuses the user or the password",
+    550: "the server refuses the recipient or the sender",
+    552: "the mailbox is full",
+    554: "the server refuses the mail",
+}
+
+
+class MailServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail server. `security` is starttls, tls or none; without a `user` nobody logs in."""
+
+    host: str
+    port: int
+    security: str
+    user: str | None = None
+    password: str = ""
+
+
+class MailPoster:
+    """Sends mail, each on a connection of its own. Thread-safe.
+
+    `resolve` and `dial` are parameters for tests, which use loopback only.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        deadline_seconds: float,
+        resolve: Resolve = system_resolve,
+        dial: Dial = system_dial,
+    ) -> None:
+        """`deadline_seconds` limits the connection and each answer of the server."""
+        try:
+            exceptions = networks_of(settings.allow_private)
+        except ValueError as error:
+            raise ConfigError(f"fetch.allow_private: {error}") from error
+        self._guard = SsrfGuard(exceptions, resolve, dial)
+        self._ca_file = settings.ca_file
+        self._deadline_seconds = deadline_seconds
+        self._open: set[smtplib.SMTP] = set()
+        self._stopped = False
+
+    def send(self, server: MailServer, message: EmailMessage) -> PostResult:
+        """Send one mail to the address in its `To`. Errors are returned in the result.
+
+        Raise TooManyFilesError if this process cannot open a connection.
+        """
+        try:
+            self._send(server, message)
+        except smtplib.SMTPResponseException as error:  # its text may repeat what it was sent
+            meaning = _MEANINGS.get(error.smtp_code, "the mail server refuses it")
+            problem = f"smtp {error.smtp_code}: {meaning}"
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            problem = f"smtp {code}: {_MEANINGS.get(code, 'the server refuses the recipient')}"
+        except smtplib.SMTPNotSupportedError:
+            problem = "the mail server does not offer what `digest.security` or the login needs"
+        except Exception as error:
+            failed = as_our_error(error, server.host)
+            if isinstance(failed, TooManyFilesError):
+                raise failed from error
+            is_ours = isinstance(failed, FetchError) and failed.cause != "protocol"
+            problem = str(failed) if is_ours else f"{server.host} does not answer as a mail server"
+        else:
+            return PostResult(status=250)
+        return PostResult(status=None, problem=problem, is_stopped=self._stopped)
+
+    def close(self) -> None:
+        """Stop: running connections end at once, later ones are not opened."""
+        self._stopped = True
+        self._guard.stop()
+        for one in list(self._open):
+            with contextlib.suppress(OSError):
+                if one.sock is not None:
+                    one.sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, server: MailServer, message: EmailMessage) -> None:
+        host, port = server.host, server.port
+        tls = None if server.security == "none" else tls_of(self._ca_file)
+        budget = RequestBudget(
+            self._deadline_seconds, 1 << 20, frozenset({port}), private_servers=frozenset({(host, port)})
+        )
+        guard = self._guard
+
+        class GuardedSmtp(smtplib.SMTP):
+            def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+                """Connect to a checked address; smtplib's method for this is meant to be replaced."""
+                with guard.budget(budget):
+                    connected = guard.connect_tcp(host, port, timeout).get_extra_info("socket")
+                connected.settimeout(timeout)
+                if tls is not None and server.security == "tls":
+                    return tls.wrap_socket(connected, server_hostname=host)
+                return connected
+
+        domain = str(message["From"]).rpartition("@")[2]
+        client = GuardedSmtp(host, port, local_hostname=domain, timeout=self._deadline_seconds)
+        self._open.add(client)
+        try:
+            if server.security == "starttls":
+                client.starttls(context=tls)
+            if server.user is not None:
+                client.login(server.user, server.password)
+            client.send_message(message)
+            with contextlib.suppress(smtplib.SMTPException, OSError):  # it was accepted
+                client.quit()
+        finally:
+            client.close()
+            self._open.discard(client)

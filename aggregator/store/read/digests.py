@@ -1,0 +1,97 @@
+"""Digests: which stories gained the most independent reports since the last one.
+
+A digest is a span of the change stream. Its stories are read when it is shown or sent, so that it contains
+nothing that was forgotten meanwhile, and links to stories as they are.
+"""
+
+import datetime as dt
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from aggregator.config.webhooks import DIGEST
+from aggregator.model.core import FrozenStruct
+from aggregator.model.read_model import StoryFilter
+from aggregator.store import codecs
+from aggregator.store.read.story_list import StoryMatcher
+from aggregator.store.search import index
+from aggregator.store.tables import article, change, outbox, story, webhook
+
+# Hours before the span; changes that sort earlier are of an archive (as webhooks).
+_OLD_HOURS = 48.0
+_THEN = story.alias("story_then")  # the story of the change, which may have been merged since
+_MATCHED_AT_ONCE = 500  # stories that are compared with the filter in one step
+
+
+class DigestSpan(FrozenStruct, frozen=True, kw_only=True):
+    """The changes of one digest: their numbers are above `after` and at most `to`."""
+
+    after: int
+    to: int
+    since: dt.datetime
+    until: dt.datetime
+
+
+def lock(connection: Connection) -> None:
+    """Let no other transaction make a digest until this one ends."""
+    connection.execute(select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update())
+
+
+def next_span(connection: Connection, name: str, until: dt.datetime) -> DigestSpan | None:
+    """Return the changes up to `until` that the recipient `name` has not received; None without any."""
+    of_name = select(webhook.c.last_change_no).where(webhook.c.name == name, webhook.c.is_configured)
+    after = connection.execute(of_name).scalar()
+    since = connection.execute(select(func.max(outbox.c.at)).where(outbox.c.webhook == name)).scalar()
+    if after is None or (since is not None and since >= until):
+        return None
+    new = select(func.max(change.c.change_no), func.min(change.c.at))
+    to, first = connection.execute(new.where(change.c.change_no > after, change.c.at <= until)).one()
+    return None if to is None else DigestSpan(after=after, to=to, since=since or first, until=until)
+
+
+def is_indexed(connection: Connection, span: DigestSpan) -> bool:
+    """Return whether the full-text index has the articles of the span, which a query needs."""
+    missing = (
+        select(article.c.id)
+        .join(change, change.c.article == article.c.id)
+        .where(*_within(span), article.c.inbox_no > index.indexed_to(connection))
+    )
+    return connection.execute(missing.limit(1)).first() is None
+
+
+def stored(connection: Connection, most: int) -> list[DigestSpan]:
+    """Return the newest digests, newest first."""
+    kept = select(outbox.c.body).where(outbox.c.webhook == DIGEST).order_by(outbox.c.change.desc())
+    bodies = connection.execute(kept.limit(most)).scalars()
+    return [msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan) for one in bodies]
+
+
+def ranked(connection: Connection, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
+    """Return the stories with the most new reports, at most `wanted.limit`, with the numbers of those."""
+    reports = func.count().label("reports")
+    rows = connection.execute(
+        select(story.c.id, reports)
+        .select_from(change)
+        .join(_THEN, _THEN.c.id == change.c.story)
+        .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
+        .where(
+            *_within(span),
+            change.c.kind.in_(("created", "report")),
+            change.c.bumped_at > span.since - dt.timedelta(hours=_OLD_HOURS),
+        )
+        .group_by(story.c.id, story.c.report_count)
+        .order_by(reports.desc(), story.c.report_count.desc(), story.c.id)
+    ).all()
+    matcher = StoryMatcher(connection, wanted)
+    found: dict[str, int] = {}
+    for start in range(0, len(rows), _MATCHED_AT_ONCE):
+        part = rows[start : start + _MATCHED_AT_ONCE]
+        matches = matcher.matching(connection, {row.id for row in part})
+        found |= {row.id: row.reports for row in part if row.id in matches}
+        if len(found) >= wanted.limit:
+            break
+    return dict(list(found.items())[: wanted.limit])
+
+
+def _within(span: DigestSpan) -> tuple[ColumnElement[bool], ...]:
+    return change.c.change_no > span.after, change.c.change_no <= span.to

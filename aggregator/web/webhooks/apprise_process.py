@@ -1,0 +1,136 @@
+"""The process that sends one notification with Apprise: `python -m aggregator.web.webhooks.apprise_process`.
+
+Apprise opens connections of its own, to addresses that name resolution, redirects and its plugins choose. In
+a process of its own it can be ended in time, and an audit hook of Python refuses every connection to an
+address that the SSRF guard would refuse, at the moment of connecting. What a library in C connects to without
+Python is not seen.
+"""
+
+import logging
+import re
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Iterable
+from ipaddress import IPv6Network
+
+import msgspec
+
+from aggregator.sources.fetch.ssrf_guard import (
+    NAT64_NAME,
+    Network,
+    address_of,
+    is_permitted,
+    nat64_prefixes,
+    networks_of,
+)
+
+_MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
+_STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")  # in Apprise's warnings
+_PROCESSES = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.forkpty",
+    "pty.spawn",
+)
+_CONNECTIONS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
+
+
+class NotificationJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What to send, and the private networks that may be reached."""
+
+    url: str
+    title: str
+    text: str
+    allow_private: tuple[str, ...]
+    deadline_seconds: int
+
+
+class NotificationReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether it was sent; `problem` contains nothing of the address."""
+
+    ok: bool
+    problem: str = ""
+
+
+class _Problems(logging.Handler):
+    """Keeps the HTTP status of Apprise's warnings; their text may contain the address."""
+
+    status = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if found := _STATUS.search(record.getMessage()):
+            self.status = found[1]
+
+
+class _Guard:
+    """An audit hook that refuses connections to private addresses, and other processes."""
+
+    def __init__(self, exceptions: Iterable[Network]) -> None:
+        self._exceptions = tuple(exceptions)
+        self.refused = ""
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        """Raise PermissionError for what is not allowed."""
+        if event in _PROCESSES:
+            self._refuse("another program")
+        elif event in _CONNECTIONS and len(arguments) > 1 and arguments[1] is not None:
+            place = arguments[1]
+            host = str(place[0]) if isinstance(place, tuple) else "a socket of this machine"
+            address = address_of(host)
+            nat64 = _nat64() if ":" in host and address is not None else ()
+            if address is None or not is_permitted(address, self._exceptions, nat64):
+                self._refuse(host)
+
+    def _refuse(self, what: str) -> None:
+        self.refused = self.refused or what
+        raise PermissionError(what)
+
+
+def _nat64() -> tuple[IPv6Network, ...]:
+    try:
+        found = socket.getaddrinfo(NAT64_NAME, 80, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    answers = (address_of(str(one[4][0])) for one in found)
+    return nat64_prefixes(one for one in answers if one is not None)
+
+
+def send(job: NotificationJob) -> NotificationReply:
+    """Send one notification."""
+    import apprise
+
+    problems = _Problems()
+    logger = logging.getLogger("apprise")
+    logger.addHandler(problems)
+    logger.propagate = False
+    guard = _Guard(networks_of(job.allow_private))
+    target = apprise.Apprise.instantiate(job.url, suppress_exceptions=True)
+    if target is None:
+        return NotificationReply(ok=False, problem="Apprise does not know this address")
+    sys.addaudithook(guard)
+    if target.notify(title=job.title, body=job.text, body_format=apprise.NotifyFormat.TEXT):
+        return NotificationReply(ok=True)
+    if guard.refused:
+        advice = "if it is yours, name its network under fetch.allow_private"
+        return NotificationReply(ok=False, problem=f"{guard.refused} is not on the public internet; {advice}")
+    if problems.status:
+        return NotificationReply(ok=False, problem=f"http {problems.status}")
+    return NotificationReply(ok=False, problem="the service could not be reached, or refused it")
+
+
+def main() -> None:
+    """Read a job from standard input and write the reply to standard output."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=NotificationJob)
+    signal.alarm(job.deadline_seconds)  # also where the daemon was killed
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdout.buffer.write(msgspec.json.encode(send(job)))
+
+
+if __name__ == "__main__":
+    main()

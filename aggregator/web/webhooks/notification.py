@@ -1,0 +1,102 @@
+"""Notifications: the text for people, and the process in which Apprise sends it."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import msgspec
+
+from aggregator.config.messages import counted, counted_outlets
+from aggregator.sources.fetch.webhook_post import PostResult
+from aggregator.web.sanitise import one_line
+from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
+
+_START_SECONDS = 15.0  # for the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
+_REPLY_CAP_BYTES = 10_000
+_MODULE = "aggregator.web.webhooks.apprise_process"
+
+
+def notification_text(body: bytes) -> tuple[str, str]:
+    """Return title and text of a notification from the body of its delivery."""
+    delivery = msgspec.json.decode(body)
+    if delivery["type"] == "test":
+        return "Test", "This is a test of aggregator."
+    data = delivery["data"]
+    story, article = data["story"], data["change"]["article"]
+    numbers = (
+        counted(story["report_count"], "independent report"),
+        counted_outlets(story["outlet_count"], story["unknown_outlet_count"]),
+        counted(story["article_count"], "article"),
+    )
+    lines = [", ".join(numbers)]
+    if article is not None:
+        named = ": ".join(one_line(text) for text in (article["outlet"], article["title"]) if text)
+        lines += [line for line in (named, article["url"]) if line]
+    return one_line(story["title"]) or "Untitled", "\n".join([*lines, f"Story: {data['url']}"])
+
+
+class AppriseRunner:
+    """Runs Apprise in a process of its own for each notification. Thread-safe."""
+
+    def __init__(self, allow_private: tuple[str, ...], deadline_seconds: float) -> None:
+        """`deadline_seconds` limits one notification, the start of its process not counted."""
+        self._allow_private = allow_private
+        self._seconds = _START_SECONDS + deadline_seconds
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
+
+    def send(self, url: str, title: str, text: str) -> PostResult:
+        """Send a notification to an address of Apprise. Errors are returned in the result."""
+        job = NotificationJob(
+            url=url,
+            title=title,
+            text=text,
+            allow_private=self._allow_private,
+            deadline_seconds=int(self._seconds) + 1,
+        )
+        process = self._start()
+        if process is None:
+            return PostResult(status=None, problem="stopped", is_stopped=True)
+        try:
+            said, _ = process.communicate(msgspec.json.encode(job), timeout=self._seconds)
+            reply = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
+        except subprocess.TimeoutExpired:
+            reply = NotificationReply(ok=False, problem=f"not sent within {self._seconds:.0f} s")
+        except (OSError, msgspec.DecodeError):
+            reply = NotificationReply(ok=False, problem="Apprise ended without an answer")
+        finally:
+            process.kill()
+            process.communicate()
+            with self._lock:
+                self._running.discard(process)
+        return PostResult(
+            status=200 if reply.ok else None,
+            problem=reply.problem,
+            is_stopped=self._stopped and not reply.ok,
+        )
+
+    def close(self) -> None:
+        """Stop: running processes are killed, later ones are not started."""
+        with self._lock:
+            self._stopped = True
+            for one in self._running:
+                one.kill()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        # Behind a proxy the guard would not see where a connection leads.
+        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        with self._lock:
+            if self._stopped:
+                return None
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
+                [sys.executable, "-P", "-m", _MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=kept,
+                start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
+            )
+            self._running.add(process)
+            return process

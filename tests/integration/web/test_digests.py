@@ -1,0 +1,214 @@
+"""Digests: what they contain, when they are made, once, and how mail, page and feed show them."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import pytest
+from starlette.testclient import TestClient
+
+from aggregator.config.settings import Config, DigestConfig, SavedQuery
+from aggregator.config.webhooks import DigestReader
+from aggregator.model.read_model import Digest, DigestStory
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance.integrity_check import faults
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.web.feeds.digest import digest_text
+from aggregator.web.server import create_app
+from aggregator.web.settings import PublishSettings
+from tests.integration.web.test_notifications import Post
+from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
+from tests.support.mail_server import MailServer, plain_text
+from tests.support.memory_reader import MemoryReader, the_ferry
+from tests.support.story_checks import correct
+
+HOUR = dt.timedelta(hours=1)
+SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with MailServer() as made:
+        yield made
+
+
+def readers(server: MailServer, *to: str, query: SavedQuery | None = None) -> list[DigestReader]:
+    mail = DigestConfig(
+        every="daily", to=to, sender="news@a.example", server="127.0.0.1", port=server.port, security="none"
+    )
+    return [
+        DigestReader(name=f"digest:{one}", url=one, query=query, address=one, mail=mail, password="")
+        for one in ("", *to)
+    ]
+
+
+class Desk(Post):
+    """A database with readers of the digest. The list of digests has no sender."""
+
+    def __init__(self, database: Database, recipients: list[DigestReader]) -> None:
+        super().__init__(database, *recipients)
+        self.sendings = self.sendings[1:]
+
+    def digest(self) -> list[str] | None:
+        """As the maintenance task does when a digest is due."""
+        made = self.filling.make_digest(self.clock())
+        self.run()
+        return made
+
+
+def test_stories_with_most_new_reports_first_and_each_digest_once(
+    database: Database, server: MailServer
+) -> None:
+    desk = Desk(database, readers(server, "anna@b.example", "ben@b.example"))
+    desk.rig.take(strike(), flood(), flood_elsewhere(), flood_copied())
+    desk.clock.time += HOUR
+    assert desk.digest() == ["digest:anna@b.example", "digest:ben@b.example"]
+    assert sorted(str(mail["To"]) for mail in server.taken) == ["anna@b.example", "ben@b.example"]
+    text = plain_text(server.taken[0])
+    assert text.index("1. Levee breaks at Pennmouth") < text.index("2. Dock workers strike in Sennick")
+    assert "2 independent reports, 3 outlets, 3 articles (2 new)" in text
+    assert "- Herald: Pennmouth under water after levee fails" in text
+    assert "Mirror" not in text, "a copy is no report"
+    assert server.taken[0]["Subject"] == "Stories: Digest of 12 Oct 2026"
+    assert server.taken[0]["Auto-Submitted"] == "auto-generated"
+    assert len(set(server.ids())) == 2
+    for _ in range(3):
+        assert desk.digest() == []
+    desk.clock.time += HOUR
+    assert desk.digest() == [], "nothing is new"
+    assert len(server.taken) == 2
+    assert list(faults(database, thorough=True)) == []
+
+
+def test_the_next_digest_begins_where_the_last_one_ended(database: Database, server: MailServer) -> None:
+    desk = Desk(database, readers(server, "anna@b.example"))
+    desk.rig.take(flood())
+    desk.clock.time += HOUR
+    desk.digest()
+    desk.rig.take(strike())
+    desk.clock.time += HOUR
+    desk.digest()
+    texts = [plain_text(mail) for mail in server.taken]
+    assert ["Pennmouth" in text for text in texts] == [True, False]
+    assert ["Sennick" in text for text in texts] == [False, True]
+    assert "from 12 Oct 2026, 13:00 to 12 Oct 2026, 14:00 UTC" in texts[1]
+
+
+def test_a_query_chooses_and_waits_for_the_index(database: Database, server: MailServer) -> None:
+    desk = Desk(database, readers(server, "anna@b.example", query=SavedQuery(query="pennmouth").named("q")))
+    desk.rig.take(flood(), strike())
+    desk.clock.time += HOUR
+    assert desk.filling.make_digest(desk.clock()) is None
+    desk.rig.pipeline.index_text(lambda: False)
+    assert desk.digest() == ["digest:anna@b.example"]
+
+
+def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
+    database: Database, server: MailServer
+) -> None:
+    first = Desk(database, [])
+    first.rig.take(strike())
+    desk = Desk(database, readers(server, "anna@b.example"))
+    desk.clock.time += HOUR
+    assert desk.digest() == []
+    server.answer = lambda: "554 no"
+    desk.rig.take(flood())
+    desk.clock.time += HOUR
+    desk.digest()
+    (problem,) = desk.problems()
+    assert problem.startswith("digest anna@b.example: failing since ")
+    server.answer = lambda: "250 taken"
+    desk.clock.time += HOUR
+    desk.run()
+    assert "Pennmouth" in plain_text(server.taken[0])
+
+
+def test_a_merged_story_is_there_once_with_its_reports(database: Database, server: MailServer) -> None:
+    desk = Desk(database, readers(server, "anna@b.example"))
+    desk.rig.take(flood(), strike())
+    page = DatabaseStoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
+    correct(database, "merge", *(one.id for one in page.stories))
+    desk.clock.time += HOUR
+    desk.digest()
+    assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
+    (digest,) = DatabaseStoryReader(database).digests(SavedQuery().story_filter(NOON, 10), 5)
+    assert [one.new_reports for one in digest.stories] == [2]
+
+
+# --- page and feed -----------------------------------------------------------------------------------------
+
+
+def site(*digests: Digest, settings: PublishSettings = SETTINGS) -> TestClient:
+    reader = MemoryReader()
+    reader.made = digests
+    return TestClient(create_app(reader, settings, lambda: NOON), base_url="http://127.0.0.1:8080")
+
+
+def ferry() -> Digest:
+    story, _ = the_ferry()
+    return Digest(since=NOON - 24 * HOUR, until=NOON, stories=(DigestStory(story=story, new_reports=2),))
+
+
+def test_page_and_feeds_have_the_stories() -> None:
+    client, story = site(ferry()), ferry().stories[0].story
+    page = client.get("/digest")
+    assert page.status_code == 200
+    assert f"https://news.example/stories/{story.id}" in page.text
+    assert 'href="/digest"' in client.get("/sources").text
+    feed = client.get("/feeds/digest.json")
+    (item,) = json.loads(feed.text)["items"]
+    assert item["id"] == "tag:aggregator,2026:digest/20261012T120000Z"
+    assert "2 new" in item["content_html"]
+    for ending in ("rss", "atom"):
+        answer = client.get(f"/feeds/digest.{ending}")
+        assert "Digest of 12 Oct 2026" in answer.text
+        again = client.get(f"/feeds/digest.{ending}", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+    assert client.get("/feeds/digest.pdf").status_code == 404
+
+
+def test_without_digests_there_is_neither() -> None:
+    off = site(settings=PublishSettings())
+    assert [off.get(path).status_code for path in ("/digest", "/feeds/digest.rss")] == [404, 404]
+    assert "/digest" not in off.get("/sources").text
+    assert "There is no digest yet" in site().get("/digest").text
+
+
+def test_titles_are_limited_to_the_words_of_an_excerpt() -> None:
+    text = digest_text(ferry(), PublishSettings(excerpt_words=2, digest_stories=5))
+    listed = [line for line in text.splitlines() if line.startswith("   - ")]
+    assert listed
+    assert all(len(line.split(": ", 1)[1].split()) <= 3 for line in listed)
+
+
+# --- when --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "at", "now", "due"),
+    [
+        ("daily", "07:00", "2026-11-20T08:00", "2026-11-20T07:00"),
+        ("daily", "07:00", "2026-11-20T06:59", "2026-11-19T07:00"),
+        ("daily", "07:00", "2026-11-20T07:00", "2026-11-20T07:00"),
+        ("weekly", "07:00", "2026-11-20T08:00", "2026-11-16T07:00"),
+        ("weekly", "07:00", "2026-11-16T06:00", "2026-11-09T07:00"),
+        ("daily", "02:30", "2026-03-29T12:00", "2026-03-29T03:30"),  # clocks go forward at 02:00
+        ("daily", "02:30", "2026-10-25T12:00", "2026-10-25T02:30"),  # and back at 03:00: the first 02:30
+    ],
+)
+def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    digest = DigestConfig.model_validate({"every": every, "at": at, "timezone": "Europe/Berlin"})
+    found = digest.last_due(dt.datetime.fromisoformat(now).replace(tzinfo=zone))
+    assert found == dt.datetime.fromisoformat(due).replace(tzinfo=zone).astimezone(dt.UTC)
+
+
+def test_every_hour_of_a_year_has_a_digest_that_moves_only_forward() -> None:
+    digest = DigestConfig(every="daily", at="02:30", timezone="America/New_York")
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    seen = [due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))]
+    assert len(seen) == 365 * 24
+    assert seen == sorted(seen)
+    assert len(set(seen)) == 366
+    assert Config().digest.last_due(now) is None

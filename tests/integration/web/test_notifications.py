@@ -1,0 +1,290 @@
+"""Notifications by Apprise against a real server on loopback: what is sent, when, and where to never."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.settings import SavedQuery, signing_key
+from aggregator.config.tuning import effective_tuning
+from aggregator.config.webhooks import Notification, Recipient, Webhook
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.webhook_post import WebhookPoster
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories import outbox
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.notification import AppriseRunner
+from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
+from aggregator.web.webhooks.transmit import Transmitter, request_body
+from tests.support.articles import Clock, Rig, flood, flood_copied, flood_elsewhere, strike
+from tests.support.loopback import LoopbackServer, Request, Response, redirect
+from tests.support.receiver import SECRET, Receiver
+from tests.support.story_checks import correct
+
+LOOPBACK = ("127.0.0.0/8",)
+SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
+
+
+class Ntfy:
+    """A server with the API of ntfy, as much of it as Apprise uses."""
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answer = Response(200, body="{}")
+        self._server = LoopbackServer({"*": self._take})
+
+    def _take(self, request: Request) -> Response:
+        if self.answer.status == 200:
+            self.taken.append(json.loads(request.body))
+            self.headers.append(dict(request.headers))
+        return self.answer
+
+    def url(self, rest: str = "") -> str:
+        return f"ntfy://{self._server.url('').removeprefix('http://')}/desk{rest}"
+
+    def close(self) -> None:
+        self._server.close()
+
+
+@pytest.fixture
+def ntfy() -> Iterator[Ntfy]:
+    made = Ntfy()
+    yield made
+    made.close()
+
+
+class Post:
+    """A database with recipients; everything happens when a test says so."""
+
+    def __init__(
+        self, database: Database, *recipients: Recipient, private: tuple[str, ...] = LOOPBACK
+    ) -> None:
+        self.clock = Clock()
+        self.database = database
+        self.rig = Rig(database, self.clock)
+        all_tuning = effective_tuning({})
+        tuning = all_tuning.section("webhooks", WebhookTuning)
+        reader = DatabaseStoryReader(database)
+        self.filling = WebhookDispatcher(
+            database, reader, recipients, SETTINGS, tuning=tuning, steady_days=1.0, now=self.clock
+        )
+        self.filling.sync_webhooks()
+        client = ClientSettings(allow_private=private)
+        poster = WebhookPoster(
+            client, all_tuning, deadline_seconds=15.0, response_cap_bytes=1 << 18, now=self.clock
+        )
+        sender = Transmitter(poster, SETTINGS, tuning, client, reader)
+        self.sendings = [
+            WebhookSender(
+                database, one, sender.to(one), longest_wait_seconds=86400.0, tuning=tuning, steady_days=1.0,
+                now=self.clock, chance=lambda: 0.5,
+            )
+            for one in recipients
+        ]  # fmt: skip
+
+    def run(self) -> None:
+        self.rig.pipeline.index_text(lambda: False)
+        while self.filling.step() is not None:
+            pass
+        for sending in self.sendings:
+            while sending.step() == 0.0:
+                pass
+
+    def stats(self) -> outbox.WebhookStats:
+        with self.database.read() as connection:
+            return outbox.webhook_stats(connection)[0]
+
+    def problems(self) -> tuple[str, ...]:
+        with self.database.read() as connection:
+            return outbox.problems(connection, 1)
+
+
+def phone(ntfy: Ntfy, each: str = "story", **query: object) -> Notification:
+    saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
+    return Notification(name="notify:phone", url=ntfy.url(), query=saved, each=each)  # type: ignore[arg-type]
+
+
+def test_one_notification_for_each_story_that_matches(database: Database, ntfy: Ntfy) -> None:
+    post = Post(database, phone(ntfy, min_reports=2))
+    post.rig.take(flood(), strike())
+    post.run()
+    assert ntfy.taken == []
+    post.rig.take(flood_elsewhere())
+    post.run()
+    post.rig.take(flood_copied())
+    post.run()
+    (one,) = ntfy.taken
+    assert one["topic"] == "desk"
+    assert "Pennmouth" in one["title"]
+    lines = one["message"].splitlines()
+    assert lines[0].startswith("2 independent reports, 2 outlets, ")
+    assert lines[1] == "Herald: Pennmouth under water after levee fails"
+    assert lines[-1].startswith("Story: https://news.example/stories/")
+    assert post.stats().done == 1
+
+
+def test_one_for_each_report_where_that_is_asked(database: Database, ntfy: Ntfy) -> None:
+    post = Post(database, phone(ntfy, "report"))
+    post.rig.take(flood(), strike())
+    post.rig.take(flood_elsewhere(), flood_copied())
+    post.run()
+    assert [one["message"].splitlines()[1].split(":")[0] for one in ntfy.taken] == [
+        "Gazette",
+        "Herald",
+        "Herald",
+    ]
+
+
+def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -> None:
+    post = Post(database, phone(ntfy))
+    post.rig.take(flood(), strike())
+    post.run()
+    assert len(ntfy.taken) == 2
+    with database.read() as connection:
+        rows = outbox.announced(connection, "notify:phone", _ids(database), post.clock())
+    assert rows == set(_ids(database))
+    correct(database, "merge", *_ids(database))
+    post.rig.take(flood_elsewhere())
+    post.run()
+    assert len(ntfy.taken) == 2
+
+
+def _ids(database: Database) -> list[str]:
+    from aggregator.model.read_model import StoryFilter
+
+    return [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+
+
+def test_a_failure_is_stored_without_the_address_and_repeated(database: Database, ntfy: Ntfy) -> None:
+    ntfy.answer = Response(403, body="no")
+    post = Post(database, phone(ntfy))
+    post.rig.take(flood())
+    post.run()
+    (problem,) = post.problems()
+    assert problem.startswith("notify phone: failing since ")
+    assert problem.endswith(": http 403")
+    ntfy.answer = Response(200, body="{}")
+    post.clock.time += dt.timedelta(minutes=10)
+    post.run()
+    assert len(ntfy.taken) == 1
+    assert post.problems() == ()
+
+
+# --- what Apprise may reach --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433"]
+)
+def test_no_private_address_is_reached_unless_it_is_allowed(ntfy: Ntfy, host: str) -> None:
+    url = ntfy.url().replace("127.0.0.1", host)
+    sent = AppriseRunner((), 15.0).send(url, "Title", "text")
+    assert not sent.is_accepted
+    assert ntfy.taken == []
+    assert "topic" not in sent.problem
+
+
+def test_a_redirect_into_a_private_network_is_refused(ntfy: Ntfy) -> None:
+    """Only the network of the second server is closed: the first one is reached, its redirect is not."""
+    with LoopbackServer() as inside:
+        came: list[Request] = []
+
+        def take(request: Request) -> Response:
+            came.append(request)
+            return Response(200, body="{}")
+
+        inside.routes["*"] = take
+        ntfy.answer = redirect(inside.url("/").replace("127.0.0.1", "127.0.0.2"), 307)
+        sent = AppriseRunner(("127.0.0.1/32",), 15.0).send(ntfy.url(), "Title", "text")
+        assert (sent.is_accepted, came) == (False, [])
+        assert "127.0.0.2 is not on the public internet" in sent.problem
+
+
+def test_mail_of_apprise_is_guarded_too() -> None:
+    sent = AppriseRunner((), 15.0).send(
+        "mailto://user:pass@127.0.0.1:9?from=a@b.example&to=c@d.example", "T", "t"
+    )
+    assert "127.0.0.1 is not on the public internet" in sent.problem
+
+
+def test_an_unknown_service_is_told() -> None:
+    sent = AppriseRunner(LOOPBACK, 15.0).send("nosuch://127.0.0.1/x", "Title", "text")
+    assert sent.problem == "Apprise does not know this address"
+
+
+def test_a_service_that_hangs_is_given_up_and_a_stop_ends_it(ntfy: Ntfy) -> None:
+    ntfy.answer = Response(200, body="{}", delay_seconds=3.0)
+    runner = AppriseRunner(LOOPBACK, -14.5)  # half a second for all
+    assert "not sent within" in runner.send(ntfy.url(), "Title", "text").problem
+    runner.close()
+    assert runner.send(ntfy.url(), "Title", "text").is_stopped
+
+
+def test_proxies_of_the_environment_are_not_used(ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert AppriseRunner(LOOPBACK, 15.0).send(ntfy.url(), "Title", "text").is_accepted
+
+
+def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
+    code = (
+        "import sys; from aggregator.config.settings import Config; "
+        "from aggregator.daemon import runtime; import aggregator.web.webhooks.dispatcher as d; "
+        "d.recipients_from(Config()); "
+        "print([one for one in ('apprise', 'requests', 'smtplib') if one in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
+
+
+# --- templates and headers of webhooks ---------------------------------------------------------------------
+
+
+def templated(receiver: Receiver, body: str, **headers: str) -> Webhook:
+    return Webhook(
+        name="desk", url=receiver.url(), key=signing_key(SECRET), body=body, headers=tuple(headers.items())
+    )
+
+
+def test_a_body_of_its_own_is_signed(database: Database) -> None:
+    template = '{"text": {{ story.title | tojson }}, "n": {{ change.report_count }}, '
+    template += '"why": "{{ type }} {{ nope.x }}"}'
+    with Receiver() as receiver:
+        post = Post(database, templated(receiver, template, Authorization="Bearer x"))
+        post.clock.time = dt.datetime.now(dt.UTC)
+        post.rig.take(flood(published=post.clock.time))
+        post.run()
+        assert receiver.false == []
+        assert receiver.bodies() == [
+            {"text": "Levee breaks at Pennmouth, four dead", "n": 1, "why": "story.created "}
+        ]
+        assert receiver.taken[0].headers["authorization"] == "Bearer x"
+        assert receiver.taken[0].headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{% for n in range(99999) %}{{ story.title * 100 }}{% endfor %}", "writes more than"),
+        ("{{ 1 / 0 }}", "ZeroDivisionError"),
+        ("{% for n in range(10 ** 9) %}{% endfor %}", "OverflowError"),
+        ("{{ story.update({'a': 1}) }}", "SecurityError"),
+    ],
+)
+def test_a_template_is_bounded_and_reaches_nothing(body: str, words: str) -> None:
+    hook = Webhook(name="desk", url="https://desk.example/", key=b"k" * 32, body=body)
+    delivery = json.dumps({"type": "test", "data": {"story": {"title": "x" * 100}}}).encode()
+    with pytest.raises(ValueError, match=words):
+        request_body(hook, delivery, 200_000)
+    nothing = Webhook(
+        name="desk", url="", key=b"", body="{{ story.title.__class__.__mro__ }}{{ story.nope.x }}"
+    )
+    assert request_body(nothing, delivery, 200_000) == b""

@@ -1,0 +1,92 @@
+"""A mail server on loopback (aiosmtpd) that can be told how to answer, and the mail that it took."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+
+from tests.support.waiting import PATIENCE_SECONDS
+
+USER, PASSWORD = "reader", "qX7secret"
+
+
+class MailServer:
+    """Takes mail from anyone, or with `tls` only after STARTTLS and a login."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.answer: Callable[[], str] = lambda: "250 taken"
+        self.came = 0
+        self.taken: list[EmailMessage] = []
+        self.logins: list[str] = []
+        self._lock = threading.Lock()
+        more: dict[str, Any] = {}
+        if tls is not None:
+            more = {
+                "tls_context": tls,
+                "require_starttls": True,
+                "auth_required": True,
+                "authenticator": self._login,
+            }
+        self._controller = Controller(self, hostname="127.0.0.1", port=port or _free_port(), **more)
+        self._controller.start()
+        self.port: int = self._controller.port
+
+    def _login(
+        self, _server: object, _session: Session, _envelope: Envelope, kind: str, given: Any
+    ) -> AuthResult:
+        assert isinstance(given, LoginPassword)
+        is_right = (given.login, given.password) == (USER.encode(), PASSWORD.encode())
+        self.logins.append(kind)
+        return AuthResult(success=is_right, handled=False)
+
+    async def handle_DATA(self, _server: object, _session: Session, envelope: Envelope) -> str:
+        answer = self.answer()
+        with self._lock:
+            self.came += 1
+            if answer.startswith("250"):
+                mail = message_from_bytes(envelope.content or b"", policy=policy.default)
+                assert isinstance(mail, EmailMessage)
+                assert [mail["To"]] == envelope.rcpt_tos
+                self.taken.append(mail)
+        return answer
+
+    def ids(self) -> list[str]:
+        """The Message-IDs of what was taken, in order."""
+        return [str(mail["Message-ID"]) for mail in self.taken]
+
+    def wait(self, look: Callable[[], object]) -> None:
+        """Until `look()` is true."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not look():
+            assert time.monotonic() < deadline, f"came: {self.came}, taken: {len(self.taken)}"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._controller.stop()
+
+    def __enter__(self) -> "MailServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _free_port() -> int:
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def plain_text(mail: EmailMessage) -> str:
+    """The text of a mail for people."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())

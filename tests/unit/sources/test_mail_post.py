@@ -1,0 +1,148 @@
+"""Mail over SMTP to a server on loopback: TLS, login, refusals, and addresses that are not reached."""
+
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from aggregator.sources.fetch.client import ClientSettings
+from aggregator.sources.fetch.mail_post import MailPoster
+from aggregator.sources.fetch.mail_post import MailServer as Server
+from tests.support.loopback import LoopbackServer
+from tests.support.mail_server import PASSWORD, USER, MailServer
+
+LOOPBACK = ("127.0.0.0/8",)
+
+
+def mail() -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "news@a.example", "anna@b.example", "Übersicht"
+    message["Message-ID"] = "<msg_1@a.example>"
+    message.set_content("Grüße")
+    return message
+
+
+def poster(*networks: str, ca_file: str | None = None, seconds: float = 5.0) -> MailPoster:
+    settings = ClientSettings(allow_private=networks, ca_file=ca_file)
+    return MailPoster(settings, deadline_seconds=seconds)
+
+
+def test_mail_arrives_whole() -> None:
+    with MailServer() as server:
+        sent = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=server.port, security="none"), mail())
+        assert sent.is_accepted
+        (taken,) = server.taken
+        assert (taken["Subject"], taken.get_content().strip()) == ("Übersicht", "Grüße")
+        assert server.ids() == ["<msg_1@a.example>"]
+
+
+def test_a_private_address_is_refused_unless_it_is_allowed() -> None:
+    with MailServer() as server:
+        for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
+            sent = poster().send(Server(host=host, port=server.port, security="none"), mail())
+            assert not sent.is_accepted
+            assert "fetch.allow_private" in sent.problem
+        assert server.came == 0
+
+
+def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
+    asked: list[str] = []
+
+    def resolve(name: str, _port: int, _seconds: float) -> list[str]:
+        asked.append(name)
+        return ["93.184.216.34", "127.0.0.1"]
+
+    guarded = MailPoster(ClientSettings(), deadline_seconds=5.0, resolve=resolve)
+    sent = guarded.send(Server(host="mail.example", port=25, security="none"), mail())
+    assert "127.0.0.1" in sent.problem
+    assert asked == ["mail.example"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("451 later", "smtp 451: the mail server refuses it"),
+        ("554 no anna@b.example", "smtp 554: the server refuses the mail"),
+    ],
+)
+def test_a_refusal_is_told_without_the_words_of_the_server(answer: str, words: str) -> None:
+    with MailServer() as server:
+        server.answer = lambda: answer
+        sent = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=server.port, security="none"), mail())
+        assert (sent.status, sent.problem) == (None, words)
+
+
+def test_a_server_that_is_no_mail_server_or_away() -> None:
+    with LoopbackServer() as web:
+        sent = poster(*LOOPBACK, seconds=1.0).send(
+            Server(host="127.0.0.1", port=web.port, security="none"), mail()
+        )
+    assert not sent.is_accepted
+    assert sent.problem
+    away = poster(*LOOPBACK).send(Server(host="127.0.0.1", port=9, security="none"), mail())
+    assert "127.0.0.1" in away.problem or "connection" in away.problem.lower()
+
+
+def test_without_encryption_no_password_is_sent() -> None:
+    with MailServer() as server:
+        given = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password=PASSWORD)
+        sent = poster(*LOOPBACK).send(given, mail())
+        assert sent.problem == "the mail server does not offer what `digest.security` or the login needs"
+        assert server.logins == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command to make a certificate")
+    made = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-keyout", made, "-out", made.with_suffix(".crt"), "-days", "2", "-subj", "/CN=mail",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    made.write_text(made.read_text() + made.with_suffix(".crt").read_text())
+    return made
+
+
+def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    ca_file = str(certificate.with_suffix(".crt"))
+    with MailServer(context) as server:
+        given = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password=PASSWORD)
+        unknown = poster(*LOOPBACK).send(given, mail())
+        assert "certificate" in unknown.problem
+        assert server.logins == []
+        assert poster(*LOOPBACK, ca_file=ca_file).send(given, mail()).is_accepted
+        wrong = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password="no")
+        refused = poster(*LOOPBACK, ca_file=ca_file).send(wrong, mail())
+        assert refused.problem == "smtp 535: the server refuses the user or the password"
+        assert len(server.taken) == 1
+
+
+def test_a_stop_ends_a_connection_that_hangs() -> None:
+    with MailServer() as server:
+        entered = threading.Event()
+
+        def hang() -> str:
+            entered.set()
+            time.sleep(1.0)
+            return "250 taken"
+
+        server.answer = hang
+        sending = poster(*LOOPBACK, seconds=60.0)
+        results = []
+        given = Server(host="127.0.0.1", port=server.port, security="none")
+        thread = threading.Thread(target=lambda: results.append(sending.send(given, mail())))
+        thread.start()
+        assert entered.wait(20.0)
+        sending.close()
+        thread.join(20.0)
+        assert [one.is_stopped for one in results] == [True]

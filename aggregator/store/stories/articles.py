@@ -117,7 +117,7 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer, as it was placed."""
         return _scoring_input(self, is_container=self.role == "container")
 
@@ -439,6 +439,7 @@ class ComparedRow(msgspec.Struct, frozen=True):
             minutes=dates_of(self.published, date_counts=True)[0],
             bodyless=self.body_words < bodyless_words,
         )
+
 
 def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
     from aggregator.cluster.events.scorer import ScoringInput

@@ -243,14 +243,13 @@ class Library:
         upgrade(self.database)
         self._finder = CopyFinder(effective_tuning(), scans=0)
         with self.database.write() as connection:
-            stories.insert_story(
-                connection, n=1, id="story", founder=articles[0]["id"], founding=0, state=_story_state()
-            )
+            new_story = stories.NewStory(1, "story", articles[0]["id"], 0, _story_state())
+            stories.insert_stories(connection, [new_story])
             for original in self.originals.values():
                 coming = _coming(original)
                 found = self._finder.find(connection, coming, original.id)
-                article_rows.insert_article(connection, _row(coming, original.id, found))
-                self._finder.add(original.order, found.held.sketch)
+                article_rows.insert_articles(connection, [_row(coming, original.id, found)])
+                self._finder.add(original.order, found.held)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
                         self.paired_copies[original.id].add(evidence.other)

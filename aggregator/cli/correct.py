@@ -405,13 +405,16 @@ def workers(config: "Config") -> "Iterator[Executor]":
         yield executor
 
 
-def make_pipeline(config: "Config", database: "Database", executor: "Executor") -> "Pipeline":
+def make_pipeline(
+    config: "Config", database: "Database", executor: "Executor", *, texts_here: int = 0
+) -> "Pipeline":
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.model.core import utc_now
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.pipeline.placement.story_options import story_options
 
-    return Pipeline(database, executor, config.effective_tuning, utc_now, story_options(config))
+    options = story_options(config)
+    return Pipeline(database, executor, config.effective_tuning, utc_now, options, texts_here=texts_here)
 
 
 def make_placer(config: "Config", database: "Database") -> "Placer":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
-from aggregator.model.errors import AggregatorError
+from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -123,6 +123,15 @@ Language = Annotated[
         "--language", metavar="TAG", help="Select stories with an article in this language, such as en."
     ),
 ]
+Name = Annotated[
+    str,
+    typer.Option("--name", metavar="NAME", help="Select stories about this person, place or body."),
+]
+Topic = Annotated[str, typer.Option("--topic", metavar="TOPIC", help="Select stories on this topic.")]
+Kind = Annotated[
+    str,
+    typer.Option("--kind", metavar="KIND", help="Select stories with an article of this kind: opinion, ..."),
+]
 
 
 def story_filter(
@@ -138,11 +147,14 @@ def story_filter(
     outlet: str = "",
     folder: str = "",
     language: str = "",
+    name: str = "",
+    topic: str = "",
+    kind: str = "",
 ) -> "StoryFilter":
     """Build the filter from the options; they override the saved query `saved`.
 
-    A minimum of 1 restricts nothing and does not override. Raises UsageError for an invalid time and for an
-    unknown saved query.
+    A minimum of 1 restricts nothing and does not override. Raises UsageError for an invalid time or kind
+    and for an unknown saved query.
     """
     import msgspec
 
@@ -159,5 +171,16 @@ def story_filter(
         "outlet": outlet,
         "folder": folder,
         "language": language,
+        "name": name,
+        "topic": topic,
+        "kind": _kind(kind),
     }
     return msgspec.structs.replace(base, **{name: value for name, value in options.items() if value})
+
+
+def _kind(typed: str) -> str:
+    from aggregator.model.core import KINDS
+
+    if typed and typed not in KINDS:
+        raise UsageError(f"--kind must be one of {', '.join(KINDS)}")
+    return typed

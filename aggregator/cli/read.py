@@ -44,6 +44,9 @@ def stories(
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
     saved: filters.Saved = "",
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most N stories.")] = 50,
     after: Annotated[
@@ -80,6 +83,9 @@ def stories(
             outlet=outlet,
             folder=folder,
             language=language,
+            name=name,
+            topic=topic,
+            kind=kind,
         )
         pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
         any_printed = _print(pages, format_)
@@ -94,8 +100,6 @@ def stories(
 
 def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
     """Print the stories page by page; returns whether there was any."""
-    from aggregator.web.story_json import jsonl
-
     first = next(pages)
     pages = chain([first], pages)
     if format_ == "json":
@@ -103,6 +107,8 @@ def _print(pages: "Iterator[StoryPage]", format_: str) -> bool:
         return bool(first.stories)
     counted = _Counted(story for page in pages for story in page.stories)
     if format_ == "jsonl":
+        from aggregator.web.story_json import jsonl
+
         for one in counted:
             output.out(jsonl([one]))
     elif format_ == "csv":
@@ -328,7 +334,21 @@ def story(
         assert merged is not None, "an existing story can be rendered"
         text = as_text(merged, found.articles).rstrip("\n")
         lines = [text, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
+        lines += _about(found)
         output.out(output.wrapped("\n".join(lines)))
+
+
+def _about(story: "StoryView") -> list[str]:
+    """Return the lines of names, topics and linked stories."""
+    now = dt.datetime.now(dt.UTC)
+    names = ", ".join(f"{one.name} ({one.outlets})" for one in story.names)
+    subjects = {"Names, with the number of outlets": names, "Topics": ", ".join(story.topics)}
+    linked = {"Earlier": story.earlier, "Later": story.later, "Related": story.related}
+    lines = [f"{heading}: {listed}" for heading, listed in subjects.items() if listed]
+    for heading, others in linked.items():
+        lines += [heading] if others else []
+        lines += [f"- {one.id}  {output.cell(one.first_published, now):11}  {one.title}" for one in others]
+    return ["", *lines] if lines else []
 
 
 def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:
@@ -442,6 +462,9 @@ def feed(
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
     limit: Annotated[
         int | None,
         typer.Option("--limit", min=1, metavar="N", help="Write at most N items (default: feeds.items)."),
@@ -480,6 +503,9 @@ def feed(
         "outlet": outlet,
         "folder": folder,
         "language": language,
+        "name": name,
+        "topic": topic,
+        "kind": kind,
     }
     with context.obj.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None

@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
-import numpy as np
 
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.copies.shingles import shingle_sequence
+from aggregator.cluster.copies.shingles import distinct, shingle_sequence
 from aggregator.cluster.cross_language import features
 from aggregator.cluster.cross_language.features import pack_vector
 from aggregator.cluster.events.terms import TermPacker
@@ -107,7 +106,7 @@ class Fingerprinter:
         """Return the fingerprint of `article`."""
         tuning = self._tuning
         sequence = shingle_sequence(article.text)
-        shingles = np.unique(sequence)
+        shingles = distinct(sequence)
         signed = minhash.sign(shingles, seed=tuning.seed)
         terms, body_words = self._packer.pack_counted(
             article.title, article.text, article.language, is_container=article.is_container

@@ -35,6 +35,7 @@ from pydantic import (
 from aggregator.config.filter_times import parse_end, parse_moment
 from aggregator.config.hosts import is_loopback
 from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.model.core import Kind
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.read_model import StoryFilter
 
@@ -168,6 +169,7 @@ class PublishConfig(_Part):
     excerpt_words: int = Field(default=60, ge=0, le=100_000)
     full_text: Literal["owner", "never", "all"] = "owner"
     prefer: tuple[str, ...] = ()
+    images: Literal["link", "off"] = "link"
     index: bool = False
 
 
@@ -200,6 +202,9 @@ class SavedQuery(_Part):
     outlet: str = ""
     folder: str = ""
     language: str = ""
+    about: str = Field(default="", alias="name")  # the filter `name`; the property `name` is the key
+    topic: str = ""
+    kind: Literal["", Kind] = ""
     items: int | None = Field(default=None, ge=1, le=1000)
     link: Literal["story", "article"] | None = None
 
@@ -235,6 +240,9 @@ class SavedQuery(_Part):
             outlet=self.outlet or None,
             folder=self.folder or None,
             language=self.language or None,
+            name=self.about or None,
+            topic=self.topic or None,
+            kind=self.kind or None,
             limit=limit,
         )
 

@@ -13,7 +13,6 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 
 from aggregator.config.messages import meant
 from aggregator.model.errors import ConfigError
@@ -31,9 +30,8 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
-    text = files("aggregator.config").joinpath("tuning.yaml").read_text(encoding="utf-8")
-    sections: dict[str, dict[str, Any]] = yaml.safe_load(text)
-    return sections
+    raw = files("aggregator.config").joinpath("tuning.yaml").read_bytes()
+    return msgspec.yaml.decode(raw, type=dict[str, dict[str, Any]])
 
 
 class Tuning(msgspec.Struct, frozen=True):

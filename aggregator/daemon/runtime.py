@@ -128,6 +128,7 @@ class Runtime:
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
         from aggregator.daemon.metrics import HealthMonitor  # 0.1 s of imports that no other command needs
+        from aggregator.store.read.read_marks import ReadMarks
         from aggregator.web.api.push import PushEndpoint
         from aggregator.web.editor import EditorService
         from aggregator.web.server import WebServices
@@ -146,6 +147,7 @@ class Runtime:
             push_endpoint,
             editor,
             health,
+            ReadMarks(database, now),
         )
 
     def process(self) -> ProcessState:

@@ -60,6 +60,7 @@ _MEDIA_URL_CHARS = 2048
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
 _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300
+_CATEGORIES = 20  # kept of an article
 # Media types of the IANA registry that feeds use; the system's own table differs between machines.
 _BY_ENDING = {
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp",
@@ -462,6 +463,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, text_tuning: Extract
         kind=found.kind,
         kind_evidence=found.evidence,
         timed=timed,
+        categories=tuple(dict.fromkeys((*draft.sections, *entry.categories)))[:_CATEGORIES],
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,
         tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,

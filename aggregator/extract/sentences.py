@@ -11,6 +11,7 @@ from aggregator.extract.lines import count_words, ends_sentence
 from aggregator.extract.liveblog.detect import without_clock
 
 _ABBREVIATIONS = frozenset({
+    "govs", "sens", "reps",
     "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
     "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
     "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "mon", "tue",
@@ -23,7 +24,7 @@ _ABBREVIATIONS = frozenset({
 })  # fmt: skip
 _AFTER_DOTTED = frozenset({
     "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
-    "according", "police", "officials", "president", "mr", "as", "after", "we", "i",
+    "according", "police", "officials", "mr", "as", "after", "we", "i",
 })  # fmt: skip
 _BOUNDARY = re.compile(
     r"(?<![.!?…])[.!?…]++[\"”’)\]»]*+(?=\s+[\"“‘«„(\[¿¡—–-]*\s?[^\W_a-zß-öø-ÿа-я])|[。！？｡]+[」』”）]*|(?<![।۔؟])[।۔؟]++(?=\s)"

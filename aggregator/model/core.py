@@ -8,7 +8,7 @@ except newline and tab; `extract.language.unicode.clean` ensures this where byte
 """
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -24,6 +24,7 @@ Kind = Literal[
     "report", "opinion", "explainer", "list", "live_blog", "roundup", "newsletter", "release", "episode",
     "fact_check", "preview", "status",
 ]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
 OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})  # not counted as reports
 Authority = Literal["own", "page", "handed", "foreign"]
 
@@ -164,6 +165,7 @@ class CleanArticle(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
     truncated: bool = False
+    categories: tuple[str, ...] | None = None  # of the entry and the sections of its page; None: not kept
     repeated: tuple[BoilerplateLine, ...] = ()  # removed from `text`, see extract/learned_boilerplate.py
     page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
@@ -339,6 +341,9 @@ class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
+    categories: tuple[str, ...] | None = (
+        None  # as declared, sections first; None: placed before they were kept
+    )
 
     @property
     def is_dated(self) -> bool:
@@ -385,6 +390,22 @@ class LiveBlogLink(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     nosnippet: bool = False
 
 
+class LinkedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Another story, to which a story has a link."""
+
+    id: str
+    title: str
+    first_published: dt.datetime
+    report_count: int
+
+
+class StoryName(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A name of a person, place or body in a story, and how many outlets use it."""
+
+    name: str
+    outlets: int
+
+
 class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story and its articles, oldest first by effective time."""
 
@@ -399,7 +420,13 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     outlet_count: int
     unknown_outlet_count: int
     report_count: int
+    names: tuple[StoryName, ...] = ()  # the most important first
+    topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()
+    # Only for one story and for items of feeds; the newest first.
+    earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
+    later: tuple[LinkedStory, ...] = ()  # stories that continue it
+    related: tuple[LinkedStory, ...] = ()  # others about the same people, places and bodies
     links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories
     trails: tuple[CopyTrail, ...] = ()  # only for one story
     texts_gone: bool = False  # only for one story: retention deleted texts of it

@@ -19,9 +19,10 @@ SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silen
 class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     """A filter of stories. Empty fields do not restrict.
 
-    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet` and `language`
-    match a story that has such an article, `folder` one with an article of a source in that folder. Stories
-    are ordered by their last bump, newest first; `after` is the `next` of the previous page.
+    `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
+    `kind` (model.core.Kind) match a story that has such an article, `folder` one with an article of a source
+    in that folder. `name` and `topic` are one of those of the story, in any case. Stories are ordered by
+    their last bump, newest first; `after` is the `next` of the previous page.
     """
 
     query: str = ""  # words that must be in the story's title or in one of its articles
@@ -32,6 +33,9 @@ class StoryFilter(FrozenStruct, frozen=True, kw_only=True):
     outlet: str | None = None
     folder: str | None = None
     language: str | None = None
+    name: str | None = None
+    topic: str | None = None
+    kind: str | None = None
     limit: int = 50
     after: str | None = None
 
@@ -177,6 +181,17 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     preferred: bool = False  # has an article of an outlet of publish.prefer
 
 
+TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
+
+
+class ListedTitle(FrozenStruct, frozen=True, kw_only=True):
+    """The newest title of one outlet in a story."""
+
+    outlet: str
+    title: str
+    url: str | None = None
+
+
 class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story in a list; its articles are not read."""
 
@@ -191,6 +206,7 @@ class StoryListItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False
     report_count: int
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
+    titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
 
 
 HistoryEventKind = Literal[
@@ -253,6 +269,23 @@ class Change(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     article: ArticleView | None = None  # the added article, without its text
 
 
+class ChangedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A story that changed, as it is now: a merged one has `into`, a live one `updated`, its last bump."""
+
+    n: int  # of its last change in the answer
+    story: str
+    kind: Literal["created", "changed", "merged", "removed"]
+    into: str | None = None
+    updated: dt.datetime | None = None
+
+
+class ChangedStories(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """Stories that changed, in the order of their last changes; `next` is the `since` of the next request."""
+
+    changes: tuple[ChangedStory, ...] = ()
+    next: int = 0
+
+
 class DigestStory(FrozenStruct, frozen=True, kw_only=True):
     """A story of a digest, as it is now, with the number of independent reports that were new then."""
 
@@ -288,6 +321,10 @@ class StoryReader(Protocol):
         """Return a story and its articles with text, timed entries and evidence, or None."""
         ...
 
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        """Return these stories with `earlier`, `later` and `related`."""
+        ...
+
     def gone(self, id: str, /) -> bool:  # noqa: A002 - the name in the API
         """Whether a story or an article with this id was deleted by `forget` or by retention."""
         ...
@@ -316,6 +353,13 @@ class StoryReader(Protocol):
         """Return the same stories as list items."""
         ...
 
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        """Return how many outlets sent a report of these stories after `since`; without stories of none.
+
+        Copies and live blogs do not count.
+        """
+        ...
+
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         """Return the history of a story, oldest first; of a long one the beginning and the newest events."""
         ...
@@ -340,6 +384,10 @@ class StoryReader(Protocol):
         """
         ...
 
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        """Return the stories of the first `limit` changes after number `since`; None: the last number."""
+        ...
+
     def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
         """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
         ...
@@ -350,6 +398,10 @@ class StoryReader(Protocol):
 
     def folders(self) -> tuple[str, ...]:
         """Return the folders of sources, ordered by name. Cheap."""
+        ...
+
+    def topics(self) -> tuple[str, ...]:
+        """Return the most frequent topics of the newest stories, at most a dozen. Cheap."""
         ...
 
     def state(self) -> Health:

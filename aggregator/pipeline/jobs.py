@@ -8,7 +8,6 @@ import datetime as dt
 
 import msgspec
 
-from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
     ACCEPTED_VERDICTS,
@@ -85,6 +84,8 @@ def prepare(job: bytes) -> bytes:
 
 def fingerprints(job: bytes) -> bytes:
     """Return a FingerprintResult for a FingerprintJob."""
+    from aggregator.cluster.fingerprint import fingerprinter
+
     decoded = msgspec.msgpack.decode(job, type=FingerprintJob)
     maker = fingerprinter(Tuning.from_json(decoded.tuning))
     results = tuple(maker.fingerprint(article) for article in decoded.articles)
@@ -92,6 +93,7 @@ def fingerprints(job: bytes) -> bytes:
 
 
 def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
+    from aggregator.cluster.fingerprint import fingerprinter
     from aggregator.extract.article import clean_entry, text_of_entry
 
     cleaned = clean_entry(

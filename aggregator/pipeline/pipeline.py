@@ -42,13 +42,15 @@ class Pipeline:
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
         *,
         keep_all: bool = False,
+        texts_here: int = 0,
         placer: Placer | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
         """`metrics_registry` counts outcomes and verdicts.
 
         `placer`: one with the same database, tuning and options, whose indexes in memory are reused.
-        `keep_all` (for `eval`): every entry with text is placed.
+        `keep_all` (for `eval`): every entry with text is placed. `texts_here` (for `ingest`): how many
+        entries without markup this process prepares, so that no worker starts for a few.
         """
         self._metrics_registry = metrics_registry or Metrics()
         self._batch_articles = all_tuning.section("placing", PlacingTuning).batch_articles
@@ -56,7 +58,11 @@ class Pipeline:
         self._writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
         self._quarantine = QuarantiningPlacer(self.placer)
         self._dispatcher = PrepareDispatcher(
-            executor, all_tuning, self.placer.prepare_options, keep_all=keep_all
+            executor,
+            all_tuning,
+            self.placer.prepare_options,
+            keep_all=keep_all,
+            texts_here=texts_here,
         )
         # With SQLite there are no standbys, and prefetched texts are prepared without `keep_all`.
         self._code_version = None if database.is_sqlite or keep_all else made_for(all_tuning)

@@ -13,7 +13,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
-from aggregator.pipeline.workers.executor import Executor, program_versions
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, program_versions
 from aggregator.store.intake.inbox import InboxEntry
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,15 @@ class PrepareDispatcher:
         wanted: Callable[[Sequence[InboxEntry]], list[PrepareOptions]],
         *,
         keep_all: bool = False,
+        texts_here: int = 0,
     ) -> None:
-        """`wanted` returns the current options of entries. `keep_all`: see Pipeline."""
+        """`wanted` returns the current options of entries. `keep_all`, `texts_here`: see Pipeline."""
         self._executor = executor
         self._tuning_json = all_tuning.to_json()
         self._options = wanted
         self._keep_all = keep_all
+        self._texts_here = texts_here
+        self._here: set[int] = set()  # entries that this process prepares
         self._submitted: dict[int, PrepareOptions] = {}  # entry → options of its job
 
     @property
@@ -47,10 +50,20 @@ class PrepareDispatcher:
     def begin(self) -> None:
         """Forget the options of earlier jobs."""
         self._submitted.clear()
+        self._here.clear()
 
     def placed(self, n: int) -> None:
         """Forget the options of entry `n`, which was placed."""
         self._submitted.pop(n, None)
+
+    def keep_few_here(self, waiting: Sequence[InboxEntry]) -> None:
+        """Prepare these entries in this process if they are few and none has markup."""
+        is_few = len(waiting) <= self._texts_here
+        if is_few and all(one.page is None and one.entry.html is None for one in waiting):
+            self._texts_here -= len(waiting)
+            self._here.update(one.entry_no for one in waiting)
+        else:  # workers start now, and prepare all that follows
+            self._texts_here = 0
 
     def submitted(self, waiting: Sequence[InboxEntry], *, pages: bool = True) -> Future[bytes]:
         """Submit a job for these entries; `answered` decodes its result."""
@@ -58,8 +71,10 @@ class PrepareDispatcher:
         self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
         items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
         job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
+        is_here = self._here.issuperset(one.entry_no for one in waiting)
+        executor = InlineExecutor() if is_here else self._executor
         try:
-            return self._executor.submit(prepare, msgspec.msgpack.encode(job))
+            return executor.submit(prepare, msgspec.msgpack.encode(job))
         except WorkError as error:  # the executor was closed meanwhile
             closed: Future[bytes] = Future()
             closed.set_exception(error)

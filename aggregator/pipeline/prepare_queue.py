@@ -84,6 +84,7 @@ class PrepareQueue:
             if not chunk:
                 return
             self._last = chunk[-1].inbox_no
+            self._dispatcher.keep_few_here(chunk)
             there = self._prefetched(chunk)
             for start in range(0, len(chunk), TEXTS_A_JOB):
                 part = chunk[start : start + TEXTS_A_JOB]

@@ -2,9 +2,9 @@
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
 and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `sketch`,
-`cross_language`, `live_blog` and `live_blog_link`, the columns that are marked "(derived)", and the full-text
-index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like
-`article.id`.
+`cross_language`, `live_blog`, `live_blog_link`, `story_subject` and `story_link`, the columns that are marked
+"(derived)", and the full-text index. All times are UTC; `UtcTime` refuses naive values. A name in backquotes
+refers to a column, like `article.id`.
 
 Also helpers for statements on both databases: lists of values in parts, and INSERT ... ON CONFLICT.
 """
@@ -133,6 +133,9 @@ class UtcTime(TypeDecorator[dt.datetime]):
 
 # Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
 INDEXED_ADDRESS = 600
+
+
+OTHER_KINDS: Final = "kind <> 'report'"  # most articles are reports: an index of those would find nothing
 
 
 def is_indexed(column: str) -> TextClause:
@@ -572,6 +575,7 @@ article = Table(
     Index(None, "outlet", "story"),
     _partial_index("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
     Index(None, "language", "story"),
+    _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
 )
 
 revision = Table(
@@ -704,6 +708,31 @@ live_blog_link = Table(
     Column("score", Float, nullable=False),  # log odds
 )
 
+story_subject = Table(
+    "story_subject",
+    metadata,
+    # A name that several outlets use, or a topic by their categories (stories/subjects.py). Written with the
+    # merged text, and kept when that is deleted (derived).
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    Column("kind", Text, primary_key=True),  # name | topic
+    Column("position", Integer, primary_key=True, autoincrement=False),  # from 0, the most important first
+    Column("key", Text, nullable=False),  # in lower case, by which stories are found
+    Column("label", Text, nullable=False),  # as most outlets write it
+    Column("outlets", Integer, nullable=False),  # that use it
+    Index("ix_story_subject_key", "kind", "key", "story_no"),
+    sqlite_with_rowid=False,
+)
+
+story_link = Table(
+    "story_link",
+    metadata,
+    # A related story: both have rare names in common. Written with the merged text of either (derived).
+    # What a story follows is in `article.follows`; v_story_links has both.
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),  # likewise
+    sqlite_with_rowid=False,
+)
+
 story_log = Table(
     "story_log",
     metadata,
@@ -739,6 +768,38 @@ change = Table(
     Column("report_count", Integer, nullable=False),  # after the change
     Index(None, "bumped_at", "change_no"),
     Index(None, "article"),
+    Index(None, "story", "change_no"),
+    _partial_index("ix_change_merged", "change_no", where="kind = 'merged'"),
+)
+
+reader = Table(
+    "reader",
+    metadata,
+    # A person who reads with a client of the Google Reader API (store/read/read_marks.py). Written by the web
+    # server at the first sign-in.
+    Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # lower case
+    Column("created_at", UtcTime, nullable=False),
+    Column("read_before", UtcTime, nullable=False),  # a story that was bumped no later is read
+    Column("last_change_no", BigInteger, nullable=False),  # up to this change, merges were followed
+)
+
+read_mark = Table(
+    "read_mark",
+    metadata,
+    # What a reader did with one story, where `reader.read_before` does not say it. Written by the web server.
+    Column(
+        "reader",
+        BigInteger,
+        ForeignKey("reader.reader_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    # The story is read until a bump after this time; the year 1000: unread; null: see `reader.read_before`.
+    Column("read_to", UtcTime),
+    Column("is_starred", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 webhook = Table(

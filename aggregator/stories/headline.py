@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.extract.wire.agencies import outlet_key
+from aggregator.extract.wire.agencies import agency_of, outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView, Role
 from aggregator.stories.counts import COUNTED_ROLES, with_originals
 from aggregator.stories.facts.figures import figures_in
@@ -130,6 +130,7 @@ SHARES = "it covers more of what the reports share"
 LENGTH = "it is complete and short enough to read"
 NAMES = "it names people or places"
 OPENING = "the previous title was the beginning of a text"
+OPINION = "the previous title was of an opinion or a background piece"
 
 
 class Headline(NamedTuple):
@@ -138,6 +139,7 @@ class Headline(NamedTuple):
     title: str
     article: str | None = None
     reason: str | None = None  # None: there was no other headline before
+    can_wait: bool = False  # whether the one before could stay for some hours
 
 
 def headline(
@@ -166,7 +168,7 @@ def headline(
         )
         is_earlier = any(one.title == shown for one in titles)
         reason = f"{LATER}: {outcome}" if is_earlier else _why_gone(articles, shown)
-        return _with_reason(Headline(fresh.title, fresh.article), shown, reason)
+        return _with_reason(Headline(fresh.title, fresh.article, can_wait=is_earlier), shown, reason)
     now = max(candidates, key=lambda one: (-one.preference, one.quality, one.article))
     if first < now.preference:
         return Headline(best.title, best.article, PREFERRED)
@@ -249,11 +251,12 @@ def _titled(
     newer ones or its article becomes a copy.
     """
     chosen = {article.id: article for article in title_candidates(articles, tuning.headline_titles)}
-    preferred = _ranks(prefer)
+    preferred, has_news = _ranks(prefer), any(map(is_news, chosen.values()))
     for article in articles:
         if article.id in chosen or article.role not in ("report", "copy") or not article.title:
             continue
-        if _rank(article, preferred) is not None or (shown is not None and clean_title(article) == shown):
+        is_shown = shown is not None and clean_title(article) == shown
+        if _rank(article, preferred) is not None or (is_shown and (is_news(article) or not has_news)):
             chosen[article.id] = article
     return sorted(chosen.values(), key=lambda a: (a.effective_at, a.id))
 
@@ -315,6 +318,7 @@ def _score_titles(
             shares += agreements[place]
         quality = shares + length + names - words.penalty
         quality += tuning.headline_outcome_gain if words.tells_outcome else 0.0
+        quality += tuning.headline_agency_gain if agency_of(article.outlet) else 0.0
         rank = None if NEVER_PREFERRED.intersection(words.faults) else _rank(article, ranks)
         scored.append(
             _ScoredTitle(
@@ -451,8 +455,11 @@ def _with_reason(chosen: Headline, shown: str | None, reason: str) -> Headline:
 
 def _why_gone(articles: Sequence[ArticleView], shown: str | None) -> str:
     """Return why the shown title is no candidate; that of a live blog is one only without reports."""
-    if any(article.role == "container" and clean_title(article) == shown for article in articles):
+    titled = [article for article in articles if clean_title(article) == shown]
+    if any(article.role == "container" for article in titled):
         return FAULTS["label"][1]
+    if any(article.kind in OPINION_KINDS for article in titled):
+        return OPINION
     return OPENING if any(_opening(article) == shown for article in articles) else GONE
 
 
@@ -476,7 +483,7 @@ def _changed_count(now: _ScoredTitle, scored: Sequence[_ScoredTitle], tuning: St
     if not changed:
         return None
     _, _, one, words = max(changed, key=lambda each: (each[0], each[1], each[2].title))
-    return Headline(one.title, one.article, f"it gives a later figure: {words}")
+    return Headline(one.title, one.article, f"it gives a later figure: {words}", can_wait=True)
 
 
 def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: float) -> Headline | None:
@@ -490,7 +497,7 @@ def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: 
         (best.length - now.length, LENGTH),
         *((2 * FAULTS[fault][0], FAULTS[fault][1]) for fault in cured),  # agreement is up to 2
     ]
-    return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1])
+    return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1], can_wait=True)
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
@@ -515,6 +522,7 @@ def _opening(article: ArticleView) -> str:
 # languages.yaml; one after "to", "will", "urges ... to" has not happened yet.
 
 STAGE_LEAD_CHARS = 300  # about the first two sentences of a lead
+OBJECT_WORDS = 3  # words after an outcome that may name what it is of: "the capture of Homs"
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 KEY_TERMS = 2  # of the story, which the title of a new stage has
 
@@ -561,7 +569,10 @@ def _done_heads(article: ArticleView) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)  # a story is read again with each report
 def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], dict[str, str]]:
-    """Return the heads of outcomes in title and lead stated as done; those of the title with words."""
+    """Return the outcomes in title and lead stated as done; those of the title with words.
+
+    An outcome is its head, and that with the name after it, if not all words are capitalized: "captur hom".
+    """
     in_title = _outcomes(title, language)
     return frozenset(in_title) | frozenset(_outcomes(lead, language)), in_title
 
@@ -569,12 +580,16 @@ def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], 
 def _outcomes(text: str, language: str | None) -> dict[str, str]:
     outcomes, pending = _outcome_words(language), word_list(language, "pending")
     words = tokens(text, language)
+    in_capitals = sum(token.capital for token in words) > CAPITALS_SHARE * len(words)
     found: dict[str, str] = {}
     for place, token in enumerate(words):
         head = outcomes.get(token.lower)
         before = words[max(0, place - PENDING_WORDS) : place]
         if head and not any(one.lower in pending for one in before):
             found.setdefault(head, token.lower)
+            after = words[place + 1 : place + 1 + OBJECT_WORDS]
+            named = next((one.head for one in after if one.capital and one.head and not in_capitals), "")
+            found.setdefault(f"{head} {named}".rstrip(), token.lower)
     return found
 
 

@@ -21,6 +21,9 @@ class WordLists(msgspec.Struct, frozen=True):
     not_names: str
     anaphora: str
     outlet_words: str
+    name_links: str
+    titles: str
+    no_topics: frozenset[str]
 
 
 class Labels(msgspec.Struct, frozen=True):
@@ -110,6 +113,10 @@ class LanguageWords(msgspec.Struct, frozen=True):
     pending: str = ""
     attribution: tuple[str, ...] = ()
     quoting: str = ""
+    before_quoting: str = ""
+    not_a_role: str = ""
+    no_speakers: str = ""
+    magnitude: str = ""
     denial: DenialWords | None = None
 
 

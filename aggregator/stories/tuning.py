@@ -21,6 +21,7 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     headline_own_share: float
     headline_casualties_factor: float
     headline_outcome_gain: float
+    headline_agency_gain: float
     headline_stage_hours: float
     headline_stage_margin: float
     # summary
@@ -30,6 +31,8 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_first_share: float
     summary_central_share: float
     summary_titled_gain: float
+    summary_agency_gain: float
+    summary_fresh_gain: float
     summary_mixed_cost: float
     summary_bad_cost: float
     summary_loaded_cost: float

@@ -34,7 +34,10 @@ class Site:
         settings: PublishSettings,
         clock: Clock,
         editor: EditorService | None = None,
+        *,
+        has_status: bool = False,
     ) -> None:
+        self.has_status = has_status  # whether there is a page about the daemon
         self.reader = reader
         self.editor = editor
         self.settings = settings

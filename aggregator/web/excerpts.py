@@ -31,8 +31,9 @@ from aggregator.pipeline.placement.explain import Explanation, PairExplanation, 
 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
-ITEM_FACTS = 6  # in one feed item; the story page has all
-ITEM_ONLY = 4  # sentences of a single report
+ITEM_FACTS = 3  # that one feed item may open with; the story page has all
+ITEM_ONLY = 2  # sentences of a single report
+STATE_FACTS = 4  # that a page may open with: their words are set aside before those of the folded sections
 
 # A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
 # ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
@@ -75,7 +76,8 @@ def for_reader(
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
     links = _bounded_links(story.links, words)
-    return msgspec.structs.replace(bounded_story, articles=articles, links=links), bounded_merged
+    bounded = msgspec.structs.replace(bounded_story, articles=articles, links=links)
+    return _with_linked_titles(bounded, words), bounded_merged
 
 
 def for_item(
@@ -109,7 +111,16 @@ def for_item(
         links=(),
         trails=(),
     )
-    return bounded, bounded_merged
+    return _with_linked_titles(bounded, words), bounded_merged
+
+
+def _with_linked_titles(story: StoryView, words: int) -> StoryView:
+    """Limit the headlines of other stories."""
+    earlier, later, related = (
+        tuple(msgspec.structs.replace(one, title=first_words(one.title, words)) for one in linked)
+        for linked in (story.earlier, story.later, story.related)
+    )
+    return msgspec.structs.replace(story, earlier=earlier, later=later, related=related)
 
 
 def for_change(article: ArticleView, words: int) -> ArticleView:
@@ -305,6 +316,8 @@ def _bounded_links(links: tuple[LiveBlogLink, ...], words: int) -> tuple[LiveBlo
 def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
     summary = _bounded_summary(merged, lead, allowance)
+    for fact in merged.facts[:STATE_FACTS]:  # one sentence of each, before all wordings of the first
+        next((one for one in fact.said if allowance.allows(one.article, one.text)), None)
     facts = tuple(fact for fact in (_bounded_fact(fact, allowance) for fact in merged.facts) if fact)
     agreed = tuple(
         same for same in merged.agreed if all(allowance.allows(said.article, said.text) for said in same.said)

@@ -9,14 +9,16 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from aggregator.config.filter_times import is_relative, parse_end, parse_moment
 from aggregator.config.settings import SavedQuery
+from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.web.jinja import LANGUAGE_NAMES
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
@@ -58,6 +60,12 @@ def _number(most: int) -> Callable[[str, dt.datetime], int]:
     return lambda value, _now: number_up_to(most, value)
 
 
+def _kind(value: str, _now: dt.datetime) -> str:
+    if value.strip() not in KINDS:
+        raise UsageError(f"must be one of {', '.join(KINDS)}")
+    return value.strip()
+
+
 CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
 _TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _TIME_SCHEMA = {
@@ -79,6 +87,9 @@ PARAMETERS: dict[str, Parameter] = {
     "outlet": Parameter(_TEXT_SCHEMA, "with an article of this outlet"),
     "folder": Parameter(_TEXT_SCHEMA, "with an article of a source in this folder"),
     "language": Parameter(_TEXT_SCHEMA, "with an article in this language"),
+    "name": Parameter(_TEXT_SCHEMA, "about this person, place or body: one of `names`"),
+    "topic": Parameter(_TEXT_SCHEMA, "on this topic: one of `topics`"),
+    "kind": Parameter({"type": "string", "enum": ["", *KINDS]}, "with an article of this kind"),
     "limit": Parameter(up_to(MAX_LIMIT), "the maximum number of stories in one response"),
     "after": Parameter(
         {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
@@ -89,6 +100,7 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "until": parse_end,
     "min_outlets": _number(1000),
     "min_reports": _number(1000),
+    "kind": _kind,
     "limit": _number(MAX_LIMIT),
 }  # of the others `_text`
 SAVED = "saved"  # the parameter that names a saved query
@@ -156,6 +168,20 @@ def _read(name: str, value: str, now: dt.datetime) -> object:
         return _READERS.get(name, _text)(value, now)
     except UsageError as error:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
+
+
+def filter_words(parsed: ParsedFilter) -> tuple[str, ...]:
+    """Return what a filter selects, for titles of pages and feeds: `("Space", "3+ reports")`."""
+    written = dict(parse_qsl(parsed.query_string))
+    named = (written.get(name, "") for name in ("topic", "name", "folder", "outlet", "query", "kind"))
+    language = written.get("language", "")
+    counted = (
+        f"{written[name]}+ {unit}"
+        for name, unit in (("min_reports", "reports"), ("min_outlets", "outlets"))
+        if written.get(name, "1") != "1"
+    )
+    times = (f"{word} {written[word]}" for word in ("since", "until") if word in written)
+    return tuple(part for part in (*named, LANGUAGE_NAMES.get(language, language), *counted, *times) if part)
 
 
 def search_bounds(story_filter: StoryFilter) -> SearchBounds:

@@ -17,7 +17,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +27,7 @@ from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.read_model import StoryReader
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web import health
 from aggregator.web.api import openapi, push
 from aggregator.web.api import routes as api
@@ -36,6 +37,7 @@ from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import HealthSource
 from aggregator.web.pages import editor_forms, pages
+from aggregator.web.reader import calls as google_reader
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
 from aggregator.web.security.connection_limits import (
     BACKLOG,
@@ -44,7 +46,14 @@ from aggregator.web.security.connection_limits import (
     close_unread,
     log_lack_of_files,
 )
-from aggregator.web.security.middleware import API, NO_DATABASE, PROBES, RequestGuard, is_owner
+from aggregator.web.security.middleware import (
+    API,
+    NO_DATABASE,
+    PROBES,
+    READER_API,
+    RequestGuard,
+    is_owner,
+)
 from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
 
@@ -68,11 +77,13 @@ def create_app(
     editor: EditorService | None = None,
     *,
     watch: health.HealthSource | None = None,
+    marks: ReadMarks | None = None,
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h").
 
     Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
-    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check.
+    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check; without
+    `marks` there is no Google Reader API.
     """
     app = openapi.DescribedApp(
         **openapi.ABOUT,
@@ -83,7 +94,7 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(reader, settings, clock, editor)
+    site = app.state.site = Site(reader, settings, clock, editor, has_status=watch is not None)
     app.state.probes = health.Probes(site, watch)
     routers = [api.router, health.router]
     if push_endpoint is not None:
@@ -96,6 +107,8 @@ def create_app(
     for router in routers:
         app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
     app.router.routes.extend([*pages.routes(site), *editor_forms.routes(site), *feeds.routes(site)])
+    if marks is not None:
+        app.router.routes.extend(google_reader.routes(site, marks))
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
     errors = _Errors(pages.Pages(site))
@@ -106,7 +119,7 @@ def create_app(
 
 
 class _Errors:
-    """Error responses in the format of the requested address: problem+json below /api/, else a page."""
+    """Error responses in the format of the requested address: problem+json, one line, or a page."""
 
     def __init__(self, page: pages.Pages) -> None:
         self._page = page
@@ -144,6 +157,8 @@ class _Errors:
         title = HTTPStatus(status).phrase
         if request.url.path.startswith((API, health.METRICS)) or request.url.path in PROBES:
             return problem(status, detail)
+        if request.url.path.startswith(READER_API):
+            return PlainTextResponse(f"{detail}\n", status)
         heading = _HEADINGS.get(status, title)
         if status == 404:
             return self._page.not_found(request)
@@ -177,6 +192,7 @@ class WebServices(NamedTuple):
     push_endpoint: PushEndpoint | None = None
     editor: EditorService | None = None
     watch: HealthSource | None = None
+    marks: ReadMarks | None = None
 
 
 class Server:
@@ -186,17 +202,18 @@ class Server:
     to be this machine; `TrustedProxies` handles forwarding headers instead.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> None:
         """See `create_app` for what is missing without the optional arguments."""
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         self._listener: _Listener | None = None
 
     @property
@@ -220,13 +237,14 @@ class Server:
         self._log_owner()
         return self.url
 
-    def change(
+    def change(  # noqa: PLR0917 - as WebServices
         self,
         reader: StoryReader,
         settings: PublishSettings,
         push_endpoint: PushEndpoint | None = None,
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
+        marks: ReadMarks | None = None,
     ) -> str:
         """Replace the application, and the address if it changed, for new requests; return `url`.
 
@@ -237,7 +255,7 @@ class Server:
         refuse_open_address(settings, push_endpoint)
         before, bound = (self._address, self._services), self._settings.port
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
         try:
             if self._address == before[0]:
                 self._set_port(bound)
@@ -297,8 +315,10 @@ class Server:
         self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
 
     def _app(self) -> ASGIApp:
-        reader, settings, push_endpoint, editor, watch = self._services
-        return create_app(reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch)
+        reader, settings, push_endpoint, editor, watch, marks = self._services
+        return create_app(
+            reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch, marks=marks
+        )
 
 
 class _Listener:

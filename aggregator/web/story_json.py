@@ -17,6 +17,7 @@ from aggregator.model.core import (
     CopyTrail,
     Evidence,
     Kind,
+    LinkedStory,
     LiveBlogLink,
     MergedStory,
     Precision,
@@ -24,6 +25,7 @@ from aggregator.model.core import (
     Reprint,
     Role,
     Stage,
+    StoryName,
     StoryView,
     TimelineItem,
 )
@@ -122,6 +124,8 @@ class StoryJson(msgspec.Struct, frozen=True, kw_only=True):
     outlet_count: int
     unknown_outlet_count: int
     report_count: int
+    names: tuple[StoryName, ...]
+    topics: tuple[str, ...]
     articles: tuple[ArticleJson, ...]
 
 
@@ -218,7 +222,8 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
 
     `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
-    `disagreements` is always empty.
+    `disagreements` is always empty. `earlier` are the stories that it continues, `later` those that continue
+    it, `related` others about the same people, places and bodies; the nearest in time first.
     """
 
     articles: tuple[WholeArticleJson, ...]
@@ -231,6 +236,9 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     merge_version: int
     trails: tuple[CopyTrail, ...]
     links: tuple[LinkJson, ...]
+    earlier: tuple[LinkedStory, ...]
+    later: tuple[LinkedStory, ...]
+    related: tuple[LinkedStory, ...]
 
 
 def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:

@@ -70,6 +70,23 @@ def test_the_program_starts_without_its_heavy_libraries() -> None:
     assert not heavy & set(loaded)
 
 
+@pytest.mark.parametrize(
+    "typed", ["stories", "stories --format json", "search flood", "sources list", "db stats"]
+)
+def test_a_command_that_reads_loads_nothing_that_prepares_or_places(filled: Terminal, typed: str) -> None:
+    code = (
+        "import atexit, sys; from aggregator.cli.app import main;"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *typed.split()]
+    ended = subprocess.run(
+        command, cwd=filled.folder, env=kept({}), capture_output=True, text=True, check=False
+    )
+    heavy = {"numpy", "scipy", "datasketch", "trafilatura", "lxml", "py3langid", "fastapi", "alembic"}
+    assert "sqlalchemy" in ended.stderr.split()
+    assert not heavy & set(ended.stderr.split())
+
+
 def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_path: Path) -> None:
     where = ["--database", "aggregator.db", "--config", "config.yaml", "-v", "--log-format", "json"]
     before = filled.type(*where, "stories", "--format", "jsonl")

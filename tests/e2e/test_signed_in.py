@@ -204,7 +204,7 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Newsroom) -> None
     story = max(newsroom.reading.stories(StoryFilter(limit=500)).stories, key=lambda one: one.report_count)
     joined = next(article for article in story.articles[1:] if article.role == "report")
     visit.go(f"/stories/{story.id}")
-    page.locator(f"#a-{joined.id}").get_by_role("link", name="Why is it here?").click()
+    page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(joined.title)
     evidence = newsroom.reading.explained_article(joined.id)
     assert evidence is not None

@@ -68,7 +68,8 @@ def reference() -> str:
         default = (defaults[section] if section else defaults)[name]
         rows.append(f"- `{key}: {shown(default)}`: {meaning(key, lines)}")
     for section, model in ITEMS.items():
-        names = ", ".join(f"`{key}`" for key in keys(model))
+        fields = model.model_fields.items()
+        names = ", ".join(f"`{field.alias or key}`" for key, field in fields)
         rows.append(f"\nKeys of an item of `{section}`: {names}.")
     return "\n".join(rows) + "\n"
 

@@ -25,6 +25,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
     Digest,
     FrontPageStory,
     Health,
@@ -161,12 +162,22 @@ class MemoryReader:
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         return tuple(_for_list(self._stories[one]) for one in ids if one in self._stories)
 
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        return stories
+
     def grow(self, story_id: str, *steps: HistoryEvent) -> None:
         """Further steps of a story."""
         self._grown.setdefault(story_id, []).extend(steps)
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         return tuple(list_item_of(story) for story in self.stories_by_id(ids))
+
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        new = {
+            id_: {a.outlet for a in self._stories[id_].articles if a.seen > since and a.role == "report"}
+            for id_ in ids
+        }
+        return {id_: len(outlets) for id_, outlets in new.items() if outlets}
 
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         return tuple(self._grown.get(story_id, [])[:limit])
@@ -199,6 +210,9 @@ class MemoryReader:
     def folders(self) -> tuple[str, ...]:
         return tuple(sorted({source.folder for source in self._sources if source.folder}))
 
+    def topics(self) -> tuple[str, ...]:
+        return tuple(sorted({topic for story in self._stories.values() for topic in story.topics}))
+
     def state(self) -> Health:
         return self._health
 
@@ -216,6 +230,9 @@ class MemoryReader:
         ]
         fitting.sort(key=lambda one: (one.updated, one.n), reverse=True)
         return tuple(fitting[: wanted.limit])
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        return ChangedStories()
 
     def last_change_at(self) -> dt.datetime | None:
         """A minute later for every story that was put here."""

@@ -8,6 +8,7 @@ import httpx
 from aggregator.config.tuning import effective_tuning
 from aggregator.pipeline.placement.explain import explanation
 from aggregator.store.engine.database import Database
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
@@ -36,7 +37,11 @@ class Newsroom:
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
         self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
         self.server = Server(
-            self.reading, PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)), letterbox, rig
+            self.reading,
+            PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
+            letterbox,
+            rig,
+            marks=ReadMarks(database, self.clock),
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)

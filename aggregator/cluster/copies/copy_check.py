@@ -25,7 +25,7 @@ in long runs, as in an edited text and unlike a filled-in form.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import compress
 from typing import Literal, NamedTuple
 
@@ -37,6 +37,7 @@ from aggregator.cluster.copies.minhash import estimate, estimates
 from aggregator.cluster.copies.shingles import (
     SHINGLE_WORDS,
     Hashes,
+    distinct,
     is_unspaced,
     runs_outside_quotations,
     shared_count,
@@ -206,13 +207,12 @@ def text_reuse(
     Of texts that are no copies: an outlet that puts a new opening above an agency's words, or rewrites some
     of them, gives no account of its own. What both quote does not count.
     """
-    own = runs_outside_quotations(article.text)
     best: tuple[float, int, TextReuse] | None = None
     for candidate in candidates:
         is_own = candidate.outlet is not None and candidate.outlet == article.outlet
         if is_own or candidate.id == article.id:
             continue
-        other = runs_outside_quotations(candidate.text)
+        own, other = _runs(article.text), _runs(candidate.text)
         shared = shared_count(own, other)
         if shared < tuning.reuse_runs or shared <= tuning.reuse_share * min(len(own), len(other)):
             continue
@@ -220,6 +220,17 @@ def text_reuse(
         if best is None or (reuse.share, -candidate.order) > best[:2]:
             best = (reuse.share, -candidate.order, reuse)
     return best[2] if best else None
+
+
+# The candidates of one article are often those of the next ones (chosen: 2 MB of usual texts).
+_TEXTS_IN_MEMORY = 128
+_sequence = lru_cache(maxsize=_TEXTS_IN_MEMORY)(shingle_sequence)
+_runs = lru_cache(maxsize=_TEXTS_IN_MEMORY)(runs_outside_quotations)
+
+
+@lru_cache(maxsize=_TEXTS_IN_MEMORY)
+def _shingles(text: str) -> Hashes:
+    return distinct(_sequence(text))
 
 
 class _AnalyzedText:
@@ -231,11 +242,11 @@ class _AnalyzedText:
 
     @cached_property
     def sequence(self) -> Hashes:
-        return shingle_sequence(self.text)
+        return _sequence(self.text)
 
     @cached_property
     def shingles(self) -> Hashes:
-        return np.unique(self.sequence)
+        return _shingles(self.text)
 
     @cached_property
     def words(self) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.copies.shingles import Hashes, winnow
+from aggregator.cluster.copies.shingles import Hashes, distinct, winnow
 
 _TAG_BITS: Final = 12
 _BUCKET_BITS: Final = 18
@@ -45,7 +45,7 @@ def sketch(sequence: Hashes, *, window: int, limit: int) -> bytes:
     The lower bits are stored: the hashes are minima of their runs, so their upper bits are mostly zeros.
     """
     chosen = winnow(sequence, window)[: min(limit, _MOST_HASHES)]
-    return _pack_sketch(np.unique(chosen & _HASH).astype("<u4"))
+    return _pack_sketch(distinct(chosen & _HASH).astype("<u4"))
 
 
 def held(blob: bytes) -> Words:

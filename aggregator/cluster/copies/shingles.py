@@ -12,6 +12,7 @@ needs a new `minhash.FORMAT`.
 import re
 import unicodedata
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 Hashes = npt.NDArray[np.uint64]
+Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
 SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often share three
@@ -82,7 +84,20 @@ def shingle_sequence(text: str) -> Hashes:
 
 def shingle_hashes(text: str) -> Hashes:
     """Return the sorted, distinct shingle hashes of `text`; empty for fewer than three words."""
-    return np.unique(shingle_sequence(text))
+    return distinct(shingle_sequence(text))
+
+
+def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Return the sorted, distinct values: `np.unique` without its overhead, nine times for each article."""
+    ordered = np.sort(values)
+    return ordered[first_of_equal(ordered)]
+
+
+def first_of_equal(ordered: npt.NDArray[Number]) -> npt.NDArray[np.bool_]:
+    """Return for each value of a sorted array whether it is the first of its kind."""
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return first
 
 
 # Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
@@ -105,7 +120,7 @@ def runs_outside_quotations(text: str) -> Hashes:
             for step in range(1, width):
                 mixed = _mixed(mixed, hashes[step : count + step])
             runs.append(mixed)
-    return np.unique(np.concatenate(runs)) if runs else np.empty(0, np.uint64)
+    return distinct(np.concatenate(runs)) if runs else np.empty(0, np.uint64)
 
 
 def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
@@ -120,7 +135,7 @@ def winnow(hashes_in_order: Hashes, window: int) -> Hashes:
         step = min(width, window - width)
         least = np.minimum(least[:-step], least[step:])
         width += step
-    return np.unique(least)
+    return distinct(least)
 
 
 def shared_count(left: Hashes, right: Hashes) -> int:

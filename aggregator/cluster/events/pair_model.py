@@ -389,8 +389,8 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
     length = np.sqrt(float((own_weights * own_weights).sum())) * np.sqrt(squares)
     own_title, own_lead = article.hashes[own_fields == _TITLE], article.hashes[own_fields == _LEAD]
     title_words = np.bincount(owners[titles], minlength=count)
-    in_own_lead = np.bincount(owners[titles], weights=np.isin(hashes[titles], own_lead), minlength=count)
-    of_own_title = np.bincount(owners[leads], weights=np.isin(hashes[leads], own_title), minlength=count)
+    in_own_lead = np.bincount(owners[titles], weights=_are_in(own_lead, hashes[titles]), minlength=count)
+    of_own_title = np.bincount(owners[leads], weights=_are_in(own_title, hashes[leads]), minlength=count)
     title_shares = (in_own_lead / np.maximum(title_words, 1), of_own_title / max(len(own_title), 1))
     body_words = np.array([one.body_words for one in reports])
     columns = {
@@ -411,6 +411,14 @@ def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot
     }
     others = np.column_stack([columns[name] for name in FEATURES[FIELD_COUNT:]])
     return np.hstack((dots.reshape(count, FIELD_COUNT) / DOT_SCALE, others))
+
+
+def _are_in(ordered: Words, values: Words) -> Flags:
+    """Return which values are in an ascending array."""
+    if not len(ordered):
+        return np.zeros(len(values), dtype=np.bool_)
+    found: Flags = ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
+    return found
 
 
 def _days_apart(one: int | None, other: int | None) -> float:

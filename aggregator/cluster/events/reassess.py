@@ -260,7 +260,7 @@ class _WorkingCopies:
         """Move one report of the story if another story, or one of its own, is clearly better."""
         tuning, model = self._tuning, self._model
         total = self._centroid_of(number)
-        if total.reports < 2 or not self._lookup.may_leave(report.id):
+        if total.reports < 2:
             return
         remainder = centroids.remove(total, report.article.member(model), model)
         own = centroids.pair_shares(single, remainder, model)
@@ -276,7 +276,7 @@ class _WorkingCopies:
             need = own_need - tuning.leave_below
             reasons = (*own.reasons(), *own_corrections)
             move = ReportMove(report.id, number, None, own_score, own_score, need, reasons)
-        if move is not None:
+        if move is not None and self._lookup.may_leave(report.id):
             self._carry_out(move, report, remainder)
 
     def _best_story(

@@ -12,7 +12,7 @@ that is only a headline it is the threshold.
 All products are sums of integers, so a score does not depend on the order of terms, members or candidates.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -133,15 +133,17 @@ class Scorer:
         totals = np.full(len(candidates), self.model.bias)
         for column in shares:
             totals += column
-        crowds = self._crowds(article, totals)
+        needs = (article.need(candidate.summary.cohesion, self.model) for candidate in candidates)
+        columns = (
+            candidates,
+            totals.tolist(),
+            needs,
+            self._crowds(article, totals),
+            _reasons(shares, values),
+        )
         return [
-            ScoredCandidate(
-                candidate,
-                float(totals[i]),
-                article.need(candidate.summary.cohesion, self.model) + crowds[i],
-                _reasons(shares, values, i),
-            )
-            for i, candidate in enumerate(candidates)
+            ScoredCandidate(candidate, score, need + crowd, reasons)
+            for candidate, score, need, crowd, reasons in zip(*columns, strict=True)
         ]
 
     def rank(self, article: ScoringInput, candidates: Sequence[Candidate]) -> list[tuple[float, Candidate]]:
@@ -252,12 +254,12 @@ class Scorer:
         return summed / TIME_SCALE / reports, days, 1.0 - lengths / reports
 
 
-def _reasons(shares: list[Floats], values: list[Floats], row: int) -> tuple[Reason, ...]:
-    return tuple(
-        Reason(name=name, value=float(value[row]), share=float(share[row]))
-        for name, share, value in zip(REASONS, shares, values, strict=True)
-        if share[row] != 0.0
-    )
+def _reasons(shares: list[Floats], values: list[Floats]) -> Iterator[tuple[Reason, ...]]:
+    """Yield the reasons of each candidate."""
+    rows = (np.column_stack(columns).tolist() for columns in (shares, values))
+    for shares_of_one, values_of_one in zip(*rows, strict=True):
+        named = zip(REASONS, values_of_one, shares_of_one, strict=True)
+        yield tuple(Reason(name=name, value=value, share=share) for name, value, share in named if share)
 
 
 def _no_corrections(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
@@ -345,9 +347,12 @@ def is_within_window(article: ScoringInput, candidate: Candidate, model: EventMo
     summary = candidate.summary
     if article.minutes is None or not (summary.times or summary.silent_times):
         return article.inbox - candidate.last_inbox <= model.tuning.undated_reach
+    reach = model.tuning.window_days * MINUTES_A_DAY
+    times = summary.times or summary.silent_times
+    if abs(int.from_bytes(times[-4:], "little", signed=True) - article.minutes) <= reach:
+        return True  # of most stories; the array of all dates takes ten times as long
     dates = np.frombuffer(summary.times + summary.silent_times, "<i4").astype(np.int64)
-    nearest = int(np.abs(dates - article.minutes).min())
-    return nearest <= model.tuning.window_days * MINUTES_A_DAY
+    return int(np.abs(dates - article.minutes).min()) <= reach
 
 
 def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -> str | None:

@@ -10,8 +10,9 @@ alone: ties are ordered by story number, never by slot. ADR 4 explains the limit
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -143,11 +144,15 @@ class StoryIndex:
         """Return the entry of a story. Raise KeyError when it is not in the index."""
         return self._at(self._slot_of[number])
 
+    def get(self, number: int) -> Candidate | None:
+        """Return the entry of a story; None if it is not in the index."""
+        return self.story(number) if number in self else None
+
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         """Return the stories that share most keys with the article and may be open to it, best first."""
         tuning = self._model.tuning
         hits = self._postings.look_up(self._buckets(article.terms), tuning.max_postings)
-        slots, votes = np.unique(hits, return_counts=True)
+        slots, votes = _counted(hits)
         open_ones = self._may_be_open(slots, article)
         slots, votes = slots[open_ones], votes[open_ones]
         # Ties are won by the newer story, since events are reported close together.
@@ -163,7 +168,7 @@ class StoryIndex:
         own = self._slot_of[number]
         story = self._at(own)
         hits = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.max_postings)
-        slots, votes = np.unique(hits[hits != own], return_counts=True)
+        slots, votes = _counted(hits[hits != own])
         reach = int(tuning.window_days * MINUTES_A_DAY)
         live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
         undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
@@ -228,6 +233,53 @@ class StoryIndex:
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate((old, np.zeros_like(old))))
         return slot
+
+
+_Value = TypeVar("_Value")
+
+
+class StoryCache(Generic[_Value]):
+    """What was read of live stories. A value is valid while the index has the same entry of its story."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: stories in memory; those used last stay."""
+        self._most = most
+        self._kept: OrderedDict[int, tuple[Candidate, _Value]] = OrderedDict()
+
+    def get(
+        self, stories: Iterable[Candidate], read: Callable[[Sequence[Candidate]], Mapping[int, _Value]]
+    ) -> dict[int, _Value]:
+        """Return the value of each story by number; `read` is called for those that are not in memory."""
+        by_number = {one.number: one for one in stories}
+        found = {n: value for n, one in by_number.items() if (value := self.kept(one)) is not None}
+        missing = [one for number, one in by_number.items() if number not in found]
+        found |= read(missing) if missing else {}
+        for number, value in found.items():
+            self.put(by_number[number], value)
+        return found
+
+    def kept(self, story: Candidate) -> _Value | None:
+        """Return the value of a story if it is in memory."""
+        entry, value = self._kept.get(story.number, (None, None))
+        return value if entry is story else None
+
+    def put(self, story: Candidate, value: _Value) -> None:
+        """Keep the value of a story, the entry of which the index has now."""
+        self._kept[story.number] = story, value
+        self._kept.move_to_end(story.number)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+
+def _counted(hits: Ints) -> tuple[Ints, Ints]:
+    """Return the different values in order, and how often each occurs."""
+    hits = np.sort(hits)
+    starts = np.flatnonzero(np.diff(hits, prepend=-1))
+    return hits[starts], np.diff(starts, append=len(hits))
 
 
 def _range(summary: CentroidSummary) -> tuple[int, int]:

@@ -9,12 +9,14 @@ heaviest terms are stored.
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from aggregator.cluster.copies.shingles import first_of_equal
 from aggregator.cluster.events.document_frequency import BackgroundFrequencies, Kind, shipped_background
 from aggregator.cluster.events.scripts import fitting_language
 from aggregator.cluster.events.term_codec import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
@@ -33,6 +35,10 @@ Floats = npt.NDArray[np.float64]
 Special = tuple[str, Kind, list[str]]
 
 _RARE: Final = FIELDS.index("rare")
+_LEAD: Final = FIELDS.index("lead")
+_CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
+_FIELD_ENDS: Final = np.arange(1, len(FIELDS) + 1, dtype=np.int64) << _CODE_BITS
+_WHOLE_BITS: Final = 20  # of an integer weight: 32 times SCALE, which none reaches
 # The model was trained with ln((1+n)/(1+df)) + .2 - 3; the idf here is 1 higher.
 _RARE_FROM_IDF: Final = 3.8
 _SCRIPT_CHARS: Final = 400  # characters of the text by which its script is detected
@@ -130,20 +136,27 @@ class TermPacker:
 
     def _packed(self, scan: TermCounts, vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
-        ids: list[Ints] = []
-        weights: list[Floats] = []
-        for number, codes in enumerate(scan.fields):
-            terms, counts = np.unique(codes[codes != STOP_WORD], return_counts=True)
-            raw = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf[terms >> HASH_BITS & DF_MASK]
-            ids.append(number << HASH_BITS | terms & HASH_MASK)
-            weights.append(raw / math.sqrt(float(raw @ raw)) if len(raw) else raw)
+        # One sort counts the terms of all fields: the field stands above the code.
+        codes = np.concatenate(
+            [(field << _CODE_BITS | codes)[codes != STOP_WORD] for field, codes in enumerate(scan.fields)]
+        )
+        codes.sort()
+        starts = np.flatnonzero(first_of_equal(codes))
+        terms, counts = codes[starts], np.diff(starts, append=len(codes))
+        term_idf = idf[terms >> HASH_BITS & DF_MASK]
+        weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
+        ids = (terms >> _CODE_BITS) << HASH_BITS | terms & HASH_MASK
+        ends = np.searchsorted(terms, _FIELD_ENDS[: len(scan.fields)]).tolist()
+        for start, end in pairwise((0, *ends)):
+            raw = weights[start:end]
+            if len(raw):
+                raw /= math.sqrt(float(raw @ raw))
         if vocabulary.knows_common:
-            lead = np.unique(scan.fields[FIELDS.index("lead")])
-            terms = lead[lead != STOP_WORD]
-            ids.append(_RARE << HASH_BITS | terms & HASH_MASK)
-            above = np.maximum(idf[terms >> HASH_BITS & DF_MASK] - _RARE_FROM_IDF, 0.0)
-            weights.append(np.sqrt(above / RARE_DIVISOR))
-        joined, whole = _without_collisions(np.concatenate(ids), np.concatenate(weights))
+            lead = slice(ends[_LEAD - 1], ends[_LEAD])
+            above = np.maximum(term_idf[lead] - _RARE_FROM_IDF, 0.0)
+            ids = np.concatenate((ids, _RARE << HASH_BITS | ids[lead] & HASH_MASK))
+            weights = np.concatenate((weights, np.sqrt(above / RARE_DIVISOR)))
+        joined, whole = _without_collisions(ids, weights)
         packed = heaviest(joined, whole, self._model.field_weights, self._tuning.packed_terms)
         return packed.astype("<u4").tobytes()
 
@@ -239,8 +252,8 @@ def _numbers_with_unit(tokenized: TokenizedArticle, places: list[int], vocabular
 def _without_collisions(ids: Ints, weights: Floats) -> tuple[Ints, Ints]:
     """Return integer weights with one entry per id; if two words share a hash, the heavier one is used."""
     whole = np.rint(weights * SCALE).astype(np.int64)
-    order = np.lexsort((-whole, ids))
-    ids, whole = ids[order], whole[order]
-    first = np.ones(len(ids), dtype=bool)
-    first[1:] = ids[1:] != ids[:-1]
-    return ids[first], whole[first]
+    keys = ids << _WHOLE_BITS | (1 << _WHOLE_BITS) - 1 - whole  # sorts by id, then the heaviest first
+    keys.sort()
+    ids = keys >> _WHOLE_BITS
+    first = first_of_equal(ids)
+    return ids[first], (1 << _WHOLE_BITS) - 1 - (keys[first] & (1 << _WHOLE_BITS) - 1)

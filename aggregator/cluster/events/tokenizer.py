@@ -124,16 +124,19 @@ _CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
 
 
 def find_names(text: str, language: str, is_common: Callable[[str], bool]) -> list[str]:
-    """Return the names in `text` in lower case, with repeats; `is_common` reports everyday words."""
+    """Return the names in `text` as written, without the ending 's, with repeats.
+
+    `is_common` reports everyday words.
+    """
     if language in _CASELESS:
         return list(_caseless(text[:_LONGEST_SCAN], _CASELESS[language], is_common))
     capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
-    names = [name.lower().replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
+    names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
     if language == "en":
         return names
     if language in _CAPITAL_NOUNS:
         single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
-        names = [*(name for name in names if " " in name), *map(str.lower, single)]
+        names = [*(name for name in names if " " in name), *single]
     return [name for name in names if not is_common(name)]
 
 
@@ -141,7 +144,7 @@ def _caseless(text: str, signs: re.Pattern[str], is_common: Callable[[str], bool
     for match in signs.finditer(text):
         name = match[match.lastindex or 0]
         if not is_common(name):
-            yield name.lower()
+            yield name
 
 
 HASH_MASK: Final = (1 << HASH_BITS) - 1
@@ -331,12 +334,16 @@ class Vocabulary(dict[str, int]):
 
     def names(self, text: str) -> list[str]:
         """Return the names in `text` in lower case, with repeats."""
-        if self.language == "zh":
-            text = simplified(text)
-        names = find_names(text, self.language, self._is_common)
+        names = [name.lower() for name in self.written_names(text)]
         if self.language in _DECLINING:
             return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
         return names
+
+    def written_names(self, text: str) -> list[str]:
+        """Return the names in `text` as written, with repeats."""
+        if self.language == "zh":
+            text = simplified(text)
+        return find_names(text, self.language, self._is_common)
 
     def words_of_names(self, names: Iterable[str]) -> list[int]:
         """Return the hashes of the words in `names`, which are in the form that `names` returns."""

@@ -23,12 +23,13 @@ _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the 
 _JALALI_MONTHS = (
     "فروردین", "اردیبهشت", "خرداد", "تیر", "مرداد", "شهریور", "مهر", "آبان", "آذر", "دی", "بهمن", "اسفند",
 )  # fmt: skip
+_FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
 def plain_digits(line: str) -> str:
     """Return `line` with ASCII digits and punctuation instead of others, character by character."""
-    if line.isascii():
+    if line.isascii() or _FOREIGN_DIGIT.search(line) is None:
         return line
     for char in set(line):
         plain = _SAME.get(char) or _digit(char)
@@ -109,6 +110,7 @@ _DATE_FORMS = (
     re.compile(rf"(?<![\d/-])(?P<s1>\d{{1,2}})(?P<sep>[/-])(?P<s2>\d{{1,2}})(?P=sep){_YEAR}"),
     re.compile(rf"{_YEAR[:-6]}\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일]"),
 )  # fmt: skip
+_DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORECASE)
 _OTHER_FORMS = (  # for lines with non-ASCII characters
     re.compile(rf"(?P<era>{'|'.join(_ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
@@ -415,7 +417,11 @@ def _date_matches(line: str) -> tuple[re.Match[str], ...]:
     if _DIGIT.search(line) is None:
         return ()
     if _COMMON_YEAR.search(line):
-        matches += [match for form in _DATE_FORMS for match in form.finditer(line)]
+        has_day_last = (
+            _DAY_BEFORE_YEAR.search(line) is not None
+        )  # the second form is slow: it tries each word
+        forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
+        matches += [match for form in forms for match in form.finditer(line)]
     if not line.isascii():
         matches += [match for form in _OTHER_FORMS for match in form.finditer(line)]
     matches += _SHORT_YEAR.finditer(line)

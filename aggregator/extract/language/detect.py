@@ -75,7 +75,20 @@ def _as_written(tag: str | None) -> str | None:
     return "zh" if tag in CHINESE else tag
 
 
+# Languages whose stop words no other language has in such numbers: 13,818 of 21,828 texts in some 60
+# languages had ten and a quarter of their words or more, and the model agreed on each. French is not one:
+# Spanish texts have its stop words.
+_TOLD_BY_STOP_WORDS = ("en", "de")
+_LEAST_STOP_WORDS = 10
+_STOP_WORD_SHARE = 0.25
+
+
 def _detected(sample: str) -> str | None:
+    words = sample.lower().split()
+    least = max(_LEAST_STOP_WORDS, _STOP_WORD_SHARE * len(words))
+    for language in _TOLD_BY_STOP_WORDS:
+        if sum(map(stop_words(language).__contains__, words)) >= least:
+            return language
     import py3langid
 
     return _as_written(py3langid.classify(sample)[0])

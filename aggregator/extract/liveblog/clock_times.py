@@ -81,13 +81,11 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time, with the day before it, that `paragraph` begins with, or None."""
-    return _opening(paragraph[:_REACH])
+    return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _REACH) else None
 
 
 @lru_cache(maxsize=512)  # several rules check the same paragraphs
 def _opening(head: str) -> EntryOpening | None:
-    if _DIGIT.search(head) is None:
-        return None
     head = head.translate(_DIGITS)
     start = _end_of(_LEADING, head, 0)
     day, at = _day_before_clock(head, start)

@@ -106,6 +106,8 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     Most of it is under clock times and in sentences. A programme or timetable has short lines instead, in the
     order of the day and often on round minutes; a chronology in a report has other text around it.
     """
+    if sum(clock_times.opening(one) is not None for one in paragraphs) < tuning.live_entries:
+        return False  # `ArticleTimes()` dates no entry by "12 min ago"
     text = _read(paragraphs, tuning, ArticleTimes(), announced=False)
     if len(text.entries) < tuning.live_entries:
         return False

@@ -17,6 +17,7 @@ from aggregator.extract.wire.wire import is_agency_name
 
 _SHORT_WORDS = 14
 _LETTER = re.compile(r"[^\W_]")
+_STEP = re.compile(r"[/>»›|]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
 _PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
@@ -50,12 +51,13 @@ _SHORT_CREDIT = re.compile(
     r".*[＝=].{1,20}(?:提供|撮影|写す|共同)|.*\s\S{2,8}\s?[摄攝]",
     re.IGNORECASE,
 )
-_CREDIT_MARKS = ":=/©／"  # one of these is in every credit, ...
+_CREDIT_MARK = re.compile("[:=/©／]")  # one of these is in every credit, ...
 _SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... and one of these in every short one: searched first
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _ADDRESS = re.compile(r"(?<!\S)(?>\S+?@)\S+?\.\w")
+_HEADING_CHARS = 120  # of a heading of related links; the longest known one has 60
 _WIDE_HEADING = 14  # characters of a heading of related links, in scripts without spaces
 _LABELLED_SENTENCE = 10  # from this length on, a sentence after a label of one word is not a link
 _NOTICE = re.compile(
@@ -110,6 +112,8 @@ def is_weak(line: str) -> bool:
 
 def heads_related_links(line: str) -> bool:
     """Return whether `line` is a heading of links to other articles ("Related news:")."""
+    if len(line) > _HEADING_CHARS:
+        return False
     plain = without_bullet(line)
     line_words = without_numbers(words(plain))
     if _RELATED.fullmatch(plain) is not None:
@@ -142,14 +146,14 @@ def is_caption(line: str) -> bool:
     """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
     if count_words(line) > _CAPTION_WORDS:
         return False
-    bare = line.rstrip(" )]）】.")
-    if _is_credited_shortly(bare[-160:]) and not ends_sentence(line):
+    bare, is_sentence = line.rstrip(" )]）】."), ends_sentence(line)
+    if not is_sentence and _is_credited_shortly(bare[-160:]):
         return True
     tail = bare[-90:]
-    credit = _CREDIT.search(tail) if any(mark in tail for mark in _CREDIT_MARKS) else None
+    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
     if credit is not None and not phrases("credits").whole.isdisjoint(_endings(words(credit["label"]))):
         return True
-    if ends_sentence(line) and not line.endswith(")"):
+    if is_sentence and not line.endswith(")"):
         return False
     named = list(_CREDITED.finditer(line[-50:]))
     if named and is_agency_name(named[-1]["name"].strip(" )]")):
@@ -190,10 +194,10 @@ def _is_short_boilerplate(plain: str) -> bool:
 
 
 def _is_known_phrase(line: str, count: int) -> bool:
-    line_words = words(line)
+    line_words, is_sentence = words(line), ends_sentence(line)
     if not line_words:
         return False
-    core, is_sentence = without_numbers(line_words), ends_sentence(line)
+    core = without_numbers(line_words)
     if core in phrases("whole_line").whole:
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     return (
@@ -255,7 +259,7 @@ def is_navigation(line: str) -> bool:
 
 def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
-    if len(line) > 300 or _BREADCRUMB.search(line) is None or is_prose(line):
+    if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
     _, _, below = line.partition(":")
     path = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("breadcrumb_home").whole else line

@@ -245,13 +245,11 @@ def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
             reach, is_removed[number] = len(lines), True
         elif is_removed[number] and boilerplate.opens_box(line):
             reach = max(reach, number + _BOX_LINES)
+        elif not reach:
+            continue
         elif _is_text(line) and not is_removed[number]:
             reach = 0
-        elif (
-            number <= reach
-            and reach
-            and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line))
-        ):
+        elif number <= reach and (not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)):
             is_removed[number] = True
 
 
@@ -273,10 +271,9 @@ def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
 
     In a list, a table or verses only the lines after the boilerplate are marked.
     """
-    sentences = (
-        n for n, line in enumerate(lines) if not is_removed[n] and (ends_sentence(line) or _opens_text(line))
-    )
-    last = max(sentences, default=-1)
+    last = len(lines) - 1
+    while last >= 0 and (is_removed[last] or not (ends_sentence(lines[last]) or _opens_text(lines[last]))):
+        last -= 1
     if last < 0:
         return
     below = range(last + 1, len(lines))
@@ -304,12 +301,12 @@ def _is_below_text(line: str) -> bool:
 
 def _without_end(lines: Sequence[str]) -> Sequence[str]:
     """Return `lines` up to a copyright notice or the like, if most of the prose is before it."""
-    total = sum(count_words(line) for line in lines if is_prose(line))
-    before = 0
-    for number, line in enumerate(lines):
+    words_of_prose = [count_words(line) if is_prose(line) else 0 for line in lines]
+    total, before = sum(words_of_prose), 0
+    for number, (line, words) in enumerate(zip(lines, words_of_prose, strict=True)):
         if before > 0.5 * total and boilerplate.ends_article(line):
             return lines[:number]
-        before += count_words(line) if is_prose(line) else 0
+        before += words
     return lines
 
 

@@ -8,7 +8,7 @@ A text that an outlet shows under different headlines, and that does not mention
 consent dialogue or a paywall that no pattern knows.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from itertools import pairwise
 
 from aggregator.cluster.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
@@ -20,7 +20,9 @@ from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import Entry, FrozenStruct, LearnedBoilerplate, LineHashes
+from aggregator.pipeline.placement.copy_lookup import CopyFinder
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
+from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
 
@@ -95,24 +97,28 @@ class BoilerplateLearner:
             return True
         return repeated(lines, self._repeats(connection, outlet)) == lines.removed
 
-    def note(self, connection: Connection, entry: Entry, number: int, lines: LineHashes | None) -> None:
+    def note(self, unit_of_work: UnitOfWork, entry: Entry, number: int, lines: LineHashes | None) -> None:
         """Learn from article `number`, which was just written, or whose page came late."""
         outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
             return
-        window = self._window(connection, outlet)
+        window = self._window(unit_of_work.connection, outlet)
         row = pack_lines(lines)
-        articles.drop_outlet_lines(connection, outlet, [old for old, _ in window if old == number])
-        articles.add_outlet_lines(connection, outlet, number, row)
+        ledger = unit_of_work.ledger
+        ledger.drop_lines((outlet, old) for old, _ in window if old == number)
+        ledger.lines[outlet, number] = row
         window[:] = sorted([*(one for one in window if one[0] != number), (number, row)])
-        surplus = len(window) - self._tuning.window
-        if surplus > 0:
-            articles.drop_outlet_lines(connection, outlet, [old for old, _ in window[:surplus]])
-            del window[:surplus]
+        surplus = max(len(window) - self._tuning.window, 0)
+        ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
+        del window[:surplus]
         self._learnt.pop(outlet, None)
 
     def is_outlet_notice(
-        self, connection: Connection, incoming: IncomingArticle, lines: LineHashes | None
+        self,
+        connection: Connection,
+        incoming: IncomingArticle,
+        lines: LineHashes | None,
+        copy_finder: CopyFinder,
     ) -> bool:
         """Whether its outlet shows this text under other headlines; remembered until it is placed."""
         tuning, clean, outlet = self._tuning, incoming.clean, _boilerplate_key(incoming.inbox_entry.entry)
@@ -127,14 +133,7 @@ class BoilerplateLearner:
             return False
         if clean.is_container or count_words(clean.text) > self._notice_words:
             return False
-        rows = articles.band_rows(
-            connection,
-            incoming.fingerprint.bands,
-            before=incoming.inbox_entry.inbox_no,
-            limit=50 * len(incoming.fingerprint.bands),
-        )
-        votes = Counter(number for _, number in rows)
-        likely = sorted(votes, key=lambda number: (-votes[number], number))[:_NOTICE_CANDIDATES]
+        likely = copy_finder.voted(connection, incoming)[:_NOTICE_CANDIDATES]
         for other in articles.copy_candidates(connection, likely).values():
             if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue  # any source may declare that outlet

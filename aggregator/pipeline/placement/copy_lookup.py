@@ -39,6 +39,7 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance.erase import OrphanedCopy
 from aggregator.store.stories import articles
 from aggregator.store.stories.articles import CopyCandidate, StoredArticle
+from aggregator.store.tables import in_parts
 
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
@@ -85,6 +86,7 @@ class CopyFinder:
         self._index: PassageIndex | None = None
         self._asked = 0
         self._done: list[tuple[int, bytes, bytes]] = []  # number, sketch before and after, for `undo`
+        self._numbers: dict[int, list[int]] = {}  # of the articles under each LSH key of this batch
 
     @property
     def reach(self) -> int:
@@ -92,6 +94,14 @@ class CopyFinder:
         return self._tuning.passage_reach
 
     # --- asking -------------------------------------------------------------------------------------------
+
+    def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
+        """Read the articles under the LSH keys of a batch at once."""
+        numbers: dict[int, list[int]] = {band: [] for band in bands}
+        for part in in_parts(sorted(numbers)):
+            for band, number in articles.band_rows(connection, part, before=_ANY_NUMBER, limit=_ANY_NUMBER):
+                numbers[band].append(number)
+        self._numbers = numbers
 
     def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
         """Return the original of `incoming`, excerpts of it, and its own keys.
@@ -216,13 +226,16 @@ class CopyFinder:
 
     # --- what changed -------------------------------------------------------------------------------------
 
-    def add(self, number: int, sketch: bytes) -> None:
-        """Add article `number` with this sketch, so that the next one can be its copy."""
-        self._change(number, b"", sketch)
+    def add(self, number: int, held: CopyKeys) -> None:
+        """Add article `number` with these keys, so that the next one can be its copy."""
+        self._change(number, b"", held.sketch)
+        for band in set(held.bands) & self._numbers.keys():
+            self._numbers[band].append(number)
 
     def replace(self, number: int, revised: RevisedCopyKeys) -> None:
         """Record a revision of article `number`."""
         self._change(number, revised.before, revised.held.sketch)
+        self._numbers = {}
 
     def remove(self, number: int, sketch: bytes) -> None:
         """Remove article `number`, which was erased or is out of reach."""
@@ -231,6 +244,7 @@ class CopyFinder:
     def written(self) -> None:
         """Record the commit: nothing can be rolled back any more."""
         self._done.clear()
+        self._numbers = {}
 
     def commit_batch(self, newest: int) -> None:
         """Record the commit of a batch; `newest` is its highest number."""
@@ -241,12 +255,12 @@ class CopyFinder:
         """Roll back memory after a failed transaction."""
         for number, before, after in reversed(self._done):
             self._put(number, after, before)
-        self._done.clear()
+        self.written()
 
     def forget(self) -> None:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
-        self._done.clear()
+        self.written()
 
     def _change(self, number: int, before: bytes, after: bytes) -> None:
         self._done.append((number, before, after))
@@ -259,11 +273,15 @@ class CopyFinder:
 
     # --- candidates ---------------------------------------------------------------------------------------
 
+    def voted(self, connection: Connection, incoming: IncomingArticle) -> list[int]:
+        """Return the articles before this one that share LSH keys with it, those with the most first."""
+        before = incoming.inbox_entry.inbox_no
+        return _voted(self._band_rows(connection, incoming.fingerprint.bands, before=before))
+
     def _candidates(self, connection: Connection, incoming: IncomingArticle) -> "_CopyCandidates":
         number, fingerprint, tuning = incoming.inbox_entry.inbox_no, incoming.fingerprint, self._tuning
         rows = self._band_rows(connection, fingerprint.bands, before=number)
-        votes = Counter(article for _, article in rows)
-        voted = sorted(votes, key=lambda article: (-votes[article], article))[: tuning.candidate_cap]
+        voted = _voted(rows)[: tuning.candidate_cap]
         look_up = self._lookup(connection, number, fingerprint.sketch)
         whole = len(sampled_shingles.held(fingerprint.sketch))
         overlaps = look_up.overlaps(tuning.passage_shared)
@@ -284,7 +302,10 @@ class CopyFinder:
     def _band_rows(
         self, connection: Connection, bands: Sequence[int], *, before: int
     ) -> list[tuple[int, int]]:
-        limit = self._tuning.band_cap * len(bands)
+        limit, distinct = self._tuning.band_cap * len(bands), sorted(set(bands))
+        if self._numbers.keys() >= {*distinct}:
+            rows = [(band, number) for band in distinct for number in self._numbers[band] if number < before]
+            return rows[:limit]
         return articles.band_rows(connection, bands, before=before, limit=limit)
 
     def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
@@ -342,6 +363,11 @@ def _compared_text(incoming: IncomingArticle, id_: str) -> ComparedText:
         signature=incoming.fingerprint.signature,
         order=incoming.inbox_entry.inbox_no,
     )
+
+
+def _voted(rows: Iterable[tuple[int, int]]) -> list[int]:
+    votes = Counter(article for _, article in rows)
+    return sorted(votes, key=lambda article: (-votes[article], article))
 
 
 def _at_same_page(inbox_entry: InboxEntry, known: Iterable[CopyCandidate]) -> dict[str, str]:

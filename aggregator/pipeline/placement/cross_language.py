@@ -154,9 +154,8 @@ class CrossLanguageMatcher:
         def vetoes(candidates: Sequence[Candidate]) -> list[tuple[Reason, ...]]:
             if not candidates:
                 return []
-            inputs = [
-                articles.veto_input(connection, row.id, bodyless_words=words) for row in foreign_reports
-            ]
+            rows = (articles.compared_row(connection, row.id) for row in foreign_reports)
+            inputs = [row.as_veto_input(words) for row in rows]
             return [objections(own.veto_input, inputs, self._veto_tuning)]  # there is one candidate
 
         candidate = msgspec.structs.replace(story, summary=summary)

@@ -17,7 +17,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import erase, retention
 from aggregator.store.maintenance.erase import ErasedArticle, EraseSummary, EraseTarget, OrphanedCopy
-from aggregator.store.stories import articles, stories
+from aggregator.store.stories import articles, stories, story_links
 
 BATCH = 20  # articles per transaction, because other writers wait
 
@@ -93,6 +93,8 @@ class ForgetHandler:
         for one in gone:
             if kind == "forgotten":
                 unit_of_work.ledger.log(unit_of_work.now, one.story, "forgotten", article=one.id)
+        if kind == "forgotten":
+            story_links.erase(connection, stories_)
         kept = erase.titles_of(connection, stories_)
         erase.blank_merged_stories(connection, stories_)
         erase.blank_history(connection, wanted, stories_, kept)

@@ -115,17 +115,3 @@ class IncomingArticle(NamedTuple):
             counts_in_centroid=counts_in_centroid,
             bump_by_clock=self.inbox_entry.bump_by_clock,
         )
-
-
-def as_article(old: StoredArticle) -> ScoringInput:
-    """A stored article as the event level saw it."""
-    minutes, text_minutes = dates_of(old.published, date_counts=old.date_counts)
-    return ScoringInput(
-        terms=old.terms,
-        minutes=minutes,
-        text_minutes=text_minutes,
-        body_words=old.body_words,
-        is_container=old.role == "container",
-        inbox=old.inbox_no,
-        is_opinion=old.kind in OPINION_KINDS,
-    )

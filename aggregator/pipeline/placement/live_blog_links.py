@@ -119,12 +119,9 @@ class LiveBlogLinker:
         for one in scored[:_RIVALS]:
             if one.score < one.need + self._tuning.margin:
                 continue
-            others = articles.veto_inputs(
-                unit_of_work.connection,
-                one.candidate.story,
-                _VETO_INPUTS,
-                bodyless_words=model.tuning.bodyless_words,
-            )
+            story = one.candidate.story
+            rows = articles.compared_rows(unit_of_work.connection, [story], _VETO_INPUTS)[story]
+            others = [row.as_veto_input(model.tuning.bodyless_words) for row in rows]
             veto_input = VetoInput(
                 title=entry_title(entry.text),
                 lead=entry.text,

@@ -60,7 +60,7 @@ from aggregator.pipeline.placement.erase import (
     finish_index,
     to_forget,
 )
-from aggregator.pipeline.placement.incoming_article import IncomingArticle, as_article
+from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.pipeline.placement.live_blog_links import LiveBlogLinker
 from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
@@ -315,7 +315,7 @@ class Placer:
         It ends before the first entry whose `prepare_options` have changed. `is_final`: the first entry is
         placed in any case.
         """
-        return self._database.again(lambda: self._place(batch, is_final=is_final))
+        return self._database.again(partial(self._place, batch, is_final=is_final))
 
     def _place(
         self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool
@@ -324,6 +324,10 @@ class Placer:
         with self.unit_of_work() as unit_of_work:
             ids = {inbox_entry.article for inbox_entry, _ in batch}
             known = _KnownArticles.of(unit_of_work.connection, ids)
+            made = [prepared.fingerprint for _, prepared in batch if prepared.fingerprint]
+            self._copy_finder.read_bands(
+                unit_of_work.connection, {band for one in made for band in one.bands}
+            )
             for inbox_entry, prepared in batch:
                 is_ready = self._is_ready(unit_of_work.connection, inbox_entry, prepared)
                 if not is_ready and not (is_final and not placed):
@@ -346,7 +350,10 @@ class Placer:
             return False
         fingerprint = prepared.fingerprint
         return fingerprint is None or not self._boilerplate.is_outlet_notice(
-            connection, IncomingArticle(inbox_entry, prepared.article, fingerprint), prepared.lines
+            connection,
+            IncomingArticle(inbox_entry, prepared.article, fingerprint),
+            prepared.lines,
+            self._copy_finder,
         )
 
     def _place_one(
@@ -400,7 +407,7 @@ class Placer:
             # A copy repeats its original, not the boilerplate of its outlet.
             if is_late or placed.outcome in ("founded", "joined"):
                 number = old.inbox_no if is_late and old is not None else inbox_entry.inbox_no
-                self._boilerplate.note(unit_of_work.connection, inbox_entry.entry, number, prepared.lines)
+                self._boilerplate.note(unit_of_work, inbox_entry.entry, number, prepared.lines)
         unit_of_work.ledger.finish(
             inbox_entry.entry_no,
             at=unit_of_work.now,
@@ -492,8 +499,12 @@ class Placer:
         )
         new = msgspec.structs.replace(new, **found.held.columns())
         losers = [live_story(connection, loser) for loser in decision.absorbed_stories]
-        self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
-        self._copy_finder.add(new.inbox_no, found.held.sketch)
+        index = self.story_writer.index(connection)
+        before = index.get(assigned_story.story_no) if assigned_story else None
+        number = self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
+        self._copy_finder.add(new.inbox_no, found.held)
+        if not losers and (assigned_story is None or (before and not assigned_story.container_only)):
+            self._comparison.joined(new, before, index.story(number))
         self._count_for_history(connection, new)
         if self._cross_language.is_on:
             self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
@@ -755,7 +766,7 @@ class Placer:
     def _revise(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
         """Replace the text of an article, which keeps its id, number, role and story."""
         incoming = incoming.with_date_of(old)
-        before = as_article(old)
+        before = old.as_article()
         if incoming.clean.is_container != before.is_container:
             kept = msgspec.structs.replace(incoming.clean, kind=old.kind, kind_evidence=old.kind_evidence)
             incoming = incoming._replace(clean=kept)

@@ -16,6 +16,7 @@ from aggregator.cluster.events.reassess import (
     reassess_stories,
 )
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
+from aggregator.cluster.events.story_index import StoryCache, StoryIndex
 from aggregator.model.core import OPINION_KINDS, Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.report_comparison import ComparedStory, ReportComparison
@@ -25,6 +26,7 @@ from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import ComparedRow
 
 _REASONS_LOGGED = 4
+_CENTROIDS_KEPT = 1_000  # in memory, 6 KB each of one report
 
 
 class SecondLook:
@@ -44,10 +46,12 @@ class SecondLook:
         self._comparison = comparison
         self._version = rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
+        self._centroids: StoryCache[Centroid] = StoryCache(_CENTROIDS_KEPT)
 
     def forget(self) -> None:
         """Forget the last run: its transaction failed."""
         self._last_run_no = -1
+        self._centroids.clear()
 
     def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
         """Run the second look if it is due before the article of this inbox number is placed.
@@ -85,7 +89,11 @@ class SecondLook:
         self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
     ) -> bool:
         view = _StoryLookup(
-            unit_of_work.connection, self._story_writer, self._constraints, self._scorer, self._comparison
+            unit_of_work.connection,
+            self._story_writer.index(unit_of_work.connection),
+            self._constraints,
+            self._comparison,
+            self._centroids,
         )
         ids = _Ids(unit_of_work.connection)
         changes = reassess_stories(numbers, view, self._scorer)
@@ -179,39 +187,35 @@ class _StoryLookup:
     def __init__(
         self,
         connection: Connection,
-        story_writer: StoryWriter,
+        index: StoryIndex,
         constraints: Constraints,
-        scorer: Scorer,
         comparison: ReportComparison,
+        centroids: StoryCache[Centroid],
     ) -> None:
         self._connection = connection
-        self._index = story_writer.index(connection)
+        self._index = index
         self._constraints = constraints
-        self._model = scorer.model
         self._comparison = comparison
+        self._centroids = centroids
         # What was read; the rows change only after the second look.
-        self._rows: dict[int, list[ComparedRow]] = {}  # newest reports, by story
+        self._rows: dict[int, Sequence[ComparedRow]] = {}  # newest reports, by story
         self._row_of: dict[str, ComparedRow] = {}  # by article
         self._has_report: dict[int, bool] = {}  # by story
 
     def story(self, number: int) -> Candidate | None:
-        return self._index.story(number) if number in self._index else None
+        return self._index.get(number)
 
     def story_centroids(self, numbers: Iterable[int]) -> dict[int, Centroid]:
-        found = stories.centroids_of(self._connection, numbers)
-        return {number: centroid.from_bytes(blob) for number, blob in found.items()}
+        def read(missing: Iterable[Candidate]) -> dict[int, Centroid]:
+            found = stories.centroids_of(self._connection, (one.number for one in missing))
+            return {number: centroid.from_bytes(blob) for number, blob in found.items()}
+
+        return self._centroids.get(map(self._index.story, numbers), read)
 
     def read(self, numbers: Iterable[int]) -> None:
-        names = {self._index.story(number).story: number for number in numbers if number not in self._rows}
-        tuning = self._model.tuning
-        most = max(
-            tuning.reassess_members,
-            tuning.reassess_veto_checks,
-            self._comparison.tuning.compared_reports + 1,
-        )
-        found = articles.compared_rows(self._connection, [*names], most)
-        for story, rows in found.items():
-            self._rows[names[story]] = rows
+        unread = [self._index.story(number) for number in numbers if number not in self._rows]
+        for number, rows in self._comparison.newest_reports(self._connection, unread).items():
+            self._rows[number] = rows
             self._row_of |= {row.id: row for row in rows}
 
     def _reports(self, number: int) -> Sequence[ComparedRow]:
@@ -237,7 +241,7 @@ class _StoryLookup:
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
-        was_moved = articles.stage_of(self._connection, article) == "second look"
+        was_moved = articles.evidence_of(self._connection, article).stage == "second look"
         return not was_moved and self._constraints.may_leave(self._connection, [article])
 
     def may_join(self, article: str, number: int) -> bool:

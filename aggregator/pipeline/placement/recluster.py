@@ -35,6 +35,7 @@ from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import commands, stories
+from aggregator.store.stories.stories import NewStory
 
 TEXTS_A_JOB = 16
 BATCH = 100
@@ -258,14 +259,9 @@ class Reclusterer:
                 state = msgspec.structs.replace(
                     state, bumped_at=state.bumped_at.replace(microsecond=fraction)
                 )
-                stories.insert_story(
-                    live,
-                    n=unit_of_work.ledger.number("story"),
-                    id=plan.names[one],
-                    founder=founder,
-                    founding=stories.foundings(live, founder),
-                    state=state,
-                )
+                number, founding = unit_of_work.ledger.number("story"), stories.foundings(live, founder)
+                new = NewStory(number, plan.names[one], founder, founding, state)
+                unit_of_work.ledger.stories.append(new)
                 unit_of_work.ledger.log(unit_of_work.now, plan.names[one], "created", reason="recluster")
                 unit_of_work.ledger.change(
                     unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at

@@ -8,7 +8,7 @@ more than the days of a snapshot, a period ends with the first entry of the righ
 import datetime as dt
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from aggregator.cluster.events.pair_model import (
     shared_beside_title,
 )
 from aggregator.cluster.events.scorer import Candidate
+from aggregator.cluster.events.story_index import StoryCache
 from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
@@ -31,7 +32,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
-from aggregator.store.stories.articles import ComparedRow
+from aggregator.store.stories.articles import ComparedRow, NewArticle
 from aggregator.store.stories.stream_history import StreamPeriod
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ _PERIODS_KEPT = (
     2  # times the days of a snapshot, so that some entries of a wrong time drop none of its periods
 )
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
+_STORIES_KEPT = 2_000  # stories whose newest reports are in memory, about 3 KB each report
 _PAIRS_KEPT = 50_000  # comparisons in memory, about 600 bytes each
 
 
@@ -82,10 +84,12 @@ class ReportComparison:
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._pair_model = PairModel(model, self.tuning)
         self._snapshot: StreamSnapshot | None = None
-        self._number: int | None = None  # of the newest closed period; None: not read yet
-        self._day: int | None = None  # of the present period; None: not read yet
+        self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
+        most = max(model.tuning.reassess_members, model.tuning.reassess_veto_checks)
+        self._newest = max(most, self.tuning.compared_reports + 1)  # of a story, see `newest_reports`
+        self._rows: StoryCache[Sequence[ComparedRow]] = StoryCache(_STORIES_KEPT)
         self._decoded: OrderedDict[int, ComparedArticle] = OrderedDict()
         self._pairs: dict[tuple[int, int], ComparedPair] = {}  # by inbox numbers, in order
         self._articles: Counter[str] = Counter()  # not written yet
@@ -95,14 +99,17 @@ class ReportComparison:
 
     def forget(self) -> None:
         """Forget what was read in a transaction that failed."""
-        self._snapshot = None
-        self._number = None
-        self._day = None
-        self._undated_from = None
+        self._forget_periods()
+        self._rows.clear()
         self._decoded.clear()
-        self._pairs.clear()
         self._articles.clear()
         self._matches.clear()
+
+    def _forget_periods(self) -> None:
+        self._snapshot = None
+        self._latest = []
+        self._undated_from = None
+        self._pairs.clear()
 
     # --- stream history -----------------------------------------------------------------------------------
 
@@ -110,12 +117,9 @@ class ReportComparison:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
         self._matched.clear()
-        day = (accepted_at - _EPOCH) // _DAY
-        if self._day is not None and self._is_in_period(day, self._day):
-            return
-        latest = stream_history.latest(connection)
-        self._day = -1 if latest is None else latest.day + 1
-        if self._is_in_period(day, self._day):
+        day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
+        present = -1 if latest is None else latest.day + 1
+        if present - self.tuning.stream_days <= day <= present:
             return
         after = -1 if latest is None else latest.last_inbox_no
         after = max(after, inbox_no - self.tuning.period_articles)
@@ -125,10 +129,8 @@ class ReportComparison:
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
         stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self.tuning.stream_days)
-        self.forget()
-
-    def _is_in_period(self, day: int, present: int) -> bool:
-        return present - self.tuning.stream_days <= day <= present
+        self._forget_periods()
+        self._latest = [period]
 
     def restore(self, connection: Connection) -> None:
         """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
@@ -147,15 +149,17 @@ class ReportComparison:
 
     def number(self, connection: Connection) -> int:
         """Return the number of the newest closed period; 0 for none."""
-        if self._number is None:
-            latest = stream_history.latest(connection)
-            self._number = 0 if latest is None else latest.number
-        return self._number
+        latest = self._newest_period(connection)
+        return 0 if latest is None else latest.number
+
+    def _newest_period(self, connection: Connection) -> StreamPeriod | None:
+        self._latest = self._latest or [stream_history.latest(connection)]
+        return self._latest[0]
 
     def undated_from(self, connection: Connection) -> int:
         """Return the first inbox number that was accepted within the window before the present day."""
         if self._undated_from is None:
-            latest = stream_history.latest(connection)
+            latest = self._newest_period(connection)
             day = 0 if latest is None else latest.day + 1 - self._window_days
             self._undated_from = stream_history.first_accepted(connection, day)
         return self._undated_from
@@ -209,14 +213,7 @@ class ReportComparison:
         found = self._decoded.get(row.inbox_no)
         if found is None or not row.terms:  # retention dropped them meanwhile
             article = row.as_article()
-            veto = VetoInput(
-                title=row.title,
-                lead=row.lead,
-                language=row.language,
-                outlet=row.outlet,
-                minutes=article.stated_minutes,
-                bodyless=row.body_words < self._bodyless_words,
-            )
+            veto = row.as_veto_input(self._bodyless_words)
             pair = PairArticle(article, outlet=row.outlet, title=row.title, source=row.source)
             found = self._decoded[row.inbox_no] = ComparedArticle(pair, veto)
             if len(self._decoded) > _ARTICLES_KEPT:
@@ -232,19 +229,36 @@ class ReportComparison:
         self, connection: Connection, own: ComparedArticle, candidates: Sequence[Candidate]
     ) -> list[tuple[Reason, ...]]:
         """Return the corrections of the score of a new article in each candidate."""
-        newest = self.newest_reports(connection, [one.story for one in candidates])
-        stories = [ComparedStory(one.story, newest[one.story], one.summary.reports) for one in candidates]
+        newest = self.newest_reports(connection, candidates)
+        stories = [
+            ComparedStory(one.story, self.compared(newest[one.number]), one.summary.reports)
+            for one in candidates
+        ]
         return self.corrections(connection, own, stories)
 
     def newest_reports(
-        self, connection: Connection, stories: Sequence[str]
-    ) -> dict[str, list[ComparedArticle]]:
-        """Return the newest reports of stories: one more than compared, as an article is not with itself."""
-        rows = articles.compared_rows(connection, stories, self.tuning.compared_reports + 1)
-        return {story: self.compared(rows[story]) for story in stories}
+        self, connection: Connection, stories: Iterable[Candidate]
+    ) -> dict[int, Sequence[ComparedRow]]:
+        """Return the newest reports of stories by number: as many as anything reads."""
+
+        def read(missing: Sequence[Candidate]) -> dict[int, Sequence[ComparedRow]]:
+            found = articles.compared_rows(connection, [one.story for one in missing], self._newest)
+            return {one.number: found[one.story] for one in missing}
+
+        return self._rows.get(stories, read)
+
+    def joined(self, new: NewArticle, before: Candidate | None, after: Candidate) -> None:
+        """Remember that a new article joined a story or founded one (`before` is None)."""
+        known = self._rows.kept(before) if before else []
+        if known is not None:
+            rows = [articles.compared_row_of(new)] if new.counts_in_centroid else []
+            self._rows.put(after, [*rows, *known][: self._newest])
 
     def compared(self, rows: Sequence[ComparedRow]) -> list[ComparedArticle]:
-        """Return those of a story's newest articles with which another is compared, decoded."""
+        """Return those of a story's newest articles with which another is compared, decoded.
+
+        One more than compared, as an article is not compared with itself.
+        """
         return [self.article(row) for row in rows[: self.tuning.compared_reports + 1]]
 
     def corrections(

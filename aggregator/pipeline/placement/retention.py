@@ -360,6 +360,7 @@ class Retention:
         if retention.last_to_first(connection, old.id, 1):
             return
         retention.drop_history(connection, former)
+        unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")
         retention.done_with(connection, "stories", old)
 
     # --- those that were passed ---------------------------------------------------------------------------

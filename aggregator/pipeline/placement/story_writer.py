@@ -22,10 +22,10 @@ from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, retention
-from aggregator.store.stories import article_views, articles, stories
+from aggregator.store.stories import article_views, articles, stories, story_links
 from aggregator.store.stories.articles import MemberRow, NewArticle, PublishedSpan
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.stories.stories import Membership, StoryRow, StoryState
+from aggregator.store.stories.stories import Membership, NewStory, StoryRow, StoryState
 from aggregator.stories.counts import (
     CountState,
     copy_groups,
@@ -37,7 +37,7 @@ from aggregator.stories.counts import (
     resolve_link,
     with_member,
 )
-from aggregator.stories.headline import headline
+from aggregator.stories.headline import Headline, headline
 from aggregator.stories.text.summary import summary
 from aggregator.stories.tuning import StoryTuning
 
@@ -144,8 +144,11 @@ class StoryWriter:
         article: ScoringInput,
         assigned_story: StoryRow | None,
         losers: Sequence[StoryRow],
-    ) -> None:
-        """Write the article and its story: a new one, or `assigned_story`. `losers` are merged into it."""
+    ) -> int:
+        """Write the article and its story: a new one, or `assigned_story`; return its number.
+
+        `losers` are merged into it.
+        """
         span = None if assigned_story is None else _span_of(unit_of_work.connection, assigned_story)
         membership = self._grown(unit_of_work.connection, new, article, assigned_story, span)
         for loser in losers:
@@ -169,7 +172,7 @@ class StoryWriter:
             bump=bump,
             redates=redates,
         )
-        self._store(
+        number = self._store(
             unit_of_work, assigned_story, new.placement.story, state, bump,
             founder=new.id, article=new.id, others=[loser.id for loser in losers],
         )  # fmt: skip
@@ -180,11 +183,12 @@ class StoryWriter:
                 if member.counts_in_centroid
             ]
             articles.set_counts_in_centroid(unit_of_work.connection, fallen, counts_in_centroid=False)
-        articles.insert_article(unit_of_work.connection, new)
+        unit_of_work.ledger.articles.append(new)
         for loser in losers:
             silent = [member.id for member in articles.members(unit_of_work.connection, loser.id)]
             articles.set_counts_in_centroid(unit_of_work.connection, silent, counts_in_centroid=False)
             self._redirect(unit_of_work, loser, new.placement.story, reason="container")
+        return number
 
     def revise(
         self,
@@ -284,6 +288,7 @@ class StoryWriter:
         articles.move(connection, ids, story)
         self._set_counts_in_centroid(connection, [*there, *moving])
         if staying:
+            story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
             self.restate(unit_of_work, origin.id, at_no=at_no, bump=when, moved=bump is not None)
         else:
             self._redirect(unit_of_work, origin, story, reason="empty")
@@ -501,6 +506,13 @@ class StoryWriter:
         chosen = headline(
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._options.prefer
         )
+        reported_at = max((view.effective_at for view in shown), default=None)
+        if assigned_story is not None and chosen.can_wait and reported_at is not None:
+            changed = unit_of_work.ledger.headline_reported_at(assigned_story.id)
+            if changed and reported_at - changed < dt.timedelta(
+                hours=self._story_tuning.headline_stage_hours
+            ):
+                chosen = Headline(assigned_story.title, assigned_story.title_article)
         title = chosen.title
         is_news = derived.report_count > 1 or bump - membership.span.first <= self._bump_age
         bumped = assigned_story is None or bool(
@@ -519,6 +531,7 @@ class StoryWriter:
                 before=assigned_story.title,
                 after=title,
                 reason=chosen.reason,
+                reported_at=reported_at.isoformat() if chosen.can_wait and reported_at else None,
             )
         cap = self._model.tuning.story_cap
         if assigned_story is not None and assigned_story.article_count < cap <= derived.article_count:
@@ -563,9 +576,7 @@ class StoryWriter:
             number = unit_of_work.ledger.number("story")
             # The first story of an article is the usual case, and its id says so.
             founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
-            stories.insert_story(
-                connection, n=number, founder=founder, founding=founding, id=story, state=state
-            )
+            unit_of_work.ledger.stories.append(NewStory(number, story, founder, founding, state))
         else:
             number = row.story_no
             stories.update_story(connection, story, state)

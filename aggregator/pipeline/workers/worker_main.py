@@ -15,11 +15,12 @@ import signal
 import sys
 import warnings
 
+from aggregator.cluster.copies.minhash import load_datasketch
 from aggregator.pipeline.workers.executor import describe, function_named
 from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
-_WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid", "datasketch")
+_WARM_UP = ("lxml.html", "trafilatura", "feedparser", "py3langid")
 _PR_SET_PDEATHSIG = 1
 _JOB_CAP_BYTES = 1 << 30
 
@@ -78,6 +79,7 @@ def _warm_up() -> None:
     for name in _WARM_UP:
         with contextlib.suppress(ImportError):  # a job that needs it fails
             importlib.import_module(name)
+    load_datasketch()
     gc.collect()
     gc.freeze()  # the garbage collector skips the objects of libraries
 

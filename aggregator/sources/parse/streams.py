@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
 _GZIP = b"\x1f\x8b\x08"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable frame
 _GZIP_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]")
 _ZSTD_WINDOW_BYTES = 2**27  # 128 MiB, that of `zstd --long`; only decompression bombs need a larger one

@@ -35,6 +35,7 @@ from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
+from aggregator.store.stories import story_links
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
@@ -337,6 +338,7 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     numbers = connection.execute(select(story.c.story_no).where(ended)).scalars().all()
     rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})
     connection.execute(delete(live_blog_link).where(live_blog_link.c.story == id))
+    story_links.erase(connection, [id])
 
 
 def blank_merged_stories(connection: Connection, ids: Collection[str]) -> None:

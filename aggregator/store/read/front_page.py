@@ -9,19 +9,28 @@ on the present time, so the order of two stories changes only if one of them cha
 can be answered with 304. ADR 24 gives the alternatives.
 """
 
+import datetime as dt
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from aggregator.model.read_model import FrontPageStory, HistoryEvent, HistoryEventKind, StoryListItem
+from aggregator.model.core import OPINION_KINDS
+from aggregator.model.read_model import (
+    TITLES_LISTED,
+    FrontPageStory,
+    HistoryEvent,
+    HistoryEventKind,
+    ListedTitle,
+    StoryListItem,
+)
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, source, story, story_log
+from aggregator.store.tables import article, source, story, story_log, story_subject
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
@@ -96,19 +105,102 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
     for story_id, outlet in connection.execute(named):
         outlets.setdefault(story_id, []).append(outlet)
     undated = article_views.undated_stories(connection, rows)
+    titles = _titles_by_outlet(
+        connection, {id_: row.title for id_, row in rows.items() if row.outlet_count > 1}
+    )
     return tuple(
         StoryListItem(
-            **rows[one]._mapping, outlets=tuple(outlets.get(one, ())), undated_seen=undated.get(one)
+            **rows[one]._mapping,
+            outlets=tuple(outlets.get(one, ())),
+            undated_seen=undated.get(one),
+            titles=tuple(titles.get(one, ())),
         )
         for one in ids
         if one in rows
     )
 
 
+def _titles_by_outlet(connection: Connection, headlines: Mapping[str, str]) -> dict[str, list[ListedTitle]]:
+    """Return the newest report of each of a few outlets, by story; none that repeats the headline.
+
+    The first two steps read an index that covers them, so no text of an article is read.
+    """
+    newest = (article.c.effective_at.desc(), article.c.id)
+    of_outlet = (
+        select(
+            article.c.story,
+            article.c.id,
+            article.c.effective_at,
+            func.row_number()
+            .over(partition_by=(article.c.story, article.c.outlet), order_by=newest)
+            .label("n"),
+        )
+        .where(
+            article.c.story.in_(list(headlines)), article.c.outlet.is_not(None), article.c.role == "report"
+        )
+        .subquery()
+    )
+    order = (of_outlet.c.effective_at.desc(), of_outlet.c.id)
+    place = func.row_number().over(partition_by=of_outlet.c.story, order_by=order).label("place")
+    chosen = select(of_outlet.c.id, of_outlet.c.story, place).where(of_outlet.c.n == 1).subquery()
+    shown = (
+        select(chosen.c.story, article.c.title, article.c.url, article.c.outlet, article.c.outlet_name)
+        .join(article, article.c.id == chosen.c.id)
+        .where(
+            chosen.c.place <= TITLES_LISTED + 1, article.c.kind.not_in(OPINION_KINDS), article.c.title != ""
+        )
+        .order_by(chosen.c.story, chosen.c.place)
+    )
+    titles: dict[str, list[ListedTitle]] = {}
+    for row in connection.execute(shown) if headlines else ():
+        listed = titles.setdefault(row.story, [])
+        if row.title != headlines[row.story] and len(listed) < TITLES_LISTED:
+            listed.append(ListedTitle(outlet=row.outlet_name or row.outlet, title=row.title, url=row.url))
+    return titles
+
+
+def new_reports(connection: Connection, ids: Sequence[str], since: dt.datetime) -> dict[str, int]:
+    """Return the number of outlets whose reports came into these stories after `since`."""
+    joined = (
+        select(story_log.c.story, func.count(article.c.outlet.distinct()).label("outlets"))
+        .join(article, article.c.id == story_log.c.article)
+        .where(
+            story_log.c.story.in_(ids),
+            story_log.c.at > since,
+            story_log.c.kind.in_(("created", "joined")),
+            article.c.story == story_log.c.story,
+            article.c.role == "report",
+        )
+        .group_by(story_log.c.story)
+    )
+    return {row.story: row.outlets for row in connection.execute(joined)}
+
+
 def folders(connection: Connection) -> tuple[str, ...]:
     """Return the names of all folders of sources, sorted."""
     named = select(source.c.folder).where(source.c.folder.is_not(None), source.c.folder != "")
     return tuple(connection.execute(named.distinct().order_by(source.c.folder)).scalars())
+
+
+_TOPICS_LISTED = 10  # tabs; more would not fit above the stories
+_TOPIC_STORIES = 150  # newest stories whose topics are counted: the window of the front page
+
+
+def topics(connection: Connection) -> tuple[str, ...]:
+    """Return the topics that several of the newest stories have, the most frequent first."""
+    live = select(story.c.story_no).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
+    newest = live.limit(_TOPIC_STORIES).subquery()
+    count = func.count()
+    counted = (
+        select(func.min(story_subject.c.label))
+        .join(newest, newest.c.story_no == story_subject.c.story_no)
+        .where(story_subject.c.kind == "topic")
+        .group_by(story_subject.c.key)
+        .having(count > 1)
+        .order_by(count.desc(), story_subject.c.key)
+        .limit(_TOPICS_LISTED)
+    )
+    return tuple(connection.execute(counted).scalars())
 
 
 # --- how a story grew --------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
     Change,
+    ChangedStories,
     Digest,
     DigestStory,
     FrontPageStory,
@@ -47,6 +48,7 @@ from aggregator.store.stories import (
     corrections,
     live_blog_links,
     stories,
+    story_links,
     stream_history,
 )
 from aggregator.store.stories.corrections import all_corrections
@@ -252,9 +254,14 @@ class DatabaseStoryReader:
             links = live_blog_links.links_to_story(connection, id)
             stripped = select(article.c.inbox_no).where(article.c.story == id, codecs.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
-        whole = _story_view(row, members)
+            (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
+            (whole,) = story_links.with_links(connection, [whole])
         copied = trails(whole.articles)
         return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
+
+    def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
+        with self._database.read() as connection:
+            return story_links.with_links(connection, stories)
 
     def gone(self, id: str) -> bool:  # noqa: A002
         with self._database.read() as connection:
@@ -302,11 +309,16 @@ class DatabaseStoryReader:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.views_of_stories(connection, rows)
-        return tuple(_story_view(rows[one], members[one]) for one in ids if one in rows)
+            found = (_story_view(rows[one], members[one]) for one in ids if one in rows)
+            return story_links.with_subjects(connection, found)
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
         with self._database.read() as connection:
             return front_page.list_stories(connection, ids)
+
+    def new_reports(self, ids: tuple[str, ...], since: dt.datetime) -> dict[str, int]:
+        with self._database.read() as connection:
+            return front_page.new_reports(connection, ids, since)
 
     def story_history(self, story_id: str, limit: int) -> tuple[HistoryEvent, ...]:
         with self._database.read() as connection:
@@ -319,6 +331,10 @@ class DatabaseStoryReader:
     def changes(self, wanted: StoryFilter) -> tuple[Change, ...]:
         with self._database.read() as connection:
             return story_list.newest(connection, wanted)
+
+    def changed_stories(self, since: int | None, limit: int) -> ChangedStories:
+        with self._database.read() as connection:
+            return story_list.changed_stories(connection, since, limit)
 
     def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
         with self._database.read() as connection:
@@ -347,6 +363,10 @@ class DatabaseStoryReader:
     def folders(self) -> tuple[str, ...]:
         with self._database.read() as connection:
             return front_page.folders(connection)
+
+    def topics(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return front_page.topics(connection)
 
     def state(self) -> Health:
         recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
@@ -463,7 +483,8 @@ def assignments(connection: Connection) -> list[AssignedEntry]:
 def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
     rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
     members = article_views.views_of_stories(connection, [row.id for row in rows])
-    return StoryPage(stories=tuple(_story_view(row, members[row.id]) for row in rows), next=following)
+    found = (_story_view(row, members[row.id]) for row in rows)
+    return StoryPage(stories=story_links.with_subjects(connection, found), next=following)
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:

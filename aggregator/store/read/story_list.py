@@ -28,18 +28,28 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
 )
 
 from aggregator.model.core import StoryView
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Change, StoryFilter
+from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store.intake import sources
 from aggregator.store.search import match
 from aggregator.store.search.match import Query, parse_query
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, change, in_parts, rows_with, story
-from aggregator.store.tables import article as article_table
+from aggregator.store.tables import (
+    OTHER_KINDS,
+    article,
+    change,
+    in_parts,
+    rows_with,
+    story,
+    story_log,
+    story_subject,
+)
+from aggregator.stories.subjects import subject_key
 
 
 class StoryMatcher:
@@ -90,7 +100,20 @@ def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
         conditions.append(story.c.outlet_count >= wanted.min_outlets)
     if wanted.min_reports > 1:
         conditions.append(story.c.report_count >= wanted.min_reports)
+    for subject in _subjects(wanted):
+        of_story = story_subject.c.story_no == story.c.story_no
+        conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
     return conditions
+
+
+def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of `wanted` on names and topics."""
+    asked = (("name", wanted.name), ("topic", wanted.topic))
+    return [
+        and_(story_subject.c.kind == kind, story_subject.c.key == subject_key(label))
+        for kind, label in asked
+        if label is not None
+    ]
 
 
 def of_articles(
@@ -105,6 +128,9 @@ def of_articles(
         asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
     if wanted.language is not None:
         asked.append(article.c.language == wanted.language)
+    if wanted.kind is not None:
+        by_index = [] if wanted.kind == "report" else [text(OTHER_KINDS)]
+        asked.append(and_(article.c.kind == wanted.kind, *by_index))
     if wanted.folder is not None:
         named = article.c.source.concat("") if by_story else article.c.source
         its_sources = sources.in_folder(connection, wanted.folder)
@@ -144,11 +170,20 @@ _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
 _Place = tuple[dt.datetime, int]  # `bumped_at` and `story_no` of the previous story
+_PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
 def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
-    """Return rows of `LIST_COLUMNS`, newest bump first, and the cursor of the next page; None at the end.
+    """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
+    rows, following = places(connection, wanted, limit)
+    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows))
+    by_id = {row.id: row for row in listed}
+    return [by_id[row.id] for row in rows], following
+
+
+def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
+    """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
     """
@@ -156,11 +191,10 @@ def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[
     begin = read_cursor(wanted.after) if wanted.after is not None else None
     if few is None:
         return _scan(connection, wanted, limit, begin)
-    places: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
-    fits = rows_with(connection, places, story.c.id, _fitting(connection, wanted, few))
+    fits = rows_with(connection, _PLACES, story.c.id, _fitting(connection, wanted, few))
     rows = [row for row in fits if begin is None or (row.bumped_at, row.story_no) < begin]
     rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
-    return _listed(connection, rows[:limit]), cursor(rows[limit - 1]) if len(rows) > limit else None
+    return rows[:limit], cursor(rows[limit - 1]) if len(rows) > limit else None
 
 
 class _Few(NamedTuple):
@@ -174,7 +208,7 @@ def few_that_may_fit(connection: Connection, wanted: StoryFilter) -> _Few | None
     """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
     found = (
         _by_articles(connection, wanted),
-        _by_counts(connection, wanted),
+        _by_stories(connection, wanted),
         _by_query(connection, wanted),
     )
     return min((few for few in found if few is not None), key=lambda few: len(few.ids), default=None)
@@ -206,7 +240,7 @@ def _by_articles(connection: Connection, wanted: StoryFilter) -> _Few | None:
     return None
 
 
-def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
+def _by_stories(connection: Connection, wanted: StoryFilter) -> _Few | None:
     conditions = []
     if wanted.since is not None or wanted.until is not None:
         of_time = of_stories(StoryFilter(since=wanted.since, until=wanted.until))
@@ -218,8 +252,11 @@ def _by_counts(connection: Connection, wanted: StoryFilter) -> _Few | None:
     if wanted.min_reports >= _CLASSES[0]:
         asked = with_reports(_CLASSES[0]), story.c.report_count >= wanted.min_reports
         conditions.append(and_(story.c.redirect_to.is_(None), *asked))
-    for condition in conditions:
-        found = list(connection.execute(select(story.c.id).where(condition).limit(FEW + 1)).scalars())
+    statements = [select(story.c.id).where(condition) for condition in conditions]
+    of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
+    statements += [of_subject.where(subject) for subject in _subjects(wanted)]
+    for statement in statements:
+        found = list(connection.execute(statement.limit(FEW + 1)).scalars())
         if len(found) <= FEW:
             return _Few(set(found))
     return None
@@ -250,13 +287,13 @@ def _scan(
         else:
             found += connection.execute(chosen.limit(most)).all()
         if len(found) > limit:
-            return _listed(connection, found[:limit]), cursor(found[limit - 1])
+            return found[:limit], cursor(found[limit - 1])
         if edge is None:
-            return _listed(connection, found), None
+            return found, None
         begin = (edge.bumped_at, edge.story_no)
         looked, step = looked + step, _STEP
     assert begin is not None, "at least one step was gone"
-    return _listed(connection, found), _written(*begin)
+    return found, cursor_at(*begin)
 
 
 _Conditions = list[ColumnElement[bool]]
@@ -301,13 +338,6 @@ def _filtered(
     return found
 
 
-def _listed(connection: Connection, chosen: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """Return the list rows of the chosen stories, in the same order."""
-    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in chosen))
-    rows = {row.id: row for row in listed}
-    return [rows[row.id] for row in chosen]
-
-
 def with_reports(least: int) -> ColumnElement[bool]:
     """At least so many reports, as an index says it: a plan made once for any value could not take it."""
     return story.c.report_count >= literal_column(str(least))
@@ -347,7 +377,7 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 
 def cursor(row: Row[Any]) -> str:
     """Return the cursor of the page after `row`; it does not move when stories do."""
-    return _written(row.bumped_at, row.story_no)
+    return cursor_at(row.bumped_at, row.story_no)
 
 
 # Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
@@ -356,7 +386,8 @@ _CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
-def _written(updated: dt.datetime, n: int) -> str:
+def cursor_at(updated: dt.datetime, n: int) -> str:
+    """Return the cursor of the page after a story with this bump and number."""
     return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
 
 
@@ -416,10 +447,10 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
     `indexed_to`: the inbox number up to which articles are in the full-text index.
     """
     statement = (
-        select(change, story.c.id.label("today"), article_table.c.inbox_no.label("article_n"))
+        select(change, story.c.id.label("today"), article.c.inbox_no.label("article_n"))
         .join(_THEN, _THEN.c.id == change.c.story)
         .join(story, story.c.id == func.coalesce(_THEN.c.redirect_to, _THEN.c.id))
-        .outerjoin(article_table, article_table.c.id == change.c.article)
+        .outerjoin(article, article.c.id == change.c.article)
         .where(change.c.change_no > after)
         .order_by(change.c.change_no)
         .limit(limit)
@@ -427,6 +458,39 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
     rows = connection.execute(statement).all()
     ready = next((i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to), len(rows))
     return _changes(connection, rows[:ready])
+
+
+def changed_stories(connection: Connection, since: int | None, limit: int) -> ChangedStories:
+    """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
+    if since is None:
+        last = connection.execute(select(func.max(story_log.c.log_no))).scalar()
+        return ChangedStories(next=last or 0)
+    columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
+    lines = select(*columns).where(story_log.c.log_no > since).order_by(story_log.c.log_no).limit(limit)
+    numbers: dict[str, int] = {}
+    created: set[str] = set()
+    for line in connection.execute(lines):
+        numbers[line.story] = line.log_no
+        created |= {line.story} if line.kind == "created" else set()
+    named = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
+    found = [
+        ChangedStory(
+            n=numbers[row.id],
+            story=row.id,
+            kind="removed"
+            if row.redirect_to == ""
+            else "merged"
+            if row.redirect_to
+            else "created"
+            if row.id in created
+            else "changed",
+            into=row.redirect_to or None,
+            updated=row.bumped_at if row.redirect_to is None else None,
+        )
+        for row in rows_with(connection, named, story.c.id, numbers)
+    ]
+    found.sort(key=lambda one: one.n)
+    return ChangedStories(changes=tuple(found), next=max(numbers.values(), default=since))
 
 
 def last_number(connection: Connection) -> int:

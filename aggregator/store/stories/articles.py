@@ -2,16 +2,14 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Integer,
-    Row,
     Select,
     bindparam,
     delete,
@@ -23,10 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.cluster.copies.copy_check import ComparedText
 from aggregator.cluster.entry_identity import url_key
-from aggregator.cluster.events.scorer import ScoringInput
-from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import (
     OPINION_KINDS,
@@ -61,6 +56,11 @@ from aggregator.store.tables import (
     sketch,
 )
 
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.copies.copy_check import ComparedText
+    from aggregator.cluster.events.scorer import ScoringInput
+    from aggregator.cluster.vetoes.vetoes import VetoInput
+
 _REVISIONS_KEPT = 5  # the first five and the last five
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 
@@ -77,6 +77,7 @@ class ArticleDetails(FrozenStruct, frozen=True, kw_only=True):
     tdm_reserved: bool = False
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
+    categories: tuple[str, ...] | None = None  # None: placed before they were kept
     repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate that was removed from the text
 
 
@@ -116,6 +117,10 @@ class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     is_gone: bool  # its text was deleted by retention
     is_packed: bool
 
+    def as_article(self) -> "ScoringInput":
+        """Return it as input of the scorer, as it was placed."""
+        return _scoring_input(self, is_container=self.role == "container")
+
 
 class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     """An article with the columns that the centroid and the counts of its story need."""
@@ -142,7 +147,7 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     def outlet_key(self) -> str | None:
         return self.outlet
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer."""
         return _scoring_input(self, is_container=self.role == "container")
 
@@ -213,14 +218,18 @@ _INSERT = insert(article)
 _INSERT_SKETCH = insert(sketch)
 
 
-def insert_article(connection: Connection, new: NewArticle) -> None:
-    """Insert the row of an article, its bands and its sampled shingles."""
-    packed = {
-        "details": codecs.pack(details_of(new.clean)),
-        "evidence": codecs.pack_compressed(new.placement.evidence),
-    }
-    connection.execute(_INSERT, [columns_of(new) | packed])
-    if new.is_indexed:
+def insert_articles(connection: Connection, new: Sequence[NewArticle]) -> None:
+    """Insert the rows of articles, their bands and their sampled shingles."""
+    rows = [
+        {
+            **columns_of(one),
+            "details": codecs.pack(details_of(one.clean)),
+            "evidence": codecs.pack_compressed(one.placement.evidence),
+        }
+        for one in new
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
         _insert_copy_keys(connection, new)
 
 
@@ -248,8 +257,7 @@ def replace_text(
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
     connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
-    if new.is_indexed:
-        _insert_copy_keys(connection, new)
+    _insert_copy_keys(connection, [new])
 
 
 def _text_columns(new: NewArticle) -> dict[str, Any]:
@@ -267,15 +275,20 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
     }
 
 
-def _insert_copy_keys(connection: Connection, new: NewArticle) -> None:
-    bands = new.fingerprint.bands if new.bands is None else new.bands
-    rows = [(band, new.inbox_no) for band in sorted(set(bands))]
-    if rows:
+def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
+    bands: list[tuple[int, int]] = []
+    sketches: list[dict[str, Any]] = []
+    for one in new:
+        if one.is_indexed:
+            held = one.fingerprint.bands if one.bands is None else one.bands
+            bands += [(band, one.inbox_no) for band in sorted(set(held))]
+            if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
+                sketches.append({"article": one.inbox_no, "hashes": sampled})
+    if bands:
         value = _placeholder(connection)
-        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", rows)  # noqa: S608
-    sampled = new.fingerprint.sketch if new.sketch is None else new.sketch
-    if sampled:
-        connection.execute(_INSERT_SKETCH, [{"article": new.inbox_no, "hashes": sampled}])
+        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", bands)  # noqa: S608
+    if sketches:
+        connection.execute(_INSERT_SKETCH, sketches)
 
 
 def keep_revision(connection: Connection, old: StoredArticle, at: dt.datetime) -> None:
@@ -340,11 +353,6 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 _EVIDENCE = select(article.c.evidence).where(article.c.id == bindparam("article_id"))
 
 
-def stage_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
-    """Return the stage that decided the story of article `id`."""
-    return evidence_of(connection, id).stage
-
-
 def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed, counts = codecs.pack_compressed(evidence), evidence.counts_as_report
@@ -382,28 +390,17 @@ def members(connection: Connection, story: str) -> list[MemberRow]:
     return [MemberRow(**row._mapping) for row in rows]
 
 
-def _newest_of_story(columns: Sequence[Column[Any]], *conditions: ColumnElement[bool]) -> Select[Any]:
-    """Return SELECT of the newest articles of a story that count in its centroid, the newest first.
-
-    Their numbers are found first: otherwise all rows of a large story are sorted, with their terms.
-    """
-    numbers = _newest_numbers("story_id", *conditions)
-    return select(*columns).where(article.c.inbox_no.in_(numbers)).order_by(article.c.inbox_no.desc())
-
-
 def _newest_numbers(story: str, *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
-    """Return the statement for the newest articles in the centroid of the story in parameter `story`."""
+    """Return the statement for the newest articles in the centroid of the story in parameter `story`.
+
+    Numbers are found before rows: otherwise all rows of a large story are sorted, with their terms.
+    """
     return (
         select(article.c.inbox_no)
         .where(article.c.story == bindparam(story), article.c.counts_in_centroid, *conditions)
         .order_by(article.c.inbox_no.desc())
         .limit(bindparam("at_most", type_=Integer))
     )
-
-
-_VETO_COLUMNS = [
-    article.c[name] for name in ("title", "lead", "language", "outlet", "published", "body_words")
-]
 
 
 class ComparedRow(msgspec.Struct, frozen=True):
@@ -426,12 +423,27 @@ class ComparedRow(msgspec.Struct, frozen=True):
     is_polled: bool | None
     counts_as_report: bool
 
-    def as_article(self) -> ScoringInput:
+    def as_article(self) -> "ScoringInput":
         """Return it as input of the scorer: a report, whatever its role."""
         return _scoring_input(self, is_container=False)
 
+    def as_veto_input(self, bodyless_words: int) -> "VetoInput":
+        """Return it as input of the vetoes; a text of fewer than `bodyless_words` words counts as none."""
+        from aggregator.cluster.vetoes.vetoes import VetoInput
 
-def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> ScoringInput:
+        return VetoInput(
+            title=self.title,
+            lead=self.lead,
+            language=self.language,
+            outlet=self.outlet,
+            minutes=dates_of(self.published, date_counts=True)[0],
+            bodyless=self.body_words < bodyless_words,
+        )
+
+
+def _scoring_input(row: "StoredArticle | MemberRow | ComparedRow", *, is_container: bool) -> "ScoringInput":
+    from aggregator.cluster.events.scorer import ScoringInput
+
     minutes, text_minutes = dates_of(row.published, date_counts=row.date_counts)
     return ScoringInput(
         terms=row.terms,
@@ -446,10 +458,12 @@ def _scoring_input(row: "MemberRow | ComparedRow", *, is_container: bool) -> Sco
 
 _STORIES_AT_ONCE = 32  # a power of two
 _COMPARED = [article.c[name] for name in ComparedRow.__struct_fields__]
-_VOUCHING_ROWS = _newest_of_story(_COMPARED, article.c.counts_as_report)
+_VOUCHING_ROWS = (
+    select(*_COMPARED)
+    .where(article.c.inbox_no.in_(_newest_numbers("story_id", article.c.counts_as_report)))
+    .order_by(article.c.inbox_no.desc())
+)
 _COMPARED_ROW = select(*_COMPARED).where(article.c.id == bindparam("article_id"))
-_VETO_INPUTS = _newest_of_story(_VETO_COLUMNS)
-_ONE_VETO_INPUT = select(*_VETO_COLUMNS).where(article.c.id == bindparam("article_id"))
 
 
 @functools.cache
@@ -484,34 +498,15 @@ def vouching_rows(connection: Connection, story: str, newest: int) -> list[Compa
     return [ComparedRow(*row) for row in rows]
 
 
+def compared_row_of(new: NewArticle) -> ComparedRow:
+    """Return an article that is not written yet."""
+    columns = columns_of(new)
+    return ComparedRow(*(columns[name] for name in ComparedRow.__struct_fields__))
+
+
 def compared_row(connection: Connection, id: str) -> ComparedRow:  # noqa: A002
     """Return article `id`, which must exist."""
     return ComparedRow(*connection.execute(_COMPARED_ROW, {"article_id": id}).one())
-
-
-def veto_inputs(connection: Connection, story: str, newest: int, *, bodyless_words: int) -> list[VetoInput]:
-    """Return input of the vetoes: the newest articles that count in the centroid, the newest first.
-
-    A text of fewer than `bodyless_words` words is treated as having no body.
-    """
-    rows = connection.execute(_VETO_INPUTS, {"story_id": story, "at_most": newest})
-    return [_veto_input(row, bodyless_words) for row in rows]
-
-
-def veto_input(connection: Connection, id: str, *, bodyless_words: int) -> VetoInput:  # noqa: A002
-    """Return article `id`, which must exist, as input of the vetoes."""
-    return _veto_input(connection.execute(_ONE_VETO_INPUT, {"article_id": id}).one(), bodyless_words)
-
-
-def _veto_input(row: Row[Any], bodyless_words: int) -> VetoInput:
-    return VetoInput(
-        title=row.title,
-        lead=row.lead,
-        language=row.language,
-        outlet=row.outlet,
-        minutes=dates_of(row.published, date_counts=True)[0],
-        bodyless=row.body_words < bodyless_words,
-    )
 
 
 class ArticleOrigin(NamedTuple):
@@ -719,8 +714,10 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def compared_text(connection: Connection, id: str) -> ComparedText:  # noqa: A002 - the word that people type
+def compared_text(connection: Connection, id: str) -> "ComparedText":  # noqa: A002 - the word that people type
     """Return article `id`, which must exist, as input of the copy check."""
+    from aggregator.cluster.copies.copy_check import ComparedText
+
     row = connection.execute(_COMPARED_TEXT, {"article_id": id}).one()
     return ComparedText(
         id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no
@@ -779,13 +776,13 @@ def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]
     ]
 
 
-def add_outlet_lines(connection: Connection, outlet: str, number: int, lines: bytes) -> None:
-    """Add the line hashes of an article."""
-    connection.execute(_ADD_LINES, {"outlet": outlet, "article": number, "lines": lines})
-
-
-def drop_outlet_lines(connection: Connection, outlet: str, numbers: Iterable[int]) -> None:
-    """Delete the line hashes of these articles."""
-    rows = [{"outlet_key": outlet, "number": number} for number in numbers]
-    if rows:
+def change_outlet_lines(
+    connection: Connection, dropped: Iterable[tuple[str, int]], new: Mapping[tuple[str, int], bytes]
+) -> None:
+    """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
+    if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
         connection.execute(_DROP_LINES, rows)
+    if rows := [
+        {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
+    ]:
+        connection.execute(_ADD_LINES, rows)

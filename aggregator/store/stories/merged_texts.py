@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 from aggregator.model.core import ArticleView, MergedStory
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views
+from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, counter_value, set_counter, story
 from aggregator.stories.counts import with_originals
+from aggregator.stories.subjects import SUBJECTS_VERSION
 from aggregator.stories.text.merged_text import MERGE_VERSION, merge
 from aggregator.stories.text.plain_text import as_text
 from aggregator.stories.tuning import StoryTuning
@@ -49,7 +50,7 @@ def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
 
 def render_version(tuning: StoryTuning) -> int:
     """Return a 48-bit hash of the code version and the tuning that merged texts depend on."""
-    content = f"{MERGE_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
+    content = f"{MERGE_VERSION} {SUBJECTS_VERSION} {msgspec.json.encode(tuning, order='sorted').decode()}"
     return int.from_bytes(hashlib.sha256(content.encode()).digest()[:6])
 
 
@@ -72,6 +73,7 @@ _STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, stor
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
+        subjects = {row.id: story_links.subjects_of(connection, members[row.id]) for row in rows}
     renderings = [(row, rendering(members[row.id], row.title, tuning)) for row in rows]
     with database.write() as connection:
         for row, one in renderings:
@@ -86,6 +88,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             )
             if written.rowcount:
                 _note_originals(connection, row.id, one.articles)
+                story_links.write(connection, row.story_no, subjects[row.id])
 
 
 class Rendering(NamedTuple):

@@ -1,23 +1,26 @@
-"""Serial numbers, log lines, changes and finished entries of a placing transaction, written at its end.
+"""The new rows of a placing transaction, each table written at once.
 
-Numbers are read from `counter` once and counted in memory: only the writer takes numbers of stories, bumps
-and changes.
+Log lines, changes and finished entries are written at its end; new stories and articles before another
+statement is executed, which may read them. Numbers are read from `counter` once and counted in memory: only
+the writer takes numbers of stories, bumps and changes.
 """
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Text, bindparam, func, insert, update
+from sqlalchemy import Connection, Text, bindparam, event, func, insert, select, update
 
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import Outcome, take_numbers
-from aggregator.store.stories.stories import StoryRow, StoryState
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.articles import NewArticle
+from aggregator.store.stories.stories import NewStory, StoryRow, StoryState
 from aggregator.store.tables import change, counter, entry, story_log
 
 # "moved": an article was assigned to another story; "regrouped": by `recluster`; "full": from now on the
@@ -57,14 +60,34 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 
 
 class Ledger:
-    """Belongs to one transaction; `close` must be called before it is committed."""
+    """Belongs to one transaction; `close` must be called before it is committed.
+
+    Append to `stories`, `articles` and `lines` (of outlets) what is to be written before the next statement.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.stories: list[NewStory] = []
+        self.articles: list[NewArticle] = []
+        self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
+        self._dropped_lines: list[tuple[str, int]] = []
+        event.listen(connection, "before_cursor_execute", self._write_new)
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
         self._finished: list[dict[str, Any]] = []
+
+    def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Delete lines of outlets."""
+        self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
+
+    def _write_new(self, *_of_statement: object) -> None:
+        if self.stories or self.articles or self.lines or self._dropped_lines:
+            new, self.stories, self.articles = (self.stories, self.articles), [], []
+            lines, self.lines, self._dropped_lines = (self._dropped_lines, self.lines), {}, []
+            stories.insert_stories(self._connection, new[0])
+            articles.insert_articles(self._connection, new[1])
+            articles.change_outlet_lines(self._connection, *lines)
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -85,6 +108,18 @@ class Ledger:
         """Add a line to the log of a story."""
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
         self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+
+    def headline_reported_at(self, story: str) -> dt.datetime | None:
+        """Return the time of the newest report at the last change of a headline that could have waited."""
+        details = [one["detail"] for one in self._logs if (one["story"], one["kind"]) == (story, "headline")]
+        if not details:
+            mine = select(story_log.c.detail).where(
+                story_log.c.story == story, story_log.c.kind == "headline"
+            )
+            found = self._connection.execute(mine.order_by(story_log.c.log_no.desc()).limit(1))
+            details = [row.detail for row in found]
+        time = json.loads(details[-1] or "{}").get("reported_at") if details else None
+        return dt.datetime.fromisoformat(time) if time else None
 
     def change(
         self,
@@ -156,6 +191,7 @@ class Ledger:
 
     def close(self) -> None:
         """Write the collected rows."""
+        self._write_new()
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
             prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])

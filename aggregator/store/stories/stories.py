@@ -2,18 +2,20 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
-from aggregator.cluster.events import centroid
-from aggregator.cluster.events.centroid import Centroid
-from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView, FrozenStruct
+from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import MemberRow, PublishedSpan, published_span
 from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.events.centroid import Centroid
+    from aggregator.cluster.events.weights import EventModel
 
 
 class StoryRow(FrozenStruct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ class StoryState(DerivedColumns, frozen=True, kw_only=True):
 class Membership(NamedTuple):
     """The parts of the row of a story that depend on its members only."""
 
-    centroid: Centroid
+    centroid: "Centroid"
     count_state: CountState
     span: PublishedSpan
     last_inbox_no: int
@@ -73,9 +75,11 @@ class Membership(NamedTuple):
 
 
 def derived_columns(
-    membership: Membership, model: EventModel, families: Mapping[str, str] | None
+    membership: Membership, model: "EventModel", families: Mapping[str, str] | None
 ) -> DerivedColumns:
     """Return the columns of a story with these members."""
+    from aggregator.cluster.events import centroid
+
     return DerivedColumns(
         **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,
@@ -90,13 +94,15 @@ def derived_columns(
 def membership_of(
     members: Sequence[MemberRow],
     counted: Collection[str],
-    model: EventModel,
+    model: "EventModel",
     shown: Sequence[ArticleView] = (),
 ) -> Membership:
     """Compute the membership of a story of these articles, of which `counted` are in its centroid.
 
     Raises ValueError if the terms of an article cannot be read.
     """
+    from aggregator.cluster.events import centroid
+
     return Membership(
         centroid=centroid.from_members(
             [one.as_article().member(model) for one in members if one.id in counted],
@@ -111,7 +117,7 @@ def membership_of(
 
 
 def columns_of_members(
-    members: Sequence[MemberRow], model: EventModel, families: Mapping[str, str] | None
+    members: Sequence[MemberRow], model: "EventModel", families: Mapping[str, str] | None
 ) -> DerivedColumns:
     """Compute the columns of a story from its articles, as they are stored. See `membership_of`."""
     counted = {one.id for one in members if one.counts_in_centroid}
@@ -156,18 +162,23 @@ def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
 
-def insert_story(
-    connection: Connection,
-    *,
-    n: int,
-    id: str,  # noqa: A002 - the word that people type
-    founder: str,
-    founding: int,
-    state: StoryState,
-) -> None:
-    """Write a new story."""
-    row = {"story_no": n, "id": id, "founding_article": founder, "founding_no": founding}
-    connection.execute(_INSERT, [row | msgspec.structs.asdict(state)])
+class NewStory(NamedTuple):
+    """A story to write, with the number of stories that its founder founded before."""
+
+    story_no: int
+    id: str
+    founding_article: str
+    founding_no: int
+    state: StoryState
+
+
+def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
+    """Write new stories."""
+    rows = [one._asdict() | msgspec.structs.asdict(one.state) for one in new]
+    for row in rows:
+        del row["state"]
+    if rows:
+        connection.execute(_INSERT, rows)
 
 
 def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
@@ -182,6 +193,7 @@ def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> N
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
+    story_links.unite(connection, loser, winner)
     connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
     derived = {
         "text": None,

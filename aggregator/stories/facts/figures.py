@@ -16,10 +16,6 @@ WORD_AFTER = re.compile(r"[^\W\d_]+")
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
-MAGNITUDE = re.compile(
-    r"\b(?:magnitud\w*|strength|stärke|kracht|магнитуд\w*|richter|(?:ب?قوة|قوته\w?))\b(?:\s\w+){0,2}\W*$",
-    re.IGNORECASE,
-)
 SPACELESS = ("zh", "ja", "th")
 
 
@@ -57,6 +53,7 @@ class FigureGrammar:
     people: frozenset[str]
     background: re.Pattern[str] | None
     part: re.Pattern[str] | None
+    magnitude: re.Pattern[str] | None
 
 
 def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
@@ -169,6 +166,9 @@ def _grammar(language: str | None) -> FigureGrammar:
         people=word_list(language, "people"),
         background=re.compile(words.background, ignoring) if words.background else None,
         part=re.compile(words.part, ignoring) if words.part else None,
+        magnitude=re.compile(rf"\b(?:{words.magnitude})\b(?:\s\w+){{0,2}}\W*$", ignoring)
+        if words.magnitude
+        else None,
     )
 
 
@@ -217,7 +217,9 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     unit, factor = _unit(match, after, grammar)
     noun = _place(after, grammar) if unit == "km" else _noun(after, grammar)
     kind, sure = _kind(sentence, match, grammar) if not unit else ("", False)
-    if MAGNITUDE.search(before) or not (unit or match["vague"] or stated[0].is_integer()):
+    if (grammar.magnitude and grammar.magnitude.search(before)) or not (
+        unit or match["vague"] or stated[0].is_integer()
+    ):
         noun, kind, sure = "", "", False  # of a quake, or an average: no count
     if (match["value"] or "").lower() in grammar.words.small_numbers and not (
         sure and noun in ("", "people")

@@ -19,23 +19,8 @@ APPOSITION = 14  # words between a name and its verb: "Anna Berg, the mayor of P
 ROLE_WORDS = 5  # lower-case words between a verb and a name: "said the mayor of Port Ellis, ..."
 _PART = re.compile(r"[A-Z][a-z]{0,3}\.(?=\s[A-Z])|[^\W\d_]+(?:['’.-]+[^\W\d_]+)*\.?(?<=\w)|“”|[^\w\s]")
 _QUOTE = "“”"
+_NO_SUBJECT_AFTER = ("told", "tells")  # "told The Hill"
 _HONORIFICS = ("Mr.", "Mrs.", "Ms.", "The")
-# fmt: off
-_CONNECTORS = frozenset({
-    "of", "the", "and", "for", "de", "la", "le", "du", "da", "di", "del", "der", "van", "von", "bin", "al",
-    "el", "des", "y", "e",
-})
-_NOT_A_ROLE = frozenset({
-    "on", "in", "at", "to", "during", "after", "before", "that", "by", "from", "as", "with", "when", "if",
-    "it", "he", "she", "they", "i", "we", "who", "which",
-})
-_ADVERBS = frozenset({
-    "also", "later", "then", "once", "has", "had", "have", "hat", "auch", "a", "aussi", "ha", "también",
-    "anche", "também", "heeft", "ook", "также",
-})
-_NO_SPEAKERS = frozenset({"republican", "republicans", "democrat", "democrats"})  # "the Maine ... said"
-_NO_SUBJECT_AFTER = frozenset({"told", "tells"})  # "told The Hill"
-# fmt: on
 
 
 def quoted_share(text: str) -> float:
@@ -50,12 +35,13 @@ def speaker_of(features: SentenceFeatures) -> str:
     if quoted_share(text) < QUOTED_SHARE:
         return ""
     verbs = word_list(features.language, "quoting")
+    no_speakers = word_list(features.language, "no_speakers") | words_of("outlet_words")
     words = _PART.findall(QUOTED.sub(f" {_QUOTE} ", text))
     for place, word in enumerate(words):
         if word.lower() in verbs:
-            for run in (_before(words, place), _after(words, place)):
+            for run in (_before(words, place, features.language), _after(words, place, features.language)):
                 named = any(_head(each, features.language) in features.mentioned for each in run)
-                if named and run[-1].lower() not in _NO_SPEAKERS | words_of("outlet_words"):
+                if named and run[-1].lower() not in no_speakers:
                     return " ".join(run[1:] if run[0] in _HONORIFICS else run)
     return ""
 
@@ -68,13 +54,20 @@ def speaker_key(speaker: str) -> str:
 
 
 def _is_name(word: str) -> bool:
-    return word[0].isalpha() and any(part[:1].isupper() for part in word.split("-"))  # "al-Rahmoun"
+    return (
+        word[0].isalpha()
+        and word[-2:] not in ("'s", "’s")
+        and any(part[:1].isupper() for part in word.split("-"))
+    )  # "al-Rahmoun"
 
 
-def _before(words: Sequence[str], verb: int) -> list[str]:
+def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     """Return the name before a verb, over a few adverbs or over an apposition between commas."""
     end = verb
-    while end > 0 and (words[end - 1] in _ADVERBS or words[end - 1].endswith("ly")):
+    while end > 0 and (
+        words[end - 1] in word_list(language, "before_quoting")
+        or (words[end - 1].islower() and words[end - 1].endswith("ly"))
+    ):
         end -= 1
     if end > 0 and words[end - 1] == ",":
         comma = next((n for n in range(end - 2, max(0, end - APPOSITION), -1) if words[n] == ","), None)
@@ -84,20 +77,24 @@ def _before(words: Sequence[str], verb: int) -> list[str]:
     start = end
     while start > 0 and (_is_name(words[start - 1]) or (start < end and _joins(words, start - 1))):
         start -= 1
-    is_place = start > 0 and words[start - 1].lower() in _CONNECTORS  # "McCall, of DePauw University, said"
+    # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
+    is_place = start > 0 and (
+        words[start - 1].lower() in words_of("name_links")
+        or words[start - 1] in word_list(language, "not_a_role")
+    )
     return [] if is_place and words[start - 1].lower() != "the" else list(words[start:end])
 
 
 def _joins(words: Sequence[str], place: int) -> bool:
     """Whether a word such as "of" stands between two names, or before another such word."""
     return (
-        words[place].lower() in _CONNECTORS
+        words[place].lower() in words_of("name_links")
         and place > 0
-        and (_is_name(words[place - 1]) or (words[place - 1].lower() in _CONNECTORS and place > 1))
+        and (_is_name(words[place - 1]) or (words[place - 1].lower() in words_of("name_links") and place > 1))
     )
 
 
-def _after(words: Sequence[str], verb: int) -> list[str]:
+def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
     """Return the role and name after a verb that follows a quotation: "said the mayor, Anna Berg"."""
     if verb == 0 or words[verb - 1] not in (_QUOTE, ",") or words[verb].lower() in _NO_SUBJECT_AFTER:
         return []
@@ -110,7 +107,7 @@ def _after(words: Sequence[str], verb: int) -> list[str]:
     while place < len(words) and place - end < ROLE_WORDS:
         if _is_name(words[place]):
             end = place + 1
-        elif not words[place][0].isalpha() or words[place] in _NOT_A_ROLE:
+        elif not words[place][0].isalpha() or words[place] in word_list(language, "not_a_role"):
             break
         place += 1
     return list(words[start:end])
@@ -147,7 +144,11 @@ def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFe
         if not _is_name(word) or head not in features.mentioned:
             continue
         start = place
-        while start > 0 and _is_name(words[start - 1]) and words[start - 1].lower() not in _CONNECTORS:
+        while (
+            start > 0
+            and _is_name(words[start - 1])
+            and words[start - 1].lower() not in words_of("name_links")
+        ):
             start -= 1
         end = next((n for n in range(place + 1, len(words)) if not _is_name(words[n])), len(words))
         article = "the " if start > 0 and words[start - 1] == "the" else ""

@@ -11,7 +11,12 @@ from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.counts import with_originals
-from aggregator.stories.facts.standalone_sentences import has_link_text, is_whole, without_dateline
+from aggregator.stories.facts.standalone_sentences import (
+    has_link_text,
+    is_whole,
+    without_dateline,
+    without_heading,
+)
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import word_count
@@ -75,12 +80,14 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
 
 
 def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[Sentence]:
-    title = _folded(clean_title(article))
+    heading = clean_title(article)
+    title = _folded(heading)
     sentences: list[Sentence] = []
     seen: list[str] = []
     for paragraph in paragraphs(article.text[: tuning.text_chars_cap]):
         previous: int | None = None
-        for text in map(without_dateline, split_sentences(CLOCK.sub("", paragraph))):
+        for raw in split_sentences(CLOCK.sub("", paragraph)):
+            text = without_dateline(without_heading(raw, heading))
             folded = _folded(text)
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue

@@ -6,8 +6,9 @@ from functools import lru_cache
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import word_count
 
+CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"'”’»“)\]」』]*+\s*$")
-RUN_IN = re.compile(r"[a-z][A-Z]{2,}|\sMORE\s")  # the text of a link inside the sentence
+RUN_IN = re.compile(r"[a-z][A-Z]{3,}|[a-z][A-Z]{2}\b|\sMORE\s")  # the text of a link inside the sentence
 QUOTATION_MARKS = '“"„«「'
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
@@ -15,10 +16,13 @@ WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
 WORST = 0.3  # `standalone` of what is no sentence
+HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
 LEADING_DATELINE = re.compile(
-    r"^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
+    r"^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
+    r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))|^UPDATE:\s+"
+    r"|^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
     r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?"
 )
@@ -30,11 +34,14 @@ ANAPHORIC_NOUN = re.compile(
     r"(?! [A-Z])(?! (?:of|by|in|that|who|from|for|to)\b)"
 )
 CONNECTIVE = re.compile(
-    r"(?:In (?:other words|fact|addition|response|turn|contrast|particular)|On the (?:one|other) hand"
+    r"(?:In (?:(?:this|that|both|each) case|other words|fact|addition|response|turn|contrast|particular)"
+    r"|On the (?:one|other) hand"
     r"|As a result|For (?:example|instance|one thing|that reason)|That said|After all|Of course|By contrast"
     r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly),"
     r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
     r"|(?:You|Witness)\b"
+    r"|(?:Other|Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
+    r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
 CLEFT = re.compile(
@@ -60,25 +67,28 @@ _AT = r"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)"
 FRONT_MATTER = {
     "caption": re.compile(
         r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
-        r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:\d\w\w )?[LRC]\)"
+        r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:[LC]|\d\w\w [LRC])\)"
+        r"|\bIn this\b[^.]{0,60}\b(?:photo|image|picture|frame)\b"
+        r"|, [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
         r"|, (?:center|left|right|second from (?:left|right)),"
         rf"|^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?{_AT}\b.*{_DATE}"
         r"[^“”\"]{0,60}$"
     ),
     "credit": re.compile(
         r"contributed to this (?:report|article|story)|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
-        r"|^\W*\([^()]*\)\W*$|^[—–]\s*[A-Z][^.]{3,60} is (?:the|an?)\b"
+        r"|^\W*\([^()]*\)\W*$|^[-—–]+\s"
     ),
     "promotion": re.compile(
         r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
-        r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind|Here['’]s|Here are|How"
-        r"|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE|[Cc]lick here|[Ss]ign up for"
+        r"|Updated (?:on|at|[A-Z])|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
+        r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE"
+        r"|[Cc]lick here|[Ss]ign up for"
         r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
         r"|\b(?:found|read|available) here\W*$"
         r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
     ),
     "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),
-    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s"),
+    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s|\b(?P<name>[A-Z][a-z]+)(?P=name)\b|\b[A-Z]+, [-+]\d"),
     "characters": re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);"),
     "question": re.compile(r"\?[”\"’)\]]*\s*$"),
 }
@@ -144,7 +154,8 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     signs = {
         "dateline": LEADING_DATELINE.match(sentence) is not None,  # with too little after it to be cut off
         "no beginning": _begins_inside(sentence),
-        "no end": not END_MARK.search(sentence) and not END_MARK.search(outside),
+        "no end": (not END_MARK.search(sentence) and not END_MARK.search(outside))
+        or CUT_OFF.search(sentence) is not None,
         "half a quotation": _unbalanced(sentence),
         "a quotation alone": is_bare_quotation(sentence),
         "first person": (language or "en") == "en" and FIRST_PERSON.search(outside) is not None,
@@ -167,6 +178,13 @@ def without_dateline(sentence: str) -> str:
     """Return the sentence without place and agency before it, where enough is left."""
     match = LEADING_DATELINE.match(sentence)
     return sentence[match.end() :] if match and len(sentence) - match.end() > DATELINE_REST else sentence
+
+
+def without_heading(sentence: str, title: str) -> str:
+    """Return the sentence without the title of its report that is run into it."""
+    _, found, rest = sentence.partition(f"{title} ")
+    is_heading = found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
+    return rest if is_heading and len(rest) > DATELINE_REST else sentence
 
 
 def is_bare_quotation(sentence: str) -> bool:

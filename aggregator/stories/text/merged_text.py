@@ -32,7 +32,7 @@ from aggregator.stories.facts.facts import (
     find_agreeing_figures,
     replaced_casualties,
 )
-from aggregator.stories.facts.quotations import common_source, speaker_of
+from aggregator.stories.facts.quotations import common_source, speaker_key, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
@@ -44,7 +44,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 7
+MERGE_VERSION = 8
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -326,11 +326,8 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     chosen: list[tuple[FactGroup, str]] = []
     speakers: dict[str, list[str]] = {}
 
-    def key(speaker: str) -> str:
-        return speaker.rsplit(maxsplit=1)[-1].casefold()
-
     for _, group, speaker in ranked:
-        said = speakers.setdefault(key(speaker), [])
+        said = speakers.setdefault(speaker_key(speaker), [])
         near = rendering.closeness(group.members[0])
         if len(chosen) == tuning.quotations_cap or len(said) == tuning.quotations_each:
             continue
@@ -340,7 +337,7 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
             rendering.shown.update(dict.fromkeys(group.members))
 
     def name(speaker: str) -> str:
-        return max(speakers[key(speaker)], key=lambda each: (len(each), each))
+        return max(speakers[speaker_key(speaker)], key=lambda each: (len(each), each))
 
     first: dict[str, float] = {}
     for group, speaker in chosen:

@@ -4,6 +4,7 @@ Headings and labels are in the language of most of its articles. Behind each sen
 articles that have it word for word; an article of unknown outlet is named by the beginning of its title.
 """
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,18 @@ class _PlainText:
         ]
 
     def _names(self, said: AttributedSentence) -> str:
-        return ", ".join(names_behind(said, self.by_id, self.words.no_outlet))
+        """Return the outlets behind a sentence, and its time."""
+        return ", ".join([*names_behind(said, self.by_id, self.words.no_outlet), *self._when(said)])
+
+    def _when(self, said: AttributedSentence) -> list[str]:
+        """Return the time of a sentence (UTC), or its day if no more is known; nothing without a date."""
+        if said.time is None:
+            return []
+        article = self.by_id.get(said.article)
+        is_day = (
+            article is not None and article.published_precision == "day" and said.time == article.published
+        )
+        return [said.time.astimezone(dt.UTC).strftime("%Y-%m-%d" if is_day else "%Y-%m-%d %H:%M")]
 
     def _quoted(self, said: AttributedSentence) -> str:
         return f"{said.text}  — {self._names(said)}"
@@ -169,7 +181,7 @@ class _PlainText:
         """Return statements of one outlet only, by outlet; without a heading if there is no other report."""
         said, resolved, keys = self.merged.only, with_originals(self.articles), self.keys
         if count(resolved).report_count < 2:
-            return [f"- {each.text}" for each in said]
+            return list(map(self._dated, said))
         by_outlet: dict[str, list[AttributedSentence]] = {}
         for each in said:
             by_outlet.setdefault(keys.get(each.article, each.article), []).append(each)
@@ -180,8 +192,11 @@ class _PlainText:
             name = counted_in(self.words.reprint, reprints)
             credit = f" {self.words.plus.format(name=name)}" if reprints else ""
             first = names_behind(group[0], self.by_id, self.words.no_outlet)[0]
-            lines += [first + credit, *(f"- {each.text}" for each in group)]
+            lines += [first + credit, *map(self._dated, group)]
         return _titled(self.words.only, lines)
+
+    def _dated(self, said: AttributedSentence) -> str:
+        return "  — ".join([f"- {said.text}", *self._when(said)])
 
     def _timeline(self, item: TimelineItem) -> list[str]:
         """Return the line of a moment, and those of the reprints of a publication."""

@@ -5,6 +5,7 @@ cannot stand where they are (a caption, a quotation without speaker, "He ...") c
 a second report follows where it brings what the reports share and the first report lacks.
 """
 
+import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,14 +14,17 @@ from itertools import combinations
 from typing import NamedTuple
 
 from aggregator.extract.sentences import paragraphs, split_sentences
+from aggregator.extract.wire.agencies import agency_of
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.facts.standalone_sentences import (
+    FRONT_MATTER,
     QUOTATION_MARKS,
     front_matter,
     leans,
     without_dateline,
+    without_heading,
 )
-from aggregator.stories.headline import loaded_words, stage_of, title_candidates
+from aggregator.stories.headline import loaded_words, stage_of, tells_outcome, title_candidates
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import TOKEN, heads, word_count
@@ -65,10 +69,10 @@ def summary_sentences(
     if max_words < 1:
         return ()
     openings = _most_central([_opening(article) for article in _quotable(articles, tuning)])
-    if len(openings) == 1:
-        return _said(openings, _first_sentences(openings[0], max_words))
+    if len(openings) < 2:
+        return _said(openings, _first_sentences(openings[0], max_words)) if openings else ()
     titles = [heads(clean_title(one.article), one.article.language) for one in openings]
-    story = _Story.of(openings, titles, shown_title)
+    story = _Story.of(openings, titles, shown_title, tuning)
     choices = [choice for choice in _choices(openings) if sum(s.words for _, s in choice) <= max_words]
     weight = tuning.summary_overlap_share
     scores = [_score(choice, story, tuning) for choice in choices]
@@ -96,12 +100,10 @@ def _said(openings: Sequence["_Opening"], choice: "_Choice") -> tuple[Attributed
 
 
 def _first_sentences(opening: "_Opening", max_words: int) -> "_Choice":
-    """Return the sentences of the only report that fit, without captions and promotions at the beginning."""
+    """Return the sentences of the only report that fit."""
     chosen: list[tuple[int, _Sentence]] = []
     left = max_words
     for sentence in opening.sentences:
-        if sentence.is_bad and not chosen and sentence is not opening.sentences[-1]:
-            continue
         if sentence.words > left:
             break
         left -= sentence.words
@@ -147,6 +149,7 @@ class _Sentence(NamedTuple):
     is_bad: bool  # cannot be shown
     leans: bool  # refers to the sentence before it
     loaded: int  # words of opinion
+    tells_outcome: bool  # as done
     place: int
 
 
@@ -171,7 +174,7 @@ def _quotable(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Arti
 
 
 def _opening(article: ArticleView) -> _Opening:
-    return _Opening(article, *_read(article.lead, article.language))
+    return _Opening(article, *_read(article.lead, article.language, clean_title(article)))
 
 
 def _numbered(words: Iterable[str]) -> frozenset[str]:
@@ -185,9 +188,14 @@ def _numbered(words: Iterable[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)  # all leads but the newest were read before
-def _read(lead: str, language: str | None) -> tuple[tuple[_Sentence, ...], frozenset[str], frozenset[str]]:
+def _read(
+    lead: str, language: str | None, title: str
+) -> tuple[tuple[_Sentence, ...], frozenset[str], frozenset[str]]:
     """Return the sentences of an opening, its heads, and its words, numbered."""
-    texts = [without_dateline(text) for paragraph in paragraphs(lead) for text in split_sentences(paragraph)]
+    split = (text for paragraph in paragraphs(lead) for text in split_sentences(paragraph))
+    texts = [without_dateline(without_heading(text, title)) for text in split]
+    while len(texts) > 1 and front_matter(texts[0], language) in FRONT_MATTER:
+        del texts[0]  # a caption or a label: the report begins after it
     sentences = tuple(
         _Sentence(
             text=text,
@@ -198,6 +206,7 @@ def _read(lead: str, language: str | None) -> tuple[tuple[_Sentence, ...], froze
             is_bad=front_matter(text, language) is not None,
             leans=leans(text, language),
             loaded=loaded_words(text, language),
+            tells_outcome=tells_outcome(text, language),
             place=place,
         )
         for place, text in enumerate(texts[:OPENING_SENTENCES])
@@ -232,12 +241,18 @@ class _Story(NamedTuple):
     titled: Counter[str]
     central: tuple[float, ...]  # of each opening: mean Dice coefficient with the others
     shown: tuple[bool, ...]  # whether its title is the shown one
+    gains: tuple[float, ...]  # of each opening, if it tells an outcome: the most for the newest one
+    is_agency: tuple[bool, ...]  # whether the text of each opening is of a news agency
     shown_heads: frozenset[str]  # of the shown title
     common: Mapping[tuple[int, int], tuple[int, ...]]  # of (opening, sentence): words shared with each one
 
     @classmethod
     def of(
-        cls, openings: Sequence[_Opening], titles: Sequence[Mapping[str, None]], shown_title: str | None
+        cls,
+        openings: Sequence[_Opening],
+        titles: Sequence[Mapping[str, None]],
+        shown_title: str | None,
+        tuning: StoryTuning,
     ) -> "_Story":
         in_openings = Counter(head for one in openings for head in sorted(one.heads))
         most = max(2, len(openings)) - 1
@@ -255,7 +270,20 @@ class _Story(NamedTuple):
             for sentence in opening.sentences
         }
         whole = sum(weights.values()) or 1
-        return cls(openings, weights, whole, titled, central, shown, shown_heads, common)
+        articles = [opening.article for opening in openings]
+        gains = _gains([article.effective_at for article in articles], tuning)
+        of_agency = tuple(bool(article.wire or agency_of(article.outlet)) for article in articles)
+        return cls(
+            openings, weights, whole, titled, central, shown, gains, of_agency, shown_heads, common
+        )  # fmt: skip
+
+
+def _gains(times: Sequence[dt.datetime], tuning: StoryTuning) -> tuple[float, ...]:
+    """Return the gain of each report for its time; 0 if they are not hours apart."""
+    first, last = min(times), max(times)
+    if last - first < dt.timedelta(hours=tuning.headline_stage_hours):
+        return (0.0,) * len(times)
+    return tuple(tuning.summary_fresh_gain * ((time - first) / (last - first)) for time in times)
 
 
 def _choices(openings: Sequence[_Opening]) -> Iterator[_Choice]:
@@ -294,6 +322,10 @@ def _score(choice: _Choice, story: _Story, tuning: StoryTuning) -> float:
     reports = {n for n, _ in choice}
     score -= tuning.summary_mixed_cost * (len(reports) - 1)
     score += tuning.summary_titled_gain if any(story.shown[n] for n in reports) else 0.0
+    number, opener = choice[0]
+    if not opener.place:
+        score += story.gains[number] * opener.tells_outcome
+        score += tuning.summary_agency_gain if story.is_agency[number] else 0.0
     return score - _cost(choice, tuning) - _repeats(choice, story, tuning)
 
 

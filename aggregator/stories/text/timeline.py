@@ -15,7 +15,7 @@ from aggregator.model.core import ArticleView, CopyTrail, Reprint, TimedEntry, T
 from aggregator.stories.facts.facts import SentenceSimilarities
 from aggregator.stories.facts.quotations import QUOTED_SHARE, quoted_share
 from aggregator.stories.facts.source_sentences import CLOCK, Sentence, SourceReport
-from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
+from aggregator.stories.facts.standalone_sentences import shows_alone, standalone, without_dateline
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.tuning import StoryTuning
 
@@ -109,7 +109,7 @@ def _entry(article: ArticleView, entry: TimedEntry) -> TimelineItem:
 def _first_sentence(text: str) -> str:
     for paragraph in paragraphs(text):
         for sentence in split_sentences(CLOCK.sub("", paragraph)):
-            return sentence
+            return without_dateline(sentence)
     return text.strip()
 
 

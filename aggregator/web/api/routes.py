@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import StoryPage, StoryRedirect
+from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.web.api.openapi import (
@@ -43,7 +43,15 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, number_up_to, search_bounds, up_to
+from aggregator.web.filters import (
+    PARAMETERS,
+    Parameter,
+    next_of,
+    number_up_to,
+    search_bounds,
+    up_to,
+    whole_number,
+)
 from aggregator.web.responses import GONE, JSON, JsonResponse, RefusedError, problem
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope
@@ -62,6 +70,7 @@ from aggregator.web.story_json import (
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30
+CHANGES_AN_ANSWER = 500
 MAX_FOUND = 100  # articles and stories in one response of the search
 MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _NUMBERS = ("min_outlets", "min_reports", "limit")
@@ -75,6 +84,10 @@ _ADDRESS_SCHEMA = {
     "type": "string",
     "pattern": "^[0-9A-Za-z:/?#@!$&'()*+,;=._~%-]+$",
     "maxLength": MAX_ADDRESS_CHARS,
+}
+_CHANGES_PARAMETERS: dict[str, Parameter] = {
+    "since": Parameter(up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"),
+    "limit": Parameter(up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"),
 }
 _EXPLAIN_PARAMETERS = {
     "article": Parameter(_ADDRESS_SCHEMA, "the id or the address of an article", is_required=True),
@@ -171,6 +184,25 @@ def search(request: Request, site: OfSite) -> Response:
         stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
     )
     return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
+
+
+@router.get("/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS))
+def list_changes(request: Request, site: OfSite) -> Response:
+    """The stories that changed after a change with a number, each once, as they are now.
+
+    Without `since` it has no stories, and `next` is the number of the last change.
+    """
+    refuse_unknown_parameters(request, _CHANGES_PARAMETERS)
+    given = request.query_params
+    since = whole_number(given["since"]) if "since" in given else None
+    if since is None and "since" in given:
+        raise UsageError("since must be a whole number")
+    try:
+        limit = number_up_to(CHANGES_AN_ANSWER, given.get("limit", str(CHANGES_AN_ANSWER)))
+    except UsageError as error:
+        raise UsageError(f"limit {error}") from None
+    found = site.reader.changed_stories(since, limit)
+    return conditional(request, None, lambda: JsonResponse(found))
 
 
 @router.get("/sources", **described("sources", SourcesJson, 400))

@@ -15,7 +15,7 @@ from lxml import etree
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct
 from aggregator.web.feeds.xml import ATOM, add, document, feed_text, feed_title, mime_type, rfc3339
-from aggregator.web.filters import SAVED, ParsedFilter
+from aggregator.web.filters import SAVED, ParsedFilter, filter_words
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 
@@ -113,13 +113,10 @@ def channel(
 
 
 def _title(which: FeedSelection, parsed: ParsedFilter, settings: PublishSettings) -> str:
-    title = settings.title
     saved = which.saved or parsed.saved
-    if saved is not None:
-        title = saved.title or f"{title}: {saved.name}"
-    elif parsed.filter.query:
-        title = f"{title}: {parsed.filter.query}"
-    title = feed_title(title) or "Stories"
+    title = (saved.title if saved else "") or settings.title
+    words = (*((saved.name,) if saved and not saved.title else ()), *filter_words(parsed))
+    title = feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
     return feed_text(f"{title} (updates)") if which.updates else title
 
 

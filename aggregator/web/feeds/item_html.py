@@ -1,42 +1,58 @@
-"""The HTML body of an item: merged text, reports and their copies.
+"""The HTML body of an item: the newest state of the story, its reports and their copies.
 
 The HTML is concatenated here, because a hundred items have to be written within milliseconds. No untrusted
 HTML gets in: `escaped` is applied to every text, `feed_url` to every address.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView
 from aggregator.stories.lexicon import Labels, labels
-from aggregator.stories.text.merged_text import lead_and_facts
+from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
-from aggregator.web.feeds.xml import feed_text, feed_url
+from aggregator.stories.words import word_count
+from aggregator.web.feeds.xml import feed_text, feed_title, feed_url
 from aggregator.web.jinja import moment, short_day
 
-LISTED_REPORTS = 20  # in one item, the newest; the story page has all
-NAMED_COPIES = 8  # of one report
+ITEM_WORDS = 150  # of an item: what one screen of a phone shows (390 x 844 pixels, 17 pixels a line)
+STATE_SENTENCES, STATE_WORDS = 3, 75  # of them, at its beginning; a longer summary is not cut
+_OTHER_WORDS = 12  # the counts, and the link to the story
+LISTED_AT_LEAST = 3  # reports, the newest, however long their titles are; the story page has all
+NAMED_COPIES = 3  # of one report
+_TAG = re.compile("<[^>]*>")
 
 
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:
-    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML."""
+    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML of about ITEM_WORDS words."""
     articles = {article.id: article for article in story.articles}
     words = labels(story.language)
-    lead, facts = lead_and_facts(merged) if merged else (None, ())
-    parts = [_paragraph(_said(lead, articles, words))] if lead else []
-    if lead and merged:
-        parts += [_paragraph(f"{escaped(one.text)} — {_who(one, articles)}") for one in merged.summary[1:]]
+    said = item_state(merged)
+    parts = [_paragraph(_said(fact, articles, words)) for fact in said]
     if not parts and story.summary:
         parts.append(_paragraph(escaped(story.summary)))
-    parts.append(_list(_said(fact, articles, words) for fact in facts))
-    if merged and merged.only:
-        parts.append(f"<p><strong>{escaped(words.only)}</strong></p>")
-        parts.append(_list(f"{escaped(one.text)} — {_who(one, articles)}" for one in merged.only))
+    shown = " ".join(fact.said[0].text for fact in said) or story.summary
     parts.append(f"<p><em>{numbers(story)}</em></p>")
-    parts.append(_reports(story.articles))
+    linked = _linked_stories(story, story_url.removesuffix(story.id))
+    left = ITEM_WORDS - _OTHER_WORDS - word_count(shown) - word_count(_TAG.sub(" ", linked))
+    parts += [_reports(story.articles, left), linked]
     parts.append(f"<p>{link(story_url, 'Full story')}</p>")
     return "".join(parts)
+
+
+def item_state(merged: MergedStory | None) -> tuple[Fact, ...]:
+    """Return the sentences with which an item opens."""
+    if merged is None:
+        return ()
+    return newest_state(merged, sentences=STATE_SENTENCES, words=STATE_WORDS).state
+
+
+def story_summary(story: StoryView, merged: MergedStory | None) -> str:
+    """Return the newest state as plain text on one line; without any, the counts."""
+    said = " ".join(fact.said[0].text for fact in item_state(merged))
+    return feed_title(said or story.summary) or numbers(story)
 
 
 def link(url: str, text: str) -> str:
@@ -113,8 +129,8 @@ def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> s
     return ", ".join((link(url, first) if url else first, *map(escaped, names[1:])))
 
 
-def _reports(articles: Sequence[ArticleView]) -> str:
-    """Return a list of the originals, the newest first, each with its copies."""
+def _reports(articles: Sequence[ArticleView], words: int) -> str:
+    """Return a list of the originals, the newest first, each with its copies; as many as `words` allow."""
     ids = {article.id for article in articles}
     copies: dict[str, list[ArticleView]] = {}
     originals = []
@@ -124,17 +140,42 @@ def _reports(articles: Sequence[ArticleView]) -> str:
         else:
             originals.append(article)
     originals.sort(key=lambda one: (one.effective_at, one.id), reverse=True)
-    lines = [linked(one) + _copied(copies.get(one.id, ())) for one in originals[:LISTED_REPORTS]]
-    if len(originals) > LISTED_REPORTS:
-        lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
+    lines: list[str] = []
+    for one in originals:
+        same = sorted(copies.get(one.id, ()), key=lambda copy: (copy.effective_at, copy.id))
+        named = " ".join(copy.outlet or NO_OUTLET for copy in (one, *same[:NAMED_COPIES]))
+        words -= word_count(f"{named} {one.title}") + 4 * bool(same)
+        if words < 0 and len(lines) >= LISTED_AT_LEAST:
+            break
+        lines.append(_line(one) + _copied(same))
+    if len(originals) > len(lines):
+        lines.append(f"and {counted(len(originals) - len(lines), 'earlier article')}")
     return _list(lines)
+
+
+def _line(article: ArticleView) -> str:
+    """Return outlet and title of an article, linked to it."""
+    title = escaped(article.title) or "Untitled"
+    url = feed_url(article.url)
+    agency = f" ({escaped(article.wire)})" if article.wire else ""
+    return f"{escaped(article.outlet or NO_OUTLET)}{agency}: {link(url, title) if url else title}"
+
+
+def _linked_stories(story: StoryView, base: str) -> str:
+    """Return a line with the nearest story before, after and related; `base` precedes an id."""
+    kinds = (("Earlier", story.earlier), ("Later", story.later), ("Related", story.related))
+    line = " · ".join(
+        f"{name}: {link(base + linked[0].id, escaped(linked[0].title) or 'Untitled')}"
+        for name, linked in kinds
+        if linked
+    )
+    return _paragraph(line) if line else ""
 
 
 def _copied(copies: Sequence[ArticleView]) -> str:
     if not copies:
         return ""
-    ordered = sorted(copies, key=lambda one: (one.effective_at, one.id))
-    named = [_outlet(one) for one in ordered[:NAMED_COPIES]]
-    if len(ordered) > NAMED_COPIES:
-        named.append(f"{len(ordered) - NAMED_COPIES:,} more")
+    named = [_outlet(one) for one in copies[:NAMED_COPIES]]
+    if len(copies) > NAMED_COPIES:
+        named.append(f"{len(copies) - NAMED_COPIES:,} more")
     return f" — the same text: {', '.join(named)}"

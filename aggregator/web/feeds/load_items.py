@@ -11,7 +11,7 @@ from aggregator.model.read_model import Change, ChangeKind, StoryFilter, StoryRe
 from aggregator.stories.text.plain_text import NO_OUTLET
 from aggregator.web.excerpts import count_words, first_words, for_change, for_item
 from aggregator.web.feeds.formats import FeedSelection, Item
-from aggregator.web.feeds.item_html import escaped, link, linked, numbers, story_body
+from aggregator.web.feeds.item_html import escaped, link, linked, story_body, story_summary
 from aggregator.web.feeds.xml import feed_language, feed_text, feed_title, feed_url, mime_type
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.settings import PublishSettings
@@ -139,7 +139,7 @@ def gather(
     link = saved.link if saved else None
     if which.updates:
         return LoadedItems(change_items(reader.changes(parsed.filter), settings, link))
-    stories = _stories(reader, parsed.filter)
+    stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
     ids = tuple(story.id for story in stories)
     rendered: dict[str, MergedStory] = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]
@@ -202,12 +202,12 @@ def _item(
         external_url=None if opens_article else article_url,
         title=feed_title(story.title) or "Untitled",
         html=story_body(story, merged, story_url),
-        summary=numbers(story),
+        summary=story_summary(story, merged),
         updated=story.updated,
         published=min(story.first_published, story.updated),
         language=feed_language(story.language),
         authors=outlets_of(story.articles),
-        media=media_of(story.articles),
+        media=media_of(story.articles, pictures=settings.images == "link"),
     )
 
 
@@ -225,12 +225,12 @@ def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     return tuple(name for name in names if name)[:NAMED_OUTLETS]
 
 
-def media_of(articles: Iterable[ArticleView]) -> tuple[Enclosure, ...]:
+def media_of(articles: Iterable[ArticleView], *, pictures: bool = True) -> tuple[Enclosure, ...]:
     """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda one: one.copy_of is not None)
     media: dict[str, Enclosure] = {}
     for one in (enclosure for article in ordered for enclosure in article.media):
-        url = feed_url(one.url)
+        url = feed_url(one.url) if pictures or not one.type.startswith("image") else None
         if url is not None and (one.type in _KINDS or mime_type(one.type)):
             media.setdefault(url, msgspec.structs.replace(one, url=url, title=feed_text(one.title)))
     return tuple(media.values())[:SHOWN_MEDIA]

@@ -26,9 +26,16 @@ from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand, CorrectionResult
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES, CommandStatus, EditorService
+from aggregator.web.editor import (
+    BODY_DEADLINE_SECONDS,
+    MAX_BODY_BYTES,
+    CommandStatus,
+    CorrectionSummary,
+    EditorService,
+)
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.visitor import keep
 from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 
@@ -83,6 +90,7 @@ def routes(site: Site) -> list[Route]:
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
         Route("/sign-out", posted(forms.sign_out), methods=["POST"]),
+        Route("/keep", posted(partial(keep, site)), methods=["POST"]),
     ]
     if site.editor is not None:
         all_routes += [
@@ -224,7 +232,12 @@ class Forms:
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
         page = editor.corrections(CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", "")))
-        return self._pages.page(request, "corrections.html", here="/corrections", page=page)
+        ids = dict.fromkeys(story for each in page.corrections for story in each.stories)
+        titles = {story.id: story.title for story in self._site.reader.list_stories(tuple(ids))}
+        again = {each.n: fields for each in page.corrections if each.undone_at and (fields := _again(each))}
+        return self._pages.page(
+            request, "corrections.html", here="/corrections", page=page, titles=titles, again=again
+        )
 
     def waiting(self, editor: EditorService, request: Request) -> Response:
         """Return the result of a correction that the writer had not executed in time."""
@@ -292,6 +305,19 @@ def _story_id(text: str) -> str:
     if not ID.fullmatch(id_):
         raise UsageError(f"{text[:60]!r} is not the id of a story or the address of its page")
     return id_
+
+
+def _again(undone: CorrectionSummary) -> list[tuple[str, str]]:
+    """Return the fields of the form that makes an undone correction again; [] for one of many stories."""
+    after, *others = undone.stories or ("",)
+    if undone.kind == "move" and undone.articles:
+        story = others[0] if others else after
+        return [("kind", "move"), ("story", story), ("other", after), ("article", undone.articles[0])]
+    if len(others) != 1:
+        return []
+    if undone.kind == "merge":
+        return [("kind", "merge"), ("story", after), ("other", others[0])]
+    return [("kind", "split"), ("story", others[0]), *(("article", one) for one in undone.articles)]
 
 
 def _target(corrected: CorrectionResult, *, undone: bool) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.model.core import (
+    OPINION_KINDS,
     ArticleView,
     AttributedSentence,
     CopyEvidence,
@@ -25,8 +26,12 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
+    TITLES_LISTED,
     HistoryEvent,
+    ListedTitle,
     SearchResults,
+    SourceView,
+    StoryFilter,
     StoryListItem,
     StoryPage,
     StoryRedirect,
@@ -39,7 +44,7 @@ from aggregator.pipeline.placement.explain import (
     reason_value,
 )
 from aggregator.stories.lexicon import counted_in, labels
-from aggregator.stories.text.merged_text import lead_and_facts
+from aggregator.stories.text.newest_state import newest_state
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import (
@@ -52,8 +57,18 @@ from aggregator.web.excerpts import (
 )
 from aggregator.web.feeds.digest import digest_html, digest_title
 from aggregator.web.feeds.formats import ENDINGS, MEDIA_TYPES, STORIES
-from aggregator.web.filters import MAX_TEXT_CHARS, ParsedFilter, parse_filter, search_bounds, whole_number
+from aggregator.web.filters import (
+    MAX_TEXT_CHARS,
+    ParsedFilter,
+    filter_words,
+    parse_filter,
+    search_bounds,
+    whole_number,
+)
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
+from aggregator.web.pages.front_tabs import depth_counts, depth_tabs, section_tabs
+from aggregator.web.pages.reports import LINES_SHOWN, report_groups
+from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
 from aggregator.web.settings import PublishSettings
@@ -85,9 +100,20 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
 
 def list_item_of(story: StoryView) -> StoryListItem:
     """Return a story as a list shows it."""
-    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name != "outlets"}
+    apart = ("outlets", "titles")
+    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name not in apart}
     outlets = {article.outlet_key: article.outlet for article in story.articles if article.outlet}
-    return StoryListItem(**shared, outlets=tuple(outlets.values()))
+    newest = sorted(story.articles, key=lambda one: (-one.effective_at.timestamp(), one.id))
+    titles: dict[str | None, ArticleView] = {}
+    for article in newest:
+        if article.outlet and article.role == "report":
+            titles.setdefault(article.outlet_key, article)
+    listed = [
+        ListedTitle(outlet=one.outlet or "", title=one.title, url=one.url)
+        for one in [*titles.values()][: TITLES_LISTED + 1]
+        if story.outlet_count > 1 and one.title not in ("", story.title) and one.kind not in OPINION_KINDS
+    ]
+    return StoryListItem(**shared, outlets=tuple(outlets.values()), titles=tuple(listed[:TITLES_LISTED]))
 
 
 def time_span(story: StoryView) -> list[tuple[str, str]]:
@@ -214,6 +240,8 @@ MOMENTS_SHOWN = 24  # of the timeline; later days are folded
 HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
+COUNTS_CACHED = 64  # filters whose tabs have counts
+KEPT = ("saved", "hidden")  # views of what this browser keeps
 MOST_PAGES = 99  # the ranked stories end long before
 
 
@@ -227,6 +255,7 @@ def routes(site: Site) -> list[Route]:
         Route("/digest", pages.digest),
         Route("/sources", pages.sources),
         Route("/quality", pages.quality),
+        Route("/api", pages.api),
         Route("/robots.txt", pages.robots),
     ]
     if site.editor is not None:
@@ -239,44 +268,62 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._counted = lru_cache(maxsize=COUNTS_CACHED)(self._count_depths)
 
     # --- the front page -------------------------------------------------------------------------------------
 
     def rank_front_page(self, request: Request) -> Response:
-        """Answer with a page of stories by rank, or the newest first (`view=newest`)."""
+        """Answer with stories by rank, the newest first (`view=newest`), or those saved or hidden."""
         wanted = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
-        newest = request.query_params.get("view") == "newest" or wanted.filter.after is not None
+        visitor = visitor_of(request)
+        now = visitor.at(self._site.clock())
+        view = request.query_params.get("view", "")
         number = _page_number(request)
-        key = f"{wanted.query_string}\n{newest}\n{number}\n{self._today()}"
+        key = f"{wanted.query_string}\n{view}\n{number}\n{self._today()}\n{_seen_by(now)}"
         tag = None if wanted.moves_with_clock else self.tag(request, key)
-        render = self._newest if newest else self._ranked
-        return conditional(request, tag, lambda: render(request, wanted, number))
 
-    def _ranked(self, request: Request, wanted: ParsedFilter, number: int) -> Response:
+        def render() -> Response:
+            if view in KEPT:
+                return self._kept(request, view, now)
+            is_newest = view == "newest" or wanted.filter.after is not None
+            return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
+
+        response = conditional(request, tag, render)
+        if now != visitor and response.status_code in (200, 304):
+            remember(request, response, now, self._site)
+        return response
+
+    def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
         ranking = self._site.reader.rank_front_page(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
             has_sources = bool(self._site.reader.sources())
             return self.page(request, "first_run.html", here="/", has_sources=has_sources)
+        is_counted = wanted.filter.min_reports == 1
+        counts = depth_counts(ranking) if is_counted else self._depth_counts(wanted)
+        shown = [one for one in ranking if one.id not in visitor.hidden]
         size = wanted.filter.limit
-        chosen = ranking[(number - 1) * size : number * size]
-        shown = self._list_items(request, self._site.reader.list_stories(tuple(one.id for one in chosen)))
-        more = len(ranking) > number * size
+        chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
+        more = len(shown) > number * size
         after = {"page": str(number + 1)} if more else {"view": "newest"}
+        stories = self._list_items(request, self._site.reader.list_stories(chosen))
         return self.page(
             request,
             "front.html",
-            front=arranged(shown, self._today(), is_first=number == 1),
+            front=arranged(stories, self._today(), is_first=number == 1),
             newest=False,
             number=number,
             next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
             next_is_newest=not more,
+            before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
-            **self._front_values(wanted),
+            **self._front_values(request, wanted, counts),
+            **self._visit_values(request, visitor, chosen),
         )
 
-    def _newest(self, request: Request, wanted: ParsedFilter, _number: int) -> Response:
+    def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
         page = self._site.reader.stories(wanted.filter)
-        stories = self._list_items(request, [list_item_of(story) for story in page.stories])
+        found = [list_item_of(story) for story in page.stories if story.id not in visitor.hidden]
+        stories = self._list_items(request, found)
         return self.page(
             request,
             "newest.html",
@@ -284,31 +331,86 @@ class Pages:
             newest=True,
             next=_older(page, wanted),
             languages=sorted({story.language for story in stories if story.language}),
-            **self._front_values(wanted),
+            **self._front_values(request, wanted, self._depth_counts(wanted)),
+            **self._visit_values(request, visitor, tuple(story.id for story in stories)),
+        )
+
+    def _kept(self, request: Request, view: str, visitor: Visitor) -> Response:
+        """Answer with the stories that this browser saved or hid."""
+        ids = visitor.saved if view == "saved" else visitor.hidden
+        found = {story.id: story for story in self._site.reader.list_stories(ids)}
+        for id_ in (one for one in ids if one not in found):  # merged since, or removed
+            story = self._site.story(id_)
+            if isinstance(story, StoryRedirect):
+                found.update((id_, one) for one in self._site.reader.list_stories((story.to,)))
+        stories = self._list_items(request, [found[id_] for id_ in ids if id_ in found])
+        kept = tuple(id_ for id_ in ids if id_ in found)
+        return self.page(
+            request,
+            "kept.html",
+            here="/",
+            view=view,
+            stories=list(zip(kept, stories, strict=True)),
+            **self._visit_values(request, visitor, tuple(story.id for story in stories)),
         )
 
     def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
-        """Limit title and summary of each story together to the words that this request may read."""
+        """Limit the texts of each story together to the words of one article that this request may read.
+
+        The summary may be from the article with the longest of the other titles.
+        """
         if self._site.access(request) == "owner":
             return list(stories)
         words = self._site.settings.excerpt_words
         shown = []
         for story in stories:
             title = first_words(story.title, words)
-            summary = first_words(story.summary, max(0, words - count_words(title)))
-            shown.append(msgspec.structs.replace(story, title=title, summary=summary))
+            left = max(0, words - count_words(title))
+            titles = tuple(
+                msgspec.structs.replace(one, title=first_words(one.title, left)) for one in story.titles
+            )
+            longest = max((count_words(one.title) for one in titles), default=0)
+            summary = first_words(story.summary, max(0, left - longest))
+            shown.append(msgspec.structs.replace(story, title=title, summary=summary, titles=titles))
         return shown
 
-    def _front_values(self, wanted: ParsedFilter) -> dict[str, object]:
-        without_page = _without_cursor(wanted)
+    def _depth_counts(self, wanted: ParsedFilter) -> tuple[str, ...]:
+        """Return the counts of the tabs for these filters; read once for each state of the database."""
+        bare = msgspec.structs.replace(wanted.filter, min_reports=1, after=None)
+        return self._counted(self._site.reader.last_change(), bare)
+
+    def _count_depths(self, _version: str, wanted: StoryFilter) -> tuple[str, ...]:
+        return depth_counts(self._site.reader.rank_front_page(wanted, ()))
+
+    def _front_values(
+        self, request: Request, wanted: ParsedFilter, counts: Sequence[str]
+    ) -> dict[str, object]:
+        without_page = dict(_without_cursor(wanted))
+        view = {"view": "newest"} if request.query_params.get("view") == "newest" else {}
+        folders = self._site.reader.folders()
+        saved = wanted.saved
+        named = (saved.title or saved.name,) if saved else ()
         return {
             "here": "/",
             "wanted": wanted,
+            "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
-            "parameters": dict(without_page),
-            "folders": self._site.reader.folders(),
-            "queries": self._site.settings.queries,
+            "parameters": without_page,
+            "sections": section_tabs(
+                without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
+            ),
+            "depths": depth_tabs(without_page | view, counts),
+            "folders": folders,
             "today": self._today(),
+        }
+
+    def _visit_values(self, request: Request, visitor: Visitor, ids: tuple[str, ...]) -> dict[str, object]:
+        new = self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
+        query = request.url.query
+        return {
+            "visitor": visitor,
+            "new_reports": new,
+            "back": request.url.path + (f"?{query}" if query else ""),
         }
 
     def _today(self) -> dt.date:
@@ -319,7 +421,8 @@ class Pages:
     def story(self, request: Request) -> Response:
         """Answer with one story; the address of a merged story redirects to its successor."""
         # The tag is computed before the story is read, so that it is never newer than the page.
-        tag = self.tag(request, request.url.query)
+        visitor = visitor_of(request)
+        tag = self.tag(request, f"{request.url.query}\n{_seen_by(visitor)}")
         story = self._site.story(request.path_params["id"])
         if story is None and self._site.gone(request.path_params["id"]):
             return self.problem(request, 410, "This story was removed", GONE)
@@ -328,13 +431,13 @@ class Pages:
         if isinstance(story, StoryRedirect):
             return RedirectResponse(f"/stories/{story.to}", 301)
         found = story
-        return conditional(request, tag, lambda: self._story(request, found))
+        return conditional(request, tag, lambda: self._story(request, found, visitor))
 
-    def _story(self, request: Request, story: StoryView) -> Response:
+    def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
         shown, merged = self._site.bounded(request, story, self._site.reader.merged(story.id))
         articles = {article.id: article for article in shown.articles}
-        lead, facts = lead_and_facts(merged) if merged else (None, ())
         several = shown.report_count > 1
+        opening = newest_state(merged) if merged and several else None
         timeline = timeline_days(merged) if merged else []
         shown_days = days_shown(timeline)
         return self.page(
@@ -343,27 +446,32 @@ class Pages:
             here="/stories",
             story=shown,
             span=time_span(shown),
+            spans_days=shown.first_published.date() != shown.last_published.date(),
             links=[msgspec.structs.replace(x, text=first_words(x.text, LINK_WORDS)) for x in shown.links],
             merged=merged,
             articles=articles,
-            lead=lead if several else None,
-            facts=facts,
+            opening=opening,
+            reports=report_groups(shown.articles, visitor.since),
+            lines_shown=LINES_SHOWN,
+            facts=opening.facts if opening else merged.facts if merged else (),
             words=labels(story.language),
             counted_in=counted_in,
             quotations=[
                 (name, list(said))
                 for name, said in groupby(merged.quotations if merged else (), key=lambda one: one.speaker)
             ],
-            only=only_by_outlet(merged.only, shown.articles) if merged and several else [],
+            only=only_by_outlet(opening.only, shown.articles) if opening else [],
             timeline=timeline,
             timeline_shown=shown_days,
             timeline_more=sum(len(items) for _, items in timeline[shown_days:]),
             growth=shown_history(self._site.reader.story_history(shown.id, HISTORY_SHOWN), shown),
             facts_shown=FACTS_SHOWN,
             explains=self._site.editor is not None,
+            pictures=self._site.settings.images == "link",
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),
             undone=whole_number(request.query_params.get("undone", "")),
+            **self._visit_values(request, visitor, ()),
         )
 
     def _near(self, story: StoryView) -> tuple[StoryListItem, ...]:
@@ -447,15 +555,24 @@ class Pages:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
         sources = [bounded_source(source, access) for source in self._site.reader.sources()]
-        folders = [(folder, list(group)) for folder, group in groupby(sources, key=lambda s: s.folder or "")]
+        text = request.query_params.get("q", "").strip()[:MAX_TEXT_CHARS]
+        failing_first = request.query_params.get("order") == "failing"
+        found = [one for one in sources if _is_named(one, text)]
+        if failing_first:
+            found.sort(key=lambda one: (not one.is_in_trouble, one.name.casefold()))
+            folders = [("", found)] if found else []
+        else:
+            folders = [(name, list(group)) for name, group in groupby(found, key=lambda s: s.folder or "")]
         return self.page(
             request,
             "sources.html",
             here="/sources",
             folders=folders,
             owner=access == "owner",
-            failing=sum(1 for source in sources if source.state == "failing"),
+            failing=sum(1 for source in sources if source.is_in_trouble),
             total=len(sources),
+            text=text,
+            failing_first=failing_first,
         )
 
     def digest(self, request: Request) -> Response:
@@ -474,6 +591,16 @@ class Pages:
         if self._site.access(request) != "owner":
             quality = bounded_quality(quality, self._site.settings.excerpt_words)
         return self.page(request, "quality.html", here="/quality", quality=quality)
+
+    def api(self, request: Request) -> Response:
+        """Answer with the routes of the API, from the description that programs read."""
+        paths: dict[str, dict[str, dict[str, str]]] = request.app.openapi()["paths"]
+        described = [
+            (method.upper(), path, about.get("summary", ""))
+            for path, methods in paths.items()
+            for method, about in methods.items()
+        ]
+        return self.page(request, "api.html", here="/api", described=described)
 
     def robots(self, _request: Request) -> Response:
         """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
@@ -518,6 +645,8 @@ class Pages:
             "index": settings.index,
             "prefix": prefix_of(request),
             "feeds": () if may_not_read(request) else feed_links(settings),
+            "has_status": self._site.has_status,
+            "explains": self._site.editor is not None,
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
@@ -535,9 +664,17 @@ class FeedLink(msgspec.Struct, frozen=True):
 
 
 def feed_links(settings: PublishSettings) -> list[FeedLink]:
-    """Return the feeds of all stories in three formats, of updates, and of each saved query."""
+    """Return the feeds of several reports, all stories, updates, and each saved query.
+
+    Feed readers offer the first one, so it is the one with the least noise.
+    """
     links = [
-        FeedLink(f"{settings.title} ({ending.upper()})", f"/feeds/{STORIES}.{ending}", MEDIA_TYPES[form])
+        FeedLink(
+            f"{settings.title}{words} ({ending.upper()})",
+            f"/feeds/{STORIES}.{ending}{query}",
+            MEDIA_TYPES[form],
+        )
+        for words, query in ((": 2+ reports", "?min_reports=2"), ("", ""))
         for ending, form in ENDINGS.items()
     ]
     links.append(FeedLink(f"{settings.title}: updates", "/feeds/updates.atom", MEDIA_TYPES["atom"]))
@@ -554,6 +691,17 @@ def _article_id(text: str) -> str:
     """Return the id in the address of an explanation page; any other text unchanged."""
     _before, separator, after = text.partition("/explain/")
     return after.partition("?")[0] if separator and "/" not in after else text
+
+
+def _seen_by(visitor: Visitor) -> tuple[object, ...]:
+    """Return what a page shows of a visitor, for its ETag."""
+    return visitor.since, visitor.saved, visitor.hidden
+
+
+def _is_named(source: SourceView, text: str) -> bool:
+    """Return whether the name, folder, outlet or address of a source contains the text."""
+    shown = (source.name, source.folder, source.outlet, source.url, source.site_url)
+    return any(text.casefold() in one.casefold() for one in shown if one)
 
 
 def _page_number(request: Request) -> int:

@@ -172,6 +172,16 @@ REVALIDATE = "private, no-cache"
 API = "/api/"
 SIGN_IN = "/sign-in"
 PUSH = "/api/v1/articles"
+# The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
+# its responses. Its requests have a token in a header that no browser adds by itself.
+READER_API = ("/accounts/ClientLogin", "/reader/api/")
+BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "true"}
+_OTHER_ORIGINS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Max-Age": "600",
+}
 
 # Keys of the scope.
 BEARERS = "aggregator.bearers"
@@ -182,7 +192,11 @@ _MAY_NOT_READ = "aggregator.may_not_read"
 _LOCAL_OWNER = "aggregator.local_owner"
 
 PROBES = frozenset({"/healthz", "/readyz"})
-_OPEN_PATHS = PROBES | {"/robots.txt", SIGN_IN}  # open to every client, with or without a token
+_OPEN_PATHS = PROBES | {
+    "/robots.txt",
+    SIGN_IN,
+    READER_API[0],
+}  # open to every client, with or without a token
 _PROBE_SECONDS = 1.0  # for the database to look up the token of a probe
 _PROBES_AT_ONCE = 4
 _OPEN_FOLDER = "/static/"
@@ -299,6 +313,9 @@ class RequestGuard:
     async def _checked(self, incoming: _IncomingRequest, receive: Receive, send: Send) -> None:
         """Check the request, then let the application answer it."""
         scope, bearer = incoming.scope, None
+        if scope["method"] == "OPTIONS" and incoming.path.startswith(READER_API):
+            await Response(status_code=204)(scope, receive, send)
+            return
         is_plain = "upgrade" not in incoming.headers and not scope.get(OVER_LIMIT)
         if not (is_plain and incoming.path.startswith(_OPEN_FOLDER)):
             try:
@@ -320,12 +337,13 @@ class RequestGuard:
         """
         if incoming.headers.get("upgrade", "").strip().lower() == "websocket":
             raise RefusedError(400, "WebSocket is not supported")
-        by_form = not incoming.path.startswith(API)
-        if incoming.scope["method"] not in _SAFE and is_sent_by_another_site(
-            incoming.headers, self._settings, by_form=by_form
-        ):
+        by_reader = incoming.path.startswith(READER_API)
+        by_form = not incoming.path.startswith(API) and not by_reader
+        by_others = is_sent_by_another_site(incoming.headers, self._settings, by_form=by_form)
+        if incoming.scope["method"] not in _SAFE and by_others and not by_reader:
             raise RefusedError(403, "the request was sent by a page of another site")
         local = self._is_owner_on_loopback and is_at_this_machine(Request(incoming.scope))
+        local = local and not (by_reader and by_others)  # a page of another site needs a token
         incoming.scope[_LOCAL_OWNER] = local
         incoming.scope[_MAY_NOT_READ] = self._is_open_to_others and not local
         bearer = None
@@ -415,6 +433,8 @@ class RequestGuard:
                 for name, value in self._headers.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", REVALIDATE)
+                if scope["path"].startswith(READER_API):
+                    headers.update(_OTHER_ORIGINS)
                 _adjust_headers(headers, scope)
             elif message["type"] == "http.response.body" and without_body:
                 if message.get("more_body", False):
@@ -433,7 +453,8 @@ def _adjust_headers(headers: MutableHeaders, scope: Scope) -> None:
     place, prefix = headers.get("location", ""), scope.get(_PREFIX, "")
     if prefix and place.startswith("/") and not place.startswith("//"):
         headers["Location"] = prefix + place
-    if scope.get(_OLD_COOKIE) and "set-cookie" not in headers:
+    is_set = any(value.startswith(f"{COOKIE}=") for value in headers.getlist("set-cookie"))
+    if scope.get(_OLD_COOKIE) and not is_set:
         headers.append("Set-Cookie", f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=lax")
 
 
@@ -442,6 +463,8 @@ def _challenge(incoming: _IncomingRequest, way: Way) -> dict[str, str]:
 
     Basic makes feed readers and browsers ask for a password; clients of the API receive Bearer.
     """
+    if incoming.path.startswith(READER_API):
+        return BAD_READER_TOKEN
     by_basic = incoming.headers.get("authorization", "").lower().startswith("basic")
     if incoming.path.startswith(API) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}

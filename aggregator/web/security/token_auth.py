@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from starlette.datastructures import Headers
@@ -179,7 +179,7 @@ def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | N
 
 
 def secret_in(authorization: str) -> str | None:
-    """Return the secret in an Authorization header: of Bearer, or the password of Basic.
+    """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic.
 
     A password without the prefix of tokens is ignored: it is meant for a reverse proxy, which may forward it.
     """
@@ -187,6 +187,9 @@ def secret_in(authorization: str) -> str | None:
     credentials = credentials.strip()
     if scheme.lower() == "bearer":
         return credentials
+    if scheme.lower() == "googlelogin":
+        password = credentials.rpartition("/")[2]
+        return password if password.startswith(TOKEN_PREFIX) else None
     if scheme.lower() != "basic":
         return None
     try:
@@ -195,6 +198,13 @@ def secret_in(authorization: str) -> str | None:
         return None
     password = pair.partition(":")[2]
     return password if password.startswith(TOKEN_PREFIX) else None
+
+
+def reader_of(authorization: str) -> str:
+    """Return the name of a reader in `GoogleLogin auth=NAME/SECRET`; "" if the header is another one."""
+    scheme, _, credentials = authorization.strip().partition(" ")
+    name, slash, _ = credentials.strip().removeprefix("auth=").rpartition("/")
+    return unquote(name) if scheme.lower() == "googlelogin" and slash else ""
 
 
 class BearerAuthenticator:

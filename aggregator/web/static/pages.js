@@ -1,14 +1,15 @@
-/* Keyboard shortcuts. Every page works without this script.
+/* Keys, local times, and saving without leaving the place. Every page works without this script.
 
-   j, k   next and previous story
-   /      search field
+   j, k   next and previous story        s, h   save or hide the story
+   n, u   next page, front page          /, ?   search field, list of the keys
    Copy   copies an id to the clipboard (the button is hidden without this script) */
 "use strict";
 
 const typing = (element) => element.closest("input, select, textarea, [contenteditable]") !== null;
+const LINKS = ".story :is(h2, h3) a";
 
 const step = (by) => {
-  const links = [...document.querySelectorAll(".story :is(h2, h3) a")];
+  const links = [...document.querySelectorAll(LINKS)].filter((link) => link.offsetParent !== null);
   const at = links.indexOf(document.activeElement);
   const next = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : at + by];
   if (next) {
@@ -17,13 +18,81 @@ const step = (by) => {
   }
 };
 
+const press = (name) => {
+  const story = document.activeElement.closest(".story") ?? document.querySelector(".whole");
+  story?.querySelector(`.keep button.${name}`)?.click();
+};
+
+const follow = (selector) => document.querySelector(selector)?.click();
+const keys = document.getElementById("keys");
+const ACTS = {
+  j: () => step(1),
+  k: () => step(-1),
+  s: () => press("save"),
+  h: () => press("hide"),
+  n: () => follow("a[rel=next]"),
+  u: () => follow(".masthead .name"),
+  "/": () => document.getElementById("q").focus(),
+  "?": () => keys.showModal(),
+};
+
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  if (event.key === "j") step(1);
-  else if (event.key === "k") step(-1);
-  else if (event.key === "/") document.getElementById("q").focus();
-  else return;
+  if (event.ctrlKey || event.metaKey || event.altKey || keys.open || typing(event.target)) return;
+  const act = ACTS[event.key];
+  if (!act) return;
   event.preventDefault();
+  act();
+});
+
+const show = document.getElementById("show-keys");
+if (show) {
+  show.hidden = false;
+  show.addEventListener("click", () => keys.showModal());
+}
+
+/* Times: the server writes UTC; here they become those of the reader, recent ones relative. */
+const DAY = 86_400_000;
+const CLOCK = { hour: "2-digit", minute: "2-digit" };
+const DATE = { day: "numeric", month: "short" };
+const written = (time, form) => new Intl.DateTimeFormat("en-GB", form).format(time);
+
+const ago = (span) => {
+  const minutes = Math.max(0, Math.round(span / 60_000));
+  return minutes < 60 ? `${minutes} min ago` : `${Math.round(minutes / 60)} h ago`;
+};
+
+const localise = () => {
+  for (const element of document.querySelectorAll("time[datetime*=T]:not([data-fixed])")) {
+    const time = new Date(element.dateTime);
+    const words = (element.dataset.utc ??= element.textContent);
+    const clock = /\d\d:\d\d$/.test(words);
+    const form = /^\d\d:\d\d$/.test(words) ? CLOCK
+      : { ...DATE, ...(/\b\d{4}\b/.test(words) && { year: "numeric" }), ...(clock && CLOCK) };
+    const span = Date.now() - time;
+    element.textContent = span >= 0 && span < DAY ? ago(span) : written(time, form);
+    element.title = written(time, { dateStyle: "full", timeStyle: "short" });
+  }
+};
+localise();
+setInterval(localise, 60_000);
+document.getElementById("zone").textContent = `Times are those of your time zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+
+/* The buttons of the form "keep", without a new page. */
+const NEXT = { save: ["unsave", "Saved"], unsave: ["save", "Save"] };
+
+document.getElementById("keep")?.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  const story = button.closest(".story");
+  if (button.name === "unhide" || (button.name === "hide" && !story)) return;
+  event.preventDefault();
+  const body = new URLSearchParams({ [button.name]: button.value, back: "/" });
+  fetch(event.target.action, { method: "POST", body, redirect: "manual" }).then((answer) => {
+    if (answer.type !== "opaqueredirect") return;
+    if (button.name === "hide") {
+      if (story.contains(document.activeElement)) step(1);
+      story.hidden = true;
+    } else [button.name, button.textContent] = NEXT[button.name];
+  });
 });
 
 for (const button of document.querySelectorAll("button[data-copies]")) {

@@ -61,9 +61,28 @@ def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None
     rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
     assert rig.titles() == [(PLAIN, "Gazette")]
     reason = "the previous title was a question or clickbait"
-    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason}]
+    time = (NOON + dt.timedelta(hours=1)).isoformat()
+    assert rig.changes() == [{"before": BAIT, "after": PLAIN, "reason": reason, "reported_at": time}]
     rig.take(report("Herald", "Pennmouth after the flood", FLOOD, 2))
     assert len(rig.changes()) == 1
+
+
+def test_a_title_changes_at_most_once_in_three_hours_of_reports(database: Database) -> None:
+    """The hours are between reports: a replay in one minute decides the same."""
+    rig = Newsroom(database)
+    rig.take(report("Echo", BAIT, FLOOD, 0))
+    rig.take(report("Gazette", PLAIN, FLOOD_ELSEWHERE, 1))
+    later = "Levee on the Arrel breaks at Pennmouth, five people killed"
+    text = (
+        "Five people died when the levee on the Arrel broke at Pennmouth, rescue services said on Monday. "
+        "One of the missing was found in a cellar of the lower town. Mayor Ilse Brandt let the quarters "
+        "below the market square be cleared, and hundreds of residents left their roofs in boats."
+    )
+    rig.take(report("Herald", later, text, 3))
+    assert [title for title, _ in rig.titles()] == [PLAIN]
+    rig.take(report("Mirror", "Pennmouth after the flood", FLOOD, 4))
+    assert [title for title, _ in rig.titles()][:1] == [later]
+    assert [change["after"] for change in rig.changes()] == [PLAIN, later]
 
 
 def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
@@ -71,7 +90,8 @@ def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database
     rig.take(report("Echo", PLAIN, FLOOD, 0))
     rig.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
     assert rig.titles() == [(OTHER, "Gazette")]
-    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": "it is of a preferred outlet"}]
+    reason = "it is of a preferred outlet"
+    assert rig.changes() == [{"before": PLAIN, "after": OTHER, "reason": reason, "reported_at": None}]
     rig.take(report("Sennick Sun", "Dock workers walk out in Sennick", STRIKE, 1))
     assert len(rig.titles()) == 2
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
 from aggregator.pipeline.prepare import PrepareDispatcher
 from aggregator.pipeline.workers.executor import WorkerTuning
@@ -100,6 +101,31 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     for part, job in jobs:
         assert dispatcher.answered(part, job, lambda: True) == ()
     assert not caplog.records
+
+
+def test_few_texts_are_prepared_without_workers(rig: Rig, database: Database) -> None:
+    few = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
+    page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")
+    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    rig.pipeline = Pipeline(database, executor, effective_tuning(), rig.clock, texts_here=8)
+    try:
+        assert len(rig.take(*few[:3])) == 3
+        assert executor.process_ids() == []
+        assert len(rig.take(*few[3:], page)) == 3  # markup is for workers only
+        assert len(executor.process_ids()) == 1
+    finally:
+        executor.close()
+
+
+def test_more_texts_than_few_are_for_workers(rig: Rig, database: Database) -> None:
+    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    rig.pipeline = Pipeline(database, executor, effective_tuning(), rig.clock, texts_here=1)
+    try:
+        placed = rig.take(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
+        assert [one.outcome for one in placed] == ["founded", "founded"]
+        assert len(executor.process_ids()) == 1
+    finally:
+        executor.close()
 
 
 def test_numbers_are_given_when_all_of_an_article_is_stored(rig: Rig) -> None:

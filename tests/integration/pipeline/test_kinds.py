@@ -10,7 +10,6 @@ from aggregator.extract.article import clean_article
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.placement.explain import explanation
-from aggregator.pipeline.placement.incoming_article import as_article
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members
@@ -143,7 +142,7 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
         stored = by_number(connection, 2)
         assert stored is not None
         stored_members = members(connection, stored.story)
-    assert as_article(stored).is_opinion
+    assert stored.as_article().is_opinion
     assert [one.as_article().is_opinion for one in stored_members] == [False, True]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.config.tuning import effective_tuning
@@ -218,6 +218,27 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         other.take(entry)
     assert settled(fresh) == settled(rig.database)
     fresh.close()
+
+
+def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig: Rig) -> None:
+    for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE, STRIKE)):  # reads what a process reads once
+        rig.take(record("Gazette", str(number), "Levee breaks at Pennmouth", text, published=NOON))
+    statements = []
+
+    @event.listens_for(rig.database.engine, "before_cursor_execute")
+    def _note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(" ".join(statement.split()[:3]))
+
+    fair = "Bakers from nine towns met at the autumn fair in Orsk and showed bread from old kinds of rye. "
+    chess = "Mirela Dodan won the open chess title of Vantra after a draw in the last round on Sunday night. "
+    placed = rig.take(
+        record("Gazette", "fair", "Bakers meet at the fair in Orsk", fair * 3, published=NOON),
+        record("Gazette", "chess", "Mirela Dodan wins chess title of Vantra", chess * 3, published=NOON),
+    )
+    event.remove(rig.database.engine, "before_cursor_execute", _note)
+    assert [one.outcome for one in placed] == ["founded"] * 2
+    for table in ("article", "lsh_band", "sketch", "outlet_line", "story_log", "change"):
+        assert statements.count(f"INSERT INTO {table}") == 1, table
 
 
 def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:

@@ -53,7 +53,10 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 
 
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
-NEW_SINCE_0019 = {"stream_period", "source_history", "source_period"}
+NEW_SINCE_0019 = {
+    *("stream_period", "source_history", "source_period", "story_subject", "story_link"),
+    *("reader", "read_mark"),
+}
 ADDED_SINCE_0019 = {"article": 8, "source": 1, "story": 1}  # columns, at the end
 
 

@@ -8,6 +8,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.settings import SavedQuery
+from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.explain import Explanation
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
@@ -21,6 +22,7 @@ from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import with_tables
 from tests.support.memory_reader import MemoryReader
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
+from tests.support.story_checks import correct, placing_of
 
 FLOODED = "Pennmouth"
 
@@ -83,6 +85,45 @@ def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
     one = room.get("/api/v1/search?query=levee&outlet=Sennick+Echo").json()
     assert {article["outlet"] for article in one["articles"]} == {"Sennick Echo"}
     assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()["articles"]
+
+
+def test_changes_lead_a_copy_of_all_stories_along(room: Newsroom) -> None:
+    def since(number: int) -> dict[str, dict[str, Any]]:
+        answer = room.get(f"/api/v1/changes?since={number}").json()
+        assert [one["n"] for one in answer["changes"]] == sorted(one["n"] for one in answer["changes"])
+        return {one["story"]: one for one in answer["changes"]}
+
+    begin = room.get("/api/v1/changes").json()
+    assert begin["changes"] == []
+    flood, strike = flood_of(room)["id"], strike_of(room)["id"]
+    everything = since(0)
+    assert {id_: one["kind"] for id_, one in everything.items()} == {flood: "created", strike: "created"}
+    assert everything[flood]["updated"] == flood_of(room)["updated"]
+    assert since(begin["next"]) == {}
+    paged, number = [], 0
+    while page := room.get(f"/api/v1/changes?since={number}&limit=1").json()["changes"]:
+        paged += page
+        number = page[-1]["n"]
+    assert len(paged) > len(everything), "a line of each decision"
+    assert number == begin["next"]
+    text = STRIKE + " On Friday the court will hear both sides of the matter again."
+    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON))
+    assert {id_: one["kind"] for id_, one in since(begin["next"]).items()} == {strike: "changed"}
+    correct(room.database, "merge", flood, strike)
+    merged = since(begin["next"])
+    assert (merged[strike]["kind"], merged[strike]["into"], merged[strike]["updated"]) == (
+        "merged",
+        flood,
+        None,
+    )
+    assert merged[flood]["kind"] == "changed"
+    assert merged[flood]["updated"] > everything[flood]["updated"], "a bump"
+    placing_of(room.database).erase(ForgetCommand(name=flood_of(room)["articles"][0]["outlet"]))
+    for article in [one["id"] for story in room.stories().values() for one in story["articles"]]:
+        placing_of(room.database).erase(ForgetCommand(name=article))
+    assert since(merged[flood]["n"])[flood]["kind"] == "removed"
+    for wrong in ("since=", "since=x", "since=-1", "limit=0", "limit=501", "after=3"):
+        assert problem_of(room.get(f"/api/v1/changes?{wrong}"), 400)
 
 
 def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
@@ -293,7 +334,7 @@ def test_each_status_has_one_type_and_title() -> None:
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
     reported = room_once.get("/api/v1/openapi.json").json()
-    assert len(reported["paths"]) == 12
+    assert len(reported["paths"]) == 13
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {
@@ -334,7 +375,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
             Draft202012Validator(schema).validate(answer.json())
             assert operations["get"]["summary"]
             checked += 1
-    assert checked == 8
+    assert checked == 9
     body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"]["application/json"]
     for example in body["examples"].values():
         msgspec.convert(example["value"], MergeRequest | SplitRequest | MoveRequest)

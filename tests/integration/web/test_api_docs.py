@@ -41,6 +41,7 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
         "ARTICLE": flood["articles"][0]["id"],
         "OTHER": strike["articles"][0]["id"],
         "NEXT": room.get("/api/v1/stories?limit=1").json()["next"],
+        "NUMBER": "0",
         "TOKEN": room.token("docs", "admin"),
     }
     for call in CALLS:

@@ -42,7 +42,7 @@ def _run(room: Newsroom, folder: Path, *options: str, seed: str, secret: str | N
         cwd=folder, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"AGGREGATOR_SEED={seed}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
-    assert "13 selected" in done.stdout
+    assert "14 selected" in done.stdout
     assert room.get("/healthz").json()["status"] == "ok"
 
 

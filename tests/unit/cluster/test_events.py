@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide
-from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
+from aggregator.cluster.events.story_index import IndexedStory, StoryCache, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import EventModel, shipped_model
 from aggregator.config.tuning import effective_tuning
@@ -290,6 +290,28 @@ def test_stories_that_share_no_word_change_no_decision(others):
         text = (" ".join(words), " ".join(reversed(words)))
         index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
     assert decide(one, index.candidates(one), Scorer(MODEL)) == before
+
+
+def test_what_was_read_of_a_story_is_read_again_after_the_story_changed():
+    index = StoryIndex(MODEL)
+    for number, text in enumerate((GRAIN[0], STRIKE, AGAIN), start=1):
+        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    cache: StoryCache[str] = StoryCache(most=2)
+    asked: list[int] = []
+
+    def read(missing: Sequence[Candidate]) -> dict[int, str]:
+        asked.extend(one.number for one in missing)
+        return {one.number: f"read of {one.story}" for one in missing}
+
+    first_two = [index.story(1), index.story(2)]
+    assert cache.get(first_two, read) == cache.get(first_two, read) == {1: "read of s1", 2: "read of s2"}
+    assert asked == [1, 2]
+    index.replace_story(IndexedStory(2, "s2", blob_of(article(STRIKE)), 9))
+    cache.get([index.story(1), index.story(2)], read)
+    assert asked == [1, 2, 2]
+    cache.get([index.story(3)], read)  # there is room for two: the first one goes
+    assert cache.kept(index.story(1)) is None
+    assert cache.kept(index.story(2)) == "read of s2"
 
 
 def test_a_crowd_is_counted_up_to_the_highest_few():

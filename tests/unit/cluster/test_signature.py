@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aggregator.cluster.copies.minhash import PERMUTATIONS, bands, comparable, estimate, estimates, sign
 from aggregator.cluster.copies.shingles import (
+    distinct,
     shared_count,
     shared_passages,
     shingle_hashes,
@@ -263,3 +264,20 @@ def test_estimates_and_keys_do_not_load_datasketch() -> None:
         "assert not {'datasketch', 'scipy'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
+    code = (
+        "import sys, numpy as np; from aggregator.cluster.copies.minhash import sign;"
+        "assert sign(np.arange(9, dtype=np.uint64) << np.uint64(40), seed=1);"
+        "assert 'scipy' not in sys.modules and 'datasketch' not in sys.modules;"
+        "used = sys.modules['datasketch.minhash'].MinHash;"
+        "from datasketch import MinHash, MinHashLSH; assert MinHash is used and 'scipy' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_distinct_is_numpys_unique(values: list[int]) -> None:
+    hashes = np.array(values, dtype=np.uint64)
+    assert distinct(hashes).tolist() == np.unique(hashes).tolist() == sorted(set(values))

@@ -72,3 +72,29 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
     feed = language_of_feed(titles, TUNING)
     assert [find_language(title, "", feed, TUNING) for title in titles] == ["en", "en"]
     assert language_of_feed(["2:1", ""], TUNING) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "en",
+            "The mayor of the town said on Monday that the bridge over the river would be closed for a week.",
+        ),
+        (
+            "de",
+            "Die Brücke über den Fluss wird nach Angaben der Stadt für eine Woche gesperrt und dann saniert.",
+        ),
+        # Words of Spanish that are also stop words of French.
+        (
+            "es",
+            "El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad, que es",
+        ),
+        (
+            "nl",
+            "De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open is.",
+        ),
+    ],
+)
+def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
+    assert find_language("", text, None, TUNING) == language

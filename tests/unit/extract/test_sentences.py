@@ -21,6 +21,8 @@ from aggregator.extract.sentences import paragraphs, split_sentences
             ["It closed at 4 p.m.", "The mayor of the town came."],
         ),
         ("The U.S. Navy sent two ships there.", ["The U.S. Navy sent two ships there."]),
+        ("They met U.S. President Boll on Monday.", ["They met U.S. President Boll on Monday."]),
+        ("It was written by Reps. Lorne and Marsh.", ["It was written by Reps. Lorne and Marsh."]),
         (
             "“It is closed. It stays closed for now,” the mayor said. She left at noon.",
             ["“It is closed. It stays closed for now,” the mayor said.", "She left at noon."],

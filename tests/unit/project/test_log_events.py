@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
-ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\): (.+)$", re.MULTILINE)
+ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\)(: .+)?$", re.MULTILINE)
 
 
 @cache

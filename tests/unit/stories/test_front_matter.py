@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.stories.facts.standalone_sentences import front_matter, shows_alone, without_dateline
+from aggregator.stories.facts.standalone_sentences import (
+    front_matter,
+    shows_alone,
+    without_dateline,
+    without_heading,
+)
 
 LABELLED = Path(__file__).parents[2] / "data" / "front_matter.jsonl"
 
@@ -39,6 +44,11 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
         ),
         ("HALVERNE (MNA) — Short.", "HALVERNE (MNA) — Short."),
         (
+            "[Updated at 9:30 a.m. ET] The bridge in Tarnow was closed on Monday.",
+            "The bridge in Tarnow was closed on Monday.",
+        ),
+        ("— The bridge in Tarnow was closed on Monday.", "The bridge in Tarnow was closed on Monday."),
+        (
             "Halverne (CNN) The bridge in Tarnow was closed on Monday by the mayor.",
             "The bridge in Tarnow was closed on Monday by the mayor.",
         ),
@@ -46,6 +56,24 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
 )
 def test_a_dateline_is_cut_off(sentence: str, rest: str) -> None:
     assert without_dateline(sentence) == rest
+
+
+def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:
+    title, rest = "Bridge in Tarnow is closed", "The mayor closed the bridge in Tarnow on Monday."
+    assert without_heading(f"{title} {rest}", title) == rest
+    assert without_heading(f"{title} after a flood of the river Arrel on Monday.", title).startswith(title)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The mayor of Tarnow was alarmed when he was called by U.S.",
+        "The mayor of Tarnow opens the bridge, Tuesday, May 3, 2022, in Tarnow.",
+        "Shares of the bridge company of Tarnow rose on Monday against the SPX, -0.15%.",
+    ],
+)
+def test_a_cut_sentence_a_caption_and_a_ticker_are_not_shown(sentence: str) -> None:
+    assert front_matter(sentence, "en") is not None
 
 
 def test_a_quotation_needs_a_speaker_with_a_name() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.core import ArticleView
-from aggregator.stories.headline import faults, headline
+from aggregator.stories.headline import Headline, faults, headline
 from aggregator.stories.text.summary import summary
 from tests.support.stories_examples import NOON, ferry, view
 
@@ -52,7 +52,7 @@ def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
     )
     articles = [*ferry(), fresher]
     assert best(articles, None) == old
-    assert headline(articles, fresher.title) == (fresher.title, "d", None)
+    assert headline(articles, fresher.title) == Headline(fresher.title, "d")
 
 
 def test_a_live_blog_names_the_story_only_when_it_is_alone() -> None:
@@ -207,7 +207,7 @@ def test_the_shown_title_is_not_forgotten_because_of_24_newer_ones() -> None:
         for n in range(30)
     ]
     assert headline([*ferry(), *newer], None).title != SINKS
-    assert headline([*ferry(), *newer], SINKS) == (SINKS, "a", None)
+    assert headline([*ferry(), *newer], SINKS) == Headline(SINKS, "a")
 
 
 def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
@@ -350,3 +350,29 @@ def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int
     )
     if all(article.title for article in articles):
         assert headline([*articles, copy], shown.title).title == shown.title
+
+
+def test_an_opinion_leaves_the_title_when_a_report_comes() -> None:
+    report = view("r", outlet="Echo", title="Ferry Marlin sinks off Port Ellis, 14 killed", text="Text.")
+    opinion = msgspec.structs.replace(
+        view("o", outlet="Gazette", title="The harbour office sank the Marlin", text="Text."), kind="opinion"
+    )
+    assert headline([opinion], None).title == opinion.title
+    chosen = headline([opinion, report], opinion.title)
+    assert (chosen.title, chosen.can_wait) == (report.title, False)
+    assert chosen.reason == "the previous title was of an opinion or a background piece"
+
+
+def test_a_later_outcome_for_another_place_is_a_new_stage() -> None:
+    """A lead that tells of the fall of other places does not hide the fall of this one."""
+    advance = view(
+        "a", outlet="Echo", title="Rebels storm Tarnow, close to the capital Halverne",
+        text="Rebels took control of two southern provinces and entered Tarnow on Saturday.",
+    )  # fmt: skip
+    capture = view(
+        "b", outlet="Gazette", title="Rebels claim the capture of Tarnow, the power of Boll threatened",
+        text="The rebels said that they had taken Tarnow, north of Halverne.",
+        hours=9,
+    )  # fmt: skip
+    chosen = headline([advance, capture], advance.title)
+    assert (chosen.title, chosen.reason) == (capture.title, "it tells what happened later: capture")

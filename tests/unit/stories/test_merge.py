@@ -252,7 +252,7 @@ def test_reports_of_unknown_outlets_are_distinguished_by_their_titles() -> None:
     said = text.split("\n\nTimeline")[0]
     assert "unknown outlet" not in said
     assert "— “Ferry Marlin sinks off Port…”" in said
-    assert "“Why did the Marlin sink?”:" in said
+    assert "“Why did the Marlin sink?”, 2025-" in said
 
 
 def test_reports_tell_what_they_are_a_copy_of() -> None:

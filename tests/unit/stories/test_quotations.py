@@ -25,6 +25,8 @@ QUOTED = "“The ferry was safe and every inspection proved it”"
         (f"{QUOTED[:-1]},” said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
         (f"{QUOTED[:-1]},” the Harbour Office said in a statement.", "Harbour Office"),
         (f"Anna Berg said: {QUOTED}.", "Anna Berg"),
+        (f"{QUOTED[:-1]},” the envoy to Maine Anna Berg said.", ""),
+        (f"{QUOTED[:-1]},” said Maine's envoy in a long statement.", ""),
         (f"{QUOTED[:-1]},” he said.", ""),
         (f"{QUOTED[:-1]},” the Maine Republican said.", ""),
         (f"{QUOTED[:-1]},” he told Joren Hale.", ""),

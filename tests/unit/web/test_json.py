@@ -24,6 +24,8 @@ STORY_KEYS = [
     "outlet_count",
     "unknown_outlet_count",
     "report_count",
+    "names",
+    "topics",
     "articles",
 ]
 ARTICLE_KEYS = [
@@ -89,6 +91,9 @@ def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
         "merge_version",
         "trails",
         "links",
+        "earlier",
+        "later",
+        "related",
     }
     assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}

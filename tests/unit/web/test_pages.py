@@ -105,7 +105,7 @@ OWN_TAGS = {
     *("h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form", "label"),
     *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code", "script", "button"),
     *("select", "option", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "meter"),
-    *("dl", "dt", "dd", "fieldset", "legend"),
+    *("dl", "dt", "dd", "fieldset", "legend", "dialog"),
 }
 OWN_SCRIPT = {"src": "/static/pages.js", "defer": "defer"}
 
@@ -177,12 +177,15 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
         li.get("id"): [m.text_content() for m in li.find_class("mark")] for li in page.xpath("//li[@id]")
     }
     assert marks == {
-        "a-ferrypost": [],
+        "a-ferrypost": ["first to report"],
         "a-ferrywire": ["agency: NPA"],
-        "a-ferrycopy": ["reprint of Northern Courier", "agency: NPA"],
+        "a-ferrycopy": [],
         "a-ferryisle": [],
-        "a-ferrylive": ["live blog or roundup"],
+        "a-ferrylive": [],
     }
+    (original,) = page.xpath("//li[@id='a-ferrycopy']/ancestor::li/@id")
+    assert original == "a-ferrywire"
+    assert page.xpath("//h3[.='Live blogs and roundups']/following-sibling::ol[1]/li/@id") == ["a-ferrylive"]
 
 
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
@@ -303,7 +306,7 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     reader = MemoryReader()
     reader.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
     (page,) = _pages(reader, "/stories/lindferry")
-    (who,) = page.xpath("//div[@class='lead']//a")
+    who = page.xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
 
 
@@ -342,7 +345,7 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
         }
     finally:
         server.stop()
-    (link,) = page.xpath("//nav[@class='views']/a[@aria-current='true']")
+    (link,) = page.xpath("//nav[@class='sections']/a[@aria-current='true']")
     assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
     found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
     assert {link: answer.headers["content-type"].partition(";")[0] for link, answer in feeds.items()} == found
@@ -355,13 +358,17 @@ def test_many_facts_are_folded() -> None:
     story, merged = the_ferry()
     facts = tuple(
         Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
-        for n in range(15)
+        for n in range(20)
     )
     reader = MemoryReader()
     reader.put(story, msgspec.structs.replace(merged, facts=facts))
     (page,) = _pages(reader, "/stories/lindferry")
-    assert page.xpath("//details[@class='more']/summary/text()") == ["3 more facts"]
-    assert len(page.xpath("//details[@class='more']//li")) == 3
+    (folded,) = page.xpath("//section[@aria-labelledby='facts']/details")
+    assert folded.get("open") is None
+    opened = len(page.xpath("//div[@class='lead']/p"))
+    assert opened == 5
+    assert len(folded.xpath(".//li")) == 20 + 1 - opened
+    assert folded.xpath(".//details[@class='more']/summary/text()") == ["4 more facts"]
 
 
 def test_what_one_report_says_stands_under_its_outlet_once_with_its_reprints() -> None:
@@ -408,9 +415,9 @@ def test_the_lead_is_not_repeated_among_the_facts() -> None:
     (page,) = _pages(reader, "/stories/lindferry")
     (lead,) = page.find_class("lead")
     assert "2 of 4 outlets" in lead.text_content()
-    assert same.text in lead.text_content()
-    said = [p.text_content() for p in page.xpath("//div[@class='lead']//p | //ul[@class='facts']//p")]
-    assert said.count(merged.lead.text) == 1
+    (folded,) = page.xpath("//section[@aria-labelledby='facts']")
+    assert same.text in folded.text_content()
+    assert page.text_content().count(merged.lead.text) == 2, "above, and in the full text"
 
 
 def test_what_agrees_and_what_shares_its_words_is_said() -> None:
@@ -427,7 +434,7 @@ def test_what_agrees_and_what_shares_its_words_is_said() -> None:
         "212 passengers 2 of 5 outlets"
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
     )
-    assert "the same words in 2 outlets" in page.xpath("//ul[@class='facts']")[0].text_content()
+    assert "the same words in 2 outlets" in page.find_class("lead")[0].text_content()
     assert not page.find_class("warning")
 
 
@@ -459,9 +466,8 @@ def test_a_sentence_says_its_language() -> None:
     reader = MemoryReader()
     reader.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
     (page,) = _pages(reader, "/stories/lindferry")
-    lead = page.find_class("lead")[0][0]
+    lead, fact, *_ = page.find_class("lead")[0]
     assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
-    fact = page.xpath("//ul[@class='facts']/li/p[@dir]")[0]
     assert fact.get("lang") == "en"
 
 

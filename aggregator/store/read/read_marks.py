@@ -1,0 +1,408 @@
+"""What readers of the Google Reader API have read and starred, by the numbers of stories.
+
+A story is read until its next bump. `reader.read_before` says it for all stories at once; `read_mark` has the
+stories for which that is not right, and the starred ones. A merged story is read only if all of its parts
+were. The writer knows no readers, so the merges are followed when a reader comes back.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
+
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import all_sources
+from aggregator.store.read import story_list
+from aggregator.store.tables import (
+    article,
+    change,
+    change_with,
+    counter_value,
+    in_parts,
+    insert_or,
+    read_mark,
+    reader,
+    rows_with,
+    story,
+)
+
+MOST_READERS: Final = 1000  # (chosen: every holder of a token can add some)
+FIRST_UNREAD: Final = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
+MOST_MARKS: Final = 20_000  # of one reader, without stars; above it, half of them count as read (chosen)
+MOST_STARRED: Final = 10_000  # of one reader (chosen)
+_MOST_MERGES: Final = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
+_A_STEP: Final = 1000  # stories of one query, and ...
+_STEPS: Final = 20  # ... queries for one page
+_MARKED_PAGES: Final = 5  # of a stream that is marked as read
+_UNREAD: Final = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)  # `read_to` of a story that was marked as unread
+_NAME_CHARS: Final = 100
+
+
+class Reader(FrozenStruct, frozen=True, kw_only=True):
+    """A row of `reader`."""
+
+    reader_no: int
+    name: str
+    read_before: dt.datetime
+    last_change_no: int
+
+
+class ReaderItem(NamedTuple):
+    """A story as one reader has it. `number` is `story.story_no`, which is permanent."""
+
+    number: int
+    story: str
+    updated: dt.datetime
+    is_read: bool
+    is_starred: bool
+
+
+class StoryStream(FrozenStruct, frozen=True, kw_only=True):
+    """A list of stories. `founded_in`: the folder of the source that founded them, "" without folder."""
+
+    wanted: StoryFilter = StoryFilter()
+    founded_in: str | None = None
+    is_starred: bool = False
+    is_read: bool | None = None  # None: both
+    since: dt.datetime | None = None  # of the bump, inclusive
+    until: dt.datetime | None = None  # of the bump, exclusive
+    after: str | None = None  # cursor of the previous page
+
+
+class ReadMarks:
+    """The readers of a database. Thread-safe, because it has no state."""
+
+    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    def sign_in(self, name: str) -> Reader:
+        """Return the reader with this name, who is added if new. Raises UsageError."""
+        name = reader_name(name)
+        found = self.reader(name)
+        if found is not None:
+            return found
+        with self._database.write() as connection:
+            if connection.execute(select(func.count()).select_from(reader)).scalar_one() >= MOST_READERS:
+                raise UsageError(f"there are {MOST_READERS} readers already")
+            live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None))
+            newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
+            values = {
+                "name": name,
+                "created_at": self._now(),
+                "read_before": connection.execute(newest).scalar() or _UNREAD,
+                "last_change_no": counter_value(connection, "change"),
+            }
+            # Another request may have added it meanwhile.
+            connection.execute(insert_or(connection, reader).values(values).on_conflict_do_nothing())
+            added = _reader(connection, name)
+        assert added is not None, "it was added"
+        return added
+
+    def reader(self, name: str) -> Reader | None:
+        """Return a reader, after following the merges since the last call; None if nobody has the name."""
+        with self._database.read() as connection:
+            found = _reader(connection, name)
+            is_behind = found is not None and bool(_merges(connection, found, 1))
+        if is_behind:
+            with suppress(DatabaseBusyError, NotWritableError), self._database.write() as connection:
+                found = _reader(connection, name)
+                assert found is not None, "readers are not deleted"
+                _follow_merges(connection, found)
+        return found
+
+    def items(self, who: Reader, stream: StoryStream, limit: int) -> tuple[list[ReaderItem], str | None]:
+        """Return a page of a stream, the newest bump first, and the cursor of the next page; None at the end.
+
+        A page may be short if few stories match.
+        """
+        with self._database.read() as connection:
+            return _page(connection, who, stream, limit)
+
+    def items_with(self, who: Reader, numbers: Collection[int]) -> list[ReaderItem]:
+        """Return the live stories with these numbers, or those into which they were merged."""
+        with self._database.read() as connection:
+            return _marked(connection, who, _live(connection, numbers))
+
+    def edit(
+        self, who: Reader, numbers: Collection[int], *, read: bool | None = None, starred: bool | None = None
+    ) -> None:
+        """Mark stories. Raises UsageError for too many starred ones."""
+        with self._database.write() as connection:
+            items = _marked(connection, who, _live(connection, numbers))
+            _edit(connection, who, items, read=read, starred=starred)
+
+    def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
+        """Mark the stories of a stream as read that were bumped up to the second of `until`.
+
+        All stories take one row; of another stream those among about the newest 100,000 unread stories, at
+        most MOST_MARKS. The writer waits for none of the searches.
+        """
+        end = min(until, self._now()).replace(microsecond=999_999)
+        if stream == StoryStream():
+            with self._database.write() as connection:
+                _read_before(connection, who, end)
+            return
+        unread = msgspec.structs.replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
+        for _ in range(_MARKED_PAGES):
+            found, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
+            self.edit(who, {one.number for one in found if one.updated <= end}, read=True)
+            if after is None:
+                return
+            unread = msgspec.structs.replace(unread, after=after)
+
+    def folders(self, ids: Collection[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
+        """Return, by story, the folder of the source that founded it ("" without), and those of all."""
+        founded: dict[str, str] = dict.fromkeys(ids, "")
+        of_all: dict[str, set[str]] = {one: set() for one in ids}
+        with self._database.read() as connection:
+            founded |= _founded_in(connection, ids)
+            folders = _folders(connection)
+            named = select(article.c.story, article.c.source).distinct()
+            for row in rows_with(connection, named, article.c.story, ids) if folders else ():
+                of_all[row.story] |= {folders[row.source]} if row.source in folders else set()
+        return founded, of_all
+
+    def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
+        """Return those of the live stories that match a filter."""
+        with self._database.read() as connection:
+            return story_list.StoryMatcher(connection, wanted).matching(connection, ids)
+
+
+def reader_name(text: str) -> str:
+    """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
+    name = " ".join(text.split()).lower()
+    if not name or len(name) > _NAME_CHARS or not name.isprintable():
+        raise UsageError(f"the name of a reader has 1 to {_NAME_CHARS} printable characters")
+    return name
+
+
+def _reader(connection: Connection, name: str) -> Reader | None:
+    columns = [reader.c[one] for one in Reader.__struct_fields__]
+    row = connection.execute(select(*columns).where(reader.c.name == name)).first()
+    return None if row is None else Reader(**row._mapping)
+
+
+# --- pages of streams --------------------------------------------------------------------------------------
+
+
+def _page(
+    connection: Connection, who: Reader, stream: StoryStream, limit: int
+) -> tuple[list[ReaderItem], str | None]:
+    after = stream.after or (story_list.cursor_at(stream.until, 0) if stream.until else None)
+    begin = story_list.read_cursor(after) if after is not None else None
+    oldest = stream.since or _UNREAD
+    if stream.is_read is False and not stream.is_starred:
+        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
+    found: list[ReaderItem] = []
+    for _ in range(0 if stream.is_starred else _STEPS):
+        wanted = msgspec.structs.replace(stream.wanted, after=after)
+        rows, after = story_list.places(connection, wanted, _A_STEP)
+        fits = _of_origin(connection, stream.founded_in, {row.id for row in rows if row.bumped_at >= oldest})
+        found += _of_state(stream, _marked(connection, who, [row for row in rows if row.id in fits]))
+        is_over = after is None or story_list.read_cursor(after)[0] < oldest
+        if len(found) > limit or is_over:
+            break
+        if len(rows) < _A_STEP:  # `places` is bounded, too
+            return found, after
+    else:
+        if not stream.is_starred:
+            return found, after
+    if len(found) <= limit:
+        found += [
+            one
+            for one in _of_state(stream, _by_marks(connection, who, stream))
+            if begin is None or (one.updated, one.number) < begin
+        ]
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], last and story_list.cursor_at(last.updated, last.number)
+
+
+def _of_state(stream: StoryStream, items: Iterable[ReaderItem]) -> list[ReaderItem]:
+    return [one for one in items if stream.is_read in (None, one.is_read)]
+
+
+def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[ReaderItem]:
+    """Return the starred stories of a stream, or those that were marked as unread before `read_before`."""
+    if not stream.is_starred and stream.is_read is not False:
+        return []
+    chosen = read_mark.c.is_starred if stream.is_starred else read_mark.c.read_to == _UNREAD
+    numbers = select(read_mark.c.story).where(read_mark.c.reader == who.reader_no, chosen)
+    items = _marked(connection, who, _live(connection, connection.execute(numbers).scalars().all()))
+    newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_starred else who.read_before
+    items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
+    ids = [one.story for one in items]
+    fits = story_list.StoryMatcher(connection, stream.wanted).matching(connection, ids) if items else set()
+    fits = _of_origin(connection, stream.founded_in, fits)
+    items.sort(key=lambda one: (one.updated, one.number), reverse=True)
+    return [one for one in items if one.story in fits]
+
+
+def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> list[ReaderItem]:
+    """Return rows of `story_list.places` with their marks, in the same order."""
+    places = [(row.story_no, row.id, row.bumped_at) for row in rows]
+    own: Select[Any] = select(read_mark).where(read_mark.c.reader == who.reader_no)
+    marks = {
+        row.story: row for row in rows_with(connection, own, read_mark.c.story, (no for no, *_ in places))
+    }
+    return [
+        ReaderItem(
+            number,
+            id_,
+            updated,
+            is_read=updated <= ((marks[number].read_to if number in marks else None) or who.read_before),
+            is_starred=number in marks and marks[number].is_starred,
+        )
+        for number, id_, updated in places
+    ]
+
+
+_PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)
+
+
+def _live(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+    """Return the places of the live stories with these numbers, or of their successors, each once."""
+    named: Select[Any] = select(*_PLACE, story.c.redirect_to)
+    rows = list(rows_with(connection, named, story.c.story_no, numbers))
+    live = {row.id: row for row in rows if row.redirect_to is None}
+    successors = {row.redirect_to for row in rows if row.redirect_to} - live.keys()
+    still = select(*_PLACE).where(story.c.redirect_to.is_(None))
+    return [*live.values(), *rows_with(connection, still, story.c.id, successors)]
+
+
+def _folders(connection: Connection) -> dict[str, str]:
+    """Return the folder of each source that is in one, by `article.source`."""
+    return {one.entry_source: one.folder for one in all_sources(connection) if one.folder}
+
+
+def _founded_in(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the folder of the source that founded each story, for those that have one."""
+    folders = _folders(connection)
+    founder = select(story.c.id, article.c.source).join(article, article.c.id == story.c.founding_article)
+    rows = rows_with(connection, founder, story.c.id, ids) if folders else ()
+    return {row.id: folders[row.source] for row in rows if row.source in folders}
+
+
+def _of_origin(connection: Connection, folder: str | None, ids: set[str]) -> set[str]:
+    if folder is None or not ids:
+        return ids
+    founded = _founded_in(connection, ids)
+    return {one for one in ids if founded.get(one, "") == folder}
+
+
+# --- marking -----------------------------------------------------------------------------------------------
+
+
+def _edit(
+    connection: Connection,
+    who: Reader,
+    items: Iterable[ReaderItem],
+    *,
+    read: bool | None = None,
+    starred: bool | None = None,
+) -> None:
+    changed = {
+        one.number: one._replace(
+            is_read=one.is_read if read is None else read,
+            is_starred=one.is_starred if starred is None else starred,
+        )
+        for one in items
+    }
+    _store(connection, who, {number: (one, one.updated) for number, one in changed.items()})
+    own = select(func.count()).select_from(read_mark).where(read_mark.c.reader == who.reader_no)
+    count = connection.execute(own).scalar_one()
+    stars = connection.execute(own.where(read_mark.c.is_starred)).scalar_one() if count > MOST_STARRED else 0
+    if starred and stars > MOST_STARRED:
+        raise UsageError(f"{MOST_STARRED:,} stories are starred; remove some stars first")
+    if count - stars > MOST_MARKS:
+        marked = select(story.c.bumped_at).join(read_mark, read_mark.c.story == story.c.story_no)
+        mine = marked.where(read_mark.c.reader == who.reader_no, read_mark.c.is_starred.is_not(True))
+        middle = mine.order_by(story.c.bumped_at.desc()).offset(MOST_MARKS // 2).limit(1)
+        _read_before(connection, who, connection.execute(middle).scalar_one())
+
+
+def _store(connection: Connection, who: Reader, items: dict[int, tuple[ReaderItem, dt.datetime]]) -> None:
+    """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
+    own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
+    change_with(connection, own, read_mark.c.story, items)
+    rows = []
+    for number, (item, until) in items.items():
+        read_to: dt.datetime | None = until if item.is_read else _UNREAD
+        if (until <= who.read_before) == item.is_read:
+            read_to = None
+        if read_to is not None or item.is_starred:
+            rows.append(
+                {
+                    "reader": who.reader_no,
+                    "story": number,
+                    "read_to": read_to,
+                    "is_starred": item.is_starred,
+                }
+            )
+    for part in in_parts(rows):
+        connection.execute(insert(read_mark), part)
+
+
+def _read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
+    """Mark all stories as read that were bumped up to `end`."""
+    past = select(story.c.story_no).where(story.c.story_no == read_mark.c.story, story.c.bumped_at <= end)
+    own = read_mark.c.reader == who.reader_no
+    connection.execute(update(read_mark).where(own, past.exists()).values(read_to=None))
+    connection.execute(
+        delete(read_mark).where(own, read_mark.c.read_to.is_(None), read_mark.c.is_starred.is_not(True))
+    )
+    later = update(reader).where(reader.c.reader_no == who.reader_no, reader.c.read_before < end)
+    connection.execute(later.values(read_before=end))
+
+
+# --- merges ------------------------------------------------------------------------------------------------
+
+
+def _merges(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any]]:
+    """Return the newest merges since the reader's last visit, the newest first."""
+    is_merge = change.c.kind == literal_column("'merged'")  # as the index says it
+    columns = (change.c.change_no, change.c.story, change.c.others, change.c.bumped_at)
+    since: Select[Any] = select(*columns).where(is_merge, change.c.change_no > who.last_change_no)
+    return connection.execute(since.order_by(change.c.change_no.desc()).limit(limit)).all()
+
+
+def _follow_merges(connection: Connection, who: Reader) -> None:
+    merges = _merges(connection, who, _MOST_MERGES)[::-1]
+    ids = {row.story for row in merges}.union(*(row.others.split(",") for row in merges if row.others))
+    rows = rows_with(connection, select(*_PLACE), story.c.id, ids)
+    items = {one.story: one for one in _marked(connection, who, rows)}
+    own = select(read_mark.c.story, read_mark.c.read_to).where(read_mark.c.reader == who.reader_no)
+    read_to = {
+        row.story: row.read_to
+        for row in rows_with(connection, own, read_mark.c.story, (one.number for one in items.values()))
+        if row.read_to is not None
+    }
+    changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
+    for row in merges:
+        target = items.get(row.story)
+        merged = [items[id_] for id_ in (row.others or "").split(",") if id_ in items]
+        if target is None or not merged:
+            continue
+        was_read_to = read_to.get(target.number, who.read_before)
+        before = select(func.max(change.c.bumped_at)).where(
+            change.c.story == row.story, change.c.change_no < row.change_no
+        )
+        bumped_before = connection.execute(before).scalar() if all(one.is_read for one in merged) else None
+        is_read = bumped_before is not None and bumped_before.replace(microsecond=0) <= was_read_to
+        # The fractions of the two times are different serial numbers.
+        is_last = target.updated.replace(microsecond=0) <= row.bumped_at
+        end = target.updated if is_last else row.bumped_at.replace(microsecond=999_999)
+        is_starred = target.is_starred or any(one.is_starred for one in merged)
+        target = target._replace(is_read=is_read, is_starred=is_starred)
+        items[row.story] = target._replace(is_read=is_read and is_last)
+        read_to[target.number] = end if is_read else _UNREAD
+        changed[target.number] = (target, end)
+    _store(connection, who, changed)
+    own_row = update(reader).where(reader.c.reader_no == who.reader_no)
+    connection.execute(own_row.values(last_change_no=merges[-1].change_no if merges else who.last_change_no))

@@ -1,0 +1,196 @@
+"""Names and topics of stories, and links between stories: what a story follows, and related stories."""
+
+import datetime as dt
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, column, delete, insert, or_, select, table
+
+from aggregator.model.core import ArticleView, Entry, LinkedStory, StoryName, StoryView
+from aggregator.store import codecs
+from aggregator.store.tables import entry, insert_or, rows_with, story, story_link, story_subject
+from aggregator.stories.subjects import names_of, resemblance, subject_key, topics_of
+
+_SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
+_LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))
+_LINKED = [story.c[name] for name in LinkedStory.__struct_fields__]
+
+
+def with_subjects(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+    """Return these stories with their names and topics."""
+    listed = tuple(views)
+    found: dict[str, dict[str, list[Any]]] = {one.id: {"name": [], "topic": []} for one in listed}
+    statement = (
+        select(story.c.id, *story_subject.c)
+        .join(story, story.c.story_no == story_subject.c.story_no)
+        .order_by(story_subject.c.position)
+    )
+    for row in rows_with(connection, statement, story.c.id, found):
+        label = StoryName(name=row.label, outlets=row.outlets) if row.kind == "name" else row.label
+        found[row.id][row.kind].append(label)
+    return tuple(
+        replace(one, names=tuple(found[one.id]["name"]), topics=tuple(found[one.id]["topic"]))
+        for one in listed
+    )
+
+
+def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+    """Return these stories with their links, of each relation the nearest stories in time."""
+    by_id = {one.id: one for one in views}
+    links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
+    statement = select(_LINKS.c.story_id, _LINKS.c.relation, *_LINKED).join(
+        story, story.c.id == _LINKS.c.other_id
+    )
+    for row in rows_with(connection, statement, _LINKS.c.story_id, by_id):
+        other = LinkedStory(**{name: row._mapping[name] for name in LinkedStory.__struct_fields__})
+        links.setdefault((row.story_id, row.relation), {})[other.id] = other
+    return tuple(
+        replace(
+            one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}
+        )
+        for one in by_id.values()
+    )
+
+
+_RELATIONS = ("earlier", "later", "related")
+
+
+def _nearest(view: StoryView, others: Mapping[str, LinkedStory]) -> tuple[LinkedStory, ...]:
+    def distance(other: LinkedStory) -> tuple[float, str]:
+        return abs((other.first_published - view.first_published).total_seconds()), other.id
+
+    return tuple(sorted(others.values(), key=distance)[:_SHOWN_LINKS])
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+# A story is related if it is near in time, both have names in common that are rare there, and what both say
+# in headline and summary is similar. Chosen on the stream (benchmarks/results/story-links-2026-11-22.md).
+_RELATED_DAYS = 21  # between the first reports (the promise: within weeks)
+_RELATED_MOST = 5  # written for one story; others may name it, too (the promise)
+_RARE_STORIES = 40  # with a name on either side of the story; a more frequent name connects nothing
+_RARITY_OF = 400  # stories, the number that the rarity of a name is relative to: ln(400 / stories)
+_RESEMBLANCE = 0.2  # of headlines and summaries at least ...
+_STRENGTH = 1.0  # ... and of it times the sum of the rarities
+_COMPARED = 20  # stories whose headlines are compared, those with the rarest names
+
+
+class Subjects(NamedTuple):
+    """The names and topics of a story to be written."""
+
+    names: tuple[StoryName, ...]
+    topics: tuple[StoryName, ...]
+
+
+def subjects_of(connection: Connection, articles: Sequence[ArticleView]) -> Subjects:
+    """Return the names and topics of a story of these articles, which have their texts."""
+    unknown = [one.id for one in articles if one.categories is None]
+    declared: dict[str, tuple[str, ...]] = {}
+    for row in rows_with(connection, select(entry.c.article, entry.c.payload), entry.c.article, unknown):
+        if row.payload:
+            declared[row.article] = codecs.decompress_struct(row.payload, Entry).categories
+    whole = [
+        one if one.categories is not None else replace(one, categories=declared.get(one.id, ()))
+        for one in articles
+    ]
+    return Subjects(names_of(articles), topics_of(whole))
+
+
+def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
+    """Replace names, topics and related stories of a live story; without new ones the related ones stay."""
+    connection.execute(delete(story_subject).where(story_subject.c.story_no == story_no))
+    rows = [
+        {
+            "story_no": story_no,
+            "kind": kind,
+            "position": position,
+            "key": subject_key(one.name),
+            "label": one.name,
+            "outlets": one.outlets,
+        }
+        for kind, listed in (("name", subjects.names), ("topic", subjects.topics))
+        for position, one in enumerate(listed)
+    ]
+    if rows:
+        connection.execute(insert(story_subject), rows)
+    related = _related(connection, story_no, [subject_key(one.name) for one in subjects.names])
+    if related:
+        connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
+        _link(connection, story_no, related)
+
+
+def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
+    """Write the links between a story and others, in both directions."""
+    pairs = [pair for other in others for pair in ((story_no, other), (other, story_no)) if other != story_no]
+    for one, other in pairs:
+        link = insert_or(connection, story_link).values(story_no=one, other_no=other)
+        connection.execute(link.on_conflict_do_nothing())
+
+
+def _related(connection: Connection, story_no: int, names: Sequence[str]) -> list[int]:
+    """Return the numbers of the stories that are related to a live story, the most similar first."""
+    by_name = {name: _near(connection, story_no, name) for name in names}
+    columns = [
+        story.c[name] for name in ("story_no", "id", "title", "summary", "language", "first_published")
+    ]
+    live = select(*columns).where(story.c.redirect_to.is_(None))
+    numbers = {story_no, *(number for near in by_name.values() for number in near)}
+    rows = {row.story_no: row for row in rows_with(connection, live, story.c.story_no, numbers)}
+    own = rows.pop(story_no, None)
+    if own is None:
+        return []
+    weights: dict[int, float] = defaultdict(float)
+    for near in by_name.values():
+        found = [
+            number
+            for number in near
+            if number in rows
+            and abs(rows[number].first_published - own.first_published) <= dt.timedelta(days=_RELATED_DAYS)
+        ]
+        if len(found) < _RARE_STORIES:
+            for number in found:
+                weights[number] += math.log(_RARITY_OF / (len(found) + 1))
+    follows = select(_LINKS.c.other_id).where(_LINKS.c.story_id == own.id, _LINKS.c.relation != "related")
+    before_and_after = set(connection.execute(follows).scalars())
+    strengths: dict[int, float] = {}
+    for number, weight in sorted(weights.items(), key=lambda one: (-one[1], one[0]))[:_COMPARED]:
+        other = rows[number]
+        alike = resemblance(f"{own.title}\n{own.summary}", f"{other.title}\n{other.summary}", own.language)
+        if alike >= _RESEMBLANCE and weight * alike >= _STRENGTH and other.id not in before_and_after:
+            strengths[number] = weight * alike
+    return sorted(strengths, key=lambda number: (-strengths[number], number))[:_RELATED_MOST]
+
+
+def _near(connection: Connection, story_no: int, name: str) -> list[int]:
+    """Return the stories with a name that were founded next before and after a story."""
+    found: list[int] = []
+    number = story_subject.c.story_no
+    for side, order in ((number < story_no, number.desc()), (number > story_no, number)):
+        named = select(number).where(story_subject.c.kind == "name", story_subject.c.key == name, side)
+        found += connection.execute(named.order_by(order).limit(_RARE_STORIES)).scalars()
+    return found
+
+
+def unite(connection: Connection, loser: str, winner: str) -> None:
+    """Move the related stories of `loser` to `winner`, and delete its names and topics."""
+    both = rows_with(connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner])
+    numbers = {row.id: row.story_no for row in both}
+    others = (
+        select(story_link.c.other_no)
+        .where(story_link.c.story_no == numbers[loser])
+        .union(select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser]))
+    )
+    related = connection.execute(others).scalars().all()
+    erase(connection, [loser])
+    _link(connection, numbers[winner], related)
+
+
+def erase(connection: Connection, ids: Collection[str]) -> None:
+    """Delete names, topics and related stories of these stories, until they are rendered again."""
+    numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)]
+    connection.execute(delete(story_subject).where(story_subject.c.story_no.in_(numbers)))
+    both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
+    connection.execute(delete(story_link).where(both))

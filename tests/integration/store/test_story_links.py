@@ -1,0 +1,142 @@
+"""Names, topics and related stories: found when a story is rendered, kept through merges and splits."""
+
+import datetime as dt
+
+import pytest
+from sqlalchemy import delete, text
+
+from aggregator.model.core import StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import story_link, story_subject
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.filters import parse_filter
+from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.story_checks import by_title, correct, placing_of, undo
+
+DAY = dt.timedelta(days=1)
+LEVEE, VOTED, STRUCK = (
+    "Levee breaks at Pennmouth, four dead",
+    "Parliament votes for dykes",
+    "Dock strike in Sennick",
+)
+PUMPS = "Pump station at Pennmouth failed unseen"
+INQUIRY = """The water authority was told months ago that the levee at Pennmouth may break and that the pump
+station there was failing, a letter shows. The engineers of Pennmouth had asked for a new motor, and the
+authority in Calmouth had put them off. A court is to hear those who signed the letter."""
+
+
+@pytest.fixture
+def rig(database: Database) -> Rig:
+    rig = Rig(database, Clock(NOON + 20 * DAY))
+    rig.take(
+        record("Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")),
+        record("Echo", "2", VOTED, DYKES, published=NOON + 8 * DAY, categories=("Politics",)),
+        record("Post", "3", STRUCK, STRIKE, published=NOON + 8 * DAY, categories=("Economy", "Floods")),
+        record("Mail", "4", PUMPS, INQUIRY, published=NOON - 18 * DAY),
+    )
+    _render(rig)
+    return rig
+
+
+def _render(rig: Rig) -> None:
+    while render_next(rig.database, 3, rig.all_tuning.section("stories", StoryTuning)):
+        pass
+
+
+def _story(rig: Rig, title: str) -> StoryView:
+    (id_,) = by_title(rig.database, title)
+    found = DatabaseStoryReader(rig.database).story(id_)
+    assert isinstance(found, StoryView)
+    return found
+
+
+def _links(view: StoryView) -> dict[str, list[str]]:
+    linked = {"earlier": view.earlier, "later": view.later, "related": view.related}
+    return {relation: [one.title for one in others] for relation, others in linked.items() if others}
+
+
+def _titles(rig: Rig, **wanted: str) -> set[str]:
+    return {one.title for one in DatabaseStoryReader(rig.database).stories(StoryFilter(**wanted)).stories}
+
+
+def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) -> None:
+    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
+    assert _links(_story(rig, "Parliament")) == {"earlier": [LEVEE]}
+    assert _links(_story(rig, "Pump")) == {"related": [LEVEE]}
+    assert _links(_story(rig, "Dock")) == {}
+
+
+def test_the_views_have_the_same_rows(rig: Rig) -> None:
+    with rig.database.read() as connection:
+        links = connection.execute(text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation"))
+        assert dict(tuple(row) for row in links) == {"earlier": 1, "later": 1, "related": 2}
+        topics = connection.execute(text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic"))
+        assert dict(tuple(row) for row in topics) == {"Floods": 2, "Politics": 1, "Economy": 1}
+        names = connection.execute(text("SELECT name, outlets FROM v_story_names WHERE name = 'Pennmouth'"))
+        assert [tuple(row) for row in names] == [("Pennmouth", 1), ("Pennmouth", 1)]
+
+
+def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
+    assert _titles(rig, name="pennmouth") == {LEVEE, PUMPS}
+    assert _titles(rig, topic="FLOODS") == {LEVEE, STRUCK}
+    assert _titles(rig, topic="Floods", name="Pennmouth") == {LEVEE}
+    assert _titles(rig, topic="Flood") == set()
+    rig.take(record("Herald", "9", "Opinion: the port must open", STRIKE[::-1], published=NOON + 9 * DAY))
+    assert _titles(rig, kind="opinion") == {"Opinion: the port must open"}
+    assert len(_titles(rig, kind="report")) == 4
+    parsed = parse_filter([("topic", "Floods"), ("kind", "report")], NOON, default_limit=10)
+    assert len(DatabaseStoryReader(rig.database).stories(parsed.filter).stories) == 2
+
+
+def test_lists_have_names_and_topics(rig: Rig) -> None:
+    (levee,) = (
+        DatabaseStoryReader(rig.database).stories(StoryFilter(name="Pennmouth", topic="floods")).stories
+    )
+    assert levee.topics == ("Floods",)
+    assert "Pennmouth" in [one.name for one in levee.names]
+
+
+def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
+    levee, strike = by_title(rig.database, "Levee", "Dock")
+    correct(rig.database, "merge", strike, levee)
+    _render(rig)
+    merged = DatabaseStoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
+    view = DatabaseStoryReader(rig.database).story(merged)
+    assert isinstance(view, StoryView)
+    assert _links(view) == {"later": [VOTED], "related": [PUMPS]}
+    undo(rig.database)
+    _render(rig)
+    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
+    assert _links(_story(rig, "Dock")) == {}
+
+
+def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
+    levee, pumps = by_title(rig.database, "Levee", "Pump")
+    correct(rig.database, "merge", pumps, levee)
+    with rig.database.read() as connection:
+        links = connection.execute(text("SELECT * FROM v_story_links WHERE story_id = other_id"))
+        assert links.all() == []
+        assert connection.execute(text("SELECT * FROM v_story_links WHERE relation = 'related'")).all() == []
+
+
+def test_forgetting_removes_names_at_once(rig: Rig) -> None:
+    placing_of(rig.database).erase(ForgetCommand(name="Mail"))
+    assert _titles(rig, name="Pennmouth") == {LEVEE}
+    assert _links(_story(rig, "Levee")) == {"later": [VOTED]}
+
+
+def test_an_older_database_gets_them_when_it_is_rendered_again(rig: Rig) -> None:
+    with rig.database.write() as connection:
+        for table in (story_link, story_subject):
+            connection.execute(delete(table))
+        before = connection.execute(text("SELECT id, bumped_at FROM story ORDER BY id")).all()
+        connection.execute(text("UPDATE counter SET value = 1 WHERE name = 'render_version'"))
+    _render(rig)
+    assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
+    assert _titles(rig, topic="politics") == {VOTED}
+    with rig.database.read() as connection:
+        assert connection.execute(text("SELECT id, bumped_at FROM story ORDER BY id")).all() == before

@@ -1,0 +1,450 @@
+"""The Google Reader API over real HTTP, on both databases, as clients of phones use it."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import libgreader
+import pytest
+from libgreader.auth import ClientAuthMethod
+from libgreader.url import ReaderUrl
+from sqlalchemy import event, select
+
+from aggregator.admin.export import exported, import_into, opened
+from aggregator.config.settings import SavedQuery
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import sources
+from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.read import read_marks
+from aggregator.store.stories import api_tokens
+from aggregator.store.tables import read_mark, reader, story
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.fresh import with_tables
+from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
+from tests.support.story_checks import by_title, correct, members, mistake, undo
+
+DAY = dt.timedelta(days=1)
+FEED = "https://ports.example/feed"
+
+
+@pytest.fixture
+def room(grouped: Database) -> Iterator[Newsroom]:
+    """63 articles of the small set."""
+    opened = Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),))
+    opened.clock.time = NOON + 10 * DAY
+    opened.writer.pipeline.index_text(lambda: False)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def phone(room: Newsroom) -> ReaderClient:
+    return signed_in(room)
+
+
+def signed_in(room: Newsroom, name: str = "Ada", **headers: str) -> ReaderClient:
+    return ReaderClient(room.client.base_url, name, room.token(f"phone of {name}", "read"), **headers)
+
+
+def numbers(database: Database, *ids: str) -> list[str]:
+    """The decimal ids of items."""
+    with database.read() as connection:
+        rows = {row.id: row.story_no for row in connection.execute(select(story.c.id, story.c.story_no))}
+    return [str(rows[one]) for one in ids]
+
+
+def report(room: Newsroom, title: str, text: str, outlet: str) -> None:
+    """A polled article."""
+    entry = record(outlet, title, title, text, published=room.clock())
+    room.writer.accept(entry, bump_by_clock=True)
+    room.writer.place()
+
+
+# --- signing in --------------------------------------------------------------------------------------------
+
+
+def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(room: Newsroom) -> None:
+    secret = room.token("phone", "read")
+    first = ReaderClient(room.client.base_url, " Ada  Lovelace", secret)
+    second = ReaderClient(room.client.base_url, "ada lovelace", room.token("tablet", "admin"))
+    assert first.get("user-info") == second.get("user-info")
+    assert first.get("user-info")["userName"] == "ada lovelace"
+    assert first.token != second.token
+    assert len(first.token) == 57
+    first.mark(first.ids()[0], add=READ)
+    assert second.unread() == first.unread() == first.ids()[1:], "what is read belongs to the reader"
+    other = ReaderClient(room.client.base_url, "Grace", secret)
+    assert other.unread() == other.ids()
+    with room.database.read() as connection:
+        names = connection.execute(select(reader.c.name).order_by(reader.c.name)).scalars().all()
+    assert names == ["ada lovelace", "grace"]
+
+
+def test_a_sign_in_may_be_answered_as_json(room: Newsroom) -> None:
+    form = {"Email": "ada", "Passwd": room.token("phone", "read"), "output": "json"}
+    answer = room.client.post("/accounts/ClientLogin", data=form).json()
+    assert answer["Auth"] == answer["SID"] == f"ada/{form['Passwd']}"
+
+
+@pytest.mark.parametrize("password", ["", "hunter2", "agg_wrong"])
+def test_strangers_need_a_token_that_may_read(room: Newsroom, password: str) -> None:
+    form = {"Email": "ada", "Passwd": password}
+    refused = room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER)
+    assert (refused.status_code, refused.text) == (401, "Error=BadAuthentication\n")
+    form["Passwd"] = room.token("wire", "push")
+    assert room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER).status_code == 401
+    with room.database.read() as connection:
+        assert connection.execute(select(reader.c.name)).first() is None
+
+
+def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_asks(room: Newsroom) -> None:
+    here = ReaderClient(room.client.base_url, "ada", "anything")
+    assert here.unread()
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        form = {"Email": "ada", "Passwd": "anything"}
+        assert room.client.post("/accounts/ClientLogin", data=form, headers=headers).status_code == 401
+        assert here.http.get("/reader/api/0/user-info", headers=headers).status_code == 401
+
+
+def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(room: Newsroom) -> None:
+    """yang991178/fluent-reader, greader.ts at 324c8c32e97611af37e763654946cd92d586cd71."""
+    asked = room.client.options("/reader/api/0/user-info", headers={"Origin": "null", **STRANGER})
+    assert asked.status_code == 204
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    fluent = signed_in(room, Origin="null", **{"Sec-Fetch-Site": "cross-site"})
+    first = fluent.get("stream/contents", n=5)
+    assert len(first["items"]) == 5
+    answer = fluent.http.post("/reader/api/0/edit-tag", data={"i": fluent.ids()[0], "a": READ})
+    assert answer.text == "OK"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert len(fluent.unread()) == len(fluent.ids()) - 1
+
+
+def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) -> None:
+    tries = {
+        "": 401,
+        "GoogleLogin auth=ada": 401,
+        "GoogleLogin auth=ada/agg_wrong": 401,
+        f"GoogleLogin auth=nobody/{phone.auth.partition('/')[2]}": 401,
+        f"Bearer {phone.auth.partition('/')[2]}": 401,
+        f"GoogleLogin auth={phone.auth}": 200,
+    }
+    for header, status in tries.items():
+        answer = room.client.get("/reader/api/0/user-info", headers={"Authorization": header} | STRANGER)
+        assert answer.status_code == status, header
+        assert (answer.headers.get("X-Reader-Google-Bad-Token") == "true") == (status == 401)
+        assert (answer.headers.get("Google-Bad-Token") == "true") == (status == 401)
+    with room.database.write() as connection:
+        api_tokens.revoke(connection, "phone of Ada", NOON)
+    assert phone.http.get("/reader/api/0/user-info").status_code == 401
+
+
+def test_the_edit_token_is_that_of_one_reader(room: Newsroom, phone: ReaderClient) -> None:
+    other = signed_in(room, "Grace")
+    assert other.token != phone.token
+    form = {"T": other.token, "i": "1", "a": READ}
+    assert phone.http.post("/reader/api/0/edit-tag", data=form).status_code == 401
+    assert phone.http.get("/reader/api/0/edit-tag", params=form).status_code == 405
+    assert phone.unread() == phone.ids()
+
+
+def test_bodies_and_calls_that_cannot_be_are_refused(room: Newsroom, phone: ReaderClient) -> None:
+    large = {"Email": "a" * 5000, "Passwd": "x"}
+    assert room.client.post("/accounts/ClientLogin", data=large).status_code == 413
+    assert room.client.post("/accounts/ClientLogin", data={"Email": "", "Passwd": "x"}).status_code == 400
+    assert room.client.get("/accounts/ClientLogin?Email=a&Passwd=b").status_code == 405
+    for call, status in {
+        "subscription/quickadd": 404,
+        "stream/contents/feed/unknown": 404,
+        "stream/items/ids?s=user/-/label/unknown": 404,
+        "stream/items/ids?c=nonsense": 400,
+        "stream/items/ids?n=x&ot=x&nt=99999999999999999999": 200,
+    }.items():
+        assert phone.http.get(f"/reader/api/0/{call}").status_code == status, call
+    form = {
+        "T": phone.token,
+        "i": ["nonsense", "-5", "9" * 19, "tag:google.com,2005:reader/item/zz"],
+        "a": READ,
+    }
+    assert phone.http.post("/reader/api/0/edit-tag", data=form).text == "OK"
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def test_pages_follow_each_other_and_hold_every_story_once(room: Newsroom, phone: ReaderClient) -> None:
+    stories = room.get("/api/v1/stories?limit=100").json()["stories"]
+    whole = numbers(room.database, *(one["id"] for one in stories))
+    assert len(whole) > 20
+    assert phone.ids() == phone.ids(n=3) == phone.unread(n=7) == whole
+    page = phone.get("stream/contents/" + LIST, n=2)
+    again = phone.get("stream/contents/" + LIST, n=2, c=page["continuation"])
+    shown = [one["id"] for one in page["items"] + again["items"]]
+    assert shown == [f"tag:google.com,2005:reader/item/{int(one):016x}" for one in whole[:4]]
+
+
+def test_an_item_is_that_of_the_feed_and_both_forms_of_ids_name_it(
+    room: Newsroom, phone: ReaderClient
+) -> None:
+    (bridge,) = by_title(room.database, "Hollin Bridge")
+    (number,) = numbers(room.database, bridge)
+    (item,) = phone.contents(number).values()
+    feed = room.get("/feeds/stories.json").json()["items"]
+    (entry,) = [one for one in feed if one["id"].endswith(bridge)]
+    assert item["summary"]["content"] == entry["content_html"], "with the same limit of words"
+    assert item["title"] == entry["title"]
+    assert item["canonical"][0]["href"] == entry["url"]
+    assert item["timestampUsec"][:10] == str(item["published"])
+    assert {LIST, "user/-/label/bridges"} <= set(item["categories"])
+    answer = phone.http.post("/reader/api/0/stream/items/contents", data={"i": number})
+    assert answer.json()["items"] == [item]
+
+
+def test_times_bound_a_list(phone: ReaderClient) -> None:
+    refs = phone.get("stream/items/ids", s=LIST, n=1000)["itemRefs"]
+    seconds = sorted({int(one["timestampUsec"]) // 1_000_000 for one in refs})
+    middle = seconds[len(seconds) // 2]
+    later = phone.ids(ot=middle)
+    assert later == [one["id"] for one in refs if int(one["timestampUsec"]) >= middle * 1_000_000]
+    assert later + phone.ids(nt=middle) == phone.ids()
+
+
+def test_read_starred_and_unread_again(phone: ReaderClient) -> None:
+    one, two, three, *others = phone.ids()
+    phone.mark(one, two, add=READ)
+    phone.mark(two, three, add=STARRED)
+    assert phone.unread() == [three, *others]
+    assert phone.ids(READ) == [one, two]
+    assert phone.ids(LIST, it=READ) == [one, two], "as Read You asks FreshRSS"
+    assert phone.ids(STARRED) == phone.ids(STARRED, n=1) == [two, three]
+    assert {READ, STARRED} <= set(phone.contents(two)[two]["categories"])
+    assert phone.count() == len(others) + 1
+    phone.mark(two, remove=READ)
+    phone.mark(two, remove=STARRED)
+    assert phone.unread() == [two, three, *others]
+    assert phone.ids(STARRED) == [three]
+
+
+def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: ReaderClient) -> None:
+    refs = phone.get("stream/items/ids", s=LIST, n=1000)["itemRefs"]
+    ids, times = [one["id"] for one in refs], [int(one["timestampUsec"]) for one in refs]
+    phone.mark(ids[0], ids[-1], add=READ)
+    phone.mark(ids[-2], add=STARRED)
+    until = times[len(times) // 2]
+    phone.mark_all(ts=until)
+    left = [one for one, time in zip(ids, times, strict=True) if time // 10**6 > until // 10**6]
+    assert phone.unread() == left[1:]
+    with room.database.read() as connection:
+        assert len(connection.execute(select(read_mark)).all()) == 2, "one later story, one star"
+    phone.mark(ids[-1], remove=READ)
+    assert phone.unread(n=4) == [*left[1:], ids[-1]], "an old one that is kept as unread"
+    phone.mark_all(ts=times[-1] // 10**6)
+    assert phone.unread() == left[1:], "in seconds, too"
+    phone.mark_all()
+    assert phone.unread() == []
+    assert phone.ids(STARRED) == [ids[-2]]
+    assert phone.count() == 0
+
+
+def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
+    opened = Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),))
+    feed = Source(
+        id=source_id("feed", None, FEED), kind="feed", address=FEED, folder="Ports & ships",
+        interval_seconds=900, next_due_at=NOON,
+    )  # fmt: skip
+    with database.write() as connection:
+        sources.add(connection, feed)
+    opened.writer.take(
+        record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
+        record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+        record(feed.id, "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON, outlet="Port News"),
+    )
+    opened.writer.pipeline.index_text(lambda: False)
+    phone = signed_in(opened)
+    flood, strike = phone.ids()
+    ports, rest = phone.get("subscription/list")["subscriptions"]
+    label = "user/-/label/Ports & ships"
+    assert ports["categories"] == [{"id": label, "label": "Ports & ships", "type": "folder"}]
+    assert ports["url"].endswith("/feeds/stories.rss?folder=Ports%20%26%20ships")
+    assert opened.client.get(ports["url"]).status_code == 200
+    items = phone.contents(flood, strike)
+    assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [rest["id"], ports["id"]]
+    assert label in items[flood]["categories"], "an article of it is from the folder"
+    assert phone.ids(label) == [flood, strike]
+    assert phone.ids(ports["id"]) == [strike]
+    assert phone.ids(rest["id"]) == phone.ids("user/1/label/levees") == [flood]
+    assert [one["id"] for one in phone.get("tag/list")["tags"]] == [STARRED, label, "user/-/label/levees"]
+    phone.mark(flood, add=STARRED)
+    phone.mark_all(ports["id"])
+    assert phone.unread() == [flood]
+    assert (phone.count(label), phone.count(rest["id"]), phone.count(ports["id"])) == (1, 1, 0)
+    phone.mark_all("user/-/label/levees")
+    assert phone.unread() == []
+    opened.close()
+
+
+# --- bumps, merges, other databases ------------------------------------------------------------------------
+
+
+def test_a_bump_makes_a_story_unread(database: Database) -> None:
+    room = Newsroom(database)
+    report(room, "Levee on the Arrel breaks in Pennmouth", FLOOD, "Arrel Courier")
+    report(room, "Dockers strike in Sennick", STRIKE, "Sennick Echo")
+    phone = signed_in(room)
+    _, flood = phone.unread()
+    phone.mark(flood, add=STARRED)
+    phone.mark_all()
+    report(room, "Levee on the Arrel breaks", FLOOD, "Sennick Echo")
+    assert phone.unread() == [], "a copy is no bump"
+    report(room, "Pennmouth under water", FLOOD_ELSEWHERE, "Calmouth Post")
+    assert phone.unread() == phone.ids(STARRED) == [flood]
+    assert phone.ids()[0] == flood
+    phone.mark(flood, add=READ)
+    assert phone.unread() == []
+    room.close()
+
+
+@pytest.mark.parametrize("read", ["both", "one", "other"])
+def test_a_merge_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, read: str) -> None:
+    ids = by_title(room.database, "Hollin Bridge", "goat cheese")
+    bridge, goat = numbers(room.database, *ids)
+    read_ids = {"both": [bridge, goat], "one": [bridge], "other": [goat]}[read]
+    phone.mark(*read_ids, add=READ)
+    phone.mark(goat, add=STARRED)
+    correct(room.database, "merge", *ids)
+    assert goat not in phone.ids()
+    assert (bridge in phone.unread()) == (read != "both")
+    assert phone.ids(STARRED) == [bridge]
+    assert list(phone.contents(goat)) == [bridge], "the old number leads to the story"
+    phone.mark(goat, add=READ)
+    assert bridge not in phone.unread()
+
+
+@pytest.mark.parametrize("read", ["both", "watermark", "kept", "new"])
+def test_a_merge_by_the_program_is_read_only_if_both_were(
+    room: Newsroom, phone: ReaderClient, read: str
+) -> None:
+    (bridge,) = by_title(room.database, "Hollin Bridge")
+    leaving = tuple(members(room.database, bridge)[:2])
+    kept, new = numbers(room.database, *mistake(room.database, "split", bridge, articles=leaving)[:2])
+    phone.unread()
+    room.clock.time = NOON + 20 * DAY
+    if read == "watermark":
+        phone.mark_all()
+    phone.mark(*{"both": [kept, new], "watermark": [], "kept": [kept], "new": [new]}[read], add=READ)
+    rig = Rig(room.database, Clock(NOON + 9 * DAY))
+    rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
+    assert new not in phone.ids(), "the second look has merged them"
+    assert (kept in phone.unread()) == (read in ("kept", "new"))
+
+
+def test_merges_that_were_undone_leave_both_as_they_were(room: Newsroom, phone: ReaderClient) -> None:
+    ids = by_title(room.database, "Hollin Bridge", "goat cheese")
+    bridge, goat = numbers(room.database, *ids)
+    phone.mark(bridge, add=READ)
+    correct(room.database, "merge", *ids)
+    assert bridge in phone.unread()
+    undo(room.database)
+    assert {bridge, goat} <= set(phone.unread()), "undoing bumps both"
+
+
+def test_export_and_import_keep_ids_and_state(
+    room: Newsroom, phone: ReaderClient, database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("import")
+    one, two, three, *_ = phone.ids()
+    phone.mark(one, add=READ)
+    phone.mark(two, three, add=STARRED)
+    file = folder / "export.jsonl"
+    file.write_bytes(b"".join(exported(room.database, lambda _count: None)))
+    target = with_tables(Database(f"sqlite:///{folder / 'other.db'}"))
+    with opened(str(file)) as stream:
+        import_into(target, stream, lambda _count: None)
+    elsewhere = Newsroom(target)
+    other = signed_in(elsewhere)
+    assert other.ids() == phone.ids()
+    assert other.unread() == phone.unread()
+    assert other.ids(STARRED) == [two, three]
+    assert other.get("user-info") == phone.get("user-info")
+    elsewhere.close()
+    target.close()
+
+
+# --- limits ------------------------------------------------------------------------------------------------
+
+
+def test_marks_and_readers_are_bounded(
+    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = phone.ids()
+    for name, value in {"MOST_MARKS": 6, "MOST_STARRED": 2, "MOST_READERS": 1, "FIRST_UNREAD": 5}.items():
+        monkeypatch.setattr(read_marks, name, value)
+    phone.mark(*ids[:6], add=READ)
+    assert phone.unread() == ids[6:]
+    phone.mark(ids[8], add=READ)
+    assert phone.unread() == [], "older ones count as read"
+    with room.database.read() as connection:
+        assert len(connection.execute(select(read_mark)).all()) <= 4
+    phone.mark(*ids[:2], add=STARRED)
+    form = {"i": ids[2], "a": STARRED}
+    assert phone.http.post("/reader/api/0/edit-tag", data=form).status_code == 400
+    assert phone.ids(STARRED) == ids[:2]
+    refused = room.client.post("/accounts/ClientLogin", data={"Email": "grace", "Passwd": "x"})
+    assert refused.status_code == 400
+    monkeypatch.setattr(read_marks, "MOST_READERS", 2)
+    other = signed_in(room, "Grace")
+    assert other.unread() == ids[:5], "a new reader begins with the newest"
+
+
+def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> None:
+    if not room.database.is_sqlite:
+        pytest.skip("the planner of a server reads small tables whole")
+    asked: list[tuple[str, object]] = []
+    event.listen(
+        room.database.engine,
+        "before_cursor_execute",
+        lambda _c, _u, sql, given, *_: asked.append((sql, given)),
+    )
+    phone.mark(*phone.unread()[:3], add=READ)
+    phone.get("unread-count")
+    phone.ids(STARRED)
+    phone.mark_all()
+    correct(room.database, "merge", *by_title(room.database, "Hollin Bridge", "goat cheese"))
+    asked.clear()
+    phone.unread()
+    plans = []
+    with room.database.read() as connection:
+        for sql, given in asked:
+            if sql.startswith("SELECT"):
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given)
+                plans += [row.detail for row in rows]
+    assert plans
+    scans = [one for one in plans if one.startswith("SCAN") and "INDEX" not in one]
+    assert [one for one in scans if any(name in one for name in ("story", "article", "change"))] == []
+
+
+def test_a_published_library_reads_marks_and_counts(
+    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libgreader 0.7.1, with the address of this server in place of Google's."""
+    base = str(room.client.base_url).rstrip("/")
+    for name, value in vars(ReaderUrl).items():
+        if isinstance(value, str) and value.startswith("https://www.google.com"):
+            monkeypatch.setattr(ReaderUrl, name, value.replace("https://www.google.com", base))
+    monkeypatch.setattr(ClientAuthMethod, "CLIENT_URL", f"{base}/accounts/ClientLogin")
+    client = libgreader.GoogleReader(ClientAuthMethod("ada", room.token("laptop", "read")))
+    assert client.getUserInfo()["userName"] == "ada"
+    assert client.buildSubscriptionList()
+    (feed,) = client.getSubscriptionList()
+    assert feed.unread == len(phone.unread())
+    feed.loadItems(excludeRead=True, loadLimit=5)
+    feed.loadMoreItems(excludeRead=True, loadLimit=5)
+    assert [one.id for one in feed.getItems()] == [
+        f"tag:google.com,2005:reader/item/{int(one):016x}" for one in phone.unread()[:10]
+    ]
+    first = feed.getItems()[0]
+    assert first.markRead()
+    assert first.star()
+    assert phone.ids(STARRED) == phone.ids(READ) == [phone.ids()[0]]
+    assert feed.markAllRead()
+    assert phone.unread() == []

@@ -1,0 +1,77 @@
+"""Names that several outlets use, and topics that several declare."""
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.subjects import names_of, resemblance, topics_of
+from tests.support.memory_reader import an_article
+
+_HERALD = (
+    "The flood came at night. Firefighters said that Ilse Brandt had asked everybody to leave. On Monday the "
+    "water authority spoke of Pennmouth, where Mayor Brandt lives, and of the river Arrel."
+)
+_ECHO = (
+    "In the evening the mayor, Ilse Brandt, left the town of Pennmouth by boat, as European Commission "
+    "President Oda Renn did, wrote the Daily Echo on Monday."
+)
+
+
+def _by(outlet: str, text: str = "", title: str = "Flood", **more: object) -> ArticleView:
+    return an_article(
+        id=f"{outlet}-{title}", outlet=outlet, outlet_key=outlet, title=title, text=text, **more
+    )
+
+
+def _names(*articles: ArticleView) -> dict[str, int]:
+    return {one.name: one.outlets for one in names_of(articles)}
+
+
+def test_a_name_needs_two_outlets_and_is_written_in_full() -> None:
+    assert _names(_by("Herald", _HERALD), _by("Echo", _ECHO)) == {"Ilse Brandt": 2, "Pennmouth": 2}
+
+
+def test_two_articles_of_one_outlet_are_one_user() -> None:
+    assert _names(_by("Herald", _HERALD), _by("Herald", _ECHO, title="Later")) == {}
+
+
+def test_a_name_of_the_only_outlet_is_in_its_title_too() -> None:
+    assert _names(_by("Herald", _HERALD, title="Flood at Pennmouth")) == {"Pennmouth": 1}
+
+
+def test_titles_days_and_the_outlets_themselves_are_no_names() -> None:
+    text = "They met with President Oda Renn on Friday, said a reporter for the Daily Echo in a column."
+    assert _names(_by("Herald", text), _by("Daily Echo", text)) == {"Oda Renn": 2}
+
+
+def test_a_word_that_is_also_written_small_is_no_name() -> None:
+    assert _names(_by("Herald", "We know, Games are games."), _by("Echo", "We know, Games began.")) == {}
+
+
+def _topics(*declared: tuple[str, tuple[str, ...] | None]) -> list[tuple[str, int]]:
+    views = [_by(outlet, title=str(n), categories=found) for n, (outlet, found) in enumerate(declared)]
+    return [(one.name, one.outlets) for one in topics_of(views)]
+
+
+def test_a_topic_needs_two_outlets_in_any_spelling() -> None:
+    found = _topics(("Herald", ("Climate", "Rivers")), ("Echo", ("climate", "Boats")), ("Post", ("Climate",)))
+    assert found == [("Climate", 3)]
+
+
+def test_the_only_outlet_with_categories_is_believed_and_three_are_shown() -> None:
+    assert _topics(("Herald", ("World", "Floods", "Rivers", "Boats")), ("Echo", ()), ("Post", None)) == [
+        ("World", 1),
+        ("Floods", 1),
+        ("Rivers", 1),
+    ]
+
+
+def test_what_names_no_topic_is_dropped() -> None:
+    assert _topics(("Herald", ("News", "Uncategorized", "2026", "a, b, c", "Home > World", "#Floods"))) == [
+        ("Floods", 1)
+    ]
+
+
+def test_texts_with_rare_words_in_common_resemble_each_other() -> None:
+    levee = "The levee of the Arrel broke at Pennmouth"
+    assert resemblance(levee, levee, "en") > 0.99
+    assert resemblance(levee, "A levee at Pennmouth is renewed", "en") > 0.3
+    assert resemblance(levee, "The club said that it won the match", "en") < 0.1
+    assert resemblance("", levee, None) == 0.0

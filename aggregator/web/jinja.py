@@ -101,8 +101,10 @@ def short_day(time: dt.datetime) -> str:
 
 
 def short_moment(time: dt.datetime, beside: dt.datetime) -> str:
-    """Format as `18 Nov, 08:15` in UTC; with the year if it is not that of `beside`."""
+    """Format as `18 Nov, 08:15` in UTC; with the year if it is not that of `beside`; midnight as a day."""
     utc = time.astimezone(dt.UTC)
+    if not bump_time(time):
+        return short_day(time)
     return f"{utc.day} {utc:%b}, {utc:%H:%M}" if utc.year == beside.astimezone(dt.UTC).year else moment(time)
 
 

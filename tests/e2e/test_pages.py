@@ -3,6 +3,7 @@
 Screenshots go to tests/output (ignored by git): look at them after a change of templates or styles.
 """
 
+import datetime as dt
 import os
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html
@@ -23,9 +25,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from aggregator.model.core import AttributedSentence, Fact, LinkedStory, MergedStory, StoryName, StoryView
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MemoryReader, full_reader
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
 from tests.support.waiting import PATIENCE_SECONDS
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
@@ -40,12 +43,11 @@ ARGUMENTS = [
 ]
 DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 375, "height": 740}
-SECTIONS = (
-    "What several outlets say",
-    "Only one report says",
-    "Timeline",
-    "Articles",
-)
+SECTIONS = ("Articles", "Story so far", "Only one report says", "Timeline", "Full texts")
+SCREENS = {  # above the folded sections, by articles: what a reader sees before choosing to read on
+    "desk": ({"width": 1280, "height": 900}, {7: 2, 20: 3}),
+    "phone": ({"width": 390, "height": 844}, {7: 4, 20: 6}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,62 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = Server(full_reader(), PublishSettings(port=0, title="Morning stories"))
+    reader = full_reader()
+    ferry, merged = the_ferry()
+    after = LinkedStory(id="budget", title="Eastgate has a budget", first_published=MORNING, report_count=6)
+    names = (StoryName(name="Marta Dahl", outlets=2),)
+    reader.put(
+        msgspec.structs.replace(ferry, later=(after,), topics=("Shipping",), names=names), merged, "oldferry"
+    )
+    server = Server(reader, PublishSettings(port=0, title="Morning stories"))
     yield server.start()
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def long_stories() -> Iterator[str]:
+    reader = MemoryReader()
+    for number in (7, 20):
+        reader.put(*_story_of(number))
+    server = Server(reader, PublishSettings(port=0))
+    yield server.start()
+    server.stop()
+
+
+def _story_of(number: int) -> tuple[StoryView, MergedStory]:
+    """A story of so many articles with long titles, two copies, an opinion, and a full merged text."""
+    articles = [
+        an_article(
+            id=f"of{number}n{n}",
+            outlet=f"The Harbour Post of District {n}",
+            title=f"Ministers of {n} provinces agree after eleven hours on a quota for herring and mackerel",
+            published=MORNING - dt.timedelta(days=3, hours=n),
+            copy_of=f"of{number}n0" if n in (1, 2) else None,
+            role="copy" if n in (1, 2) else "report",
+            kind="opinion" if n == 3 else "report",
+            text=_LONG,
+        )
+        for n in range(number)
+    ]
+    said = [
+        AttributedSentence(text=f"{n}: {_LONG}", article=one.id, outlet=one.outlet, time=one.published)
+        for n, one in enumerate(articles)
+    ]
+    facts = tuple(Fact(said=tuple(said[n : n + 2]), outlets=2, of=number) for n in range(number - 1))
+    title = (
+        "Ministers agree on the quota for herring and mackerel, 2–1, on 12 October 2026, after a long night"
+    )
+    story = a_story(*articles, id=f"of{number}", title=title)
+    merged = MergedStory(
+        title=title, lead=said[0], summary=tuple(said[:2]), facts=facts, only=tuple(said), timeline=()
+    )
+    return story, merged
+
+
+_LONG = (
+    "The ministers of the coastal provinces agreed early on Friday, after eleven hours of talks, to let "
+    "boats land 41,000 tonnes of herring and 12,500 tonnes of mackerel next year."
+)
 
 
 class Visit:
@@ -140,8 +195,65 @@ def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     for section in SECTIONS:
         assert visit.page.get_by_role("region", name=section).is_visible()
     visit.keep(f"story-{_scheme(visit)}")
-    visit.page.get_by_text("Full text").first.click()
-    assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+    _unfold_full_text(visit.page)
+    visit.assert_quiet()
+
+
+def _unfold_full_text(page: Page) -> None:
+    page.get_by_role("heading", name="Full texts").click()
+    page.get_by_text("Full text: The Harbour Post").click()
+    assert page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_what_a_story_is_about_and_its_reports_fit_few_screens(
+    browser: Browser, long_stories: str, screen: str
+) -> None:
+    size, allowed = SCREENS[screen]
+    context = browser.new_context(viewport=size)
+    visit = Visit(context.new_page(), long_stories)
+    for articles, screens in allowed.items():
+        visit.go(f"/stories/of{articles}")
+        visit.keep(f"of{articles}-{screen}")
+        top = visit.page.evaluate("document.querySelector('.folds').getBoundingClientRect().top")
+        assert top <= screens * size["height"], f"{articles} articles end at {top} pixels"
+        assert not visit.page.locator(".folded details[open]").count()
+        visit.assert_fits_its_width()
+        for score in visit.page.locator("h1 .nb").all():
+            box = score.evaluate("e => e.getClientRects().length")
+            assert box == 1, "a figure stays on one line"
+    context.close()
+
+
+def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
+    """Open, tab, filter, save, the later story, back, search."""
+    page = visit.page
+    visit.go("/")
+    page.get_by_role("navigation", name="Which stories").get_by_role("link", name="3+ reports").click()
+    expect(page).to_have_title("Morning stories: 3+ reports")
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Shipping").click()
+    expect(page).to_have_title("Morning stories: Shipping, 3+ reports")
+    assert page.locator(".story").count() == 1
+    page.get_by_text("Filter", exact=True).click()
+    page.get_by_label("Language").select_option("English")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_title("Morning stories: Shipping, English, 3+ reports")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Saved")).to_be_visible()
+    page.get_by_role("link", name="Ferry with 212").first.click()
+    expect(page.get_by_role("button", name="Saved")).to_be_visible()
+    page.get_by_role("link", name="Eastgate has a budget").click()
+    page.wait_for_url("**/stories/budget")
+    page.go_back()
+    page.get_by_role("searchbox", name="Search articles").fill("scrape")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=scrape")
+    visit.go("/?view=saved")
+    assert page.locator(".story h2").all_inner_texts() == [
+        "Ferry with 212 on board runs aground off Lind island in fog"
+    ]
+    visit.keep(f"saved-{_scheme(visit)}")
+    visit.assert_accessible()
     visit.assert_quiet()
 
 
@@ -189,6 +301,8 @@ PAGES = {
     "sources": "/sources",
     "quality": "/quality",
     "sign-in": "/sign-in",
+    "api": "/api",
+    "failing": "/sources?order=failing&q=weekly",
 }
 
 
@@ -238,10 +352,48 @@ def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, add
     titles = visit.page.locator(".story h2, .story h3").all_inner_texts()
     assert [title.split()[0] for title in titles] == ["Eastgate", "Ferry"]
     visit.page.get_by_role("link", name="Ferry with 212").click()
-    visit.page.get_by_text("Full text").first.click()
-    assert visit.page.get_by_text("struck the Brandt shoal an hour later").last.is_visible()
+    _unfold_full_text(visit.page)
+    visit.page.get_by_role("button", name="Save").click()
+    assert visit.page.get_by_role("button", name="Saved").is_visible()
+    visit.go("/")
+    visit.page.locator(".leading").get_by_role("button", name="Hide").click()
+    visit.page.get_by_role("link", name="1 hidden").click()
+    visit.page.get_by_role("button", name="Show again").click()
+    assert visit.page.get_by_role("button", name="Show again").count() == 0
     visit.assert_quiet()
     context.close()
+
+
+def test_times_are_those_of_the_reader_and_without_scripts_utc(browser: Browser, long_stories: str) -> None:
+    shown = []
+    for is_scripted in (True, False):
+        context = browser.new_context(
+            viewport=DESK, timezone_id="Asia/Tokyo", java_script_enabled=is_scripted
+        )
+        page = context.new_page()
+        page.goto(f"{long_stories}/stories/of7")
+        shown.append((page.locator(".reports time").first.inner_text(), page.locator("#zone").inner_text()))
+        context.close()
+    assert shown == [
+        ("17 Nov, 15:30", "Times are those of your time zone, Asia/Tokyo."),
+        ("17 Nov, 06:30", "All times are UTC."),
+    ]
+
+
+def test_the_keys_are_listed_save_and_hide(visit: Visit) -> None:
+    page = visit.page
+    visit.go("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    visit.assert_accessible()
+    page.keyboard.press("Escape")
+    titles = page.locator(".story:visible").count()
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    expect(page.locator(".story").first.get_by_role("button", name="Saved")).to_be_visible()
+    page.keyboard.press("h")
+    expect(page.locator(".story:visible")).to_have_count(titles - 1)
+    visit.assert_quiet()
 
 
 def test_every_text_has_enough_contrast(visit: Visit) -> None:

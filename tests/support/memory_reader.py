@@ -111,6 +111,8 @@ class MemoryReader:
             and story.report_count >= wanted.min_reports
             and (wanted.outlet is None or any(a.outlet == wanted.outlet for a in articles))
             and (wanted.language is None or any(a.language == wanted.language for a in articles))
+            and (wanted.topic is None or wanted.topic in story.topics)
+            and (wanted.name is None or any(one.name == wanted.name for one in story.names))
             and (wanted.folder is None or any(self._in_folder(a, wanted.folder) for a in articles))
         )
 

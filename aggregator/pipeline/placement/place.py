@@ -498,13 +498,8 @@ class Placer:
             wire_confidence=self._tuning.wire_confidence,
         )
         new = msgspec.structs.replace(new, **found.held.columns())
-        losers = [live_story(connection, loser) for loser in decision.absorbed_stories]
-        index = self.story_writer.index(connection)
-        before = index.get(assigned_story.story_no) if assigned_story else None
-        number = self.story_writer.take_in(unit_of_work, new, article, assigned_story, losers)
+        self._write(unit_of_work, new, article, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
-        if not losers and (assigned_story is None or (before and not assigned_story.container_only)):
-            self._comparison.joined(new, before, index.story(number))
         self._count_for_history(connection, new)
         if self._cross_language.is_on:
             self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
@@ -523,6 +518,18 @@ class Placer:
         return PlacementResult(
             entry_no=incoming.inbox_entry.entry_no, outcome=outcome, article=id_, story=story
         )
+
+    def _write(
+        self, unit_of_work: UnitOfWork, new: NewArticle, article: ScoringInput, joined: StoryRow | None
+    ) -> None:
+        """Write the article and its story, `joined` or a new one; the next comparison finds it in memory."""
+        connection = unit_of_work.connection
+        losers = [live_story(connection, loser) for loser in new.placement.absorbed_stories]
+        index = self.story_writer.index(connection)
+        before = index.get(joined.story_no) if joined else None
+        number = self.story_writer.take_in(unit_of_work, new, article, joined, losers)
+        if not losers and (joined is None or (before and not joined.container_only)):
+            self._comparison.joined(new, before, index.story(number))
 
     def _agreement(
         self,

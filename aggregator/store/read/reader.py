@@ -124,13 +124,16 @@ def measure_quality(connection: Connection, now: dt.datetime) -> Quality:
 
 
 def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[Any]]]:
-    """Return how many of these stories are rendered, and those of them without a fact of two outlets."""
+    """Return how many of these stories are rendered, and those of them in which no two outlets agree."""
     by_id = {row.id: row for row in rows}
     rendered, without = 0, []
     for row in rows_with(connection, _MERGED, story.c.id, by_id):
         rendered += 1
         held = read_merged(row.id, row.merged_story)
-        if held is None or not any(fact.outlets > 1 for fact in held.facts):
+        agrees = held is not None and (
+            held.agreed or held.lead_outlets > 1 or any(fact.outlets > 1 for fact in held.facts)
+        )
+        if not agrees:
             without.append(by_id[row.id])
     return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
 

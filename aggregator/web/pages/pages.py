@@ -289,7 +289,7 @@ class Pages:
             return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
 
         response = conditional(request, tag, render)
-        if now != visitor and response.status_code in (200, 304):
+        if now != visitor and not prefix_of(request) and response.status_code in (200, 304):
             remember(request, response, now, self._site)
         return response
 

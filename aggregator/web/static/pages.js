@@ -63,6 +63,7 @@ const ago = (span) => {
 
 const localise = () => {
   for (const element of document.querySelectorAll("time[datetime*=T]:not([data-fixed])")) {
+    if (element.dateTime.endsWith("T00:00:00Z")) continue; // a date without a time
     const time = new Date(element.dateTime);
     const words = (element.dataset.utc ??= element.textContent);
     const clock = /\d\d:\d\d$/.test(words);

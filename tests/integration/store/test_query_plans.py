@@ -22,7 +22,7 @@ from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, story
+from aggregator.store.tables import article, story, story_link, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record
@@ -30,7 +30,17 @@ from tests.support.fresh import with_tables
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
-LARGE = {"story", "article", "entry", "story_log", "change", "article_search", "lsh_band"}
+LARGE = {
+    "story",
+    "article",
+    "entry",
+    "story_log",
+    "change",
+    "article_search",
+    "lsh_band",
+    "story_subject",
+    "story_link",
+}
 
 
 def fill(database: Database) -> None:
@@ -64,6 +74,7 @@ def fill(database: Database) -> None:
             names = {"inbox_no": n, "id": f"article{n}", "root_article": f"article{n}", "story": f"story{n}"}
             which = {"outlet": f"Outlet {n % 40}", "language": "de" if n % 30 == 0 else "en"}
             which["source"] = feed.id if n % 60 == 0 else f"source {n % 20}"
+            which["kind"] = "opinion" if n % 300 == 0 else "report"
             articles.append(
                 report | names | which | {"effective_at": at, "seen_at": at, "text": f"Ferry {n % 50} sails."}
             )
@@ -76,6 +87,17 @@ def fill(database: Database) -> None:
     while render_next(database, 50, shipped_tuning()):
         pass
     with database.write() as connection:
+        connection.execute(
+            insert(story_link), [{"story_no": n, "other_no": n + 1} for n in range(2, STORIES - 1)]
+        )
+        connection.execute(
+            insert(story_subject),
+            [
+                {"story_no": n, "kind": kind, "position": 9, "key": key, "label": key.title(), "outlets": 2}
+                for n in range(2, STORIES)
+                for kind, key in (("name", f"skipper {n // 3}"), ("topic", "ports"))
+            ],
+        )
         connection.execute(text("ANALYZE"))
 
 
@@ -168,6 +190,11 @@ CASES: dict[str, Callable[[Database], object]] = {
     "language": asked(StoryFilter(language="en")),
     "language, few": asked(StoryFilter(language="de")),
     "folder": asked(StoryFilter(folder="Ports")),
+    "name": asked(StoryFilter(name="Skipper 70")),
+    "topic": asked(StoryFilter(topic="Ports")),
+    "topic, none": asked(StoryFilter(topic="Floods", min_reports=2)),
+    "kind": asked(StoryFilter(kind="opinion")),
+    "kind, none": asked(StoryFilter(kind="release")),
     "query": asked(StoryFilter(query="ferry")),
     "query, few": asked(StoryFilter(query='"ferry 17"')),
     "query, none": asked(StoryFilter(query="zeppelin")),

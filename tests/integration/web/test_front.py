@@ -172,7 +172,7 @@ def test_quality_counts_reports_corrections_and_stories_without_agreement(databa
     for id_ in three:
         merged = reading.merged(id_)
         assert merged is not None
-        if any(fact.outlets > 1 for fact in merged.facts):
+        if merged.agreed or merged.lead_outlets > 1 or any(fact.outlets > 1 for fact in merged.facts):
             agree.append(id_)
     assert found.without_fact_count == len(three) - len(agree)
     assert {id_ for id_, _, _ in found.without_fact} == set(three) - set(agree)

@@ -2,17 +2,27 @@
 
 import datetime as dt
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import UsageError
 from aggregator.model.read_model import FrontPageStory
 from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
+from aggregator.web.jinja import unbroken, without_title
+from aggregator.web.pages.front_tabs import depth_counts, section_tabs
 from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
-from tests.support.memory_reader import MORNING, a_story
+from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
+from aggregator.web.server import create_app
+from aggregator.web.settings import PublishSettings
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, the_ferry
 
 TUNING = effective_tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
+HERE = "http://127.0.0.1:8080"
 
 
 def glance(
@@ -90,3 +100,75 @@ def test_days_are_those_of_utc() -> None:
     assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
         ("Today", ["a"]), ("Yesterday", ["b"]), ("Earlier", ["c"]),
     ]  # fmt: skip
+
+
+def test_a_visit_ends_after_half_an_hour_and_its_cookie_is_bounded() -> None:
+    first = Visitor().at(MORNING)
+    assert (first.since, first.seen) == (None, MORNING)
+    assert first.at(MORNING + HOUR / 2) == Visitor(seen=MORNING + HOUR / 2)
+    again = first.at(MORNING + HOUR)
+    assert (again.since, again.seen) == (MORNING, MORNING + HOUR)
+    full = again
+    for number in range(500):
+        full = full.after("save", f"{number:016}").after("hide", f"x{number:015}")
+    assert full.saved[0] == f"{499:016}"
+    assert (len(full.saved), len(full.hidden)) == (MOST_SAVED, MOST_HIDDEN)
+    assert len(full.written()) < 4000
+    assert full.after("unsave", full.saved[0]).saved == full.saved[1:]
+    with pytest.raises(UsageError):
+        full.after("like", "x")
+
+
+def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() -> None:
+    story, merged = the_ferry()
+    late = msgspec.structs.replace(story.articles[1], seen=MORNING + HOUR)
+    grown = msgspec.structs.replace(story, articles=(story.articles[0], late, *story.articles[2:]))
+    reader = MemoryReader()
+    reader.put(grown, merged, "oldferry")
+    seen = int((MORNING + HOUR / 2).timestamp())
+    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE) as client:
+        cookie = {"Cookie": f"{COOKIE}=:{seen}:oldferry.gone:"}
+        front = client.get("/", headers=cookie)
+        assert "+1 report since your last visit" in front.text
+        assert f"{COOKIE}={seen}:" in front.headers["set-cookie"]
+        assert "HttpOnly" in front.headers["set-cookie"]
+        assert grown.title in client.get("/?view=saved", headers=cookie).text
+        assert "since your last visit" not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
+
+
+def test_only_a_story_can_be_kept_and_the_way_back_stays_here() -> None:
+    reader = MemoryReader()
+    reader.put(*the_ferry())
+    with TestClient(create_app(reader, PublishSettings()), HERE, follow_redirects=False) as client:
+        for back, place in (
+            ("//evil.example/", "/"),
+            ("https://evil.example", "/"),
+            ("/?page=2", "/?page=2"),
+        ):
+            kept = client.post("/keep", data={"save": "lindferry", "back": back})
+            assert kept.headers["location"] == f"{place}#s-lindferry"
+        assert client.post("/keep", data={"save": "<script>", "back": "/"}).status_code == 409
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        assert client.post("/keep", data={"hide": "lindferry"}, headers=foreign).status_code == 403
+        hidden = client.post("/keep", data={"hide": "lindferry"}).headers["set-cookie"].partition(";")[0]
+        assert the_ferry()[0].title not in client.get("/", headers={"Cookie": hidden}).text
+
+
+def test_tabs_keep_the_other_filters_and_count_up_to_a_bound() -> None:
+    tabs = section_tabs({"min_reports": "2", "folder": "Coast"}, ["Coast", "Inland"], ["Space"], ())
+    assert [(tab.label, tab.href, tab.is_current) for tab in tabs] == [
+        ("All", "/?min_reports=2", False),
+        ("Coast", "/?min_reports=2&folder=Coast", True),
+        ("Inland", "/?min_reports=2&folder=Inland", False),
+        ("Space", "/?min_reports=2&topic=Space", False),
+    ]
+    assert depth_counts([glance(str(n), reports=n % 4) for n in range(300)]) == ("99+", "75")
+
+
+def test_a_title_that_a_summary_repeats_is_shown_once_and_figures_stay_on_a_line() -> None:
+    assert without_title("Dam bursts. Five died.", "Dam bursts") == "Five died."
+    assert without_title("Dam bursts in town.", "Dam bursts") == "Dam bursts in town."
+    marked = unbroken("Rovers 2–1 Port on 12 October 2026 <b>")
+    assert marked == (
+        'Rovers <span class="nb">2–1 Port</span> on <span class="nb">12 October 2026</span> &lt;b&gt;'
+    )

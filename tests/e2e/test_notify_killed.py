@@ -50,7 +50,7 @@ def is_quiet(trial: Trial, recipient: str) -> bool:
     )
     changes = rows_of(trial, select(change.c.change_no))
     announced = rows_of(trial, select(outbox.c.change).where(outbox.c.webhook == recipient))
-    return not trial.daemon.waiting() and stats["waiting"] == 0 and len(announced) >= len(changes) > 0
+    return not trial.daemon.waiting() and stats.get("waiting", 0) == 0 and len(announced) >= len(changes) > 0
 
 
 def notify_through(trial: Trial, rng: random.Random, articles: int, kills: int) -> None:

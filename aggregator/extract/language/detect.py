@@ -78,7 +78,7 @@ def _as_written(tag: str | None) -> str | None:
 # Languages whose stop words no other language has in such numbers: 13,818 of 21,828 texts in some 60
 # languages had ten and a quarter of their words or more, and the model agreed on each. French is not one:
 # Spanish texts have its stop words.
-_TOLD_BY_STOP_WORDS = ("en", "de")
+_KNOWN_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 10
 _STOP_WORD_SHARE = 0.25
 
@@ -86,7 +86,7 @@ _STOP_WORD_SHARE = 0.25
 def _detected(sample: str) -> str | None:
     words = sample.lower().split()
     least = max(_LEAST_STOP_WORDS, _STOP_WORD_SHARE * len(words))
-    for language in _TOLD_BY_STOP_WORDS:
+    for language in _KNOWN_BY_STOP_WORDS:
         if sum(map(stop_words(language).__contains__, words)) >= least:
             return language
     import py3langid

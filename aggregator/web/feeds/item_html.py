@@ -22,7 +22,7 @@ STATE_SENTENCES, STATE_WORDS = 3, 75  # of them, at its beginning; a longer summ
 _OTHER_WORDS = 12  # the counts, and the link to the story
 LISTED_AT_LEAST = 3  # reports, the newest, however long their titles are; the story page has all
 NAMED_COPIES = 3  # of one report
-_TAG = re.compile("<[^>]*>")
+_TAG = re.compile("<[^<>]*>")
 
 
 def story_body(story: StoryView, merged: MergedStory | None, story_url: str) -> str:

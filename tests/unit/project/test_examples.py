@@ -15,7 +15,7 @@ LOOK_ALIKES = [
     ("tariffs-sixth-package", "tariffs-seventh-package"),
     ("match-halverne-calmouth", "match-thornwick-sennick"),
 ]
-MONTHS = {10: ("October", "Oct.", "Oktober"), 11: ("November", "Nov.", "novembre")}
+MONTHS = {10: ("October", "Oct.", "Oktober", "octobre"), 11: ("November", "Nov.", "novembre")}
 TOP_LINES = 12  # mastheads, breadcrumbs and empty lines stand above the date line
 
 

@@ -81,9 +81,8 @@ def _join_parts(used: dict[_Key, _Uses], least: int) -> None:
     """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
     longer_of: dict[_Key, list[_Key]] = {}
     for key in used:
-        parts = {part for end in range(1, len(key)) for part in (key[:end], key[-end:])}
-        for part in parts:
-            longer_of.setdefault(part, []).append(key)
+        for some in {words for end in range(1, len(key)) for words in (key[:end], key[-end:])}:
+            longer_of.setdefault(some, []).append(key)
     for short in sorted(used, key=len):
         longer = [key for key in longer_of.get(short, ()) if len(used[key].outlets) >= least]
         if longer:

@@ -90,7 +90,7 @@ def keep(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
     """Save or hide a story, or take that back, and return to the page of the form. Raises UsageError.
 
     A page of another site cannot send this form (`RequestGuard`), and it changes this browser's cookie only.
-    Over plain HTTP a browser may name no site; then it has to send the cookie, which no other site makes it do.
+    Over plain HTTP a browser may name no site; then it must send the cookie, as it does not for another site.
     """
     sites = (request.headers.get("sec-fetch-site"), request.headers.get("origin"))
     if sites == (None, "null") and COOKIE not in request.cookies:

@@ -80,14 +80,12 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
 def _join_parts(used: dict[_Key, _Uses], least: int) -> None:
     """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
+    longer_of: dict[_Key, list[_Key]] = {}
+    for key in used:
+        for some in {words for end in range(1, len(key)) for words in (key[:end], key[-end:])}:
+            longer_of.setdefault(some, []).append(key)
     for short in sorted(used, key=len):
-        longer = [
-            key
-            for key, one in used.items()
-            if len(key) > len(short)
-            and len(one.outlets) >= least
-            and short in (key[: len(short)], key[-len(short) :])
-        ]
+        longer = [key for key in longer_of.get(short, ()) if len(used[key].outlets) >= least]
         if longer:
             whole = used[
                 max(longer, key=lambda key: (len(used[key].outlets), used[key].spellings.total(), key))

@@ -109,7 +109,7 @@ class ReadMarks:
     def reader(self, name: str) -> Reader | None:
         """Return a reader, after following the merges since the last call; None if nobody has the name."""
         with self._database.read() as connection:
-            found = _reader(connection, name)
+            found = _reader(connection, name) if name.isprintable() else None
             is_behind = found is not None and bool(_merges(connection, found, 1))
         if is_behind:
             with suppress(DatabaseBusyError, NotWritableError), self._database.write() as connection:

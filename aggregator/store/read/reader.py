@@ -5,8 +5,10 @@ It also suggests ids for what people type: prefixes, typing errors, the wrong ki
 
 import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -202,8 +204,11 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
 
 
+_DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a feed has 30
+
+
 class DatabaseStoryReader:
-    """The StoryReader of a database. Thread-safe, because it has no state."""
+    """The StoryReader of a database. Thread-safe; its only state is what the last digests contained."""
 
     def __init__(
         self,
@@ -215,6 +220,8 @@ class DatabaseStoryReader:
         self._database = database
         self._all_tuning = all_tuning or Tuning()
         self._now = now or (lambda: dt.datetime.now(dt.UTC))
+        self._ranked = lru_cache(maxsize=_DIGESTS_KEPT)(self._rank)
+        self._ranking = threading.Lock()
 
     def stream_history(self, days: int) -> StreamHistory:
         """Return the newest snapshot of the stream, with the word frequencies of so many days."""
@@ -346,13 +353,18 @@ class DatabaseStoryReader:
 
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
-        with self._database.read() as connection:
-            reports = digests.ranked(connection, span, wanted)
+        last = self.last_change()
+        with self._ranking:  # it reads all changes of a day or a week: once, however many ask for it
+            reports = self._ranked(last, span, wanted)
         chosen = self.stories_by_id(tuple(reports))
         listed = [
             DigestStory(story=one, new_reports=min(reports[one.id], one.report_count)) for one in chosen
         ]
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
+
+    def _rank(self, _version: str, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
+        with self._database.read() as connection:
+            return digests.ranked(connection, span, wanted)
 
     def search(self, text: str, limit: int, bounds: SearchBounds | None = None) -> SearchResults:
         tuning = self._all_tuning.section("search", SearchTuning)

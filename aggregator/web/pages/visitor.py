@@ -90,7 +90,11 @@ def keep(site: Site, request: Request, fields: Mapping[str, str]) -> Response:
     """Save or hide a story, or take that back, and return to the page of the form. Raises UsageError.
 
     A page of another site cannot send this form (`RequestGuard`), and it changes this browser's cookie only.
+    Over plain HTTP a browser may name no site; then it must send the cookie, as it does not for another site.
     """
+    sites = (request.headers.get("sec-fetch-site"), request.headers.get("origin"))
+    if sites == (None, "null") and COOKIE not in request.cookies:
+        raise UsageError("open the front page first; this browser has to accept its cookie")
     act = next((name for name in ("save", "unsave", "hide", "unhide") if fields.get(name)), "")
     story = fields.get(act, "")
     if not ID.fullmatch(story):

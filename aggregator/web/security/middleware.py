@@ -222,6 +222,12 @@ class _IncomingRequest(NamedTuple):
         return str(self.scope["path"])
 
     @property
+    def has_own_header(self) -> bool:
+        """Whether it is authorized by a header that no browser adds by itself: neither a cookie nor Basic."""
+        scheme = self.headers.get("authorization", "").strip().partition(" ")[0].lower()
+        return scheme in ("bearer", "googlelogin")
+
+    @property
     def address(self) -> str:
         client = self.scope.get("client")
         return client[0] if client else ""
@@ -350,6 +356,8 @@ class RequestGuard:
         if self._bearers is not None:
             incoming.scope[BEARERS] = self._bearers
             bearer = await self._bearer(incoming, self._bearers)
+        if by_reader and by_others and not incoming.has_own_header:
+            bearer = None
         if bearer is not None:
             incoming.scope[_BEARER] = bearer
             incoming.scope[_MAY_NOT_READ] &= not bearer.token.may("read")

@@ -1,6 +1,7 @@
 """Notifications: the text for people, and the process in which Apprise sends it."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from aggregator.web.webhooks.apprise_process import NotificationJob, Notificatio
 _START_SECONDS = 15.0  # for the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
 _REPLY_CAP_BYTES = 10_000
 _MODULE = "aggregator.web.webhooks.apprise_process"
+_MENTION = re.compile(r"@(?=\S)")  # "@everyone" in a title would call all people of a chat
 
 
 def notification_text(body: bytes) -> tuple[str, str]:
@@ -31,9 +33,14 @@ def notification_text(body: bytes) -> tuple[str, str]:
     )
     lines = [", ".join(numbers)]
     if article is not None:
-        named = ": ".join(one_line(text) for text in (article["outlet"], article["title"]) if text)
+        named = ": ".join(_plain(text) for text in (article["outlet"], article["title"]) if text)
         lines += [line for line in (named, article["url"]) if line]
-    return one_line(story["title"]) or "Untitled", "\n".join([*lines, f"Story: {data['url']}"])
+    return _plain(story["title"]) or "Untitled", "\n".join([*lines, f"Story: {data['url']}"])
+
+
+def _plain(text: str) -> str:
+    """Return a text of a publisher on one line; an invisible sign (U+2060) keeps it from calling anybody."""
+    return _MENTION.sub("@\u2060", one_line(text))
 
 
 class AppriseRunner:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from aggregator.config.settings import Config, DigestConfig, SavedQuery
@@ -134,6 +135,31 @@ def test_a_merged_story_is_there_once_with_its_reports(database: Database, serve
     assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
     (digest,) = DatabaseStoryReader(database).digests(SavedQuery().story_filter(NOON, 10), 5)
     assert [one.new_reports for one in digest.stories] == [2]
+
+
+def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
+    database: Database, server: MailServer
+) -> None:
+    desk = Desk(database, readers(server))
+    desk.rig.take(flood())
+    desk.clock.time += HOUR
+    desk.digest()
+    reader = DatabaseStoryReader(database)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.extend([statement] if "JOIN story AS story_then" in statement else [])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    wanted = SavedQuery().story_filter(NOON, 10)
+    (first,) = reader.digests(wanted, 5)
+    assert reader.digests(wanted, 5) == (first,)
+    assert len(asked) == 1
+    desk.rig.take(flood_elsewhere())
+    (second,) = reader.digests(wanted, 5)
+    assert len(asked) == 2
+    assert second.stories[0].story.report_count == 2
+    event.remove(database.engine, "before_cursor_execute", note)
 
 
 # --- page and feed -----------------------------------------------------------------------------------------

@@ -22,7 +22,17 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.notification import AppriseRunner
 from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
 from aggregator.web.webhooks.transmit import Transmitter, request_body
-from tests.support.articles import Clock, Rig, flood, flood_copied, flood_elsewhere, strike
+from tests.support.articles import (
+    FLOOD,
+    NOON,
+    Clock,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.receiver import SECRET, Receiver
 from tests.support.story_checks import correct
@@ -154,6 +164,18 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
     post.rig.take(flood_elsewhere())
     post.run()
     assert len(ntfy.taken) == 2
+
+
+def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
+    """Discord, Mattermost and others call all members at the text "@everyone"."""
+    post = Post(database, phone(ntfy))
+    post.rig.take(record("@channel", "1", "@everyone Levee breaks <@&12> at 3 @ noon", FLOOD, published=NOON))
+    post.run()
+    (one,) = ntfy.taken
+    assert "@everyone" not in one["title"] + one["message"]
+    assert "@channel" not in one["message"]
+    assert one["title"].replace("\u2060", "") == "@everyone Levee breaks <@&12> at 3 @ noon"
+    assert one["title"].count("\u2060") == 2
 
 
 def _ids(database: Database) -> list[str]:

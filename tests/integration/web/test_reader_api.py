@@ -1,5 +1,6 @@
 """The Google Reader API over real HTTP, on both databases, as clients of phones use it."""
 
+import base64
 import datetime as dt
 from collections.abc import Iterator
 
@@ -104,6 +105,24 @@ def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_
         form = {"Email": "ada", "Passwd": "anything"}
         assert room.client.post("/accounts/ClientLogin", data=form, headers=headers).status_code == 401
         assert here.http.get("/reader/api/0/user-info", headers=headers).status_code == 401
+
+
+def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(room: Newsroom) -> None:
+    secret = room.token("desk", "read")
+    basic = base64.b64encode(f"anna:{secret}".encode()).decode()
+    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example", **STRANGER}
+    form = {"Email": "intruder", "Passwd": "anything"}
+    for given in ({"Cookie": f"aggregator_token={secret}"}, {"Authorization": f"Basic {basic}"}):
+        answer = room.client.post("/accounts/ClientLogin", data=form, headers=foreign | given)
+        assert answer.status_code == 401
+    with room.database.read() as connection:
+        assert connection.execute(select(reader.c.name)).first() is None
+
+
+def test_a_name_that_no_reader_can_have_is_unknown(room: Newsroom, phone: ReaderClient) -> None:
+    secret = phone.auth.rpartition("/")[2]
+    headers = {"Authorization": f"GoogleLogin auth=a%00da/{secret}"}
+    assert room.client.get("/reader/api/0/user-info", headers=headers).status_code == 401
 
 
 def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(room: Newsroom) -> None:

@@ -75,3 +75,13 @@ def test_texts_with_rare_words_in_common_resemble_each_other() -> None:
     assert resemblance(levee, "A levee at Pennmouth is renewed", "en") > 0.3
     assert resemblance(levee, "The club said that it won the match", "en") < 0.1
     assert resemblance("", levee, None) == 0.0
+
+
+def test_a_text_of_names_alone_does_not_compare_each_with_each() -> None:
+    """Compared in pairs, these 45,000 names would keep the writer busy for a minute."""
+    syllables = [a + b for a in "bdfgklmnpr" for b in "aeiou"]
+    families = [f"{a}{b}{c}".title() for a in syllables for b in syllables[:30] for c in syllables[:30]]
+    texts = [" ".join(f"said Oda {name}," for name in families[start::5]) for start in range(5)]
+    known = "The mayor, Ilse Brandt, spoke. Later, said Brandt, it rained."
+    found = names_of([_by(f"Herald {n}", f"{text} {known}") for n, text in enumerate(texts)])
+    assert [(one.name, one.outlets) for one in found] == [("Ilse Brandt", 5)]

@@ -150,6 +150,11 @@ def test_only_a_story_can_be_kept_and_the_way_back_stays_here() -> None:
         assert client.post("/keep", data={"save": "<script>", "back": "/"}).status_code == 409
         foreign = {"Sec-Fetch-Site": "cross-site"}
         assert client.post("/keep", data={"hide": "lindferry"}, headers=foreign).status_code == 403
+        hidden_site = {"Origin": "null"}  # any page over plain HTTP, with a Referrer-Policy of its own
+        assert client.post("/keep", data={"save": "lindferry"}, headers=hidden_site).status_code == 303
+        client.cookies.clear()
+        erased = client.post("/keep", data={"hide": "lindferry"}, headers=hidden_site)
+        assert (erased.status_code, erased.headers.get("set-cookie")) == (409, None)
         hidden = client.post("/keep", data={"hide": "lindferry"}).headers["set-cookie"].partition(";")[0]
         client.cookies.clear()
         assert "/stories/lindferry" in client.get("/").text

@@ -580,7 +580,7 @@ class Pages:
         settings = self._site.settings
         if not settings.digest_stories:
             return self.not_found(request)
-        last = self._site.reader.digests(settings.digest_filter(self._site.clock()), 1)
+        last = self._site.reader.digests(settings.digest_filter, 1)
         heading = digest_title(last[0]) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
@@ -132,8 +133,25 @@ def test_a_merged_story_is_there_once_with_its_reports(database: Database, serve
     desk.clock.time += HOUR
     desk.digest()
     assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
-    (digest,) = DatabaseStoryReader(database).digests(SavedQuery().story_filter(NOON, 10), 5)
+    (digest,) = DatabaseStoryReader(database).digests(SETTINGS.digest_filter, 5)
     assert [one.new_reports for one in digest.stories] == [2]
+
+
+def test_relative_times_of_its_query_are_relative_to_the_digest(
+    database: Database, server: MailServer
+) -> None:
+    query = SavedQuery(since="24h").named("today")
+    desk = Desk(database, readers(server, "anna@b.example", query=query))
+    desk.rig.take(flood())
+    desk.clock.time += HOUR
+    desk.digest()
+    settings = msgspec.structs.replace(SETTINGS, digest_query=query)
+    client = TestClient(
+        create_app(DatabaseStoryReader(database), settings, lambda: NOON + 72 * HOUR),
+        base_url="http://127.0.0.1:8080",
+    )
+    assert "Pennmouth" in client.get("/digest").text, "the page of a digest stays as it was"
+    assert "Pennmouth" in client.get("/feeds/digest.atom").text
 
 
 # --- page and feed -----------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.model.core import (
-    OPINION_KINDS,
     ArticleView,
     AttributedSentence,
     CopyEvidence,
@@ -26,9 +25,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
-    TITLES_LISTED,
     HistoryEvent,
-    ListedTitle,
     SearchResults,
     SourceView,
     StoryFilter,
@@ -98,24 +95,6 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
     return FrontPage(lead, beside, filled)
 
 
-def list_item_of(story: StoryView) -> StoryListItem:
-    """Return a story as a list shows it."""
-    apart = ("outlets", "titles")
-    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name not in apart}
-    outlets = {article.outlet_key: article.outlet for article in story.articles if article.outlet}
-    newest = sorted(story.articles, key=lambda one: (-one.effective_at.timestamp(), one.id))
-    titles: dict[str | None, ArticleView] = {}
-    for article in newest:
-        if article.outlet and article.role == "report":
-            titles.setdefault(article.outlet_key, article)
-    listed = [
-        ListedTitle(outlet=one.outlet or "", title=one.title, url=one.url)
-        for one in [*titles.values()][: TITLES_LISTED + 1]
-        if story.outlet_count > 1 and one.title not in ("", story.title) and one.kind not in OPINION_KINDS
-    ]
-    return StoryListItem(**shared, outlets=tuple(outlets.values()), titles=tuple(listed[:TITLES_LISTED]))
-
-
 def time_span(story: StoryView) -> list[tuple[str, str]]:
     """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
 
@@ -137,10 +116,8 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
 
 def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
     """Group stories by day, in the given order."""
-    days: dict[str, list[StoryListItem]] = {}
-    for story in stories:
-        days.setdefault(day(story.updated), []).append(story)
-    return tuple((title, tuple(group)) for title, group in days.items())
+    days = groupby(stories, key=lambda story: day(story.updated))
+    return tuple((title, tuple(group)) for title, group in days)
 
 
 def _heading(moment: dt.datetime, today: dt.date) -> str:
@@ -322,8 +299,8 @@ class Pages:
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
         page = self._site.reader.stories(wanted.filter)
-        found = [list_item_of(story) for story in page.stories if story.id not in visitor.hidden]
-        stories = self._list_items(request, found)
+        ids = tuple(story.id for story in page.stories if story.id not in visitor.hidden)
+        stories = self._list_items(request, self._site.reader.list_stories(ids))
         return self.page(
             request,
             "newest.html",
@@ -332,7 +309,7 @@ class Pages:
             next=_older(page, wanted),
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted, self._depth_counts(wanted)),
-            **self._visit_values(request, visitor, tuple(story.id for story in stories)),
+            **self._visit_values(request, visitor, ids),
         )
 
     def _kept(self, request: Request, view: str, visitor: Visitor) -> Response:

@@ -67,7 +67,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set(), *reports(), *live_blogs())
     rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 200 * HOUR))
-    early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR)
+    early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR, categories=("Floods",))
     rig.take(early)
     rig.take(
         record("Calmouth Post", "2", "Levee on the Arrel breaks, Pennmouth under water", FLOOD_ELSEWHERE,

@@ -462,7 +462,7 @@ class Pages:
 
     def explain(self, editor: EditorService, request: Request) -> Response:
         """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
-        other = request.query_params.get("other", "").strip().replace("\x00", "")[:MAX_URL_CHARS]
+        other = _typed(request, "other", MAX_URL_CHARS)
         article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
         explained = editor.explanation(article, _article_id(other) or None)
         if explained is None:
@@ -502,11 +502,8 @@ class Pages:
 
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
-        text = request.query_params.get("q", "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
-        filters = {
-            name: request.query_params.get(name, "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
-            for name in ("since", "until", "outlet", "language")
-        }
+        text = _typed(request, "q")
+        filters = {name: _typed(request, name) for name in ("since", "until", "outlet", "language")}
         try:
             chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
             results = SearchResults()
@@ -532,7 +529,7 @@ class Pages:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
         sources = [bounded_source(source, access) for source in self._site.reader.sources()]
-        text = request.query_params.get("q", "").strip()[:MAX_TEXT_CHARS]
+        text = _typed(request, "q")
         failing_first = request.query_params.get("order") == "failing"
         found = [one for one in sources if _is_named(one, text)]
         if failing_first:
@@ -668,6 +665,11 @@ def _article_id(text: str) -> str:
     """Return the id in the address of an explanation page; any other text unchanged."""
     _before, separator, after = text.partition("/explain/")
     return after.partition("?")[0] if separator and "/" not in after else text
+
+
+def _typed(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:
+    """Return a text that was typed into a form."""
+    return request.query_params.get(name, "").strip().replace("\x00", "")[:most]
 
 
 def _seen_by(visitor: Visitor) -> tuple[object, ...]:

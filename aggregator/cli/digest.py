@@ -1,5 +1,6 @@
 """The command digest: the stories with the most new independent reports since the last digest."""
 
+import datetime as dt
 from typing import Annotated
 
 import typer
@@ -13,10 +14,10 @@ def digest(
     context: Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, and send nothing.")] = False,
 ) -> None:
-    """Make a digest now and print it as it is sent.
+    """Create a digest now and print it as it is sent.
 
     It contains what is new since the last one. A running daemon sends it within half a minute, and the page
-    and the feed have it.
+    and the feed have it. Without `digest.every` in config.yaml, --dry-run prints the last 24 hours.
 
     \b
     Examples:
@@ -32,12 +33,16 @@ def digest(
 
     now = utc_now()
     with context.obj.writing() as (config, database):
-        if config.digest.every == "never":
+        is_off = config.digest.every == "never"
+        if is_off and not dry_run:
             raise UsageError("there are no digests; set digest.every: daily or weekly in config.yaml")
         settings = publish_settings(config)
         reader = DatabaseStoryReader(database, config.effective_tuning)
         with database.read() as connection:
-            span = digests.next_span(connection, DIGEST, now)
+            if is_off:
+                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
+            else:
+                span = digests.next_span(connection, DIGEST, now)
         made = None if span is None else reader.digest(span, settings.digest_filter(now))
         if made is None or not made.stories:
             output.say("Nothing is new since the last digest, or since the daemon started with `digest:`.")

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 webhooks = typer.Typer(name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True)
 notify = typer.Typer(
-    name="notify", help="List, test and resume notifications and mail of the digest.", no_args_is_help=True
+    name="notify", help="List, test and resume notifications and digest mail.", no_args_is_help=True
 )
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Use the webhook with this name in config.yaml.")]
 _Recipient = Annotated[
-    str, typer.Argument(metavar="NAME", help="A name under `notify:`, or an address under `digest:`.")
+    str, typer.Argument(metavar="NAME", help="Name one of `notify:`, or an address of `digest:`.")
 ]
 
 
@@ -39,7 +39,7 @@ def list_webhooks(context: Context, format_: output.TableOrJsonl = "table") -> N
 
 @notify.command(name="list")
 def list_notify(context: Context, format_: output.TableOrJsonl = "table") -> None:
-    """List all notifications and readers of the digest with their state and their deliveries.
+    """List notifications and digest mail with their deliveries.
 
     Deliveries that were completed or given up more than two weeks ago are not counted.
 

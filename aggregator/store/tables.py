@@ -796,7 +796,7 @@ read_mark = Table(
         autoincrement=False,
     ),
     Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
-    # The story is read until a bump after this time; the year 1000: unread; null: see `reader.read_before`.
+    # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
     Column("read_to", UtcTime),
     Column("is_starred", Boolean, nullable=False),
     sqlite_with_rowid=False,

@@ -6,14 +6,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
-from aggregator.cluster.events.tokenizer import Vocabulary, primary_tag
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.lexicon import lexicon, words_of
+
+if TYPE_CHECKING:  # who only reads stories loads no numpy
+    from aggregator.cluster.events.tokenizer import Vocabulary
 
 SUBJECTS_VERSION: Final = 1  # of this code: another one finds the subjects of recent stories again
 MOST_NAMES: Final = 8  # of a story (chosen)
@@ -97,13 +98,15 @@ def _join_parts(used: dict[_Key, _Uses], least: int) -> None:
 
 
 def _rarity(key: _Key) -> float:
+    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+
     background = shipped_background()
     count = background.table("n", ANY_LANGUAGE).get(" ".join(key), 0)
     return float(background.idf(ANY_LANGUAGE)[count])
 
 
 def _names_in(article: ArticleView) -> Iterator[str]:
-    vocabulary = _vocabulary(primary_tag(article.language))
+    vocabulary = _vocabulary(article.language)
     for written in vocabulary.written_names(article.text):
         words = written.removesuffix("'").split()
         titles = [place for place, word in enumerate(words, start=1) if word.lower() in words_of("titles")]
@@ -151,13 +154,15 @@ def _topic(category: str) -> str:
 
 def resemblance(one: str, other: str, language: str | None) -> float:
     """Return the cosine of the words of two short texts, from 0 to 1; rare words weigh more."""
-    vocabulary = _vocabulary(primary_tag(language))
+    vocabulary = _vocabulary(language)
     first, second = (_word_weights(text, vocabulary) for text in (one, other))
     return sum(weight * second.get(stem, 0.0) for stem, weight in first.items())
 
 
-def _word_weights(text: str, vocabulary: Vocabulary) -> dict[str, float]:
+def _word_weights(text: str, vocabulary: "Vocabulary") -> dict[str, float]:
     """Return the weight of each stem; the sum of their squares is 1."""
+    from aggregator.cluster.events.document_frequency import shipped_background
+
     background = shipped_background()
     known, idf = background.table("w", vocabulary.language), background.idf(vocabulary.language)
     counts = Counter(filter(None, map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))))
@@ -167,5 +172,8 @@ def _word_weights(text: str, vocabulary: Vocabulary) -> dict[str, float]:
 
 
 @functools.lru_cache(maxsize=16)
-def _vocabulary(language: str) -> Vocabulary:
-    return Vocabulary(language, shipped_background())
+def _vocabulary(language: str | None) -> "Vocabulary":
+    from aggregator.cluster.events.document_frequency import shipped_background
+    from aggregator.cluster.events.tokenizer import Vocabulary, primary_tag
+
+    return Vocabulary(primary_tag(language), shipped_background())

@@ -37,10 +37,15 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from _commands(child, (*path, name))
 
 
-GROUPS = {(), *((name,) for name in ("token", "webhooks", "sources", "db", "config", "correct"))}
+GROUPS = {(), *((name,) for name in ("token", "webhooks", "notify", "sources", "db", "config", "correct"))}
 COMMANDS = sorted({*_commands(typer.main.get_command(app))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.
-NOT_RUN = {("run",), ("install-service",)}  # the second writes to the machine: test_service_cli.py runs it
+NOT_RUN = {
+    ("run",),
+    ("install-service",),  # writes to the machine: test_service_cli.py runs it
+    ("notify", "test"),  # needs a receiver: test_notify_killed.py runs them
+    ("notify", "resume"),
+}
 
 
 @pytest.fixture

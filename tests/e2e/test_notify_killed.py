@@ -239,7 +239,7 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
             with trial.daemon as daemon:
                 server.wait(lambda: len(server.taken) == 2)
                 page = daemon.get("/digest").text
-                assert page.count("<h2") == 3
+                assert page.count('<h2 dir="auto"') == 3
                 assert "New digest" not in page
                 assert daemon.stop() == 0
         assert {str(mail["To"]) for mail in server.taken} == set(READERS)

@@ -17,6 +17,7 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
+from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.merged_texts import render_next
@@ -91,6 +92,11 @@ def _fill(database: Database) -> None:
         for period in (old, new):
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
+    marks = ReadMarks(database, clock)
+    with database.read() as connection:
+        numbers = connection.execute(select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
+        starred = numbers.scalars().all()
+    marks.edit(marks.sign_in("ada"), starred, read=True, starred=True)
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     rig.accept(
         record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"),

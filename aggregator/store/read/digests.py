@@ -49,6 +49,13 @@ def next_span(connection: Connection, name: str, until: dt.datetime) -> DigestSp
     return None if to is None else DigestSpan(after=after, to=to, since=since or first, until=until)
 
 
+def span_since(connection: Connection, since: dt.datetime, until: dt.datetime) -> DigestSpan | None:
+    """Return the changes after `since` and up to `until`; None without any."""
+    new = select(func.min(change.c.change_no), func.max(change.c.change_no))
+    first, to = connection.execute(new.where(change.c.at > since, change.c.at <= until)).one()
+    return None if to is None else DigestSpan(after=first - 1, to=to, since=since, until=until)
+
+
 def is_indexed(connection: Connection, span: DigestSpan) -> bool:
     """Return whether the full-text index has the articles of the span, which a query needs."""
     missing = (

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
+from aggregator.extract.language.dates import EARLIEST
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import StoryFilter
@@ -40,7 +41,7 @@ _MOST_MERGES: Final = 5000  # that are followed at once, the newest; about a wee
 _A_STEP: Final = 1000  # stories of one query, and ...
 _STEPS: Final = 20  # ... queries for one page
 _MARKED_PAGES: Final = 5  # of a stream that is marked as read
-_UNREAD: Final = dt.datetime(1000, 1, 1, tzinfo=dt.UTC)  # `read_to` of a story that was marked as unread
+_UNREAD: Final = EARLIEST  # `read_to` of a story that was marked as unread
 _NAME_CHARS: Final = 100
 
 

@@ -45,7 +45,11 @@ def digest(
                 span = digests.next_span(connection, DIGEST, now)
         made = None if span is None else reader.digest(span, settings.digest_filter(now))
         if made is None or not made.stories:
-            output.say("Nothing is new since the last digest, or since the daemon started with `digest:`.")
+            output.say(
+                "Nothing is new in the last 24 hours."
+                if is_off
+                else "Nothing is new since the last digest, or since the daemon started with `digest:`."
+            )
             return
         if not dry_run:
             dispatcher = dispatcher_of(config, settings, database, recipients_from(config), utc_now)

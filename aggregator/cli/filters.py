@@ -134,53 +134,23 @@ Kind = Annotated[
 ]
 
 
-def story_filter(
-    config: "Config",
-    *,
-    limit: int,
-    saved: str = "",
-    query: str = "",
-    since: str = "",
-    until: str = "",
-    min_outlets: int = 1,
-    min_reports: int = 1,
-    outlet: str = "",
-    folder: str = "",
-    language: str = "",
-    name: str = "",
-    topic: str = "",
-    kind: str = "",
-) -> "StoryFilter":
-    """Build the filter from the options; they override the saved query `saved`.
+def story_filter(config: "Config", *, limit: int, saved: str = "", **options: str | int) -> "StoryFilter":
+    """Build the filter from the options, which are fields of StoryFilter; they override the query `saved`.
 
     A minimum of 1 restricts nothing and does not override. Raises UsageError for an invalid time or kind
     and for an unknown saved query.
     """
-    import msgspec
+    from msgspec.structs import replace
 
+    from aggregator.model.core import KINDS
     from aggregator.model.read_model import StoryFilter
 
     now = dt.datetime.now(dt.UTC)
     base = config.saved_query(saved).story_filter(now, limit) if saved else StoryFilter(limit=limit)
-    options = {
-        "query": query,
-        "since": output.moment(since, now) if since else None,
-        "until": output.end(until, now) if until else None,
-        "min_outlets": min_outlets if min_outlets > 1 else None,
-        "min_reports": min_reports if min_reports > 1 else None,
-        "outlet": outlet,
-        "folder": folder,
-        "language": language,
-        "name": name,
-        "topic": topic,
-        "kind": _kind(kind),
-    }
-    return msgspec.structs.replace(base, **{name: value for name, value in options.items() if value})
-
-
-def _kind(typed: str) -> str:
-    from aggregator.model.core import KINDS
-
-    if typed and typed not in KINDS:
+    values: dict[str, object] = {name: value for name, value in options.items() if value not in ("", 1)}
+    for name, parse in (("since", output.moment), ("until", output.end)):
+        if name in values:
+            values[name] = parse(str(values[name]), now)
+    if values.get("kind", KINDS[0]) not in KINDS:
         raise UsageError(f"--kind must be one of {', '.join(KINDS)}")
-    return typed
+    return replace(base, **values)

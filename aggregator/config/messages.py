@@ -39,6 +39,12 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def story_numbers(reports: int, outlets: int, unknown: int, articles: int) -> tuple[str, str, str]:
+    """Return the three numbers of a story; `unknown`: its articles without a known outlet."""
+    counts = counted(reports, "independent report"), counted_outlets(outlets, unknown)
+    return *counts, counted(articles, "article")
+
+
 def counted_outlets(known: int, unknown: int) -> str:
     """Return `11 outlets`, `11 outlets, 19 unknown`, `1 unknown outlet`; `unknown`: articles without one."""
     if not known and unknown:

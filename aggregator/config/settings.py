@@ -374,6 +374,9 @@ def _known_zone(value: str) -> str:
     return value
 
 
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
 class SourceAddress(_Part):
     """The kinds of sources: a key for each, with an address. `pipeline/kinds/NAME_kind.py` reads it."""
 
@@ -391,14 +394,9 @@ class SourceConfig(SourceAddress):
     outlet: str | None = Field(default=None, max_length=200)
     group: str | None = Field(default=None, max_length=200)
     language: str | None = None
-    timezone: str | None = None
+    timezone: TimeZone | None = None
     interval: OwnDuration = Field(default=None, le=_LONGEST_INTERVAL)
     pages: Literal["auto", "always", "never"] | None = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        return None if value is None else _known_zone(value)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
@@ -423,6 +421,13 @@ _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
 _OWN_HEADER = re.compile(
     r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|webhook-.*)$", re.IGNORECASE
 )
+
+
+def require_library(name: str, needed_by: str, versions: str) -> None:
+    """Raise ConfigError if a library of an extra is not installed."""
+    if find_spec(name) is None:
+        advice = f"type: pip install '{name}{versions}'"
+        raise ConfigError(f"{needed_by} a library that is not installed; {advice}")
 
 
 def signing_key(secret: str) -> bytes:
@@ -545,7 +550,7 @@ class DigestConfig(_Part):
     every: Literal["never", "daily", "weekly"] = "never"
     at: str = "07:00"
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
-    timezone: str | None = None
+    timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
     to: Annotated[tuple[str, ...], _list_of("addresses, e.g. [anna@example.org]")] = Field(
@@ -566,11 +571,6 @@ class DigestConfig(_Part):
         if not _TIME_OF_DAY.fullmatch(value):
             raise ValueError("give a time of day, like 07:00 or 18:30")
         return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        return None if value is None else _known_zone(value)
 
     @field_validator("to", "sender")
     @classmethod
@@ -746,11 +746,7 @@ class Config(_Part):
             return {"cross_language": {"mode": mode}}
         if vectors is None:
             raise ConfigError("grouping.vectors: give the folder of a model (docs/configuration.md)")
-        if find_spec("model2vec") is None:
-            raise ConfigError(
-                "grouping.across_languages: vectors need a library that is not installed; "
-                "type: pip install 'model2vec>=0.10,<1'"
-            )
+        require_library("model2vec", "grouping.across_languages: vectors need", ">=0.10,<1")
         folder = self.path(vectors)
         model, size = _model_of(folder)
         work: dict[str, Any] = effective_tuning().values("work")

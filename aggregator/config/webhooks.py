@@ -9,7 +9,6 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import SecretStr
@@ -20,6 +19,7 @@ from aggregator.config.settings import (
     SavedQuery,
     WebhookConfig,
     notify_address,
+    require_library,
     signing_key,
 )
 from aggregator.model.errors import ConfigError
@@ -131,10 +131,8 @@ def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
 
 
 def _notifications(config: Config) -> tuple[Notification, ...]:
-    if config.notify and find_spec("apprise") is None:
-        raise ConfigError(
-            "notify: this needs a library that is not installed; type: pip install 'apprise>=1.9,<3'"
-        )
+    if config.notify:
+        require_library("apprise", "notify: this needs", ">=1.9,<3")
     found = []
     for index, one in enumerate(config.notify):
         try:

@@ -285,7 +285,7 @@ class Daemon:
         """Switch the web server to `runtime`; on failure stop `runtime`."""
         try:
             url = self._server.url
-            if self._server.change(*runtime.web_services()) != url:
+            if self._server.change(runtime.web_services()) != url:
                 log.info("listening on %s", self._server.url, extra={"event": "server_listening"})
         except Exception:
             runtime.stop()

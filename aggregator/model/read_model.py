@@ -5,6 +5,7 @@ memory. Nothing here depends on SQL or HTTP.
 """
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -388,8 +389,8 @@ class StoryReader(Protocol):
         """Return the stories of the first `limit` changes after number `since`; None: the last number."""
         ...
 
-    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
-        """Return the newest digests, newest first, of each at most `wanted.limit` matching stories."""
+    def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+        """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
         ...
 
     def sources(self) -> tuple[SourceView, ...]:

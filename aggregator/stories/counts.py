@@ -20,6 +20,7 @@ computes a new one.
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -254,6 +255,16 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
     Of equal ones the one with the lower id. The group must not be empty.
     """
     return min(group, key=lambda a: (agency_of(a.outlet_key) is None, a.effective_at, a.id))
+
+
+def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:
+    """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
+    ordered = sorted(articles, key=lambda one: (one.effective_at, one.id))
+    copies: dict[str, list[ArticleView]] = {one.id: [] for one in ordered}
+    is_copy = [one.copy_of in copies and one.copy_of != one.id for one in ordered]
+    for one in compress(ordered, is_copy):
+        copies[str(one.copy_of)].append(one)
+    return [(one, copies[one.id]) for one, copied in zip(ordered, is_copy, strict=True) if not copied]
 
 
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:

@@ -44,9 +44,7 @@ class Site:
         self.clock = clock
         self.jinja: Environment = environment()
         self.version = output_version()
-        queries = [(one.name, one.model_dump()) for one in settings.queries]
-        plain = msgspec.structs.replace(settings, queries=())
-        self._settings_text = msgspec.json.encode((plain, queries)).decode()
+        self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
@@ -108,6 +106,10 @@ def of_app(name: str) -> Any:
         return getattr(request.app.state, name)
 
     return Depends(state)
+
+
+def _plain_query(query: Any) -> Any:
+    return query.name, query.model_dump()
 
 
 OfSite = Annotated[Site, of_app("site")]  # a parameter of a route: the site of the application

@@ -237,25 +237,17 @@ class Server:
         self._log_owner()
         return self.url
 
-    def change(  # noqa: PLR0917 - as WebServices
-        self,
-        reader: StoryReader,
-        settings: PublishSettings,
-        push_endpoint: PushEndpoint | None = None,
-        editor: EditorService | None = None,
-        watch: HealthSource | None = None,
-        marks: ReadMarks | None = None,
-    ) -> str:
+    def change(self, services: WebServices) -> str:
         """Replace the application, and the address if it changed, for new requests; return `url`.
 
         Active requests end with the old application. Connections are kept if the address is the same; else
         the new address is bound before the old one is closed. Raises as `start`; then nothing has changed.
         """
         assert self._listener is not None
-        refuse_open_address(settings, push_endpoint)
+        settings = services.settings
+        refuse_open_address(settings, services.push_endpoint)
         before, bound = (self._address, self._services), self._settings.port
-        self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
+        self._address, self._services = (settings.host, settings.port), services
         try:
             if self._address == before[0]:
                 self._set_port(bound)

@@ -36,12 +36,11 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     queries: tuple[SavedQuery, ...] = ()
     prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
     digest_stories: int = 0  # in a digest; 0: there are no digests
-    digest_query: SavedQuery | None = None
+    digest_query: SavedQuery = SavedQuery()
 
     def digest_filter(self, now: dt.datetime) -> StoryFilter:
         """Return the filter of the stories of a digest."""
-        query = self.digest_query or SavedQuery()
-        return query.story_filter(now, self.digest_stories)
+        return self.digest_query.story_filter(now, self.digest_stories)
 
     @property
     def is_owner_on_loopback(self) -> bool:
@@ -73,6 +72,6 @@ def publish_settings(config: Config) -> PublishSettings:
         public_url=config.public_url or "",
         queries=config.saved_queries,
         digest_stories=0 if digest.every == "never" else digest.stories,
-        digest_query=None if digest.query is None else config.saved_query(digest.query),
+        digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
         **known,
     )

@@ -7,11 +7,13 @@ the outputs are tested with neither a database nor a mock.
 import datetime as dt
 import hashlib
 import itertools
+from collections.abc import Callable
 
 import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import (
+    OPINION_KINDS,
     ArticleView,
     AttributedSentence,
     Evidence,
@@ -23,6 +25,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
+    TITLES_LISTED,
     ArticleDetail,
     Change,
     ChangedStories,
@@ -30,6 +33,7 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     HistoryEvent,
+    ListedTitle,
     Quality,
     SearchBounds,
     SearchHit,
@@ -42,7 +46,24 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.store.read.front_page import FrontPageTuning, ranked
-from aggregator.web.pages.pages import list_item_of
+
+
+def list_item_of(story: StoryView) -> StoryListItem:
+    """Return a story as a list shows it."""
+    apart = ("outlets", "titles")
+    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name not in apart}
+    outlets = {article.outlet_key: article.outlet for article in story.articles if article.outlet}
+    newest = sorted(story.articles, key=lambda one: (-one.effective_at.timestamp(), one.id))
+    titles: dict[str | None, ArticleView] = {}
+    for article in newest:
+        if article.outlet and article.role == "report":
+            titles.setdefault(article.outlet_key, article)
+    listed = [
+        ListedTitle(outlet=one.outlet or "", title=one.title, url=one.url)
+        for one in [*titles.values()][: TITLES_LISTED + 1]
+        if story.outlet_count > 1 and one.title not in ("", story.title) and one.kind not in OPINION_KINDS
+    ]
+    return StoryListItem(**shared, outlets=tuple(outlets.values()), titles=tuple(listed[:TITLES_LISTED]))
 
 
 class MemoryReader:
@@ -202,9 +223,11 @@ class MemoryReader:
         stories = tuple(_story_hit(self._stories[story], them) for story, them in found.items())
         return SearchResults(hits=tuple(hits[:limit]), stories=stories[:limit], more=len(hits) > limit)
 
-    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
-        digests = [msgspec.structs.replace(one, stories=one.stories[: wanted.limit]) for one in self.made]
-        return tuple(digests[:most])
+    def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+        return tuple(
+            msgspec.structs.replace(one, stories=one.stories[: wanted(one.until).limit])
+            for one in self.made[:most]
+        )
 
     def sources(self) -> tuple[SourceView, ...]:
         return tuple(sorted(self._sources, key=lambda source: (source.folder or "", source.name)))

@@ -1,7 +1,6 @@
 """Opens the configured executor."""
 
-from importlib.util import find_spec
-
+from aggregator.config.settings import require_library
 from aggregator.config.tuning import Tuning
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import ConfigError
@@ -36,11 +35,8 @@ def open_executor(
 
 def refuse_missing_library(kind: str) -> None:
     """Raise ConfigError if the executor needs a library that is not installed."""
-    if kind.partition("://")[0] in _CLUSTERS and find_spec("distributed") is None:
-        raise ConfigError(
-            "work.executor: Dask needs a library that is not installed; type: "
-            "pip install 'distributed>=2026.3'"
-        )
+    if kind.partition("://")[0] in _CLUSTERS:
+        require_library("distributed", "work.executor: Dask needs", ">=2026.3")
 
 
 def _cluster(address: str, tuning: WorkerTuning) -> Executor:

@@ -149,10 +149,7 @@ class Client:
         self.user_agent = user_agent(settings.contact)
         self.rate_limiter = RateLimiter(self.tuning, clock, pause)
         self._now = now
-        try:
-            self._exceptions = networks_of(settings.allow_private)
-        except ValueError as error:
-            raise ConfigError(f"fetch.allow_private: {error}") from error
+        self._exceptions = networks_of(settings.allow_private)
         self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
         self._guard = SsrfGuard(self._exceptions, resolve, dial)
         tls = tls_of(settings.ca_file)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
+from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.ssrf_guard import (
     Dial,
@@ -61,11 +61,7 @@ class MailPoster:
         dial: Dial = system_dial,
     ) -> None:
         """`deadline_seconds` limits the connection and each answer of the server."""
-        try:
-            exceptions = networks_of(settings.allow_private)
-        except ValueError as error:
-            raise ConfigError(f"fetch.allow_private: {error}") from error
-        self._guard = SsrfGuard(exceptions, resolve, dial)
+        self._guard = SsrfGuard(networks_of(settings.allow_private), resolve, dial)
         self._ca_file = settings.ca_file
         self._deadline_seconds = deadline_seconds
         self._open: set[smtplib.SMTP] = set()

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import ConfigError, FetchError, TooManyFilesError
+from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.ssrf_guard import (
@@ -77,11 +77,7 @@ class WebhookPoster:
         self._response_cap_bytes = response_cap_bytes
         self._now = now
         self._stopped = False
-        try:
-            exceptions = networks_of(settings.allow_private)
-        except ValueError as error:
-            raise ConfigError(f"fetch.allow_private: {error}") from error
-        self._guard = SsrfGuard(exceptions, resolve, dial)
+        self._guard = SsrfGuard(networks_of(settings.allow_private), resolve, dial)
         # A reused connection that was closed meanwhile would look like a failure of the receiver.
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
 

@@ -141,21 +141,6 @@ class LabelledRecord(FrozenStruct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
-def read_record(
-    line: bytes | str, *, file_name: str, line_number: int, seen: dt.datetime | None = None
-) -> Entry:
-    """Return the entry of one line. Raise ReadError, with file and line, for an invalid or empty record.
-
-    `file_name` is the source's identity if the record names no outlet, so it must not be a path of this
-    machine. A title without text is a record; unknown keys are ignored. A declared time is ignored if it
-    cannot be parsed or is implausible (more than a day after `seen`, if given).
-    """
-    try:
-        return entry_of_record(decoded_record(line), file_name=file_name, seen=seen)
-    except ReadError as error:
-        raise ReadError(f"{file_name}, line {line_number}: {error}") from error
-
-
 def decoded_record(line: bytes | str) -> dict[str, Any]:
     """Return the JSON object of one line in any encoding. Raise ReadError for anything else."""
     return as_record(decoded_json(line))

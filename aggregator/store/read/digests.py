@@ -17,8 +17,8 @@ from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import index
 from aggregator.store.tables import article, change, outbox, story, webhook
 
-# Hours before the span; changes that sort earlier are of an archive (as webhooks).
-_OLD_HOURS = 48.0
+# A change that sorts longer before its time is of an archive, and not sent (as polling.flood_age_hours).
+OLD = dt.timedelta(hours=48)
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since
 _MATCHED_AT_ONCE = 500  # stories that are compared with the filter in one step
 
@@ -84,7 +84,7 @@ def ranked(connection: Connection, span: DigestSpan, wanted: StoryFilter) -> dic
         .where(
             *_within(span),
             change.c.kind.in_(("created", "report")),
-            change.c.bumped_at > span.since - dt.timedelta(hours=_OLD_HOURS),
+            change.c.bumped_at > span.since - OLD,
         )
         .group_by(story.c.id, story.c.report_count)
         .order_by(reports.desc(), story.c.report_count.desc(), story.c.id)

@@ -136,8 +136,13 @@ class ReadMarks:
     ) -> None:
         """Mark stories. Raises UsageError for too many starred ones."""
         with self._database.write() as connection:
-            items = _marked(connection, who, _live(connection, numbers))
-            _edit(connection, who, items, read=read, starred=starred)
+            changed: dict[int, tuple[ReaderItem, dt.datetime]] = {}
+            for one in _marked(connection, who, _live(connection, numbers)):
+                is_read = one.is_read if read is None else read
+                is_starred = one.is_starred if starred is None else starred
+                changed[one.number] = one._replace(is_read=is_read, is_starred=is_starred), one.updated
+            _store(connection, who, changed)
+            _keep_within(connection, who, may_refuse=bool(starred))
 
     def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
@@ -300,26 +305,12 @@ def _of_origin(connection: Connection, folder: str | None, ids: set[str]) -> set
 # --- marking -----------------------------------------------------------------------------------------------
 
 
-def _edit(
-    connection: Connection,
-    who: Reader,
-    items: Iterable[ReaderItem],
-    *,
-    read: bool | None = None,
-    starred: bool | None = None,
-) -> None:
-    changed = {
-        one.number: one._replace(
-            is_read=one.is_read if read is None else read,
-            is_starred=one.is_starred if starred is None else starred,
-        )
-        for one in items
-    }
-    _store(connection, who, {number: (one, one.updated) for number, one in changed.items()})
+def _keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
+    """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_STARRED stars."""
     own = select(func.count()).select_from(read_mark).where(read_mark.c.reader == who.reader_no)
     count = connection.execute(own).scalar_one()
     stars = connection.execute(own.where(read_mark.c.is_starred)).scalar_one() if count > MOST_STARRED else 0
-    if starred and stars > MOST_STARRED:
+    if may_refuse and stars > MOST_STARRED:
         raise UsageError(f"{MOST_STARRED:,} stories are starred; remove some stars first")
     if count - stars > MOST_MARKS:
         marked = select(story.c.bumped_at).join(read_mark, read_mark.c.story == story.c.story_no)
@@ -338,14 +329,8 @@ def _store(connection: Connection, who: Reader, items: dict[int, tuple[ReaderIte
         if (until <= who.read_before) == item.is_read:
             read_to = None
         if read_to is not None or item.is_starred:
-            rows.append(
-                {
-                    "reader": who.reader_no,
-                    "story": number,
-                    "read_to": read_to,
-                    "is_starred": item.is_starred,
-                }
-            )
+            mark = {"story": number, "read_to": read_to, "is_starred": item.is_starred}
+            rows.append({"reader": who.reader_no, **mark})
     for part in in_parts(rows):
         connection.execute(insert(read_mark), part)
 

@@ -346,10 +346,10 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             return story_list.changed_stories(connection, since, limit)
 
-    def digests(self, wanted: StoryFilter, most: int) -> tuple[Digest, ...]:
+    def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
         with self._database.read() as connection:
             spans = digests.stored(connection, most)
-        return tuple(self.digest(span, wanted) for span in spans)
+        return tuple(self.digest(span, wanted(span.until)) for span in spans)
 
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""

@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, column, delete, insert, or_, select, table
@@ -78,11 +78,7 @@ _STRENGTH = 1.0  # ... and of it times the sum of the rarities
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
 
 
-class Subjects(NamedTuple):
-    """The names and topics of a story to be written."""
-
-    names: tuple[StoryName, ...]
-    topics: tuple[StoryName, ...]
+Subjects = dict[str, tuple[StoryName, ...]]  # of a story, by kind: "name" and "topic"
 
 
 def subjects_of(connection: Connection, articles: Sequence[ArticleView]) -> Subjects:
@@ -96,7 +92,7 @@ def subjects_of(connection: Connection, articles: Sequence[ArticleView]) -> Subj
         one if one.categories is not None else replace(one, categories=declared.get(one.id, ()))
         for one in articles
     ]
-    return Subjects(names_of(articles), topics_of(whole))
+    return {"name": names_of(articles), "topic": topics_of(whole)}
 
 
 def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
@@ -111,12 +107,12 @@ def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
             "label": one.name,
             "outlets": one.outlets,
         }
-        for kind, listed in (("name", subjects.names), ("topic", subjects.topics))
+        for kind, listed in subjects.items()
         for position, one in enumerate(listed)
     ]
     if rows:
         connection.execute(insert(story_subject), rows)
-    related = _related(connection, story_no, [subject_key(one.name) for one in subjects.names])
+    related = _related(connection, story_no, [subject_key(one.name) for one in subjects["name"]])
     if related:
         connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
         _link(connection, story_no, related)

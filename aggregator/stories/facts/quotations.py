@@ -79,8 +79,7 @@ def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
         start -= 1
     # "McCall, of DePauw University, said", "the envoy to Ukraine Marie Berg said"
     is_place = start > 0 and (
-        words[start - 1].lower() in words_of("name_links")
-        or words[start - 1] in word_list(language, "not_a_role")
+        _links(words[start - 1]) or words[start - 1] in word_list(language, "not_a_role")
     )
     return [] if is_place and words[start - 1].lower() != "the" else list(words[start:end])
 
@@ -88,10 +87,15 @@ def _before(words: Sequence[str], verb: int, language: str | None) -> list[str]:
 def _joins(words: Sequence[str], place: int) -> bool:
     """Whether a word such as "of" stands between two names, or before another such word."""
     return (
-        words[place].lower() in words_of("name_links")
-        and place > 0
-        and (_is_name(words[place - 1]) or (words[place - 1].lower() in words_of("name_links") and place > 1))
+        place > 0
+        and _links(words[place])
+        and (_is_name(words[place - 1]) or (place > 1 and _links(words[place - 1])))
     )
+
+
+def _links(word: str) -> bool:
+    """Whether a word such as "of" may stand inside a name."""
+    return word.lower() in words_of("name_links")
 
 
 def _after(words: Sequence[str], verb: int, language: str | None) -> list[str]:
@@ -144,11 +148,7 @@ def _add_names(found: dict[str, str], words: Sequence[str], features: SentenceFe
         if not _is_name(word) or head not in features.mentioned:
             continue
         start = place
-        while (
-            start > 0
-            and _is_name(words[start - 1])
-            and words[start - 1].lower() not in words_of("name_links")
-        ):
+        while start > 0 and _is_name(words[start - 1]) and not _links(words[start - 1]):
             start -= 1
         end = next((n for n in range(place + 1, len(words)) if not _is_name(words[n])), len(words))
         article = "the " if start > 0 and words[start - 1] == "the" else ""

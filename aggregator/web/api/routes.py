@@ -197,10 +197,7 @@ def list_changes(request: Request, site: OfSite) -> Response:
     since = whole_number(given["since"]) if "since" in given else None
     if since is None and "since" in given:
         raise UsageError("since must be a whole number")
-    try:
-        limit = number_up_to(CHANGES_AN_ANSWER, given.get("limit", str(CHANGES_AN_ANSWER)))
-    except UsageError as error:
-        raise UsageError(f"limit {error}") from None
+    limit = _parameter(request, "limit", CHANGES_AN_ANSWER) or CHANGES_AN_ANSWER
     found = site.reader.changed_stories(since, limit)
     return conditional(request, None, lambda: JsonResponse(found))
 

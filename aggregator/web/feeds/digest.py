@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aggregator.config.messages import counted, counted_outlets
+from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, StoryView
 from aggregator.model.read_model import Digest, DigestStory
 from aggregator.stories.text.plain_text import NO_OUTLET
@@ -41,27 +41,18 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
     lines = [_period(digest)]
     for number, one in enumerate(digest.stories, 1):
         story, reports = _shown(one.story, settings)
+        outlets = story.outlet_count, story.unknown_outlet_count
+        counts = ", ".join(story_numbers(story.report_count, *outlets, story.article_count))
         lines += [
             "",
             f"{number}. {feed_text(story.title) or 'Untitled'}",
-            f"   {numbers_text(story)} ({_new(one)})",
+            f"   {counts} ({_new(one)})",
         ]
         for article in reports:
             lines.append(f"   - {feed_text(article.outlet or NO_OUTLET)}: {feed_text(article.title)}")
             lines += [f"     {url}" for url in [feed_url(article.url)] if url]
         lines.append(f"   All reports: {settings.base_url}/stories/{story.id}")
     return "\n".join(lines) + "\n"
-
-
-def numbers_text(story: StoryView) -> str:
-    """Return the numbers of reports, outlets and articles."""
-    return ", ".join(
-        (
-            counted(story.report_count, "independent report"),
-            counted_outlets(story.outlet_count, story.unknown_outlet_count),
-            counted(story.article_count, "article"),
-        )
-    )
 
 
 def digest_channel(

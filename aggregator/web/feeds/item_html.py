@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from aggregator.config.messages import counted, counted_outlets
+from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView
+from aggregator.stories.counts import originals_with_copies
 from aggregator.stories.lexicon import Labels, labels
 from aggregator.stories.text.newest_state import newest_state
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
@@ -62,13 +63,8 @@ def link(url: str, text: str) -> str:
 
 def numbers(story: StoryView) -> str:
     """Return the numbers of articles, outlets and reports."""
-    return " · ".join(
-        (
-            counted(story.article_count, "article"),
-            counted_outlets(story.outlet_count, story.unknown_outlet_count),
-            counted(story.report_count, "independent report"),
-        )
-    )
+    outlets = story.outlet_count, story.unknown_outlet_count
+    return " · ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
 
 
 def linked(article: ArticleView) -> str:
@@ -131,18 +127,9 @@ def _who(sentence: AttributedSentence, articles: Mapping[str, ArticleView]) -> s
 
 def _reports(articles: Sequence[ArticleView], words: int) -> str:
     """Return a list of the originals, the newest first, each with its copies; as many as `words` allow."""
-    ids = {article.id for article in articles}
-    copies: dict[str, list[ArticleView]] = {}
-    originals = []
-    for article in articles:
-        if article.copy_of in ids and article.copy_of != article.id:
-            copies.setdefault(str(article.copy_of), []).append(article)
-        else:
-            originals.append(article)
-    originals.sort(key=lambda one: (one.effective_at, one.id), reverse=True)
+    originals = originals_with_copies(articles)[::-1]
     lines: list[str] = []
-    for one in originals:
-        same = sorted(copies.get(one.id, ()), key=lambda copy: (copy.effective_at, copy.id))
+    for one, same in originals:
         named = " ".join(copy.outlet or NO_OUTLET for copy in (one, *same[:NAMED_COPIES]))
         words -= word_count(f"{named} {one.title}") + 4 * bool(same)
         if words < 0 and len(lines) >= LISTED_AT_LEAST:

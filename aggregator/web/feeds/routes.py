@@ -70,7 +70,7 @@ class _Feeds:
         form = ENDINGS.get(request.path_params["ending"])
         if form is None or not site.settings.digest_stories:
             raise HTTPException(404)
-        digests = site.reader.digests(site.settings.digest_filter(site.clock()), FEED_DIGESTS)
+        digests = site.reader.digests(site.settings.digest_filter, FEED_DIGESTS)
         address = site.settings.base_url + request.url.path
         whole = digest_channel(digests, site.settings, self_url=address, css_url="../static/feed.css")
         media_type = f"{_media_type(request, form)}; charset=utf-8"

@@ -35,7 +35,7 @@ from aggregator.web.editor import (
 )
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
-from aggregator.web.pages.visitor import keep
+from aggregator.web.pages.visitor import keep, set_cookie
 from aggregator.web.security.middleware import BEARERS, form_value, read_body, token_of
 from aggregator.web.security.token_auth import COOKIE, BearerAuthenticator, GivenSecret
 
@@ -150,14 +150,8 @@ class Forms:
         if sign_in(request, fields.get("token", "")) is None:
             return self._sign_in_page(request, 403, wrong=True, story=story)
         response = RedirectResponse(f"/stories/{story}" if ID.fullmatch(story) else "/", 303)
-        response.set_cookie(
-            COOKIE,
-            fields.get("token", ""),
-            max_age=REMEMBERED_SECONDS,
-            httponly=True,
-            samesite="lax",
-            secure="https" in (request.url.scheme, urlsplit(self._site.settings.public_url).scheme),
-        )
+        token = fields.get("token", "")
+        set_cookie(request, response, self._site, COOKIE, value=token, max_age=REMEMBERED_SECONDS)
         return response
 
     def sign_out(self, request: Request, fields: Fields) -> Response:

@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from aggregator.model.core import (
-    OPINION_KINDS,
     ArticleView,
     AttributedSentence,
     CopyEvidence,
@@ -26,9 +25,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
-    TITLES_LISTED,
     HistoryEvent,
-    ListedTitle,
     SearchResults,
     SourceView,
     StoryFilter,
@@ -98,24 +95,6 @@ def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool
     return FrontPage(lead, beside, filled)
 
 
-def list_item_of(story: StoryView) -> StoryListItem:
-    """Return a story as a list shows it."""
-    apart = ("outlets", "titles")
-    shared = {name: getattr(story, name) for name in StoryListItem.__struct_fields__ if name not in apart}
-    outlets = {article.outlet_key: article.outlet for article in story.articles if article.outlet}
-    newest = sorted(story.articles, key=lambda one: (-one.effective_at.timestamp(), one.id))
-    titles: dict[str | None, ArticleView] = {}
-    for article in newest:
-        if article.outlet and article.role == "report":
-            titles.setdefault(article.outlet_key, article)
-    listed = [
-        ListedTitle(outlet=one.outlet or "", title=one.title, url=one.url)
-        for one in [*titles.values()][: TITLES_LISTED + 1]
-        if story.outlet_count > 1 and one.title not in ("", story.title) and one.kind not in OPINION_KINDS
-    ]
-    return StoryListItem(**shared, outlets=tuple(outlets.values()), titles=tuple(listed[:TITLES_LISTED]))
-
-
 def time_span(story: StoryView) -> list[tuple[str, str]]:
     """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
 
@@ -137,10 +116,8 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
 
 def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
     """Group stories by day, in the given order."""
-    days: dict[str, list[StoryListItem]] = {}
-    for story in stories:
-        days.setdefault(day(story.updated), []).append(story)
-    return tuple((title, tuple(group)) for title, group in days.items())
+    days = groupby(stories, key=lambda story: day(story.updated))
+    return tuple((title, tuple(group)) for title, group in days)
 
 
 def _heading(moment: dt.datetime, today: dt.date) -> str:
@@ -289,8 +266,11 @@ class Pages:
             return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
 
         response = conditional(request, tag, render)
-        if now != visitor and not prefix_of(request) and response.status_code in (200, 304):
-            remember(request, response, now, self._site)
+        return self._noted(request, response, visitor, now)
+
+    def _noted(self, request: Request, response: Response, before: Visitor, visitor: Visitor) -> Response:
+        if visitor != before and not prefix_of(request) and response.status_code in (200, 304):
+            remember(request, response, visitor, self._site)
         return response
 
     def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
@@ -322,8 +302,8 @@ class Pages:
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
         page = self._site.reader.stories(wanted.filter)
-        found = [list_item_of(story) for story in page.stories if story.id not in visitor.hidden]
-        stories = self._list_items(request, found)
+        ids = tuple(story.id for story in page.stories if story.id not in visitor.hidden)
+        stories = self._list_items(request, self._site.reader.list_stories(ids))
         return self.page(
             request,
             "newest.html",
@@ -332,7 +312,7 @@ class Pages:
             next=_older(page, wanted),
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted, self._depth_counts(wanted)),
-            **self._visit_values(request, visitor, tuple(story.id for story in stories)),
+            **self._visit_values(request, visitor, ids),
         )
 
     def _kept(self, request: Request, view: str, visitor: Visitor) -> Response:
@@ -422,7 +402,8 @@ class Pages:
         """Answer with one story; the address of a merged story redirects to its successor."""
         # The tag is computed before the story is read, so that it is never newer than the page.
         visitor = visitor_of(request)
-        tag = self.tag(request, f"{request.url.query}\n{_seen_by(visitor)}")
+        now = visitor.at(self._site.clock()) if visitor.seen else visitor
+        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}")
         story = self._site.story(request.path_params["id"])
         if story is None and self._site.gone(request.path_params["id"]):
             return self.problem(request, 410, "This story was removed", GONE)
@@ -431,7 +412,8 @@ class Pages:
         if isinstance(story, StoryRedirect):
             return RedirectResponse(f"/stories/{story.to}", 301)
         found = story
-        return conditional(request, tag, lambda: self._story(request, found, visitor))
+        response = conditional(request, tag, lambda: self._story(request, found, now))
+        return self._noted(request, response, visitor, now)
 
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
         shown, merged = self._site.bounded(request, story, self._site.reader.merged(story.id))
@@ -485,7 +467,7 @@ class Pages:
 
     def explain(self, editor: EditorService, request: Request) -> Response:
         """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
-        other = request.query_params.get("other", "").strip().replace("\x00", "")[:MAX_URL_CHARS]
+        other = _typed(request, "other", MAX_URL_CHARS)
         article = request.path_params["article"].replace("\x00", "")[:MAX_TEXT_CHARS]
         explained = editor.explanation(article, _article_id(other) or None)
         if explained is None:
@@ -525,11 +507,8 @@ class Pages:
 
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
-        text = request.query_params.get("q", "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
-        filters = {
-            name: request.query_params.get(name, "").strip().replace("\x00", "")[:MAX_TEXT_CHARS]
-            for name in ("since", "until", "outlet", "language")
-        }
+        text = _typed(request, "q")
+        filters = {name: _typed(request, name) for name in ("since", "until", "outlet", "language")}
         try:
             chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
             results = SearchResults()
@@ -555,7 +534,7 @@ class Pages:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
         sources = [bounded_source(source, access) for source in self._site.reader.sources()]
-        text = request.query_params.get("q", "").strip()[:MAX_TEXT_CHARS]
+        text = _typed(request, "q")
         failing_first = request.query_params.get("order") == "failing"
         found = [one for one in sources if _is_named(one, text)]
         if failing_first:
@@ -580,7 +559,7 @@ class Pages:
         settings = self._site.settings
         if not settings.digest_stories:
             return self.not_found(request)
-        last = self._site.reader.digests(settings.digest_filter(self._site.clock()), 1)
+        last = self._site.reader.digests(settings.digest_filter, 1)
         heading = digest_title(last[0]) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
@@ -691,6 +670,11 @@ def _article_id(text: str) -> str:
     """Return the id in the address of an explanation page; any other text unchanged."""
     _before, separator, after = text.partition("/explain/")
     return after.partition("?")[0] if separator and "/" not in after else text
+
+
+def _typed(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:
+    """Return a text that was typed into a form."""
+    return request.query_params.get(name, "").strip().replace("\x00", "")[:most]
 
 
 def _seen_by(visitor: Visitor) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from aggregator.model.core import OPINION_KINDS, ArticleView
+from aggregator.stories.counts import originals_with_copies
 
 LINES_SHOWN = 24  # of a group, the newest; the others are folded: more than two screens are not read
 
@@ -28,36 +29,20 @@ class ReportGroup(msgspec.Struct, frozen=True):
 
 def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None = None) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group."""
-    ids = {article.id for article in articles}
-    copies: dict[str, list[ArticleView]] = {}
-    groups: dict[str, list[ArticleView]] = {
-        "": [],
-        "Opinion and background": [],
-        "Live blogs and roundups": [],
-    }
-    for article in articles:
-        if article.copy_of in ids and article.copy_of != article.id:
-            copies.setdefault(str(article.copy_of), []).append(article)
-        elif article.role == "container":
-            groups["Live blogs and roundups"].append(article)
-        else:
-            groups["Opinion and background" if article.kind in OPINION_KINDS else ""].append(article)
-    first = _first(groups[""])
-
-    def line(article: ArticleView) -> ReportLine:
-        same = sorted(copies.get(article.id, ()), key=lambda one: (one.effective_at, one.id))
+    originals = originals_with_copies(articles)
+    first = _first([article for article, _ in originals if _heading(article) == ""])
+    groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
+    for article, same in sorted(originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)):
         is_new = since is not None and any(one.seen > since for one in (article, *same))
-        return ReportLine(article, tuple(same), article is first, is_new)
-
-    return [
-        ReportGroup(heading, tuple(map(line, sorted(them, key=_newest_first))))
-        for heading, them in groups.items()
-        if them
-    ]
+        groups[_heading(article)].append(ReportLine(article, tuple(same), article is first, is_new))
+    return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
 
 
-def _newest_first(article: ArticleView) -> tuple[float, str]:
-    return -article.effective_at.timestamp(), article.id
+_HEADINGS = ("", "Opinion and background", "Live blogs and roundups")
+
+
+def _heading(article: ArticleView) -> str:
+    return _HEADINGS[2 if article.role == "container" else article.kind in OPINION_KINDS]
 
 
 def _first(reports: Sequence[ArticleView]) -> ArticleView | None:

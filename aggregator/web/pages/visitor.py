@@ -7,6 +7,7 @@ not do without. Its size is bounded; the oldest ids are dropped first.
 import datetime as dt
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -74,16 +75,15 @@ def visitor_of(request: Request) -> Visitor:
     return Visitor(since, seen, saved[:MOST_SAVED], hidden[:MOST_HIDDEN])
 
 
+def set_cookie(request: Request, response: Response, site: Site, name: str, **content: Any) -> None:
+    """Set a cookie that scripts cannot read and forms of other sites do not send."""
+    secure = "https" in (request.url.scheme, urlsplit(site.settings.public_url).scheme)
+    response.set_cookie(name, **content, httponly=True, samesite="lax", secure=secure)
+
+
 def remember(request: Request, response: Response, visitor: Visitor, site: Site) -> None:
-    """Set the cookie."""
-    response.set_cookie(
-        COOKIE,
-        visitor.written(),
-        max_age=KEPT_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure="https" in (request.url.scheme, urlsplit(site.settings.public_url).scheme),
-    )
+    """Set the cookie of a visitor."""
+    set_cookie(request, response, site, COOKIE, value=visitor.written(), max_age=KEPT_SECONDS)
 
 
 def keep(site: Site, request: Request, fields: Mapping[str, str]) -> Response:

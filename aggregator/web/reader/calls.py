@@ -90,13 +90,14 @@ class _Api:
         who = self._marks.reader(name) if name and is_owner(request) else None
         if who is None:
             raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
-        call, stream = request.path_params["call"].rstrip("/"), ""
+        call = request.path_params["call"].rstrip("/")
         if call.startswith("stream/contents/"):
-            call, stream = "stream/contents", call.removeprefix("stream/contents/")
+            named = ("s", call.removeprefix("stream/contents/"))
+            call, fields = "stream/contents", ImmutableMultiDict([*fields.multi_items(), named])
         run = _CALLS.get(call)
         if run is None:
             raise HTTPException(404, "this call is not supported")
-        session = _Session(self._site, self._marks, who, request.headers["authorization"], stream)
+        session = _Session(self._site, self._marks, who, request.headers["authorization"])
         if call in _EDITS:
             if request.method != "POST":
                 raise HTTPException(405)
@@ -109,20 +110,18 @@ class _Api:
 class _Session:
     """One request of a reader."""
 
-    def __init__(self, site: Site, marks: ReadMarks, who: Reader, authorization: str, stream: str) -> None:
+    def __init__(self, site: Site, marks: ReadMarks, who: Reader, authorization: str) -> None:
         self.marks = marks
         self.who = who
         self.streams = Streams(site, marks, who)
         self.clock = site.clock
         # 57 characters, as those of Google Reader were; no other reader or token has the same.
-        self.edit_token = hmac.new(authorization.encode(), b"aggregator edit", hashlib.sha256).hexdigest()[
-            :57
-        ]
-        self._stream = stream
+        signed = hmac.new(authorization.encode(), b"aggregator edit", hashlib.sha256)
+        self.edit_token = signed.hexdigest()[:57]
 
     def page(self, fields: Fields, most: int) -> tuple[Json, list[Any]]:
         """Return the common part of a response, and the items of a page."""
-        name = self._stream or fields.get("s", READING_LIST)
+        name = fields.get("s", READING_LIST)
         stream = self.streams.named(name)
         chosen: dict[str, Any] = {}
         for key, is_in in (("it", True), ("xt", False)):

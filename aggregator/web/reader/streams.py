@@ -154,7 +154,7 @@ class Streams:
     def contents(self, items: Sequence[ReaderItem]) -> list[Json]:
         """Return items with their texts, which are those of the feeds: they keep to the excerpt limit."""
         reader = self._site.reader
-        stories = reader.stories_by_id(tuple(one.story for one in items))
+        stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}
         named = self._streams_of(items)

@@ -37,8 +37,6 @@ from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning, deliver
 from aggregator.web.webhooks.transmit import transmitter_of
 
 _BATCH_CHANGES = 100  # changes handled in one step
-# Hours before now; older changes are of an archive and not sent (as polling.flood_age_hours).
-_OLD_HOURS = 48.0
 _OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
 
 _ALL_INDEXED = 2**62
@@ -130,7 +128,7 @@ class WebhookDispatcher:
             filled = []
             for one in self._digest_readers:
                 span = digests.next_span(connection, one.name, until)
-                wanted = one.story_filter(self._now()) or StoryFilter()
+                wanted = one.story_filter(until) or StoryFilter()
                 if span is None or not digests.ranked(connection, span, wanted):
                     continue
                 body, id_ = encode_json(span), digest_id(one.name, span.to)
@@ -182,7 +180,7 @@ class WebhookDispatcher:
         return chosen
 
     def _is_old(self, one: Change) -> bool:
-        return one.at - one.updated > dt.timedelta(hours=_OLD_HOURS)
+        return one.at - one.updated > digests.OLD
 
     def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
         stories = self._stories({one.story for changes in selected.values() for one in changes})

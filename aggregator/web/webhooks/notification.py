@@ -8,7 +8,7 @@ import threading
 
 import msgspec
 
-from aggregator.config.messages import counted, counted_outlets
+from aggregator.config.messages import story_numbers
 from aggregator.sources.fetch.webhook_post import PostResult
 from aggregator.web.sanitise import one_line
 from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
@@ -26,12 +26,8 @@ def notification_text(body: bytes) -> tuple[str, str]:
         return "Test", "This is a test of aggregator."
     data = delivery["data"]
     story, article = data["story"], data["change"]["article"]
-    numbers = (
-        counted(story["report_count"], "independent report"),
-        counted_outlets(story["outlet_count"], story["unknown_outlet_count"]),
-        counted(story["article_count"], "article"),
-    )
-    lines = [", ".join(numbers)]
+    counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
+    lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
     if article is not None:
         named = ": ".join(_plain(text) for text in (article["outlet"], article["title"]) if text)
         lines += [line for line in (named, article["url"]) if line]

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
@@ -89,34 +88,22 @@ class DeliveryJson(msgspec.Struct, frozen=True, kw_only=True):
     data: DataJson
 
 
-class TrialDataJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a delivery that only tries the way."""
-
-    hook: str
-    query: str | None
-
-
-class TrialJson(msgspec.Struct, frozen=True, kw_only=True):
-    """The body that `aggregator webhooks test` sends."""
-
-    timestamp: dt.datetime
-    data: TrialDataJson
-    type: Literal["test"] = "test"
-
-
 def delivery_id(hook: str, change: Change) -> str:
     """Return the id of the delivery: the same if the same change is decided and stored again.
 
     It contains no time of this machine, because the last decisions may be repeated after a power failure.
     """
     article = change.article.id if change.article else ""
-    identity = f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}"
-    return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+    return _id_of(f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}")
 
 
 def digest_id(reader: str, last_change: int) -> str:
     """Return the id of a digest: the same if the same one is stored again."""
-    return "msg_" + hashlib.blake2b(f"{reader}\0{last_change}".encode(), digest_size=16).hexdigest()
+    return _id_of(f"{reader}\0{last_change}")
+
+
+def _id_of(identity: str) -> str:
+    return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
 def delivery_body(
@@ -134,8 +121,8 @@ def delivery_body(
 
 def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
-    data = TrialDataJson(hook=hook.name, query=hook.query.name if hook.query else None)
-    return encode_json(TrialJson(timestamp=in_utc(now), data=data))
+    data = {"hook": hook.name, "query": hook.query.name if hook.query else None}
+    return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
 
 
 def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:

@@ -140,7 +140,7 @@ class Transmitter:
             return trial_mail(sender, reader.address, id_, now)
         assert self._reader is not None
         span = msgspec.json.decode(body, type=DigestSpan)
-        digest = self._reader.digest(span, self._settings.digest_filter(now))
+        digest = self._reader.digest(span, self._settings.digest_filter(span.until))
         return digest_mail(digest, self._settings, sender, reader.address, id_) if digest.stories else None
 
 

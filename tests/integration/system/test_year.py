@@ -43,7 +43,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.server import Server
+from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import publish_settings
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
@@ -163,7 +163,10 @@ class Installation:
         self.config = self.configured()
         self._begin(self.pipeline)
         self.server.change(
-            DatabaseStoryReader(self.database, self.config.effective_tuning), publish_settings(self.config)
+            WebServices(
+                DatabaseStoryReader(self.database, self.config.effective_tuning),
+                publish_settings(self.config),
+            )
         )
 
     def stop(self) -> None:

@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from aggregator.config.settings import Config, DigestConfig, SavedQuery
 from aggregator.config.webhooks import DigestReader
-from aggregator.model.read_model import Digest, DigestStory
+from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -133,7 +134,7 @@ def test_a_merged_story_is_there_once_with_its_reports(database: Database, serve
     desk.clock.time += HOUR
     desk.digest()
     assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
-    (digest,) = DatabaseStoryReader(database).digests(SavedQuery().story_filter(NOON, 10), 5)
+    (digest,) = DatabaseStoryReader(database).digests(SETTINGS.digest_filter, 5)
     assert [one.new_reports for one in digest.stories] == [2]
 
 
@@ -151,7 +152,10 @@ def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
         asked.extend([statement] if "JOIN story AS story_then" in statement else [])
 
     event.listen(database.engine, "before_cursor_execute", note)
-    wanted = SavedQuery().story_filter(NOON, 10)
+
+    def wanted(now: dt.datetime) -> StoryFilter:
+        return SavedQuery().story_filter(now, 10)
+
     (first,) = reader.digests(wanted, 5)
     assert reader.digests(wanted, 5) == (first,)
     assert len(asked) == 1
@@ -160,6 +164,23 @@ def test_the_changes_of_a_digest_are_read_once_until_the_next_change(
     assert len(asked) == 2
     assert second.stories[0].story.report_count == 2
     event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_relative_times_of_its_query_are_relative_to_the_digest(
+    database: Database, server: MailServer
+) -> None:
+    query = SavedQuery(since="24h").named("today")
+    desk = Desk(database, readers(server, "anna@b.example", query=query))
+    desk.rig.take(flood())
+    desk.clock.time += HOUR
+    desk.digest()
+    settings = msgspec.structs.replace(SETTINGS, digest_query=query)
+    client = TestClient(
+        create_app(DatabaseStoryReader(database), settings, lambda: NOON + 72 * HOUR),
+        base_url="http://127.0.0.1:8080",
+    )
+    assert "Pennmouth" in client.get("/digest").text, "the page of a digest stays as it was"
+    assert "Pennmouth" in client.get("/feeds/digest.atom").text
 
 
 # --- page and feed -----------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.pages.pages import list_item_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.memory_reader import list_item_of
 from tests.support.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from aggregator.store.engine.database import Database
+from aggregator.web.server import WebServices
 from aggregator.web.settings import PublishSettings
 from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
@@ -181,7 +182,9 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
             notice = f"anyone who can connect to 127.0.0.1:{room.client.base_url.port}, including through"
             assert (notice in caplog.text) is (owner_on_loopback is None)
             caplog.clear()
-            room.server.change(room.reading, PublishSettings(port=0, owner_on_loopback=owner_on_loopback))
+            room.server.change(
+                WebServices(room.reading, PublishSettings(port=0, owner_on_loopback=owner_on_loopback))
+            )
             assert (notice in caplog.text) is (owner_on_loopback is None), "also after a reload"
         finally:
             room.close()

@@ -22,7 +22,7 @@ from sqlalchemy import event, func, select, text
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
-from aggregator.sources.parse.jsonl import read_record
+from aggregator.sources.parse.jsonl import decoded_record, entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -167,7 +167,7 @@ def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> 
 
 def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
     pushed = office.push(RECORD).json()["items"][0]["article"]
-    read = read_record(json.dumps(RECORD), file_name="dump.jsonl", line_number=1)
+    read = entry_of_record(decoded_record(json.dumps(RECORD)), file_name="dump.jsonl")
     assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, (
         "of the token's source"
     )

@@ -14,11 +14,11 @@ from aggregator.model.read_model import FrontPageStory
 from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
 from aggregator.web.jinja import unbroken, without_title
 from aggregator.web.pages.front_tabs import depth_counts, section_tabs
-from aggregator.web.pages.pages import BESIDE, arranged, list_item_of
+from aggregator.web.pages.pages import BESIDE, arranged
 from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MORNING, MemoryReader, a_story, the_ferry
+from tests.support.memory_reader import MORNING, MemoryReader, a_story, list_item_of, the_ferry
 
 TUNING = effective_tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
@@ -132,6 +132,8 @@ def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() ->
         assert "+1 report since your last visit" in front.text
         assert f"{COOKIE}={seen}:" in front.headers["set-cookie"]
         assert "HttpOnly" in front.headers["set-cookie"]
+        page = client.get("/stories/lindferry", headers=cookie)
+        assert f"{COOKIE}={seen}:" in page.headers["set-cookie"], "reading a story is part of a visit"
         assert "/stories/lindferry" in client.get("/?view=saved", headers=cookie).text
         assert "since your last visit" not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
 

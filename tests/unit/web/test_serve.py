@@ -21,7 +21,7 @@ import pytest
 from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
-from aggregator.web.server import Server
+from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import PublishSettings
 from tests.support.memory_reader import MemoryReader, full_reader
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -67,7 +67,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
     for _ in range(3):
         reader = full_reader()
         shown.append(weakref.ref(reader))
-        server.change(reader, PublishSettings(port=0))
+        server.change(WebServices(reader, PublishSettings(port=0)))
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
         del reader
@@ -134,7 +134,10 @@ def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> N
     with ThreadPoolExecutor(2) as pool:
         asking = [pool.submit(ask) for _ in range(2)]
         for number in range(30):
-            assert server.change(full_reader(), PublishSettings(port=0, title=f"change {number}")) == url
+            assert (
+                server.change(WebServices(full_reader(), PublishSettings(port=0, title=f"change {number}")))
+                == url
+            )
         try:
             wait_until(lambda: (200, "change 29") in titles, "the last change to be seen")
         finally:
@@ -151,7 +154,7 @@ def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
     old = server.start()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    new = server.change(full_reader(), PublishSettings(port=port, title="moved"))
+    new = server.change(WebServices(full_reader(), PublishSettings(port=port, title="moved")))
     assert new == f"http://127.0.0.1:{port}" == server.url
     assert title(new) == "moved"
     with pytest.raises(httpx.ConnectError):
@@ -162,7 +165,9 @@ def test_it_moves_to_another_port_and_lets_the_old_one_go() -> None:
 def test_it_moves_to_another_name_of_the_same_address() -> None:
     server = Server(full_reader(), PublishSettings(port=0))
     port = httpx.URL(server.start()).port or 0
-    assert server.change(full_reader(), PublishSettings(host="localhost", port=port)).endswith(f":{port}")
+    assert server.change(WebServices(full_reader(), PublishSettings(host="localhost", port=port))).endswith(
+        f":{port}"
+    )
     assert title(server.url) == "Stories"
     server.stop()
 
@@ -175,12 +180,12 @@ def test_where_it_cannot_move_all_stays_as_it_was(elsewhere: str) -> None:
     with socket.create_server((elsewhere, 0 if elsewhere == "127.0.0.1" else own)) as taken:
         settings = PublishSettings(host=elsewhere, port=taken.getsockname()[1], title="second")
         with pytest.raises(AggregatorError, match="is in use"):
-            server.change(full_reader(), settings)
+            server.change(WebServices(full_reader(), settings))
     with pytest.raises(ConfigError, match=r"server\.host"):
-        server.change(full_reader(), PublishSettings(host="192.0.2.1", port=own))
+        server.change(WebServices(full_reader(), PublishSettings(host="192.0.2.1", port=own)))
     assert server.url == url
     assert title(url) == "first"
-    assert server.change(full_reader(), PublishSettings(port=0, title="third")) == url
+    assert server.change(WebServices(full_reader(), PublishSettings(port=0, title="third"))) == url
     assert title(url) == "third"
     server.stop()
 
@@ -374,7 +379,7 @@ def test_a_trusted_proxy_has_as_many_as_it_needs(opened: ExitStack, monkeypatch:
     for connection, rest in zip(made, [b"\r\n"] * 100 + [b"token=abc"] * 50, strict=True):
         connection.sendall(rest)
     assert {said_on(connection)[:10] for connection in made} == {b"HTTP/1.1 2", b"HTTP/1.1 4"}
-    server.change(full_reader(), PublishSettings(port=0))  # it is trusted no more
+    server.change(WebServices(full_reader(), PublishSettings(port=0)))  # it is trusted no more
     made = connect(opened, server, 149, HEAD, "127.0.0.2")
     assert get(server, "/healthz") == 200, "what they sent has been read"
     made += connect(opened, server, 1, HEAD, "127.0.0.2")

@@ -70,6 +70,8 @@ def notify_through(trial: Trial, rng: random.Random, articles: int, kills: int) 
             time.sleep(rng.uniform(0.0, 0.8))  # a notification takes half a second
             trial.kill()
     trial.receiver.answer = lambda _request: Response(200, body="{}")
+    noted = select(outbox.c.change).where(outbox.c.webhook == "notify:phone")
+    trial.daemon.wait_for(lambda: len(rows_of(trial, noted)) == articles, "all to be placed")
     trial.daemon.wait_for(lambda: is_quiet(trial, "notify:phone"), "all to be sent")
     assert trial.daemon.stop() == 0
     done = rows_of(
@@ -96,15 +98,6 @@ def notified(folder: Path, receiver: Receiver, database: str) -> Trial:
     address = receiver.url("").replace("http://", "ntfy://") + "/qX7topic"
     settings = [{"name": "phone", "address": address, "each": "report"}]
     return Trial(folder, receiver, database, notify=settings)
-
-
-def test_every_story_is_notified_though_the_daemon_is_killed(tmp_path: Path) -> None:
-    with Receiver(signed=False) as receiver:
-        trial = notified(tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}")
-        try:
-            notify_through(trial, random.Random(SEED), 18, kills=5)
-        finally:
-            trial.daemon.kill()
 
 
 @pytest.mark.torture

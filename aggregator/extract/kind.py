@@ -135,9 +135,9 @@ def _folded(words: str) -> str:
 
 
 def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
-    for url in urls:
+    for url in filter(None, urls):
         try:
-            parts = urlsplit(url or "")
+            parts = urlsplit(url)
         except ValueError:
             continue
         if kind := _kinds_by("host").get((parts.hostname or "").partition(".")[0]):

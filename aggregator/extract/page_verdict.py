@@ -16,7 +16,7 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.lines import count_words, same_line
+from aggregator.extract.lines import count_words, has_words, same_line
 from aggregator.model.core import Verdict
 
 _SENTENCE_CHARS = 600  # of a sentence that are searched: limits the time of the patterns
@@ -52,15 +52,15 @@ def is_article_page(kinds: Iterable[str]) -> bool:
 
 def judge(title: str, text: str, tuning: ExtractTuning, page: PageContext | None = None) -> Judgement:
     """Return the verdict on clean `title` and `text`; `page` if they come from a web page."""
-    words = count_words(text)
     if page is not None:
-        refused = _refused(text, words, page, tuning)
+        refused = _refused(text, count_words(text), page, tuning)
         if refused is not None:
             return refused
     if not title and not any(c.isalnum() for c in text):
         return Judgement("empty", "neither headline nor text")
-    if words >= tuning.stub_words:
+    if has_words(text, tuning.stub_words):
         return Judgement("ok")
+    words = count_words(text)
     if title:
         return Judgement("stub", "a headline with hardly any text" if words else "a headline without text")
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
@@ -68,7 +68,7 @@ def judge(title: str, text: str, tuning: ExtractTuning, page: PageContext | None
 
 def judge_remains(title: str, text: str, tuning: ExtractTuning) -> Judgement:
     """Return the verdict on a text from which learned boilerplate was removed."""
-    if count_words(text) >= tuning.stub_words:
+    if has_words(text, tuning.stub_words):
         return Judgement("ok")
     if title:
         return Judgement("stub", "its text consists of lines that its outlet repeats")

@@ -95,6 +95,7 @@ def same_site(a: str, b: str) -> bool:
     return first is not None and first == registrable_domain(b)
 
 
+@lru_cache(maxsize=2048)  # the URL of an article, and of its site, are read several times
 def _split(url: str) -> tuple[str, str, str, str] | None:
     """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
     text = re.sub(r"[\t\r\n]", "", url.strip()) if len(url) <= MAX_URL_CHARS else ""

@@ -41,7 +41,7 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
         return b""
     sketch = copy.copy(_empty_sketch(seed))  # `update_batch` gives it hash values of its own
     # Scheme affine32 takes 32-bit hashes: the upper half of a 64-bit hash is one.
-    sketch.update_batch((shingles >> _HALF).tolist())
+    sketch.update_batch([(shingles >> _HALF).astype(np.uint32)])
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues
     return _HEADER.pack(FORMAT, seed) + hashes.astype("<u4").tobytes()
 
@@ -111,7 +111,7 @@ def _empty_sketch(seed: int) -> Any:
     use.
     """
     return load_datasketch().MinHash(
-        num_perm=PERMUTATIONS, seed=seed, scheme=_SCHEME, hashfunc=int, gpu_mode="disable"
+        num_perm=PERMUTATIONS, seed=seed, scheme=_SCHEME, hashfunc=np.asarray, gpu_mode="disable"
     )
 
 

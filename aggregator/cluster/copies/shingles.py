@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
+from aggregator.extract.lines import ascii_text
+
 Hashes = npt.NDArray[np.uint64]
 Number = TypeVar("Number", bound=np.generic)
 
@@ -43,7 +45,9 @@ _MARKS = (
     "\u0900-\u0963\u0966-\u0d7f"
 )
 _FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")  # without ASCII, which the table below handles
-_ASCII_BREAKS = bytes(at if at > 127 or chr(at).isalnum() else 32 for at in range(256))
+_ASCII_BREAKS = bytes(
+    at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(256)
+)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 _ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are from MurmurHash3
@@ -183,13 +187,13 @@ def _split(text: str) -> tuple[list[bytes], bool]:
 
     Bytes, because a table look-up and a split are five times faster than a regular expression.
     """
-    folded = _folded(text)
-    has_unspaced = False
-    if not folded.isascii():
-        folded = _FOREIGN_BREAK.sub(" ", folded)
-        has_unspaced = bool(_UNSPACED.search(folded))
-        if has_unspaced:
-            folded = _UNSPACED.sub(r" \g<0> ", folded)
+    plain = ascii_text(text)
+    if plain is not None:
+        return plain.translate(_ASCII_BREAKS).split(), False
+    folded = _FOREIGN_BREAK.sub(" ", _folded(text))
+    has_unspaced = bool(_UNSPACED.search(folded))
+    if has_unspaced:
+        folded = _UNSPACED.sub(r" \g<0> ", folded)
     return folded.encode("utf-8", "replace").translate(_ASCII_BREAKS).split(), has_unspaced
 
 

@@ -55,6 +55,11 @@ class ReportMove(msgspec.Struct, frozen=True):
     need: float  # required: the target's need with the margin or, without a target, the need it failed
     reasons: tuple[Reason, ...]
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stories that change."""
+        return (self.source,) if self.target is None else (self.source, self.target)
+
 
 class StoryMerge(msgspec.Struct, frozen=True):
     """Two stories become one. `score` is the sum of the reasons plus the model's bias.
@@ -68,6 +73,11 @@ class StoryMerge(msgspec.Struct, frozen=True):
     score: float  # mean logit of a report of one with a report of the other
     need: float
     reasons: tuple[Reason, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stories that change."""
+        return (self.kept, self.gone)
 
 
 Reassignment = ReportMove | StoryMerge

@@ -37,7 +37,7 @@ Special = tuple[str, Kind, list[str]]
 _RARE: Final = FIELDS.index("rare")
 _LEAD: Final = FIELDS.index("lead")
 _CODE_BITS: Final = 48  # of a code (tokenizer.py), with a margin
-_FIELD_ENDS: Final = np.arange(1, len(FIELDS) + 1, dtype=np.int64) << _CODE_BITS
+_FIELD_STARTS: Final = np.arange(len(FIELDS), dtype=np.int64) << _CODE_BITS
 _WHOLE_BITS: Final = 20  # of an integer weight: 32 times SCALE, which none reaches
 # The model was trained with ln((1+n)/(1+df)) + .2 - 3; the idf here is 1 higher.
 _RARE_FROM_IDF: Final = 3.8
@@ -105,8 +105,12 @@ class TermPacker:
                     words_by_id.setdefault(base | code & HASH_MASK, token)
         for field, kind, terms in special_terms(title, body, vocabulary, self._tuning):
             base = FIELDS.index(field) << HASH_BITS
+            codes = vocabulary.codes(kind, terms)
             words_by_id.update(
-                {base | vocabulary.code(kind, term) & HASH_MASK: term.replace("|", " ") for term in terms}
+                {
+                    base | code & HASH_MASK: term.replace("|", " ")
+                    for code, term in zip(codes, terms, strict=True)
+                }
             )
         return words_by_id
 
@@ -120,8 +124,7 @@ class TermPacker:
         tokenized = _read(title, body, vocabulary, self._tuning.max_words)
         special_fields = _special(title, body, tokenized, vocabulary, self._tuning)
         special = [
-            np.array([vocabulary.code(kind, term) for term in terms], dtype=np.int64)
-            for _, kind, terms in special_fields
+            np.array(vocabulary.codes(kind, terms), dtype=np.int64) for _, kind, terms in special_fields
         ]
         total = len(tokenized.codes)
         ends = (tokenized.title_words, tokenized.title_words + self._tuning.lead_words, total)
@@ -137,16 +140,16 @@ class TermPacker:
     def _packed(self, scan: TermCounts, vocabulary: Vocabulary) -> bytes:
         idf = self._background.idf(vocabulary.language)
         # One sort counts the terms of all fields: the field stands above the code.
-        codes = np.concatenate(
-            [(field << _CODE_BITS | codes)[codes != STOP_WORD] for field, codes in enumerate(scan.fields)]
-        )
+        codes = np.concatenate(scan.fields)
+        fields = np.repeat(_FIELD_STARTS[: len(scan.fields)], [len(field) for field in scan.fields])
+        codes = (fields | codes)[codes != STOP_WORD]
         codes.sort()
         starts = np.flatnonzero(first_of_equal(codes))
         terms, counts = codes[starts], np.diff(starts, append=len(codes))
         term_idf = idf[terms >> HASH_BITS & DF_MASK]
         weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * term_idf
         ids = (terms >> _CODE_BITS) << HASH_BITS | terms & HASH_MASK
-        ends = np.searchsorted(terms, _FIELD_ENDS[: len(scan.fields)]).tolist()
+        ends = np.searchsorted(terms, _FIELD_STARTS[1 : len(scan.fields) + 1]).tolist()
         for start, end in pairwise((0, *ends)):
             raw = weights[start:end]
             if len(raw):

@@ -18,7 +18,8 @@ _MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
 _MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
 
 _TAG_START = re.compile(r"<[a-zA-Z]")
-_LONG_STRETCH = re.compile(r"<[a-zA-Z][^<]{2000,}")
+_STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
+_LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")
 _ATTRIBUTE = re.compile(r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]""")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>", re.IGNORECASE)
 _ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -55,7 +56,8 @@ def bound_html(
             if number == max_elements:
                 text, truncated = text[: tag.start()], True
                 break
-    text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
+    if max(map(len, text.split("<"))) > _STRETCH_CHARS:
+        text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
     return BoundedHtml(text, truncated)
 
 
@@ -64,10 +66,11 @@ def tree_of(html: str) -> Any:
     import lxml.etree
     import lxml.html
 
+    parser = lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
+    # One class for all elements: the usual look-up by tag calls Python for each element that is visited.
+    parser.set_element_class_lookup(lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement))
     try:
-        return lxml.html.document_fromstring(
-            html, parser=lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
-        )
+        return lxml.html.document_fromstring(html, parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
 

@@ -105,12 +105,20 @@ _TABLE: dict[int, str | None] = {
     0xFFFE: None,
     0xFFFF: None,
 }
-_BAD = re.compile("[" + "".join(re.escape(chr(c)) for c in sorted(_TABLE) if c not in (0x09, 0x0A)) + "]")
+_BAD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)  # the keys of the table, without tab and newline
 # Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
 # Matches everything that the two match, by exclusion; one search is twice as fast as two.
 _SUSPECT = re.compile(
     "[^\t\n\x20-\x7e\xa0-\xac\xae-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufefe\uff00-\ufffd]"
+)
+# In UTF-8 without the printable characters of ASCII: all but Latin letters and usual punctuation, which need
+# no change. Most texts are searched in this short form only.
+_PRINTABLE_ASCII = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
+_UNUSUAL = re.compile(
+    rb"[\x00-\x1f\x7f\xcc-\xe1\xe3-\xf4]|\xc2[\x80-\x9f\xad]|\xe2(?!\x80[\x90-\xa7\xaa-\xbf])"
 )
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
@@ -123,11 +131,11 @@ def clean(text: str) -> str:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _SUSPECT.search(text):  # most texts need only this search; substitution is slow for each bad character
+    if _UNUSUAL.search(text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)) is None:
+        return text
+    if _SUSPECT.search(text):  # substitution is slow for each bad character
         text = _BAD.sub(_replaced, _SURROGATE_PAIR.sub(_joined, text))
         text = _BEYOND_BASIC.sub(_unless_noncharacter, text)
-    if text.isascii() or unicodedata.is_normalized("NFC", text):
-        return text
     return unicodedata.normalize("NFC", text)
 
 

@@ -107,7 +107,7 @@ def is_weak(line: str) -> bool:
     if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
         return False
     core = without_numbers(words(line))
-    return core in phrases("ambiguous").whole or core in phrases("label").whole or is_section(line)
+    return phrases("ambiguous").has(core) or phrases("label").has(core) or is_section(line)
 
 
 def heads_related_links(line: str) -> bool:
@@ -126,7 +126,7 @@ def heads_related_links(line: str) -> bool:
         return any(
             line_words[place:] in phrases("links_heading").whole for place in range(len(line_words) - 1)
         )
-    return not plain.endswith((".", "!")) and line_words in phrases("links_heading").whole
+    return not plain.endswith((".", "!")) and phrases("links_heading").has(line_words)
 
 
 def opens_box(line: str) -> bool:
@@ -136,7 +136,7 @@ def opens_box(line: str) -> bool:
 
 def ends_article(line: str) -> bool:
     """Return whether the article ends before `line`: a copyright notice, a note on the author, "END"."""
-    if without_numbers(words(line)) in phrases("end_of_article").whole:
+    if phrases("end_of_article").has(without_numbers(words(line))):
         return True
     is_notice = _NOTICE.match(line) is not None and count_words(line) <= _CAPTION_WORDS
     return is_notice and not phrases("credits").stand_in(words(line[:40]))
@@ -198,7 +198,7 @@ def _is_known_phrase(line: str, count: int) -> bool:
     if not line_words:
         return False
     core = without_numbers(line_words)
-    if core in phrases("whole_line").whole:
+    if phrases("whole_line").has(core):
         return not (is_sentence and count <= _BUTTON_WORDS and line[-1] in ".!?")
     return (
         (count <= _LABELLED_WORDS and _is_labelled(line))
@@ -211,7 +211,7 @@ def _is_known_phrase(line: str, count: int) -> bool:
 
 def _is_labelled(line: str) -> bool:
     label, text_after = label_of(line)
-    return label in phrases("label").whole and not _begins_sentence(label, text_after)
+    return phrases("label").has(label) and not _begins_sentence(label, text_after)
 
 
 def _is_address_or_agency(line: str) -> bool:
@@ -225,7 +225,7 @@ def _is_address_or_agency(line: str) -> bool:
 def _begins_sentence(label: Words, text_after: str) -> bool:
     """Return whether a label is the first word of a sentence ("Next: the council will vote.")."""
     is_sentence = ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
-    return is_sentence and len(label) == 1 and label not in phrases("credits").whole
+    return is_sentence and len(label) == 1 and not phrases("credits").has(label)
 
 
 def _opens_like_boilerplate(line_words: Words, count: int, *, is_sentence: bool) -> bool:
@@ -262,11 +262,11 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
     _, _, below = line.partition(":")
-    path = below.strip() if words(_BREADCRUMB.split(below)[0]) in phrases("breadcrumb_home").whole else line
+    path = below.strip() if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0])) else line
     pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
     if len(pieces) < 2:
         return ()
-    if words(pieces[0]) in phrases("breadcrumb_home").whole or _is_path(path, pieces):
+    if phrases("breadcrumb_home").has(words(pieces[0])) or _is_path(path, pieces):
         return pieces
     short = sum(1 for piece in pieces if is_section(piece))
     return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()

@@ -49,9 +49,12 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
     """Extract the article from clean `text` that includes headline and boilerplate."""
     tuning = context.tuning
     lines = _lines(text)
-    first = _first_prose(lines, tuning.head_lines)
+    is_live = _is_live(lines)
+    first = _first_prose(lines, tuning.head_lines, is_live=is_live)
     body_start = _after_standfirst(lines, first, tuning.head_lines)
-    body = _without_boilerplate(lines[body_start:], head_lines=max(0, tuning.head_lines - body_start))
+    body = _without_boilerplate(
+        lines[body_start:], head_lines=max(0, tuning.head_lines - body_start) if is_live else 0
+    )
     closing = lines[max(body_start, len(lines) - 2 * tuning.closing_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
     head = read_head(
@@ -81,7 +84,7 @@ def read_saved_text(text: str, context: SavedTextContext) -> SavedText:
 def read_titled_text(text: str, title: str, context: SavedTextContext) -> SavedText:
     """Extract the article from a body with a known headline; remove boilerplate and repeated headlines."""
     lines = _lines(text)
-    start = _first_prose(lines, context.tuning.head_lines)
+    start = _first_prose(lines, context.tuning.head_lines, is_live=_is_live(lines))
     author = next((name for name in map(stated_byline, lines[:start]) if name), None)
     head = [x for x in lines[:start] if not is_head_boilerplate(x, context.outlet) and not is_agency_name(x)]
     remaining = [*head, *_without_boilerplate(lines[start:], head_lines=0)]
@@ -99,11 +102,17 @@ def read_titled_text(text: str, title: str, context: SavedTextContext) -> SavedT
 
 def _lines(text: str) -> list[str]:
     blocks = [
-        [" ".join(line.split()) for line in block.split("\n")] for block in re.split(r"\n[^\S\n]*\n", text)
+        [line if _is_spaced(line) else " ".join(line.split()) for line in block.split("\n")]
+        for block in re.split(r"\n[^\S\n]*\n", text)
     ]
     if _is_hard_wrapped(blocks):
         return [" ".join(line for line in block if line) for block in blocks if any(block)]
     return [line for block in blocks for line in block if line]
+
+
+def _is_spaced(line: str) -> bool:
+    """Return whether words are separated by one space already: no other space is printable."""
+    return line.isprintable() and "  " not in line and line[:1] != " " and line[-1:] != " "
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
@@ -115,10 +124,13 @@ def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
     return broken >= 0.6 * len(inner)
 
 
-def _first_prose(lines: Sequence[str], limit: int) -> int:
+def _is_live(lines: Sequence[str]) -> bool:
+    return sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
+
+
+def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
     """Return where the text begins: at the first prose within `limit` lines, not counting boilerplate."""
     others = 0
-    is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
     for number, line in enumerate(lines[: limit * _MENU_LINES]):
         if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
             continue
@@ -218,7 +230,8 @@ _BOX_LINES = 4  # lines after a call to subscribe that belong to it
 
 
 def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
-    is_live = sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
+    # The body of a live blog has no more clock times than the whole text: nothing else is searched for them.
+    is_live = head_lines > 0 and _is_live(lines)
     lines = _without_end(_without_related_end(lines))
     is_removed = [
         boilerplate.is_boilerplate(line)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from aggregator.extract.lines import casefolded_words
 from aggregator.model.core import Wire
 
 
@@ -117,7 +118,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 
 def may_name(text: str) -> bool:
     """Return False if the text has no word of an agency's name; a quick check for most lines."""
-    return _WIDE.search(text) is not None or not _first_words().isdisjoint(_WORD.findall(text.casefold()))
+    return _WIDE.search(text) is not None or not _first_words().isdisjoint(casefolded_words(text))
 
 
 def agency_names(scripts: str) -> list[str]:

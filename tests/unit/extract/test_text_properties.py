@@ -6,12 +6,17 @@ import unicodedata
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from aggregator.cluster.copies import shingles
+from aggregator.cluster.events.document_frequency import shipped_background
+from aggregator.cluster.events.tokenizer import Vocabulary
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.language.dates import parse_declared, published_from_text
 from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.lines import casefolded_words, folded, letters_of
+from aggregator.extract.phrases import words
 from aggregator.extract.plain.saved_text import SavedTextContext, read_saved_text
 from aggregator.extract.sentences import split_sentences
 from aggregator.extract.urls import canonical_url, registrable_domain
@@ -22,6 +27,7 @@ from tests.support.live_blogs import timed_entries
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = effective_tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)
+ENGLISH = Vocabulary("en", shipped_background())
 ANY_TEXT = st.text(st.characters())  # lone surrogates and controls included
 URL_PARTS = st.lists(
     st.sampled_from(
@@ -172,3 +178,16 @@ def test_the_door_never_raises(
     article = clean_article(entry, page, "utf-8", "https://example.com/a", SEEN, ALL_TUNING)
     for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
         assert value == clean(value)
+
+
+@given(st.text([chr(code) for code in range(32, 127)] + list("\xa0©«»–—‘’“”„…•"), max_size=60))
+@example("“It’s the U.S.’s 72,000 – ‘well-known’ 3-year_plan…")
+def test_text_in_ascii_is_read_like_any_other(text: str) -> None:
+    """A letter beyond ASCII takes every reader its general way."""
+    longer = f"{text} é"
+    assert words(longer) == (*words(text), "e")
+    assert shingles.words(longer) == [*shingles.words(text), "é"]
+    assert casefolded_words(longer) == [*casefolded_words(text), "é"]
+    assert ENGLISH.tokens(longer, 1000) == [*ENGLISH.tokens(text, 1000), "é"]
+    assert folded(longer) == f"{folded(text)} e".strip()
+    assert letters_of(longer) == letters_of(text) + "é"

@@ -11,8 +11,9 @@ Over the events of `events-fulltext` with two reports or more, and the four seed
 - facts: counted facts a story of three reports; how many such stories have none; the mean share of the shared
   facts that the best single report has; sentences with a partner in another report.
 
-`counted-facts.tsv` and `side-by-side.tsv` in results/ hold judged pairs (article, number of the sentence in
-its report, six digits of a hash of its words): of those that are counted or shown now, how many say the same.
+`counted-facts.tsv` and `side-by-side.tsv` in results/ hold judged pairs (article, former number of the
+sentence in its report, six digits of a hash of its words): of those that are counted or shown now, how many
+say the same.
 `--half` takes the events whose hash is even or odd, as training does. `--speed` gives only the times.
 """
 
@@ -45,7 +46,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 REDUNDANT_FROM = 0.45
 SHOWN = ("agreed",)
-End = tuple[str, int]  # an article and the number of its sentence
+End = tuple[str, str]  # an article and what tells its sentence: `check`
 
 
 def article(record: Mapping[str, Any]) -> ArticleView:
@@ -123,9 +124,9 @@ class ReadStory:
 
     @property
     def ends(self) -> list[End]:
-        """The article and number of each sentence."""
+        """The article and the check of each sentence."""
         found = [each.sentence for each in self.similarities.features]
-        return [(self.reports[one.report].article.id, one.position) for one in found]
+        return [(self.reports[one.report].article.id, check(one.text)) for one in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +181,8 @@ def _redundant(reported: Told) -> list[bool]:
     blocks += [(said,) for said in merged.only]
     if merged.lead and all(merged.lead not in block for block in blocks):
         blocks.append((merged.lead,))
-    number = {
-        (end[0], f.sentence.text): index
-        for index, (end, f) in enumerate(
-            zip(reported.read.ends, reported.read.similarities.features, strict=True)
-        )
-    }
-    heads = [number[block[0].article, block[0].text] for block in blocks if block]
+    number = {end: index for index, end in enumerate(reported.read.ends)}
+    heads = [number[block[0].article, check(block[0].text)] for block in blocks if block]
     return [
         any(reported.read.similarities.of(a, b) >= REDUNDANT_FROM for b in heads if b != a)
         for a in dict.fromkeys(heads)
@@ -217,24 +213,20 @@ def _partnered(reported: Sequence[Told]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair of sentences that a person looked at; an end is an article and the number of its sentence."""
+    """A pair of sentences that a person looked at."""
 
     list: str
     ends: frozenset[End]
-    checks: Mapping[End, str]
     same: bool
 
 
 def judged(name: str) -> list[Judged]:
     """The pairs of a list in benchmarks/results/."""
-    pairs = []
     with (RESULTS / name).open(encoding="utf-8", newline="") as lines:
-        for row in list(csv.reader(lines, delimiter="\t"))[1:]:
-            one, other = (row[1], int(row[2])), (row[4], int(row[5]))
-            pairs.append(
-                Judged(row[0], frozenset((one, other)), {one: row[3], other: row[6]}, row[7] == "same")
-            )
-    return pairs
+        return [
+            Judged(row[0], frozenset(((row[1], row[3]), (row[4], row[6]))), row[7] == "same")
+            for row in list(csv.reader(lines, delimiter="\t"))[1:]
+        ]
 
 
 def check(text: str) -> str:
@@ -254,16 +246,12 @@ def counted_pairs(story: ReadStory) -> set[frozenset[End]]:
 
 def shown_pairs(reported: Told, kind: str) -> set[frozenset[End]]:
     """The pairs that a story shows side by side, as figures that agree, or as what differs."""
-    number = {
-        (end[0], f.sentence.text): end
-        for end, f in zip(reported.read.ends, reported.read.similarities.features, strict=True)
-    }
     merged = reported.merged
     groups: Sequence[Sequence[AttributedSentence]] = {
         "agreed": [same.said for same in merged.agreed],
     }[kind]
     return {
-        frozenset((number[a.article, a.text], number[b.article, b.text]))
+        frozenset(((a.article, check(a.text)), (b.article, check(b.text))))
         for group in groups
         for place, a in enumerate(group)
         for b in group[place + 1 :]
@@ -277,12 +265,8 @@ def precision(
     these say the same, and how many cannot be found any more because their sentences are others."""
     if isinstance(now, str):
         now = set().union(*(counted_pairs(each) for each in read_again))
-    text = {
-        end: f.sentence.text
-        for each in read_again
-        for end, f in zip(each.ends, each.similarities.features, strict=True)
-    }
-    known = [p for p in pairs if all(check(text.get(end, "")) == found for end, found in p.checks.items())]
+    ends = {end for each in read_again for end in each.ends}
+    known = [pair for pair in pairs if pair.ends <= ends]
     still = [pair for pair in known if pair.ends in now]
     return len(still), sum(pair.same for pair in still), len(pairs) - len(known)
 

@@ -17,7 +17,7 @@ from aggregator.model.core import ArticleView
 from aggregator.stories.facts.facts import compare_all
 from aggregator.stories.facts.sentence_similarity import read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
-from aggregator.stories.text.timeline import days_stated
+from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from benchmarks.labelled import report, rows, stated_time
 

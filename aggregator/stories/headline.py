@@ -23,15 +23,17 @@ from aggregator.extract.wire.agencies import agency_of, outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView, Role
 from aggregator.stories.counts import COUNTED_ROLES, with_originals
 from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list, words_of
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
-from aggregator.stories.words import WordToken, head_of, heads, tokens
+from aggregator.stories.words import ELIDING, SPACELESS, TOKEN, WordToken, head_of, heads, tokens
 
 # What is subtracted from a score that is seldom above 1 (set by hand, judged on 30 stories), and the reason
 # for another title.
 FAULTS: Mapping[str, tuple[float, str]] = {
-    "clickbait": (0.50, "the previous title was a question or clickbait"),
-    "label": (0.25, "the previous title was a label or of a live blog"),
+    "clickbait": (0.80, "the previous title was a question or clickbait"),
+    "characters": (0.50, "the previous title had wrong characters"),
+    "label": (0.60, "the previous title was a label or of a live blog"),
     "capitals": (0.20, "the previous title was in capitals"),
     "quotation": (0.15, "the previous title was only a quotation"),
     "opener": (0.20, "the previous title did not name its subject"),
@@ -49,6 +51,7 @@ LETTERS = 12  # a title with fewer is not checked for capitals: abbreviations, n
 CAPITALS_SHARE = 0.6  # of the letters
 _IN_QUOTES = re.compile(r"[“\"'‘„«](?:.*\w)?(?P<end>\W*+)")  # one pass: a long row of marks takes linear time
 QUOTED_WORDS = re.compile(r"(?<!\w)['‘][^'’]{3,}['’](?!\w)")
+WRONG_CHARACTERS = re.compile(r"[Ââ][\u0080-\u00bf€]|Ã[\u0080-\u00bf¢]|�")
 SENTENCE_END = re.compile(r"\w{3}[.!?]\s+[A-ZÀ-Þ]")
 LIST_COMMAS = 3  # "Vindman, Impeachment trial, Schiff, Trump": a list of tags
 
@@ -84,17 +87,15 @@ def faults(raw: str, title: str, lead: str, role: Role, language: str | None) ->
     opening = lead.split(maxsplit=1)
     if opening and opening[0].lower() in words_of("anaphora"):
         keys.append("anaphora")  # "She has slept for three hours.": a portrait or a column
-    if title.count(": ") >= 2:
-        keys.append("colons")
-    if _searched("explainer", language).search(raw):
-        keys.append("explainer")
-    if title.count(", ") > LIST_COMMAS - 1:
-        keys.append("list")
-    if SENTENCE_END.search(title):
-        keys.append("sentences")
-    if any(mark in title[1:] for mark in '“”"„«»') or QUOTED_WORDS.search(title):
-        keys.append("quotation marks")
-    return tuple(keys)
+    others = {
+        "colons": title.count(": ") >= 2,
+        "explainer": _searched("explainer", language).search(raw) is not None,
+        "list": title.count(", ") >= LIST_COMMAS,
+        "sentences": SENTENCE_END.search(title) is not None,
+        "quotation marks": any(mark in title[1:] for mark in '“”"„«»') or bool(QUOTED_WORDS.search(title)),
+        "characters": WRONG_CHARACTERS.search(title) is not None,
+    }
+    return (*keys, *(key for key, is_so in others.items() if is_so))
 
 
 def loaded_words(text: str, language: str | None) -> int:
@@ -156,6 +157,8 @@ def headline(
     titled = _titled(articles, shown, tuning, prefer)
     if not titled:
         return _with_reason(Headline(_from_lead(articles, shown)), shown, GONE)
+    if len(titled) == 1 and shown in (None, title := clean_title(titled[0])):
+        return Headline(title, titled[0].id)  # nothing to compare: most stories are of one article
     keys = key_terms(titled, tuning.headline_key_terms)
     titles = _score_titles(titled, keys, prefer, tuning)
     scored, outcome = _of_latest_stage(titles, articles, keys, tuning)
@@ -167,7 +170,7 @@ def headline(
             (one for one in scored if one.preference == first), key=lambda one: (one.fresh, one.title)
         )
         is_earlier = any(one.title == shown for one in titles)
-        reason = f"{LATER}: {outcome}" if is_earlier else _why_gone(articles, shown)
+        reason = f"{LATER}: {outcome}".rstrip(": ") if is_earlier else _why_gone(articles, shown)
         return _with_reason(Headline(fresh.title, fresh.article, can_wait=is_earlier), shown, reason)
     now = max(candidates, key=lambda one: (-one.preference, one.quality, one.article))
     if first < now.preference:
@@ -182,14 +185,15 @@ def headline(
 
 def stage_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
     """Return the reports of the latest stage of a story, by time."""
-    titled = title_candidates(articles, tuning.headline_titles)
+    titled = title_candidates(articles, tuning)
     return latest_stage(titled, key_terms(titled, tuning.headline_key_terms), tuning).articles
 
 
-def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
-    """Return the articles whose titles are compared, by time: the newest `cap`, of reports before others.
+def title_candidates(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
+    """Return the articles whose titles are compared, by time: the newest ones, of reports before others.
 
-    Of a copy group only the title of the original is compared, whichever article arrived first.
+    An article that opens with what is expected of a day is left out once a newer one is of that day. Of a
+    copy group only the title of the original is compared, whichever article arrived first.
     """
     present = {article.id for article in articles}
     copies = {a.id for a in with_originals(articles) if a.copy_of in present and a.role != "excerpt"}
@@ -203,8 +207,22 @@ def title_candidates(articles: Sequence[ArticleView], cap: int) -> list[ArticleV
         if preferred:
             titled = preferred
             break
-    newest = sorted(titled, key=lambda a: (a.effective_at, a.id), reverse=True)[:cap]
-    return newest[::-1]
+    newest = sorted(titled, key=lambda a: (a.effective_at, a.id), reverse=True)[: tuning.headline_titles]
+    return _without_past_plans(newest, tuning)[::-1]
+
+
+def _without_past_plans(articles: list[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
+    last = max((a.published.date() for a in articles if a.published), default=dt.date.min)
+    return [a for a in articles if not _is_past_plan(a, last, tuning)] or articles
+
+
+def _is_past_plan(article: ArticleView, last: dt.date, tuning: StoryTuning) -> bool:
+    """Whether title or first sentence name a day after their publication up to `last`."""
+    if article.published is None or article.published.date() >= last or article.language not in (None, "en"):
+        return False
+    day = article.published.date()
+    opening = f"{clean_title(article)}. {article.lead[:OPENING_CHARS]}"
+    return any(day < stated <= last for stated in days_stated(opening, day, tuning))
 
 
 def is_news(article: ArticleView) -> bool:
@@ -250,7 +268,7 @@ def _titled(
     A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
     newer ones or its article becomes a copy.
     """
-    chosen = {article.id: article for article in title_candidates(articles, tuning.headline_titles)}
+    chosen = {article.id: article for article in title_candidates(articles, tuning)}
     preferred, has_news = _ranks(prefer), any(map(is_news, chosen.values()))
     for article in articles:
         if article.id in chosen or article.role not in ("report", "copy") or not article.title:
@@ -348,7 +366,10 @@ def _of_latest_stage(
 
     All titles, if those of the latest stage are much worse.
     """
-    stage = latest_stage(title_candidates(articles, tuning.headline_titles), keys, tuning)
+    scored = {one.article for one in titles}
+    present = _without_past_plans([article for article in articles if article.id in scored], tuning)
+    titles = [one for one in titles if one.article in {article.id for article in present}]
+    stage = latest_stage(title_candidates(articles, tuning), keys, tuning)
     members = {article.id for article in stage.articles}
     of_stage = [one for one in titles if one.article in members]
     if not stage.outcome or not of_stage:
@@ -558,6 +579,7 @@ def latest_stage(
     return stage
 
 
+@lru_cache(maxsize=4096)
 def tells_outcome(title: str, language: str | None) -> bool:
     """Whether the title tells an outcome as done."""
     return bool(_outcomes(title, language))
@@ -579,13 +601,19 @@ def _done(title: str, lead: str, language: str | None) -> tuple[frozenset[str], 
 
 def _outcomes(text: str, language: str | None) -> dict[str, str]:
     outcomes, pending = _outcome_words(language), word_list(language, "pending")
+    if language not in ELIDING and not SPACELESS.search(text):
+        spelt = (word.lower() for word in TOKEN.findall(text))
+        if outcomes.keys().isdisjoint(word[:-2] if word.endswith(("'s", "’s")) else word for word in spelt):
+            return {}  # as most sentences; their heads need ten times as long
     words = tokens(text, language)
-    in_capitals = sum(token.capital for token in words) > CAPITALS_SHARE * len(words)
     found: dict[str, str] = {}
     for place, token in enumerate(words):
         head = outcomes.get(token.lower)
+        if not head:
+            continue
         before = words[max(0, place - PENDING_WORDS) : place]
-        if head and not any(one.lower in pending for one in before):
+        if not any(one.lower in pending for one in before):
+            in_capitals = sum(each.capital for each in words) > CAPITALS_SHARE * len(words)
             found.setdefault(head, token.lower)
             after = words[place + 1 : place + 1 + OBJECT_WORDS]
             named = next((one.head for one in after if one.capital and one.head and not in_capitals), "")

@@ -4,6 +4,7 @@ import calendar
 import functools
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -16,13 +17,20 @@ from aggregator.stories.lexicon import lexicon, words_of
 if TYPE_CHECKING:  # who only reads stories loads no numpy
     from aggregator.cluster.events.tokenizer import Vocabulary
 
-SUBJECTS_VERSION: Final = 1  # of this code: another one finds the subjects of recent stories again
+SUBJECTS_VERSION: Final = 2  # of this code: another one finds the subjects of recent stories again
 MOST_NAMES: Final = 8  # of a story (chosen)
 MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)
 _MOST_WORDS: Final = 5  # of a name (chosen)
 _COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
 _LOWER_CASE: Final = re.compile(r"\b(?=[^\W\d_])[^A-Z\W][\w-]+")
+_WORD: Final = re.compile(r"[\w-]+")
+_OFFICE: Final = re.compile(r"\b[Ss]ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
+_NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
+_JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
+_OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
+_RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+_MISSPELT: Final = 5  # letters of names that may differ in one: "Jarret", "Jarrett" (chosen)
 _TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
 
 _DATES: Final = frozenset(
@@ -56,26 +64,64 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     used: dict[_Key, _Uses] = {}
     plain: set[str] = set()  # words that occur in lower case, which are no names of one word
     for one in articles:
-        plain.update(_LOWER_CASE.findall(one.text))
-        title = f" {subject_key(one.title)} "
-        for name in _names_in(one):
-            key = tuple(subject_key(name).split())
+        vocabulary = _vocabulary(one.language)
+        text = one.text.removeprefix(one.title)
+        plain.update(_form(word, vocabulary) for word in _LOWER_CASE.findall(text) if word[0].islower())
+        title = subject_key(one.title)
+        in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
+        for name in _names_in(text, vocabulary):
+            key = tuple(_form(word, vocabulary) for word in name.split())
             uses = used.setdefault(key, _Uses())
             uses.outlets.add(one.outlet_key or one.id)
             uses.spellings[name] += 1
-            uses.in_title |= key[-1] in title
+            uses.in_title |= key[-1] in (title if key[-1] >= _JOINED_FROM else in_title)
     publishers = {subject_key(one.outlet) for one in articles if one.outlet}
-    for key in [*used]:
-        if " ".join(key) in publishers or (len(key) == 1 and key[0] in plain):
+    for key, uses in [*used.items()]:
+        if publishers & set(map(subject_key, uses.spellings)) or (len(key) == 1 and key[0] in plain):
             del used[key]
     least = min(2, len({one.outlet_key or one.id for one in articles}))
+    _join_misspelt(used)
     _join_parts(used, least)
     chosen = [key for key, one in used.items() if len(one.outlets) >= least and (least > 1 or one.in_title)]
     chosen.sort(key=lambda key: (-len(used[key].outlets) * _rarity(key), key))
     return tuple(
-        StoryName(name=used[key].spellings.most_common(1)[0][0], outlets=len(used[key].outlets))
+        StoryName(name=_spelling(used[key].spellings), outlets=len(used[key].outlets))
         for key in chosen[:MOST_NAMES]
     )
+
+
+def _form(word: str, vocabulary: "Vocabulary") -> str:
+    """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
+    if vocabulary.declines_names:
+        return vocabulary.stem(word) or word.casefold()
+    plain = unicodedata.normalize("NFKD", word.casefold().replace("’", "'").removesuffix("'s"))
+    return "".join(sign for sign in plain if not unicodedata.combining(sign)) or word
+
+
+def _spelling(spellings: Counter[str]) -> str:
+    """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
+    return min(spellings, key=lambda one: (-spellings[one], len(one), one))
+
+
+def _join_misspelt(used: dict[_Key, _Uses]) -> None:
+    """Join a name that one outlet writes once to one that differs in a letter and is used more."""
+    frequent = [key for key, one in used.items() if one.spellings.total() > 1]
+    for key in [key for key, one in used.items() if one.spellings.total() == 1]:
+        written = " ".join(key)
+        like = (one for one in frequent if len(one) == len(key) and one[0][0] == key[0][0])
+        near = (one for one in like if _is_one_edit(written, " ".join(one)))
+        if len(written) > _MISSPELT and (right := next(near, None)):
+            wrong = used.pop(key)
+            used[right].outlets |= wrong.outlets
+            used[right].in_title |= wrong.in_title
+
+
+def _is_one_edit(one: str, other: str) -> bool:
+    """Return whether a letter is changed, added or left out; digits are no letters."""
+    short, long = sorted((one, other), key=len)
+    at = next((place for place, letter in enumerate(short) if letter != long[place]), len(short))
+    same_rest = short[at + (len(short) == len(long)) :] == long[at + 1 :]
+    return len(long) - len(short) <= 1 and same_rest and long[at : at + 1].isalpha()
 
 
 def _join_parts(used: dict[_Key, _Uses], least: int) -> None:
@@ -103,9 +149,18 @@ def _rarity(key: _Key) -> float:
     return float(background.idf(ANY_LANGUAGE)[count])
 
 
-def _names_in(article: ArticleView) -> Iterator[str]:
-    vocabulary = _vocabulary(article.language)
-    for written in vocabulary.written_names(article.text):
+def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether a word is hardly ever a name in the texts of the background."""
+    from aggregator.cluster.events.document_frequency import ANY_LANGUAGE, shipped_background
+
+    background = shipped_background()
+    in_texts = background.table("w", vocabulary.language).get(vocabulary.stem(word), 0)
+    as_name = background.table("n", ANY_LANGUAGE).get(word.casefold(), 0)
+    return in_texts >= _OFTEN and as_name < _RARELY_NAME * in_texts
+
+
+def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
+    for written in vocabulary.written_names(_OFFICE.sub("", text)):
         words = written.removesuffix("'").split()
         titles = [place for place, word in enumerate(words, start=1) if word.lower() in words_of("titles")]
         del words[: max(titles, default=0)]
@@ -117,7 +172,14 @@ def _names_in(article: ArticleView) -> Iterator[str]:
             or (len(words[-1]) < 3 and not words[-1].isupper())
             or len(words[-1]) < 2
         )
-        if not is_initial and len(name) <= _LONGEST and _DATES.isdisjoint(map(str.lower, words)):
+        if is_initial or len(name) > _LONGEST or not _DATES.isdisjoint(map(str.lower, words)):
+            continue
+        # The words of a heading have capitals, too: "Time Of Dying".
+        is_heading = vocabulary.language == "en" and any(
+            not vocabulary.stem(word) and word.istitle() for word in words[1:]
+        )
+        is_word = len(words) == 1 and _is_everyday(name, vocabulary)
+        if not (is_heading or is_word or _NO_NAME.match(name)):
             yield name
 
 
@@ -152,16 +214,16 @@ def _topic(category: str) -> str:
 
 def resemblance(one: str, other: str, language: str | None) -> float:
     """Return the cosine of the words of two short texts, from 0 to 1; rare words weigh more."""
-    vocabulary = _vocabulary(language)
-    first, second = (_word_weights(text, vocabulary) for text in (one, other))
+    first, second = (_word_weights(text, language) for text in (one, other))
     return sum(weight * second.get(stem, 0.0) for stem, weight in first.items())
 
 
-def _word_weights(text: str, vocabulary: "Vocabulary") -> dict[str, float]:
+@functools.lru_cache(maxsize=1024)  # a story is compared with many others
+def _word_weights(text: str, language: str | None) -> dict[str, float]:
     """Return the weight of each stem; the sum of their squares is 1."""
     from aggregator.cluster.events.document_frequency import shipped_background
 
-    background = shipped_background()
+    background, vocabulary = shipped_background(), _vocabulary(language)
     known, idf = background.table("w", vocabulary.language), background.idf(vocabulary.language)
     counts = Counter(filter(None, map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))))
     weights = {stem: (1 + math.log(n)) * float(idf[known.get(stem, 0)] - 1) for stem, n in counts.items()}

@@ -36,7 +36,8 @@ class WordToken(NamedTuple):
     capital: bool
 
 
-def tokens(text: str, language: str | None = None) -> list[WordToken]:
+@lru_cache(maxsize=4096)  # a sentence is read for its similarity and for its outcome
+def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
     result = []
     for match in TOKEN.finditer(text):
@@ -47,13 +48,18 @@ def tokens(text: str, language: str | None = None) -> list[WordToken]:
             continue
         if language in ELIDING and (elided := ELISION.match(word)) is not None:
             word, start = word[elided.end() :], start + elided.end()
-        lower = word.lower()
-        if lower.endswith(("'s", "’s")):
-            lower = lower[:-2]
-        result.append(
-            WordToken(lower, head_of(lower, language or "en"), start, match.end(), word[0].isupper())
-        )
-    return result
+        lower, head, capital = _forms(word, language or "en")
+        result.append(WordToken(lower, head, start, match.end(), capital))
+    return tuple(result)
+
+
+@lru_cache(maxsize=16384)
+def _forms(word: str, language: str) -> tuple[str, str, bool]:
+    """Return a word in lower case without "'s", its head, and whether it is capitalized."""
+    lower = word.lower()
+    if lower.endswith(("'s", "’s")):
+        lower = lower[:-2]
+    return lower, head_of(lower, language), word[0].isupper()
 
 
 def heads(text: str, language: str | None = None) -> dict[str, None]:

@@ -8,7 +8,7 @@ similarity to the shown sentence is at least `count_from`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 from aggregator.stories.facts.figures import (
     Figure,
@@ -30,7 +30,7 @@ from aggregator.stories.facts.sentence_similarity import (
     similarity,
 )
 from aggregator.stories.facts.source_sentences import SourceReport
-from aggregator.stories.facts.standalone_sentences import FRONT_MATTER, front_matter, shows_alone, standalone
+from aggregator.stories.facts.standalone_sentences import front_matter, shows_alone, standalone
 from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import SPACELESS, TOKEN, generic_heads, tokens
 
@@ -74,17 +74,16 @@ def compare_all(features: Sequence[SentenceFeatures], tuning: StoryTuning) -> Se
         for head in each.content:
             if head not in generic:
                 postings.setdefault(head, []).append(index)
-    shared: dict[SentencePair, int] = {}
+    shared: Counter[SentencePair] = Counter()
     for indexes in postings.values():
-        if len(indexes) > tuning.postings_cap:
-            continue
-        for place, a in enumerate(indexes):
-            for b in indexes[place + 1 :]:
-                shared[a, b] = shared.get((a, b), 0) + 1
+        if len(indexes) <= tuning.postings_cap:
+            shared.update(combinations(indexes, 2))
     pairs = {
         (a, b): similarity(features[a], features[b])
         for (a, b), n in shared.items()
-        if n >= 2 or features[a].numbers & features[b].numbers or features[a].negated & features[b].negated
+        if n >= 2
+        or not features[a].numbers.isdisjoint(features[b].numbers)
+        or not features[a].negated.isdisjoint(features[b].negated)
     }
     return SentenceSimilarities(features, pairs)
 
@@ -245,6 +244,9 @@ def _may_join(
     )
 
 
+MAY_FOLLOW = (None, "a quotation alone")  # under the shown sentence, which may name the speaker
+
+
 def _fact(
     similarities: SentenceSimilarities, reports: Sequence[SourceReport], group: list[int], tuning: StoryTuning
 ) -> FactGroup | None:
@@ -255,7 +257,7 @@ def _fact(
         for i in group
         if i != shown
         and _counts(features[shown], features[i], similarities.of(shown, i), tuning)
-        and front_matter(features[i].sentence.text, features[i].language) not in FRONT_MATTER
+        and front_matter(features[i].sentence.text, features[i].language) in MAY_FOLLOW
     ]
     others.sort(key=lambda i: (-similarities.of(shown, i), i))
     members = (shown, *others)

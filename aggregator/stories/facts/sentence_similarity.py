@@ -17,10 +17,10 @@ The weights depend on each other; they were set on 130 pairs judged by hand and 
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from functools import cache, lru_cache
+from itertools import chain, pairwise
 
 from aggregator.stories.facts.denial_cues import cues_of, denies, negates
 from aggregator.stories.facts.figures import Figure, figures_in
@@ -55,9 +55,7 @@ class StoryNames:
     capital: str | None  # the name most often attached to "the capital"
 
     @classmethod
-    def of(
-        cls, sentences: Sequence[Sequence[WordToken]], languages: Collection[str | None] = ()
-    ) -> "StoryNames":
+    def of(cls, sentences: Sequence["ReadSentence"], languages: Collection[str | None] = ()) -> "StoryNames":
         """Find the names in all sentences; a word that only opens sentences is not a name.
 
         Where every noun is capitalized (German), a name is next to another capitalized word or after a
@@ -66,13 +64,14 @@ class StoryNames:
         inside: Counter[str] = Counter()
         small: Counter[str] = Counter()
         nouns = not CAPITAL_NOUNS.isdisjoint(languages)
-        for words in sentences:
+        for sentence in sentences:
+            small.update(sentence.small)
+            if not nouns:
+                inside.update(sentence.inside)
+                continue
+            words = sentence.words
             for index, token in enumerate(words):
-                if not token.capital:
-                    small[token.lower] += 1
-                elif index and not nouns:
-                    inside[token.lower] += 1
-                elif nouns:
+                if token.capital:
                     before = words[index - 1] if index else None
                     after = words[index + 1] if index + 1 < len(words) else None
                     if _beside(before, token) or _beside(token, after):
@@ -82,39 +81,41 @@ class StoryNames:
                         counter[token.lower] += 1
         not_names = words_of("not_names").union(*(word_list(each, "not_names") for each in languages))
         names = frozenset(w for w, n in inside.items() if n >= small[w] and w not in not_names)
-        return cls(names, _capital(sentences, names))
+        return cls(names, _capital([one.words for one in sentences if "capital" in one.small], names))
 
-    def is_name(self, token: WordToken) -> bool:
-        """Whether the token is capitalized and a name in this story."""
-        return token.capital and bool(token.head) and token.lower in self.words
-
-    def named(self, words: Sequence[WordToken]) -> list[str]:
+    def named(self, sentence: "ReadSentence") -> list[str]:
         """Return the heads of the names in a sentence, in order, each once."""
-        return list(dict.fromkeys(token.head for token in words if self.is_name(token)))
+        return list(dict.fromkeys(t.head for t in sentence.capitalized if t.lower in self.words))
 
-    def places_of(self, sentences: Sequence[Sequence[WordToken]]) -> list[str | None]:
+    def places_of(self, sentences: Sequence["ReadSentence"]) -> list[str | None]:
         """Return for each sentence of a report the last name before it that was called a city or province."""
         last: str | None = None
         places: list[str | None] = []
-        for words in sentences:
+        for one in sentences:
             places.append(last)
-            last = _attached(words, self.words, PLACES) or last
+            if not PLACES.isdisjoint(one.lowered):
+                last = _attached(one.words, self.words, PLACES) or last
         return places
 
     def context(
-        self, words: Sequence[WordToken], before: Sequence[WordToken] | None, place: str | None
+        self, sentence: "ReadSentence", own: Sequence[str], before: Sequence[str], place: str | None
     ) -> list[str]:
-        """Return heads of names that the sentence refers to by "the capital", "the city" or a pronoun."""
-        own = self.named(words)
+        """Return heads of names that the sentence refers to by "the capital", "the city" or a pronoun.
+
+        `own` and `before` are the names in it and in the sentence before it.
+        """
         implied: list[str] = []
-        lowered = {token.lower for token in words}
-        if "capital" in lowered and self.capital:
+        if "capital" in sentence.lowered and self.capital:
             implied.append(self.capital)
-        if place and lowered & PLACES and not _attached(words, self.words, PLACES):
+        if (
+            place
+            and not PLACES.isdisjoint(sentence.lowered)
+            and not _attached(sentence.words, self.words, PLACES)
+        ):
             implied.append(place)
-        opener = words[0].lower if words else ""
-        if before is not None and (not own or opener in PRONOUN_OPENERS):
-            implied += self.named(before)[:INHERITED]
+        opener = sentence.words[0].lower if sentence.words else ""
+        if not own or opener in PRONOUN_OPENERS:
+            implied += before[:INHERITED]
         return [head for head in dict.fromkeys(implied) if head not in own]
 
 
@@ -136,7 +137,7 @@ def _attached(words: Sequence[WordToken], names: frozenset[str], kinds: frozense
     return None
 
 
-def _capital(sentences: Sequence[Sequence[WordToken]], names: frozenset[str]) -> str | None:
+def _capital(sentences: Iterable[Sequence[WordToken]], names: frozenset[str]) -> str | None:
     counts = Counter(name for words in sentences if (name := _attached(words, names, CAPITAL)))
     return min(counts, key=lambda name: (-counts[name], name)) if counts else None
 
@@ -169,28 +170,82 @@ class SentenceFeatures:
 
 def read_features(reports: Sequence[SourceReport]) -> list[SentenceFeatures]:
     """Return the features of every sentence of the story, by report."""
-    tokens_of = {
-        (sentence.report, sentence.position): tokens(sentence.text, report.article.language)
-        for report in reports
-        for sentence in report.sentences
-    }
-    names = StoryNames.of(list(tokens_of.values()), {report.article.language for report in reports})
+    read = [[read_sentence(s.text, report.article.language) for s in report.sentences] for report in reports]
+    names = StoryNames.of([*chain.from_iterable(read)], {report.article.language for report in reports})
     frequency: Counter[str] = Counter()
-    for words in tokens_of.values():
-        frequency.update(list(dict.fromkeys(token.head for token in words if token.head)))
-    weight = {head: math.log((len(tokens_of) + 1) / (df + 0.5)) for head, df in frequency.items()}
+    for one in chain.from_iterable(read):
+        frequency.update(one.heads)
+    count = sum(map(len, read)) + 1
+    weight = {head: math.log(count / (df + 0.5)) for head, df in frequency.items()}
     story = _StoryWords(names, weight)
     features: list[SentenceFeatures] = []
-    for report in reports:
-        places = names.places_of([tokens_of[s.report, s.position] for s in report.sentences])
-        for sentence in report.sentences:
-            words = tokens_of[sentence.report, sentence.position]
-            previous = (
-                None if sentence.follows is None else tokens_of.get((sentence.report, sentence.follows))
-            )
-            context = names.context(words, previous, places[sentence.position])
-            features.append(_features(sentence, words, context, story, report.article.language))
+    for report, of_report in zip(reports, read, strict=True):
+        places, named = names.places_of(of_report), [names.named(one) for one in of_report]
+        for sentence, one, own, place in zip(report.sentences, of_report, named, places, strict=True):
+            before = () if sentence.follows is None else named[sentence.follows]
+            context = names.context(one, own, before, place)
+            features.append(_features(sentence, one, own, context, story))
     return features
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSentence:
+    """What a sentence says by itself, in whichever story it stands."""
+
+    words: tuple[WordToken, ...]
+    lowered: frozenset[str]
+    capitalized: tuple[WordToken, ...]  # with a head
+    inside: tuple[str, ...]  # capitalized words but the first one, in lower case
+    small: tuple[str, ...]  # the others
+    headed: tuple[WordToken, ...]  # all with a head
+    heads: tuple[str, ...]  # in order, each once
+    attributing: frozenset[int]  # offsets of the words in the part that states who says it
+    bigrams: frozenset[tuple[str, str]]
+    numbers: frozenset[str]
+    quoted: frozenset[str]
+    attributed: bool
+    denies: bool
+    negates: bool
+    negated: frozenset[str]
+    figures: tuple[Figure, ...]
+    language: str | None
+
+
+@lru_cache(maxsize=4096)  # a story is read again with each report
+def read_sentence(text: str, language: str | None) -> ReadSentence:
+    """Read a sentence; what depends on other sentences is in its features."""
+    words = tokens(text, language)
+    heads = [token for token in words if token.head]
+    spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
+    attributing = [token for token in words if _within(token, spans)] if spans else []
+    pronouns = word_list(language, "pronouns")
+    return ReadSentence(
+        words=words,
+        lowered=frozenset(token.lower for token in words),
+        capitalized=tuple(token for token in heads if token.capital),
+        inside=tuple(token.lower for token in words[1:] if token.capital),
+        small=tuple(token.lower for token in words if not token.capital),
+        headed=tuple(heads),
+        heads=tuple(dict.fromkeys(token.head for token in heads)),
+        attributing=frozenset(token.start for token in attributing),
+        bigrams=frozenset((x.head, y.head) for x, y in pairwise(heads)),
+        numbers=frozenset(t.head for t in heads if _is_number(t, text)),
+        quoted=frozenset(_quoted(text, heads)),
+        attributed=any(token.lower not in pronouns for token in attributing),
+        denies=denies(text, language),
+        negates=negates(text, language),
+        negated=frozenset(_negated(text, heads, language)),
+        figures=tuple(figures_in(text, language)),
+        language=language,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _StoryWords:
+    """Statistics over all sentences of the story."""
+
+    names: StoryNames
+    weight: dict[str, float]
 
 
 def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
@@ -265,11 +320,12 @@ def _shared_bigrams(a: SentenceFeatures, b: SentenceFeatures) -> float:
 def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> float:
     """Return the sum of the bonuses and penalties."""
     s = 0.0
-    if a.numbers & b.numbers:
+    if not a.numbers.isdisjoint(b.numbers):
         s += 0.08
-    if a.negated & b.negated and a.names & b.names:
+    share_names = not a.names.isdisjoint(b.names)
+    if share_names and not a.negated.isdisjoint(b.negated):
         s += 0.08  # both negate the same thing
-    if a.names & b.names:
+    if share_names:
         s += 0.04
     elif a.names and b.names:
         s -= 0.12
@@ -281,41 +337,28 @@ def _signs(a: SentenceFeatures, b: SentenceFeatures, containment: float) -> floa
     return s - (0.10 if a.denies != b.denies else 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _StoryWords:
-    """Statistics over all sentences of the story."""
-
-    names: StoryNames
-    weight: dict[str, float]
-
-
 def _features(
     sentence: Sentence,
-    words: Sequence[WordToken],
+    read: ReadSentence,
+    named: Sequence[str],
     context: Sequence[str],
-    story: _StoryWords,
-    language: str | None,
+    story: "_StoryWords",
 ) -> SentenceFeatures:
-    names, weight = story.names, story.weight
-    spans = [
-        match.span()
-        for pattern in attribution_patterns(language)
-        for match in pattern.finditer(sentence.text)
-    ]
-    pronouns = word_list(language, "pronouns")
-    heads = [token for token in words if token.head]
+    weight = story.weight
     weights: dict[str, float] = {}
     content: dict[str, float] = {}
     own_names: dict[str, None] = {}
-    for token in heads:
-        attributing = _within(token, spans)
-        value = weight[token.head] * (ATTRIBUTION_FACTOR if attributing else 1.0)
-        weights[token.head] = max(value, weights.get(token.head, 0.0))
-        if not names.is_name(token):
-            if not attributing:
-                content[token.head] = weight[token.head]
-        elif not attributing:
-            own_names[token.head] = None
+    known, attribution = story.names.words, read.attributing
+    for lower, head, start, _, capital in read.headed:
+        value = weight[head]
+        if start in attribution:
+            weights[head] = max(value * ATTRIBUTION_FACTOR, weights.get(head, 0.0))
+            continue
+        weights[head] = max(value, weights.get(head, 0.0))
+        if capital and lower in known:
+            own_names[head] = None
+        else:
+            content[head] = value
     for head in context:
         weights.setdefault(head, INHERITED_FACTOR * weight.get(head, 0.0))
         own_names[head] = None
@@ -324,19 +367,19 @@ def _features(
         weights=weights,
         norm=math.sqrt(sum(value * value for value in weights.values())) or 1.0,
         total=sum(weights.values()),
-        bigrams=frozenset((x.head, y.head) for x, y in pairwise(heads)),
+        bigrams=read.bigrams,
         names=frozenset(own_names),
-        mentioned=frozenset((*own_names, *names.named(words))),
+        mentioned=frozenset((*own_names, *named)),
         content=content,
-        numbers=frozenset(t.head for t in heads if _is_number(t, sentence.text)),
-        quoted=frozenset(_quoted(sentence.text, heads)),
-        length=len(words),
-        attributed=any(token.lower not in pronouns for token in words if _within(token, spans)),
-        denies=denies(sentence.text, language),
-        negates=negates(sentence.text, language),
-        negated=frozenset(_negated(sentence.text, heads, language)),
-        figures=tuple(figures_in(sentence.text, language)),
-        language=language,
+        numbers=read.numbers,
+        quoted=read.quoted,
+        length=len(read.words),
+        attributed=read.attributed,
+        denies=read.denies,
+        negates=read.negates,
+        negated=read.negated,
+        figures=read.figures,
+        language=read.language,
     )
 
 

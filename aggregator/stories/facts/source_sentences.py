@@ -6,6 +6,7 @@ Copies are left out, since the original represents its group; excerpts, too, unl
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import outlet_key
@@ -55,7 +56,16 @@ def read_reports(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[S
     """Return the reports of a story, oldest first, at most `reports_cap`."""
     chosen = sorted(_chosen(articles, tuning.reports_cap), key=lambda a: (a.effective_at, a.id))
     return [
-        SourceReport(article, _origin(article), tuple(_sentences(article, index, tuning)))
+        SourceReport(
+            article,
+            _origin(article),
+            tuple(
+                Sentence(text, index, position, follows)
+                for position, (text, follows) in enumerate(
+                    _sentences(article.text[: tuning.text_chars_cap], clean_title(article), tuning)
+                )
+            ),
+        )
         for index, article in enumerate(chosen)
     ]
 
@@ -79,12 +89,13 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
     return [article for _, article in rounds[:cap]]
 
 
-def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[Sentence]:
-    heading = clean_title(article)
+@lru_cache(maxsize=128)  # a story is read again with each report
+def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tuple[str, int | None], ...]:
+    """Return the sentences of a text that may be shown, each with the position of the one before it."""
     title = _folded(heading)
-    sentences: list[Sentence] = []
+    sentences: list[tuple[str, int | None]] = []
     seen: list[str] = []
-    for paragraph in paragraphs(article.text[: tuning.text_chars_cap]):
+    for paragraph in paragraphs(article_text):
         previous: int | None = None
         for raw in split_sentences(CLOCK.sub("", paragraph)):
             text = without_dateline(without_heading(raw, heading))
@@ -92,7 +103,7 @@ def _sentences(article: ArticleView, report: int, tuning: StoryTuning) -> list[S
             if not _may_be_shown(text, tuning) or folded == title or any(folded in other for other in seen):
                 continue
             seen.append(folded)
-            sentences.append(Sentence(text, report, len(sentences), previous))
+            sentences.append((text, previous))
             previous = len(sentences) - 1
         if len(sentences) >= tuning.sentences_cap:
             break
@@ -110,19 +121,17 @@ def _may_be_shown(text: str, tuning: StoryTuning) -> bool:
     )
 
 
-def _without_repeats(sentences: list[Sentence]) -> list[Sentence]:
+def _without_repeats(sentences: list[tuple[str, int | None]]) -> tuple[tuple[str, int | None], ...]:
     """Drop sentences that a later one contains, such as a standfirst repeated in the text."""
-    folded = [_folded(sentence.text) for sentence in sentences]
+    folded = [_folded(text) for text, _ in sentences]
     unique = [
-        sentence
-        for index, sentence in enumerate(sentences)
-        if not any(folded[index] in later for later in folded[index + 1 :])
+        position
+        for position, one in enumerate(folded)
+        if not any(one in later for later in folded[position + 1 :])
     ]
-    new_position = {sentence.position: index for index, sentence in enumerate(unique)}
-    return [
-        Sentence(s.text, s.report, index, None if s.follows is None else new_position.get(s.follows))
-        for index, s in enumerate(unique)
-    ]
+    new_position = {position: index for index, position in enumerate(unique)}
+    kept = (sentences[position] for position in unique)
+    return tuple((text, None if follows is None else new_position.get(follows)) for text, follows in kept)
 
 
 def _folded(text: str) -> str:

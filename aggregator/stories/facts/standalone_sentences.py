@@ -8,7 +8,8 @@ from aggregator.stories.words import word_count
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"'”’»“)\]」』]*+\s*$")
-RUN_IN = re.compile(r"[a-z][A-Z]{3,}|[a-z][A-Z]{2}\b|\sMORE\s")  # the text of a link inside the sentence
+# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said")
+RUN_IN = re.compile(r"[a-z][A-Z]{3,}|[a-z][A-Z]{2}\b|\sMORE\s|[a-z]{2}[.!?][”\"]?[A-Z][a-z]|[a-z]”[A-Z]")
 QUOTATION_MARKS = '“"„«「'
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
@@ -20,11 +21,12 @@ HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
 # As before "The Senate voted": WASHINGTON (AP) and a dash; London, Nov. 3 (MNA) and a dash; LONDON and a dash
 LEADING_DATELINE = re.compile(
-    r"^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
+    r"^\[[\w .]{2,30}\] (?:[A-Z][\w .,'’]{1,40})?(?:[-–—]|--)\s+"
+    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
     r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))|^UPDATE:\s+"
     r"|^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
-    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?"
+    r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^[A-Z][A-Z.,/' ]{3,40}:\s+"
 )
 LEANING = 0.7  # `standalone` below which a sentence refers to another one
 ANAPHORIC_NOUN = re.compile(
@@ -37,10 +39,18 @@ CONNECTIVE = re.compile(
     r"(?:In (?:(?:this|that|both|each) case|other words|fact|addition|response|turn|contrast|particular)"
     r"|On the (?:one|other) hand"
     r"|As a result|For (?:example|instance|one thing|that reason)|That said|After all|Of course|By contrast"
-    r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly),"
+    r"|At the same time|Either way|To be sure|Even so|In the meantime|Further|Moreover|Clearly"
+    r"|(?:Earlier|Later|Shortly|Soon|Hours|Minutes|Moments|Days|Weeks|Months|Years)"
+    r"(?: (?:in|on|that|the|before|earlier|later|after\w*|day|night|evening|morning|week))*),"
+    r"|At the time\b|(?:A|One|Two|Three|\d+) (?:hour|day|week|month|year)s? (?:(?:earlier|later)\b|before,)"
+    r"|[A-Z][a-z]+ [^A-Z,.“\"]{2,80}, (?:he|she|they|it|his|her|their)\b"
+    r"|(?:In|At|After|Before|Since|From|By|For|With|Under|During|Of|On|To|Among|Like|Despite|Because of|As"
+    r"|As part of|Until|All|Some|Many|Most|None|One|Two|Three|Both|Each|Either|Part|Much|Several|Scraps)"
+    r" (?:of )?(?:that|those|these|them|such|which"
+    r"|this(?! (?:week|month|year|summer|winter|spring|fall|autumn)))\b"
     r"|The (?:[A-Z][\w-]+ )?(?:Republican|Democrat|official|lawmaker|senator|congress(?:wo)?man)\b(?! [A-Z])"
     r"|(?:You|Witness)\b"
-    r"|(?:Other|Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
+    r"|Others?\b|(?:Neither|Too often|Perhaps|Yes|Indeed|Among them|Not to mention|One of th\w+)\b(?! [A-Z])"
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
@@ -80,14 +90,15 @@ FRONT_MATTER = {
     ),
     "promotion": re.compile(
         r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
-        r"|Updated (?:on|at|[A-Z])|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
+        r"|Updated? (?:on|at|[A-Z])|From [^:“”\"]{3,60}: [A-Z]"
+        r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
         r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE"
         r"|[Cc]lick here|[Ss]ign up for"
         r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
         r"|\b(?:found|read|available) here\W*$"
         r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
     ),
-    "post": re.compile(r"pic\.twitter\.com|https?://|\(@\w+\)|^\.?@\w"),
+    "post": re.compile(r"pic\.twitter\.com|https?://|(?<!\w)@\w|![\s)]*$"),
     "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s|\b(?P<name>[A-Z][a-z]+)(?P=name)\b|\b[A-Z]+, [-+]\d"),
     "characters": re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);"),
     "question": re.compile(r"\?[”\"’)\]]*\s*$"),
@@ -169,6 +180,7 @@ def _begins_inside(sentence: str) -> bool:
     return sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower()
 
 
+@lru_cache(maxsize=4096)
 def shows_alone(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence can be shown without the one before it."""
     return front_matter(sentence, language) is None and not leans(sentence, language)

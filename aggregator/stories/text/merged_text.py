@@ -9,7 +9,8 @@ Facts and quotations are in order of time, the newest first.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -32,10 +33,11 @@ from aggregator.stories.facts.facts import (
     find_agreeing_figures,
     replaced_casualties,
 )
-from aggregator.stories.facts.quotations import common_source, speaker_key, speaker_of
+from aggregator.stories.facts.quotations import common_source, quoted_elsewhere, speaker_key, speaker_of
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
+from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.headline import headline, key_terms, tells_outcome
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.text.summary import summary_sentences
@@ -44,7 +46,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 8
+MERGE_VERSION = 10
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -64,6 +66,7 @@ WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report 
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown
 OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
+DEFINITE = re.compile(r"The ((?:[a-z][\w-]*\s?){3})")
 ALSO_CAP = 24  # other articles named behind a sentence
 
 
@@ -76,7 +79,8 @@ class RenderContext:
     salience: Sequence[float]  # of each sentence: the share of key terms in it
     tuning: StoryTuning
     articles: Sequence[ArticleView]  # with copies and excerpts, by time
-    replaced: frozenset[int]  # sentences whose number of casualties a later report replaces
+    hidden: frozenset[int]  # sentences that a later report replaces, or that lack their speaker
+    opening: Mapping[str, None] = field(default_factory=dict)  # heads of title and summary
     shown: dict[int, None] = field(default_factory=dict)  # in order; a set would be ordered by hashes
 
     @property
@@ -135,7 +139,10 @@ class RenderContext:
     def may_show(self, index: int) -> bool:
         """Whether a sentence may be shown by itself and is not shown yet."""
         text, language = self.features[index].sentence.text, self.features[index].language
-        return index not in self.shown and index not in self.replaced and shows_alone(text, language)
+        if index in self.shown or index in self.hidden or not shows_alone(text, language):
+            return False
+        noun = DEFINITE.match(text)  # "The minority leader said": the summary tells who it is
+        return noun is None or bool(self.opening.keys() & heads(noun.group(1), language).keys())
 
     def origin(self, index: int) -> str:
         """Return the outlet of a sentence, or the id of a report of unknown outlet."""
@@ -168,9 +175,13 @@ def merge(
         [_share(each, keys) for each in features],
         tuning,
         articles,
-        replaced_casualties(similarities, reports, tuning),
+        replaced_casualties(similarities, reports, tuning)
+        | quoted_elsewhere(features)
+        | _past_plans(features, reports, tuning),
     )
     summary = _summary(rendering, articles, title)
+    opening = ". ".join((title, *(one.text for one in summary)))
+    rendering.opening = heads(opening, reports[0].article.language if reports else None)
     lead = next(iter(rendering.shown), None)
     groups = fact_groups(similarities, reports, tuning)
     facts = _facts(rendering, groups, lead)
@@ -189,6 +200,21 @@ def merge(
         agreed=agreed,
         no_shared_fact=not facts and _has_no_shared_fact(rendering),
         merge_version=MERGE_VERSION,
+    )
+
+
+def _past_plans(
+    features: Sequence[SentenceFeatures], reports: Sequence[SourceReport], tuning: StoryTuning
+) -> frozenset[int]:
+    """Return the sentences that expect something of a day which the newest report has reached."""
+    published = [report.article.published for report in reports]
+    newest = max((time.date() for time in published if time), default=dt.date.min)
+    return frozenset(
+        index
+        for index, each in enumerate(features)
+        if (time := published[each.sentence.report])
+        and time.date() < newest
+        and any(time.date() < day <= newest for day in days_stated(each.sentence.text, time.date(), tuning))
     )
 
 
@@ -283,7 +309,11 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
         group
         for group in groups
         if lead in group.members
-        or not (group.members[0] in rendering.replaced or speaker_of(rendering.features[group.members[0]]))
+        or not (
+            len({rendering.origin(index) for index in group.members}) < 2
+            or group.members[0] in rendering.hidden
+            or speaker_of(rendering.features[group.members[0]])
+        )
     ]
     chosen = sorted(candidates, key=rank)[: rendering.tuning.facts_cap]
     chosen.sort(key=lambda group: rendering.newest_first(group.members[0]))  # stable
@@ -317,9 +347,7 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     alone = (FactGroup((index,), 1) for index in range(len(rendering.features)) if index not in grouped)
     for group in (*groups, *alone):
         index = group.members[0]
-        if not rendering.may_show(index):
-            continue
-        if speaker := speaker_of(rendering.features[index]):
+        if (speaker := speaker_of(rendering.features[index])) and rendering.may_show(index):
             score = group.origins + rendering.worth(index)
             ranked.append((-score, group, speaker))
     ranked.sort(key=lambda each: (each[0], each[1].members))
@@ -371,6 +399,10 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
             of=of,
         )
         for same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
+        if all(
+            shows_alone(each.sentence.text, each.language)
+            for each in (rendering.features[index] for index in same.members)
+        )
     )
 
 
@@ -381,10 +413,9 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     elsewhere = _stated_elsewhere(rendering)
     for index, features in enumerate(rendering.features):
         text = features.sentence.text
-        if not rendering.may_show(index) or standalone(text, features.language) < tuning.show_from:
+        if index in elsewhere or (closeness := rendering.closeness(index)) > tuning.only_max_similarity:
             continue
-        closeness = rendering.closeness(index)
-        if closeness > tuning.only_max_similarity or index in elsewhere:
+        if not rendering.may_show(index) or standalone(text, features.language) < tuning.show_from:
             continue
         by_origin.setdefault(rendering.origin(index), []).append(
             (0.8 * closeness - rendering.worth(index), index)

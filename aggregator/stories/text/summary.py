@@ -17,7 +17,6 @@ from aggregator.extract.sentences import paragraphs, split_sentences
 from aggregator.extract.wire.agencies import agency_of
 from aggregator.model.core import ArticleView, AttributedSentence
 from aggregator.stories.facts.standalone_sentences import (
-    FRONT_MATTER,
     QUOTATION_MARKS,
     front_matter,
     leans,
@@ -31,7 +30,8 @@ from aggregator.stories.words import TOKEN, heads, word_count
 
 WORD_CHARS = 40  # characters read for each word; more than any language needs on average
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-SHORT_WORDS = 28  # of a sentence that one of another report may follow (all: readers preferred it less)
+SHORT_WORDS = 28  # of one of two sentences of two reports (all: readers preferred it less)
+NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")  # after these a report begins
 REPORTS = 8  # the most central of more
 ROUNDING = 1e-9  # above the rounding errors of a score
 
@@ -166,9 +166,11 @@ _Choice = tuple[tuple[int, _Sentence], ...]  # numbers of openings, with a sente
 def _quotable(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
     """Return the reports of the latest stage whose lead may be quoted; else others with a lead."""
     with_lead = [article for article in articles if article.lead.strip() and not article.nosnippet]
+    if len(with_lead) == 1:
+        return with_lead
     return (
         [article for article in stage_of(with_lead, tuning) if article.lead.strip()]
-        or title_candidates(with_lead, tuning.headline_titles)
+        or title_candidates(with_lead, tuning)
         or with_lead
     )
 
@@ -194,7 +196,7 @@ def _read(
     """Return the sentences of an opening, its heads, and its words, numbered."""
     split = (text for paragraph in paragraphs(lead) for text in split_sentences(paragraph))
     texts = [without_dateline(without_heading(text, title)) for text in split]
-    while len(texts) > 1 and front_matter(texts[0], language) in FRONT_MATTER:
+    while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
     sentences = tuple(
         _Sentence(
@@ -287,7 +289,7 @@ def _gains(times: Sequence[dt.datetime], tuning: StoryTuning) -> tuple[float, ..
 
 
 def _choices(openings: Sequence[_Opening]) -> Iterator[_Choice]:
-    """Yield the sentences of a report in its order, and a short one with the first one of another report.
+    """Yield the sentences of a report in its order, and a short one beside the first one of another report.
 
     Readers preferred one report in its own words; a second one after two sentences read like a list.
     """
@@ -296,10 +298,11 @@ def _choices(openings: Sequence[_Opening]) -> Iterator[_Choice]:
             for sentences in combinations(opening.sentences, size):
                 yield tuple((n, sentence) for sentence in sentences)
         for sentence in opening.sentences:
-            if sentence.words <= SHORT_WORDS:
-                for m, other in enumerate(openings):
-                    if m != n and other.sentences:
-                        yield (n, sentence), (m, other.sentences[0])
+            for m, other in enumerate(openings):
+                if m != n and other.sentences:
+                    first = other.sentences[0]
+                    if sentence.words <= SHORT_WORDS or (not sentence.place and first.words <= SHORT_WORDS):
+                        yield (n, sentence), (m, first)
 
 
 def _rank(choice: _Choice, openings: Sequence[_Opening]) -> tuple[object, ...]:

@@ -44,6 +44,14 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
         ),
         ("HALVERNE (MNA) — Short.", "HALVERNE (MNA) — Short."),
         (
+            "[Port FM] Halverne -- The bridge in Tarnow was closed on Monday.",
+            "The bridge in Tarnow was closed on Monday.",
+        ),
+        (
+            "HALVERNE / TARNOW: The bridge in Tarnow was closed on Monday.",
+            "The bridge in Tarnow was closed on Monday.",
+        ),
+        (
             "[Updated at 9:30 a.m. ET] The bridge in Tarnow was closed on Monday.",
             "The bridge in Tarnow was closed on Monday.",
         ),

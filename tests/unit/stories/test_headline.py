@@ -376,3 +376,29 @@ def test_a_later_outcome_for_another_place_is_a_new_stage() -> None:
     )  # fmt: skip
     chosen = headline([advance, capture], advance.title)
     assert (chosen.title, chosen.reason) == (capture.title, "it tells what happened later: capture")
+
+
+def test_a_forecast_of_a_day_leaves_the_title_once_that_day_is_told() -> None:
+    forecast = view(
+        "a", outlet="Echo", title="Tarnow votes for a new mayor", text="Tarnow votes for a mayor on Friday."
+    )
+    result = view(
+        "b", outlet="Gazette", title="Berg wins in Tarnow", text="Anna Berg won the vote in Tarnow.", hours=72
+    )
+    chosen = headline([forecast, result], forecast.title)
+    assert (chosen.title, chosen.reason) == (result.title, "it tells what happened later")
+    opinion = msgspec.structs.replace(result, kind="opinion")
+    assert headline([forecast, opinion], None).title == forecast.title
+    early = msgspec.structs.replace(result, published=NOON + dt.timedelta(hours=24))
+    assert headline([forecast, early], forecast.title).title == forecast.title
+
+
+def test_a_title_with_wrong_characters_is_taken_last() -> None:
+    text = "The ferry Marlin sank off Port Ellis on Tuesday."
+    wrong = view(
+        "a", outlet="Echo", title="Ferry Marlin doesnÃ¢â‚¬â„¢t arrive, sinks off Port Ellis", text=text
+    )
+    assert (
+        headline([wrong, view("b", outlet="Post", title="Ferry sinks off Ellis", text=text)], None).article
+        == "b"
+    )

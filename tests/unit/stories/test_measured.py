@@ -50,8 +50,8 @@ def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     assert counted >= 100
     assert same / counted >= 0.95
     counted, same, lost = precision(read_again, pairs, "counted")
-    assert lost <= 9
-    assert counted >= 280  # only facts with a sentence that can be shown alone
+    assert lost <= 12
+    assert counted >= 260  # only facts with a sentence that can be shown alone
     assert (
         same / counted >= 0.975
     )  # .92 of these pairs are right when all are counted that are as like as .50

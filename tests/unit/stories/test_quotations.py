@@ -39,6 +39,20 @@ def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
     assert speaker_of(read_features(reports)[-1]) == speaker
 
 
+def test_a_block_that_another_report_quotes_lacks_its_speaker() -> None:
+    statement = "Any ferry that sails without its lifeboats is a danger to the whole harbour."
+    other = (
+        f"“Anyferry that sails without its lifeboats is a danger to the whole harbour,” said {NAMES[15:25]}."
+    )
+    merged = merge(
+        [
+            view("a", "One", text=f"The Marlin sank on Tuesday off Port Ellis.\n{statement}"),
+            view("b", "Two", text=f"{NAMES}\n{other}"),
+        ]
+    )
+    assert statement not in as_text(merged, [])
+
+
 def test_a_speaker_is_recognized_by_the_last_name() -> None:
     assert speaker_key("Senator Anna Berg of Port Ellis") == speaker_key("Berg") == "berg"
 

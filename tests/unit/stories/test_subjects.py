@@ -45,6 +45,36 @@ def test_a_word_that_is_also_written_small_is_no_name() -> None:
     assert _names(_by("Herald", "We know, Games are games."), _by("Echo", "We know, Games began.")) == {}
 
 
+def test_a_name_of_the_only_outlet_is_a_whole_word_of_its_title() -> None:
+    text = "The town of Orson asked for help. It came from Arrel’s boats."
+    assert _names(_by("Herald", text, title="Storm: persons in boats")) == {}
+    assert _names(_by("Herald", text, title="Arrel’s flood")) == {"Arrel": 1}
+
+
+def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
+    text = (
+        "They met Secretary of State John Kerry and Ann Lee (R-Utah), of the Bureau of Alcohol, Tobacco and "
+        "Firearms, said the author of Tales For All Boys, about Obama-era rules."
+    )
+    assert {"John Kerry": 2, "Ann Lee": 2}.items() <= _names(_by("Herald", text), _by("Echo", text)).items()
+    assert (
+        not {"Tobacco", "R-Utah", "Obama-era", "Tales For All Boys"}
+        & _names(_by("Herald", text), _by("Echo", text)).keys()
+    )
+
+
+def test_accents_misspellings_and_cases_are_one_name() -> None:
+    texts = ("We saw Oda Renée Jarrett. Then Jarrett left.", "We saw Oda Renee Jarrett; Jarret left.")
+    assert _names(*(_by(f"Outlet {n}", one) for n, one in enumerate(texts))) == {"Oda Renee Jarrett": 2}
+    texts = (
+        "Вчера об этом сказал Пятигорский.",
+        "По словам Пятигорского, это так.",
+        "Он с Пятигорским говорил.",
+    )
+    russian = [_by(f"Outlet {n}", one, language="ru") for n, one in enumerate(texts)]
+    assert _names(*russian) == {"Пятигорский": 3}
+
+
 def _topics(*declared: tuple[str, tuple[str, ...] | None]) -> list[tuple[str, int]]:
     views = [_by(outlet, title=str(n), categories=found) for n, (outlet, found) in enumerate(declared)]
     return [(one.name, one.outlets) for one in topics_of(views)]

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from aggregator.model.core import TimedEntry
+from aggregator.stories.facts.stated_days import days_inferred, days_stated
 from aggregator.stories.text.merged_text import merge
 from aggregator.stories.text.plain_text import as_text
-from aggregator.stories.text.timeline import days_inferred, days_stated
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.stories_examples import NOON, view
 
@@ -26,6 +26,8 @@ WEDNESDAY = dt.date(2025, 3, 12)
         ("The office said that divers would be able to go down on Saturday at the earliest.", [15]),
         ("They can go down on Tuesday at the earliest.", [18]),
         ("The owner said that it would not be raised before Sunday.", [16]),
+        ("On Thursday, a group of mayors signed the letter.", [6]),
+        ("During her visit to Tarnow on Sunday, Anna Berg said that Varna would help.", [9]),
         ("Trains stopped on Monday because the line was closed.", [10]),
         ("It sank on March 3 and rose on 5 March 2025.", [3, 5]),
         ("Riyadh on Friday froze trade with Tarnow.", [7]),

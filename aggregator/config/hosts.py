@@ -34,7 +34,7 @@ def loopback_owner_notice(host: str, port: int) -> str:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return (
         f"anyone who can connect to {address}, including through a reverse proxy that sends no forwarding "
-        "header, is the owner and reads whole articles without a token"
+        "header, is the owner, reads whole articles and changes sources without a token"
     )
 
 

@@ -24,6 +24,7 @@ LIBRARY_LEVELS = {
     "asyncio": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
+    "mcp": logging.WARNING,  # logs each call that the client got wrong
     "sqlalchemy.pool": logging.CRITICAL,  # tracebacks of broken connections, which we log as messages
     "uvicorn": logging.WARNING,  # logs start and stop, as we do
 }

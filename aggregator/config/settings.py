@@ -266,6 +266,9 @@ class FetchConfig(_Part):
     threads: int = Field(default=8, ge=1, le=64)
     pages: Literal["auto", "always", "never"] = "auto"
     robots: bool = True
+    proxy: SecretStr | None = None
+    proxy_file: str | None = None
+    proxy_env: str | None = None
     allow_private: Annotated[Networks, _list_of("networks, e.g. [192.168.1.0/24]")] = ()
     allow_private_links: Annotated[
         tuple[str, ...], _list_of('addresses, e.g. ["http://192.168.1.9:8080"]')
@@ -368,6 +371,15 @@ def _web_address(value: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+_USERINFO = re.compile(r"(https?://)([^/?#\\\s]*)@", re.IGNORECASE)
+
+
+def split_address(url: str) -> tuple[str, str]:
+    """Return an address without `user:password@`, and that part; "" where there is none."""
+    match = _USERINFO.match(url)
+    return (url, "") if match is None else (match[1] + url[match.end() :], match[2])
+
+
 def _known_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("not the name of a time zone, like Europe/Berlin")
@@ -377,11 +389,76 @@ def _known_zone(value: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
+def _mutable(value: str) -> str:
+    if not any(map(str.isalnum, value)) or len(value) > 200:
+        raise ValueError(f"{value[:40]!r}: give at least one letter or digit, at most 200 characters")
+    return value
+
+
+MutedNames = Annotated[tuple[Annotated[str, AfterValidator(_mutable)], ...], _list_of("names, e.g. [ads]")]
+
+
+class MuteConfig(_Part):
+    """The section `mute`, and that of a source: new entries that do not become articles."""
+
+    words: MutedNames = ()
+    outlets: MutedNames = ()
+    folders: MutedNames = ()
+    categories: MutedNames = ()
+    kinds: tuple[Kind, ...] = ()
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
+# Of the connection, of limits, or of the signature.
+_OWN_HEADER = re.compile(
+    r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|accept-encoding|if-.*"
+    r"|webhook-.*)$",
+    re.IGNORECASE,
+)
+
+
+def _header_lines(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, text in value.items():
+        if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
+            raise ValueError(f"{name[:40]!r} cannot be set: give a header such as Authorization")
+        if not _HEADER_VALUE.fullmatch(text.get_secret_value()):
+            raise ValueError(f"{name}: give one line of at most 4000 ASCII characters")
+    return value
+
+
+HeaderLines = Annotated[dict[str, SecretStr], AfterValidator(_header_lines)]
+
+
+class SourceAuth(_Part):
+    """What a source asks for: `user` and a password (Basic), or a token (Bearer)."""
+
+    user: str | None = None
+    password: SecretStr | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    token: SecretStr | None = None
+    token_file: str | None = None
+    token_env: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SourceAuth":
+        passwords = sum(one is not None for one in (self.password, self.password_file, self.password_env))
+        tokens = sum(one is not None for one in (self.token, self.token_file, self.token_env))
+        if (self.user is not None, passwords, tokens) not in ((True, 1, 0), (False, 0, 1)):
+            raise ValueError(
+                "give `user:` and one of `password:`, `password_file:` and `password_env:`, or one of "
+                "`token:`, `token_file:` and `token_env:`"
+            )
+        return self
+
+
 class SourceAddress(_Part):
     """The kinds of sources: a key for each, with an address. `pipeline/kinds/NAME_kind.py` reads it."""
 
     feed: WebAddress | None = Field(default=None, description="an address")
     folder: str | None = Field(default=None, min_length=1, description="a path")
+    page: WebAddress | None = Field(default=None, description="an address, with `list:`")
 
 
 SOURCE_KINDS = tuple(SourceAddress.model_fields)
@@ -397,6 +474,28 @@ class SourceConfig(SourceAddress):
     timezone: TimeZone | None = None
     interval: OwnDuration = Field(default=None, le=_LONGEST_INTERVAL)
     pages: Literal["auto", "always", "never"] | None = None
+    mute: MuteConfig = MuteConfig()
+    headers: HeaderLines = {}
+    cookie: SecretStr | None = None
+    cookie_file: str | None = None
+    cookie_env: str | None = None
+    auth: SourceAuth | None = None
+    list: str | None = None
+    link: str = "a"
+    title: str | None = None
+    date: str = "time"
+
+    @field_serializer("feed", "page", when_used="json")
+    def _without_password(self, value: str | None) -> str | None:
+        return None if value is None else split_address(value)[0]
+
+    @model_validator(mode="after")
+    def _for_its_kind(self) -> "SourceConfig":
+        if (self.page is None) != (self.list is None):
+            raise ValueError("`page:` and `list:` (a CSS selector of the list's items) belong together")
+        if sum(one is not None for one in (self.cookie, self.cookie_file, self.cookie_env)) > 1:
+            raise ValueError("give one of `cookie:`, `cookie_file:` and `cookie_env:`")
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
@@ -415,12 +514,6 @@ class SourceConfig(SourceAddress):
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
-_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,3998}[!-~])?")
-# Of the connection or of the signature.
-_OWN_HEADER = re.compile(
-    r"(host|connection|content-length|transfer-encoding|upgrade|te|trailer|expect|webhook-.*)$", re.IGNORECASE
-)
 
 
 def require_library(name: str, needed_by: str, versions: str) -> None:
@@ -455,25 +548,15 @@ RecipientName = Annotated[str, AfterValidator(_recipient_name)]
 
 
 class WebhookConfig(_Part):
-    """Where changes of stories are sent. Of the URL only the host is shown, of secret and headers nothing."""
+    """Where changes of stories are sent. Of the URL only the host is shown, of what is secret nothing."""
 
     name: RecipientName
     url: SecretStr
     query: str | None = None
     secret: SecretStr | None = None
     secret_file: str | None = None
-    body: str | None = None
-    headers: dict[str, SecretStr] = {}
-
-    @field_validator("headers")
-    @classmethod
-    def _header_lines(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, text in value.items():
-            if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
-                raise ValueError(f"{name[:40]!r} cannot be set: give a header such as Authorization")
-            if not _HEADER_VALUE.fullmatch(text.get_secret_value()):
-                raise ValueError(f"{name}: give one line of at most 4000 ASCII characters")
-        return value
+    body: SecretStr | None = None
+    headers: HeaderLines = {}
 
     @field_validator("url")
     @classmethod
@@ -526,6 +609,7 @@ class NotifyConfig(_Part):
     address_env: str | None = None
     query: str | None = None
     each: Literal["story", "report"] = "story"
+    messages_an_hour: int = Field(default=30, ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _one_address(self) -> "NotifyConfig":
@@ -646,6 +730,7 @@ class Config(_Part):
     webhooks: tuple[WebhookConfig, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
     digest: DigestConfig = DigestConfig()
+    mute: MuteConfig = MuteConfig()
     families: dict[str, tuple[str, ...]] = {}
     tuning: dict[str, dict[str, Any]] = {}
 

@@ -71,7 +71,10 @@ class Webhook(Recipient):
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         try:
-            return ImmutableSandboxedEnvironment(undefined=ChainableUndefined).from_string(self.body)
+            environment = ImmutableSandboxedEnvironment(undefined=ChainableUndefined)
+            # An unknown name is empty for `tojson`, too: a test has no story.
+            environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": lambda _: ""}
+            return environment.from_string(self.body)
         except TemplateSyntaxError as error:
             raise ConfigError(f"body: line {error.lineno} of the template: {error.message}") from error
 
@@ -81,6 +84,7 @@ class Notification(Recipient):
     """An address of Apprise. `each`: one notification per story, or one per independent report."""
 
     each: Literal["story", "report"]
+    messages_an_hour: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +107,7 @@ def recipients_from(config: Config) -> tuple[Recipient, ...]:
 
     Raises ConfigError for a secret that cannot be read or is invalid, and where Apprise is missing.
     """
-    return (*webhooks_from(config), *_notifications(config), *_digest_readers(config))
+    return (*webhooks_from(config), *notifications(config), *digest_readers(config))
 
 
 def webhooks_from(config: Config) -> tuple[Webhook, ...]:
@@ -119,9 +123,9 @@ def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
         made = Webhook(
             name=webhook.name,
             url=webhook.url.get_secret_value(),
-            key=signing_key(_secret(config, "secret", webhook.secret, webhook.secret_file, None)),
+            key=signing_key(read_secret(config, "secret", webhook.secret, webhook.secret_file, None)),
             query=_query(config, webhook.query),
-            body=webhook.body,
+            body=None if webhook.body is None else webhook.body.get_secret_value(),
             headers=tuple((name, text.get_secret_value()) for name, text in webhook.headers.items()),
         )
         _ = made.template
@@ -130,28 +134,35 @@ def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
     return made
 
 
-def _notifications(config: Config) -> tuple[Notification, ...]:
+def notifications(config: Config) -> tuple[Notification, ...]:
+    """Return the notifications. Raises ConfigError for an address that cannot be read, or without Apprise."""
     if config.notify:
         require_library("apprise", "notify: this needs", ">=1.9,<3")
     found = []
     for index, one in enumerate(config.notify):
         try:
-            url = notify_address(_secret(config, "address", one.address, one.address_file, one.address_env))
+            url = notify_address(
+                read_secret(config, "address", one.address, one.address_file, one.address_env)
+            )
         except ConfigError as error:
             raise ConfigError(f"notify.{index}: {one.name}: {error}") from error
         query = _query(config, one.query)
-        found.append(Notification(name=NOTIFY + one.name, url=url, query=query, each=one.each))
+        limit = one.messages_an_hour
+        found.append(
+            Notification(name=NOTIFY + one.name, url=url, query=query, each=one.each, messages_an_hour=limit)
+        )
     return tuple(found)
 
 
-def _digest_readers(config: Config) -> tuple[DigestReader, ...]:
+def digest_readers(config: Config, *, with_password: bool = True) -> tuple[DigestReader, ...]:
+    """Return the list of digests and its readers. Raises ConfigError for a password that cannot be read."""
     mail = config.digest
     if mail.every == "never":
         return ()
     password = ""
-    if mail.user is not None:
+    if mail.user is not None and with_password:
         try:
-            password = _secret(config, "password", mail.password, mail.password_file, mail.password_env)
+            password = read_secret(config, "password", mail.password, mail.password_file, mail.password_env)
         except ConfigError as error:
             raise ConfigError(f"digest: {error}") from error
     query = _query(config, mail.query)
@@ -168,7 +179,9 @@ def _query(config: Config, name: str | None) -> SavedQuery | None:
     return None if name is None else config.saved_query(name)
 
 
-def _secret(config: Config, key: str, value: SecretStr | None, file: str | None, variable: str | None) -> str:
+def read_secret(
+    config: Config, key: str, value: SecretStr | None, file: str | None, variable: str | None
+) -> str:
     """Return a secret from the configuration, a file, or the environment."""
     if value is not None:
         return value.get_secret_value()

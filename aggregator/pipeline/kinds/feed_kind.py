@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, split_address
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.sources.fetch.transport import parsed
@@ -10,7 +10,11 @@ from aggregator.sources.limits import net_tuning
 
 
 def web_address(typed: str, config: Config) -> str:
-    """Return an address that can be requested and used in links. Raises ConfigError for another one."""
+    """Return an address that can be requested and used in links, without `user:password@`.
+
+    Raises ConfigError for another one.
+    """
+    typed, _ = split_address(typed)
     try:
         parsed(typed, net_tuning(config.effective_tuning).url_cap_chars)
         _ = urlsplit(typed).port

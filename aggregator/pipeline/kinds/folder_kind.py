@@ -21,6 +21,7 @@ from aggregator.pipeline.jobs import FeedJob
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.pipeline.poll import PollResult, PollServices, of_source, parse_feed, summarise_accepted
 from aggregator.pipeline.poll_decision import with_counts
+from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
@@ -38,7 +39,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import Source, folder_name, known_as, save
+from aggregator.store.intake.sources import Source, known_as, known_folder, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
@@ -76,13 +77,13 @@ class FolderWatcher:
     """Scans folders. Thread-safe."""
 
     def __init__(self, services: PollServices) -> None:
-        self._database, _, self._executor, self._all_tuning, self._now, self._stops = services
+        self._database, _, self._executor, self._all_tuning, self._now, self._stops, _ = services
         self._source_tuning = source_tuning(self._all_tuning)
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 
     def poll(self, source: Source) -> PollResult:
         """Scan a folder and read new or changed files, for `turn_seconds` at most."""
-        now, worked, started = self._now(), time.thread_time(), time.monotonic()
+        now, worked, began = self._now(), time.thread_time(), time.monotonic()
         state = (
             codecs.decompress_struct(source.folder_state, FolderStamps)
             if source.folder_state
@@ -103,14 +104,15 @@ class FolderWatcher:
             self._open = {key: one for key, one in self._open.items() if key[0] != source.id}
             return self._folder_failed(due, str(error))
         # At least as long as it took, on a slow disk or share.
-        listing = time.monotonic() - started
+        listing = time.monotonic() - began
         rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing)
         rest = min(rest, _MOST_REST_SECONDS)
         if rest > source.interval_seconds:
             due = msgspec.structs.replace(due, next_due_at=now + dt.timedelta(seconds=rest))
+        started = None
         if changes.changed:
             with self._database.write() as connection:
-                name = folder_name(connection, folder, os.path.isdir)
+                name, started = known_folder(connection, folder, os.path.isdir, first_start(folder, now))
             source, due = (msgspec.structs.replace(one, folder_name=name) for one in (source, due))
         there = {*changes.stamps, *changes.unsettled}
         gone = [*changes.gone, *(path for path in state.begun if path not in there)]
@@ -122,6 +124,7 @@ class FolderWatcher:
             ends=time.monotonic() + max(self._source_tuning.turn_seconds, _READING_SHARE * listing),
             touched=[str(folder / path) for path in gone],
             recorded=state.recorded,
+            started=started,
         )
         looked.is_behind = bool(left) and self._is_behind()
         read: dict[str, FileStamp] = {}
@@ -171,7 +174,8 @@ class FolderWatcher:
                 if isinstance(one, InputProblem):
                     looked.refuse(one)
                 else:
-                    looked.take(known_as(of_source(one, source), folder, source.entry_source))
+                    entry = with_dates_moved(of_source(one, source), looked.started)
+                    looked.take(known_as(entry, folder, source.entry_source))
                 if looked.is_full:
                     self._accept_files(source, looked, now)
             if looked.is_over or self._stops():
@@ -267,8 +271,11 @@ def entries_of(
 class _FolderScan:
     """Results of one scan."""
 
-    def __init__(self, *, now: dt.datetime, ends: float, touched: list[str], recorded: int) -> None:
+    def __init__(
+        self, *, now: dt.datetime, ends: float, touched: list[str], recorded: int, started: str | None
+    ) -> None:
         self.now = now
+        self.started = started  # of the samples (pipeline/samples.py)
         self.ends = ends  # monotonic
         self.touched = touched  # new, changed or removed files whose rejected items are still stored
         self.recorded = recorded  # rejected items recorded, here and before

@@ -21,6 +21,7 @@ import msgspec
 
 from aggregator import __version__
 from aggregator.config.settings import Config
+from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError
@@ -53,6 +54,7 @@ from aggregator.sources.fetch.transport import (
     name_of,
     parsed,
     port_of,
+    proxy_of,
     short,
     tls_of,
 )
@@ -119,6 +121,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_links: tuple[
         str, ...
     ] = ()  # servers in these networks (URLs) that sources in them may link to, besides their own
+    proxy: str | None = None  # http://user:password@host:port, through which all requests go
     ca_file: str | None = None  # additional certificate authorities (PEM), such as a company's own
 
 
@@ -151,10 +154,11 @@ class Client:
         self._now = now
         self._exceptions = networks_of(settings.allow_private)
         self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
-        self._guard = SsrfGuard(self._exceptions, resolve, dial)
+        proxy = None if settings.proxy is None else proxy_of(settings.proxy)
+        self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
         tls = tls_of(settings.ca_file)
-        self._transport = GuardedTransport(self._guard, tls)
-        self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0)
+        self._transport = GuardedTransport(self._guard, tls, proxy=proxy)
+        self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0, proxy=proxy)
 
     def fetch(
         self,
@@ -165,6 +169,7 @@ class Client:
         accept: Kind = "feed",
         source_port: int | None = None,
         linked_from: str | None = None,
+        access: Access | None = None,
     ) -> FetchResult:
         """Send one GET and follow redirects; wait for the host's rate limit first, then apply one deadline.
 
@@ -172,7 +177,8 @@ class Client:
         user, so any port is allowed; a page may use 80, 443 and `source_port`. `linked_from` is the URL of
         the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
-        and port there, and to the servers in `allow_private_links`.
+        and port there, and to the servers in `allow_private_links`. The headers of `access` are sent to its
+        origin only, whatever redirects to another one.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, bot wall, stopped, asked to wait, or "http" with the status ("http 404").
@@ -180,7 +186,9 @@ class Client:
         """
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
-                found = self._fetched(url, etag, last_modified, accept, linked_from, source_port=source_port)
+                found = self._fetched(
+                    url, self._headers(accept, etag, last_modified), accept, linked_from, access, source_port
+                )
             except FetchError as error:
                 self._metrics_registry.count(FETCHES, accept, error.cause)
                 raise
@@ -188,19 +196,18 @@ class Client:
         self._metrics_registry.count(FETCHED_BYTES, accept, by=len(found.body))
         return found
 
-    def _fetched(
+    def _fetched(  # noqa: PLR0917 - the arguments of `fetch`
         self,
         url: str,
-        etag: str | None,
-        last_modified: str | None,
+        headers: dict[str, str],
         accept: Kind,
         linked_from: str | None,
-        *,
+        access: Access | None,
         source_port: int | None,
     ) -> FetchResult:
         try:
             first = self._parsed(url)
-            headers = self._headers(accept, etag, last_modified)
+            own = None if access is None else (_origin(self._parsed(access.address)), access.headers)
             ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
             budget = RequestBudget(
                 self.tuning.fetch_deadline_seconds,
@@ -208,7 +215,7 @@ class Client:
                 ports,
                 private_servers=self._private_servers_for(first if linked_from is None else linked_from),
             )
-            return self._follow(first, headers, budget, is_page=accept != "feed")
+            return self._follow(first, headers, budget, own, is_page=accept != "feed")
         except AggregatorError:
             raise
         except Exception as error:  # libraries may raise anything because of a server's data
@@ -230,14 +237,20 @@ class Client:
         self._unshared.close()
 
     def _follow(
-        self, first: httpx.URL, headers: dict[str, str], budget: RequestBudget, *, is_page: bool
+        self,
+        first: httpx.URL,
+        headers: dict[str, str],
+        budget: RequestBudget,
+        own: tuple[tuple[str, str, int], Mapping[str, str]] | None,
+        *,
+        is_page: bool,
     ) -> FetchResult:
         url, before, permanent, is_for_ever = first, None, None, True
         for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
-                self._sent(url, headers, budget) as response,
+                self._sent(url, headers | _secret_headers(url, own), budget) as response,
             ):
                 self._update_rate_limit(url, response, is_page=is_page)
                 if response.status_code not in _REDIRECTS:
@@ -272,6 +285,7 @@ class Client:
         self, url: httpx.URL, headers: dict[str, str], budget: RequestBudget
     ) -> Iterator[httpx.Response]:
         self._guard.check_reused_connection(*_server(url))
+        self._guard.check_proxied(*_server(url))
         with closing(self._send(url, headers, budget)) as response:
             yield response
 
@@ -404,6 +418,16 @@ def _server(url: httpx.URL) -> Server:
     return name_of(url), port_of(url)
 
 
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host, port_of(url)
+
+
+def _secret_headers(
+    url: httpx.URL, own: tuple[tuple[str, str, int], Mapping[str, str]] | None
+) -> dict[str, str]:
+    return dict(own[1]) if own is not None and _origin(url) == own[0] else {}
+
+
 def _host_key(url: httpx.URL) -> str:
     """Return the rate limiter's key of a host; on the operator's own machines each port is a server."""
     address = address_of(url.host)
@@ -435,5 +459,6 @@ def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client
         contact=config.fetch.contact,
         allow_private=config.fetch.allow_private,
         allow_private_links=config.fetch.allow_private_links,
+        proxy=proxy_address(config),
     )
     return Client(settings, effective_tuning(overrides), metrics_registry=metrics_registry)

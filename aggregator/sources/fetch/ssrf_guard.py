@@ -15,6 +15,7 @@ that IANA allocates (2000::/3) is public.
 
 import contextlib
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -203,10 +204,18 @@ class RequestBudget:
             raise FetchError("too_large", f"the response is longer than {self._wire_cap_bytes} bytes")
 
 
+_NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")  # 127.1 and 0x7f000001 are addresses, too
+_LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
+
+
 class SsrfGuard(httpcore.NetworkBackend):
     """httpcore's network backend with checks. `exceptions` are private networks that the operator allows."""
 
-    def __init__(self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial) -> None:
+    def __init__(
+        self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial, *, is_proxied: bool = False
+    ) -> None:
+        """`is_proxied`: the only connections are those to the operator's proxy, which resolves names."""
+        self._is_proxied = is_proxied
         self._exceptions = tuple(exceptions)
         self._resolve = resolve
         self._dial = dial
@@ -238,7 +247,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
-        addresses = self._checked(host, port)
+        addresses = self._answers(host, port) if self._is_proxied else self._checked(host, port)
         if (budget := self._budget()) is not None:
             budget.connections += 1
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
@@ -266,6 +275,21 @@ class SsrfGuard(httpcore.NetworkBackend):
         budget = self._budget()
         if budget is not None and host in self._private_hosts and (host, port) not in budget.private_servers:
             raise _not_named(host, port)
+
+    def check_proxied(self, host: str, port: int) -> None:
+        """Raise FetchError("refused") for what a proxy may not be asked for; without one, do nothing.
+
+        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
+        knows: it is what keeps names from private networks.
+        """
+        if not self._is_proxied:
+            return
+        if address_of(host.strip("[]")) is not None:
+            self._checked(host, port)
+        elif _NUMERIC.search(host) or _LOCAL.search(host):
+            raise _refused(host, host)
+        else:
+            self._check_port(host, port)
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         """Always refuse: Unix sockets are local."""

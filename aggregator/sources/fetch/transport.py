@@ -18,12 +18,14 @@ from aggregator.sources.fetch.ssrf_guard import SsrfGuard
 _KEEPALIVE_SECONDS = 15.0
 MOST_IDLE_CONNECTIONS = 64
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
+_USERINFO = re.compile(r"//[^/?#\s]*@")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # of the message of an OSError; the words after it say the same
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
     (httpcore.TimeoutException, "timeout"),
     (TimeoutError, "timeout"),
     (httpcore.NetworkError, "connect"),
+    (httpcore.ProxyError, "connect"),
     (OSError, "connect"),
     (httpcore.ProtocolError, "protocol"),
     (httpx.InvalidURL, "address"),
@@ -38,9 +40,24 @@ class GuardedTransport(httpx.BaseTransport):
     """
 
     def __init__(
-        self, guard: SsrfGuard, tls: ssl.SSLContext, *, most_idle_connections: int = MOST_IDLE_CONNECTIONS
+        self,
+        guard: SsrfGuard,
+        tls: ssl.SSLContext,
+        *,
+        most_idle_connections: int = MOST_IDLE_CONNECTIONS,
+        proxy: httpx.Proxy | None = None,
     ) -> None:
         """`most_idle_connections`: kept open for later requests; 0 for one connection per request."""
+        if proxy is not None:
+            self._pool: httpcore.ConnectionPool = httpcore.HTTPProxy(
+                str(proxy.url),
+                proxy_auth=proxy.raw_auth,
+                ssl_context=tls,
+                max_connections=None,
+                max_keepalive_connections=0,  # its connections do not check what `_Connection` does
+                network_backend=guard,
+            )
+            return
         self._pool = _Pool(
             ssl_context=tls,
             max_connections=None,  # limited by the callers' threads
@@ -127,6 +144,17 @@ def tls_of(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
+def proxy_of(text: str) -> httpx.Proxy:
+    """Return the proxy at `http://user:password@host:port`. Raises ConfigError, whose message omits it."""
+    try:
+        proxy = httpx.Proxy(text)
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        proxy = None
+    if proxy is None or proxy.url.scheme != "http" or not proxy.url.host:
+        raise ConfigError("fetch.proxy: give http://HOST:PORT, with user:password@ where it asks for them")
+    return proxy
+
+
 def port_of(url: httpx.URL) -> int:
     """Return the port of a URL, or the default port of its scheme."""
     return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
@@ -160,7 +188,7 @@ def parsed(text: str, cap_chars: int) -> httpx.URL:
 
 def short(address: object) -> str:
     """Return at most 120 characters for a message, without control characters."""
-    text = str(address)[:120]
+    text = _USERINFO.sub("//", str(address))[:120]
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 

@@ -25,6 +25,7 @@ from aggregator.sources.parse.entry_builder import (
 
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
+_MAX_SITEMAPS = 3  # of an index, read at each poll: the newest ones have what is new (chosen)
 _TYPES = {
     "application/rss+xml": "rss",
     "application/atom+xml": "atom",
@@ -230,7 +231,7 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the pages of a sitemap. `text` is the result of `xml_repair.well_prepared`, without a DTD.
 
     Pages with a news title or time become entries; in a sitemap without any of these, all pages do, by URL
-    alone. For an index of sitemaps `problem` names the first ones.
+    alone. Of an index `sitemaps` are the first ones that are on its host.
     """
     from lxml import etree
 
@@ -239,8 +240,11 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     if root is None:
         return ParsedFeed(problem="this looks like a sitemap but cannot be read")
     if _kind_and_name(root.tag)[1] == "sitemapindex":
-        named = ", ".join(place[:200] for place in _places(root)[:3])
-        return ParsedFeed(problem=f"this is an index of sitemaps; add one of them instead: {named}")
+        own = urlsplit(context.url or "").netloc  # the protocol wants them on the host of the index
+        places = sitemaps_of_index(text, context.url or "")
+        urls = tuple(url for url in places if own in ("", urlsplit(url).netloc))[:_MAX_SITEMAPS]
+        problem = None if urls else "this is an index of sitemaps, and none of them is on its host"
+        return ParsedFeed(format="sitemap index" if urls else "", sitemaps=urls, problem=problem)
     pages = [_declared_page(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
     named = plain_title(next((page.outlet for page in pages if page.outlet), ""))

@@ -22,7 +22,7 @@ from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
-from aggregator.sources.parse import feed, folder_scan, warc
+from aggregator.sources.parse import feed, folder_scan, mail, warc
 from aggregator.sources.parse.entry_builder import absolute_url
 from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, pieces
 from aggregator.sources.parse.streams import (
@@ -156,7 +156,8 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
     if not path.is_file():
         yield _problem(place, "this is not a regular file")
         return
-    suffix = Path(folder_scan.plain_name(path.name)).suffix.lower()
+    is_mail = folder_scan.is_maildir(str(path.parent))
+    suffix = ".eml" if is_mail else Path(folder_scan.plain_name(path.name)).suffix.lower()
     yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
@@ -204,6 +205,10 @@ def _sniffed(stream: Stream) -> str:
     head = stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"WARC/"):
         return ".warc"
+    if mail.looks_like_mbox(head):
+        return ".mbox"
+    if mail.looks_like_mail(head):
+        return ".eml"
     if head.lstrip(b"\xff\xfe\0")[:1] in {b"{", b"["}:
         return ".json"
     if not unicode.looks_binary(head):
@@ -386,6 +391,31 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
             yield _empty(place, where)
 
 
+def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    yield _mail(_one_article(stream, reading), place, place.where, reading)
+
+
+def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    number = 0
+    for data in mail.messages(stream, reading.tuning.max_article_bytes):
+        number += data is not None
+        yield None if data is None else _mail(data, place, f"{place.where}, message {number}", reading)
+    if not number:
+        yield _empty(place)
+
+
+def _mail(data: bytes, place: FileIdentity, where: str, reading: ReadOptions) -> InputEntry | InputProblem:
+    """Parse a message. Its identity is its own, as a mail program renames its file or moves it."""
+    if len(data) > reading.tuning.max_article_bytes or not data.strip():
+        limit = reading.tuning.max_article_bytes
+        return _too_long(place, limit, where) if data.strip() else _empty(place, where)
+    try:
+        entry = mail.entry_of_mail(data, source=place.source, seen=reading.seen, tuning=reading.tuning)
+    except ReadError as error:
+        return InputProblem(where=where, reason=str(error))
+    return InputEntry(entry=entry, where=where)
+
+
 _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".txt": _text,
     ".html": _page,
@@ -396,6 +426,8 @@ _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".json": _json,
     ".jsonl": _records,
     ".warc": _archive,
+    ".eml": _message,
+    ".mbox": _mailbox,
 }
 
 

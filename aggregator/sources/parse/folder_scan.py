@@ -15,7 +15,9 @@ _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 _SETTLE_SECONDS = 1.0  # a watched file that changed within this time may still be written
 
 COMPRESSIONS = (".gz", ".zst")
-SUFFIXES = frozenset({".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc"})
+SUFFIXES = frozenset(
+    {".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc", ".eml", ".mbox"}
+)
 _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
 
 
@@ -84,19 +86,21 @@ def listed(folder: Path) -> Iterator[ListedFile]:
     waiting = [(root, "")]
     while waiting and len(files) < _MAX_FILES:
         directory, prefix = waiting.pop()
+        has_mail = is_maildir(str(directory))
         for item in _children(directory, is_root=not prefix):
             relative = prefix + item.name
             if item.is_dir(follow_symlinks=False):
                 waiting.append((Path(item.path), relative + "/"))
-            elif _has_our_ending(item.name):
+            elif has_mail or _has_our_ending(item.name):
                 file = _listed(item, relative, root)
                 files += [file] if file is not None else []
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
 
 
-def is_ours(name: str) -> bool:
-    """Return whether a file of this name is read from a folder."""
-    return not _is_passed_over(name) and _has_our_ending(name)
+def is_maildir(folder: str) -> bool:
+    """Return whether `folder` is `cur` or `new` of a Maildir, whose files have no extension."""
+    parent, name = os.path.split(folder)
+    return name in {"cur", "new"} and os.path.isdir(os.path.join(parent, "tmp"))  # noqa: PTH112, PTH118 - faster
 
 
 def _has_our_ending(name: str) -> bool:

@@ -1,0 +1,83 @@
+"""What sources are requested with beside their address, and what is selected in pages, from config.yaml."""
+
+import base64
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from aggregator.config.settings import Config, SourceConfig, split_address
+from aggregator.config.webhooks import read_secret
+from aggregator.model.errors import ConfigError
+
+
+class Access(NamedTuple):
+    """Secret headers for the origin (scheme, host and port) of an address, and for no other."""
+
+    address: str
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Access({self.address!r})"
+
+
+class SourceExtras(NamedTuple):
+    """Of one source: its access, and the selectors of `page:` (list, link, title, date)."""
+
+    access: Access
+    selectors: tuple[str, ...] = ()
+
+
+def basic(userinfo: str) -> dict[str, str]:
+    """Return the header for `user:password` of an address; none for ""."""
+    return _basic(unquote(userinfo)) if userinfo else {}
+
+
+def source_extras(config: Config) -> dict[str, SourceExtras]:
+    """Return the extras of the configured sources that have an address, by this address.
+
+    Raises ConfigError for a secret that cannot be read.
+    """
+    extras = {}
+    for number, item in enumerate(config.sources):
+        typed = item.feed or item.page
+        if typed is None:
+            continue
+        address, userinfo = split_address(typed)
+        try:
+            headers = basic(userinfo) | _headers(config, item)
+        except ConfigError as error:
+            raise ConfigError(f"sources.{number}: {error}") from error
+        selectors = (item.list, item.link, item.title or "", item.date) if item.list else ()
+        extras[address] = SourceExtras(Access(address, headers), selectors)
+    return extras
+
+
+def proxy_address(config: Config) -> str | None:
+    """Return the address of `fetch.proxy`; None without one. Raises ConfigError for a secret not readable."""
+    fetch = config.fetch
+    if fetch.proxy is None and fetch.proxy_file is None and fetch.proxy_env is None:
+        return None
+    return read_secret(config, "fetch.proxy", fetch.proxy, fetch.proxy_file, fetch.proxy_env).strip()
+
+
+def _basic(login: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def _headers(config: Config, item: SourceConfig) -> dict[str, str]:
+    headers = {name: value.get_secret_value() for name, value in item.headers.items()}
+    if item.cookie or item.cookie_file or item.cookie_env:
+        headers["Cookie"] = _line(config, "cookie", item)
+    if item.auth is not None and item.auth.user is not None:
+        headers |= _basic(f"{item.auth.user}:{_line(config, 'password', item.auth)}")
+    elif item.auth is not None:
+        headers["Authorization"] = f"Bearer {_line(config, 'token', item.auth)}"
+    return headers
+
+
+def _line(config: Config, key: str, holder: object) -> str:
+    value, file, variable = (getattr(holder, key + end) for end in ("", "_file", "_env"))
+    line = read_secret(config, key, value, file, variable).strip()
+    if not line.isprintable() or (key != "password" and not line.isascii()):
+        raise ConfigError(f"{key}: give one line")
+    return line

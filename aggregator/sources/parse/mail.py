@@ -1,0 +1,199 @@
+"""E-mail messages (RFC 5322, MIME): a newsletter as an entry; and the messages of an mbox file.
+
+Bounds hold before and while the library parses: lines, parts and the length of a header. Attachments and
+signatures are not read.
+"""
+
+import datetime as dt
+import hashlib
+import html
+import itertools
+import re
+from collections.abc import Iterator
+from email.errors import MessageError
+from email.message import EmailMessage
+from email.parser import BytesFeedParser
+from email.policy import EmailPolicy
+from typing import Any
+
+from aggregator.extract.language import dates, unicode
+from aggregator.model.core import Entry
+from aggregator.model.errors import ReadError
+from aggregator.sources.limits import SourceTuning
+from aggregator.sources.parse.entry_builder import absolute_url, html_of_text, plain_title, short_key
+from aggregator.sources.parse.streams import Stream
+
+_MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
+_MAX_PARTS = 50  # each level of nesting is compared with each line
+_MAX_HEADER_CHARS = 4000
+_MAX_NAME_CHARS = 300
+_READ_BYTES = 65_536
+_SILENT_LINES = 10_000
+_MENTIONS_TRIED = 20
+
+# What the library raises for broken headers and parts, beside defects.
+_FAULTS = (MessageError, ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError)
+_HEADERS = re.compile(rb"(?:[!-9;-~]{1,80}:[^\n]*+\n(?:[ \t][^\n]*+\n)*+){1,500}+")
+_OF_MAIL = re.compile(rb"^(?:message-id|mime-version|received|return-path):", re.IGNORECASE | re.MULTILINE)
+_FROM_LINE = re.compile(rb"From \S{1,320} [^\n]{6,60}\d\d:\d\d[^\n]{1,30}\n\Z")
+_MESSAGE_ID = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
+_QUOTED_FROM = re.compile(rb">+From ")
+_LINK = re.compile(
+    r"<a\s[^<>]{0,1000}?\bhref=[\"']?(https?://[^\s\"'<>]{1,4000}+)[^<>]{0,2000}+>((?:(?!</a)[\s\S]){0,600}+)",
+    re.IGNORECASE,
+)
+# The tables of a newsletter are its layout; as tables, each cell would be a row of figures.
+_TABLE_TAG = re.compile(r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*+>?")
+_ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
+_IN_BROWSER = re.compile(
+    r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"
+    r"|online (?:ansehen|lesen|anzeigen|bekijken|lezen)|onlineversion|online-version|webansicht|webversie"
+    r"|navigateur|version en ligne|lire en ligne|navegador|ver en línea|versión (?:web|en línea)"
+    r"|versão (?:web|online)|ver online|visualizza online|versione (?:web|online)"
+    r"|przegląd\w+|wersj\w online|webbläsare\w*|nettleser\w*|браузер\w*|в браузері|prohlížeč\w*|tarayıcı\w*)"
+    r"|ブラウザ|浏览器|瀏覽器|브라우저|المتصفح",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+class _TooManyPartsError(Exception):
+    """More parts than a newsletter has; also the end of deep nesting."""
+
+
+class _BoundedPolicy(EmailPolicy):
+    """The default policy with headers of bounded length: the library's time is not linear in it."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, Any]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, str(value)[:_MAX_HEADER_CHARS]
+
+
+def looks_like_mail(head: bytes) -> bool:
+    """Return whether bytes begin with the header of a message, as stored by a mail program."""
+    headers = _HEADERS.match(head.replace(b"\r\n", b"\n"))
+    return headers is not None and _OF_MAIL.search(headers[0]) is not None
+
+
+def looks_like_mbox(head: bytes) -> bool:
+    """Return whether bytes begin with the "From " line of an mbox file."""
+    return _FROM_LINE.match(head[: head.find(b"\n") + 1]) is not None
+
+
+def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes | None]:
+    """Yield the messages of an mbox file (mboxo, mboxrd), unquoted.
+
+    Yield more than `limit_bytes` bytes of one that is longer; of the message at which a damaged file ends,
+    nothing. Yield None from time to time, so that the caller may do other work.
+    """
+    message, count, lines = bytearray(), 0, 0
+    is_line_start = was_blank = True
+    while line := stream.readline(_READ_BYTES):
+        lines += 1
+        if lines % _SILENT_LINES == 0:
+            yield None
+        if is_line_start and was_blank and _FROM_LINE.match(line):
+            if count:
+                yield bytes(message)
+            message, count = bytearray(), count + 1
+        elif len(message) <= limit_bytes:
+            message += line[1:] if is_line_start and _QUOTED_FROM.match(line) else line
+        was_blank, is_line_start = is_line_start and not line.strip(b"\r\n"), line.endswith(b"\n")
+    if count == 0 and message:
+        raise ReadError("this is not an mbox file: it does not begin with a From line")
+    if count and stream.damage.message is None:
+        yield bytes(message)
+
+
+def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None, tuning: SourceTuning) -> Entry:
+    """Return a message as an entry: its HTML, else its text, with the address at which it is on the web.
+
+    Raise ReadError for a message that cannot be parsed, is beyond the bounds, or has no text.
+    """
+    if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
+        raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
+    message = _parsed(data)
+    texts = {kind: _text(message, kind) for kind in ("html", "plain")}
+    markup = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(texts["plain"])
+    if not markup:
+        raise ReadError("this message has no text: only attachments, or it is encrypted")
+    archived = absolute_url(_header(message, "Archived-At").strip("<> "), None)
+    message_id = _MESSAGE_ID.search(_header(message, "Message-ID"))
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return Entry(
+        source=source,
+        guid=short_key(message_id[0] if message_id else digest, tuning.max_key_chars),
+        url=archived or _web_address(texts["html"], texts["plain"]),
+        title=plain_title(_header(message, "Subject")),
+        html=markup,
+        is_page=bool(texts["html"]),
+        published=dates.parse_declared(_header(message, "Date"), None, seen),
+        outlet=_outlet(message),
+    )
+
+
+def _parsed(data: bytes) -> EmailMessage:
+    parts = 0
+
+    def one_more(policy: EmailPolicy) -> EmailMessage:
+        nonlocal parts
+        parts += 1
+        if parts > _MAX_PARTS:
+            raise _TooManyPartsError
+        return EmailMessage(policy)
+
+    # The stub does not know that it passes the policy on.
+    parser = BytesFeedParser(one_more, policy=_BoundedPolicy())  # type: ignore[arg-type]
+    try:
+        parser.feed(data)
+        message = parser.close()
+    except _TooManyPartsError:
+        raise ReadError(f"this message has more than {_MAX_PARTS} parts") from None
+    except _FAULTS as error:
+        raise ReadError(f"this message cannot be parsed ({type(error).__name__})") from error
+    assert isinstance(message, EmailMessage)
+    if not message.keys():
+        raise ReadError("this is not a message: it has no header")
+    return message
+
+
+def _text(message: EmailMessage, kind: str) -> str:
+    """Return the text of the first part of type text/`kind` that is no attachment, or ""."""
+    try:
+        part = message.get_body((kind,))
+        data = part.get_payload(decode=True) if part else None
+        charset = part.get_content_charset() if part else None
+    except _FAULTS as error:
+        raise ReadError(f"this message cannot be parsed ({type(error).__name__})") from error
+    return unicode.clean(unicode.decode(data, charset)).strip() if isinstance(data, bytes) else ""
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    """Return a header with its RFC 2047 words decoded; "" if there is none or it is broken."""
+    try:
+        return unicode.clean(str(message.get(name, ""))).strip()
+    except _FAULTS:
+        return ""
+
+
+def _outlet(message: EmailMessage) -> str | None:
+    """Return the name of the list, else its identifier, else the sender's name or domain.
+
+    A list that is only numbered ("9f1c2d3mc list") has no name.
+    """
+    name, _, identifier = _header(message, "List-Id").partition("<")
+    sender, _, address = _header(message, "From").rpartition("<")
+    names = [one.strip(' "<>') for one in (name, identifier) if not re.search(r"\d", one)]
+    names += [sender.strip(' "'), address.rpartition("@")[2].strip(" >")]
+    return next((plain_title(one)[:_MAX_NAME_CHARS] for one in names if one), None)
+
+
+def _web_address(markup: str, text: str) -> str | None:
+    """Return the address behind "View in browser", in the words of several languages."""
+    for link in _LINK.finditer(markup):
+        if _IN_BROWSER.search(html.unescape(_TAG.sub(" ", link[2]))):
+            return absolute_url(html.unescape(link[1]), None)
+    for words in itertools.islice(_IN_BROWSER.finditer(text), _MENTIONS_TRIED):
+        if address := _ADDRESS.search(text, words.end(), words.end() + 2000):
+            return absolute_url(address[0], None)
+    return None

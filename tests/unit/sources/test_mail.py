@@ -1,0 +1,196 @@
+"""E-mail as input: messages, mbox files and Maildir folders."""
+
+import datetime as dt
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.extract.article import clean_article
+from aggregator.model.core import Entry
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+
+TUNING = source_tuning(effective_tuning())
+SEEN = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+STORY = (
+    "Der Brückenbau in Lindau ruht seit Freitag, weil ein Pfeiler sich um vier Zentimeter gesenkt hat. "
+    "Das Bauamt rechnet mit einer Pause von drei Wochen, wie ein Sprecher der Stadt am Abend mitteilte. "
+    "Der Verkehr wird bis dahin über die Seestraße geleitet, Busse fahren im Takt von zwanzig Minuten."
+)
+HTML = (
+    "<html><body><table><tr><td><a href='https://news.example/v?id=3D1&amp;l=3Dde'>Im <b>Browser=\n"
+    " ansehen</b></a></td></tr><tr><td><h1>Br=FCcke</h1><p>"
+    + STORY.replace("ü", "=FC").replace("ß", "=DF")
+    + "</p><p><a href='https://news.example/weg'>Abmelden</a></p></td></tr></table></body></html>"
+)
+NEWSLETTER = f"""\
+Return-Path: <post@bounce.example>
+From: =?utf-8?Q?Anna_M=C3=BCller?= <anna@post.example>
+List-Id: Lindauer Bote <morgen.bote.example>
+Subject: =?iso-8859-1?Q?Br=FCckenbau_ruht:_?=
+ =?iso-8859-1?Q?drei_Wochen_Pause?=
+Date: Fri, 20 Nov 2026 18:30:00 +0100
+Message-ID: <n1@bote.example>
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="out"
+
+--out
+Content-Type: multipart/alternative; boundary="in"
+
+--in
+Content-Type: text/plain; charset=utf-8
+
+The plain words.
+--in
+Content-Type: text/html; charset=iso-8859-1
+Content-Transfer-Encoding: quoted-printable
+
+{HTML}
+--in--
+--out
+Content-Type: text/html; name="ad.html"
+Content-Disposition: attachment; filename="ad.html"
+
+<p>An attachment.</p>
+--out--
+""".encode()
+SIGNED = b"""\
+From: "The Gazette" <desk@gazette.example>
+List-Id: 9f1c2d3mc list <9f1c2d3.77.list-id.example>
+Subject: Lock gate mended
+Date: Fri, 20 Nov 2026 18:30:00 +0000
+Message-ID: <s1@gazette.example>
+Content-Type: multipart/signed; boundary=s; protocol="application/pgp-signature"
+
+--s
+Content-Type: text/plain; charset=klingon
+
+View this email in your browser
+(https://gazette.example/lock)
+
+The lock gate holds again,
+the harbour office said.
+
+From here on ships pass.
+--s
+Content-Type: application/pgp-signature
+
+-----BEGIN PGP SIGNATURE-----
+--s--
+"""
+
+
+def found(what: Path, **more: object) -> list[InputItem]:
+    return list(open_source(what, tuning=TUNING, seen=SEEN, **more))  # type: ignore[arg-type]
+
+
+def entries(items: list[InputItem]) -> list[Entry]:
+    return [one.entry for one in items if isinstance(one, InputEntry)]
+
+
+def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_bytes(NEWSLETTER.replace(b"\n", b"\r\n"))
+    (entry,) = entries(found(tmp_path))
+    assert (entry.guid, entry.outlet) == ("n1@bote.example", "Lindauer Bote")
+    assert entry.title == "Brückenbau ruht: drei Wochen Pause"
+    assert entry.url == "https://news.example/v?id=1&l=de"
+    assert entry.published is not None
+    assert entry.published.time == dt.datetime(2026, 11, 20, 17, 30, tzinfo=dt.UTC)
+    article = clean_article(entry, None, None, None, SEEN, effective_tuning())
+    assert article.verdict == "ok", article.reason
+    assert article.text == STORY
+    assert (article.title, article.language) == (entry.title, "de")
+
+
+def test_without_html_the_text_of_a_signed_message_is_read(tmp_path: Path) -> None:
+    (tmp_path / "message").write_bytes(SIGNED)  # recognised without an extension
+    (entry,) = entries(found(tmp_path / "message"))
+    assert (entry.outlet, entry.url) == ("The Gazette", "https://gazette.example/lock")
+    assert "<p>The lock gate holds again,\nthe harbour office said.</p>" in (entry.html or "")
+    assert "SIGNATURE" not in (entry.html or "")
+
+
+@pytest.mark.parametrize("name", ["news.mbox", "news.mbox.gz", "-"])
+def test_an_mbox_is_read_message_by_message(tmp_path: Path, name: str) -> None:
+    line = b"From desk@gazette.example Fri Nov 20 18:30:00 2026\n"
+    broken = b"Content-Type: " + b"(" * 5000 + b"\n\nx\n"
+    quoted = SIGNED.replace(b"\nFrom here", b"\n>From here")
+    long = b"Subject: long\n\n" + b"x" * (TUNING.max_article_bytes + 1) + b"\n"
+    data = b"\n".join(
+        line + one for one in (NEWSLETTER, quoted, broken, long, SIGNED.replace(b"s1@", b"s2@"))
+    )
+    (tmp_path / "news.mbox").write_bytes(data)
+    (tmp_path / "news.mbox.gz").write_bytes(gzip.compress(data))
+    items = found(Path(name) if name == "-" else tmp_path / name, stdin=io.BytesIO(data))
+    assert [one.guid for one in entries(items)] == [
+        "n1@bote.example",
+        "s1@gazette.example",
+        "s2@gazette.example",
+    ]
+    assert "<p>From here on ships pass.</p>" in (entries(items)[1].html or "")
+    bad = [one for one in items if isinstance(one, InputProblem)]
+    assert [(one.verdict, one.where.rpartition(", ")[2]) for one in bad] == [
+        (None, "message 3"),
+        ("too_long", "message 4"),
+    ]
+    (tmp_path / "cut.mbox.gz").write_bytes(gzip.compress(data)[:-30])
+    cut = found(tmp_path / "cut.mbox.gz")
+    assert isinstance(cut[-1], InputProblem)
+    assert "damaged" in cut[-1].reason
+
+
+def test_a_maildir_keeps_its_identities_when_a_message_is_seen(tmp_path: Path) -> None:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / "Mail" / name).mkdir(parents=True)
+    (tmp_path / "Mail" / "cur" / "17.M1.host.example:2,S").write_bytes(SIGNED)
+    (tmp_path / "Mail" / "new" / "18.M2.host.example").write_bytes(NEWSLETTER)
+    (tmp_path / "Mail" / "tmp" / "19.M3.host.example").write_bytes(NEWSLETTER)
+    before = entries(found(tmp_path / "Mail"))
+    assert [(one.source, one.guid) for one in before] == [
+        ("Mail", "s1@gazette.example"),
+        ("Mail", "n1@bote.example"),
+    ]
+    new = tmp_path / "Mail" / "new" / "18.M2.host.example"
+    new.rename(tmp_path / "Mail" / "cur" / "18.M2.host.example:2,RS")
+    assert entries(found(tmp_path / "Mail")) == before
+
+
+def nested(levels: int, end: bytes) -> bytes:
+    parts = (b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(levels))
+    return b"".join(parts) + end
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (nested(5000, b"\nx"), "more than 50 parts"),
+        (b"Content-Type: message/rfc822\n\n" * 5000, "more than 50 parts"),
+        (b"Subject: x\n\n" + b"\n" * 300_000, "more than 200,000 lines"),
+        (nested(48, b"\n" * 190_000), "no text"),
+        (b"Subject: x\nContent-Type: application/pkcs7-mime\n\nMIAG", "no text"),
+        (b"Content-Type: " + b"(" * 100_000 + b"\n\nx", "cannot be parsed"),
+        (b"Only words, and no header.", "no header"),
+        (b" \n", "nothing in it"),
+    ],
+)
+def test_a_message_that_cannot_be_read_gives_one_clear_problem(
+    tmp_path: Path, data: bytes, words: str
+) -> None:
+    (tmp_path / "x.eml").write_bytes(data)
+    (problem,) = found(tmp_path)
+    assert isinstance(problem, InputProblem)
+    assert words in problem.reason
+
+
+def test_broken_headers_leave_the_rest(tmp_path: Path) -> None:
+    """A broken charset, date, sender and list; no Message-ID: the message itself is the identity."""
+    data = b'Subject: =?bogus?q?Lock?= \xff\nDate: ((\nFrom: "a <\nList-Id: <\nMessage-ID: \xff\n\nWords.\n'
+    (tmp_path / "x.eml").write_bytes(data)
+    (entry,) = entries(found(tmp_path))
+    assert (entry.url, entry.published) == (None, None)
+    assert entry.title.startswith("Lock")
+    assert entry.html == "<p>Words.</p>"
+    assert len(entry.guid or "") == 32

@@ -281,6 +281,7 @@ folder = Table(
     # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
     Column("name", Text, primary_key=True),
     Column("path", Text, nullable=False, unique=True),  # absolute
+    Column("first_start", Text),  # of the sample articles: when and for whom they were first read
 )
 
 entry = Table(
@@ -308,7 +309,7 @@ entry = Table(
     Column("bump_by_clock", Boolean, nullable=False, server_default=false()),
     Column("accepted_at", UtcTime, nullable=False),
     Column("done_at", UtcTime),
-    Column("verdict", Text),  # model.core.Verdict, or "forgotten"
+    Column("verdict", Text),  # model.core.Verdict, "forgotten" or "muted"
     Column("reason", Text),  # why it was refused, or why its page was not used
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
     Column("page_verdict", Text),  # verdict of a page that failed, where the text of the entry was used

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, func, insert, or_, select, update
 
 from aggregator.cluster.entry_identity import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
@@ -38,6 +38,8 @@ from aggregator.store.tables import (
     observation,
     rows_with,
 )
+
+MUTED: Final = "muted"  # verdict of an entry that is not wanted (pipeline/mutes.py)
 
 
 class AcceptResult(FrozenStruct, frozen=True, kw_only=True):
@@ -136,10 +138,11 @@ def accept(
     accepted = []
     candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
     erased = tombstones.find_tombstones(connection, candidates)
+    muted = _muted_at(connection, ids)
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
         by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
-        result = batch.judge(one, by_page=by_page)
+        result = _unless_muted_elsewhere(batch.judge(one, by_page=by_page), one.entry.source, muted)
         if result.article in erased:  # its new keys are stored, as hashes
             is_known = erased[result.article] == "retention"
             result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
@@ -186,6 +189,25 @@ def accept(
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
+    """Return the sources of articles that are muted at each of their sources."""
+    other = entry.alias()
+    wanted = or_(other.c.verdict.is_(None), other.c.verdict != MUTED)
+    elsewhere = select(other.c.entry_no).where(other.c.article == entry.c.article, wanted).exists()
+    chosen = select(entry.c.article, entry.c.source).where(entry.c.verdict == MUTED, ~elsewhere)
+    found: dict[str, list[str]] = {}
+    for row in rows_with(connection, chosen, entry.c.article, articles):
+        found.setdefault(row.article, []).append(row.source)
+    return found
+
+
+def _unless_muted_elsewhere(result: AcceptResult, source: str, muted: dict[str, list[str]]) -> AcceptResult:
+    """Let an article that is known as muted at other sources only be new: this one may have no mute."""
+    if result.outcome == "known" and source not in muted.get(result.article, [source]):
+        return AcceptResult(outcome="new", article=result.article)
+    return result
 
 
 # "earlier": received before outcomes were counted, and not stored; its source is "".

@@ -23,6 +23,7 @@ class PendingPage(FrozenStruct, frozen=True, kw_only=True):
     url: str
     attempts: int
     feed: str | None = None  # URL of the feed that links to it; None: unknown
+    source_address: str | None = None  # as configured
 
 
 def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
@@ -33,6 +34,7 @@ def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[Pend
             entry.c.url,
             entry.c.page_attempts,
             func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
+            source.c.address,
         )
         .outerjoin(source, source.c.id == entry.c.source)
         .where(entry.c.state == "page", entry.c.page_due_at <= now)
@@ -40,7 +42,13 @@ def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[Pend
         .limit(limit)
     )
     return [
-        PendingPage(entry_no=row.entry_no, url=row.url, attempts=row.page_attempts, feed=row.feed)
+        PendingPage(
+            entry_no=row.entry_no,
+            url=row.url,
+            attempts=row.page_attempts,
+            feed=row.feed,
+            source_address=row.address,
+        )
         for row in connection.execute(statement)
     ]
 

@@ -3,20 +3,22 @@
 Rejected input could not become an entry. Its item is a file, or the file, a comma and a place in it, like
 "/news/a.jsonl, line 3": when a corrected file is read, all of its rejections are deleted.
 
-Entries in quarantine are stored, but placing them failed. They keep their text and can be queued again.
+Entries in quarantine are stored, but placing them failed. Muted ones are stored, but not wanted. Both keep
+their text and can be queued again.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, or_, select, update
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
 from aggregator.store.intake import prefetched
-from aggregator.store.intake.inbox import take_numbers
-from aggregator.store.tables import article, change_with, entry, rejected_input, upsert
+from aggregator.store.intake.inbox import MUTED, take_numbers
+from aggregator.store.intake.sources import all_sources
+from aggregator.store.tables import article, change_with, entry, rejected_input, rows_with, upsert
 
 REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
@@ -26,36 +28,74 @@ IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
     entry.c.verdict == _VERDICT,
     entry.c.reason.startswith(REASON, autoescape=True),
 )
+_IS_MUTED: Final = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
 
 
-def quarantine(connection: Connection, n: int, *, at: dt.datetime, reason: str) -> None:
-    """Move entry `n` to quarantine. It can be queued again if `reason` begins with REASON."""
-    values = {"state": "refused", "outcome": "refused", "verdict": _VERDICT, "reason": reason, "done_at": at}
-    connection.execute(update(entry).where(entry.c.entry_no == n, entry.c.state == "ready").values(**values))
+def quarantine(
+    connection: Connection, n: int, *, at: dt.datetime, reason: str, verdict: str = _VERDICT
+) -> None:
+    """Move entry `n` to quarantine. It can be queued again if `reason` begins with REASON.
+
+    With the verdict MUTED it is muted; whether its page was to be fetched is kept.
+    """
+    values = {"state": "refused", "outcome": "refused", "verdict": verdict, "reason": reason, "done_at": at}
+    waits = entry.c.state.in_(("ready", "page"))
+    connection.execute(update(entry).where(entry.c.entry_no == n, waits).values(**values))
     prefetched.drop(connection, [n])
 
 
+_UNMUTED_AT_ONCE = 2000
+
+
+def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> int:
+    """Queue some muted entries of a source again that are no longer muted. Return how many.
+
+    `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
+    are bumped at the own times of the entries: they are no news.
+    """
+    ids = {one.entry_source: one.id for one in all_sources(connection)}
+    named = select(entry.c.source, entry.c.reason).where(_IS_MUTED).distinct()
+    for source, reason in connection.execute(named).all():
+        if not holds(ids.get(source), reason):
+            chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
+            chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
+            numbers = connection.execute(chosen.limit(_UNMUTED_AT_ONCE)).scalars().all()
+            return requeue(connection, [str(n) for n in numbers])
+    return 0
+
+
+_NUMBERED: Final = (
+    update(entry).where(entry.c.entry_no == bindparam("n")).values(inbox_no=bindparam("number"))
+)
+
+
 def requeue(connection: Connection, numbers: Sequence[str]) -> int:
-    """Queue entries from quarantine at the end. Return how many there were.
+    """Queue entries from quarantine, or muted ones, at the end. Return how many there were.
 
     An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
-    waiting = 0
-    for n in numbers:
-        found = connection.execute(
-            select(entry.c.article).where(entry.c.entry_no == int(n), IS_QUARANTINED)
-        ).first()
-        if found is None:
-            continue
-        placed = connection.execute(
-            select(article.c.inbox_no).where(article.c.root_article == found.article)
-        ).first()
-        values: dict[str, Any] = dict.fromkeys(("outcome", "verdict", "reason", "done_at"))
-        values |= {"state": "ready", "inbox_no": take_numbers(connection, "inbox", 1) + 1}
-        values |= {} if placed is None else {"page": None}
-        connection.execute(update(entry).where(entry.c.entry_no == int(n)).values(**values))
-        waiting += 1
-    return waiting
+    chosen = select(entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at)
+    chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
+    found = list(rows_with(connection, chosen, entry.c.entry_no, map(int, numbers)))
+    known = select(article.c.root_article)
+    placed = {
+        row.root_article
+        for row in rows_with(connection, known, article.c.root_article, {one.article for one in found})
+    }
+    values = {
+        **dict.fromkeys(("outcome", "verdict", "reason", "done_at")),
+        "state": case((entry.c.page_due_at.is_(None), "ready"), else_="page"),
+        "bump_by_clock": and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
+    }
+    change_with(connection, update(entry).values(**values), entry.c.entry_no, [one.entry_no for one in found])
+    older = [one.entry_no for one in found if one.article in placed]
+    change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
+    ready = [one.entry_no for one in found if one.page_due_at is None]
+    if ready:
+        first = take_numbers(connection, "inbox", len(ready)) + 1
+        given = [{"n": n, "number": number} for number, n in enumerate(ready, start=first)]
+        connection.execute(_NUMBERED, given)
+    return len(found)
 
 
 _PLACE = ", "

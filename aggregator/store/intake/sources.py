@@ -300,6 +300,12 @@ def all_sources(connection: Connection) -> list[Source]:
     return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
 
 
+def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
+    """Return the source with this id; None if there is none."""
+    row = connection.execute(select(source).where(source.c.id == id)).first()
+    return None if row is None else _source(row)
+
+
 def in_folder(connection: Connection, folder: str) -> list[Source]:
     """Return the sources in `folder`."""
     return [_source(row) for row in connection.execute(select(source).where(source.c.folder == folder))]
@@ -374,27 +380,27 @@ def own_name(path: Path) -> str:
     return clean(path.name) or _UNNAMED
 
 
-def folder_name(connection: Connection, path: Path, is_there: Callable[[str], bool]) -> str:
-    """Return the name of the folder at the absolute `path`, and store it if it is new.
+def known_folder(
+    connection: Connection, path: Path, is_there: Callable[[str], bool], first_start: str | None = None
+) -> tuple[str, str | None]:
+    """Return the name of the folder at the absolute `path`, and its first start; store them if it is new.
 
     `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
-    moved to `path` and keeps its name. A second folder of the same name becomes `articles#2`.
+    moved to `path` and keeps both. A second folder of the same name becomes `articles#2`.
     """
     at = clean(str(path))
-    rows: dict[str, str] = {
-        row.path: row.name for row in connection.execute(select(folder.c.path, folder.c.name))
-    }
+    rows = {row.path: row for row in connection.execute(select(folder))}
     if at in rows:
-        return rows[at]
+        return rows[at].name, rows[at].first_start
     base = own_name(path)
-    namesakes = {name: place for place, name in rows.items() if name == base or name.startswith(f"{base}#")}
-    for name in sorted(namesakes, key=lambda one: (len(one), one)):
-        if not is_there(namesakes[name]):
-            connection.execute(update(folder).where(folder.c.name == name).values(path=at))
-            return name
-    name = base if base not in namesakes else f"{base}#{len(namesakes) + 1}"
-    connection.execute(insert(folder).values(name=name, path=at))
-    return name
+    namesakes = [row for row in rows.values() if row.name == base or row.name.startswith(f"{base}#")]
+    for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
+        if not is_there(row.path):
+            connection.execute(update(folder).where(folder.c.name == row.name).values(path=at))
+            return row.name, row.first_start
+    name = base if base not in (row.name for row in namesakes) else f"{base}#{len(namesakes) + 1}"
+    connection.execute(insert(folder).values(name=name, path=at, first_start=first_start))
+    return name, first_start
 
 
 def known_as(entry: Entry, path: Path, name: str) -> Entry:

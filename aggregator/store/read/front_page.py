@@ -56,14 +56,17 @@ def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
 
 
 def ranked(stories: Iterable[FrontPageStory], tuning: FrontPageTuning) -> Sequence[FrontPageStory]:
-    """Return the stories by descending weight; equal ones by id."""
-    return sorted(stories, key=lambda one: (-weight(one, tuning), one.id))
+    """Return the stories by descending weight, undated ones last; equal ones by id."""
+    return sorted(stories, key=lambda one: (one.is_undated, -weight(one, tuning), one.id))
 
 
 def front_page_stories(
     connection: Connection, wanted: Select[Any], window: int, prefer: Sequence[str], min_reports: int
 ) -> list[FrontPageStory]:
-    """Return the newest `window` stories of each class among those that `wanted` selects, each once."""
+    """Return the newest `window` stories of each class among those that `wanted` selects, each once.
+
+    If some of them are undated, also the newest others: files without dates must not fill the page.
+    """
     light = wanted.with_only_columns(
         story.c.id, story.c.bumped_at.label("updated"), story.c.report_count, story.c.language
     )
@@ -72,8 +75,18 @@ def front_page_stories(
         if least == 1 or least > min_reports:
             chosen = light if least == 1 else light.where(with_reports(least))
             found |= {row.id: row for row in connection.execute(chosen.limit(window))}
+    dated = select(article.c.story).where(article.c.published.is_not(None))
+    has_date = set(connection.execute(dated.where(article.c.story.in_(list(found))).distinct()).scalars())
+    if len(has_date) < len(found):
+        newest = light.where(dated.where(article.c.story == story.c.id).exists()).limit(window)
+        others = {row.id: row for row in connection.execute(newest)}
+        found |= others
+        has_date |= others.keys()
     preferred = _with_outlet(connection, list(found), prefer)
-    return [FrontPageStory(**row._mapping, preferred=row.id in preferred) for row in found.values()]
+    return [
+        FrontPageStory(**row._mapping, preferred=row.id in preferred, is_undated=row.id not in has_date)
+        for row in found.values()
+    ]
 
 
 def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[str]) -> frozenset[str]:
@@ -189,18 +202,18 @@ _TOPIC_STORIES = 150  # newest stories whose topics are counted: the window of t
 def topics(connection: Connection) -> tuple[str, ...]:
     """Return the topics that several of the newest stories have, the most frequent first."""
     live = select(story.c.story_no).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
-    newest = live.limit(_TOPIC_STORIES).subquery()
-    count = func.count()
-    counted = (
-        select(func.min(story_subject.c.label))
-        .join(newest, newest.c.story_no == story_subject.c.story_no)
-        .where(story_subject.c.kind == "topic")
-        .group_by(story_subject.c.key)
-        .having(count > 1)
-        .order_by(count.desc(), story_subject.c.key)
-        .limit(_TOPICS_LISTED)
+    newest = connection.execute(live.limit(_TOPIC_STORIES)).scalars().all()
+    # Counted here: asked for topics by key, SQLite reads those of all stories.
+    subjects = select(story_subject.c.kind, story_subject.c.key, story_subject.c.label)
+    rows = connection.execute(subjects.where(story_subject.c.story_no.in_(newest)))
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        if row.kind == "topic":
+            labels.setdefault(row.key, []).append(row.label)
+    frequent = sorted(
+        (key for key in labels if len(labels[key]) > 1), key=lambda key: (-len(labels[key]), key)
     )
-    return tuple(connection.execute(counted).scalars())
+    return tuple(min(labels[key]) for key in frequent[:_TOPICS_LISTED])
 
 
 # --- how a story grew --------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ from aggregator.store.read import digests, front_page, health_probes, story_list
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
+from aggregator.store.search.match import parse_query
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.stories import (
     article_views,
@@ -55,7 +56,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
-from aggregator.store.tables import article, entry, revision, rows_with, story, story_log
+from aggregator.store.tables import article, entry, revision, rows_with, story, story_log, story_subject
 from aggregator.stories.counts import trails, with_originals
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,29 @@ def _facts(connection: Connection, rows: list[Row[Any]]) -> tuple[int, list[Row[
         )
         if not agrees:
             without.append(by_id[row.id])
+    own = _with_own_name(connection, [row.id for row in without])
+    without = [row for row in without if row.id not in own]
     return rendered, sorted(without, key=lambda row: (-row.report_count, row.id))
+
+
+def _with_own_name(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Return those of these stories whose outlets use a name that is in no other story."""
+    other = story_subject.alias()
+    is_elsewhere = select(other.c.story_no).where(
+        other.c.kind == "name",
+        other.c.key == story_subject.c.key,
+        other.c.story_no != story_subject.c.story_no,
+    )
+    own = (
+        select(story.c.id)
+        .join(story_subject, story_subject.c.story_no == story.c.story_no)
+        .where(
+            story_subject.c.kind == "name",
+            story_subject.c.outlets >= REPORTS_TO_AGREE,
+            ~is_elsewhere.exists(),
+        )
+    )
+    return {row.id for row in rows_with(connection, own, story.c.id, ids)}
 
 
 def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
@@ -312,6 +335,10 @@ class DatabaseStoryReader:
             seen = front_page.front_page_stories(
                 connection, chosen, tuning.window, prefer, wanted.min_reports
             )
+            if wanted.query and parse_query(wanted.query).only_excludes:
+                matcher = story_list.StoryMatcher(connection, wanted)
+                fits = matcher.matching(connection, [one.id for one in seen])
+                seen = [one for one in seen if one.id in fits]
         return tuple(front_page.ranked(seen, tuning))
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:

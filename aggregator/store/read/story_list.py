@@ -72,6 +72,7 @@ class StoryMatcher:
                 left &= _with_article(connection, left, condition)
             if self._query is not None and left:
                 left &= _with_words(connection, left, self._query)
+                left -= _headed(connection, left, self._query.without)
             found |= left
         return found
 
@@ -87,6 +88,15 @@ def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]
     statement = select(article.c.inbox_no, article.c.story).where(article.c.story.in_(sorted(ids)))
     assigned_stories = {row.inbox_no: row.story for row in connection.execute(statement)}
     return {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
+
+
+def _headed(connection: Connection, ids: set[str], without: Sequence[match.Term]) -> set[str]:
+    """Return those of the stories whose headline has an excluded word, though not all articles have it."""
+    if not without:
+        return set()
+    rows = connection.execute(select(story.c.id, story.c.title).where(story.c.id.in_(sorted(ids)))).all()
+    titles = {row.id: match.SearchableText(row.title, title=row.title) for row in rows}
+    return {id_ for id_, title in titles.items() if any(map(title.holds_term, without))}
 
 
 def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
@@ -222,8 +232,11 @@ def _fitting(connection: Connection, wanted: StoryFilter, few: _Few) -> set[str]
 def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:
     if not wanted.query:
         return None
-    numbers = match.all_of(connection, parse_query(wanted.query), FEW_WITH_WORDS)
-    return None if numbers is None else _Few(_stories_of(connection, numbers), by_query=True)
+    query = parse_query(wanted.query)
+    numbers = match.all_of(connection, query, FEW_WITH_WORDS)
+    if numbers is None:
+        return None
+    return _Few(_stories_of(connection, numbers), by_query=not query.without)
 
 
 def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
@@ -351,12 +364,14 @@ def _is_after(on: FromClause, place: _Place) -> ColumnElement[bool]:
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     """The newest stories that fit, as a statement to be narrowed; `limit` and `after` are not looked at.
 
-    Bounded as a page is. Of a query that much fits, only stories of the newest articles that do are in it.
+    Bounded as a page is. Of a query that much fits, only stories of the newest articles that do are in it; of
+    one that only excludes, also stories that do not fit, which the caller has to leave out.
     """
     few = few_that_may_fit(connection, wanted)
-    if few is None and wanted.query:
-        numbers = match.newest(connection, parse_query(wanted.query), FEW, reach=FEW)
-        few = _Few(_stories_of(connection, numbers), by_query=True)
+    query = parse_query(wanted.query) if wanted.query else None
+    if few is None and query is not None and not query.only_excludes:
+        numbers = match.newest(connection, query, FEW, reach=FEW)
+        few = _Few(_stories_of(connection, numbers), by_query=not query.without)
     live = select(story).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
     if few is not None:
         return live.where(story.c.id.in_(sorted(_fitting(connection, wanted, few))))

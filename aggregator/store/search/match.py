@@ -9,7 +9,8 @@ Parses a search as people type it, for the full-text index and for matching a te
 
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
-All terms must match. A term has alternatives of one or more phrases: those joined by OR, German umlauts
+All terms must match, and none after a minus; a search may have only the latter. A term has alternatives of
+one or more phrases: those joined by OR, German umlauts
 written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震: 台北 and 地震).
 """
 
@@ -17,17 +18,18 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
-from aggregator.model.core import FrozenStruct
+from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.codecs import TEXT
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
-from aggregator.store.tables import article, in_parts
+from aggregator.store.tables import article, in_parts, rows_with, source, story, story_subject
+from aggregator.stories.subjects import subject_key
 
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of all its phrases
@@ -36,11 +38,12 @@ _PARTED = range(4, 11)  # characters of a run that is also searched in parts; lo
 _PART = (2, 3)  # characters of a part: the length of most Chinese words and words in kanji
 
 _TOKEN = re.compile(
-    r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
+    r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before|folder|topic|kind):(?=["\w]))?'
     r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
+_BY_ROW = ("folder", "topic", "kind")  # not in the index: excluded by rows
 _UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")  # not in "neue", "aktuell", "queue"
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 
@@ -75,6 +78,10 @@ class Query(FrozenStruct, frozen=True, kw_only=True):
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
+    without_tokens: tuple[tuple[str, ...], ...] = ()  # tokens of filters; an article has not all of any tuple
+    without_folders: tuple[str, ...] = ()
+    without_topics: tuple[str, ...] = ()
+    without_kinds: tuple[str, ...] = ()
     outlet: tuple[str, ...] = ()  # words of the outlet's name
     author: tuple[str, ...] = ()
     language: str | None = None
@@ -86,6 +93,14 @@ class Query(FrozenStruct, frozen=True, kw_only=True):
         """All phrases that may match, for snippets."""
         return tuple(phrase for term in self.terms for way in term.any_of for phrase in way)
 
+    @property
+    def only_excludes(self) -> bool:
+        """Whether it says only what an article must not have."""
+        return self == Query(**{name: getattr(self, name) for name in _EXCLUDING})
+
+
+_EXCLUDING = tuple(name for name in Query.__struct_fields__ if name.startswith("without"))
+
 
 def parse_query(query: str) -> Query:
     """Parse a search; unknown syntax is searched for as words.
@@ -94,7 +109,7 @@ def parse_query(query: str) -> Query:
     """
     terms: list[Term] = []
     without: list[Term] = []
-    asked: dict[str, object] = {}
+    asked: dict[str, Any] = {}
     joins = False
     for match in _TOKEN.finditer(query.translate(_QUOTES)):
         field, quoted, bare = match["field"], match["quoted"], match["bare"]
@@ -103,7 +118,7 @@ def parse_query(query: str) -> Query:
             continue
         given = bare if quoted is None else quoted
         if field in (None, "title"):
-            term = _parsed_term(given, in_title=field == "title", is_quoted=quoted is not None)
+            term = parsed_term(given, in_title=field == "title", is_quoted=quoted is not None)
             if term is None:
                 continue
             if match["minus"]:
@@ -112,11 +127,14 @@ def parse_query(query: str) -> Query:
                 terms[-1] = Term(any_of=terms[-1].any_of + term.any_of)
             else:
                 terms.append(term)
+        elif match["minus"]:
+            for name, value in _excluded(field, given).items():
+                asked[name] = (*asked.get(name, ()), value)
         else:
             asked |= _bound(field, given, asked)
         joins = False
-    found = Query(terms=tuple(terms), without=tuple(without), **asked)  # type: ignore[arg-type]
-    _check(found, is_bounded=bool(asked))
+    found = Query(terms=tuple(terms), without=tuple(without), **asked)
+    _check(found, is_bounded=bool(without or asked))
     return found
 
 
@@ -124,20 +142,35 @@ def _check(query: Query, *, is_bounded: bool) -> None:
     if not query.terms and not is_bounded:
         raise UsageError('give at least one word; "two words" in quotes are a phrase, rebel* is a prefix')
     words = sum(len(phrase.words) for phrase in query.phrases)
-    if len(query.terms) + len(query.without) > MOST_TERMS or words > _MOST_WORDS * 4:
+    terms = len(query.terms) + sum(len(getattr(query, name)) for name in _EXCLUDING)
+    if terms > MOST_TERMS or words > _MOST_WORDS * 4:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
 
 
-def _bound(field: str, given: str, asked: dict[str, object]) -> dict[str, object]:
+def _excluded(field: str, given: str) -> dict[str, object]:
+    if field in ("after", "before"):
+        raise UsageError(f"-{field}: a time cannot be excluded; give {field}: without the minus")
+    if field == "kind" and given not in KINDS:
+        raise UsageError(f"-kind: must be one of {', '.join(KINDS)}")
+    words = search_words(given)
+    if field in _BY_ROW:
+        return {f"without_{field}s": given} if words else {}
+    tokens = filter_tokens_of(words, field[0]) if field in ("outlet", "author") else [language_token(given)]
+    return {"without_tokens": tuple(tokens)} if words else {}
+
+
+def _bound(field: str, given: str, asked: dict[str, Any]) -> dict[str, Any]:
+    if field in _BY_ROW:
+        raise UsageError(
+            f"{field}: is only excluded here, by -{field}:{given[:40]}; to select it, use the filter"
+        )
     if field in ("lang", "language"):
         language = given.strip().casefold()
         return {"language": language} if language else {}
     if field in ("after", "before"):
         return {"since" if field == "after" else "before": _start_of(field, given)}
-    before = asked.get(field, ())
-    assert isinstance(before, tuple)
     words = search_words(given)
-    return {field: (*before, *words)} if words else {}
+    return {field: (*asked.get(field, ()), *words)} if words else {}
 
 
 def _start_of(field: str, given: str) -> dt.datetime:
@@ -150,7 +183,8 @@ def _start_of(field: str, given: str) -> dt.datetime:
     raise UsageError(f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12")
 
 
-def _parsed_term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
+def parsed_term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
+    """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long."""
     words = tuple(search_words(given))
     if not words:
         return None
@@ -219,6 +253,7 @@ def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
+_PASSED = 16  # times the limit
 _SPANS_ASKED = 2  # of each size: the newest one may have few articles, so the one before it, too
 
 
@@ -233,9 +268,20 @@ class _Match(FrozenStruct, frozen=True, kw_only=True):
 def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
     """Return inbox numbers of the newest articles that match `query`, at most `limit`, the newest first.
 
-    Phrases are searched among the newest `reach` articles that have all the words.
+    Phrases are searched among the newest `reach` articles that have all the words. Of excluded folders,
+    topics and kinds at most `_PASSED` times `limit` articles are passed over.
     """
-    limit = min(limit, _MOST_ROWS)
+    conditions = _conditions(query)
+    asked = limit = min(limit, _MOST_ROWS)
+    while True:
+        found = _newest_by_index(connection, query, asked, reach=reach)
+        kept = _meeting(connection, conditions, found)
+        if len(kept) >= limit or len(found) < asked or asked >= limit * _PASSED:
+            return [n for n in found if n in kept][:limit]
+        asked *= _PASSED
+
+
+def _newest_by_index(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
     tokens = _required_tokens(connection, query)
     if tokens is None:
         return []
@@ -266,6 +312,37 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
 
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     """Return those of the articles `numbers` that match `query`."""
+    conditions = _conditions(query)
+    return _meeting(connection, conditions, _among_by_index(connection, query, numbers))
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    """Return the conditions on rows of articles that the index does not cover."""
+    conditions: list[ColumnElement[bool]] = []
+    if query.without_folders:  # by a subquery: a list of many feeds would be too long for Postgres
+        excluded = select(func.coalesce(source.c.folder_name, source.c.id))  # `Source.entry_source`
+        is_excluded = source.c.folder.in_(query.without_folders)
+        conditions.append(article.c.source.not_in(excluded.where(is_excluded)))
+    if query.without_kinds:
+        conditions.append(article.c.kind.not_in(query.without_kinds))
+    if query.without_topics:
+        keys = [subject_key(topic) for topic in query.without_topics]
+        of_topic = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
+        of_topic = of_topic.where(story_subject.c.kind == "topic", story_subject.c.key.in_(keys))
+        conditions.append(~of_topic.where(story.c.id == article.c.story).exists())
+    return conditions
+
+
+def _meeting(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], numbers: Collection[int]
+) -> set[int]:
+    if not conditions:
+        return set(numbers)
+    rows = rows_with(connection, select(article.c.inbox_no).where(*conditions), article.c.inbox_no, numbers)
+    return {row.inbox_no for row in rows}
+
+
+def _among_by_index(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     tokens = _required_tokens(connection, query)
     found: set[int] = set()
     if tokens is None:
@@ -327,10 +404,11 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
 def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequence[int]) -> list[int]:
     """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
     statement = text(
-        "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) "
+        "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) AND words @@ CAST(:loose AS tsquery) "
         "AND (is_long OR words @@ CAST(:match AS tsquery)) ORDER BY n DESC"
     )
-    rows = connection.execute(statement, {"numbers": list(numbers), "match": match.strict}).all()
+    asked = {"numbers": list(numbers), "loose": match.loose, "match": match.strict}
+    rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
     wordings = select(article.c.inbox_no, article.c.title, TEXT).where(article.c.inbox_no.in_(long))
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
@@ -347,7 +425,7 @@ def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ..
     tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
     if query.language is not None:
         tokens.append((language_token(query.language),))
-    if query.since is not None or query.before is not None:
+    if query.since is not None or query.before is not None or not (query.terms or tokens):
         days = _days(connection, query)
         if not days:
             return None
@@ -356,7 +434,7 @@ def _required_tokens(connection: Connection, query: Query) -> list[tuple[str, ..
 
 
 def _days(connection: Connection, query: Query) -> tuple[str, ...]:
-    """Return tokens of the days from `since` to `before`: whole months and years as one; stored days only."""
+    """Return tokens of the days from `since` to `before`, in stored years: whole months and years as one."""
     first, last = connection.execute(
         select(
             select(func.min(article.c.effective_at)).scalar_subquery(),
@@ -365,8 +443,8 @@ def _days(connection: Connection, query: Query) -> tuple[str, ...]:
     ).one()
     if first is None or (query.before is not None and query.before <= first):
         return ()
-    begin = max(first, query.since).date() if query.since else first.date()
-    end = last.date()
+    begin = max(first, query.since).date() if query.since else first.date().replace(month=1, day=1)
+    end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
         end = (query.before - dt.timedelta(microseconds=1)).date()
     return tuple(_spans(begin, end))
@@ -413,11 +491,12 @@ def _match(connection: Connection, query: Query, tokens: Sequence[tuple[str, ...
         language.both.join([*(_term(language, term, is_loose) for term in query.terms), *asked])
         for is_loose in (False, True)
     )
-    without = language.either.join(_term(language, term, False) for term in query.without)
+    barred = [_joined(language.both, map(language.token.format, one)) for one in query.without_tokens]
+    without = [*(_term(language, term, False) for term in query.without), *barred]
     terms = (*query.terms, *query.without)
     return _Match(
-        strict=language.but_not.format(strict, without) if without else strict,
-        loose=loose,
+        strict=language.but_not.format(strict, language.either.join(without)) if without else strict,
+        loose=language.but_not.format(loose, language.either.join(barred)) if barred else loose,
         is_phrasal=any(len(one.in_index) > 1 for term in terms for way in term.any_of for one in way),
     )
 

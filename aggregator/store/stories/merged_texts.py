@@ -7,7 +7,7 @@ few at a time, when nothing else waits. Until then readers get the old text.
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,10 +28,17 @@ _RENDERED_BY = "render_version"  # counter: `render_version` of the last renderi
 _RENDERED_FROM = "render_from"  # counter: stories with a lower number are rendered again; 0: all are done
 
 
-def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
-    """Render up to `limit` stories: unrendered ones, else those of another version. Return their number."""
+def render_next(
+    database: Database, limit: int, tuning: StoryTuning, *, of: Collection[str] | None = None
+) -> int:
+    """Render up to `limit` stories: unrendered ones, else those of another version. Return their number.
+
+    `of` are ids: only unrendered stories with one of these are rendered.
+    """
     with database.read() as connection:
         unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
+        if of is not None:
+            unrendered = unrendered.where(story.c.id.in_(of))
         waiting = connection.execute(unrendered.limit(limit)).all()
         rendered = select(story.c.story_no).where(story.c.text.is_not(None)).limit(1)
         is_first = (
@@ -40,12 +47,20 @@ def render_next(database: Database, limit: int, tuning: StoryTuning) -> int:
             and connection.execute(rendered).first() is None
         )
     if not waiting:
-        return _render_again(database, limit, tuning)
+        return 0 if of is not None else _render_again(database, limit, tuning)
     _render(database, waiting, tuning)
     if is_first:  # no story was rendered with another version
         with database.write() as connection:
             set_counter(connection, _RENDERED_BY, render_version(tuning))
     return len(waiting)
+
+
+def unrendered_of_several(connection: Connection) -> Sequence[str]:
+    """Return the ids of the unrendered stories of several articles, the last bumped first."""
+    several = select(story.c.id).where(
+        story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
+    )
+    return connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
 
 
 def render_version(tuning: StoryTuning) -> int:

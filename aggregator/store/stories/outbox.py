@@ -56,6 +56,7 @@ class Delivery(NewDelivery, frozen=True, kw_only=True):
 
     attempts: int
     first_attempt_at: dt.datetime | None
+    others: tuple[int, ...] = ()  # changes of the deliveries that are sent with it
 
 
 _RECOVERED = {"state": "ok", "problem": None, "failures": 0, "failing_since": None, "resumes_at": None}
@@ -260,8 +261,7 @@ def next_due(
     ).first()
     if row is None or row.state == "gone":
         return None
-    is_held = and_(outbox.c.at > held_since, _IS_ONE_REPORT, _WAITS_FOR_PAGE)
-    is_waiting = and_(outbox.c.webhook == name, outbox.c.state == "waiting", ~is_held)
+    is_waiting = _may_be_sent(name, held_since)
     first_of_its_story = ~(
         select(_EARLIER.c.change)
         .where(
@@ -280,7 +280,7 @@ def next_due(
             .limit(1)
         ).first()
         if due is not None:
-            values = {field: due._mapping[field] for field in Delivery.__struct_fields__}
+            values = {one: due._mapping[one] for one in Delivery.__struct_fields__ if one in outbox.c}
             return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
     soonest: dt.datetime | None = connection.execute(
         select(func.min(outbox.c.next_attempt_at)).where(is_waiting, first_of_its_story)
@@ -289,6 +289,34 @@ def next_due(
         return None
     resumes: dt.datetime = row.resumes_at or soonest
     return max(soonest, resumes)
+
+
+def times_sent(connection: Connection, name: str, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
+    """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
+    sent = (
+        outbox.c.webhook == name,
+        outbox.c.state == "done",
+        outbox.c.done_at > since,
+        outbox.c.done_at <= now,
+    )
+    times = select(outbox.c.done_at).where(*sent).distinct().order_by(outbox.c.done_at)
+    return list(connection.execute(times).scalars())
+
+
+def waiting_with(
+    connection: Connection, one: Delivery, held_since: dt.datetime, most: int
+) -> tuple[Delivery, list[bytes]]:
+    """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
+    waits = _may_be_sent(one.webhook, held_since), outbox.c.change != one.change
+    numbers = connection.execute(select(outbox.c.change).where(*waits).order_by(outbox.c.change)).scalars()
+    rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
+    bodies = [codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()]
+    return msgspec.structs.replace(one, others=tuple(numbers)), [one.body, *bodies]
+
+
+def _may_be_sent(name: str, held_since: dt.datetime) -> ColumnElement[bool]:
+    is_held = and_(outbox.c.at > held_since, _IS_ONE_REPORT, _WAITS_FOR_PAGE)
+    return and_(outbox.c.webhook == name, outbox.c.state == "waiting", ~is_held)
 
 
 _IS_ONE_REPORT = select(story.c.id).where(story.c.id == outbox.c.story, story.c.report_count < 2).exists()
@@ -315,9 +343,9 @@ def failures_of(connection: Connection, name: str) -> int:
 def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime, *, recovered_after: int) -> None:
     """Store a successful delivery. After `recovered_after` failures in a row all others become due now."""
     has_recovered = failures_of(connection, one.webhook) >= recovered_after
-    connection.execute(
-        _at(one).values(state="done", body=None, attempts=one.attempts + 1, done_at=now, problem=None)
-    )
+    done = {"state": "done", "body": None, "done_at": now, "problem": None}
+    connection.execute(_at(one).values(**done, attempts=one.attempts + 1))
+    change_with(connection, _waiting(one.webhook).values(**done), outbox.c.change, one.others)
     if has_recovered:
         connection.execute(_waiting(one.webhook).values(next_attempt_at=now))
     connection.execute(_of(one.webhook).values(**_RECOVERED, last_success_at=now))

@@ -1,13 +1,14 @@
 """The new rows of a placing transaction, each table written at once.
 
 Log lines, changes and finished entries are written at its end; new stories and articles before another
-statement is executed, which may read them. Numbers are read from `counter` once and counted in memory: only
-the writer takes numbers of stories, bumps and changes.
+statement is executed, which may read them; changed stories before one about stories. Numbers are read from
+`counter` once and counted in memory: only the writer takes numbers of stories, bumps and changes.
 """
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -54,6 +55,7 @@ _FINISH = (
         page=None,
     )
 )
+_OF_STORIES = re.compile(r"(?:FROM|JOIN|UPDATE|INTO|,)\s+story\b")
 _LOG = insert(story_log)
 _CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
@@ -62,16 +64,20 @@ _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
 class Ledger:
     """Belongs to one transaction; `close` must be called before it is committed.
 
-    Append to `stories`, `articles` and `lines` (of outlets) what is to be written before the next statement.
+    Add to `stories`, `articles` and `lines` (of outlets) what is to be written before the next statement;
+    to `states`, of stories that have a row, what is to be written before the next one about stories. Both
+    with `summaries`, made only once, from the last state (without one, that of the state is kept).
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.stories: list[NewStory] = []
+        self.states: dict[str, StoryState] = {}
+        self.summaries: dict[str, Callable[[], str]] = {}  # by story
         self.articles: list[NewArticle] = []
         self.lines: dict[tuple[str, int], bytes] = {}  # by outlet and inbox number
         self._dropped_lines: list[tuple[str, int]] = []
-        event.listen(connection, "before_cursor_execute", self._write_new)
+        event.listen(connection, "before_cursor_execute", self._before)
         self._numbers: dict[str, int] = {}
         self._logs: list[dict[str, Any]] = []
         self._changes: list[dict[str, Any]] = []
@@ -81,13 +87,28 @@ class Ledger:
         """Delete lines of outlets."""
         self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
 
-    def _write_new(self, *_of_statement: object) -> None:
+    def _before(self, *call: Any) -> None:
+        """Before a statement, the third of SQLAlchemy's arguments: write what it may read."""
+        self._write_new(with_states=_OF_STORIES.search(call[2]) is not None)
+
+    def _write_new(self, *, with_states: bool) -> None:
         if self.stories or self.articles or self.lines or self._dropped_lines:
-            new, self.stories, self.articles = (self.stories, self.articles), [], []
+            founded, self.stories, placed, self.articles = self.stories, [], self.articles, []
             lines, self.lines, self._dropped_lines = (self._dropped_lines, self.lines), {}, []
-            stories.insert_stories(self._connection, new[0])
-            articles.insert_articles(self._connection, new[1])
+            founded = [
+                one._replace(state=self._whole(one.id, self.states.pop(one.id, one.state))) for one in founded
+            ]
+            stories.insert_stories(self._connection, founded)
+            articles.insert_articles(self._connection, placed)
             articles.change_outlet_lines(self._connection, *lines)
+        if with_states and self.states:
+            states, self.states = self.states, {}
+            whole = {id_: self._whole(id_, state) for id_, state in states.items()}
+            stories.update_stories(self._connection, whole)
+
+    def _whole(self, story: str, state: StoryState) -> StoryState:
+        summary = self.summaries.pop(story, None)
+        return state if summary is None else msgspec.structs.replace(state, summary=summary())
 
     def number(self, name: Literal["story", "bump", "change"]) -> int:
         """Return the next serial number."""
@@ -191,7 +212,7 @@ class Ledger:
 
     def close(self) -> None:
         """Write the collected rows."""
-        self._write_new()
+        self._write_new(with_states=True)
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
             prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])

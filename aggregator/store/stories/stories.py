@@ -63,6 +63,14 @@ class StoryState(DerivedColumns, frozen=True, kw_only=True):
     membership_changed_no: int
     title_article: str | None = None  # the article of the headline; None: made from a lead
 
+    def as_row(self, number: int, id: str) -> StoryRow:  # noqa: A002 - the name of the column
+        """Return the row of story `id` with this state."""
+        same = {name: getattr(self, name) for name in StoryRow.__struct_fields__ if name in _STATE}
+        return StoryRow(story_no=number, id=id, **same)
+
+
+_STATE = frozenset(StoryState.__struct_fields__)
+
 
 class Membership(NamedTuple):
     """The parts of the row of a story that depend on its members only."""
@@ -181,9 +189,10 @@ def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
         connection.execute(_INSERT, rows)
 
 
-def update_story(connection: Connection, id: str, state: StoryState) -> None:  # noqa: A002
-    """Write the state of a story and clear its merged text, which is rendered again later."""
-    connection.execute(_UPDATE, {"story_id": id} | msgspec.structs.asdict(state))
+def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
+    """Write the states of stories by id and clear their merged texts, which are rendered again later."""
+    if rows := [{"story_id": id_} | msgspec.structs.asdict(state) for id_, state in states.items()]:
+        connection.execute(_UPDATE, rows)
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002

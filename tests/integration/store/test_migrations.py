@@ -57,7 +57,7 @@ NEW_SINCE_0019 = {
     *("stream_period", "source_history", "source_period", "story_subject", "story_link"),
     *("reader", "read_mark"),
 }
-ADDED_SINCE_0019 = {"article": 8, "source": 1, "story": 1}  # columns, at the end
+ADDED_SINCE_0019 = {"article": 8, "folder": 1, "source": 1, "story": 1}  # columns, at the end
 
 
 def _as_before(tables: dict[str, list[tuple[Any, ...]]], name: str) -> list[tuple[Any, ...]]:

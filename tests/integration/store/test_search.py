@@ -102,6 +102,14 @@ def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
         ("'; DROP TABLE article; --", []),
         ("title:levee OR NOT near(x)", []),
         ("AND", ["Courier", "Herald", "Gazette"]),
+        ("-pennmouth", ["Han", "Nile", "Journal", "Daily", "Herald"]),
+        ("-union -地震 -besancon -서울", ["Nile", "Gazette"]),
+        ('-"river Arrel" -"Arrel river" -outlet:han', ["Courier", "Nile", "Journal", "Daily", "Herald"]),
+        ("union -outlet:herald", ["Courier"]),
+        ("-title:mayor -author:nobody union", ["Herald"]),
+        ("-lang:en -lang:ar -lang:fr", ["Han", "Daily"]),
+        ("-union lang:en", ["Gazette"]),
+        ("-kind:report", []),
     ],
 )
 def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> None:
@@ -293,6 +301,32 @@ def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
         with pytest.raises(UsageError, match="at least one word"):
             reading.stories(StoryFilter(query=empty))
     assert len(reading.stories(StoryFilter(query='levee outlet:""')).stories) == 1
+    for wrong in ("-kind:novel", "kind:opinion", "-after:2024"):
+        with pytest.raises(UsageError, match=r"kind|after"):
+            reading.stories(StoryFilter(query=wrong))
+
+
+def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
+    """An article that is not indexed yet may have them, so its story is not shown."""
+    rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON))
+    rig.pipeline.index_text()
+    rig.take(record("Last", "1", "A kite festival", "Kites flew over the hills.", published=NOON))
+    reading = DatabaseStoryReader(rig.database)
+
+    def shown(query: str) -> set[str]:
+        wanted = StoryFilter(query=query, limit=50)
+        titles = {one.title for one in reading.stories(wanted).stories}
+        front = reading.list_stories(tuple(one.id for one in reading.rank_front_page(wanted)))
+        assert titles == {one.title for one in front}, "a list and the front page are the same stories"
+        return titles
+
+    everything = shown("-nobody")
+    assert len(everything) == 6
+    assert everything - shown("-breaks") == {"Levee breaks at Pennmouth"}, "one of its articles has it not"
+    assert everything - shown("-firefighters") == set(), "nor has its headline"
+    assert everything - shown("-outlet:gazette") == set(), "another outlet has the story, too"
+    assert everything - shown("-outlet:gazette -outlet:echo") == {"Levee breaks at Pennmouth"}
+    assert everything - shown("-union -kind:opinion") == {"Dock workers strike in Sennick"}
 
 
 # --- queries -----------------------------------------------------------------------------------------------

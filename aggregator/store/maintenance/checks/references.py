@@ -309,7 +309,7 @@ _CHUNK: Final = 500
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "entry.state": ("page", "ready", "done", "refused"),
     "entry.outcome": get_args(Outcome),
-    "entry.verdict": (*get_args(Verdict), "forgotten"),
+    "entry.verdict": (*get_args(Verdict), "forgotten", "muted"),
     "entry.page_verdict": get_args(Verdict),
     "intake_count.outcome": get_args(ReceivedOutcome),
     "article.role": get_args(Role),

@@ -16,7 +16,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,6 +44,7 @@ from aggregator.pipeline.kinds.folder_kind import (
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.prepare_queue import More
+from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
@@ -53,9 +53,9 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import folder_name, known_as, source_at, source_id
+from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
 from aggregator.store.read import reader
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
 from aggregator.store.tables import counter_value
 from aggregator.stories.tuning import StoryTuning
 
@@ -64,7 +64,8 @@ Result = TypeVar("Result")
 
 _LAST_TRY = 99  # the attempt number of a page that is not requested again, since the command ends
 _MISSING = "there is no such file or folder"
-RENDER_SECONDS = 5.0
+RENDER_SECONDS = 5.0  # from the beginning of rendering, in which stories of one article are rendered, too
+RENDERED_AT_ONCE = 20  # stories
 REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
 _AWAITED_CHECK_SECONDS = 1.0  # between two checks whether a daemon waits to become the writer
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
@@ -74,12 +75,6 @@ _AWAY_PAUSE_SECONDS = 1.0  # between two attempts
 _RESULTS_AT_ONCE = 500
 # Chunks of 100 entries: what 30 workers process at once.
 CHUNKS_AHEAD = 10
-
-
-def samples_folder() -> Path:
-    """Return the folder of the sample articles, in a checkout or an installed wheel."""
-    installed = Path(str(files("aggregator").joinpath("_shipped", "examples", "articles")))
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "examples" / "articles"
 
 
 class RejectedItem(FrozenStruct, frozen=True, kw_only=True):
@@ -148,7 +143,7 @@ class Ingest:
         `is_awaited` returns whether a daemon waits to become the writer, `give_up` makes way for it.
         `holds_back`: pause reading while the process that places is far behind.
         """
-        self._database, self._client, self._executor, self._all_tuning, self._now, _ = poller.services
+        self._database, self._client, self._executor, self._all_tuning, self._now, *_ = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._is_awaited = is_awaited
@@ -162,11 +157,12 @@ class Ingest:
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
         self._counts: Counter[str] = Counter()
+        self._unrendered: Sequence[str] = ()  # ids of stories of several articles
         self._newest_before = 0  # the newest story at the start
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
         self._file = ""  # the file that is being read
-        self._folder_names: dict[Path, str] = {}
+        self._folders: dict[Path, tuple[str, str | None]] = {}
 
     @property
     def is_writer(self) -> bool:
@@ -197,6 +193,29 @@ class Ingest:
                 )
             done += progress.read_bytes
         self._finish()
+
+    def count_unrendered(self) -> int:
+        """Find the stories that `render` renders in any case, those of several articles; return their number.
+
+        0 if another process is the writer, which renders them.
+        """
+        self._unrendered = () if self._pipeline is None else self._read(unrendered_of_several)
+        return len(self._unrendered)
+
+    def render(self) -> Iterator[int]:
+        """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step.
+
+        Ends early where a daemon waits to become the writer; the daemon renders the rest.
+        """
+        tuning, ends = self._all_tuning.section("stories", StoryTuning), time.monotonic() + RENDER_SECONDS
+        waiting = [*self._unrendered]
+        while self._pipeline is not None and not self._is_to_stop() and (waiting or time.monotonic() < ends):
+            some, waiting = waiting[:RENDERED_AT_ONCE] or None, waiting[RENDERED_AT_ONCE:]
+            render = partial(render_next, self._database, RENDERED_AT_ONCE, tuning, of=some)
+            if not self._with_retries(render) and not waiting:
+                break
+            yield len(some or ())
+        self._make_way()
 
     def wait(self, patience_seconds: float) -> Iterator[int]:
         """Wait for the process that places; yields the number of waiting entries until none is left.
@@ -337,11 +356,14 @@ class Ingest:
                 yield _ReadItem(item=entry, where=item.where, file=item.file)
 
     def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
-        if folder not in self._folder_names:
-            self._folder_names[folder] = self._with_retries(
-                lambda: self._database.transact(lambda it: folder_name(it, folder, os.path.isdir))
+        if folder not in self._folders:
+            self._folders[folder] = self._with_retries(
+                lambda: self._database.transact(
+                    lambda it: known_folder(it, folder, os.path.isdir, first_start(folder, self._now()))
+                )
             )
-        return known_as(entry, folder, self._folder_names[folder])
+        name, started = self._folders[folder]
+        return known_as(with_dates_moved(entry, started), folder, name)
 
     def _fetched(self, url: str) -> list[Entry | InputProblem]:
         """Fetch an address; returns the entries of a feed, under its source, or the article of a page."""
@@ -522,11 +544,6 @@ class Ingest:
         if self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=REINDEXED_ARTICLES)
-            # For readers with SQL; the daemon renders the rest.
-            tuning = self._all_tuning.section("stories", StoryTuning)
-            ends = time.monotonic() + RENDER_SECONDS
-            while time.monotonic() < ends and render_next(self._database, 20, tuning):
-                pass
 
 
 def _folder_of(what: str) -> Path | None:

@@ -111,6 +111,7 @@ class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):
     entry_count: int = 0  # in the feed, before limits
     problem: str | None = None
     ttl_seconds: float | None = None  # the polling interval that it requests (ttl, sy:updatePeriod)
+    sitemaps: tuple[str, ...] = ()  # of an index of sitemaps: the newest ones, which have the entries
 
 
 # --- after extraction --------------------------------------------------------------------------------------

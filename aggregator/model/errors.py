@@ -26,6 +26,10 @@ class UsageError(AggregatorError):
     exit_code = 2
 
 
+class ConflictError(UsageError):
+    """What is asked for does not fit what is stored, such as adding a feed that is a source already."""
+
+
 class DatabaseTooNewError(AggregatorError):
     """A newer version of the program wrote the database."""
 

@@ -180,6 +180,7 @@ class FrontPageStory(FrozenStruct, frozen=True, kw_only=True):
     report_count: int
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
+    is_undated: bool = False  # of files without any date, so that nothing says when it was news
 
 
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story

@@ -68,9 +68,13 @@ class FingerprintResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 class FeedJob(FeedContext, frozen=True, kw_only=True):
-    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries."""
+    """The bytes of a feed and what is known of it. `all_tuning`: for the language of its entries.
+
+    `selectors`: of a source `page:`, those of its list, link, title and date.
+    """
 
     data: bytes
+    selectors: tuple[str, ...] = ()
     all_tuning: str = "{}"
 
 

@@ -12,15 +12,16 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.messages import counted
+from aggregator.config.source_access import Access, SourceExtras
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import same_site
 from aggregator.model.core import Entry, FrozenStruct, ParsedFeed, Published, Verdict
@@ -33,6 +34,7 @@ from aggregator.model.errors import (
 )
 from aggregator.model.health_report import silence_seconds
 from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.mutes import Mutes
 from aggregator.pipeline.poll_decision import (
     DetectedOutage,
     OutageDetector,
@@ -49,7 +51,7 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.identify import PollContext, RereadTuning
 from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
@@ -114,15 +116,20 @@ class PollServices(NamedTuple):
     all_tuning: Tuning
     now: Callable[[], dt.datetime]
     stops: Callable[[], bool] = lambda: False
+    extras: Mapping[str, SourceExtras] = {}
 
 
 class Poller:
     """Polls feeds and fetches pages. Safe to use from many threads."""
 
-    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+    def __init__(
+        self, services: PollServices, *, robots: bool, pages: str, mutes: Mutes | None = None
+    ) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
+        self._mutes = mutes or Mutes()
         self.services = services
-        self._database, self._client, self._executor, self._all_tuning, self._now, self._stops = services
+        self._database, self._client, self._executor, self._all_tuning, self._now = services[:5]
+        self._stops, self._extras = services.stops, services.extras
         net, polling = net_tuning(self._all_tuning), self._all_tuning.section("polling", PollTuning)
         self._rules = self._net, self._tuning = PollRules(net, polling)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
@@ -149,6 +156,14 @@ class Poller:
             body_hash = None if fetched.not_modified else _hash(fetched.body)
             is_known = body_hash is None or body_hash == source.body_hash
             feed = None if is_known else self._parsed(fetched, source, now, read)
+            if feed is not None and feed.sitemaps:
+                body_hash, found = read_sitemaps(
+                    feed,
+                    lambda url: self._fetch(url, source, linked_from=source.polled_url),
+                    lambda page: self._parsed(page, source, now, read),
+                )
+                feed = None if body_hash == source.body_hash else found
+                fetched = msgspec.structs.replace(fetched, etag=None, last_modified=None)  # of the index only
         except FetchError as error:
             return self._failed(source, error, now)
         return self._accepted(source, PollAnswer(fetched, body_hash, feed), now)
@@ -184,8 +199,9 @@ class Poller:
         """
         # The target of a redirect was not configured, so it must not lead into private networks.
         fetch = partial(
-            self._client.fetch,
+            self._fetch,
             source.polled_url,
+            source,
             linked_from=source.address if source.redirected_url else None,
         )
         if self._is_first_of_a_silent_day(source, now):
@@ -196,6 +212,13 @@ class Poller:
         if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
             return fetch()  # a 304 has no entries to compare
         return fetched
+
+    def _fetch(self, url: str, source: Source, **options: Any) -> FetchResult:
+        return self._client.fetch(url, access=self._access(source.address), **options)
+
+    def _access(self, address: str | None) -> Access | None:
+        extras = self._extras.get(address or "")
+        return None if extras is None else extras.access
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():
@@ -216,6 +239,7 @@ class Poller:
             self._executor,
             FeedJob(
                 data=fetched.body,
+                selectors=self._extras[source.address].selectors if source.address in self._extras else (),
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
@@ -253,6 +277,12 @@ class Poller:
                         live=self._live,
                     ),
                 )
+            for entry, result in zip(entries, taken.accepted, strict=True):
+                reason = self._mutes.why(entry, source) if result.outcome == "new" else None
+                if reason is not None and result.entry_no is not None:  # its page is not fetched either
+                    rejected.quarantine(
+                        connection, result.entry_no, at=now, reason=reason, verdict=inbox.MUTED
+                    )
             target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)
@@ -385,7 +415,13 @@ class Poller:
             port = _own_port(wanted)
             linked_from = wanted.feed or ""  # unknown: a push, or a feed that was removed
             self._check_robots(wanted, port, linked_from)
-            fetched = self._client.fetch(wanted.url, accept="page", source_port=port, linked_from=linked_from)
+            fetched = self._client.fetch(
+                wanted.url,
+                accept="page",
+                source_port=port,
+                linked_from=linked_from,
+                access=self._access(wanted.source_address),
+            )
         except FetchError as error:
             return self._without_page(wanted, error)
         page = fetched.body if same_site(wanted.url, fetched.url_final) else None
@@ -525,6 +561,30 @@ def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] 
     except WorkError as error:
         raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
     return msgspec.msgpack.decode(answer, type=ParsedFeed)
+
+
+def read_sitemaps(
+    index: ParsedFeed, fetch: Callable[[str], FetchResult], parse: Callable[[FetchResult], ParsedFeed]
+) -> tuple[bytes, ParsedFeed]:
+    """Return a hash of the sitemaps of an index, and their entries. Raises FetchError if none is read."""
+    bodies, feeds, failed = [], [], None
+    for url in index.sitemaps:
+        try:
+            page = fetch(url)
+            feed = parse(page)
+            if feed.sitemaps:  # not followed: they might lead to each other
+                raise FetchError("no feed", f"{url} is an index of sitemaps, too; add one of its sitemaps")
+            feeds.append(feed)
+            bodies.append(page.body)
+        except FetchError as error:
+            failed = error
+    if failed is not None and (not feeds or failed.cause == "stopped"):
+        raise failed
+    entries = tuple(entry for feed in feeds for entry in feed.entries)
+    titles = [feed.title for feed in feeds if feed.title]
+    count = sum(feed.entry_count for feed in feeds)
+    merged = msgspec.structs.replace(index, entries=entries, entry_count=count, title="".join(titles[:1]))
+    return _hash(b"".join(bodies)), merged
 
 
 def _content_type(fetched: FetchResult) -> str | None:

@@ -34,42 +34,32 @@ class QuarantiningPlacer:
         self._tries = 0  # consecutive calls in which nothing was placed
 
     def place(self, batch: Batch, *, is_final: bool = False) -> list[PlacementResult]:
-        """Like `Placer.place`. Raises DamagedError if nothing can be placed."""
-        try:
-            placed = self._placer.place(batch, is_final=is_final)
-        except _NOT_OF_AN_ENTRY:
-            raise
-        except Exception:  # noqa: BLE001 - `_one_by_one` meets it again
-            return self._one_by_one(batch, is_final=is_final)
-        self._note(placed)
-        return placed
+        """Like `Placer.place`; what fails is halved until each culprit is alone.
 
-    def unreadable(self, error: UnreadableEntryError) -> None:
-        """Put an entry into quarantine whose row cannot be decoded."""
-        log.error("entry %d is in quarantine: %s", error.n, error, extra={"event": "entry_quarantined"})
-        self._placer.quarantine(error.n, str(error))
-
-    def _note(self, placed: Sequence[PlacementResult]) -> None:
-        if placed:
-            self._has_placed, self._tries = True, 0
-
-    def _one_by_one(self, batch: Batch, *, is_final: bool) -> list[PlacementResult]:
-        """Place entries alone, up to the first that must be prepared with other options."""
+        Raises DamagedError if nothing can be placed.
+        """
         done: list[PlacementResult] = []
         failed: list[tuple[InboxEntry, Exception]] = []
-        for at, (waiting, _) in enumerate(batch):
+        parts = [batch]  # the first one last
+        while parts:
+            part = parts.pop()
+            is_first = part[0] is batch[0]
             try:
-                placed = self._placer.place(batch[at : at + 1], is_final=is_final and at == 0)
+                placed = self._placer.place(part, is_final=is_final and is_first)
             except _NOT_OF_AN_ENTRY:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, other entries may be placed
-                failed.append((waiting, error))
+                if len(part) == 1:
+                    failed.append((part[0][0], error))
+                else:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
                 continue
-            if not placed:
-                break
-            self._note(placed)
-            done += [*self._quarantine(failed), *placed]
-            failed = []
+            if placed:
+                self._has_placed, self._tries = True, 0
+                done += [*self._quarantine(failed), *placed]
+                failed = []
+            if len(placed) < len(part):
+                break  # the next one must be prepared with other options
         are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
         if are_few and (self._has_placed or self._tries >= _TRIES):
             done += self._quarantine(failed)
@@ -81,6 +71,11 @@ class QuarantiningPlacer:
                 "database is damaged, or the program has a bug; type `aggregator db check`"
             ) from cause
         return done
+
+    def unreadable(self, error: UnreadableEntryError) -> None:
+        """Put an entry into quarantine whose row cannot be decoded."""
+        log.error("entry %d is in quarantine: %s", error.n, error, extra={"event": "entry_quarantined"})
+        self._placer.quarantine(error.n, str(error))
 
     def _quarantine(self, failed: Sequence[tuple[InboxEntry, Exception]]) -> list[PlacementResult]:
         placed = []

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from aggregator.admin.backup import backup_folder
-from aggregator.admin.manage_sources import configured_source
 from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_owner_notice
 from aggregator.config.loader import lines_of, located
 from aggregator.config.messages import counted, redact
@@ -19,7 +20,9 @@ from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
 from aggregator.pipeline.kinds.feed_kind import web_address
 from aggregator.pipeline.kinds.source_kind import source_kind
+from aggregator.pipeline.manage_sources import configured_source
 from aggregator.pipeline.placement.retention import retention_plan
+from aggregator.pipeline.placement.story_options import mutes_of
 from aggregator.pipeline.workers.factory import refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.parse.entry_builder import primary_language
@@ -63,12 +66,7 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    given = (
-        *(webhook.secret_file for webhook in config.webhooks),
-        *(one.address_file for one in config.notify),
-        config.digest.password_file,
-    )
-    named = [Path(one) for one in given if one]
+    named = [Path(str(one)) for key, one in _leaves(config.model_dump()) if key.endswith("_file") and one]
     # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
     if config.file is not None and _holds_secrets(config):
@@ -87,14 +85,24 @@ def is_for_others(file: Path) -> bool:
 
 
 def _holds_secrets(config: Config) -> bool:
-    addresses = [config.database or "", *(source.feed or "" for source in config.sources)]
+    leaves = list(_leaves(config.model_dump()))
+    addresses = [config.database or "", *(str(one) for key, one in leaves if key in ("feed", "page") and one)]
     named = (_USER_WITHOUT_PASSWORD.sub("://", one) for one in addresses)
-    secrets = (
-        *(webhook.secret or webhook.headers or None for webhook in config.webhooks),
-        *(one.address for one in config.notify),
-        config.digest.password,
+    return any(one != redact(one) for one in named) or any(
+        isinstance(one, SecretStr) for key, one in leaves if key != "url"
     )
-    return any(one != redact(one) for one in named) or any(one is not None for one in secrets)
+
+
+def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each value of the configuration with its key; those of a list with that of the list."""
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            yield from _leaves(inner, name)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            yield from _leaves(inner, key)
+    else:
+        yield key, part
 
 
 def _open_address(config: Config) -> Iterator[Finding]:
@@ -177,6 +185,7 @@ def check(config: Config) -> None:
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
         lambda: retention_plan(config),
+        lambda: found or mutes_of(config),
         lambda: recipients_from(config),
     )
     for check_one in checks:

@@ -6,7 +6,7 @@ rows; after a failed transaction they are dropped and built again.
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Self, TypeVar
@@ -71,6 +71,7 @@ from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork, 
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles, commands, stories
@@ -109,14 +110,17 @@ class _KnownArticles(NamedTuple):
     refused: Container[str]  # forgotten or deleted
     placed: set[str]  # also those that this batch has placed
     founders: Container[str]  # of a story, before this batch
+    sources: Mapping[str, Source]  # by `entry.source`; {} if mutes do not need them
 
     @classmethod
-    def of(cls, connection: Connection, ids: Collection[str]) -> Self:
+    def of(cls, connection: Connection, ids: Collection[str], *, has_sources: bool) -> Self:
         """Read what is known of these articles."""
+        found = all_sources(connection) if has_sources else ()
         return cls(
             tombstones.find_tombstones(connection, ids),
             articles.placed_among(connection, ids),
             stories.founders_among(connection, ids),
+            {one.entry_source: one for one in found},
         )
 
 
@@ -144,6 +148,7 @@ class Placer:
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
         self._swept = -1
+        self._mutes = options.mutes
         self.story_writer = StoryWriter(
             self._model,
             all_tuning.section("stories", StoryTuning),
@@ -285,8 +290,10 @@ class Placer:
         )
 
     @contextmanager
-    def unit_of_work(self) -> Iterator[UnitOfWork]:
+    def unit_of_work(self, *, only_places: bool = False) -> Iterator[UnitOfWork]:
         """Open a placing transaction; on an error rows and memory are rolled back."""
+        if not only_places:
+            self.story_writer.forget_rows()
         done = False
         try:
             with self._database.write() as connection:
@@ -321,9 +328,9 @@ class Placer:
         self, batch: Sequence[tuple[InboxEntry, Prepared]], *, is_final: bool
     ) -> list[PlacementResult]:
         placed: list[PlacementResult] = []
-        with self.unit_of_work() as unit_of_work:
+        with self.unit_of_work(only_places=True) as unit_of_work:
             ids = {inbox_entry.article for inbox_entry, _ in batch}
-            known = _KnownArticles.of(unit_of_work.connection, ids)
+            known = _KnownArticles.of(unit_of_work.connection, ids, has_sources=self._mutes.needs_sources)
             made = [prepared.fingerprint for _, prepared in batch if prepared.fingerprint]
             self._copy_finder.read_bands(
                 unit_of_work.connection, {band for one in made for band in one.bands}
@@ -398,6 +405,10 @@ class Placer:
                 )
             elif old is not None:
                 placed = self._place_again(unit_of_work, incoming, old, prepared.own_text)
+            elif muted := self._mutes.why(
+                inbox_entry.entry, known.sources.get(inbox_entry.entry.source), clean
+            ):
+                return self._mute(unit_of_work, inbox_entry, muted)
             else:
                 id_ = inbox_entry.article
                 placed = self._place_new(
@@ -420,6 +431,13 @@ class Placer:
         )
         self._boilerplate.placed(inbox_entry.entry_no)
         return placed
+
+    def _mute(self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, reason: str) -> PlacementResult:
+        """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
+        n, connection = inbox_entry.entry_no, unit_of_work.connection
+        rejected.quarantine(connection, n, at=unit_of_work.now, reason=reason, verdict=inbox.MUTED)
+        self._boilerplate.placed(n)
+        return PlacementResult(entry_no=n, outcome="refused", article=inbox_entry.article, reason=reason)
 
     def _reject_forgotten(
         self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, article: str
@@ -463,7 +481,9 @@ class Placer:
         article = incoming.as_article()
         story_constraints = self._constraints.story_constraints(connection, id_)
         decision = self._decision(unit_of_work, incoming, article, found.copy, story_constraints)
-        assigned_story = None if decision.story is None else live_story(connection, decision.story)
+        assigned_story = (
+            None if decision.story is None else self.story_writer.live(connection, decision.story)
+        )
         if assigned_story is None:
             story = story_id(id_, stories.foundings(connection, id_) if has_founded else 0)
         else:

@@ -26,7 +26,6 @@ from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import ComparedRow
 
 _REASONS_LOGGED = 4
-_CENTROIDS_KEPT = 1_000  # in memory, 6 KB each of one report
 
 
 class SecondLook:
@@ -46,12 +45,10 @@ class SecondLook:
         self._comparison = comparison
         self._version = rules_version
         self._last_run_no = -1  # the number of the period that was looked at last
-        self._centroids: StoryCache[Centroid] = StoryCache(_CENTROIDS_KEPT)
 
     def forget(self) -> None:
         """Forget the last run: its transaction failed."""
         self._last_run_no = -1
-        self._centroids.clear()
 
     def before(self, unit_of_work: UnitOfWork, inbox_no: int) -> None:
         """Run the second look if it is due before the article of this inbox number is placed.
@@ -88,15 +85,17 @@ class SecondLook:
     def _reassess(
         self, unit_of_work: UnitOfWork, numbers: Sequence[int], *, at_no: int, silent: Collection[str] = ()
     ) -> bool:
+        index = self._story_writer.index(unit_of_work.connection)
         view = _StoryLookup(
             unit_of_work.connection,
-            self._story_writer.index(unit_of_work.connection),
+            index,
             self._constraints,
             self._comparison,
-            self._centroids,
+            self._story_writer.centroids,
         )
-        ids = _Ids(unit_of_work.connection)
         changes = reassess_stories(numbers, view, self._scorer)
+        named = (number for change in changes for number in change.numbers)
+        ids = {number: index.story(number).story for number in named}
         for change in changes:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(change, StoryMerge):
@@ -106,7 +105,12 @@ class SecondLook:
         return bool(changes)
 
     def _merge(
-        self, unit_of_work: UnitOfWork, change: StoryMerge, ids: "_Ids", at_no: int, silent: Collection[str]
+        self,
+        unit_of_work: UnitOfWork,
+        change: StoryMerge,
+        ids: dict[int, str],
+        at_no: int,
+        silent: Collection[str],
     ) -> None:
         kept, gone = ids[change.kept], ids[change.gone]
         ids[change.kept] = self._story_writer.unite(
@@ -120,7 +124,7 @@ class SecondLook:
             because=_strongest(change.reasons),
         )
 
-    def _move(self, unit_of_work: UnitOfWork, change: ReportMove, ids: "_Ids", at_no: int) -> None:
+    def _move(self, unit_of_work: UnitOfWork, change: ReportMove, ids: dict[int, str], at_no: int) -> None:
         origin = ids[change.source]
         target = None if change.target is None else ids[change.target]
         if articles.assigned_stories(unit_of_work.connection, [change.article])[change.article] != origin:
@@ -149,8 +153,8 @@ class SecondLook:
             )
         articles.set_evidence(unit_of_work.connection, change.article, evidence)
         new = self._story_writer.move(unit_of_work, leaving, target, at_no=at_no, founder=change.article)
-        if target is not None:
-            ids[change.target or 0] = new
+        if change.target is not None:
+            ids[change.target] = new
         why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,
@@ -167,18 +171,6 @@ def _strongest(reasons: Sequence[Reason]) -> str:
     """Return the strongest reasons for and against, in logits."""
     ranked = sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     return ", ".join(f"{reason.name} {reason.share:+.2f}" for reason in ranked[:_REASONS_LOGGED])
-
-
-class _Ids(dict[int, str]):
-    """Number of a story → id of the story that has its articles now."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def __missing__(self, number: int) -> str:
-        self[number] = stories.rows_of(self._connection, [number])[0].id
-        return self[number]
 
 
 class _StoryLookup:

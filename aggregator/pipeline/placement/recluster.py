@@ -297,7 +297,7 @@ class Reclusterer:
                     )
                 # Of one set of articles there are several standings, all of which count alike.
                 if msgspec.structs.replace(state, count_state=known.count_state) != known:
-                    stories.update_story(live, name, state)
+                    stories.update_stories(live, {name: state})
         for gone, winner in plan.retired.items():
             stories.redirect_story(live, gone, winner)
             unit_of_work.ledger.log(unit_of_work.now, winner, "merged", other=gone, reason="recluster")

@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Mapping
 
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, MuteConfig
 from aggregator.extract.wire.agencies import family_table
 from aggregator.model.core import FrozenStruct
+from aggregator.pipeline.kinds.source_kind import source_kind
+from aggregator.pipeline.mutes import NOUNS, Mute, Mutes
+from aggregator.store.intake.sources import source_id
 
 # What may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})
@@ -19,6 +22,7 @@ class StoryOptions(FrozenStruct, frozen=True, kw_only=True):
     # A new headline does not bump a story of one report that is older; default of feeds.bump_age.
     bump_age_seconds: float = 3 * 86_400
     prefer: tuple[str, ...] = ()  # outlets whose titles are preferred, in order
+    mutes: Mutes = Mutes()
 
 
 def story_options(config: Config) -> StoryOptions:
@@ -29,4 +33,19 @@ def story_options(config: Config) -> StoryOptions:
         bumps=config.feeds.bump,
         bump_age_seconds=config.feeds.bump_age,
         prefer=config.publish.prefer,
+        mutes=mutes_of(config),
     )
+
+
+def mutes_of(config: Config) -> Mutes:
+    """Return the mutes of a configuration. Raises ConfigError for an invalid address of a source."""
+    of_sources = {}
+    for one in config.sources:
+        if mutes := _mutes(one.mute):
+            address = source_kind(one.kind).address(getattr(one, one.kind), config)
+            of_sources[source_id(one.kind, one.name, address)] = mutes
+    return Mutes(everywhere=_mutes(config.mute), of_sources=of_sources)
+
+
+def _mutes(section: MuteConfig) -> tuple[Mute, ...]:
+    return tuple((kind, muted) for kind in NOUNS for muted in getattr(section, kind))

@@ -8,6 +8,7 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from aggregator.cluster.entry_identity import story_id
 from aggregator.cluster.events import centroid
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
-from aggregator.cluster.events.story_index import StoryIndex
+from aggregator.cluster.events.story_index import StoryCache, StoryIndex
 from aggregator.cluster.events.weights import EventModel
 from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
@@ -43,6 +44,8 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
+_STORIES_KEPT = 1_000  # in memory, about 20 KB each
+
 
 class UnitOfWork(NamedTuple):
     """One placing transaction."""
@@ -50,6 +53,13 @@ class UnitOfWork(NamedTuple):
     connection: Connection
     ledger: Ledger
     now: dt.datetime
+
+
+class _KnownStory(NamedTuple):
+    """What a story that grew lately needs to grow again."""
+
+    row: StoryRow
+    membership: Membership  # `shown`: all of its articles
 
 
 class StoryWriter:
@@ -71,6 +81,9 @@ class StoryWriter:
         self._story_tuning = story_tuning
         self._index: StoryIndex | None = None
         self._last_membership_change: int | None = None
+        self.centroids: StoryCache[centroid.Centroid] = StoryCache(_STORIES_KEPT)
+        self._known: StoryCache[_KnownStory] = StoryCache(_STORIES_KEPT)
+        self._numbers: dict[str, int] = {}  # of the stories in `_known`
 
     # --- memory -------------------------------------------------------------------------------------------
 
@@ -129,6 +142,31 @@ class StoryWriter:
         """Drop the index in memory; it is built again from the rows."""
         self._index = None
         self._last_membership_change = None
+        self.centroids.clear()
+        self.forget_rows()
+
+    def forget_rows(self) -> None:
+        """Drop what is known of the rows of stories: something else than `take_in` may have changed them."""
+        self._known.clear()
+        self._numbers.clear()
+
+    def live(self, connection: Connection, story: str) -> StoryRow:
+        """Return the row of a live story, which the index or the row of an article names."""
+        known = self._known_story(story)
+        return live_story(connection, story) if known is None else known.row
+
+    def _known_story(self, story: str) -> _KnownStory | None:
+        entry = None if self._index is None else self._index.get(self._numbers.get(story, -1))
+        return None if entry is None else self._known.kept(entry)
+
+    def _remember(self, number: int, story: str, state: StoryState, membership: Membership) -> None:
+        if self._index is None or len(membership.shown) > article_views.SHOWN_MEMBERS:
+            return
+        if len(self._numbers) > 2 * _STORIES_KEPT:
+            self.forget_rows()
+        row = state.as_row(number, story)
+        self._numbers[story] = number
+        self._known.put(self._index.story(number), _KnownStory(row, membership))
 
     def sweep(self, inbox_no: int) -> None:
         """Remove stories beyond the live reach from the index; this changes no decision."""
@@ -149,8 +187,12 @@ class StoryWriter:
 
         `losers` are merged into it.
         """
-        span = None if assigned_story is None else _span_of(unit_of_work.connection, assigned_story)
-        membership = self._grown(unit_of_work.connection, new, article, assigned_story, span)
+        known = None if assigned_story is None else self._known_story(assigned_story.id)
+        before = None if known is None else known.membership
+        if before is None and assigned_story is not None:
+            before = self._membership_of(unit_of_work.connection, assigned_story)
+        span = None if before is None else before.span
+        membership = self._grown(unit_of_work.connection, new, article, before, new.placement.story)
         for loser in losers:
             membership = self._joined(unit_of_work.connection, membership, loser)
         bump, redates = unit_of_work.now, False
@@ -173,9 +215,11 @@ class StoryWriter:
             redates=redates,
         )
         number = self._store(
-            unit_of_work, assigned_story, new.placement.story, state, bump,
+            unit_of_work, assigned_story, new.placement.story, state, bump, membership=membership,
             founder=new.id, article=new.id, others=[loser.id for loser in losers],
         )  # fmt: skip
+        if not losers:
+            self._remember(number, new.placement.story, state, membership)
         if assigned_story is not None and assigned_story.container_only and not state.container_only:
             fallen = [
                 member.id
@@ -221,7 +265,15 @@ class StoryWriter:
         state = self._state(unit_of_work, assigned_story, membership, membership_changed_no=at_no, bump=bump)
         if state.bumped_at == assigned_story.bumped_at and "headline" in self._options.bumps:
             bump = new.effective_at  # nor does the change lead the update feed
-        number = self._store(unit_of_work, assigned_story, assigned_story.id, state, bump, article=new.id)
+        number = self._store(
+            unit_of_work,
+            assigned_story,
+            assigned_story.id,
+            state,
+            bump,
+            membership=membership,
+            article=new.id,
+        )
         retention.note_late(unit_of_work.connection, number, state.last_inbox_no)
 
     # --- articles that move -------------------------------------------------------------------------------
@@ -278,7 +330,7 @@ class StoryWriter:
             moved=bump is not None,
         )
         number = self._store(
-            unit_of_work, assigned_story, story, state, when,
+            unit_of_work, assigned_story, story, state, when, membership=membership,
             founder=chosen,
             article=None if target is None or bump else chosen,
             others=[origin.id] if target is None else [],
@@ -331,7 +383,9 @@ class StoryWriter:
             redates=bump is None and winner not in timed,
         )
         gone = [row.id for row in losers]
-        self._store(unit_of_work, winner, winner.id, state, when, others=gone, kind="merged")
+        self._store(
+            unit_of_work, winner, winner.id, state, when, membership=membership, others=gone, kind="merged"
+        )
         retention.note_late(connection, winner.story_no, state.last_inbox_no)
         for loser in losers:
             self._redirect(unit_of_work, loser, winner.id, **detail)
@@ -359,7 +413,8 @@ class StoryWriter:
         state = self._state(
             unit_of_work, row, membership, membership_changed_no=at_no, bump=bump, moved=moved
         )
-        self._store(unit_of_work, row, story, state, bump, kind="corrected" if moved else None)
+        kind = "corrected" if moved else None
+        self._store(unit_of_work, row, story, state, bump, membership=membership, kind=kind)
         retention.note_late(unit_of_work.connection, row.story_no, state.last_inbox_no)
         self._set_counts_in_centroid(unit_of_work.connection, members)
 
@@ -417,55 +472,56 @@ class StoryWriter:
 
     # --- what a row says ----------------------------------------------------------------------------------
 
+    def _membership_of(self, connection: Connection, row: StoryRow) -> Membership:
+        """Return the state of a story from its row and its articles."""
+        return Membership(
+            centroid=centroid.from_bytes(row.centroid),
+            count_state=self._count_state(connection, row),
+            span=_span_of(connection, row),
+            last_inbox_no=row.last_inbox_no,
+            shown=article_views.views_for_title(connection, row.id, row.article_count, row.title_article),
+        )
+
     def _grown(
         self,
         connection: Connection,
         new: NewArticle,
         article: ScoringInput,
-        assigned_story: StoryRow | None,
-        span: PublishedSpan | None,
+        before: Membership | None,
+        story: str,
     ) -> Membership:
-        """Return the story with one more member without reading the others, so that a burst stays cheap.
-
-        `span`: of the story so far.
-        """
-        grown = (
-            centroid.Centroid() if assigned_story is None else centroid.from_bytes(assigned_story.centroid)
-        )
+        """Return the story with one more member without reading the others, so that a burst stays cheap."""
+        grown = centroid.Centroid() if before is None else before.centroid
         if new.counts_in_centroid:
             grown = centroid.add(grown, article.member(self._model), self._model)
         else:
             grown = centroid.add_silent(grown, article.minutes)
         view = article_views.view_of(new)
-        if assigned_story is None or span is None:
+        if before is None:
             standing = count_state_of([view])
             return Membership(grown, standing, articles.published_span([view]), new.inbox_no, [view])
-        known = self._count_state(connection, assigned_story)
         countable = view
         if (linked := origin_link(view)) is not None:
             link = resolve_link(
-                known, linked, lambda id_: articles.copy_link_of(connection, id_, assigned_story.id)
+                before.count_state, linked, lambda id_: articles.copy_link_of(connection, id_, story)
             )
             countable = msgspec.structs.replace(view, copy_of=link)
-        shown = article_views.views_for_title(
-            connection, assigned_story.id, assigned_story.article_count, assigned_story.title_article
-        )
         return Membership(
             centroid=grown,
-            count_state=with_member(known, countable, linkable=bool(new.bands or new.sketch)),
-            span=span.with_other(articles.published_span([view])),
-            shown=sorted([*shown, view], key=lambda one: one.effective_at),
-            last_inbox_no=max(new.inbox_no, assigned_story.last_inbox_no),
+            count_state=with_member(before.count_state, countable, linkable=bool(new.bands or new.sketch)),
+            span=before.span.with_other(articles.published_span([view])),
+            shown=sorted([*before.shown, view], key=lambda one: one.effective_at),
+            last_inbox_no=max(new.inbox_no, before.last_inbox_no),
         )
 
     def _joined(self, connection: Connection, membership: Membership, loser: StoryRow) -> Membership:
-        views = article_views.views_for_title(connection, loser.id, loser.article_count, loser.title_article)
+        lost = self._membership_of(connection, loser)
         return Membership(
-            centroid=centroid.merge(membership.centroid, centroid.from_bytes(loser.centroid), self._model),
-            count_state=merge_count_states(membership.count_state, self._count_state(connection, loser)),
-            span=membership.span.with_other(_span_of(connection, loser)),
-            shown=sorted([*membership.shown, *views], key=lambda one: one.effective_at),
-            last_inbox_no=max(membership.last_inbox_no, loser.last_inbox_no),
+            centroid=centroid.merge(membership.centroid, lost.centroid, self._model),
+            count_state=merge_count_states(membership.count_state, lost.count_state),
+            span=membership.span.with_other(lost.span),
+            shown=sorted([*membership.shown, *lost.shown], key=lambda one: one.effective_at),
+            last_inbox_no=max(membership.last_inbox_no, lost.last_inbox_no),
         )
 
     def _of_members(
@@ -500,9 +556,7 @@ class StoryWriter:
             else max(self._last_membership_change, membership_changed_no)
         )
         derived = stories.derived_columns(membership, self._model, self._options.families)
-        shown = membership.shown
-        if self._has_foreign_language:
-            shown = _hosts(shown, assigned_story.language if assigned_story else None)
+        shown = self._shown(membership, assigned_story)
         chosen = headline(
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._options.prefer
         )
@@ -548,11 +602,16 @@ class StoryWriter:
             **msgspec.structs.asdict(derived),
             title=title,
             title_article=chosen.article,
-            summary=summary(shown, self._options.summary_words, self._story_tuning, title),
+            summary="",  # see `_store`
             language=_language(shown),
             bumped_at=updated,
             membership_changed_no=membership_changed_no,
         )
+
+    def _shown(self, membership: Membership, row: StoryRow | None) -> Sequence[ArticleView]:
+        if self._has_foreign_language:
+            return _hosts(membership.shown, row.language if row else None)
+        return membership.shown
 
     # --- writing ------------------------------------------------------------------------------------------
 
@@ -564,6 +623,7 @@ class StoryWriter:
         state: StoryState,
         bump: dt.datetime,
         *,
+        membership: Membership,
         founder: str = "",
         **change: Any,
     ) -> int:
@@ -571,17 +631,26 @@ class StoryWriter:
 
         `bump` and `change`: of the change stream, see `Ledger.change`.
         """
-        connection = unit_of_work.connection
         if row is None:
             number = unit_of_work.ledger.number("story")
             # The first story of an article is the usual case, and its id says so.
-            founding = 0 if story == story_id(founder, 0) else stories.foundings(connection, founder)
+            is_first = story == story_id(founder, 0)
+            founding = 0 if is_first else stories.foundings(unit_of_work.connection, founder)
             unit_of_work.ledger.stories.append(NewStory(number, story, founder, founding, state))
         else:
             number = row.story_no
-            stories.update_story(connection, story, state)
+            unit_of_work.ledger.states[story] = state
+        unit_of_work.ledger.summaries[story] = partial(
+            summary,
+            self._shown(membership, row),
+            self._options.summary_words,
+            self._story_tuning,
+            state.title,
+        )
         unit_of_work.ledger.change(unit_of_work.now, story, row, state, bump=bump, **change)
         self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
+        if self._index is not None:
+            self.centroids.put(self._index.story(number), membership.centroid)
         return number
 
     def _set_counts_in_centroid(self, connection: Connection, members: Sequence[MemberRow]) -> None:

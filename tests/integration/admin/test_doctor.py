@@ -164,6 +164,14 @@ def test_secrets_that_others_may_read(patient: Patient) -> None:
     (patient.folder / "config.yaml").touch(mode=0o644)
     found = patient.the_one("warning", "is readable by other users", "chmod 600", webhooks=hooks)
     assert key not in found.what
+    feed = {"feed": "https://news.example/rss"}
+    for own in (
+        {"cookie": "sid=1"},
+        {"headers": {"X-Key": "1"}},
+        {"auth": {"user": "anna", "password": "1"}},
+    ):
+        patient.the_one("warning", "is readable by other users", "chmod 600", sources=[feed | own])
+    patient.the_one("warning", "is readable by", "chmod 600", fetch={"proxy": "http://a:b@127.0.0.1:1"})
     (patient.folder / "config.yaml").chmod(0o600)
     assert patient.ill(webhooks=hooks) == []
 
@@ -184,6 +192,8 @@ def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
     secret.write_text("whsec_" + "TUFSS0VS" * 4)
     secret.chmod(0o644)
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}]
+    feed = {"feed": "https://news.example/rss", "cookie_file": "desk.secret"}
+    patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", sources=[feed])
     patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", webhooks=hooks)
     secret.chmod(0o600)
     assert patient.ill(webhooks=hooks) == []

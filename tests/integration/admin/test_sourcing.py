@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.admin.manage_sources import SourceOptions, add, check, export_opml, import_opml
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.pipeline.manage_sources import SourceOptions, add, check, export_opml, import_opml
 from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings

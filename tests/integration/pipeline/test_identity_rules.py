@@ -13,7 +13,7 @@ from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.sources import folder_name, known_as
+from aggregator.store.intake.sources import known_as, known_folder
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
@@ -118,12 +118,12 @@ def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     first.mkdir(parents=True)
     second.mkdir(parents=True)
     with database.write() as connection:
-        assert folder_name(connection, first, os.path.isdir) == "news"
-        assert folder_name(connection, second, os.path.isdir) == "news#2"
+        assert known_folder(connection, first, os.path.isdir) == ("news", None)
+        assert known_folder(connection, second, os.path.isdir) == ("news#2", None)
         moved.parent.mkdir()
         first.rename(moved)
-        assert folder_name(connection, moved, os.path.isdir) == "news"
-        assert folder_name(connection, second, os.path.isdir) == "news#2"
+        assert known_folder(connection, moved, os.path.isdir) == ("news", None)
+        assert known_folder(connection, second, os.path.isdir) == ("news#2", None)
     entry = Entry(source="news", guid="x.txt", text=FLOOD)
     assert known_as(entry, second, "news#2").source == "news#2"
     spoken = record("Gazette", "1", "Levee", FLOOD)

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.admin.manage_sources import export_opml, import_opml
 from aggregator.config.loader import load
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.manage_sources import export_opml, import_opml
 from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings

@@ -61,6 +61,28 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database
     assert not [one.what for one in faults(database, now=NOON) if one.remedy == "quarantine"]
 
 
+def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Database) -> None:
+    Rig(database, Clock()).take(LEVEE)
+    damage(database, count_state=b"\xc1")
+    rig = Rig(database, Clock())
+    for number in range(11):
+        words = f"{STRIKE} Quay {number} was empty."
+        rig.accept(record(f"Port {number}", "1", f"Dock workers strike, day {number}", words, published=NOON))
+        if number == 6:
+            rig.accept(REPRINT)
+    outcomes = [one.outcome for one in rig.place()]
+    assert (len(outcomes), outcomes.index("refused"), outcomes.count("refused")) == (12, 7, 1)
+    assert [no for no, state in states(database).items() if state != "done"] == [9]
+    found = [one.what for one in faults(database, now=NOON)]
+    assert all("count states" in what or "quarantine" in what for what in found)
+    with database.read() as connection:  # nothing of the attempts that failed stayed behind
+        log = [
+            row.article
+            for row in connection.execute(text("SELECT article FROM story_log WHERE kind <> 'headline'"))
+        ]
+    assert len(log) == len(set(log)) == 12
+
+
 def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")

@@ -139,10 +139,11 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: DatabaseStoryRea
     server = Server(polled, settings)
     with httpx.Client(base_url=server.start(), headers=STRANGER, trust_env=False, timeout=30) as client:
         feeds = client.get("/feeds/stories.rss").text + client.get("/api/v1/stories").text
-        for path, (story, _) in found.items():
+        for path, (story, article) in found.items():
             answers = [
                 client.get(f"/stories/{story}").text,
                 client.get(f"/api/v1/stories/{story}").text,
+                client.get(f"/api/v1/articles/{article.id}").text,
                 client.get("/search", params={"q": TOPICS[path]}).text,
                 client.get("/api/v1/search", params={"q": TOPICS[path]}).text,
                 feeds,

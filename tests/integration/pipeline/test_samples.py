@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -10,10 +11,13 @@ from sqlalchemy import select
 from aggregator.cluster.bcubed import measure
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, StoryView
+from aggregator.model.read_model import StoryFilter
+from aggregator.pipeline.samples import NEWEST, first_start, with_dates_moved
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import known_folder
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY
@@ -26,9 +30,13 @@ SAMPLES = REPOSITORY / "examples" / "articles"
 def rig(database: Database) -> Rig:
     """All samples, placed; read five weeks after the last of them was published."""
     made = Rig(database, Clock(dt.datetime(2026, 12, 20, tzinfo=dt.UTC)))
-    found = open_source(SAMPLES, tuning=source_tuning(effective_tuning()), seen=made.clock())
-    made.take(*(item.entry for item in found if isinstance(item, InputEntry)))
+    made.take(*samples(made))
     return made
+
+
+def samples(rig: Rig) -> list[Entry]:
+    found = open_source(SAMPLES, tuning=source_tuning(effective_tuning()), seen=rig.clock())
+    return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
 def labels() -> dict[str, dict[str, str]]:
@@ -64,3 +72,36 @@ def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     assert (fire.article_count, fire.outlet_count, fire.report_count) == (6, 6, 3)
     assert Counter(one.role for one in fire.articles) == {"report": 3, "copy": 3}
     assert {one.wire for one in fire.articles if one.role == "copy"} <= {"MNA", None}
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_samples_are_as_old_as_their_first_start_in_the_language_of_the_reader(
+    database: Database, language: str
+) -> None:
+    rig = Rig(database, Clock(dt.datetime(2027, 3, 1, 12, 30, tzinfo=dt.UTC)))
+    started = first_start(SAMPLES, rig.clock(), {"LANG": f"{language}_XX.UTF-8"})
+    given = samples(rig)
+    rig.take(*(with_dates_moved(one, started) for one in given))
+    reading = DatabaseStoryReader(rig.database)
+    leading, *others = reading.rank_front_page(StoryFilter())
+    story = reading.story(leading.id)
+    assert isinstance(story, StoryView)
+    assert (story.language, story.report_count > 1) == (language, True)
+    assert rig.clock() - story.last_published < dt.timedelta(days=1)
+    assert story.last_published.time() == NEWEST[language].time()
+    assert all(one.updated < rig.clock() for one in others)
+    (parrot,) = (one.id for one in reading.stories(StoryFilter()).stories if "parrot" in one.title)
+    moved = reading.story(parrot)
+    assert isinstance(moved, StoryView)
+    night_before = moved.articles[0].effective_at - dt.timedelta(days=1)  # "called for help on Tuesday night"
+    assert f"for help on {night_before:%A} night" in moved.articles[0].text
+
+
+def test_only_the_samples_are_moved_and_never_those_of_a_database_that_has_them(rig: Rig) -> None:
+    now = rig.clock()
+    given = samples(rig)
+    assert [with_dates_moved(one, None) for one in given] == given
+    assert first_start(SAMPLES.parent, now) is None
+    with rig.database.write() as connection:
+        assert known_folder(connection, SAMPLES, Path.is_dir, None) == ("articles", None)
+        assert known_folder(connection, SAMPLES, Path.is_dir, first_start(SAMPLES, now)) == ("articles", None)

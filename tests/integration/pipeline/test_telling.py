@@ -7,7 +7,7 @@ from sqlalchemy import select, text, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
 from aggregator.store.tables import counter, story
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
@@ -51,6 +51,15 @@ def test_each_story_is_rendered_once(database: Database) -> None:
     assert tell_all(database) == 2
     assert None not in texts(database).values()
     assert render_next(database, 10, TUNING) == 0
+
+
+def test_stories_of_several_articles_can_be_rendered_alone(database: Database) -> None:
+    filled(database)
+    with database.read() as connection:
+        several = unrendered_of_several(connection)
+    assert [render_next(database, 10, TUNING, of=several) for _ in range(2)] == [1, 0]
+    assert [id_ for id_, shown in texts(database).items() if shown is not None] == several
+    assert tell_all(database) == 1
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:

@@ -22,12 +22,12 @@ import yaml
 from sqlalchemy import func, select
 
 from aggregator.admin import backup
-from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.process_memory import process_tree
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
+from aggregator.pipeline.manage_sources import configured_sources
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import story_options

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 
 from aggregator.admin import systemd_unit
 from aggregator.admin.systemd_unit import complaints, obstacles, shipped_unit, unit_text, write_unit
@@ -195,6 +196,31 @@ def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
     names = [name for name, _ in reported]
     assert names.count("FROM") == 2, "what builds is left behind"
     assert ("STOPSIGNAL", "SIGTERM") in reported
+
+
+def test_compose_runs_the_container_without_root_and_postgres_only_where_it_is_wanted() -> None:
+    compose = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
+    own, postgres = compose["services"]["aggregator"], compose["services"]["postgres"]
+    assert (REPOSITORY / own["build"]["dockerfile"]).is_file()
+    instructions = dict(steps())
+    assert own["user"] == instructions["USER"]
+    health = instructions["HEALTHCHECK"]
+    assert own["healthcheck"]["test"] == ["CMD", *json.loads(health[health.index("[") :])]
+    given = {name.replace("_", "-"): str(value) for name, value in own["healthcheck"].items()}
+    assert all(f"--{name}={value} " in health for name, value in given.items() if name != "test")
+    mounts = {volume.partition("#")[0].strip().split("}")[-1].split(":")[1] for volume in own["volumes"]}
+    assert mounts == {"/etc/aggregator/config.yaml", *json.loads(instructions["VOLUME"])}
+    assert own["read_only"]
+    assert own["ports"] == ["${PUBLISH:-127.0.0.1:8080}:8080"], "this machine only"
+    assert own["environment"]["AGGREGATOR_DATABASE"].startswith("${POSTGRES_PASSWORD:+postgresql://"), (
+        "else ''"
+    )
+    assert "profiles" not in own
+    assert (postgres["profiles"], "ports" in postgres) == (["postgres"], False)
+    for service in (own, postgres):
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    assert set(compose["volumes"]) == {"state", "postgres"}
 
 
 @pytest.fixture

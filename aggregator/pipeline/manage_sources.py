@@ -1,23 +1,40 @@
-"""`aggregator sources`: finding, checking, adding, importing and exporting feeds."""
+"""Finding, checking, adding, changing, importing and exporting sources, for the command line and the web."""
 
 import datetime as dt
+import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.config.settings import Config, SourceConfig
-from aggregator.extract.language.unicode import decode
+from aggregator.config.settings import (
+    LONGEST_INTERVAL_DAYS,
+    Config,
+    SourceConfig,
+    bounded_seconds,
+    split_address,
+)
+from aggregator.config.source_access import Access, basic, source_extras
+from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.urls import address_key
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
-from aggregator.model.errors import AggregatorError, ConfigError, FetchError, UsageError, WorkError
-from aggregator.pipeline.jobs import FeedJob
+from aggregator.model.errors import (
+    ConfigError,
+    ConflictError,
+    FetchError,
+    ReadError,
+    UsageError,
+    WorkError,
+)
+from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.kinds.page_kind import compiled, read_page
 from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.poll import parse_feed
+from aggregator.pipeline.poll import parse_feed, read_sitemaps
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
@@ -33,11 +50,15 @@ from aggregator.sources.parse.feed_discovery import (
 )
 from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
 from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import sources as rows
+from aggregator.store.intake.rejected import clear_source
 from aggregator.store.intake.sources import Source, all_sources, choose, source_id
-from aggregator.store.intake.sources import add as store_source
 
+_ENTRIES_CHECKED = 5
+_SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
+_USERINFO = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)  # user:password@ in what is typed
 
 
 class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -47,22 +68,20 @@ class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     format: str
     title: str
     entries: int
+    newest: tuple[str, ...] = ()  # the titles of the first entries
     problem: str | None
 
 
 def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
     """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
     with (
-        closing(client_of(config)) as client,
-        closing(
-            open_executor(config.work.executor, config.work.worker_count, config.effective_tuning)
-        ) as executor,
-        ThreadPoolExecutor(max(1, executor.workers)) as threads,
+        opened_reader(config, config.work.worker_count) as reader,
+        ThreadPoolExecutor(reader.at_once) as threads,
     ):
-        yield from threads.map(_Reader(config, client, executor).checked, what)
+        yield from threads.map(reader.checked, what)
 
 
-class _Reader:
+class FeedReader:
     """Reads feeds and pages from addresses and files. Safe to use from several threads."""
 
     def __init__(self, config: Config, client: Client, executor: Executor) -> None:
@@ -70,18 +89,32 @@ class _Reader:
         self._executor = executor
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
+        self._extras = source_extras(config)
+        self._names = {one.name: one.feed or one.page for one in config.sources if one.name}
+
+    @property
+    def at_once(self) -> int:
+        """The number of feeds that can be parsed at once."""
+        return max(1, self._executor.workers)
 
     def checked(self, what: str) -> FeedCheck:
         try:
-            if what.startswith(("http://", "https://")):
-                parsed = self.feed_in(self.fetch(what))
+            address, userinfo = split_address(self._names.get(what) or what)
+            if address.startswith(("http://", "https://")):
+                typed = Access(address, basic(userinfo)) if userinfo else None
+                parsed = self.feed_in(self.fetch(address, access=typed))
             else:
                 parsed = self._parsed(self._bytes_of(what), None, None)
             problem = parsed.problem
         except FetchError as error:
             parsed, problem = ParsedFeed(), str(error)
         return FeedCheck(
-            what=what, format=parsed.format, title=parsed.title, entries=parsed.entry_count, problem=problem
+            what=split_address(what)[0],
+            format=parsed.format,
+            title=parsed.title,
+            entries=parsed.entry_count,
+            newest=tuple(entry.title for entry in parsed.entries[:_ENTRIES_CHECKED]),
+            problem=problem,
         )
 
     def _bytes_of(self, file: str) -> bytes:
@@ -98,7 +131,7 @@ class _Reader:
             raise FetchError("too_large", f"a feed may have at most {limit} bytes")
         return data
 
-    def fetch(self, url: str, linked_from: str | None = None) -> FetchResult:
+    def fetch(self, url: str, linked_from: str | None = None, access: Access | None = None) -> FetchResult:
         """Request an address. Raises FetchError.
 
         An address from a page (`linked_from`) was not typed by the user. So it may only have the port of the
@@ -106,11 +139,15 @@ class _Reader:
         """
         if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
             raise FetchError("refused", f"{url} from a page has another port than the page")
-        return self._client.fetch(url, linked_from=linked_from)
+        known = self._extras[url].access if url in self._extras else access
+        return self._client.fetch(url, linked_from=linked_from, access=known)
 
     def feed_in(self, fetched: FetchResult) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
-        return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None)
+        parsed = self._parsed_page(fetched)
+        if not parsed.sitemaps:
+            return parsed
+        return read_sitemaps(parsed, lambda url: self.fetch(url, fetched.url_final), self._parsed_page)[1]
 
     def links_in(self, fetched: FetchResult) -> DiscoveredFeeds:
         """Return the feeds that a page declares or links to; none if the parser failed."""
@@ -121,9 +158,14 @@ class _Reader:
             return DiscoveredFeeds()
         return msgspec.msgpack.decode(answer, type=DiscoveredFeeds)
 
-    def _parsed(self, data: bytes, url: str | None, content_type: str | None) -> ParsedFeed:
+    def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
+        return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None, fetched.url)
+
+    def _parsed(self, data: bytes, url: str | None, content_type: str | None, asked: str = "") -> ParsedFeed:
+        selectors = self._extras[asked].selectors if asked in self._extras else ()
         job = FeedJob(
             data=data,
+            selectors=selectors,
             source=url or "file",
             seen=utc_now(),
             url=url,
@@ -131,7 +173,25 @@ class _Reader:
             tuning=self._limits,
             all_tuning=self._tuning,
         )
-        return parse_feed(self._executor, job)
+        return parse_feed(self._executor, job, read_page if selectors else read_feed)
+
+
+@contextmanager
+def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
+    """Yield a reader with a client and workers of its own."""
+    with (
+        closing(client_of(config)) as client,
+        closing(open_executor(config.work.executor, workers, config.effective_tuning)) as executor,
+    ):
+        yield FeedReader(config, client, executor)
+
+
+class SourceServices(NamedTuple):
+    """What the web changes sources with; `reader` shares the client and the workers of the daemon."""
+
+    config: Config
+    database: Database
+    reader: FeedReader
 
 
 # --- adding ------------------------------------------------------------------------------------------------
@@ -145,6 +205,19 @@ class SourceOptions(FrozenStruct, frozen=True, kw_only=True):
     folder: str | None = None
     language: str | None = None
     interval_seconds: int | None = None
+
+
+def given(typed: str) -> str | None:
+    """Return a name as it is stored; None for an empty one."""
+    return " ".join(clean(typed).split()) or None
+
+
+def interval_of(typed: str) -> int | None:
+    """Return the seconds of `15m`; None, for the configured interval, for "" and 0. Raises UsageError."""
+    try:
+        return (bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None) if typed else None
+    except ValueError as error:
+        raise UsageError(f"interval {typed[:40]}: {error}") from error
 
 
 class ResolvedFeed(FrozenStruct, frozen=True, kw_only=True):
@@ -164,34 +237,40 @@ class AddedSource(FrozenStruct, frozen=True, kw_only=True):
     found: ResolvedFeed
 
 
-def add(config: Config, database: Database, typed: str, options: SourceOptions) -> AddedSource:
+def add(
+    config: Config, database: Database, typed: str, options: SourceOptions, reader: FeedReader | None = None
+) -> AddedSource:
     """Add the feed at the address `typed`, or the feed of that site; does not poll it.
 
-    Raises UsageError if there is no feed or it is a source already, AggregatorError if no server answers.
+    Raises ConflictError if it is a source already, UsageError if there is no feed, ReadError if no server
+    answers.
     """
-    addresses = _addresses_typed(typed)
     with database.read() as connection:
-        _refuse_known(connection, addresses[0])
-    with (
-        closing(client_of(config)) as client,
-        closing(open_executor(config.work.executor, 1, config.effective_tuning)) as executor,
-    ):
-        reader = _Reader(config, client, executor)
-        found = _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
+        _refuse_known(connection, _addresses_typed(typed)[0])
+    found = find(config, typed, reader)
     source = _new_source(config, found.address, found.feed.title or None, options, spread_seconds=0.0)
     with database.write() as connection:
         _refuse_known(connection, found.address, source.id)
         _refuse_known(connection, found.final)
-        store_source(connection, source)
+        rows.add(connection, source)
     return AddedSource(source=source, found=found)
+
+
+def find(config: Config, typed: str, reader: FeedReader | None = None) -> ResolvedFeed:
+    """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`."""
+    if reader is None:
+        with opened_reader(config) as own:
+            return find(config, typed, own)
+    addresses = _addresses_typed(typed)
+    return _FeedSearch(reader, source_tuning(config.effective_tuning)).find(addresses)
 
 
 def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
+    if _USERINFO.match(typed):
+        raise UsageError("a user name or password belongs into config.yaml: list the source there")
     address = web_address(typed)
     if address is not None:
-        if "@" in urlsplit(address).netloc:
-            raise UsageError("addresses with a user name or password are not fetched; leave that part out")
         return [address]
     name = typed.strip()
     host = name.partition("/")[0].partition(":")[0]
@@ -201,8 +280,9 @@ def _addresses_typed(typed: str) -> list[str]:
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
+    key = address_key(address)
     for one in all_sources(connection):
-        is_same_address = address_key(address) in map(address_key, (one.address, one.polled_url))
+        is_same_address = key in map(address_key, (one.address, one.polled_url))
         if is_same_address or one.id == id_:
             what = "is a source already" if is_same_address else "has that name already"
             hint = (
@@ -210,27 +290,31 @@ def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
                 if one.paused
                 else f" ({one.id})"
             )
-            raise UsageError(f"{one.address} {what}{hint}")
+            raise ConflictError(f"{one.address} {what}{hint}")
 
 
 class _FeedSearch:
     """The search for the feed of an address, with a limited number of requests."""
 
-    def __init__(self, reader: _Reader, tuning: SourceTuning) -> None:
+    def __init__(self, reader: FeedReader, tuning: SourceTuning) -> None:
         self._reader = reader
         self._requests_left = tuning.discovery_tries
+        self._ends = time.monotonic() + _SEARCH_SECONDS
         self._tried: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no response
         self._linked_from: str | None = None  # the page that has the addresses; None: the user typed them
         self._empty: ResolvedFeed | None = None  # a feed without entries, used if there is no better one
 
     def find(self, addresses: Sequence[str]) -> ResolvedFeed:
-        """Find a feed. Raises UsageError if there is none, AggregatorError if no server answers."""
+        """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
         page = self._first_response(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
-        if parsed.format:
-            return ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
+        typed = ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
+        if parsed.format and not parsed.sitemaps:
+            return typed
         discovered = self._reader.links_in(page)
+        if parsed.sitemaps:  # one of news is better than the newest of all pages
+            return self._among(discovered.links) or typed
         if not discovered.links and discovered.leads_to:
             return self._behind_redirect(discovered.leads_to)
         found = (
@@ -254,7 +338,7 @@ class _FeedSearch:
                     message = f"{address} could not be read: {error}"
                     if error.cause == "bot wall" or error.status in (401, 403):
                         message += "; the site blocks programs: give the address of the feed itself"
-                    raise AggregatorError(message) from error
+                    raise ReadError(message) from error
         raise AssertionError("there is an address")
 
     def _behind_redirect(self, address: str) -> ResolvedFeed:
@@ -267,7 +351,7 @@ class _FeedSearch:
         """Return the first of the addresses that is a feed with entries."""
         for link in links:
             feed = self._feed_at(link.url)
-            if feed is None or not feed.format:
+            if feed is None or not feed.format or feed.sitemaps:
                 continue
             if feed.format == "sitemap" and not any(entry.title for entry in feed.entries):
                 continue  # a sitemap of all pages, without titles
@@ -289,7 +373,7 @@ class _FeedSearch:
         return feed
 
     def _fetched(self, address: str) -> FetchResult | None:
-        if self._requests_left <= 0:
+        if self._requests_left <= 0 or time.monotonic() > self._ends:
             return None
         self._requests_left -= 1
         try:
@@ -356,6 +440,45 @@ def _new_source(
     )
 
 
+# --- changing ----------------------------------------------------------------------------------------------
+
+
+def change(config: Config, database: Database, source: Source, **chosen: str | int | None) -> None:
+    """Change the name, folder or interval of a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "change it there")
+    with database.write() as connection:
+        choose(connection, source.id, **chosen)
+
+
+def pause(config: Config, database: Database, source: Source) -> None:
+    """Stop polling a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "delete its lines there, or put # before them")
+    with database.write() as connection:
+        rows.pause(connection, source.id)
+
+
+def resume(database: Database, source: Source) -> None:
+    """Poll a source again, at once: one that is paused, gone, or in back-off after failures."""
+    with database.write() as connection:
+        if source.paused and source.origin == "config":
+            choose(connection, source.id, origin="user")  # config.yaml does not list it any more
+        rows.revive(connection, source.id, utc_now())
+
+
+def remove(config: Config, database: Database, source: Source) -> None:
+    """Remove a source but keep its articles. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "delete its lines there")
+    with database.write() as connection:
+        rows.remove(connection, source.id)
+        clear_source(connection, source.entry_source)
+
+
+def _refuse_configured(config: Config, source: Source, advice: str) -> None:
+    """Raise ConflictError for a source of config.yaml: the next start would add it again."""
+    if source.origin == "config" and not source.paused:
+        raise ConflictError(f"{source.address} is listed in {place_in_config(config, source)}: {advice}")
+
+
 # --- the sources of config.yaml ----------------------------------------------------------------------------
 
 
@@ -387,18 +510,24 @@ class OpmlImportResult(FrozenStruct, frozen=True, kw_only=True):
 
 
 def import_opml(config: Config, database: Database, path: Path) -> OpmlImportResult:
-    """Add the feeds of an OPML file; repeating it changes nothing. Raises UsageError.
-
-    A known feed that was added by command gets the name and the folder of the file where it has none.
-    """
+    """Add the feeds of an OPML file as `import_feeds`. Raises UsageError if it cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return import_feeds(config, database, data, str(path))
+
+
+def import_feeds(config: Config, database: Database, data: bytes, file: str) -> OpmlImportResult:
+    """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
+
+    A known feed that was added by command gets the name and the folder of the document where it has none.
+    Raises UsageError or ReadError if it has no feed.
+    """
     tuning = source_tuning(config.effective_tuning)
     feeds = read_opml(data)
     if not feeds:
-        raise UsageError(f"{path}: there is no feed in it; a feed is an <outline> with xmlUrl")
+        raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
     added = filed = 0
     refused: list[str] = []
     spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
@@ -410,10 +539,11 @@ def import_opml(config: Config, database: Database, path: Path) -> OpmlImportRes
             folder = _FOLDER_SEPARATOR.join(_folder_name(name) for name in feed.folder) or None
             existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
             if "@" in urlsplit(feed.url).netloc:
-                refused.append(feed.title or urlsplit(feed.url).hostname or "")
+                is_address = _USERINFO.match(feed.title)  # programs write it where there is no title
+                refused.append(("" if is_address else feed.title) or urlsplit(feed.url).hostname or "")
             elif existing is None:
                 item = _listed_source(config, feed, folder, spread_seconds=spread)
-                store_source(connection, item)
+                rows.add(connection, item)
                 by_address[address_key(feed.url)] = item
                 added += 1
             elif existing.origin == "user":
@@ -478,6 +608,11 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
         address = kind.address(getattr(item, item.kind), config)
     except ConfigError as error:
         raise ConfigError(f"sources.{number}.{item.kind}: {error}") from error
+    for key in ("list", "link", "title", "date") if item.page else ():
+        try:
+            compiled(getattr(item, key) or "a")
+        except ConfigError as error:
+            raise ConfigError(f"sources.{number}.{key}: {error}") from error
     id_ = source_id(item.kind, item.name, address)
     interval = item.interval or (config.folders if kind.is_local else config.fetch).interval
     return Source(

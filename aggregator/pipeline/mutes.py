@@ -1,0 +1,84 @@
+"""Mutes: which new entries do not become articles, by `mute:` of config.yaml and of its sources.
+
+A muted entry is stored and refused, with a reason that names the mute. When the configuration no longer has
+that mute, the entry is queued again (`rejected.unmute`).
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
+
+from aggregator.extract.outlets import outlet_of
+from aggregator.model.core import CleanArticle, Entry, FrozenStruct
+from aggregator.model.errors import ConfigError, UsageError
+from aggregator.store.intake.sources import Source
+from aggregator.store.search.match import SearchableText, Term, parsed_term
+from aggregator.stories.subjects import subject_key
+
+Mute = tuple[str, str]  # a key of `NOUNS`, and what is muted
+NOUNS = {
+    "words": "word",
+    "outlets": "outlet",
+    "folders": "folder",
+    "categories": "category",
+    "kinds": "kind",
+}
+
+
+class Mutes(FrozenStruct, frozen=True, kw_only=True):
+    """The mutes of a configuration; those of sources by their ids."""
+
+    everywhere: tuple[Mute, ...] = ()
+    of_sources: Mapping[str, tuple[Mute, ...]] = {}
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for words that are too many for one phrase."""
+        for kind, muted in chain(self.everywhere, *self.of_sources.values()):
+            try:
+                if kind == "words":
+                    _term(muted)
+            except UsageError as error:
+                raise ConfigError(f"mute: words: {muted[:40]!r}: {error}") from error
+
+    @property
+    def needs_sources(self) -> bool:
+        """Whether `why` needs the source of an entry."""
+        return bool(self.of_sources) or any(kind == "folders" for kind, _ in self.everywhere)
+
+    def holds(self, source_id: str | None, reason: str) -> bool:
+        """Return whether `why` may give this reason for an entry of a source."""
+        return any(given == reason for *_, given in self._mutes(source_id))
+
+    def why(self, entry: Entry, source: Source | None, clean: CleanArticle | None = None) -> str | None:
+        """Return why an entry is muted, or None.
+
+        `clean`: None before it is prepared; then words are searched in its title only. `source`: None for an
+        entry without one, such as a push.
+        """
+        mutes = tuple(self._mutes(source.id if source else None))
+        if not mutes:
+            return None
+        outlet = outlet_of(entry)
+        text = SearchableText(clean.title, clean.lead) if clean else SearchableText(entry.title)
+        named: dict[str, tuple[str | None, ...]] = {
+            "outlets": (outlet.key, outlet.name) if outlet else (clean.outlet if clean else None,),
+            "folders": (source.folder if source else None,),
+            "categories": (*entry.categories, *((clean.categories if clean else None) or ())),
+            "kinds": (clean.kind if clean else None,),
+        }
+        keys = {kind: {subject_key(name) for name in names if name} for kind, names in named.items()}
+        for kind, muted, reason in mutes:
+            term = _term(muted) if kind == "words" else None
+            if text.holds_term(term) if term else subject_key(muted) in keys.get(kind, ()):
+                return reason
+        return None
+
+    def _mutes(self, source_id: str | None) -> Iterator[tuple[str, str, str]]:
+        own = self.of_sources.get(source_id or "", ())
+        for scope, mutes in (("muted", self.everywhere), ("muted for this source", own)):
+            yield from ((kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}") for kind, muted in mutes)
+
+
+@lru_cache(maxsize=4096)
+def _term(word: str) -> Term | None:
+    return parsed_term(word, in_title=False, is_quoted=True)

@@ -1,0 +1,234 @@
+"""Sources that need a login, indexes of sitemaps, and pages without a feed; on both databases."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.cli.app import main
+from aggregator.config.loader import load
+from aggregator.config.settings import Config
+from aggregator.config.source_access import source_extras
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import utc_now
+from aggregator.model.errors import ConfigError
+from aggregator.pipeline.kinds.source_kind import source_kind
+from aggregator.pipeline.manage_sources import check, configured_sources
+from aggregator.pipeline.poll import Poller, PollResult, PollServices
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import client_of
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.sources import all_sources, sync_config
+from aggregator.store.tables import entry
+from tests.support.loopback import LoopbackServer, Request, Response, redirect
+
+HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
+ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
+Poll = Callable[[str], dict[str, PollResult]]
+
+
+@pytest.fixture
+def other() -> Iterator[LoopbackServer]:
+    with LoopbackServer({"*": Response(404)}) as made:
+        yield made
+
+
+class Sources:
+    """The sources of a config.yaml, polled once a call."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database, self.file = database, folder / "config.yaml"
+
+    def load(self, sources: str) -> Config:
+        if "page: " in sources:
+            pytest.importorskip("cssselect")  # an environment made before it became a dependency
+        self.file.write_text(HEAD + sources, encoding="utf-8")
+        return load(self.file)
+
+    def poll(self, sources: str) -> dict[str, PollResult]:
+        config = self.load(sources)
+        client = client_of(config)
+        services = PollServices(
+            self.database, client, InlineExecutor(), effective_tuning(), utc_now, extras=source_extras(config)
+        )
+        poller = Poller(services, robots=False, pages="always")
+        with self.database.write() as connection:
+            sync_config(connection, configured_sources(config, utc_now()))
+            stored = all_sources(connection)
+        polled = {one.shown_name: source_kind(one.kind).poller(poller)(one) for one in stored}
+        with self.database.read() as connection:
+            pages = pending_pages.due_pages(connection, utc_now(), 100)
+        for page in pages:
+            poller.fetch_page(page)
+        client.close()
+        return polled
+
+    def paths(self) -> set[str]:
+        with self.database.read() as connection:
+            return {urlsplit(row.url)[2] for row in connection.execute(select(entry.c.url))}
+
+
+@pytest.fixture
+def sources(database: Database, tmp_path: Path) -> Sources:
+    return Sources(database, tmp_path)
+
+
+def test_secrets_go_to_the_origin_of_the_source_alone(
+    sources: Sources,
+    server: LoopbackServer,
+    other: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def feed(request: Request) -> Response:
+        items = ITEM.format(n=1, link=server.url("/page")) + ITEM.format(n=2, link=other.url("/page"))
+        return Response(body=f"<rss><channel><title>T</title>{items}</channel></rss>")
+
+    server.routes |= {"/feed": feed, "/away": redirect(other.url("/feed")), "/on": redirect("/feed")}
+    server.routes["/page"] = Response(body="<p>x", content_type="text/html")
+    other.routes |= {"/feed": feed, "/page": Response(body="<p>x", content_type="text/html")}
+    (sources.file.parent / "cookie").write_text("session=Kek5\n", encoding="utf-8")
+    monkeypatch.setenv("PAPER_TOKEN", "t0ken5ecret")
+    typed = server.url("/feed").replace("//", "//anna:s3cr%40t@")
+    polled = sources.poll(
+        f"- {{feed: '{typed}', name: a, headers: {{X-Key: key5ecret}}, cookie_file: cookie}}\n"
+        f"- {{feed: '{server.url('/on')}', name: b, auth: {{token_env: PAPER_TOKEN}}}}\n"
+        f"- {{feed: '{server.url('/away')}', name: c, auth: {{user: anna, password: pas5word}}}}\n"
+    )
+    assert {name: one.problem for name, one in polled.items() if not one.succeeded} == {
+        "c": "refused: port "
+        f"{other.port} of 127.0.0.1 is in a network of your own: a source from there leads to its own host "
+        "and port only, and to what you name under fetch.allow_private_links; one on the internet never"
+    }
+    asked = [(one.path, one.headers) for one in server.requests]
+    basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
+    a, b, c = (next(headers for path, headers in asked if path == one) for one in ("/feed", "/on", "/away"))
+    assert (a["authorization"], a["cookie"], a["x-key"]) == (basic, "session=Kek5", "key5ecret")
+    assert (b["authorization"], "cookie" in b) == ("Bearer t0ken5ecret", False)
+    assert c["authorization"] == f"Basic {base64.b64encode(b'anna:pas5word').decode()}"
+    assert [headers["authorization"] for path, headers in asked if path == "/page"] == [basic]
+    assert "authorization" in asked[[path for path, _ in asked].index("/on") + 1][1]
+    for request in other.requests:
+        assert not {"authorization", "cookie", "x-key"} & set(request.headers)
+
+    checks = ("sources check a", f"sources check {typed}?x")
+    for command in ("config show", "sources list", "sources export", *checks):
+        with pytest.raises(SystemExit):
+            main(["--config", str(sources.file), *command.split()])
+    shown = "".join(capfd.readouterr())
+    assert shown.count("rss, 2 entries") == 2
+    assert server.requests[-1].headers["authorization"] == basic
+    for secret in ("s3cr", "Kek5", "key5ecret", "t0ken5ecret", "pas5word"):
+        assert secret not in shown
+    with sources.database.read() as connection:
+        assert "s3cr" not in repr(all_sources(connection))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("feed: https://a.example/, auth: {user: anna}", "give `user:` and one of"),
+        ("feed: https://a.example/, auth: {token: x, token_env: Y}", "give `user:` and one of"),
+        ("feed: https://a.example/, cookie_env: NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE is not set"),
+        ("feed: https://a.example/, cookie_file: no-such-file", "cannot be read"),
+        ("feed: https://a.example/, headers: {Host: b.example}", "'Host' cannot be set"),
+        ("feed: 'https://u:5ecret@a.example:0/'", "there is no port 0"),
+        ("page: https://a.example/", "belong together"),
+        ("page: https://a.example/, list: 'li['", "'li[' is not a CSS selector"),
+        (f"page: https://a.example/, list: '{':is(' * 500}a{')' * 500}'", "is not a CSS selector"),
+    ],
+)
+def test_what_cannot_be_used_is_named(sources: Sources, line: str, problem: str) -> None:
+    def read() -> None:
+        config = sources.load(f"- {{{line}}}\n")
+        configured_sources(config, utc_now())
+        source_extras(config)
+
+    with pytest.raises(ConfigError) as refused:
+        read()
+    assert problem in str(refused.value)
+    assert "5ecret" not in str(refused.value)
+
+
+def test_an_index_of_sitemaps_is_followed_at_each_poll(sources: Sources, server: LoopbackServer) -> None:
+    def sitemap(*names: str) -> Response:
+        urls = "".join(f"<url><loc>{server.url('/' + name)}</loc></url>" for name in names)
+        return Response(body=f"<urlset>{urls}</urlset>", content_type="application/xml")
+
+    places = [server.url("/1.xml"), server.url("/2.xml"), server.url("/gone.xml"), "http://169.254.169.254/x"]
+    server.routes |= {
+        "/index.xml": Response(
+            body="<sitemapindex>"
+            + "".join(f"<sitemap><loc>{place}</loc></sitemap>" for place in places)
+            + "</sitemapindex>",
+            content_type="application/xml",
+            headers={"ETag": '"1"'},
+        ),
+        "/1.xml": sitemap("a", "b"),
+        "/2.xml": sitemap("c"),
+    }
+    listed = f"- {{feed: '{server.url('/index.xml')}', name: index, pages: never}}\n"
+    assert sources.poll(listed)["index"].read == 3
+    assert sources.poll(listed)["index"].unchanged
+    server.routes["/2.xml"] = sitemap("c", "d")
+    assert len(sources.poll(listed)["index"].accepted) == 1
+    (checked,) = check(sources.load(listed), [server.url("/index.xml")])
+    assert (checked.format, checked.entries, checked.problem) == ("sitemap index", 4, None)
+    server.routes |= dict.fromkeys(("/1.xml", "/2.xml", "/gone.xml"), server.routes["/index.xml"])
+    asked = len(server.requests)
+    (checked,) = check(sources.load(listed), [server.url("/index.xml")])
+    polled = sources.poll(listed)["index"]
+    assert all("an index of sitemaps, too" in str(one.problem) for one in (checked, polled))
+    assert len(server.requests) - asked == 2 * 4, "an index is not followed from another one"
+
+
+def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: LoopbackServer) -> None:
+    server.routes["/news"] = Response(
+        body="""<title>Sennick &amp; Port</title><nav><a href=/x>Menu</a></nav><div class=all>
+        <article class=item><h3>Dockers <b>strike</b></h3><a href="/1?x=1&amp;y=2">read on</a>
+          <time datetime=2026-11-20T08:30:00Z>Friday</time></article>
+        <article class=item><h3>Levee breaks</h3><a href="javascript:alert(1)">read on</a></article>
+        <article class="item last"><h3>Again &lt;script&gt;</h3><a href="//[bad">x</a><a href=2>y</a>
+        </article>
+        <article class=item><a href=/3>Without a heading</a></article></div>""",
+        content_type="text/html",
+    )
+    listed = (
+        f"- {{page: '{server.url('/news')}', name: port, list: 'div.all > .item', title: h3, pages: never}}\n"
+    )
+    polled = sources.poll(listed)["port"]
+    assert (polled.succeeded, polled.read, sources.paths()) == (True, 2, {"/1", "/2"})
+    (checked,) = check(sources.load(listed), ["port"])
+    assert (checked.format, checked.title) == ("page", "Sennick & Port")
+    assert checked.newest == ("Dockers strike", "Again <script>")
+    wrong = listed.replace(".item", ".none")
+    assert "0 elements match `list:`" in str(next(check(sources.load(wrong), ["port"])).problem)
+    assert "0 elements match `list:`" in str(
+        sources.poll(wrong.replace("name: port", "name: p2"))["p2"].problem
+    )
+
+
+def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
+    database: Database, tmp_path: Path, server: LoopbackServer
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"fetch: {{proxy: 'http://anna:s3cr%40t@127.0.0.1:{server.port}', host_gap: 0s}}\n")
+    server.routes |= {
+        "http://news.example/feed": Response(body="<rss><channel><title>T</title></channel></rss>"),
+        "http://news.example/away": redirect("http://127.1/secret"),
+    }
+    config = load(file)
+    addresses = ("http://news.example/feed", "http://news.example/away", "http://10.0.0.7/", "http://[::1]/",
+                 "http://0x7f.1/", "http://localhost/", "https://news.example/")  # fmt: skip
+    found = [str(one.problem) for one in check(config, addresses)]
+    assert found[0] == "None"
+    assert all("public internet" in one for one in found[1:6]), found
+    assert found[6].startswith("connect:")
+    assert {request.path for request in server.requests if request.method == "GET"} == set(addresses[:2])
+    basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
+    assert {request.headers["proxy-authorization"] for request in server.requests} == {basic}
+    assert "s3cr" not in "".join(found) + config.model_dump_json()

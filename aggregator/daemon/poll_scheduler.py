@@ -53,6 +53,7 @@ _VERDICT_WORDS: Mapping[str, str] = {
     "binary": "in an unknown format",
     "timeout": "not read in time",
     "memory": "too large for a worker",
+    "muted": "muted",
 }
 
 
@@ -79,7 +80,7 @@ class PollScheduler:
 
         `leads`: whether this daemon is the writer, which polls sources without a host and corrects due times.
         """
-        self._database, self._client, _, all_tuning, self._now, self._stops = poller.services
+        self._database, self._client, _, all_tuning, self._now, self._stops, _ = poller.services
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived

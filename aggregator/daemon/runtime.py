@@ -19,9 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.admin import backup
-from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
+from aggregator.config.source_access import source_extras
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.process_memory import why_few_files
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
@@ -29,16 +29,18 @@ from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, W
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.pipeline.manage_sources import FeedReader, SourceServices, configured_sources
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
-from aggregator.pipeline.placement.story_options import StoryOptions, story_options
+from aggregator.pipeline.placement.story_options import StoryOptions, mutes_of, story_options
 from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.prefetch import Prefetcher, PrefetchThread
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning, WriterLease
+from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import sync_config
 from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.read import health_probes
@@ -93,6 +95,7 @@ class Runtime:
         self._status_seconds, self._status_at = service.status_seconds, 0.0
         self._had_begun = before is not None and before.process().placing_started
         self._plan = retention_plan(config)
+        self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
@@ -148,6 +151,7 @@ class Runtime:
             editor,
             health,
             ReadMarks(database, now),
+            SourceServices(self.config, database, FeedReader(self.config, self._client, self._executor)),
         )
 
     def process(self) -> ProcessState:
@@ -245,9 +249,10 @@ class Runtime:
             self.config.effective_tuning,
             services.now,
             self._stopping.is_set,
+            self._extras,
         )
         return PollScheduler(
-            Poller(shared, robots=fetch.robots, pages=fetch.pages),
+            Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),
             threads=fetch.threads,
             arrived=services.arrived.set,
             leads=lambda: services.lock.is_held,
@@ -382,6 +387,13 @@ class Runtime:
         now = self._services.now()
         with self._services.lock.fenced.write() as connection:
             sync_config(connection, configured_sources(self.config, now))
+        holds = mutes_of(self.config).holds
+        while not self._stopping.is_set() and (
+            queued := self._services.lock.fenced.transact(lambda writing: rejected.unmute(writing, holds))
+        ):
+            self.watchdog.heartbeat("placing")
+            entries = counted(queued, "entry", "entries")
+            log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
         self._poll_scheduler.cap_due_times(now)
         self._webhooks.sync_webhooks()
 

@@ -31,6 +31,7 @@ from aggregator.model.errors import (
     DatabaseTooNewError,
     LeaseLostError,
     NoWorkersError,
+    TooManyFilesError,
 )
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.thread_pool import is_left_behind
@@ -303,8 +304,12 @@ class WriterLoop:
                     self._become_standby(error)
                 except AnotherDaemonError:
                     raise
-                except AggregatorError as error:
-                    self._back_off(error, BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)])
+                except (AggregatorError, OSError) as error:
+                    # A file of the program (a table of words, a module) may be the one too many to open.
+                    trouble = TooManyFilesError() if TooManyFilesError.is_behind(error) else error
+                    if not isinstance(trouble, AggregatorError):
+                        raise
+                    self._back_off(trouble, BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)])
                     rejected += 1
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._callbacks.failed(error)

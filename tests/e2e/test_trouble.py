@@ -184,6 +184,43 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) 
             assert daemon.stop() == 0
 
 
+# The limit of open files is reached between the placing of an article and its first merged text, which reads
+# tables of words.
+FULL_ONCE_PLACED = """
+import logging, os, resource
+from aggregator.cli.app import main
+
+made = logging.getLogRecordFactory()
+
+def limited(*args, **kwargs):
+    record = made(*args, **kwargs)
+    if record.getMessage().startswith("placed 1 article") and not os.path.exists("full"):
+        open("full", "w").close()
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used - 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return record
+
+logging.setLogRecordFactory(limited)
+main()
+"""
+
+
+def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
+    write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
+    settings = {"sources": [{"folder": "news"}], "work": WORKER}
+    program = [sys.executable, "-c", FULL_ONCE_PLACED]
+    with DaemonProcess(tmp_path, settings, program=program) as daemon:
+        assert daemon.process is not None
+        before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        daemon.wait_for(lambda: daemon.lines("placing is paused"), "the writer to say it")
+        assert "LimitNOFILE" in daemon.lines("placing is paused")[0]
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
+        daemon.wait_for(lambda: daemon.lines("placing resumed"), "the writer to go on")
+        assert len(daemon.stories()) == 1
+        assert "Traceback" not in daemon.log()
+        assert daemon.stop() == 0
+
+
 # A thread of the daemon's process that dies when it is told to, as any may.
 DYING = """
 import sys, threading, time

@@ -1,6 +1,7 @@
 """Probes, status and metrics over a real server: right, in time, and for whom they are."""
 
 import datetime as dt
+import json
 import os
 import re
 import signal
@@ -391,6 +392,19 @@ def test_alerts_name_only_metrics_that_there_are() -> None:
         assert used <= names(), used - names()
         assert {"summary", "action"} <= set(rule["annotations"])
         assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_the_dashboard_names_only_metrics_that_there_are() -> None:
+    board = json.loads((REPOSITORY / "examples" / "grafana.json").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    variables = {f"${one['name']}" for one in board["templating"]["list"]} | {"$__rate_interval"}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"]) >= 10
+    for expression in (*asked, *(str(one["query"]) for one in board["templating"]["list"][1:])):
+        used = set(re.findall(r"\baggregator_\w+", expression))
+        assert used, expression
+        assert used <= names(), used - names()
+        assert set(re.findall(r"\$\w+", expression)) <= variables
+        assert all(expression.count(a) == expression.count(b) for a, b in ("()", "[]", "{}"))
 
 
 def test_every_metric_stands_in_the_docs() -> None:

@@ -4,9 +4,11 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends
 from jinja2 import Environment
 from starlette.requests import Request
@@ -14,13 +16,16 @@ from starlette.responses import Response
 
 from aggregator.model.core import MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail, StoryReader, StoryRedirect
+from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader
 from aggregator.web.filters import ParsedFilter, cursor_time, parse_filter, with_reader_cursor
 from aggregator.web.jinja import environment, output_version
+from aggregator.web.responses import RefusedError
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 
+_CHANGING_AT_ONCE = 2  # a search for a feed may last a minute, and other requests need the threads
 Clock = Callable[[], dt.datetime]
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
@@ -35,16 +40,32 @@ class Site:
         clock: Clock,
         editor: EditorService | None = None,
         *,
+        sources: SourceServices | None = None,
         has_status: bool = False,
     ) -> None:
         self.has_status = has_status  # whether there is a page about the daemon
         self.reader = reader
         self.editor = editor
+        self.sources = sources
+        self._changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that add and change sources
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
         self.version = output_version()
         self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
+
+    @property
+    def source_services(self) -> SourceServices:
+        """What sources are changed with; only routes that exist with it ask."""
+        assert self.sources is not None
+        return self.sources
+
+    async def change_sources(self, work: Callable[..., Response], *given: object) -> Response:
+        """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
+        if self._changing.available_tokens < 1:
+            again = {"Retry-After": "5"}
+            raise RefusedError(503, "too many changes of sources at once; try again later", headers=again)
+        return await to_thread.run_sync(partial(work, *given), limiter=self._changing)
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""

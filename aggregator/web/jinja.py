@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,6 +23,7 @@ from aggregator.web.story_json import clock
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
+CARDS_KEPT = 512  # stories of lists as written, about 3 KB each
 BEGINNING_WORDS = 5
 # The names of languages in the languages themselves; other tags are shown unchanged.
 LANGUAGE_NAMES = {
@@ -52,6 +54,13 @@ def environment() -> Environment:
     )
     jinja.filters.update({function.__name__: function for function in filters})
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
+
+    @lru_cache(maxsize=CARDS_KEPT)
+    def story_card(*given: object) -> object:
+        # Kept by all values that it shows, so a changed story is never found here.
+        return jinja.get_template("parts.html").module.card(*given)  # type: ignore[attr-defined]
+
+    jinja.globals["story_card"] = story_card
     return jinja
 
 

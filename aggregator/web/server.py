@@ -27,16 +27,17 @@ from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.read_model import StoryReader
+from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web import health
-from aggregator.web.api import openapi, push
+from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.dependencies import Clock, Site
 from aggregator.web.editor import EditorService
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import HealthSource
-from aggregator.web.pages import editor_forms, pages
+from aggregator.web.pages import editor_forms, pages, source_forms
 from aggregator.web.reader import calls as google_reader
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem, problem_of
 from aggregator.web.security.connection_limits import (
@@ -76,14 +77,15 @@ def create_app(
     push_endpoint: push.PushEndpoint | None = None,
     editor: EditorService | None = None,
     *,
+    sources: SourceServices | None = None,
     watch: health.HealthSource | None = None,
     marks: ReadMarks | None = None,
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h").
 
     Without `push_endpoint` there is no push and no token is valid; without `editor` there are no corrections
-    and explanations; without `watch`, the health of the daemon, `/healthz` is the only health check; without
-    `marks` there is no Google Reader API.
+    and explanations; without `sources`, none can be changed; without `watch`, the health of the daemon,
+    `/healthz` is the only health check; without `marks` there is no Google Reader API.
     """
     app = openapi.DescribedApp(
         **openapi.ABOUT,
@@ -94,7 +96,9 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    site = app.state.site = Site(reader, settings, clock, editor, has_status=watch is not None)
+    site = app.state.site = Site(
+        reader, settings, clock, editor, sources=sources, has_status=watch is not None
+    )
     app.state.probes = health.Probes(site, watch)
     routers = [api.router, health.router]
     if push_endpoint is not None:
@@ -102,6 +106,9 @@ def create_app(
         routers.append(push.router)
     if editor is not None:
         routers += [api.editing, api.corrections_router]
+    if sources is not None:
+        routers.append(edit_sources.router)
+        app.router.routes.extend(source_forms.routes(site))
     if watch is not None:
         routers.append(health.watched)
     for router in routers:
@@ -168,9 +175,10 @@ class _Errors:
 def _methods_at(request: Request) -> list[str]:
     """Return the methods of all routes of the address; one route has only some of them."""
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+    routes = [one for one in routes if getattr(one, "path", "") == request.scope["path"]] or routes
     methods = [
         method
-        for method in ("GET", "POST", "DELETE")
+        for method in ("GET", "POST", "PATCH", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
     return methods or ["GET"]  # a static file
@@ -193,6 +201,7 @@ class WebServices(NamedTuple):
     editor: EditorService | None = None
     watch: HealthSource | None = None
     marks: ReadMarks | None = None
+    sources: SourceServices | None = None
 
 
 class Server:
@@ -210,10 +219,11 @@ class Server:
         editor: EditorService | None = None,
         watch: HealthSource | None = None,
         marks: ReadMarks | None = None,
+        sources: SourceServices | None = None,
     ) -> None:
         """See `create_app` for what is missing without the optional arguments."""
         self._address = (settings.host, settings.port)
-        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks)
+        self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks, sources)
         self._listener: _Listener | None = None
 
     @property
@@ -307,9 +317,15 @@ class Server:
         self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
 
     def _app(self) -> ASGIApp:
-        reader, settings, push_endpoint, editor, watch, marks = self._services
+        reader, settings, push_endpoint, editor, watch, marks, sources = self._services
         return create_app(
-            reader, settings, push_endpoint=push_endpoint, editor=editor, watch=watch, marks=marks
+            reader,
+            settings,
+            push_endpoint=push_endpoint,
+            editor=editor,
+            sources=sources,
+            watch=watch,
+            marks=marks,
         )
 
 

@@ -101,6 +101,7 @@ def described(
     *errors: int,
     query: Mapping[str, Parameter] | None = None,
     body: dict[str, Any] | None = None,
+    body_type: str = JSON,
     needs_token: bool = False,
 ) -> dict[str, Any]:
     """Return what a route says about itself, as arguments of FastAPI's decorators.
@@ -114,7 +115,7 @@ def described(
     if query:
         extra["parameters"] = [_in_query(name, parameter) for name, parameter in query.items()]
     if body:
-        extra["requestBody"] = {"required": True, "content": {JSON: body}}
+        extra["requestBody"] = {"required": True, "content": {body_type: body}}
     return {
         "tags": [tag],
         "status_code": next(iter(answers)),

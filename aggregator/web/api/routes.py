@@ -403,17 +403,9 @@ def _admin(request: Request) -> None:
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RefusedError(415, "send Content-Type: application/json")
-    try:
-        parsed: MergeRequest | SplitRequest | MoveRequest = msgspec.json.decode(
-            body, type=MergeRequest | SplitRequest | MoveRequest
-        )
-    except msgspec.ValidationError as error:
-        raise RefusedError(422, f"the body is not a correction: {str(error)[:300]}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(400, "the body is not valid JSON") from error
+    parsed: MergeRequest | SplitRequest | MoveRequest = json_body(
+        request, body, MergeRequest | SplitRequest | MoveRequest, "a correction"
+    )
     match parsed:
         case MergeRequest():
             return CorrectionCommand(kind="merge", stories=parsed.stories)
@@ -421,6 +413,19 @@ def _command(request: Request, body: bytes) -> CorrectionCommand:
             return CorrectionCommand(kind="split", stories=(parsed.story,), articles=parsed.articles)
         case MoveRequest():
             return CorrectionCommand(kind="move", stories=(parsed.story,), articles=(parsed.article,))
+
+
+def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
+    """Return the body as a `kind`. Raises RefusedError: 415; 400 if it is not JSON; 422 if it is another."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != JSON:
+        raise RefusedError(415, "send Content-Type: application/json")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise RefusedError(422, f"the body is not {what}: {str(error)[:300]}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(400, "the body is not valid JSON") from error
 
 
 def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:

@@ -32,6 +32,7 @@ from aggregator.web.filters import ParsedFilter, parse_filter
 SETTLED = dt.timedelta(seconds=2)
 # Browsers display these types; they offer the registered types of feeds for download.
 _FOR_BROWSERS: dict[Format, str] = {"rss": "text/xml", "atom": "text/xml", "jsonfeed": "application/json"}
+_FEEDS_KEPT = 16  # encoded, of some 100 KB each (limit)
 _VARY = {"Vary": "Accept"}
 _URI_QUERY = re.compile(r"[0-9A-Za-z;/?:@&=+$,.\-_!~*'()%]{0,2000}")
 
@@ -50,6 +51,7 @@ class _Feeds:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._started = site.clock()
+        self._kept: dict[str, bytes] = {}  # feeds by ETag
 
     def of_stories(self, request: Request) -> Response:
         """Answer with the feed of all stories, of all changes, or of the stories of a saved query."""
@@ -107,6 +109,9 @@ class _Feeds:
             modified = self._last_modified()
             if modified and "if-none-match" not in request.headers and _has_since(request, modified):
                 return _not_modified(tag)
+            kept = self._kept.get(tag)
+            if kept is not None:
+                return _feed(kept, media_type, tag, modified)
         loaded = gather(site.reader, which, parsed, site.settings)
         depth = request.url.path.count("/") - 1
         whole = channel(
@@ -122,12 +127,11 @@ class _Feeds:
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
                 return _not_modified(tag)
-        response = Response(body, media_type=f"{media_type}; charset=utf-8")
-        response.headers["ETag"] = tag
-        response.headers.update(_VARY)
-        if modified is not None:
-            response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
-        return response
+        else:
+            # The newest ones, so that many readers of one state cost one rendering. Replaced, not changed:
+            # other threads read it.
+            self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
+        return _feed(body, media_type, tag, modified)
 
     def _last_modified(self) -> dt.datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.
@@ -139,6 +143,15 @@ class _Feeds:
         if self._site.clock() - newest < SETTLED:
             return None
         return newest.astimezone(dt.UTC).replace(microsecond=0)
+
+
+def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) -> Response:
+    response = Response(body, media_type=f"{media_type}; charset=utf-8")
+    response.headers["ETag"] = tag
+    response.headers.update(_VARY)
+    if modified is not None:
+        response.headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+    return response
 
 
 def _not_modified(tag: str) -> Response:

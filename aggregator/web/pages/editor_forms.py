@@ -73,7 +73,7 @@ Fields = ImmutableMultiDict[str, str]  # of a form; a name may have several valu
 Handler = Callable[[Request, Fields], Response]
 
 
-def fields_of(body: bytes) -> Fields:
+def fields_of(_request: Request, body: bytes) -> Fields:
     """Return the fields of a form. Raises UsageError if the body is not a form of this server."""
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
@@ -85,7 +85,7 @@ def fields_of(body: bytes) -> Fields:
 def routes(site: Site) -> list[Route]:
     """Return the routes of signing in, and of corrections if the site has an editor service."""
     forms = Forms(site)
-    posted = partial(_posted, Pages(site))
+    posted = partial(posted_form, Pages(site))
     all_routes = [
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
@@ -102,7 +102,14 @@ def routes(site: Site) -> list[Route]:
     return all_routes
 
 
-def _posted(pages: Pages, handler: Handler) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+def posted_form(
+    pages: Pages,
+    handler: Handler,
+    *,
+    read: Callable[[Request, bytes], Fields] = fields_of,
+    most_bytes: int = MAX_BODY_BYTES,
+    run: Callable[..., Coroutine[Any, Any, Response]] = to_thread.run_sync,
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     """Return an endpoint that reads a form within limits of size and time and runs `handler` in a thread.
 
     A UsageError becomes a page with its message.
@@ -110,16 +117,16 @@ def _posted(pages: Pages, handler: Handler) -> Callable[[Request], Coroutine[Any
 
     def handle(request: Request, body: bytes) -> Response:
         try:
-            return handler(request, fields_of(body))
+            return handler(request, read(request, body))
         except UsageError as error:
             return pages.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
         try:
-            body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
+            body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
         except ClientDisconnect:
             return Response(status_code=400)  # the client is gone
-        return await to_thread.run_sync(handle, request, body)
+        return await run(handle, request, body)
 
     return answer
 

@@ -1,7 +1,7 @@
 """The pages for reading: the front page, one story, explanations, search, sources and quality."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
 from urllib.parse import parse_qsl, urlencode
@@ -25,6 +25,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
+    FrontPageStory,
     HistoryEvent,
     SearchResults,
     SourceView,
@@ -62,12 +63,20 @@ from aggregator.web.filters import (
     search_bounds,
     whole_number,
 )
-from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
+from aggregator.web.jinja import CARDS_KEPT, day, iso, moment, short_day, time_of_day
 from aggregator.web.pages.front_tabs import depth_counts, depth_tabs, section_tabs
 from aggregator.web.pages.reports import LINES_SHOWN, report_groups
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.responses import GONE
-from aggregator.web.security.middleware import form_value, may_not_read, prefix_of, token_of
+from aggregator.web.sanitise import encode_json
+from aggregator.web.security.middleware import (
+    MANIFEST,
+    form_value,
+    may_change_sources,
+    may_not_read,
+    prefix_of,
+    token_of,
+)
 from aggregator.web.settings import PublishSettings
 
 BESIDE = 3  # further stories with several reports beside the leading one
@@ -81,16 +90,23 @@ class FrontPage(msgspec.Struct, frozen=True):
     groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]  # heading, stories; the newest group first
 
 
-def arranged(stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool) -> FrontPage:
-    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps."""
+def arranged(
+    stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool, undated: Collection[str] = ()
+) -> FrontPage:
+    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
+
+    `undated`: ids of stories in a group of their own, the last.
+    """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
-    beside = tuple(story for story in rest if story.report_count > 1)[:BESIDE] if lead is not None else ()
+    several = (story for story in rest if story.report_count > 1 and story.id not in undated)
+    beside = tuple(several)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
-    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": []}
+    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": [], "Undated": []}
     for story in rest:
         if story.id not in shown:
-            groups[_heading(story.updated, today)].append(story)
+            heading = "Undated" if story.id in undated else _heading(story.updated, today)
+            groups[heading].append(story)
     filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
     return FrontPage(lead, beside, filled)
 
@@ -126,6 +142,7 @@ def _heading(moment: dt.datetime, today: dt.date) -> str:
     return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
 
 
+PAPER = "#fcfbf8"  # --paper of style.css; the template has the dark one, too
 BAR_STEPS = 20  # the classes .w0 to .w20; the Content-Security-Policy forbids style attributes
 
 
@@ -217,7 +234,7 @@ MOMENTS_SHOWN = 24  # of the timeline; later days are folded
 HISTORY_SHOWN = 60  # events in the history of a story
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
-COUNTS_CACHED = 64  # filters whose tabs have counts
+RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
 KEPT = ("saved", "hidden")  # views of what this browser keeps
 MOST_PAGES = 99  # the ranked stories end long before
 
@@ -234,6 +251,7 @@ def routes(site: Site) -> list[Route]:
         Route("/quality", pages.quality),
         Route("/api", pages.api),
         Route("/robots.txt", pages.robots),
+        Route(MANIFEST, pages.manifest),
     ]
     if site.editor is not None:
         all_routes.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
@@ -245,7 +263,8 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._counted = lru_cache(maxsize=COUNTS_CACHED)(self._count_depths)
+        self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(self._rank)
+        self._excerpts = lru_cache(maxsize=CARDS_KEPT)(self._excerpt)
 
     # --- the front page -------------------------------------------------------------------------------------
 
@@ -256,8 +275,10 @@ class Pages:
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
         number = _page_number(request)
-        key = f"{wanted.query_string}\n{view}\n{number}\n{self._today()}\n{_seen_by(now)}"
-        tag = None if wanted.moves_with_clock else self.tag(request, key)
+        shown = wanted.query_string, view, number, self._today(), _seen_by(now), form_value(request)
+        key = "\n".join(map(str, shown))
+        is_first_run = self._site.reader.last_change() == "0"  # sources change it
+        tag = None if wanted.moves_with_clock or is_first_run else self.tag(request, key)
 
         def render() -> Response:
             if view in KEPT:
@@ -274,7 +295,7 @@ class Pages:
         return response
 
     def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
-        ranking = self._site.reader.rank_front_page(wanted.filter, self._site.settings.prefer)
+        ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string:
             has_sources = bool(self._site.reader.sources())
             return self.page(request, "first_run.html", here="/", has_sources=has_sources)
@@ -285,11 +306,20 @@ class Pages:
         chosen = tuple(one.id for one in shown[(number - 1) * size : number * size])
         more = len(shown) > number * size
         after = {"page": str(number + 1)} if more else {"view": "newest"}
-        stories = self._list_items(request, self._site.reader.list_stories(chosen))
+        listed = self._site.reader.list_stories(chosen)
+        numbers = {one.id: (one.updated, one.report_count) for one in ranking}
+        if [(one.updated, one.report_count) for one in listed] != [numbers[id_] for id_ in chosen]:
+            self._ranking.cache_clear()  # an article was erased, or a story repaired
+        stories = self._list_items(request, listed)
         return self.page(
             request,
             "front.html",
-            front=arranged(stories, self._today(), is_first=number == 1),
+            front=arranged(
+                stories,
+                self._today(),
+                is_first=number == 1,
+                undated={one.id for one in ranking if one.is_undated},
+            ),
             newest=False,
             number=number,
             next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
@@ -341,26 +371,35 @@ class Pages:
         """
         if self._site.access(request) == "owner":
             return list(stories)
+        return [self._excerpts(story) for story in stories]
+
+    def _excerpt(self, story: StoryListItem) -> StoryListItem:
         words = self._site.settings.excerpt_words
-        shown = []
-        for story in stories:
-            title = first_words(story.title, words)
-            left = max(0, words - count_words(title))
-            titles = tuple(
-                msgspec.structs.replace(one, title=first_words(one.title, left)) for one in story.titles
-            )
-            longest = max((count_words(one.title) for one in titles), default=0)
-            summary = first_words(story.summary, max(0, left - longest))
-            shown.append(msgspec.structs.replace(story, title=title, summary=summary, titles=titles))
-        return shown
+        title = first_words(story.title, words)
+        left = max(0, words - count_words(title))
+        titles = tuple(
+            msgspec.structs.replace(one, title=first_words(one.title, left)) for one in story.titles
+        )
+        longest = max((count_words(one.title) for one in titles), default=0)
+        summary = first_words(story.summary, max(0, left - longest))
+        return msgspec.structs.replace(story, title=title, summary=summary, titles=titles)
 
     def _depth_counts(self, wanted: ParsedFilter) -> tuple[str, ...]:
-        """Return the counts of the tabs for these filters; read once for each state of the database."""
+        """Return the counts of the tabs for these filters."""
         bare = msgspec.structs.replace(wanted.filter, min_reports=1, after=None)
-        return self._counted(self._site.reader.last_change(), bare)
+        return depth_counts(self._ranked_stories(bare, ()))
 
-    def _count_depths(self, _version: str, wanted: StoryFilter) -> tuple[str, ...]:
-        return depth_counts(self._site.reader.rank_front_page(wanted, ()))
+    def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
+        """Return the ranking; read once for each change of a story. Its stories are read for each page."""
+        if wanted != StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit):
+            # Sources are moved and topics are found without a change of a story; times move with the clock.
+            return self._site.reader.rank_front_page(wanted, prefer)
+        return self._ranking(self._site.reader.last_change(), wanted, prefer)
+
+    def _rank(
+        self, _version: str, wanted: StoryFilter, prefer: tuple[str, ...]
+    ) -> tuple[FrontPageStory, ...]:
+        return self._site.reader.rank_front_page(wanted, prefer)
 
     def _front_values(
         self, request: Request, wanted: ParsedFilter, counts: Sequence[str]
@@ -535,7 +574,8 @@ class Pages:
         access = self._site.access(request)
         sources = [bounded_source(source, access) for source in self._site.reader.sources()]
         text = _typed(request, "q")
-        failing_first = request.query_params.get("order") == "failing"
+        asked = request.query_params
+        failing_first = asked.get("order") == "failing"
         found = [one for one in sources if _is_named(one, text)]
         if failing_first:
             found.sort(key=lambda one: (not one.is_in_trouble, one.name.casefold()))
@@ -552,6 +592,11 @@ class Pages:
             total=len(sources),
             text=text,
             failing_first=failing_first,
+            done={
+                name: whole_number(asked.get(name, ""))
+                for name in ("imported", "known", "refused", "removed")
+            },
+            added=next((one.name for one in sources if one.id == asked.get("added")), None),
         )
 
     def digest(self, request: Request) -> Response:
@@ -586,6 +631,18 @@ class Pages:
         disallowed = "/search" if self._site.settings.index else "/"
         return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")
 
+    def manifest(self, _request: Request) -> Response:
+        """Answer with the web app manifest. Its addresses are relative, so a token in the address stays."""
+        icons = [
+            {"src": f"static/{file}", "type": "image/svg+xml", "sizes": "any", "purpose": purpose}
+            for file, purpose in (("icon.svg", "any"), ("icon-maskable.svg", "maskable"))
+        ]
+        about = {
+            **{"name": self._site.settings.title, "icons": icons, "start_url": "./", "display": "standalone"},
+            **{"theme_color": PAPER, "background_color": PAPER},
+        }
+        return Response(encode_json(about), media_type="application/manifest+json")
+
     # --- common to all pages --------------------------------------------------------------------------------
 
     def not_found(self, request: Request) -> Response:
@@ -596,7 +653,12 @@ class Pages:
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> Response:
         """Return a page with an error. Its links never contain a token."""
-        values: dict[str, object] = {"prefix": "", "signed_in": False, "may_correct": False}
+        values: dict[str, object] = {
+            "prefix": "",
+            "signed_in": False,
+            "may_correct": False,
+            "may_change": False,
+        }
         response = self.page(request, "problem.html", here="", heading=title, detail=detail, **values)
         response.status_code = status
         return response
@@ -629,7 +691,8 @@ class Pages:
             "signed_in": signed_in,
             "may_correct": self.may_correct(request),
             "has_digest": settings.digest_stories > 0,
-            "form": form_value(request) if signed_in else "",
+            "may_change": self._site.sources is not None and may_change_sources(request),
+            "form": form_value(request),
         }
         return HTMLResponse(self._site.jinja.get_template(template).render(common | values))
 

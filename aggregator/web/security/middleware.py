@@ -7,6 +7,7 @@ has the rate limiter by client address (a token bucket), and reads request bodie
 import asyncio
 import logging
 import math
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -157,7 +158,7 @@ class ClientRateLimiter:
 # Scripts, styles, images and form targets of this server only; no frames, nothing inline.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SECURITY_HEADERS: dict[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -191,9 +192,11 @@ _PREFIX = "aggregator.prefix"
 _MAY_NOT_READ = "aggregator.may_not_read"
 _LOCAL_OWNER = "aggregator.local_owner"
 
+MANIFEST = "/manifest.webmanifest"  # browsers fetch it without their cookie
 PROBES = frozenset({"/healthz", "/readyz"})
 _OPEN_PATHS = PROBES | {
     "/robots.txt",
+    MANIFEST,
     SIGN_IN,
     READER_API[0],
 }  # open to every client, with or without a token
@@ -270,6 +273,7 @@ class RequestGuard:
         self._probing = CapacityLimiter(_PROBES_AT_ONCE)  # threads reserved for probes
         self._is_open_to_others = not is_loopback(settings.host)
         self._is_owner_on_loopback = settings.is_owner_on_loopback
+        self._local_form = secrets.token_hex(32)  # the CSRF value of the owner without a token
         self._headers = dict(SECURITY_HEADERS)
         if not settings.index:
             self._headers["X-Robots-Tag"] = "noindex, nofollow"
@@ -350,7 +354,7 @@ class RequestGuard:
             raise RefusedError(403, "the request was sent by a page of another site")
         local = self._is_owner_on_loopback and is_at_this_machine(Request(incoming.scope))
         local = local and not (by_reader and by_others)  # a page of another site needs a token
-        incoming.scope[_LOCAL_OWNER] = local
+        incoming.scope[_LOCAL_OWNER] = self._local_form if local else ""
         incoming.scope[_MAY_NOT_READ] = self._is_open_to_others and not local
         bearer = None
         if self._bearers is not None:
@@ -358,6 +362,8 @@ class RequestGuard:
             bearer = await self._bearer(incoming, self._bearers)
         if by_reader and by_others and not incoming.has_own_header:
             bearer = None
+        if by_reader and bearer is not None and not bearer.form:
+            bearer = None  # a token in the path only reads
         if bearer is not None:
             incoming.scope[_BEARER] = bearer
             incoming.scope[_MAY_NOT_READ] &= not bearer.token.may("read")
@@ -499,9 +505,12 @@ def token_of(request: Request) -> ApiToken | None:
 
 
 def form_value(request: Request) -> str:
-    """Return the CSRF value for forms of this client; "" without a token, or if the path contains it."""
+    """Return the CSRF value for forms of this client; "" if it may not send forms.
+
+    It is that of its token, unless the path contains the token, or of the owner on loopback.
+    """
     bearer: Bearer | None = request.scope.get(_BEARER)
-    return "" if bearer is None else bearer.form
+    return str(request.scope.get(_LOCAL_OWNER, "")) if bearer is None else bearer.form
 
 
 def prefix_of(request: Request) -> str:
@@ -519,6 +528,15 @@ def is_owner(request: Request) -> bool:
     """Return whether the client is the owner: by a token of scope read, or by `is_owner_on_loopback`."""
     token = token_of(request)
     return (token is not None and token.may("read")) or bool(request.scope.get(_LOCAL_OWNER))
+
+
+def may_change_sources(request: Request) -> bool:
+    """Return whether a page may change sources: a token of scope admin, or the owner on loopback without one.
+
+    A token in the path never may (see `BearerAuthenticator.bearer`).
+    """
+    token = token_of(request)
+    return bool(request.scope.get(_LOCAL_OWNER)) if token is None else token.may("admin")
 
 
 def _wrong_host(path: str) -> Response:

@@ -15,6 +15,7 @@ from aggregator.web.webhooks.apprise_process import NotificationJob, Notificatio
 
 _START_SECONDS = 15.0  # for the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
 _REPLY_CAP_BYTES = 10_000
+_LISTED_CHARS = 100  # of a headline in a list
 _MODULE = "aggregator.web.webhooks.apprise_process"
 _MENTION = re.compile(r"@(?=\S)")  # "@everyone" in a title would call all people of a chat
 
@@ -24,6 +25,12 @@ def notification_text(body: bytes) -> tuple[str, str]:
     delivery = msgspec.json.decode(body)
     if delivery["type"] == "test":
         return "Test", "This is a test of aggregator."
+    if delivery["type"] == "several":
+        number, stories = delivery["number"], delivery["stories"]
+        lines = [f"{_shortened(_plain(one['title']) or 'Untitled')}\n{one['url']}" for one in stories]
+        if left := number - len(stories):
+            lines.append(f"and {left:,} more: {stories[0]['url'].rpartition('/stories/')[0]}/")
+        return f"{number:,} {'stories' if delivery['each'] == 'story' else 'reports'}", "\n".join(lines)
     data = delivery["data"]
     story, article = data["story"], data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
@@ -32,6 +39,10 @@ def notification_text(body: bytes) -> tuple[str, str]:
         named = ": ".join(_plain(text) for text in (article["outlet"], article["title"]) if text)
         lines += [line for line in (named, article["url"]) if line]
     return _plain(story["title"]) or "Untitled", "\n".join([*lines, f"Story: {data['url']}"])
+
+
+def _shortened(title: str) -> str:
+    return title if len(title) <= _LISTED_CHARS else title[: _LISTED_CHARS - 1].rstrip() + "…"
 
 
 def _plain(text: str) -> str:

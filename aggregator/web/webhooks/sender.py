@@ -7,11 +7,11 @@ import datetime as dt
 import hashlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from aggregator.config.webhooks import Recipient, Webhook, recipient_words
+from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import Change, ChangeKind
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
@@ -25,6 +25,7 @@ from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import StoryJson, in_utc, like, story_in_list
 
+_HOUR = dt.timedelta(hours=1)
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 
 
@@ -117,6 +118,16 @@ def delivery_body(
         if len(body) <= tuning.body_cap_bytes or listed == 0:
             return body
         listed //= 2
+
+
+LISTED_TOGETHER = 10  # stories listed in a message about several: 1,600 characters (Discord: 2,000)
+
+
+def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
+    """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
+    listed = [msgspec.json.decode(one)["data"] for one in bodies]
+    stories = [{"title": one["story"]["title"], "url": one["url"]} for one in listed]
+    return encode_json({"type": "several", "each": each, "number": number, "stories": stories})
 
 
 def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
@@ -231,6 +242,7 @@ class WebhookSender:
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
+        self._unstored: tuple[Delivery, PostResult] | None = None  # the database did not store this result
 
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
@@ -241,16 +253,20 @@ class WebhookSender:
             latest = now + longest if self._last is None else now
             self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
         self._last = now
-        with self._database.read() as connection:
-            due = outbox.next_due(connection, self._webhook.name, now, now - self._hold)
-        if due is None:
-            return None
-        if isinstance(due, dt.datetime):
-            return max(0.0, (due - self._now()).total_seconds())
-        posted = self._transmit(due.id, due.body, self._now())
-        if posted.is_stopped:
-            return None  # the daemon is stopping; the delivery is sent after the next start
+        if self._unstored is None:
+            with self._database.read() as connection:
+                next_one = self._next_due(connection, now)
+            if next_one is None:
+                return None
+            if isinstance(next_one, dt.datetime):
+                return max(0.0, (next_one - self._now()).total_seconds())
+            sent = self._transmit(next_one.id, next_one.body, self._now())
+            if sent.is_stopped:
+                return None  # the daemon is stopping; the delivery is sent after the next start
+            self._unstored = next_one, sent
+        due, posted = self._unstored
         result = self._database.transact(lambda connection: self._settle(connection, due, posted))
+        self._unstored = None
         where = recipient_words(self._webhook.name)
         if isinstance(self._webhook, Webhook):  # in other addresses the host may be the secret
             where += f" ({host_of(self._webhook.url)})"
@@ -261,6 +277,24 @@ class WebhookSender:
             extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": due.story},
         )  # fmt: skip
         return 0.0
+
+    def _next_due(self, connection: Connection, now: dt.datetime) -> Delivery | dt.datetime | None:
+        """Return the next delivery as `outbox.next_due`.
+
+        The last message of an hour that a limit allows contains everything that waits.
+        """
+        hook, held_since = self._webhook, now - self._hold
+        due = outbox.next_due(connection, hook.name, now, held_since)
+        if not isinstance(due, Delivery) or not isinstance(hook, Notification):
+            return due
+        sent = outbox.times_sent(connection, hook.name, now - _HOUR, now)
+        if len(sent) >= hook.messages_an_hour:
+            return sent[-hook.messages_an_hour] + _HOUR
+        if len(sent) == hook.messages_an_hour - 1:
+            due, bodies = outbox.waiting_with(connection, due, held_since, LISTED_TOGETHER)
+            if due.others:
+                return msgspec.structs.replace(due, body=several_body(hook.each, bodies, 1 + len(due.others)))
+        return due
 
     def _settle(self, connection: Connection, due: Delivery, posted: PostResult) -> str:
         """Store the result of an attempt and return it as a text for the log."""

@@ -57,7 +57,7 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
 def test_its_tables_are_those_of_the_program(room: Newsroom) -> None:
     reported = dict(re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE))
     assert reported == {str(status): kind.name for status, kind in PROBLEMS.items()}
-    routes = re.findall(r"`(GET|POST|DELETE) (/api/v1/\S+?)`", DOCUMENT)
+    routes = re.findall(r"`(GET|POST|PATCH|DELETE) (/api/v1/\S+?)`", DOCUMENT)
     described = {
         (method.upper(), re.sub(r"\{\w+\}", "X", path))
         for path, operations in room.get("/api/v1/openapi.json").json()["paths"].items()

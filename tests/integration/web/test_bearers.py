@@ -282,7 +282,7 @@ def test_elsewhere_all_but_health_needs_a_token(elsewhere: tuple[Newsroom, httpx
         assert answer.headers["www-authenticate"].startswith(wanted), path
         assert "Pennmouth" not in answer.text
         assert client.head(path).status_code == 401, path
-    for path in ("/healthz", "/robots.txt", "/static/style.css", "/sign-in"):
+    for path in ("/healthz", "/robots.txt", "/static/style.css", "/manifest.webmanifest", "/sign-in"):
         assert client.get(path).status_code == 200, path
     for path in (*closed, "/sign-in"):
         assert "arrel" not in client.get(path).text, "nor is it said what there is to be read"
@@ -363,7 +363,7 @@ def test_a_secret_is_in_no_log_and_no_answer_that_is_passed_on(
     _raw(room, f"GET /t/{right} HTTP/9.9\r\nAuthorization: Bearer {right}\r\n\r\n".encode())
     _raw(room, f"NONSENSE {right}\r\n\r\n".encode())
     room.reading.stories = _broken  # type: ignore[method-assign]
-    for path in (f"/t/{right}/api/v1/stories", f"/t/{right}/feeds/stories.rss"):
+    for path in (f"/t/{right}/api/v1/stories", f"/t/{right}/feeds/stories.rss?folder=new"):
         answer = room.client.get(path)
         assert answer.status_code == 500
         said.append(answer)

@@ -2,26 +2,33 @@
 
 import datetime as dt
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import update
 
 from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook
+from aggregator.model.errors import DatabaseBusyError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import outbox
+from aggregator.store.tables import webhook
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.notification import AppriseRunner
 from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
 from aggregator.web.webhooks.transmit import Transmitter, request_body
+from tests.e2e.test_webhooks_killed import unlike_any_other
 from tests.support.articles import (
     FLOOD,
     NOON,
@@ -116,9 +123,10 @@ class Post:
             return outbox.problems(connection, 1)
 
 
-def phone(ntfy: Ntfy, each: str = "story", **query: object) -> Notification:
+def phone(ntfy: Ntfy, each: str = "story", limit: int = 30, **query: object) -> Notification:
     saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
-    return Notification(name="notify:phone", url=ntfy.url(), query=saved, each=each)  # type: ignore[arg-type]
+    kind: Any = each
+    return Notification(name="notify:phone", url=ntfy.url(), query=saved, each=kind, messages_an_hour=limit)
 
 
 def test_one_notification_for_each_story_that_matches(database: Database, ntfy: Ntfy) -> None:
@@ -197,6 +205,50 @@ def test_a_failure_is_stored_without_the_address_and_repeated(database: Database
     post.run()
     assert len(ntfy.taken) == 1
     assert post.problems() == ()
+
+
+def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, ntfy: Ntfy) -> None:
+    post = Post(database, phone(ntfy, limit=2))
+    rng = random.Random(1)
+
+    def take(*numbers: int) -> None:
+        news = [unlike_any_other(rng, number) for number in numbers]
+        post.rig.take(*(record("Echo", one["id"], one["title"], one["text"], published=NOON) for one in news))
+        post.run()
+
+    ntfy.answer = Response(500)
+    take(*range(14))
+    ntfy.answer = Response(200, body="{}")
+    post.clock.time += dt.timedelta(minutes=10)
+    post.run()
+    assert [one["title"] for one in ntfy.taken][1:] == ["13 stories"]
+    lines = ntfy.taken[1]["message"].splitlines()
+    assert [line[:29] for line in lines[1:20:2]] == ["https://news.example/stories/"] * 10
+    assert lines[20:] == ["and 3 more: https://news.example/"]
+    assert len(set(lines[1::2])) == 10
+    take(14)
+    take(15)
+    assert (len(ntfy.taken), post.stats().done, post.stats().waiting) == (2, 14, 2)
+    post.clock.time += dt.timedelta(minutes=61)
+    post.run()
+    assert len(ntfy.taken) == 4, "two messages again, one for each"
+    assert (post.stats().done, post.stats().given_up) == (16, 0)
+
+
+def test_a_result_that_the_database_did_not_store_is_stored_later(database: Database, ntfy: Ntfy) -> None:
+    impatient = msgspec.structs.replace(database.tuning, lock_seconds=0.3)
+    post = Post(Database(database.url, impatient), phone(ntfy))
+    post.run()
+    post.rig.take(flood())
+    assert post.filling.step()
+    with database.write() as other:
+        other.execute(update(webhook).values(problem="locked by another program"))
+        with pytest.raises(DatabaseBusyError):
+            post.sendings[0].step()
+    assert len(ntfy.taken) == 1
+    post.run()
+    assert (len(ntfy.taken), post.stats().done) == (1, 1)
+    post.database.close()
 
 
 # --- what Apprise may reach --------------------------------------------------------------------------------
@@ -278,7 +330,7 @@ def templated(receiver: Receiver, body: str, **headers: str) -> Webhook:
 
 def test_a_body_of_its_own_is_signed(database: Database) -> None:
     template = '{"text": {{ story.title | tojson }}, "n": {{ change.report_count }}, '
-    template += '"why": "{{ type }} {{ nope.x }}"}'
+    template += '"why": "{{ type }} {{ nope.x }}", "no": {{ nope.x | tojson }}}'
     with Receiver() as receiver:
         post = Post(database, templated(receiver, template, Authorization="Bearer x"))
         post.clock.time = dt.datetime.now(dt.UTC)
@@ -286,7 +338,7 @@ def test_a_body_of_its_own_is_signed(database: Database) -> None:
         post.run()
         assert receiver.false == []
         assert receiver.bodies() == [
-            {"text": "Levee breaks at Pennmouth, four dead", "n": 1, "why": "story.created "}
+            {"text": "Levee breaks at Pennmouth, four dead", "n": 1, "why": "story.created ", "no": ""}
         ]
         assert receiver.taken[0].headers["authorization"] == "Bearer x"
         assert receiver.taken[0].headers["content-type"] == "application/json"

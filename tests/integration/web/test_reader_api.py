@@ -4,24 +4,23 @@ import base64
 import datetime as dt
 from collections.abc import Iterator
 
-import libgreader
 import pytest
-from libgreader.auth import ClientAuthMethod
-from libgreader.url import ReaderUrl
 from sqlalchemy import event, select
 
 from aggregator.admin.export import exported, import_into, opened
 from aggregator.config.settings import SavedQuery
+from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.read import read_marks
+from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import read_mark, reader, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
-from tests.support.reader_client import LIST, READ, STARRED, ReaderClient
+from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
 DAY = dt.timedelta(days=1)
@@ -123,6 +122,41 @@ def test_a_name_that_no_reader_can_have_is_unknown(room: Newsroom, phone: Reader
     secret = phone.auth.rpartition("/")[2]
     headers = {"Authorization": f"GoogleLogin auth=a%00da/{secret}"}
     assert room.client.get("/reader/api/0/user-info", headers=headers).status_code == 401
+
+
+def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom) -> None:
+    in_path = f"/t/{room.token('phone', 'admin')}"
+    answer = room.client.post(
+        f"{in_path}/accounts/ClientLogin", data={"Email": "ada", "Passwd": "x"}, headers=STRANGER
+    )
+    assert answer.status_code == 401
+    with room.database.read() as connection:
+        assert all_readers(connection) == []
+    ada = signed_in(room)
+    form = {"i": ada.ids()[0], "a": READ}
+    for given, status in (("ada/-", 401), (ada.auth, 200)):
+        headers = {"Authorization": f"GoogleLogin auth={given}"} | STRANGER
+        answer = room.client.post(f"{in_path}/reader/api/0/edit-tag", data=form, headers=headers)
+        assert answer.status_code == status
+    assert ada.unread() == ada.ids()[1:]
+
+
+def test_a_reader_is_listed_and_removed(room: Newsroom, phone: ReaderClient) -> None:
+    one, two, *_ = phone.ids()
+    phone.mark(one, two, add=READ)
+    phone.mark(two, add=STARRED)
+    signed_in(room, "Grace")
+    with room.database.write() as connection:
+        ada, grace = all_readers(connection)
+        assert (ada.name, ada.starred, ada.marks, grace.name, grace.marks) == ("ada", 1, 1, "grace", 0)
+        remove_reader(connection, " ADA ")
+        assert [one.name for one in all_readers(connection)] == ["grace"]
+        with pytest.raises(UsageError, match="no reader 'ada'"):
+            remove_reader(connection, "ada")
+    assert phone.http.get("/reader/api/0/user-info").status_code == 401
+    secret = phone.auth.rpartition("/")[2]
+    again = ReaderClient(room.client.base_url, "Ada", secret)
+    assert again.unread() == again.ids(), "a new reader"
 
 
 def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(room: Newsroom) -> None:
@@ -445,13 +479,8 @@ def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> Non
 def test_a_published_library_reads_marks_and_counts(
     room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """libgreader 0.7.1, with the address of this server in place of Google's."""
     base = str(room.client.base_url).rstrip("/")
-    for name, value in vars(ReaderUrl).items():
-        if isinstance(value, str) and value.startswith("https://www.google.com"):
-            monkeypatch.setattr(ReaderUrl, name, value.replace("https://www.google.com", base))
-    monkeypatch.setattr(ClientAuthMethod, "CLIENT_URL", f"{base}/accounts/ClientLogin")
-    client = libgreader.GoogleReader(ClientAuthMethod("ada", room.token("laptop", "read")))
+    client = libgreader_client(base, "ada", room.token("laptop", "read"), monkeypatch)
     assert client.getUserInfo()["userName"] == "ada"
     assert client.buildSubscriptionList()
     (feed,) = client.getSubscriptionList()

@@ -33,16 +33,26 @@ def _seed() -> str:
 
 def _run(room: Newsroom, folder: Path, *options: str, seed: str, secret: str | None = None) -> None:
     given = ["--header", f"Authorization: Bearer {secret}"] if secret else []
+    # No server has the addresses that it makes up: 422 with the reason, as for a document without feeds.
+    # The other statuses are those that Schemathesis accepts by itself.
+    (folder / "schemathesis.toml").write_text(
+        "".join(
+            f'[[operations]]\ninclude-path = "/api/v1/sources{path}"\n[operations.checks]\n'
+            'positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, "5xx"]\n'
+            for path in ("", "/opml")
+        )
+    )
     done = subprocess.run(
         [
-            Path(sys.executable).parent / "schemathesis", "--config-file", os.devnull, "run",
+            Path(sys.executable).parent / "schemathesis",
+            "--config-file", folder / "schemathesis.toml", "run",
             f"{str(room.client.base_url).rstrip('/')}/api/v1/openapi.json",
             "--seed", seed, "--no-color", *given, *options,
         ],
         cwd=folder, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"AGGREGATOR_SEED={seed}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
-    assert "14 selected" in done.stdout
+    assert "19 selected" in done.stdout
     assert room.get("/healthz").json()["status"] == "ok"
 
 

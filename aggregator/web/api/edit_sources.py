@@ -1,0 +1,231 @@
+"""`/api/v1/sources`: adding, changing and removing sources, and lists of feeds (OPML).
+
+Every change needs a token with the scope admin. Fetches and writes run in a few threads of their own.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from fastapi import Request, Response
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import ClientDisconnect
+
+from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
+from aggregator.pipeline import manage_sources
+from aggregator.pipeline.manage_sources import OpmlImportResult, SourceOptions
+from aggregator.store.intake.sources import Source, source_with_id
+from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
+from aggregator.web.api.routes import json_body, refuse_unknown_parameters
+from aggregator.web.dependencies import ID, OfSite, Site
+from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
+from aggregator.web.excerpts import bounded_source
+from aggregator.web.responses import JsonResponse, RefusedError
+from aggregator.web.security.middleware import is_owner, read_body, refused, require_scope
+from aggregator.web.story_json import SourceJson, all_sources
+
+MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
+OPML = "text/x-opml"
+
+Text = Annotated[str, Meta(max_length=200)]
+Interval = Annotated[str, Meta(pattern="^[0-9]{1,6}[smhd]$")]
+
+
+class AddSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A feed, or a site whose feed is looked for; `interval` is written as `15m`, `6h` or `2d`."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2048)]
+    name: Text = ""
+    folder: Text = ""
+    interval: Interval | None = None
+
+
+class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is changed of a source; null removes its name or folder."""
+
+    name: Text | UnsetType | None = UNSET
+    folder: Text | UnsetType | None = UNSET
+    interval: Interval | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
+
+
+router = api_router("/api/v1/sources")
+_ERRORS = (400, 408, 409, 413, 415, 422)
+
+
+@router.post(
+    "",
+    **described(
+        "sources",
+        {201: answer(SourceJson)},
+        *_ERRORS,
+        body={
+            "schema": schema_of(AddSourceRequest),
+            "example": {"url": "https://news.example.org/", "folder": "Ports", "interval": "30m"},
+        },
+        needs_token=True,
+    ),
+)
+async def add_source(request: Request, site: OfSite) -> Response:
+    """Add the feed at an address, or the feed of that site.
+
+    409: it is a source already; 422: there is no feed, or it cannot be read, with the reason.
+    """
+
+    def work(body: bytes) -> Response:
+        asked = json_body(request, body, AddSourceRequest, "a source")
+        config, database, reader = site.source_services
+        options = SourceOptions(
+            name=manage_sources.given(asked.name),
+            folder=manage_sources.given(asked.folder),
+            interval_seconds=manage_sources.interval_of(asked.interval or ""),
+        )
+        added = manage_sources.add(config, database, asked.url, options, reader)
+        return _shown(request, site, added.source.id, 201)
+
+    return await _done(request, site, work)
+
+
+@router.patch(
+    "/{id}",
+    **described(
+        "sources",
+        SourceJson,
+        *(*_ERRORS, 404),
+        body={"schema": schema_of(ChangeSourceRequest), "example": {"name": "Courier", "paused": False}},
+        needs_token=True,
+    ),
+)
+async def change_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+    """Rename a source, move it to a folder, change its interval, pause or resume it.
+
+    `"paused": false` polls it at once, also one that is gone or in back-off.
+
+    409: it is listed in config.yaml.
+    """
+
+    def work(body: bytes) -> Response:
+        asked = json_body(request, body, ChangeSourceRequest, "a change of a source")
+        change(site, found(site, id), asked)
+        return _shown(request, site, id)
+
+    return await _done(request, site, work)
+
+
+@router.delete("/{id}", **described("sources", {204: {"description": "It is removed."}}, *_ERRORS, 404,
+               needs_token=True))  # fmt: skip
+async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+    """Remove a source; its articles stay.
+
+    409: it is listed in config.yaml.
+    """
+
+    def work(_body: bytes) -> Response:
+        config, database, _ = site.source_services
+        manage_sources.remove(config, database, found(site, id))
+        return Response(status_code=204)
+
+    return await _done(request, site, work)
+
+
+@router.post(
+    "/opml",
+    **described(
+        "sources",
+        OpmlImportResult,
+        *_ERRORS,
+        body={"schema": {"type": "string"}},
+        body_type=OPML,
+        needs_token=True,
+    ),
+)
+async def import_opml(request: Request, site: OfSite) -> Response:
+    """Add all feeds of an OPML document, with its folders.
+
+    Feeds that are sources already stay unchanged, except that those without a folder get that of the
+    document. `refused` are feeds with a user name or password in the address.
+    """
+
+    def work(body: bytes) -> Response:
+        config, database, _ = site.source_services
+        return JsonResponse(manage_sources.import_feeds(config, database, body, "the document"))
+
+    return await _done(request, site, work, MAX_OPML_BYTES)
+
+
+@router.get(
+    "/opml",
+    response_class=Response,  # no JSON
+    **described(
+        "sources", {200: {"description": "An OPML document", "content": {OPML: {}}}}, needs_token=True
+    ),
+)
+def export_opml(request: Request, site: OfSite) -> Response:
+    """All feeds as OPML, with their addresses; for the owner."""
+    refuse_unknown_parameters(request, ())
+    if not is_owner(request):
+        require_scope(request, "read", "the list of feeds", "read")
+    config, database, _ = site.source_services
+    kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
+    return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
+
+
+def found(site: Site, id_: str) -> Source:
+    """Return the source with this id. Raises RefusedError (404)."""
+    with site.source_services.database.read() as connection:
+        source = source_with_id(connection, id_) if ID.fullmatch(id_) else None
+    if source is None:
+        raise RefusedError(404, "there is no source with this id")
+    return source
+
+
+def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
+    """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
+    config, database, _ = site.source_services
+    chosen: dict[str, str | int | None] = {
+        name: manage_sources.given(value or "")
+        for name, value in (("name", asked.name), ("folder", asked.folder))
+        if value is not UNSET
+    }
+    if asked.interval is not UNSET:
+        seconds = manage_sources.interval_of(asked.interval)
+        chosen["interval_seconds"] = config.fetch.interval if seconds is None else seconds
+    if chosen:
+        manage_sources.change(config, database, source, **chosen)
+    if asked.paused is True:
+        manage_sources.pause(config, database, source)
+    elif asked.paused is False:
+        manage_sources.resume(database, source)
+
+
+async def _done(
+    request: Request, site: Site, work: Callable[[bytes], Response], most_bytes: int = MAX_BODY_BYTES
+) -> Response:
+    try:
+        require_scope(request, "admin", "changing sources", "change sources")
+        refuse_unknown_parameters(request, ())
+        body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
+        return await site.change_sources(_in_words, work, body)
+    except RefusedError as error:
+        return await refused(request, error, most_bytes)
+    except ClientDisconnect:
+        return Response(status_code=400)  # the client is gone
+
+
+def _in_words(work: Callable[[bytes], Response], body: bytes) -> Response:
+    try:
+        return work(body)
+    except ConflictError as error:
+        raise RefusedError(409, str(error)) from error
+    except (UsageError, ReadError, FetchError) as error:
+        raise RefusedError(422, str(error)) from error
+
+
+def _shown(request: Request, site: Site, id_: str, status: int = 200) -> Response:
+    access = site.access(request)
+    source = [bounded_source(one, access) for one in site.reader.sources() if one.id == id_]
+    if not source:
+        raise RefusedError(404, "the source was removed meanwhile")
+    response = JsonResponse(all_sources(source).sources[0])
+    response.status_code = status
+    return response

@@ -1,0 +1,121 @@
+"""Sources without a terminal: from an empty database to the first merged story, in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import LoopbackServer, Response
+
+REPORTS = {
+    "Arrel Courier": [("Levee on the Arrel breaks in Pennmouth", FLOOD)],
+    "Calmouth Post": [("Pennmouth under water after levee fails", FLOOD_ELSEWHERE)],
+    "Sennick Echo": [("Dockers strike in Sennick", STRIKE)],
+}
+
+
+@pytest.fixture
+def outlets() -> Iterator[dict[str, LoopbackServer]]:
+    """Outlets with a feed each, which their front page declares; their articles have their whole text."""
+    made = {name: LoopbackServer() for name in REPORTS}
+    for name, server in made.items():
+        server.__enter__()
+        items = "".join(
+            f"<item><title>{title}</title><link>{server.url(f'/{n}')}</link><description>{text}</description>"
+            f"<pubDate>Sun, 22 Nov 2026 0{n}:30:00 GMT</pubDate></item>"
+            for n, (title, text) in enumerate(REPORTS[name], 1)
+        )
+        feed = f"<rss version='2.0'><channel><title>{name}</title>{items}</channel></rss>"
+        linked = '<link rel="alternate" type="application/rss+xml" href="/feed" title="News &lt;b&gt;">'
+        also = '<link rel="alternate" type="application/rss+xml" href="/more/feed" title="More">'
+        server.routes |= {
+            "/": Response(body=f"<html><head>{linked}{also}</head></html>", content_type="text/html"),
+            "/feed": Response(body=feed, content_type="application/rss+xml"),
+            "/more/feed": Response(body=feed, content_type="application/rss+xml"),
+        }
+    yield made
+    for server in made.values():
+        server.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("color", ["light", "dark"])
+def test_from_an_empty_database_to_the_first_merged_story(
+    browser: Browser,  # noqa: F811 - the fixture
+    outlets: dict[str, LoopbackServer],
+    tmp_path: Path,
+    color: str,
+) -> None:
+    courier, post, echo = outlets.values()
+    with DaemonProcess(tmp_path, {"fetch": {"pages": "never"}}) as daemon:
+        scripts = color == "light"  # nothing of this needs them
+        context = browser.new_context(
+            viewport=DESK if scripts else PHONE, java_script_enabled=scripts, color_scheme=color
+        )
+        visit = Visit(page := context.new_page(), daemon.address)
+
+        def look(name: str) -> None:
+            visit.keep(f"{name}-{color}")
+            if scripts:
+                visit.assert_accessible()
+            visit.assert_fits_its_width()
+
+        visit.go("/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("No stories yet")
+        look("first-run")
+        page.get_by_label("Address of a feed or a website").fill(courier.url("/").removeprefix("http://"))
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("main")).to_contain_text("Levee on the Arrel breaks")
+        expect(page.get_by_role("button", name="More")).to_be_visible()
+        look("source-preview")
+        page.get_by_label("Folder").fill("Rivers")
+        page.get_by_role("button", name="Add").click()
+        expect(page.get_by_role("status")).to_contain_text("Arrel Courier was added")
+        look("source-added")
+
+        (tmp_path / "list.opml").write_text(
+            f'<opml><body><outline text="Ports"><outline text="Echo" xmlUrl="{echo.url("/feed")}"/></outline>'
+            f'<outline xmlUrl="{post.url("/feed")}"/><outline xmlUrl="{courier.url("/feed")}"/></body></opml>'
+        )
+        page.get_by_label("OPML file").set_input_files(tmp_path / "list.opml")
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_role("status")).to_contain_text("2 feeds added, 1 already known")
+
+        daemon.wait_for(lambda: any(one["report_count"] == 2 for one in daemon.stories()), "one story of two")
+        visit.go("/")
+        story = page.get_by_role("link", name="evee").first
+        expect(page.get_by_role("main")).to_contain_text("2 independent reports")
+        story.click()
+        expect(page.get_by_role("main")).to_contain_text("Arrel Courier")
+        expect(page.get_by_role("main")).to_contain_text("Calmouth Post")
+
+        page.get_by_role("link", name="Sources").click()
+        page.get_by_role("link", name="Change Echo").click()
+        page.get_by_label("Name").fill("The <Echo>")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("The <Echo>")
+        look("source")
+        for button, state in (("Pause", "paused"), ("Resume", ""), ("Pause", "paused")):
+            page.get_by_role("button", name=button).click()
+            expect(page.get_by_role("main")).to_contain_text(f"/feed · {state}" if state else "/feed")
+        page.get_by_role("link", name="All sources").click()
+        expect(page.get_by_role("main")).to_contain_text("The <Echo> paused")
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="Export as OPML").click()
+        assert echo.url("/feed") in waiting.value.path().read_text()
+        page.get_by_role("link", name="Change The <Echo>").click()
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("status")).to_contain_text("removed")
+        assert set(daemon.sources()) == {"Arrel Courier", "Calmouth Post"}
+
+        page.get_by_label("Address of a feed or a website").fill("http://169.254.169.254/feed")
+        page.get_by_role("button", name="Preview").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Not possible")
+        expect(page.get_by_role("main")).to_contain_text("not on the public internet")
+        complaint = "Failed to load resource: the server responded with a status of 409 (Conflict)"
+        assert [one for one in visit.complaints if one != complaint] == []
+        assert visit.foreign == []
+        context.close()

@@ -1,0 +1,131 @@
+"""The way of a reader: import an OPML file, read on a phone, mute a word, receive the digest by mail.
+
+The outlets are those of examples/articles, each with a feed on loopback. Screenshots go to tests/output, or
+to AGGREGATOR_PICTURES (`make picture`: docs).
+"""
+
+import datetime as dt
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from email.utils import format_datetime
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+from playwright.sync_api import ViewportSize, sync_playwright
+
+from tests.conftest import REPOSITORY
+from tests.e2e.test_pages import ARGUMENTS, CHROMIUM, OUTPUT, PHONE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.loopback import LoopbackServer, Resource
+from tests.support.mail_server import MailServer
+from tests.support.reader_client import libgreader_client
+
+PICTURES = Path(os.environ.get("AGGREGATOR_PICTURES", OUTPUT))
+MUTED = "Kestrow"  # the dam failure, with most outlets
+DIGEST_SIZE: ViewportSize = {"width": 640, "height": 430}
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, mail: MailServer) -> Iterator[DaemonProcess]:
+    digest = {"every": "daily", "stories": 2, "to": ["anna@b.example"], "sender": "news@a.example"}
+    server = {"server": "127.0.0.1", "port": mail.port, "security": "none"}
+    settings = {"queries": {"quiet": {"query": f"-{MUTED}"}}, "digest": digest | server}
+    with DaemonProcess(tmp_path, settings) as opened:
+        yield opened
+
+
+def outlets(daemon: DaemonProcess) -> dict[str, list[dict[str, str]]]:
+    """The sample articles by their outlets, as the program itself reads them."""
+    printed = daemon.command("extract", str(REPOSITORY / "examples" / "articles"), "--format", "jsonl").stdout
+    found = defaultdict(list)
+    for one in map(json.loads, printed.splitlines()):
+        found[Path(one["what"]).parent.name].append(one)
+    return found
+
+
+def feed(outlet: str, articles: list[dict[str, str]]) -> Resource:
+    now = format_datetime(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5))
+    items = "".join(
+        f"<item><guid>{escape(one['what'])}</guid><title>{escape(one['title'])}</title>"
+        f"<link>https://{outlet.replace(' ', '').lower()}.example/{number}</link><pubDate>{now}</pubDate>"
+        f"<description>{escape(one['text'])}</description></item>"
+        for number, one in enumerate(articles)
+    )
+    return Resource(f'<rss version="2.0"><channel><title>{escape(outlet)}</title>{items}</channel></rss>')
+
+
+def import_them(daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]]) -> None:
+    """From an OPML file, in one folder; until all are placed."""
+    with LoopbackServer({f"/{n}": feed(*one) for n, one in enumerate(samples.items())}) as server:
+        lines = "".join(
+            f'<outline text="{escape(name)}" type="rss" xmlUrl="{server.url(f"/{n}")}"/>'
+            for n, name in enumerate(samples)
+        )
+        opml = f'<opml version="2.0"><body><outline text="News">{lines}</outline></body></opml>'
+        (daemon.folder / "outlets.opml").write_text(opml, encoding="utf-8")
+        imported = daemon.command("sources", "import", "outlets.opml")
+        assert imported.returncode == 0, imported.stderr
+        titles = {one["title"] for articles in samples.values() for one in articles}
+
+        def is_placed() -> bool:
+            found = {article["title"] for story in daemon.stories() for article in story["articles"]}
+            return found >= titles and not daemon.waiting()
+
+        daemon.wait_for(is_placed, "all articles")
+
+
+def test_a_reader_imports_reads_mutes_and_gets_the_digest(
+    daemon: DaemonProcess, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not there")
+    import_them(daemon, outlets(daemon))
+    stories = daemon.stories()
+    found = daemon.get(f"/api/v1/stories?query={MUTED}").json()["stories"]
+    dam = max(found, key=lambda one: one["outlet_count"])
+    assert dam["outlet_count"] >= 3
+
+    token = daemon.command("token", "create", "phone", "--scope", "read").stdout.strip()
+    client = libgreader_client(daemon.address, "anna", token, monkeypatch)
+    assert client.buildSubscriptionList()
+    (news,) = client.getCategories()
+    assert news.label == "News"
+    news.loadItems(excludeRead=True, loadLimit=50)
+    assert len(news.items) == len(stories)
+    (item,) = [one for one in news.items if one.title == dam["title"]]
+    assert item.markRead()
+    assert item.star()
+    news.clearItems()
+    news.loadItems(excludeRead=True, loadLimit=50)
+    assert dam["title"] not in [one.title for one in news.items]
+    assert json.loads(daemon.command("readers", "list", "--format", "jsonl").stdout)["starred"] == 1
+
+    quiet = daemon.get("/feeds/quiet.json").json()["items"]
+    assert 0 < len(quiet) < len(stories)
+    assert MUTED not in json.dumps(quiet)
+    assert daemon.command("digest").returncode == 0
+    mail.wait(lambda: len(mail.taken) == 1)
+    body = mail.taken[0].get_body(("html",))
+    assert body is not None
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        page = browser.new_page(viewport=PHONE, color_scheme="light")
+        page.goto(daemon.address)
+        assert dam["title"] in page.inner_text("main")
+        page.goto(f"{daemon.address}/?query=-{MUTED}")
+        assert dam["title"] not in page.inner_text("main")
+        page.screenshot(path=str(PICTURES / "muted-phone.png"))
+        page.set_viewport_size(DIGEST_SIZE)
+        page.set_content(body.get_content())
+        assert page.locator("h2").count() == 2
+        page.screenshot(path=str(PICTURES / "digest-mail.png"))
+        browser.close()

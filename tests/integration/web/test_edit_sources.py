@@ -1,0 +1,127 @@
+"""Sources over HTTP: added, changed, removed, imported, and who may do it; on both databases."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import all_sources, choose
+from tests.support.loopback import LoopbackServer, Response
+from tests.support.newsroom import STRANGER, Newsroom, problem_of
+
+FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    opened = Newsroom(database)
+    yield opened
+    opened.close()
+
+
+def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackServer) -> None:
+    server.routes |= {
+        "/": Response(body='<a href="/f/feed">Feed</a>', content_type="text/html"),
+        "/f/feed": Response(body=FEED, content_type="application/rss+xml"),
+        "/away": Response(302, {"Location": "http://169.254.169.254/latest"}),
+    }  # fmt: skip
+    admin = room.token("admin", "admin")
+
+    def ask(method: str, path: str = "", **body: object) -> httpx.Response:
+        return room.ask(method, f"/api/v1/sources{path}", admin, json=body)
+
+    added = ask("POST", url=server.url("/"), name=" My\nCourier\x00 ", folder="Ports", interval="30m")
+    assert added.status_code == 201, added.text
+    source = added.json()
+    assert (source["name"], source["folder"], source["url"]) == ("My Courier", "Ports", server.url("/f/feed"))
+    assert "is a source already" in problem_of(ask("POST", url=server.url("/f/feed")), 409)
+    assert "could not be read" in problem_of(ask("POST", url="no.such.example"), 422)
+    for typed in ("https://u:hunter2@x.example", "u.v:hunter2@x.example/f", "u:hunter2@x.example"):
+        assert "hunter2" not in problem_of(ask("POST", url=typed), 422)
+    assert "not on the public internet" in problem_of(ask("POST", url=server.url("/away")), 422)
+    for wrong in (
+        {},
+        {"url": ""},
+        {"url": "x.example", "interval": "9s9"},
+        {"url": "x.example", "color": "red"},
+    ):
+        problem_of(ask("POST", **wrong), 422)
+    with room.database.read() as connection:
+        (stored,) = all_sources(connection)
+    assert stored.interval_seconds == 1800
+
+    changed = ask("PATCH", f"/{source['id']}", name=None, folder="Rivers", interval="2h", paused=True)
+    assert (changed.json()["name"], changed.json()["folder"], changed.json()["state"]) == (
+        "Courier", "Rivers", "paused",
+    )  # fmt: skip
+    assert ask("PATCH", f"/{source['id']}", paused=False, interval="0s").json()["state"] == "new"
+    with room.database.read() as connection:
+        assert all_sources(connection)[0].interval_seconds > 0, "0 is the interval of the configuration"
+    assert problem_of(ask("PATCH", "/nobody", paused=True), 404)
+    exported = room.get("/api/v1/sources/opml")
+    assert f'xmlUrl="{server.url("/f/feed")}"' in exported.text
+    with room.database.write() as connection:
+        choose(connection, source["id"], origin="config")
+    for refused in (ask("PATCH", f"/{source['id']}", name="x"), ask("DELETE", f"/{source['id']}")):
+        assert "is listed in" in problem_of(refused, 409)
+    with room.database.write() as connection:
+        choose(connection, source["id"], origin="user")
+    assert ask("DELETE", f"/{source['id']}").status_code == 204
+    problem_of(ask("DELETE", f"/{source['id']}"), 404)
+    for times, counts in enumerate(((1, 0), (0, 1))):
+        again = room.client.post("/api/v1/sources/opml", content=exported.content, headers=_bearer(admin))
+        assert (again.status_code, again.json()["added"], again.json()["known"]) == (200, *counts), times
+    secret = (
+        b'<opml><outline text="http://u:hunter2@x.example/f" xmlUrl="http://u:hunter2@x.example/f"/></opml>'
+    )
+    named = room.client.post("/api/v1/sources/opml", content=secret, headers=_bearer(admin))
+    assert named.json()["refused"] == ["x.example"]
+    broken = room.client.post("/api/v1/sources/opml", content=b"\x00no list", headers=_bearer(admin))
+    problem_of(broken, 422)
+    large = room.client.post("/api/v1/sources/opml", content=b"x" * 3_000_000, headers=_bearer(admin))
+    problem_of(large, 413)
+
+
+def _bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def test_who_may_change_sources(room: Newsroom, server: LoopbackServer) -> None:
+    """A token of scope admin, and in pages the owner at this machine, whose forms no other site can send."""
+    server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
+    reader, pusher, admin = (room.token(scope, scope) for scope in ("read", "push", "admin"))  # type: ignore[arg-type]
+    given = {"url": server.url("/f")}
+    for secret, status in ((None, 401), (reader, 403), (pusher, 403)):
+        problem_of(room.ask("POST", "/api/v1/sources", secret, json=given), status)
+        problem_of(room.ask("DELETE", "/api/v1/sources/x", secret), status)
+    assert room.client.get("/api/v1/sources/opml", headers=STRANGER).status_code == 401
+
+    client = room.client
+    page = client.get("/sources").text
+    form = re.findall(r'name="form" value="(\w+)"', page)[0]
+    for kept in ({}, {"form": "0" * 64}, {"form": "é"}):
+        assert client.post("/sources/add", data=given | kept).status_code == 403
+    for headers in (STRANGER, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
+        assert client.post("/sources/add", data=given | {"form": form}, headers=headers).status_code == 403
+    assert "/sources/preview" not in client.get("/sources", headers=STRANGER).text
+    assert "/sources/preview" not in client.get("/sources", headers=_bearer(reader)).text
+    assert client.post("/sources/add", data=given | {"form": form}, headers=_bearer(admin)).status_code == 403
+    assert client.get("/sources/x", headers=STRANGER).status_code == 303
+    assert room.get("/api/v1/sources").json()["sources"] == []
+
+    for body in (b"", b"--x\r\n" * 2000, b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 2000):
+        sent = client.post(
+            "/sources/opml", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
+        assert sent.status_code in (403, 409)
+    slow = b'--x\r\nContent-Disposition: form-data; name="' + b"a " * 1_000_000 + b'"\r\n\r\nx\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    sent = client.post("/sources/opml", content=slow, headers=kind | STRANGER)  # minutes if it were parsed
+    assert sent.status_code == 403
+    upload = {"file": ("list.opml", f'<opml><outline xmlUrl="{given["url"]}"/></opml>'.encode())}
+    assert client.post("/sources/opml", data={"form": form}, files=upload).headers["location"] == (
+        "/sources?imported=1&known=0&refused=0"
+    )
+    assert "is a source already" in client.post("/sources/add", data=given | {"form": form}).text

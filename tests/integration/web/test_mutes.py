@@ -1,0 +1,39 @@
+"""Words that a visitor, a client or a saved query does not want to read about, on both databases."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.config.settings import SavedQuery
+from aggregator.store.engine.database import Database
+from tests.support.articles import NOON
+from tests.support.newsroom import Newsroom
+from tests.support.reader_client import ReaderClient
+
+LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    opened = Newsroom(database, queries=(SavedQuery(query="-levee -kind:opinion").named("dry"),)).fill()
+    opened.clock.time = NOON + dt.timedelta(days=1)
+    yield opened
+    opened.close()
+
+
+def test_a_query_that_only_excludes_works_wherever_stories_are_read(room: Newsroom) -> None:
+    phone = ReaderClient(room.client.base_url, "ada", room.token("phone", "read"))
+    (strike,) = phone.ids("user/-/label/dry")
+    assert phone.contents(strike)[strike]["title"] == STRIKE
+    lists = ("/?", "/?view=newest&", "/api/v1/stories?", "/feeds/stories.json?", "/feeds/updates.rss?")
+    for chosen in ("saved=dry", "query=-levee", "query=-arrel+-outlet:nobody+-folder:none"):
+        for address in lists:
+            answer = room.get(address + chosen)
+            assert answer.status_code == 200
+            assert STRIKE in answer.text, address
+            assert LEVEE not in answer.text, address
+    words = "-levee+-pennmouth"
+    for address in (f"/search?q={words}", f"/api/v1/search?query={words}", "/feeds/dry.atom"):
+        assert STRIKE in room.get(address).text
+        assert LEVEE not in room.get(address).text

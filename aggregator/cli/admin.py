@@ -41,7 +41,7 @@ def show_(context: Context) -> None:
     loaded = context.obj.load()
     values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
     values["sources"] = [
-        {key: value for key, value in source.items() if value is not None} for source in values["sources"]
+        one.model_dump(mode="json", exclude_defaults=True, exclude_none=True) for one in loaded.sources
     ]
     output.out(redact(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
 
@@ -329,3 +329,50 @@ def revoke(
     with context.obj.writing() as (_, database), database.write(durable=True) as connection:
         revoked = run(connection, name, utc_now())
     output.say(f"revoked {revoked.id} ({revoked.name})")
+
+
+readers = typer.Typer(name="readers", help="Manage readers of the Google Reader API.", no_args_is_help=True)
+
+
+@readers.command(name="list")
+def list_readers(context: Context, format_: output.TableOrJsonl = "table") -> None:
+    """List all readers with their stars and marks.
+
+    \b
+    Examples:
+      aggregator readers list
+      aggregator readers list --format jsonl
+    """
+    from aggregator.store.read.read_marks import all_readers
+
+    with context.obj.reading() as (config, database), database.read() as connection:
+        listed = all_readers(connection)
+    if format_ == "jsonl":
+        for one in listed:
+            output.json_line(one)
+    elif listed:
+        columns = ("name", "since", "starred", "marks")
+        rows = ((one.name, one.created_at, one.starred, one.marks) for one in listed)
+        output.table(columns, rows, wide=("name",))
+    elif missing_database(config) is None:
+        output.say("No readers yet. The first sign-in with a name adds a reader.")
+
+
+@readers.command()
+def remove(
+    context: Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Remove the reader with this name.")],
+) -> None:
+    """Remove a reader with its stars and marks.
+
+    A client that signs in with the name again adds a new reader. To keep it out, revoke its token.
+
+    \b
+    Examples:
+      aggregator readers remove anna
+    """
+    from aggregator.store.read.read_marks import remove_reader
+
+    with context.obj.writing() as (_, database), database.write(durable=True) as connection:
+        remove_reader(connection, name)
+    output.say(f"removed {name}")

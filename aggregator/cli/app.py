@@ -104,6 +104,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "explain": read.explain,
     "feed": read.feed,
     "digest": digest.digest,
+    "mcp": run.mcp,
     "recluster": correct.recluster,
     "forget": forget.forget,
     "eval": evaluate.evaluate,
@@ -114,9 +115,17 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
-for group in (correct.correct, sources.sources, admin.token, webhooks.webhooks, webhooks.notify, db.db):
+for group in (
+    correct.correct,
+    sources.sources,
+    admin.token,
+    admin.readers,
+    webhooks.webhooks,
+    webhooks.notify,
+    db.db,
+    admin.config,
+):
     app.add_typer(group)
-app.add_typer(admin.config)
 for command in every_command(app):
     command.cls = PlainCommand
 

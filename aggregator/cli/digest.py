@@ -23,7 +23,7 @@ def digest(
     Examples:
       aggregator digest --dry-run
     """
-    from aggregator.config.webhooks import DIGEST, recipients_from
+    from aggregator.config.webhooks import DIGEST, digest_readers
     from aggregator.model.core import utc_now
     from aggregator.store.read import digests
     from aggregator.store.read.reader import DatabaseStoryReader
@@ -52,7 +52,8 @@ def digest(
             )
             return
         if not dry_run:
-            dispatcher = dispatcher_of(config, settings, database, recipients_from(config), utc_now)
+            readers = digest_readers(config, with_password=False)
+            dispatcher = dispatcher_of(config, settings, database, readers, utc_now)
             if dispatcher.make_digest(now) is None:
                 raise AggregatorError("the full-text index is being updated; try again in a moment")
     to = "".join(f"To: {one}\n" for one in config.digest.to)

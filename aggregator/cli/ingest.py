@@ -8,7 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline, workers
-from aggregator.cli.output import reading_progress
+from aggregator.cli.output import progress_bar, reading_progress
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WHAT = typer.Argument(
     metavar="WHAT",
     help="Read files, folders, - (standard input), or the address of a feed or an article; "
-    "files may be .txt .html .json .jsonl .xml .warc, each also .gz or .zst.",
+    "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst.",
     show_default=False,
 )
 
@@ -49,7 +49,7 @@ def ingest(
       aggregator ingest dump.jsonl.gz --format json
       aggregator ingest - < records.jsonl
     """
-    from aggregator.admin.ingest import samples_folder
+    from aggregator.pipeline.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
     if not inputs:
@@ -76,6 +76,7 @@ def _ingest(
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.model.core import utc_now
+    from aggregator.pipeline.placement.story_options import mutes_of
     from aggregator.pipeline.poll import Poller, PollServices
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import open_writer_lease
@@ -96,7 +97,7 @@ def _ingest(
             return pipeline
 
         run = Ingest(
-            Poller(services, robots=config.fetch.robots, pages=config.fetch.pages),
+            Poller(services, robots=config.fetch.robots, pages=config.fetch.pages, mutes=mutes_of(config)),
             become_writer=become_writer,
             holds_back=wait,
             is_awaited=lock.is_awaited,
@@ -115,6 +116,9 @@ def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, lines: boo
         )
         for _ in run.wait(patience_seconds=3600):
             pass
+    with progress_bar("stories rendered", run.count_unrendered(), lines=lines) as advance:
+        for count in run.render():
+            advance(count)
     return run.summary()
 
 

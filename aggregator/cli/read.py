@@ -225,6 +225,7 @@ def search(
       aggregator search 'dam siren'
       aggregator search '"central bank" rate*' --limit 5
       aggregator search 'title:strike -port' --since 30d --language en --format csv
+      aggregator search -- -sport
     """
     from aggregator.model.read_model import SearchBounds
     from aggregator.store.read.reader import DatabaseStoryReader

@@ -1,4 +1,4 @@
-"""The command run: the daemon."""
+"""The commands run (the daemon) and mcp."""
 
 import logging
 import os
@@ -53,6 +53,27 @@ def run(context: Context) -> None:
         )
         daemon.run()
     end_with_hung_threads()
+
+
+def mcp(context: Context) -> None:
+    """Give an assistant read-only tools about the stories.
+
+    Speaks the Model Context Protocol on standard input and output, until the input ends; a program that
+    supports it starts this command. Needs the extra mcp (docs/mcp.md).
+
+    \b
+    Examples:
+      aggregator mcp
+      aggregator mcp --config /etc/aggregator/config.yaml
+    """
+    from aggregator.config.settings import require_library
+    from aggregator.store.read.reader import DatabaseStoryReader
+
+    require_library("mcp", "mcp: this needs", ">=2.3,<3")
+    from aggregator.web.mcp_server import serve
+
+    with context.obj.reading(must_exist=True) as (config, database):
+        serve(DatabaseStoryReader(database, config.effective_tuning), config)
 
 
 def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:

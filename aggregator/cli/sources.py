@@ -17,9 +17,8 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.manage_sources import AddedSource, SourceOptions
-    from aggregator.config.settings import Config
     from aggregator.model.read_model import SourceView
+    from aggregator.pipeline.manage_sources import AddedSource, SourceOptions
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
 
@@ -227,7 +226,7 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
-    from aggregator.admin.manage_sources import add as run
+    from aggregator.pipeline.manage_sources import add as run
 
     options = _options(name=name, outlet=outlet, folder=folder, interval=interval, language=language)
     with context.obj.writing() as (config, database):
@@ -237,21 +236,17 @@ def add(
 
 
 def _options(*, name: str, outlet: str, folder: str, interval: str, language: str) -> "SourceOptions":
-    from aggregator.admin.manage_sources import SourceOptions
-    from aggregator.config.settings import LONGEST_INTERVAL_DAYS, bounded_seconds
+    from aggregator.pipeline.manage_sources import SourceOptions, given, interval_of
     from aggregator.sources.parse.entry_builder import primary_language
 
-    try:
-        interval_seconds = bounded_seconds(interval, LONGEST_INTERVAL_DAYS) if interval else None
-    except ValueError as error:
-        raise UsageError(f"--interval {interval}: {error}") from error
+    interval_seconds = interval_of(interval)
     tag = primary_language(language)
     if language and tag is None:
         raise UsageError(f"--language {language}: use a tag of two or three letters, such as en or pt")
     return SourceOptions(
-        name=name.strip() or None,
-        outlet=outlet.strip() or None,
-        folder=folder.strip() or None,
+        name=given(name),
+        outlet=given(outlet),
+        folder=given(folder),
         language=tag,
         interval_seconds=interval_seconds,
     )
@@ -303,15 +298,11 @@ def remove(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources remove SOURCE
     """
-    from aggregator.store.intake.rejected import clear_source
-    from aggregator.store.intake.sources import remove as drop
+    from aggregator.pipeline.manage_sources import remove as run
 
     with context.obj.writing() as (config, database):
         found = _find(database, source)
-        _refuse_configured(config, found, "delete its lines there")
-        with database.write() as connection:
-            drop(connection, found.id)
-            clear_source(connection, found.entry_source)
+        run(config, database, found)
     output.say(f"removed {found.shown_name} ({found.polled_url}); its articles remain")
 
 
@@ -323,13 +314,11 @@ def pause(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.store.intake.sources import pause as stop_polling
+    from aggregator.pipeline.manage_sources import pause as run
 
     with context.obj.writing() as (config, database):
         found = _find(database, source)
-        _refuse_configured(config, found, "delete its lines there, or put # before them")
-        with database.write() as connection:
-            stop_polling(connection, found.id)
+        run(config, database, found)
     output.say(f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`")
 
 
@@ -343,15 +332,11 @@ def resume(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.model.core import utc_now
-    from aggregator.store.intake.sources import choose, revive
+    from aggregator.pipeline.manage_sources import resume as run
 
     with context.obj.writing() as (_, database):
         found = _find(database, source)
-        with database.write() as connection:
-            if found.paused and found.origin == "config":
-                choose(connection, found.id, origin="user")  # config.yaml does not list it any more
-            revive(connection, found.id, utc_now())
+        run(database, found)
     output.say(f"resumed {found.shown_name}; a running daemon polls it within seconds")
 
 
@@ -367,14 +352,6 @@ def _find(database: "Database", typed: str) -> "Source":
         which = "; ".join(f"{one.id} {one.address}" for one in found[:_SHOWN_OTHERS])
         raise UsageError(f"{typed} matches {len(found)} sources; give the id of one: {which}")
     return found[0]
-
-
-def _refuse_configured(config: "Config", source: "Source", advice: str) -> None:
-    """Raise UsageError for a source of config.yaml: the next start would add it again."""
-    from aggregator.admin.manage_sources import place_in_config
-
-    if source.origin == "config" and not source.paused:
-        raise UsageError(f"{source.address} is listed in {place_in_config(config, source)}: {advice}")
 
 
 # --- check, import, export ---------------------------------------------------------------------------------
@@ -398,7 +375,7 @@ def check(
       aggregator sources check URL
       aggregator sources check feed.xml --format jsonl
     """
-    from aggregator.admin.manage_sources import check as run
+    from aggregator.pipeline.manage_sources import check as run
 
     config = context.obj.load()
     has_problem = False
@@ -408,7 +385,7 @@ def check(
             output.json_line(one)
         else:
             text = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
-            output.out(f"{one.what}: {text}\n")
+            output.out("\n  ".join((f"{one.what}: {text}", *map(one_line, one.newest))) + "\n")
     if has_problem:
         raise typer.Exit(3)
 
@@ -426,7 +403,7 @@ def import_(
     Examples:
       aggregator sources import subscriptions.opml
     """
-    from aggregator.admin.manage_sources import import_opml
+    from aggregator.pipeline.manage_sources import import_opml
 
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml))
@@ -452,7 +429,7 @@ def export(context: Context) -> None:
     Examples:
       aggregator sources export > subscriptions.opml
     """
-    from aggregator.admin.manage_sources import export_opml
+    from aggregator.pipeline.manage_sources import export_opml
 
     with context.obj.reading() as (config, database):
         output.out(export_opml(config, database))

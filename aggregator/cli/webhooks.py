@@ -187,9 +187,11 @@ def _resume(context: Context, name: str, kind: str) -> None:
 
 
 def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
-    from aggregator.config.webhooks import DIGEST, NOTIFY, recipients_from, webhooks_from
+    from aggregator.config.webhooks import DIGEST, NOTIFY, digest_readers, notifications, webhooks_from
 
-    found = webhooks_from(config) if kind == "webhook" else recipients_from(config)[len(config.webhooks) :]
+    found: tuple[Recipient, ...] = (
+        webhooks_from(config) if kind == "webhook" else (*notifications(config), *digest_readers(config))
+    )
     by_name = {one.name.removeprefix(NOTIFY).removeprefix(DIGEST): one for one in found if one.name != DIGEST}
     if name.removeprefix(DIGEST) not in by_name:
         names = ", ".join(sorted(by_name)) or "none"

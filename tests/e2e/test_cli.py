@@ -826,6 +826,7 @@ def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServe
         "title": "Gazette",
         "entries": 3,
         "problem": None,
+        "newest": ["0", "1", "2"],
     }
     assert all(line["problem"] for line in said.lines[1:])
     assert not (terminal.folder / "aggregator.db").exists()

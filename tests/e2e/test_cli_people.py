@@ -1,5 +1,7 @@
 """The command line as people meet it: help whose examples run, completion, slips, Ctrl-C, closed pipes."""
 
+import contextlib
+import datetime as dt
 import gzip
 import os
 import re
@@ -17,6 +19,8 @@ import pytest
 import typer
 
 from aggregator.cli.app import app, main
+from aggregator.store.engine.database import Database
+from aggregator.store.read.read_marks import ReadMarks
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response
@@ -37,11 +41,13 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from _commands(child, (*path, name))
 
 
-GROUPS = {(), *((name,) for name in ("token", "webhooks", "notify", "sources", "db", "config", "correct"))}
+_GROUP_NAMES = ("token", "webhooks", "notify", "readers", "sources", "db", "config", "correct")
+GROUPS = {(), *((name,) for name in _GROUP_NAMES)}
 COMMANDS = sorted({*_commands(typer.main.get_command(app))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.
 NOT_RUN = {
     ("run",),
+    ("mcp",),  # speaks a protocol: test_mcp.py runs it
     ("install-service",),  # writes to the machine: test_service_cli.py runs it
     ("notify", "test"),  # needs a receiver: test_notify_killed.py runs them
     ("notify", "resume"),
@@ -94,7 +100,7 @@ def test_every_command_teaches_by_examples(typed: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which every example finds what it asks for: files, stories, a correction, a token."""
+    """A folder in which every example finds what it asks for: files, stories, a correction, a reader."""
     terminal = Terminal(tmp_path_factory.mktemp("stage"))
     terminal.configure("queries:\n  floods:\n    query: levee\n")
     terminal.write("articles/Gazette/a.txt", f"Levee breaks\n\n{FLOOD}")
@@ -115,6 +121,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     others = [one["id"] for one in terminal.stories() if one["article_count"] == 1]
     _within(terminal.folder, "correct", "merge", *others)
     _within(terminal.folder, "token", "create", "old", "--scope", "read")
+    with contextlib.closing(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")) as database:
+        ReadMarks(database, lambda: dt.datetime.now(dt.UTC)).sign_in("anna")
     _within(terminal.folder, "export", "--output", "everything.jsonl.zst")
     _within(terminal.folder, "export", "--output", "everything.jsonl")
     return terminal.folder

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
-from aggregator.admin.manage_sources import configured_sources
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
+from aggregator.pipeline.manage_sources import configured_sources
 from tests.e2e.test_reloading import title
 from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet

@@ -72,7 +72,7 @@ def notify_through(trial: Trial, rng: random.Random, articles: int, kills: int) 
     trial.receiver.answer = lambda _request: Response(200, body="{}")
     noted = select(outbox.c.change).where(outbox.c.webhook == "notify:phone")
     trial.daemon.wait_for(lambda: len(rows_of(trial, noted)) == articles, "all to be placed")
-    trial.daemon.wait_for(lambda: is_quiet(trial, "notify:phone"), "all to be sent")
+    trial.wait_as_long_as_more_come(lambda: is_quiet(trial, "notify:phone"))
     assert trial.daemon.stop() == 0
     done = rows_of(
         trial,
@@ -96,7 +96,7 @@ def notify_through(trial: Trial, rng: random.Random, articles: int, kills: int) 
 
 def notified(folder: Path, receiver: Receiver, database: str) -> Trial:
     address = receiver.url("").replace("http://", "ntfy://") + "/qX7topic"
-    settings = [{"name": "phone", "address": address, "each": "report"}]
+    settings = [{"name": "phone", "address": address, "each": "report", "messages_an_hour": 1000}]
     return Trial(folder, receiver, database, notify=settings)
 
 
@@ -143,12 +143,9 @@ def digest_through(trial: Trial, server: MailServer, rng: random.Random, article
     for start in range(0, articles, share):
         trial.daemon.start()
         trial.drop(records[start : start + share])
-        enough = len(trial.changes()) + 1
-
-        def is_placed(enough: int = enough) -> bool:
-            return len(trial.changes()) >= enough and not trial.daemon.waiting()
-
-        trial.daemon.wait_for(is_placed, "articles")
+        # Not for a change: all of them may be copies.
+        trial.daemon.wait_for(lambda: trial.daemon.lines("event=source_polled"), "articles")
+        trial.daemon.wait_for(lambda: not trial.daemon.waiting(), "places")
         making = subprocess.Popen(
             [*PROGRAM, "digest"],
             cwd=trial.daemon.folder,

@@ -27,6 +27,7 @@ def test_no_secret_is_said_through_a_whole_life(tmp_path: Path, postgres: Postgr
             outlet.settings(),
             {"feed": f"http://{bare}?api_key={MARK}query&lang=en"},
             {"feed": f"http://nowhere.invalid/feed?token={MARK}lost"},
+            {"feed": f"http://reader:{MARK}basic@{bare}"},
         ],
         "webhooks": [
             {"name": "desk", "url": receiver.url(f"/in/{MARK}path"), "secret": SECRET},
@@ -34,7 +35,7 @@ def test_no_secret_is_said_through_a_whole_life(tmp_path: Path, postgres: Postgr
         ],
     }
     with DaemonProcess(tmp_path, settings) as daemon:
-        daemon.configure(settings | {"sources": [{"feed": f"http://reader:{MARK}basic@{bare}"}]})
+        daemon.configure(settings | {"sources": [{"feed": f"ftp://reader:{MARK}basic@{bare}"}]})
         refused = daemon.command("config", "check")
         assert (refused.returncode, MARK in refused.stderr) == (2, False)
         assert "config reload failed" in daemon.reload()

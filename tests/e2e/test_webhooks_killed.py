@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +105,15 @@ class Trial:
 
     def wait_to_the_end(self) -> None:
         """Until every change is there, as long as more and more of them are."""
-        while True:
-            arrived = len(self.arrived())
+        self.wait_as_long_as_more_come(self.is_all_there)
+
+    def wait_as_long_as_more_come(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            came = len(self.receiver.came)
             self.daemon.wait_for(
-                lambda: self.is_all_there() or len(self.arrived()) > arrived,  # noqa: B023 - called at once
+                lambda: is_over() or len(self.receiver.came) > came,  # noqa: B023 - called at once
                 "every change to arrive",
             )
-            if self.is_all_there():
-                return
 
     def changes(self) -> list[int]:
         database = Database(self.database)

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]
 SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
 
+_REPORTED = re.compile(r'"reported_at": "([^"]*)"')  # of an undated report, our clock
 Settled = dict[str, list[tuple[Any, ...]]]
 
 
@@ -59,12 +61,19 @@ def left_in(url: str) -> Settled:
     database = Database(url)
     logged = select(story_log.c.story, story_log.c.kind, story_log.c.article, story_log.c.detail)
     # What is undated sorts by our clock, to the second: then it matters how quick a run was.
-    dated = story.c.bumped_at < dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    recent = dt.datetime.now(dt.UTC) - dt.timedelta(days=2)
+    dated = story.c.bumped_at < recent
     ordered = select(story.c.id).where(dated).order_by(story.c.bumped_at, story.c.story_no)
     entries = select(entry.c.inbox_no, entry.c.state, entry.c.article, entry.c.outcome)
     with database.read() as connection:
         rows = {
-            "log": connection.execute(logged.order_by(story_log.c.log_no)).all(),
+            "log": [
+                (
+                    *row[:3],
+                    row.detail and _REPORTED.sub(lambda m: m[0] * (m[1] < recent.isoformat()), row.detail),
+                )
+                for row in connection.execute(logged.order_by(story_log.c.log_no))
+            ],
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
             "order": connection.execute(ordered).all(),
             "sketches": connection.execute(select(sketch).order_by(sketch.c.article)).all(),

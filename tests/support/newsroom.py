@@ -5,8 +5,13 @@ from typing import Any
 
 import httpx
 
+from aggregator.config.settings import Config, FetchConfig
 from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import FetchError
+from aggregator.pipeline.manage_sources import FeedReader, SourceServices
 from aggregator.pipeline.placement.explain import explanation
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -35,6 +40,11 @@ class Newsroom:
         self._ended = threading.Event()
         letterbox = PushEndpoint(database, self.all_tuning, self.clock)
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self._left.set)
+        config = Config(fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s"))
+        fetching = ClientSettings(allow_private=config.fetch.allow_private)
+        self.fetching = Client(
+            fetching, effective_tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere
+        )
         self.reading = DatabaseStoryReader(database, self.all_tuning, now=self.clock)
         self.server = Server(
             self.reading,
@@ -42,6 +52,7 @@ class Newsroom:
             letterbox,
             rig,
             marks=ReadMarks(database, self.clock),
+            sources=SourceServices(config, database, FeedReader(config, self.fetching, InlineExecutor())),
         )
         self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
         self._thread = threading.Thread(target=self._write, daemon=True)
@@ -99,9 +110,15 @@ class Newsroom:
         self._ended.set()
         self._left.set()
         self.client.close()
+        self.fetching.close()
         self.server.stop()
         if self._thread.is_alive():
             self._thread.join(10)
+
+
+def _nowhere(name: str, _port: int, _seconds: float) -> list[str]:
+    """No name leads anywhere: tests use loopback addresses only."""
+    raise FetchError("dns", f"{name}: there is no such name")
 
 
 def problem_of(answer: httpx.Response, status: int) -> str:

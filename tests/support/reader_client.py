@@ -10,6 +10,10 @@ ids, and an item is shown only if its `origin` is a subscription.
 from typing import Any
 
 import httpx
+import libgreader
+import pytest
+from libgreader.auth import ClientAuthMethod
+from libgreader.url import ReaderUrl
 
 LIST = "user/-/state/com.google/reading-list"
 READ = "user/-/state/com.google/read"
@@ -71,3 +75,12 @@ class ReaderClient:
     def count(self, stream: str = LIST) -> int:
         counts = {one["id"]: one["count"] for one in self.get("unread-count")["unreadcounts"]}
         return int(counts.get(stream, 0))
+
+
+def libgreader_client(base: str, name: str, password: str, patch: pytest.MonkeyPatch) -> Any:
+    """libgreader 0.7.1, with the address of this server in place of Google's."""
+    for key, value in vars(ReaderUrl).items():
+        if isinstance(value, str) and value.startswith("https://www.google.com"):
+            patch.setattr(ReaderUrl, key, value.replace("https://www.google.com", base))
+    patch.setattr(ClientAuthMethod, "CLIENT_URL", f"{base}/accounts/ClientLogin")
+    return libgreader.GoogleReader(ClientAuthMethod(name, password))

@@ -52,7 +52,7 @@ class Receiver:
             if not is_genuine:
                 self.false.append(request)
         response = self.answer(request)
-        if 200 <= response.status < 300:
+        if 200 <= response.status < 300 and response.raw is None:  # `raw` hangs up: that accepts nothing
             with self._lock:
                 self.taken.append(request)
         return response

@@ -39,7 +39,7 @@ _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 _FOREIGN_OPTIONS = {
     *("--now", "--no-build-isolation", "--no-deps", "--require-hashes", "--wheel-dir", "--tag", "--volume"),
     *("--host", "--nthreads", "--memory-limit"),
-    *("--detach", "--network", "--publish", "--read-only", "--rm", "--signal", "--tmpfs"),
+    *("--build", "--detach", "--network", "--publish", "--read-only", "--rm", "--signal", "--tmpfs"),
 }
 _PICTURE_BYTES = 250_000
 

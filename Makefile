@@ -70,9 +70,10 @@ torture: $(VENV)/dev.done  ## run the long tests: kills, power cuts, floods
 soak: $(VENV)/dev.done  ## run the test of half an hour of steady load
 	$(PYTEST) -m soak --timeout 7200
 
-picture: $(VENV)/dev.done  ## make the pictures of the README from the sample articles
+picture: $(VENV)/dev.done  ## make the pictures of README and docs from the sample articles
 	@sh tests/support/browser.sh
 	$(BIN)/python -m tests.support.story_picture
+	AGGREGATOR_PICTURES=docs $(PYTEST) tests/e2e/test_reader_walk.py
 
 docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the settings
 	$(BIN)/python -m tests.support.configuration_reference
@@ -80,7 +81,7 @@ docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --extra notify --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --extra notify --extra mcp --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt

@@ -260,10 +260,10 @@ def _end(database: Database) -> None:
 
 def tell_newest(database: Database) -> None:
     """The newest stories get the merged text that the program gives them; the others are told already."""
-    newest = select(tables.story.c.n).order_by(tables.story.c.updated.desc()).limit(TOLD)
+    newest = select(tables.story.c.story_no).order_by(tables.story.c.bumped_at.desc()).limit(TOLD)
     with database.write() as connection:
         numbers = connection.execute(newest.where(tables.story.c.redirect_to.is_(None))).scalars().all()
-        unrendered = update(tables.story).where(tables.story.c.n.in_(numbers)).values(text=None)
+        unrendered = update(tables.story).where(tables.story.c.story_no.in_(numbers)).values(text=None)
         connection.execute(unrendered)
     for _ in range(0, TOLD, 50):
         render_next(database, 50, shipped_tuning())
@@ -300,6 +300,13 @@ def _copy(connection: Connection, block: int) -> None:
                 f"FROM {table} WHERE {number} <= {first} AND {whole} ORDER BY {number}"
             )
         )
+    connection.execute(
+        text(
+            "INSERT INTO story_subject (story_no, kind, position, key, label, outlets) "
+            f"SELECT story_no + {block * stories}, kind, position, key, label, outlets FROM story_subject "
+            f"WHERE story_no <= {stories}"
+        )
+    )
     if is_sqlite:
         _index_copies(connection, block)
     else:
@@ -324,8 +331,8 @@ def _index_copies(connection: Connection, block: int) -> None:
     named = index.IndexedText._fields
     rows = connection.execute(
         select(*(tables.article.c[name] for name in named))
-        .where(tables.article.c.n > block * BLOCK)
-        .order_by(tables.article.c.n)
+        .where(tables.article.c.inbox_no > block * BLOCK)
+        .order_by(tables.article.c.inbox_no)
     )
     while some := rows.fetchmany(_AT_ONCE):
         index.put(connection, some)
@@ -339,6 +346,7 @@ def _flush(
 ) -> None:
     with database.write() as connection:
         _write(connection, tables.story, [_story(found) for found in done])
+        _write(connection, tables.story_subject, [row for found in done for row in _subjects(found[0])])
         rows = [_article(one, source_of) for one in batch]
         _write(connection, tables.article, rows)
         index.put(
@@ -420,6 +428,26 @@ def _story(found: Sequence[Invented]) -> dict[str, Any]:
         "last_inbox_no": last.n,
         "centroid": _SIGNATURE[:2000],
     }
+
+
+def _subjects(first: Invented) -> list[dict[str, Any]]:
+    """Two names, a common one and one of its own; a third of the stories has one of ten topics."""
+    labels = [
+        ("name", f"{NAMES[first.story % 40]} Board"),
+        ("name", f"Place {first.story}"),
+        *([("topic", f"Topic {first.story % 10}")] if first.story % 3 == 0 else []),
+    ]
+    return [
+        {
+            "story_no": first.story,
+            "kind": kind,
+            "position": at,
+            "key": label.lower(),
+            "label": label,
+            "outlets": 2,
+        }
+        for at, (kind, label) in enumerate(labels)
+    ]
 
 
 def main() -> None:

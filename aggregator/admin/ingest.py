@@ -192,7 +192,8 @@ class Ingest:
                     total_bytes=None if total is None else done + total + following,
                 )
             done += progress.read_bytes
-        self._finish()
+        for _ in self._finish():
+            self._collect_results()
 
     def count_unrendered(self) -> int:
         """Find the stories that `render` renders in any case, those of several articles; return their number.
@@ -217,21 +218,27 @@ class Ingest:
             yield len(some or ())
         self._make_way()
 
-    def wait(self, patience_seconds: float) -> Iterator[int]:
-        """Wait for the process that places; yields the number of waiting entries until none is left.
+    @property
+    def waiting(self) -> int:
+        """The entries that are accepted and, as far as is known, not placed yet."""
+        return len(self._pending)
 
-        If that process ends, this one becomes the writer. Returns after `patience_seconds` at the latest.
+    def wait(self, most: int = 0) -> Iterator[int]:
+        """Wait for the process that places until at most `most` entries wait; yields how many were placed.
+
+        If that process ends, this one becomes the writer. Returns when none was placed for an hour.
         """
-        deadline = time.monotonic() + patience_seconds
-        while self._collect_results() and time.monotonic() < deadline:
-            yield len(self._pending)
-            self._pause()
-
-    def _pause(self) -> None:
-        """Pause for the process that places; become the writer and place if it has ended."""
-        time.sleep(_POLL_SECONDS)
-        self._pipeline = self._pipeline or self._with_retries(self._become_writer)
-        self._finish()
+        before, deadline = len(self._pending), time.monotonic() + _PATIENCE_SECONDS
+        while (waiting := self._collect_results()) > most and time.monotonic() < deadline:
+            yield before - waiting
+            if waiting < before:
+                before, deadline = waiting, time.monotonic() + _PATIENCE_SECONDS
+            time.sleep(_POLL_SECONDS)
+            self._pipeline = self._pipeline or self._with_retries(self._become_writer)
+            for _ in self._finish():
+                yield before - self._collect_results()
+                before = len(self._pending)
+        yield before - len(self._pending)
 
     # --- an unavailable server ----------------------------------------------------------------------------
 
@@ -410,8 +417,11 @@ class Ingest:
                 chunk = next(chunks, None)
                 if chunk is None:
                     return
+                if self._holds_back and self._collect_results() >= MOST_WAITING:
+                    # So that the inbox stays small. This may make this process the writer.
+                    for _ in self.wait(MOST_WAITING // 2):
+                        yield
                 self._accept(chunk)
-                self._hold_back()  # which may make this process the writer
                 yield
             else:
                 is_read = yield from self._accept_and_place(chunks)
@@ -514,14 +524,6 @@ class Ingest:
                 at=now,
             )
 
-    def _hold_back(self) -> None:
-        """Wait while the process that places is far behind, so that the inbox stays small."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        if self._collect_results() < MOST_WAITING or not self._holds_back:
-            return
-        while self._collect_results() > MOST_WAITING // 2 and time.monotonic() < deadline:
-            self._pause()
-
     def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
         """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
 
@@ -534,9 +536,9 @@ class Ingest:
             last = msgspec.structs.replace(page, attempts=_LAST_TRY, feed=feed)
             self._with_retries(partial(self._poller.fetch_page, last))
 
-    def _finish(self) -> None:
-        for _ in self._place():
-            pass
+    def _finish(self) -> Iterator[None]:
+        """Place all waiting entries and index them if this process is the writer; yields after each batch."""
+        yield from self._place()
         if not self._make_way():
             self._with_retries(self._index)
 

@@ -34,6 +34,7 @@ from aggregator.cli import (
     ingest,
     read,
     run,
+    search,
     sources,
     webhooks,
 )
@@ -99,7 +100,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ingest": ingest.ingest,
     "extract": ingest.extract,
     "stories": read.stories,
-    "search": read.search,
+    "search": search.search,
     "story": read.story,
     "explain": read.explain,
     "feed": read.feed,

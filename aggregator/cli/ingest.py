@@ -9,7 +9,6 @@ from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline, workers
 from aggregator.cli.output import progress_bar, reading_progress
-from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +54,9 @@ def ingest(
     if not inputs:
         raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
     with context.obj.writing() as (config, database):
-        summary = _ingest(config, database, inputs, wait=not no_wait, lines=context.obj.verbose > 0)
+        summary = _ingest(
+            config, database, inputs, wait=not no_wait, every=_SECONDS_A_LINE[context.obj.verbose > 0]
+        )
     if format_ == "json":
         output.json_line(summary)
     else:
@@ -67,12 +68,13 @@ def ingest(
         raise typer.Exit(3)
 
 
+_SECONDS_A_LINE = (30.0, 10.0)  # of progress where there is no terminal; the latter with -v
 # As many texts as a worker prepares while it starts (measured: 0.3 s, 4 ms a text, with a margin).
 _TEXTS_HERE = 32
 
 
 def _ingest(
-    config: "Config", database: "Database", what: list[str], *, wait: bool, lines: bool
+    config: "Config", database: "Database", what: list[str], *, wait: bool, every: float
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.model.core import utc_now
@@ -103,43 +105,42 @@ def _ingest(
             is_awaited=lock.is_awaited,
             give_up=lock.release,
         )
-        return _run_with_progress(run, what, wait=wait, lines=lines)
+        return _run_with_progress(run, what, wait=wait, every=every)
 
 
-def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, lines: bool) -> "IngestSummary":
-    with reading_progress(lines=lines) as report:
+def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, every: float) -> "IngestSummary":
+    """Run it with progress: bars on a terminal, else a line each `every` seconds."""
+    with reading_progress(every=every) as report:
         for step in run.run(what):
             report(step.read, step.read_bytes, step.total_bytes)
-    if wait and not run.is_writer:
+    if wait and not run.is_writer and run.waiting:
         output.say(
             "another process is the writer; waiting until it has placed these articles (skip with --no-wait)"
         )
-        for _ in run.wait(patience_seconds=3600):
-            pass
-    with progress_bar("stories rendered", run.count_unrendered(), lines=lines) as advance:
+        with progress_bar("placed", run.waiting, every=every) as advance:
+            for count in run.wait():
+                advance(count)
+    with progress_bar("stories rendered", run.count_unrendered(), every=every) as advance:
         for count in run.render():
             advance(count)
     return run.summary()
 
 
 def _print(summary: "IngestSummary") -> None:
+    """Print the counts; those with an indent add up to the one above them."""
     rows = [
         ("read", summary.read),
-        ("new", summary.new),
-        ("already known", summary.known),
-        ("revised", summary.revised),
-        ("copies", summary.copies),
-        ("stories created", summary.stories_created),
+        ("  new", summary.new),
+        ("    stories created", summary.stories_created),
+        ("    joined a story", summary.joined),
+        ("    copies", summary.copies),
+        ("  already known", summary.known),
+        ("  revised", summary.revised),
+        ("  rejected", summary.rejected_count),
+        *([("  waiting", summary.waiting)] if summary.waiting else []),
         ("stories extended", summary.stories_extended),
-        ("rejected", summary.rejected_count),
     ]
-    if summary.waiting:
-        rows.append(("waiting", summary.waiting))
-    # `read` is the sum of new, known, revised, rejected and waiting.
-    copies = counted(summary.copies, "copy", "copies")
-    parts = f"{summary.stories_created:,} founded a story, {summary.joined:,} joined one, {copies}"
-    notes = {"new": f"  ({parts})"} if summary.new else {}
-    output.out("".join(f"{name:17}{number:8}{notes.get(name, '')}\n" for name, number in rows))
+    output.out("".join(f"{name:19}{number:10,}\n" for name, number in rows))
     for one in summary.rejected:
         output.say(f"rejected {one.where}: {one.reason}")
     if more := summary.rejected_count - len(summary.rejected):

@@ -1,6 +1,7 @@
 """Output of commands: tables that fit the terminal; JSON, JSON lines and CSV; files; progress.
 
-Progress with rate and remaining time goes to standard error: a bar on a terminal, else lines with -v.
+Progress with rate and remaining time goes to standard error: a bar on a terminal, else lines, with -v only
+except for `ingest`.
 """
 
 import csv
@@ -238,6 +239,21 @@ def _broken(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
+def shortened(text: str, cells: int, *, around: int = 0) -> str:
+    """Return `text`, or the part of it that fits in so many cells and contains the character `around`."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= cells:
+        return text
+    start, room = around, max(cells // 3, cells - cell_len(text[around:]) - 2)
+    while start > 0 and cell_len(text[start - 1 : around]) <= room:
+        start -= 1
+    if start > 0:  # begin with a whole word
+        start = next((at for at in range(start, around) if text[at - 1].isspace()), around)
+        text = f"… {text[start:]}"
+    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1).rstrip() + "…"
+
+
 def cell(value: object, now: dt.datetime) -> str:
     """Return a value as one line of text; a time is in UTC, of another year as a date."""
     if value is None:
@@ -329,19 +345,21 @@ Report = Callable[[int, int, int | None], None]
 
 
 @contextmanager
-def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    unit: str, total: int | None, *, lines: bool = False, every: float | None = None
+) -> Iterator[Callable[[int], None]]:
     """Show a progress bar for `total` (None: unknown) units; yields a function that advances it.
 
-    If standard error is no terminal, `lines` prints a line every ten seconds instead.
+    If standard error is no terminal, a line is printed each `every` seconds instead; with `lines` each ten.
     """
+    every = SECONDS_A_LINE if lines else every
     if not sys.stderr.isatty():
-        shown, done = _Lines(), 0
+        shown, done = _Lines(every), 0
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            if lines:
-                shown.show(f"{done:,} {unit}", done, done, total, f"{total or 0:,}")
+            shown.show(f"{done:,} {unit}", done, done, total, f"{total or 0:,}")
 
         yield advance
         return
@@ -374,18 +392,17 @@ def progress_bar(unit: str, total: int | None, *, lines: bool = False) -> Iterat
 
 
 @contextmanager
-def reading_progress(*, lines: bool) -> Iterator[Report]:
-    """Show how much is read: a bar on a terminal, else with `lines` a line every ten seconds."""
+def reading_progress(*, every: float) -> Iterator[Report]:
+    """Show how much is read: a bar on a terminal, else a line each `every` seconds."""
     if sys.stderr.isatty():
         with _reading_bar() as report:
             yield report
         return
-    shown = _Lines()
+    shown = _Lines(every)
 
     def show(read: int, read_bytes: int, total_bytes: int | None) -> None:
-        if lines:
-            mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
-            shown.show(f"{read:,} read", read, read_bytes, total_bytes if read_bytes else None, mebibytes)
+        mebibytes = f"{(total_bytes or 0) / 2**20:,.1f} MiB"
+        shown.show(f"{read:,} read", read, read_bytes, total_bytes if read_bytes else None, mebibytes)
 
     yield show
 
@@ -416,15 +433,16 @@ def _reading_bar() -> Iterator[Report]:
 
 
 class _Lines:
-    """Progress as lines, for logs: one every `SECONDS_A_LINE`."""
+    """Progress as lines, for logs: one each `every` seconds; None: none."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: float | None) -> None:
+        self._every = every
         self._started = self._printed_at = time.monotonic()
 
     def show(self, count: str, rate: int, done: int, total: int | None, of: str) -> None:
         """Print `count`, how many units a second `rate` are, and the share of `total` that is done."""
         now = time.monotonic()
-        if now - self._printed_at < SECONDS_A_LINE:
+        if self._every is None or now - self._printed_at < self._every:
             return
         self._printed_at = now
         seconds = now - self._started

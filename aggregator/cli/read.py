@@ -1,10 +1,10 @@
-"""The commands stories, search, story, explain and feed."""
+"""The commands stories, story, explain and feed."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -162,24 +162,9 @@ def _table(stories: "Iterable[StoryView]") -> None:
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
-    from aggregator.model.read_model import EntryHit, SearchHit
     from aggregator.store.read.reader import DatabaseStoryReader
 
-Snippet = TypeVar("Snippet", "SearchHit", "EntryHit")
 _LINK_WORDS = 40  # words shown of an entry of a live blog
-# Columns of the CSV, and the attribute of `SearchHit` in each.
-_CSV = {
-    "article": "article",
-    "story": "story",
-    "story_title": "story_title",
-    "title": "title",
-    "outlet": "outlet",
-    "url": "url",
-    "effective": "effective_at",
-    "language": "language",
-    "snippet": "snippet",
-}
-_WIDTH_FOR_TWO_IDS = 100  # columns: two ids, a time and an outlet take half of them
 
 _Id = Annotated[
     str,
@@ -189,115 +174,6 @@ _Id = Annotated[
         autocompletion=complete_story,
     ),
 ]
-
-
-def search(
-    context: Context,
-    text: Annotated[
-        str,
-        typer.Argument(
-            metavar="TEXT",
-            help='Find articles with all these words; use "two words" for a phrase, rebel* for a prefix, '
-            "-word to exclude, a OR b, title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
-        ),
-    ],
-    since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="Find articles since then: 24h, 7d, or a date.")
-    ] = "",
-    until: Annotated[
-        str, typer.Option("--until", metavar="TIME", help="Find articles until then: 24h, 7d, or a date.")
-    ] = "",
-    outlet: Annotated[
-        str, typer.Option("--outlet", metavar="NAME", help="Find articles by this outlet.")
-    ] = "",
-    language: Annotated[
-        str, typer.Option("--language", metavar="TAG", help="Find articles in this language, such as en.")
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N articles.")] = 20,
-    format_: output.ListFormat = "table",
-) -> None:
-    """Search articles for words, best match first.
-
-    JSON also contains the stories of the articles.
-
-    \b
-    Examples:
-      aggregator search 'dam siren'
-      aggregator search '"central bank" rate*' --limit 5
-      aggregator search 'title:strike -port' --since 30d --language en --format csv
-      aggregator search -- -sport
-    """
-    from aggregator.model.read_model import SearchBounds
-    from aggregator.store.read.reader import DatabaseStoryReader
-
-    now = dt.datetime.now(dt.UTC)
-    bounds = SearchBounds(
-        since=output.moment(since, now) if since else None,
-        until=output.end(until, now) if until else None,
-        outlet=outlet or None,
-        language=language or None,
-    )
-    with context.obj.reading() as (config, database):
-        results = DatabaseStoryReader(database).search(text, limit, bounds)
-    if results.problem:
-        raise UsageError(results.problem)
-    if results.partial:
-        output.say("older articles are not indexed yet; `aggregator run` rebuilds the index")
-    if format_ == "json":
-        output.json_line({"articles": list(map(_marked, results.hits)), "stories": results.stories})
-    elif format_ == "jsonl":
-        for hit in results.hits:
-            output.json_line(_marked(hit))
-    elif format_ == "csv":
-        output.write_csv(
-            tuple(_CSV), ([getattr(hit, name) for name in _CSV.values()] for hit in results.hits)
-        )
-    elif results.hits:
-        _search_table(results.hits)
-        if results.more:
-            output.say(f"There are more articles. Show them with --limit {limit * 5}.")
-    elif missing_database(config) is None:
-        output.say("No articles found. Try fewer words, or a prefix such as rebel*.")
-
-
-def _marked(hit: "SearchHit") -> "SearchHit":
-    """Adjust the positions of the marks to the printed snippets, which have no control characters."""
-    from msgspec.structs import replace
-
-    from aggregator.web.sanitise import visible_marked
-
-    def shown(found: Snippet) -> Snippet:
-        snippet, marks = visible_marked(found.snippet, found.marks)
-        return replace(found, snippet=snippet, marks=marks)
-
-    return shown(replace(hit, entries=tuple(map(shown, hit.entries))))
-
-
-def _search_table(hits: "Sequence[SearchHit]") -> None:
-    """Print the hits; a wide terminal also has the ids of the articles, for `explain`."""
-    width = output.terminal_width()
-    both = width is None or width >= _WIDTH_FOR_TWO_IDS
-    ids = ("story", "article") if both else ("story",)
-    rows = (
-        (
-            *(getattr(hit, name) for name in ids),
-            hit.effective_at,
-            hit.outlet,
-            f"{hit.title} — {_snippet(hit)}",
-        )
-        for hit in hits
-    )
-    output.table((*ids, "time", "outlet", "found"), rows, wide=("found",), spare=("outlet", "time"))
-
-
-def _snippet(hit: "SearchHit") -> str:
-    """Return the snippet of a hit; of a live blog the matching entries, each with its time."""
-    from aggregator.web.story_json import clock
-
-    entries = (
-        f"{f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}: {one.snippet}" for one in hit.entries
-    )
-    return " | ".join(entries) or hit.snippet
 
 
 def story(

@@ -27,6 +27,8 @@ sources = typer.Typer(
 )
 
 _ROOM_FOR_IDS = 110  # columns of a terminal; a narrower one leaves out the ids
+_OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a count of texts, and blanks
+_LEAST_NAME = 12  # columns
 _SHOWN_OTHERS = 5
 _Source = Annotated[
     str,
@@ -133,28 +135,38 @@ def _csv_row(one: "SourceView") -> Sequence[object]:
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
+    """Print the sources, a line each; what a narrow terminal has no room for follows below the table."""
     width = output.terminal_width()
-    columns = ["source", "health", "a day", "last success", "next due", "texts", "cause"]
-    rows = [
-        [
-            one.name,
-            one.state,
-            _rate(one.per_day),
-            one.last_success,
-            one.next_due,
-            _texts(one) or None,
-            _cause(one),
-        ]
-        for one in shown
-    ]
-    causes = [f"{one.name}: {_cause(one)}" for one in shown if _cause(one)]
-    if width is not None or not causes:
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    if width is None or width >= _ROOM_FOR_IDS:
-        columns, rows = ["id", *columns], [[one.id, *row] for one, row in zip(shown, rows, strict=True)]
-    output.table(columns, rows, wide=("source", "texts"))
-    if width is not None and causes:  # a column would break addresses
-        output.out("\n" + output.wrapped("\n".join(causes)))
+    is_narrow = width is not None and width < _ROOM_FOR_IDS
+    room = max(_LEAST_NAME, (width or 0) - _OTHER_COLUMNS)
+    columns = ["source", "health", "a day", "last success", "next due", "texts"]
+    if not is_narrow:
+        columns.insert(0, "id")
+    if width is None and any(
+        map(_cause, shown)
+    ):  # else below the table, since a column would break addresses
+        columns.append("cause")
+    rows, notes = [], []
+    for one in shown:
+        name = output.shortened(one.name, room) if is_narrow else one.name
+        good = f"{one.texts.get('ok', 0)} ok" if is_narrow and one.texts else _texts(one)
+        values: dict[str, object] = {
+            "id": one.id,
+            "source": name,
+            "health": one.state,
+            "a day": _rate(one.per_day),
+            "last success": one.last_success,
+            "next due": one.next_due,
+            "texts": good or None,
+            "cause": _cause(one),
+        }
+        rows.append([values[column] for column in columns])
+        left_out = [_texts(one) if good != _texts(one) else "", f"id {one.id}" if name != one.name else ""]
+        if parts := list(filter(None, [_cause(one), *left_out])):
+            notes.append(f"{one.name}: {'; '.join(parts)}")
+    output.table(columns, rows, wide=("texts",), cut=("source",), spare=("next due", "last success", "a day"))
+    if width is not None and notes:
+        output.out("\n" + output.wrapped("\n".join(notes)))
 
 
 def _cause(one: "SourceView") -> str:

@@ -14,7 +14,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of
-from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen
 
@@ -138,3 +138,45 @@ def test_rows_flow_through_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["n", "word"]
     assert [int(line.split()[0]) for line in lines[1:]] == list(range(1203))
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """A story of two reports beside Chinese and long headlines, whose outlets have long names."""
+    terminal = Terminal(tmp_path_factory.mktemp("several"))
+    titles = ["Levee breaks at Pennmouth", LONG, CHINESE, f"{LONG} {LONG}"]
+    texts = [FLOOD, FLOOD_ELSEWHERE, CHINESE * 5 + " levee", "word " * 200 + "levee " + "other " * 200]
+    records = [
+        {"id": str(n), "source": f"{CHINESE if n == 2 else LONG} {n}", "title": title, "text": body}
+        | {"published": DAY}
+        for n, (title, body) in enumerate(zip(titles, texts, strict=True))
+    ]
+    terminal.write("records.jsonl", jsonl(*records))
+    assert terminal.type("ingest", "records.jsonl").code == 0
+    return terminal
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("word", ["levee", "台北"])
+def test_a_search_lists_reports_below_their_story(several: Terminal, word: str, columns: int) -> None:
+    found = several.type("search", word, "--format", "jsonl").lines
+    shown = several.type_on_screen(columns, "search", word)
+    lines = shown.splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    stories = {one["story"] for one in found}
+    flat = " ".join(shown.split())
+    for one in found:
+        assert flat.count(one["story"]) == 1
+        assert one["title"].replace(" ", "") in flat.replace(" ", ""), "no headline is cut"
+        assert (one["article"] in shown) == (columns >= 100)
+    assert len(shown.split("\n\n")) == len(stories)
+    snippets = [line for line in lines if line.startswith("    ") and (word in line or word.title() in line)]
+    assert len(snippets) >= len(found), "the words that were found are on the screen"
+
+
+def test_piped_a_report_is_a_line_below_its_story(several: Terminal) -> None:
+    found = several.type("search", "levee", "--format", "jsonl").lines
+    lines = several.type("search", "levee").text.splitlines()
+    for one in found:
+        (line,) = (line for line in lines if line.strip().startswith(one["article"]))
+        assert one["snippet"].strip() in line

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
@@ -94,6 +95,23 @@ def test_a_cause_is_not_cut_on_a_narrow_terminal(terminal: Terminal) -> None:
     shown = terminal.type_on_screen(60, "sources", "list", "--failing")
     assert moved in shown
     assert "ill: not found (404):" in shown
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_source_is_a_line_and_nothing_of_it_is_lost(terminal: Terminal, columns: int) -> None:
+    names = {
+        "a": "Short",
+        "b": "The Courier and Advertiser of Pennmouth and all the other towns of the district",
+        "c": "台北發生強烈地震多棟建築物倒塌消防局說至少三百人被疏散鐵路和機場暫停運作",
+    }
+    has(terminal, *(source(word, name=name) for word, name in names.items()))
+    shown = terminal.type_on_screen(columns, "sources", "list")
+    table = shown.split("\n\n")[0].strip().splitlines()
+    assert max(map(cell_len, shown.splitlines())) <= columns
+    assert len(table) == len(names) + 1
+    for word, name in names.items():
+        assert name.replace(" ", "") in "".join(shown.split())
+        assert (f"id-of-{word}" in shown) == (columns >= 110 or name not in "\n".join(table))
 
 
 def test_the_list_in_every_format(stocked: Terminal) -> None:

@@ -45,6 +45,7 @@ from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
 from aggregator.store.search.match import parse_query
 from aggregator.store.search.search import SearchTuning, search
+from aggregator.store.search.spelling import similar_words
 from aggregator.store.stories import (
     article_views,
     articles,
@@ -397,6 +398,11 @@ class DatabaseStoryReader:
         tuning = self._all_tuning.section("search", SearchTuning)
         with self._database.read() as connection:
             return search(connection, text, limit, bounds or SearchBounds(), tuning)
+
+    def similar_words(self, text: str) -> dict[str, str]:
+        """Return the words of a search that no article has, each with a similar one that some have."""
+        with self._database.read() as connection:
+            return similar_words(connection, text)
 
     def sources(self) -> tuple[SourceView, ...]:
         with self._database.read() as connection:

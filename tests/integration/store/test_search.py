@@ -384,3 +384,35 @@ def test_marks_are_ranges_of_the_snippet_in_order(text: str, query: str) -> None
     ends = [0, *(end for span in marks for end in span), len(shown)]
     assert ends == sorted(ends)
     assert all(a < b for a, b in marks)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("pennmuoth", {"pennmuoth": "pennmouth"}),
+        ("Senick", {"senick": "sennick"}),
+        ("doock wrkers strike", {"doock": "dock", "wrkers": "workers"}),
+        ("électuers", {"electuers": "electeurs"}),
+        ("الميزانة", {"ميزانه": "ميزانيه"}),
+        ("-strike outlet:Herald levvee", {"levvee": "levee"}),
+        ("zebra", {}),  # nothing is near
+        ("strike", {}),  # some article has it
+        ('"pennmuoth levee"', {}),
+        ("pennmuo*", {}),
+        ("台南", {}),
+        ("xx", {}),
+        ("", {}),
+        ("x" * 500, {}),
+    ],
+)
+def test_a_word_that_no_article_has_is_near_one_that_some_have(
+    story_reader: Rig, typed: str, meant: dict[str, str]
+) -> None:
+    assert DatabaseStoryReader(story_reader.database).similar_words(typed) == meant
+
+
+def test_the_most_frequent_of_several_near_words_is_meant(rig: Rig) -> None:
+    rig.take(*(record("Post", f"{n}", f"Boats {n}", "A boat sails. " * 20, published=NOON) for n in range(3)))
+    rig.take(record("Post", "coat", "Coats", "A coat is sold. " * 20, published=NOON))
+    rig.pipeline.index_text()
+    assert DatabaseStoryReader(rig.database).similar_words("qoat") == {"qoat": "boat"}

@@ -1,0 +1,120 @@
+"""The counts of `ingest` add up, and it shows its progress while another process places."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import forked
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.terminal import DAY, Terminal, jsonl, kept, reports
+from tests.support.waiting import PATIENCE_SECONDS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CORRECTED = STRIKE.replace("Sennick", "Iskmouth")
+
+
+def mixed() -> str:
+    """Records of every kind: new, joining, copies, repeated, with a new text, and unreadable ones."""
+
+    def one(id_: str, source: str, title: str, text: str) -> dict[str, Any]:
+        return {"id": id_, "source": source, "title": title, "text": text, "published": DAY}
+
+    strike = one("3", "Herald", "Dock workers strike", STRIKE)
+    good = jsonl(
+        one("1", "Gazette", "Levee breaks at Pennmouth", FLOOD),
+        one("2", "Herald", "Pennmouth flooded", FLOOD_ELSEWHERE),
+        strike,
+        strike,
+        one("4", "Courier", "Dock workers strike", STRIKE),
+        one("3", "Herald", "Dock workers strike in Iskmouth", CORRECTED),
+        one("5", "Mirror", "Ferry sails with muted words", "w " * 80),
+    )
+    return good + '{"broken\n{"id": "6"}\n[1]\n'
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
+    (tmp_path / "mixed.jsonl").write_text(mixed(), encoding="utf-8")
+    made = DaemonProcess(tmp_path, {"mute": {"words": ["muted"]}})
+    yield made
+    made.kill()
+
+
+@pytest.mark.parametrize("beside_daemon", [False, True])
+def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: bool) -> None:
+    if beside_daemon:
+        daemon.start()
+    for is_known in (False, True):
+        ended = daemon.command("ingest", "mixed.jsonl", "--format", "json")
+        assert ended.returncode == 3, ended.stderr
+        counts = json.loads(ended.stdout)
+        new, known, revised, rejected = (
+            counts[name] for name in ("new", "known", "revised", "rejected_count")
+        )
+        assert counts["read"] == 10
+        assert counts["read"] == new + known + revised + rejected + counts["waiting"]
+        assert new == counts["stories_created"] + counts["joined"] + counts["copies"]
+        if not is_known:
+            assert (counts["copies"], revised, known, rejected) == (1, 1, 1, 4)
+        assert len(counts["rejected"]) == rejected
+    shown = daemon.command("ingest", "mixed.jsonl").stdout
+    by_indent: dict[int, list[int]] = {}
+    for indent, number in re.findall(r"^( *)\S.* ([\d,]+)$", shown, re.MULTILINE):
+        by_indent.setdefault(len(indent), []).append(int(number))
+    read, _extended = by_indent[0]
+    assert read == sum(by_indent[2]) == 10
+    assert by_indent[2][0] == sum(by_indent[4])
+
+
+HOLDS_THE_LOCK = """
+import sys
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_writer_lease
+assert open_writer_lease(Database("sqlite:///" + sys.argv[1])).acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    terminal.write("reports.jsonl", reports())
+    assert terminal.type("db", "upgrade").code == 0
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_LOCK, str(tmp_path / "aggregator.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    ours, theirs = pty.openpty()
+    environment = kept({"COLUMNS": "80", "TERM": "xterm"})
+    with Path(os.devnull).open("r+b") as nothing:
+        command = ["ingest", "reports.jsonl"]
+        process = forked.start(command, tmp_path, environment, (nothing.fileno(), nothing.fileno(), theirs))
+    os.close(theirs)
+    shown = b""
+    while b"0/3" not in shown:
+        shown += os.read(ours, 65536)
+    assert b"placed/s" in shown
+    holder.stdin.close()  # the writer ends without having placed anything
+    holder.wait(PATIENCE_SECONDS)
+    with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+        while more := os.read(ours, 65536):
+            shown += more
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"3/3" in shown
+    assert sum(one["article_count"] for one in terminal.stories()) == 3

@@ -1,11 +1,14 @@
-"""`aggregator correct` and `recluster` as people type them: alone, beside a daemon, and killed in between."""
+"""Commands that change what is stored, as people type them: alone, beside a daemon, and killed in between."""
 
 import json
+import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.maintenance.row_stream import PASSING
 from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
+from tests.support import forked
 from tests.support.articles import NOON
 from tests.support.daemon_process import PROGRAM, DaemonProcess
 from tests.support.story_checks import (
@@ -31,6 +35,8 @@ from tests.support.story_checks import (
 )
 from tests.support.waiting import PATIENCE_SECONDS
 
+PACKED_AT_ONCE = {"retention": {"compress_after": "1s"}}
+WRONG_COUNT = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
 STRICT = {"tuning": {"events": {"threshold": 30.0}}}
 
 
@@ -86,21 +92,15 @@ def bench(tmp_path: Path, ingested: Path) -> Iterator[Bench]:
 # --- alone -------------------------------------------------------------------------------------------------
 
 
-def test_help_teaches_what_to_type(bench: Bench) -> None:
-    reported = bench.program.command("correct", "--help").stdout
-    assert all(word in reported for word in ("merge", "split", "move", "undo", "list", "export"))
-    merging = bench.program.command("correct", "merge", "--help").stdout
-    assert "aggregator correct merge STORY ANOTHER-STORY" in merging
-    assert "never again" in " ".join(bench.program.command("correct", "split", "--help").stdout.split())
-    assert "--dry-run" in bench.program.command("recluster", "--help").stdout
-
-
 def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp_path: Path) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
     before = partition(bench.database)
     merged = bench.correct("merge", goat, bridge)
     assert f"merged {goat} into {bridge}" in merged.stdout
     assert "aggregator correct undo 1" in merged.stderr
+    shown = bench.program.command("story", goat)
+    assert shown.stderr == f"{goat} was merged into {bridge}\n"
+    assert shown.stdout == bench.program.command("story", bridge).stdout
     one = members(bench.database, bridge)[1]
     split = json.loads(bench.correct("split", bridge, one, "--format", "json").stdout)
     assert split["n"] == 2
@@ -120,39 +120,6 @@ def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp
     assert "undone" in bench.correct("list").stdout
     assert bench.correct("export").stdout == ""
     assert what_is_wrong(bench.database) == []
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["merge", "nowhere", "elsewhere"], "there is no story nowhere; `aggregator stories` lists them"),
-        (["merge", "{goat}"], "aggregator correct merge STORY STORY"),
-        (["merge", "{goat}", "{goat}"], "one story already"),
-        (["split", "{goat}", "{cheese}"], "nothing would be left"),
-        (["split", "{bridge}", "{cheese}"], "is not in story"),
-        (["move", "nobody", "{goat}"], "there is no article nobody"),
-        (["undo"], "there is no correction to undo"),
-        (["undo", "0"], "there is no correction 0"),
-        (["merge", "{goat}", "{bridge}", "--format", "xml"], "'xml' is not one of 'text', 'json'"),
-    ],
-)
-def test_what_cannot_be_done_ends_with_2_and_words(bench: Bench, words: list[str], said: str) -> None:
-    goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
-    named = {"goat": goat, "bridge": bridge, "cheese": members(bench.database, goat)[0]}
-    before = bench.everything()
-    done = bench.correct(*(word.format(**named) for word in words), code=2)
-    assert said in " ".join(done.stderr.split())
-    assert bench.everything() == before
-
-
-def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
-    program = DaemonProcess(tmp_path, {})
-    for words in (["correct", "merge", "a", "b"], ["recluster"]):
-        done = program.command(*words)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "aggregator ingest FOLDER" in done.stderr
-    assert not (tmp_path / "stories.db").exists()
 
 
 @pytest.mark.torture
@@ -197,24 +164,154 @@ def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, in
     other.database.close()
 
 
+def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
+    program, database = bench.program, bench.database
+    (bridge,) = by_title(database, "Hollin Bridge")
+    one, *others = members(database, bridge)
+    before = assigned(database)
+    dry = program.command("forget", one, "--dry-run")
+    assert (dry.returncode, "would be forgotten" in dry.stdout) == (0, True)
+    for words, said in (([one], "--yes"), (["nobody", "--yes"], "nothing is stored of nobody"), ([], "")):
+        refused = program.command("forget", *words)
+        assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+    assert assigned(database) == before
+    done = program.command("forget", one, "--yes", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["articles"] == 1
+    assert members(database, bridge) == others
+    assert program.command("forget", "--list").stdout.startswith(one)
+    again = program.command("ingest", str(TRIPWIRE))
+    assert "forgotten" in again.stdout + again.stderr
+    assert members(database, bridge) == others
+    stones = json.loads(program.command("forget", "--list", "--format", "json").stdout)
+    assert [(stone["article"], stone["refused"]) for stone in stones] == [(one, 1)]
+    assert what_is_wrong(database) == []
+
+
+def plain_texts(bench: Bench) -> int:
+    """How many articles have a text that is not packed."""
+    with closing(sqlite3.connect(bench.folder / "stories.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM article WHERE text <> ''").fetchone()[0])
+
+
+def test_pruning_says_what_is_due_and_does_it(bench: Bench) -> None:
+    program = bench.program
+
+    def due() -> dict[str, int]:
+        said = program.command("db", "prune", "--dry-run", "--format", "json")
+        found: dict[str, int] = json.loads(said.stdout)
+        return found
+
+    young = due()
+    assert (young["packed"], young["texts"], young["stories"]) == (0, 0, 0)
+    program.configure({"retention": {"size": "0.1 MB"}})
+    asked = program.command("db", "prune")
+    assert asked.returncode == 0
+    assert "above `size` remain: articles of the last days are not deleted" in asked.stderr
+    program.configure(PACKED_AT_ONCE)
+    before = plain_texts(bench)
+    assert before > 40
+    program.wait_for(lambda: due()["packed"] >= before, "all to be older than a second")
+    assert plain_texts(bench) == before, "nothing was changed"
+    done = program.command("db", "prune", "--vacuum")
+    assert done.returncode == 0, done.stderr
+    assert "the file had" in done.stderr
+    assert plain_texts(bench) == 0
+    assert program.command("search", "goat cheese").stdout
+    assert program.command("db", "check").returncode == 0
+
+
+def damage(file: Path, sql: str) -> None:
+    with closing(sqlite3.connect(file, timeout=30)) as connection:
+        connection.execute(sql)
+        connection.commit()
+
+
+def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
+    def typed(*arguments: str) -> tuple[int, str, str]:
+        environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+        ended = forked.run(["db", "check", *arguments], bench.folder, environment)
+        return ended.code, ended.out.decode(), ended.err.decode()
+
+    file = bench.folder / "stories.db"
+    code, out, words = typed("--thorough")
+    assert (code, words.splitlines()[-1]) == (0, "no faults")
+    assert "entries received =" in out
+    damage(file, WRONG_COUNT)
+    code, out, words = typed()
+    assert code == 1
+    assert "outlet counts" in out
+    assert "aggregator db check --repair" in out
+    assert "make a copy" in words
+    code, out, words = typed("--repair", "--format", "json")
+    assert code == 0, out
+    reported = json.loads(out)
+    assert reported["repaired"] > 0
+    assert reported["faults"] == []
+    assert reported["balance"]["seen"] == reported["balance"]["stored"] + reported["balance"]["known"]
+    damage(file, "DELETE FROM entry WHERE entry_no = 1")
+    code, out, words = typed("--repair")
+    assert code == 1
+    assert "that were stored are missing" in out
+    assert "restore a backup" in out
+
+
 # --- beside a daemon ---------------------------------------------------------------------------------------
 
 
-def test_a_daemon_carries_corrections_out_and_the_command_says_the_same(bench: Bench) -> None:
+def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
+    with bench.database.write() as connection:  # requests that would break the writer
+        commands.enqueue(connection, NOON, "correct", '{"kind":"merge","stories":7}')
+        commands.enqueue(connection, NOON, "recluster", "not even JSON")
     with bench.program as daemon:
+        daemon.wait_for(lambda: all(state == "refused" for state, _ in bench.requests()), "two answers")
         merged = bench.correct("merge", goat, bridge)
         assert f"merged {goat} into {bridge}" in merged.stdout
         assert daemon.get(f"/api/v1/stories/{bridge}").json()["article_count"] == 6
         refused = bench.correct("merge", goat, bridge, code=2)
         assert "one story already" in refused.stderr
-        assert "queued as command 3" in bench.correct("undo", "--no-wait").stderr
+        assert "queued as command 5" in bench.correct("undo", "--no-wait").stderr
         daemon.wait_for(lambda: redirects(bench.database)[goat] is None, "the correction to be undone")
         done = json.loads(daemon.command("recluster", "--format", "json").stdout)
         assert (done["written"], done["changed_stories"]) == (True, 0)
+        states = [state for state, _ in bench.requests()]
+        assert states == ["refused", "refused", "done", "refused", "done", "done"]
+        it_repairs(bench)
+        it_forgets(bench, goat)
+        it_packs(bench)
         assert daemon.stop() == 0
-    assert [state for state, _ in bench.requests()] == ["done", "refused", "done", "done"]
     assert what_is_wrong(bench.database) == []
+
+
+def it_repairs(bench: Bench) -> None:
+    damage(bench.folder / "stories.db", WRONG_COUNT)
+    assert bench.program.command("db", "check").returncode == 1
+    repaired = bench.program.command("db", "check", "--repair")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "repaired" in repaired.stderr
+
+
+def it_forgets(bench: Bench, story: str) -> None:
+    daemon = bench.program
+    assert daemon.get(f"/stories/{story}").status_code == 200
+    for one in members(bench.database, story):
+        done = daemon.command("forget", one, "--yes")
+        assert (done.returncode, "forgotten" in done.stdout) == (0, True), done.stderr
+    assert daemon.get(f"/stories/{story}").status_code == 410
+    assert daemon.get(f"/api/v1/stories/{story}").status_code == 410
+    assert story not in daemon.get("/feeds/stories.rss").text
+
+
+def it_packs(bench: Bench) -> None:
+    """By itself, and when it is asked."""
+    bench.program.configure(PACKED_AT_ONCE)
+    bench.program.reload()
+    bench.program.wait_for(lambda: plain_texts(bench) == 0, "texts to be packed")
+    asked = bench.program.command("db", "prune")
+    assert (asked.returncode, "done" in asked.stderr) == (0, True), asked.stderr
+    refused = bench.program.command("db", "prune", "--vacuum")
+    assert (refused.returncode, "stop the daemon first" in refused.stderr) == (6, True)
 
 
 @pytest.mark.torture
@@ -273,12 +370,3 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     assert process.returncode == 0
     assert f"merged {goat} into {bridge}" in reported
     assert bench.requests()[0][0] == "done"
-
-
-def test_a_request_that_breaks_the_writer_is_refused_and_asked_no_more(bench: Bench) -> None:
-    with bench.database.write() as connection:
-        commands.enqueue(connection, NOON, "correct", '{"kind":"merge","stories":7}')
-        commands.enqueue(connection, NOON, "recluster", "not even JSON")
-    with bench.program as daemon:
-        daemon.wait_for(lambda: all(state == "refused" for state, _ in bench.requests()), "two answers")
-        assert daemon.stop() == 0

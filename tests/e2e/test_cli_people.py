@@ -431,7 +431,7 @@ def test_ctrl_c_is_quiet_while_the_program_is_loaded(tmp_path: Path, module: str
     assert (out, b"Traceback" in err) == (b"", False), err
 
 
-@pytest.mark.parametrize("arguments", ["stories --format jsonl", "stories --format csv", "config show"])
+@pytest.mark.parametrize("arguments", ["stories --format csv", "config show"])
 def test_a_closed_pipe_is_quiet_and_well(stage: Path, arguments: str) -> None:
     piped = f"{SCRIPT} {arguments} | true; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", piped], cwd=stage, capture_output=True, check=False)

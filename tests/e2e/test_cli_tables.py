@@ -61,6 +61,7 @@ def test_a_list_is_as_wide_as_the_terminal_and_a_story_is_a_line(listed: Termina
 
 def test_piped_a_row_is_a_line_with_all_of_it(listed: Terminal) -> None:
     lines = listed.type("stories").text.splitlines()
+    assert lines[0].split() == ["id", "last", "report", "art", "out", "rep", "title"]
     assert any(line.endswith(LONG) for line in lines)
     assert any(line.endswith(CHINESE) for line in lines)
 

@@ -1,4 +1,4 @@
-"""The running daemon corrects what it is asked over HTTP, and listens elsewhere only with a token."""
+"""The daemon takes and corrects what it is asked over HTTP; it listens elsewhere only with a token."""
 
 from pathlib import Path
 
@@ -43,5 +43,10 @@ def test_the_daemon_corrects_and_listens_to_others_with_a_token_alone(tmp_path: 
             daemon.wait_for(lambda: len(stories()) == 1, "one story")
             assert client.delete("/api/v1/corrections/1").status_code in {200, 202}
             daemon.wait_for(lambda: len(stories()) == 2, "two stories again")
-        assert daemon.stop() == 0
+            last = client.post(
+                "/api/v1/articles", json={"id": "3", "title": "Ferry late", "text": STRIKE[::-1]}
+            )
+            daemon.kill()
+        assert last.json()["accepted"] == 1
+        assert daemon.rows("SELECT count(*) FROM entry") == [(3,)], "what was answered survives kill -9"
         assert secret not in daemon.log()

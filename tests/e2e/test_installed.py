@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.daemon_process import PROGRAM
 
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 
@@ -66,22 +66,3 @@ def test_ingest_of_nothing_names_the_samples(installed: Installed) -> None:
     assert said.returncode == 2
     assert "aggregator ingest --samples" in said.stderr
     assert list(installed.folder.iterdir()) == [], "nothing is made"
-
-
-def test_a_daemon_without_sources_says_what_to_type(tmp_path: Path) -> None:
-    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
-        (line,) = daemon.wait_for(lambda: daemon.lines("there are no sources yet"), "the hint")
-        for command in ("sources add URL", "sources import FILE.opml", "ingest --samples"):
-            assert f"`aggregator {command}`" in line
-        read = daemon.command("ingest", "--samples")
-        assert read.returncode == 0, read.stderr
-        daemon.wait_for(daemon.stories, "the stories of the samples")
-        assert daemon.stop() == 0
-        assert len(daemon.lines("there are no sources yet")) == 1
-
-
-def test_a_daemon_with_sources_does_not(tmp_path: Path) -> None:
-    (tmp_path / "inbox").mkdir()
-    with DaemonProcess(tmp_path, {"sources": [{"folder": "inbox", "name": "mine"}]}) as daemon:
-        daemon.wait_for(lambda: daemon.sources()["mine"]["state"] == "ok", "the first look at the folder")
-        assert daemon.lines("there are no sources yet") == []

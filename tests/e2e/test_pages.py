@@ -173,9 +173,13 @@ class Visit:
         assert self.page.evaluate(overflow) == 0
 
 
-@pytest.fixture(params=["light", "dark"])
+BOTH_SCHEMES = pytest.mark.parametrize("visit", ["light", "dark"], indirect=True)
+
+
+@pytest.fixture
 def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    context = browser.new_context(viewport=DESK, color_scheme=request.param)
+    scheme = getattr(request, "param", "light")
+    context = browser.new_context(viewport=DESK, color_scheme=scheme)
     yield Visit(context.new_page(), address)
     context.close()
 
@@ -306,9 +310,10 @@ PAGES = {
 }
 
 
+@BOTH_SCHEMES
 def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
     is_dark = _scheme(visit) == "dark"
-    for name in ("story", "search", "sign-in") if is_dark else PAGES:
+    for name in ("front", "story", "search", "sign-in") if is_dark else PAGES:
         visit.go(PAGES[name])
         visit.keep(f"{name}-{_scheme(visit)}")
         visit.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -396,6 +401,7 @@ def test_the_keys_are_listed_save_and_hide(visit: Visit) -> None:
     visit.assert_quiet()
 
 
+@BOTH_SCHEMES
 def test_every_text_has_enough_contrast(visit: Visit) -> None:
     """WCAG AA asks for 4.5; measured on the colours that the browser computed."""
     visit.go("/stories/lindferry")

@@ -6,44 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
-from sqlalchemy import func, select
 
 from aggregator.cli.app import main
-from aggregator.store.engine.database import Database
-from aggregator.store.tables import entry
 from tests.conftest import REPOSITORY
-from tests.support.articles import FLOOD, STRIKE
-from tests.support.daemon_process import DaemonProcess
-from tests.support.waiting import PATIENCE_SECONDS
-
-RECORDS = [
-    {"id": "1", "outlet": "Harbour Post", "title": "Dock workers strike", "text": STRIKE},
-    {"id": "2", "outlet": "Herald", "title": "Levee breaks", "text": FLOOD},
-]
-
-
-def test_what_is_answered_is_placed_and_survives_kill_9(tmp_path: Path) -> None:
-    with DaemonProcess(tmp_path, {"sources": []}) as daemon:
-        made = daemon.command("token", "create", "newsroom", "--scope", "push")
-        assert (made.returncode, len(made.stdout.split())) == (0, 1), made.stderr
-        bearer = {"Authorization": f"Bearer {made.stdout.strip()}"}
-        address = f"{daemon.address}/api/v1/articles"
-        first = httpx.post(
-            address, json=RECORDS[0], headers=bearer, trust_env=False, timeout=PATIENCE_SECONDS
-        )
-        assert first.status_code == 202
-        story = daemon.wait_for(daemon.stories, "the pushed article in a story")[0]
-        assert story["articles"][0]["id"] == first.json()["items"][0]["article"]
-        last = httpx.post(address, json=RECORDS[1], headers=bearer, trust_env=False, timeout=PATIENCE_SECONDS)
-        daemon.kill()
-        assert last.json()["accepted"] == 1
-        assert made.stdout.strip() not in daemon.log()
-    database = Database(f"sqlite:///{tmp_path / 'stories.db'}")
-    with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(entry)).scalar_one() == 2
-    database.close()
 
 
 def test_tokens_on_the_command_line(

@@ -85,16 +85,12 @@ def test_looks_binary() -> None:
 @pytest.mark.parametrize(
     ("text", "codec"),
     [
-        ("forêts", "cp1252"),
         ("Größe", "cp1252"),
-        ("blåbærsyltetøy", "cp1252"),
         ("“Quoted” – only", "cp1252"),
         ("25 °C, 30 m² © Lantern™", "cp1252"),
         ("Premier powiedział, że są gotowi", "cp1250"),
         ("Premier powiedział, że są gotowi", "iso8859-2"),
-        ("Příliš žluťoučký kůň úpěl", "cp1250"),
         ("Cumhurbaşkanı açıklama yaptı", "cp1254"),
-        ("Lietuvos vyriausybė pranešė", "cp1257"),
         ("Президент сказал вчера", "cp1251"),
         ("Президент сказал вчера", "koi8-r"),
         ("Президент сказал вчера", "cp866"),

@@ -101,17 +101,6 @@ def test_short_texts_keep_the_declared_language() -> None:
     assert clean(Entry(source="s", title="!!! 123")).language is None
 
 
-def test_a_live_blog_is_a_container_with_its_entries_in_order() -> None:
-    text = "Storm on the coast\n\n" + "\n\n".join(
-        f"{clock}: {sentence}"
-        for clock, sentence in zip(("21:30", "20:15", "19:00"), SENTENCES, strict=False)
-    )
-    article = clean(Entry(source="s", text=text, is_saved_text=True))
-    assert article.is_container
-    assert [entry.clock_minutes for entry in article.timed] == [19 * 60, 20 * 60 + 15, 21 * 60 + 30]
-    assert not clean(Entry(source="s", title="Bridge closed", text=BODY)).is_container
-
-
 def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
     article = clean(Entry(source="s", title="Long", text="\n".join([SENTENCES[0]] * 4000)))
     assert article.truncated

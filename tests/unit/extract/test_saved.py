@@ -21,8 +21,7 @@ from aggregator.extract.language.dates import (
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words
-from aggregator.extract.plain import boilerplate, outlet_names
-from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain import outlet_names
 from aggregator.extract.plain.saved_text import SavedText, SavedTextContext, read_saved_text
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,20 +96,15 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
     ("line", "time"),
     [
         ("٨ ديسمبر ٢٠٢٤ - ١٤:٣٥", "2024-12-08T14:35"),
-        ("8 كانون الأول 2024", "2024-12-08T00:00"),
         ("۱۸ آذر ۱۴۰۳ - ۱۴:۳۵", "2024-12-08T14:35"),
         ("8 दिसंबर 2024, 2:35 PM", "2024-12-08T14:35"),
         ("令和6年12月8日 14時35分", "2024-12-08T14:35"),
-        ("2024年12月8日 下午2:35", "2024-12-08T14:35"),
         ("입력 2024.12.08. 오후 2:35", "2024-12-08T14:35"),
         ("2024. december 8. 14:35", "2024-12-08T14:35"),
         ("8 ธันวาคม 2567", "2024-12-08T00:00"),
-        ("8 Aralık 2024 14:35", "2024-12-08T14:35"),
         ("11 Μαρτίου 2025, 18:30", "2025-03-11T18:30"),
         ("Stand: 08.12.24, 14:35 Uhr", "2024-12-08T14:35"),
-        ("Dec 8, 2024 9:35 AM ET", "2024-12-08T14:35"),
         ("Published: 12:04 GMT, 30 January 2025 | Updated: 15:31 GMT, 30 January 2025", "2025-01-30T12:04"),
-        ("Aktualisiert: 9.12.2024, 10:00 Uhr | Veröffentlicht: 8.12.2024, 14:35 Uhr", "2024-12-08T14:35"),
     ],
 )
 def test_dates_in_many_formats(line: str, time: str) -> None:
@@ -124,10 +118,7 @@ def test_dates_in_many_formats(line: str, time: str) -> None:
     [
         "Attack of 7 October 2023 remembered in town",
         "Printed on 12.12.2024, 10:00",
-        "Abgerufen am 12.12.2024",
-        "The trial of 3 May 2024 and what came after it",
         "Born: 8 December 1994",
-        "08.12.24",
         "1403/13/40",
         "Update, 3 March 2026, 09:10: Eleven miners are still below, the company confirms.",
     ],
@@ -168,42 +159,6 @@ def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "【関連記事】島の牛乳が売り切れ",
-        "ये भी पढ़ें- हर सुबह लिफ्ट में चढ़ती है बिल्ली",
-        "[관련기사] 섬에 우유가 떨어졌다",
-        "اقرأ أيضا: الجزيرة بلا حليب",
-        "A ferry tied up at the quay. Photo: Bo Marsh",
-        "Pasajeros en el muelle norte. / EFE",
-        "Le port, dimanche. SOLÈNE AUBRAC / LE FANAL",
-        "jv/osk",
-        "Komentarze (7)",
-        "Home > World > Syria",
-        "Got a story? Email news@sennick.example",
-    ],
-)
-def test_more_boilerplate_lines(line: str) -> None:
-    assert boilerplate.is_boilerplate(line) or boilerplate.breadcrumb_pieces(line)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Next: the council will vote on the bridge and on the school in May.",
-        "«Мы не знаем», — написал он в Telegram.",
-        "Chaque jour, trois cents personnes passent le pont.",
-        "Read more. Share what I know. Listen.",
-        "Copyright, he used to say, is a kind of loneliness.",
-        "The two met in NATO and UN headquarters",
-        "Dit artikel van de grondwet is oud, zei de minister.",
-    ],
-)
-def test_sentences_that_look_like_boilerplate(line: str) -> None:
-    assert not boilerplate.is_boilerplate(line)
-
-
-@pytest.mark.parametrize(
     ("line", "name"),
     [
         ("© Вестник Марша, 2025. Все права защищены", "Вестник Марша"),
@@ -221,22 +176,6 @@ def test_outlets_beside_menus() -> None:
     assert outlet_names.outlet_beside("The Tarrow Observer - Back to home") == "The Tarrow Observer"
     assert outlet_names.outlet_beside("Home > World > Syria") is None
     assert outlet_names.outlet_beside("Curated by: News Desk") is None
-
-
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        ("김하늘 기자", "김하늘"),
-        ("Автор: Анна Лорнова", "Анна Лорнова"),
-        ("Por Redacción", ""),
-        ("Av Stina Holm", "Stina Holm"),
-        ("Von Hauke Brennecke (Text) und Wenna Carbis (Fotos)", "Hauke Brennecke und Wenna Carbis"),
-        ("كتب محمد عصام", "محمد عصام"),
-        ("De brug is dicht", None),
-    ],
-)
-def test_bylines_of_many_languages(line: str, name: str | None) -> None:
-    assert stated_byline(line) == name
 
 
 def test_words_and_labels() -> None:
@@ -275,25 +214,9 @@ def test_nothing_is_made_up(lines: list[str]) -> None:
 
 # A pattern that goes back and forth would need hours for these; the parse deadline is 10 s a text.
 HOSTILE = (
-    "a ",
-    "A. ",
-    "- ",
-    "> ",
-    "©",
-    "(",
-    "1 ",
-    "12:30 ",
-    "2024 ",
-    "8 mai 2024 ",
-    "Photo: ",
-    "Ж",
-    "漢",
-    "ا ",
-    "।",
-    ": ",
-    "|",
-    "=",
-)
+    "a ", "A. ", "- ", "> ", "©", "(", "1 ", "12:30 ", "2024 ", "8 mai 2024 ", "Photo: ", "Ж", "漢", "ا ",
+    "।", ": ", "|", "=",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

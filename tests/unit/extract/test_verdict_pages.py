@@ -5,8 +5,12 @@ chosen; `check` was written before and looked at only after; `later` was written
 """
 
 import datetime as dt
+import gzip
 import json
+import os
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -18,6 +22,7 @@ from aggregator.model.errors import WorkError
 from aggregator.pipeline.jobs import broken_article
 from tests.conftest import REPOSITORY
 
+DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
 SEEN = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 ALL_TUNING = effective_tuning()
 
@@ -158,3 +163,35 @@ def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
         "Council of Isk votes", article("Council votes", lines[0], asked, "Accept all", "Reject all")
     )
     assert read(wall).verdict == "consent"
+
+
+def test_a_table_is_no_list_of_links() -> None:
+    said = "The old harbour bridge was closed on Monday after inspectors found cracks in two of its pillars."
+    rows = "".join(f"<tr><td>{n}</td><td>Ada Lorne</td><td>{90 - n}</td></tr>" for n in range(40))
+    page = framed("Council of Isk votes", f"<article><p>{said}</p><table>{rows}</table></article>")
+    assert read(page).verdict == "ok"
+
+
+def test_a_text_about_cookies_is_no_wall_for_only_pages_are() -> None:
+    notice = "Wir verwenden Cookies. Cookies akzeptieren oder Datenschutzeinstellungen öffnen."
+    said = "Die alte Hafenbrücke ist seit Montag gesperrt, weil Prüfer in zwei Pfeilern Risse gefunden haben."
+    entry = Entry(source="s", title="Bürgermeister gerät in die Kritik", text=f"{notice}\n{said}")
+    assert clean_article(entry, None, None, None, SEEN, ALL_TUNING).verdict == "ok"
+
+
+def good_pages() -> Iterator[tuple[str, bytes, str]]:
+    for name in ("pages", "pages-world"):
+        folder = DATA / name
+        for page_id, truth in json.loads((folder / "ground-truth.json").read_text(encoding="utf-8")).items():
+            raw = gzip.decompress((folder / "html" / f"{page_id}.html.gz").read_bytes())
+            yield page_id, raw, truth.get("url")
+
+
+@pytest.mark.skipif(not (DATA / "pages").is_dir(), reason="the sample pages are not here (AGGREGATOR_DATA)")
+def test_no_good_page_is_refused() -> None:
+    refused = {
+        page_id: verdict
+        for page_id, raw, url in good_pages()
+        if (verdict := clean_article(Entry(source="s"), raw, None, url, SEEN, ALL_TUNING).verdict) != "ok"
+    }
+    assert refused == {}

@@ -113,16 +113,6 @@ def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:
     assert all(sentence in text for sentence in FERRY)
 
 
-def test_a_page_of_cards_is_a_list() -> None:
-    cards = "".join(
-        f"<article><a href='/{n}'><h2>A headline about matter number {n} of the day</h2></a></article>"
-        for n in range(40)
-    )
-    assert (
-        read(f"<title>The Selwyn Courier</title><h1>The Courier</h1><main>{cards}</main>").verdict == "list"
-    )
-
-
 def test_a_short_report_beside_many_cards_is_an_article() -> None:
     cards = "".join(
         f"<div><a href='/{n}'><h3>A headline about matter number {n}</h3></a></div>" for n in range(40)

@@ -168,3 +168,39 @@ def test_a_copy_is_of_the_agency_that_its_original_is_of(
         assert copied.kind == "copy"
         assert copied.confidence >= COUNTS_FROM
         assert "abc" in copied.evidence
+
+
+@pytest.mark.parametrize(
+    "paragraph",
+    [
+        "HALVERNE (MNA) — The bridge was closed on Monday.",
+        "PORT-SENNICK, Vessaly (QXA) - The bridge was closed on Monday.",
+        "ST. ANSELM (OPN).- The bridge was closed on Monday.",
+    ],
+)
+def test_an_unlisted_agency_in_a_dateline(paragraph: str) -> None:
+    wire = find_wire(["Bridge shut, ferries run", paragraph], TUNING)
+    assert wire is not None
+    assert wire.kind == "dateline"
+    assert wire.agency in ("MNA", "QXA", "OPN")
+    assert wire.confidence < 0.9
+
+
+@pytest.mark.parametrize(
+    "paragraph",
+    [
+        "The mayor told the agency (MNA) — that the bridge is closed.",
+        "HALVERNE (WXYZ) — The bridge was closed on Monday.",  # a station's call sign
+        "HALVERNE (CNN) — The bridge was closed on Monday.",
+        "HALVERNE (TP) — The bridge was closed on Monday.",  # the outlet's own initials
+        "NATO (NAC) members met on Monday to talk about the bridge.",
+        "Shares of the port (NYSE) — fell on Monday after the bridge was closed.",
+    ],
+)
+def test_a_code_that_is_no_agency(paragraph: str) -> None:
+    assert find_wire([paragraph], TUNING, outlet="Tern Plover") is None
+
+
+def test_an_unlisted_agency_counts_in_the_first_paragraph_only() -> None:
+    paragraphs = ["The bridge was closed on Monday, the port said.", "HALVERNE (MNA) — It will open again."]
+    assert find_wire(paragraphs, TUNING) is None

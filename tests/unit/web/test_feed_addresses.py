@@ -1,7 +1,6 @@
 """Feeds behind addresses: which there are, what they take, and what is not sent twice."""
 
 import datetime as dt
-import gzip
 import json
 from email.utils import format_datetime
 
@@ -294,15 +293,6 @@ def test_a_feed_of_a_folder_is_looked_at_anew() -> None:
     site.reader.set_sources(SourceView(id="s", name="The Harbour Post", folder="Coast"))
     later = site.get("/feeds/stories.rss?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
     assert b"<item>" in later.content
-
-
-def test_head_and_gzip(site: Site) -> None:
-    head = site.client.head("/feeds/stories.rss")
-    got = site.get("/feeds/stories.rss", headers={"Accept-Encoding": "identity"})
-    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", got.headers["etag"])
-    with site.client.stream("GET", "/feeds/stories.rss", headers={"Accept-Encoding": "gzip"}) as answer:
-        raw = b"".join(answer.iter_raw())
-    assert (answer.headers["content-encoding"], gzip.decompress(raw)) == ("gzip", got.content)
 
 
 def test_a_browser_gets_what_it_shows(site: Site) -> None:

@@ -73,14 +73,6 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_fastfeedparser_reads_back_every_item(form: Format) -> None:
-    stories = full_reader().stories(StoryFilter()).stories
-    feed = fastfeedparser.parse(_feed(form, *stories))
-    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
-    assert [entry.title for entry in feed.entries] == [story.title for story in stories]
-
-
-@pytest.mark.parametrize("form", FORMATS)
 def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
     reader = full_reader()
     stories = reader.stories(StoryFilter()).stories

@@ -13,34 +13,12 @@ from aggregator.web.story_json import jsonl, page_of, reason_in_words, whole_sto
 from tests.support.memory_reader import a_story, an_article, the_ferry
 
 STORY_KEYS = [
-    "id",
-    "title",
-    "summary",
-    "language",
-    "first_published",
-    "last_published",
-    "updated",
-    "article_count",
-    "outlet_count",
-    "unknown_outlet_count",
-    "report_count",
-    "names",
-    "topics",
-    "articles",
-]
+    "id", "title", "summary", "language", "first_published", "last_published", "updated", "article_count",
+    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "articles",
+]  # fmt: skip
 ARTICLE_KEYS = [
-    "id",
-    "outlet",
-    "url",
-    "title",
-    "published",
-    "seen",
-    "language",
-    "copy_of",
-    "wire",
-    "kind",
-    "role",
-]
+    "id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "kind", "role",
+]  # fmt: skip
 
 
 def test_a_list_has_exactly_the_promised_keys_and_nothing_of_the_texts() -> None:
@@ -82,19 +60,9 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
     reported = {
-        "text",
-        "sections",
-        "timeline",
-        "disagreements",
-        "agreed",
-        "no_shared_fact",
-        "merge_version",
-        "trails",
-        "links",
-        "earlier",
-        "later",
-        "related",
-    }
+        "text", "sections", "timeline", "disagreements", "agreed", "no_shared_fact", "merge_version",
+        "trails", "links", "earlier", "later", "related",
+    }  # fmt: skip
     assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])

@@ -1,11 +1,12 @@
 """The pages hold what was reported and nothing that strangers could run."""
 
 import datetime as dt
+from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from lxml import html
+from starlette.testclient import TestClient
 
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import (
@@ -20,28 +21,19 @@ from aggregator.model.core import (
     TimelineItem,
 )
 from aggregator.model.read_model import HistoryEvent, Quality, SearchHit, SourceView
-from aggregator.web.jinja import counted, day, iso, later, moment, pieces, pips, time_of_day
+from aggregator.web.jinja import day, iso, later, moment, pieces, pips, time_of_day
 from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
-from aggregator.web.server import Server
+from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, the_ferry
-from tests.support.waiting import PATIENCE_SECONDS
 
 HOSTILE = [
-    "<script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' onmouseover='alert(1)",
-    '" autofocus onfocus="alert(1)',
-    "<svg/onload=alert(1)>",
-    "<a href=javascript:alert(1)>x</a>",
-    "{{ 7*7 }}{% raw %}",
-    "<style>*{display:none}</style>",
-    "<base href=https://evil.example/>",
-    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
-    "<form action=https://evil.example><input name=q>",
-    "-->]]><iframe src=//evil.example>",
-]
+    "<script>alert(1)</script>", "</title><script>alert(1)</script>", '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)", '" autofocus onfocus="alert(1)', "<svg/onload=alert(1)>",
+    "<a href=javascript:alert(1)>x</a>", "{{ 7*7 }}{% raw %}", "<style>*{display:none}</style>",
+    "<base href=https://evil.example/>", "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+    "<form action=https://evil.example><input name=q>", "-->]]><iframe src=//evil.example>",
+]  # fmt: skip
 ADDRESSES = [
     "javascript:alert(1)",
     "data:text/html,<script>alert(1)</script>",
@@ -51,15 +43,25 @@ ADDRESSES = [
 ]
 
 
+def _client(reader: MemoryReader, **chosen: Any) -> TestClient:
+    """The owner's browser."""
+    app = create_app(reader, PublishSettings(**chosen))
+    return TestClient(app, "http://127.0.0.1:8080", client=("127.0.0.1", 50000))
+
+
 def _pages(reader: MemoryReader, *paths: str) -> list[html.HtmlElement]:
-    server = Server(reader, PublishSettings(port=0))
-    url = server.start()
-    try:
-        answers = [httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS) for path in paths]
-    finally:
-        server.stop()
+    with _client(reader) as client:
+        answers = [client.get(path) for path in paths]
     assert [answer.status_code for answer in answers] == [200] * len(paths)
     return [html.fromstring(answer.text) for answer in answers]
+
+
+def _ferry_page(story: StoryView | None = None, merged: MergedStory | None = None) -> html.HtmlElement:
+    """The page of the ferry's story, or of another version of it."""
+    whole, text = the_ferry()
+    reader = MemoryReader()
+    reader.put(story or whole, merged or text)
+    return _pages(reader, "/stories/lindferry")[0]
 
 
 def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, MergedStory]:
@@ -88,25 +90,15 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
 
 
 OWN_TAGS = {
+    *("html", "head", "meta", "title", "link", "body", "header", "main", "footer", "nav", "section"),
     *(
-        "html",
-        "head",
-        "meta",
-        "title",
-        "link",
-        "body",
-        "header",
-        "main",
-        "footer",
-        "nav",
-        "section",
-        "article",
+        "article", "h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form",
+        "label",
     ),
-    *("h1", "h2", "h3", "p", "a", "ul", "ol", "li", "span", "strong", "i", "time", "div", "form", "label"),
     *("input", "details", "summary", "blockquote", "bdi", "mark", "pre", "code", "script", "button"),
     *("select", "option", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "meter"),
     *("dl", "dt", "dd", "fieldset", "legend", "dialog"),
-}
+}  # fmt: skip
 OWN_SCRIPT = {"src": "/static/pages.js", "defer": "defer"}
 
 
@@ -149,30 +141,22 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
         )
     )
     lists = (
-        "/",
-        "/?view=newest",
-        "/?query=alert&outlet=%22%3E%3Cscript%3E",
-        "/search?q=alert",
-        "/sources",
+        "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
         "/quality",
-    )
+    )  # fmt: skip
     for page in _pages(reader, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
         assert_tame(page)
 
 
 def test_links_to_outlets_give_nothing_away() -> None:
-    reader = MemoryReader()
-    reader.put(*the_ferry())
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page()
     outward = page.xpath("//a[starts-with(@href, 'http')]")
     assert {link.get("href") for link in outward} >= {"https://courier.example/news/ferry"}
     assert all({"noopener", "noreferrer"} <= set(link.get("rel", "").split()) for link in outward)
 
 
 def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
-    reader = MemoryReader()
-    reader.put(*the_ferry())
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page()
     marks = {
         li.get("id"): [m.text_content() for m in li.find_class("mark")] for li in page.xpath("//li[@id]")
     }
@@ -260,12 +244,10 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
     trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, time=None, reprints=copies)
-    reader = MemoryReader()
-    reader.put(
+    page = _ferry_page(
         msgspec.structs.replace(story, trails=(trail,)),
         msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
     )
-    (page,) = _pages(reader, "/stories/lindferry")
     (folded,) = page.xpath("//details[@class='copies']")
     assert folded.xpath("summary/text()") == ["7 reprints"]
     reported = [" ".join(item.text_content().split()) for item in folded.xpath(".//li")]
@@ -303,9 +285,9 @@ def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their
     story, merged = the_ferry()
     nameless = tuple(msgspec.structs.replace(article, outlet=None, url=None) for article in story.articles)
     lead = msgspec.structs.replace(merged.lead, outlet=None) if merged.lead else None
-    reader = MemoryReader()
-    reader.put(msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead))
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(
+        msgspec.structs.replace(story, articles=nameless), msgspec.structs.replace(merged, lead=lead)
+    )
     who = page.xpath("//div[@class='lead']//a")[0]
     assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
 
@@ -333,18 +315,9 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     reader = MemoryReader()
     reader.put(*the_ferry())
     query = SavedQuery(title="From the <isles>", query="ferry").named("isles")
-    server = Server(reader, PublishSettings(port=0, queries=(query,)))
-    url = server.start()
-    try:
-        page = html.fromstring(
-            httpx.get(url + "/?saved=isles", trust_env=False, timeout=PATIENCE_SECONDS).text
-        )
-        feeds = {
-            link: httpx.get(url + link, trust_env=False, timeout=PATIENCE_SECONDS)
-            for link in page.xpath("//link[@rel='alternate']/@href")
-        }
-    finally:
-        server.stop()
+    with _client(reader, queries=(query,)) as client:
+        page = html.fromstring(client.get("/?saved=isles").text)
+        feeds = {link: client.get(link) for link in page.xpath("//link[@rel='alternate']/@href")}
     (link,) = page.xpath("//nav[@class='sections']/a[@aria-current='true']")
     assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
     found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
@@ -355,14 +328,12 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
 
 
 def test_many_facts_are_folded() -> None:
-    story, merged = the_ferry()
+    _, merged = the_ferry()
     facts = tuple(
         Fact(said=(AttributedSentence(text=f"Fact {n}.", article="ferrypost", outlet="X"),), outlets=1, of=5)
         for n in range(20)
     )
-    reader = MemoryReader()
-    reader.put(story, msgspec.structs.replace(merged, facts=facts))
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(merged=msgspec.structs.replace(merged, facts=facts))
     (folded,) = page.xpath("//section[@aria-labelledby='facts']/details")
     assert folded.get("open") is None
     opened = len(page.xpath("//div[@class='lead']/p"))
@@ -393,26 +364,20 @@ def test_a_story_of_one_report_shows_its_excerpt_and_no_comparison() -> None:
     alone = msgspec.structs.replace(
         story, report_count=1, outlet_count=1, article_count=1, articles=story.articles[:1]
     )
-    reader = MemoryReader()
-    reader.put(alone, msgspec.structs.replace(merged, facts=()))
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(alone, msgspec.structs.replace(merged, facts=()))
     assert "Only one report says" not in page.text_content()
-    assert page.find_class("lead")[0].text_content().split() == [
-        *story.summary.split(),
-        "The",
-        "Harbour",
-        "Post",
-    ]
+    shown = page.find_class("lead")[0].text_content().split()
+    assert shown == f"{story.summary} The Harbour Post".split()
 
 
 def test_the_lead_is_not_repeated_among_the_facts() -> None:
-    story, merged = the_ferry()
+    _, merged = the_ferry()
     assert merged.lead is not None
     same = AttributedSentence(text="The same in other words.", article="ferryisle", outlet="Island Weekly")
     backed = Fact(said=(merged.lead, same), outlets=2, of=4)
-    reader = MemoryReader()
-    reader.put(story, msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=()))
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(
+        merged=msgspec.structs.replace(merged, facts=(backed, *merged.facts), timeline=(), only=())
+    )
     (lead,) = page.find_class("lead")
     assert "2 of 4 outlets" in lead.text_content()
     (folded,) = page.xpath("//section[@aria-labelledby='facts']")
@@ -421,15 +386,14 @@ def test_the_lead_is_not_repeated_among_the_facts() -> None:
 
 
 def test_what_agrees_and_what_shares_its_words_is_said() -> None:
-    story, merged = the_ferry()
+    _, merged = the_ferry()
     early = AttributedSentence(text="Two were hurt.", article="ferrypost", outlet="A")
     late = AttributedSentence(text="Five were hurt.", article="ferrywire", outlet="B")
     same = AgreedFigure(words="212 passengers", said=(early, late), outlets=2, of=5)
     fact = Fact(said=(late, early), outlets=2, of=5, same_words=((0, 1),))
-    reader = MemoryReader()
-    reported = msgspec.structs.replace(merged, facts=(fact,), agreed=(same,), no_shared_fact=True)
-    reader.put(story, reported)
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(
+        merged=msgspec.structs.replace(merged, facts=(fact,), agreed=(same,), no_shared_fact=True)
+    )
     assert (
         "212 passengers 2 of 5 outlets"
         in page.xpath("//section[@aria-labelledby='agreed']")[0].text_content()
@@ -461,11 +425,9 @@ def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
 
 
 def test_a_sentence_says_its_language() -> None:
-    story, merged = the_ferry()
+    story, _ = the_ferry()
     german = msgspec.structs.replace(story.articles[0], language="de")
-    reader = MemoryReader()
-    reader.put(msgspec.structs.replace(story, articles=(german, *story.articles[1:])), merged)
-    (page,) = _pages(reader, "/stories/lindferry")
+    page = _ferry_page(msgspec.structs.replace(story, articles=(german, *story.articles[1:])))
     lead, fact, *_ = page.find_class("lead")[0]
     assert (lead.get("lang"), lead.get("dir")) == ("de", "auto")
     assert fact.get("lang") == "en"
@@ -512,10 +474,6 @@ def test_times_are_shown_in_utc() -> None:
 def test_marks_show_own_reports_first_and_never_too_many(articles: int, reports: int, shown: str) -> None:
     story = a_story(article_count=articles, report_count=reports)
     assert "".join("x" if own else "." for own in pips(story)) == shown
-
-
-def test_numbers_are_said_in_words() -> None:
-    assert [counted(n, "story", "stories") for n in (0, 1, 1204)] == ["0 stories", "1 story", "1,204 stories"]
 
 
 @pytest.mark.parametrize("marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)])

@@ -301,6 +301,17 @@ _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
+def _size_in_bytes(value: object, example: str) -> int:
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"give a size with its unit, like {example}")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _typed_size(value: int) -> str:
+    return f"{value / 10**6:.15g} MB"
+
+
 class RetentionConfig(_Part):
     """The section `retention`. Ages in seconds, None for no limit."""
 
@@ -312,14 +323,11 @@ class RetentionConfig(_Part):
     @field_validator("size", mode="before")
     @classmethod
     def _size(cls, value: object) -> int | None:
-        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-        if value is None or match is not None:
-            return None if match is None else int(float(match[1]) * _BYTES[match[2]])
-        raise ValueError("give a size with its unit, like 20 GB")
+        return None if value is None else _size_in_bytes(value, "20 GB")
 
     @field_serializer("size", when_used="json")
     def _size_as_typed(self, value: int | None) -> str | None:
-        return None if value is None else f"{value / 10**6:.15g} MB"
+        return None if value is None else _typed_size(value)
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
@@ -356,10 +364,20 @@ class WorkConfig(_Part):
 
 
 class GroupingConfig(_Part):
-    """The section `grouping`: whether and how articles in different languages share stories."""
+    """The section `grouping`: whether and how articles in different languages share stories; memory."""
 
     across_languages: Literal["off", "names", "vectors"] = "off"
     vectors: str | None = None
+    memory: int = 600_000_000
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _memory(cls, value: object) -> int:
+        return _size_in_bytes(value, "600 MB")
+
+    @field_serializer("memory", when_used="json")
+    def _memory_as_typed(self, value: int) -> str:
+        return _typed_size(value)
 
 
 def _web_address(value: str) -> str:
@@ -811,7 +829,8 @@ class Config(_Part):
         chosen = sorted({"mode", "model", "folder"} & set(self.tuning.get("cross_language", {})))
         if chosen:
             raise ConfigError(f"tuning.cross_language.{chosen[0]}: `grouping:` sets this")
-        all_tuning = effective_tuning(_merge_overrides(self._across_languages(), self.tuning))
+        below = _merge_overrides(self._across_languages(), self._live_reach())
+        all_tuning = effective_tuning(_merge_overrides(below, self.tuning))
         least = float(all_tuning.values("retention")["min_age_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -821,6 +840,19 @@ class Config(_Part):
                     "give a day or more, such as 180d"
                 )
         return all_tuning
+
+    def _live_reach(self) -> dict[str, dict[str, Any]]:
+        """Return the override that follows from `grouping.memory`; {} where it is not given."""
+        if "memory" not in self.grouping.model_fields_set:
+            return {}
+        if "live_reach" in self.tuning.get("events", {}):
+            raise ConfigError("tuning.events.live_reach: `grouping.memory` sets this; remove one of them")
+        events: dict[str, Any] = effective_tuning().values("events")
+        reach = (self.grouping.memory - events["memory_fixed"]) // events["memory_an_article"]
+        if reach < events["undated_reach"]:
+            least = events["memory_fixed"] + events["undated_reach"] * events["memory_an_article"]
+            raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
+        return {"events": {"live_reach": reach}}
 
     def _across_languages(self) -> dict[str, dict[str, Any]]:
         """Return the overrides that follow from `grouping`; {} where it is off."""

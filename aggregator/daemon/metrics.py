@@ -78,6 +78,7 @@ aggregator_last_placed_timestamp_seconds stored.last_placed Time of the last pla
 aggregator_article_number stored.articles Number of the last article
 aggregator_sources_due stored.due_sources Overdue sources
 aggregator_sources_late_seconds stored.late_seconds Delay of the most overdue source
+aggregator_window_hours stored.window_hours Hours that memory holds stories of one report, at the present rate
 aggregator_unindexed_articles stored.unindexed Articles that are not indexed yet
 aggregator_unrendered_stories stored.unrendered Stories that are not rendered yet, at most 1,000
 aggregator_commands_waiting stored.requests_waiting Commands that wait for the writer
@@ -224,7 +225,7 @@ class HealthMonitor:
         all_tuning = config.effective_tuning
         self.tuning = all_tuning.section("health_checks", HealthCheckTuning)
         self.rules_version = all_tuning.version
-        self._recovered_after: int = all_tuning.values("webhooks")["recovered_after"]
+        self._all_tuning = all_tuning
         self._events: Counter[str] = Counter()  # events of the story log since the start, by kind
         self._log_read_to: int | None = None
         self._counting = threading.Lock()
@@ -238,7 +239,7 @@ class HealthMonitor:
             lines = {} if before is None else health_probes.log_kinds(connection, before, end)
             found = HealthSnapshot(
                 at=now,
-                stored=health_probes.stored(connection, now, self._recovered_after),
+                stored=health_probes.stored(connection, now, self._all_tuning),
                 place=health_probes.place(self._database, connection),
                 sources=tuple(health_probes.sources(connection, self.tuning.sources_labelled)),
                 why_not_writable=self._database.why_not_writable(connection),

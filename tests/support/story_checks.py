@@ -191,7 +191,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
 
 def differences(kept: StoryIndex, fresh: StoryIndex) -> list[str]:
     """What an index in memory says otherwise than one that was loaded from the rows."""
-    numbers = set(kept._slot_of) | set(fresh._slot_of)
+    numbers = {*kept.numbers(), *fresh.numbers()}
     found = []
     for number in sorted(numbers):
         if (number in kept) != (number in fresh):

@@ -154,9 +154,7 @@ _SOURCES_SHOWN = 20
 def inspect_contents(context: DoctorContext) -> Iterator[Finding]:
     """Run all checks in one read transaction."""
     with context.database.read() as connection:
-        stored = health_probes.stored(
-            connection, context.now, context.all_tuning.values("webhooks")["recovered_after"]
-        )
+        stored = health_probes.stored(connection, context.now, context.all_tuning)
         place = health_probes.place(context.database, connection)
         sources = listed(connection, context.now, context.all_tuning)
         yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")

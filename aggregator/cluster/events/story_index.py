@@ -5,25 +5,35 @@ are ranked by the number of shared keys; the best 32 that the window may admit a
 A posting list of more than `max_postings` stories is skipped and not cut: its word is common, and a cut would
 depend on the order of arrival.
 
+In memory a story is one row of a table (dates, inbox number, keys) and its postings; its mean is read when a
+look-up needs it, and the last ones used stay.
+
 Everything in the index is derived from story rows and can be rebuilt from them. Results depend on the rows
 alone: ties are ordered by story number, never by slot. ADR 4 explains the limit on memory.
 """
 
+import itertools
 from array import array
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from aggregator.cluster.events.centroid import CentroidSummary, read_summary
 from aggregator.cluster.events.scorer import Candidate, ScoringInput
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, ids_of, read
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
 
+Flags = npt.NDArray[np.bool_]
+
 _BUCKET_BITS: Final = 18
+_NO_KEY: Final = (1 << 24) - 1  # after the last key of a story; no bucket has this number
 _INITIAL_CAPACITY: Final = 1024
-_NEVER: Final = 1 << 40  # later than any date, in minutes
+_ROWS_AT_ONCE: Final = 20_000  # of one load step: limits its memory to about 60 MB
+_NEVER: Final = 1 << 30  # later than any date, in minutes (the year 4011)
 
 
 class IndexedStory(NamedTuple):
@@ -42,17 +52,18 @@ class Postings:
         self._lists: list[array[int] | None] = [None] * (1 << _BUCKET_BITS)
 
     def load(self, slots: Ints, buckets: Ints) -> None:
-        """Fill an empty index: add each slot once to the list of the bucket at the same position."""
-        if not len(buckets):
-            return
-        pairs = np.sort(buckets << 32 | slots)
-        pairs = pairs[np.diff(pairs, prepend=-1) != 0]
-        starts = np.flatnonzero(np.diff(pairs >> 32, prepend=-1))
-        filled = pairs[starts] >> 32
-        values = (pairs & 0xFFFFFFFF).astype(np.uint32).tobytes()
-        ends = np.append(starts, len(pairs))[1:].tolist()
-        for bucket, start, end in zip(filled.tolist(), starts.tolist(), ends, strict=True):
-            self._lists[bucket] = array("I", values[4 * start : 4 * end])
+        """Add each slot to the list of the bucket at the same position. Slots must ascend."""
+        order = np.argsort(buckets, kind="stable")
+        buckets = buckets[order]
+        starts = np.flatnonzero(np.diff(buckets, prepend=-1))
+        values = slots[order].astype(np.uint32).tobytes()
+        ends = np.append(starts, len(buckets))[1:].tolist()
+        for bucket, start, end in zip(buckets[starts].tolist(), starts.tolist(), ends, strict=True):
+            entries = self._lists[bucket]
+            if entries is None:
+                self._lists[bucket] = array("I", values[4 * start : 4 * end])
+            else:
+                entries.frombytes(values[4 * start : 4 * end])
 
     def add(self, slot: int, buckets: Iterable[int]) -> None:
         """Add the slot to the lists of these buckets (each once)."""
@@ -79,85 +90,111 @@ class Postings:
         return np.frombuffer(joined, dtype=np.uint32).astype(np.int64)
 
 
+ReadStories = Callable[[Iterable[int]], Iterable[IndexedStory]]
+
+
 class StoryIndex:
     """The live stories, by key."""
 
-    def __init__(self, model: EventModel, rows: Iterable[IndexedStory] = ()) -> None:
+    def __init__(
+        self, model: EventModel, rows: Iterable[IndexedStory] = (), *, read: ReadStories | None = None
+    ) -> None:
+        """`rows` have ascending numbers.
+
+        `read` returns the present rows of stories by number: then `summaries_kept` of the tuning stay in
+        memory, else all.
+        """
         self._model = model
         # Inbox number from which a story is compared where it or the article has no date: an undated article
         # is as old as its arrival. Set before a look-up (0: `undated_reach` alone limits it).
         self.undated_from = 0
+        self.read = read
         self._postings = Postings()
-        self._slot_of: dict[int, int] = {}
+        columns = [("number", "<i8"), ("inbox", "<i8"), ("first", "<i4"), ("last", "<i4"), ("single", "?")]
+        keys = ("keys", "u1", (model.tuning.key_terms, 3))  # buckets, 24 bits each
+        self._rows = np.zeros(_INITIAL_CAPACITY, dtype=np.dtype([*columns, keys]))  # by slot
+        self._used = 0  # slots that were ever used
         self._free: list[int] = []
-        self._stories: list[Candidate | None] = []
-        self._first = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)  # oldest date by slot; _NEVER: no date
-        self._last = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
-        self._inbox = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
-        self._number = np.zeros(_INITIAL_CAPACITY, dtype=np.int64)
-        self._load(rows)
+        self._numbers = array("q")  # of the stories, ascending, ...
+        self._slots = array("I")  # ... and their slots
+        self._kept: OrderedDict[int, Candidate] = OrderedDict()  # by number, the last used at the end
+        rows = iter(rows)
+        while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+            self._load(some)
 
-    def _load(self, rows: Iterable[IndexedStory]) -> None:
+    def _load(self, rows: Sequence[IndexedStory]) -> None:
         """Add all rows like `add_story`, but fill the lists at once."""
-        heads: list[bytes] = []
+        slots = []
         for row in rows:
-            if row.number in self._slot_of:
-                raise ValueError(f"story {row.number} occurs twice")
-            slot = self._take_slot()
-            self._slot_of[row.number] = slot
-            heads.append(self._set(slot, row).trimmed[: 4 * self._model.tuning.key_terms])
-        ids = ids_of(read(b"".join(heads)))
-        buckets = ((ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
-        self._postings.load(np.repeat(np.arange(len(heads)), [len(head) // 4 for head in heads]), buckets)
+            slots.append(self._take_slot(row.number))
+            self._set(slots[-1], row)
+        buckets = self._keys(slots)
+        owners = np.repeat(np.array(slots, dtype=np.int64), buckets.shape[1])
+        used = np.flatnonzero(buckets.reshape(-1) != _NO_KEY)
+        self._postings.load(owners[used], buckets.reshape(-1)[used])
 
     def __len__(self) -> int:
-        return len(self._slot_of)
+        return len(self._numbers)
 
     def __contains__(self, number: int) -> bool:
-        return number in self._slot_of
+        return self._place(number) is not None
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all stories, in order."""
+        return self._numbers.tolist()
 
     def add_story(self, row: IndexedStory) -> None:
         """Add a story. Raise ValueError when it is in the index already."""
-        if row.number in self._slot_of:
-            raise ValueError(f"story {row.number} is in the index already")
-        slot = self._take_slot()
-        self._slot_of[row.number] = slot
-        summary = self._set(slot, row)
-        self._postings.add(slot, self._buckets(summary.trimmed))
+        slot = self._take_slot(row.number)
+        self._set(slot, row)
+        self._postings.add(slot, self._buckets_at(slot))
 
     def replace_story(self, row: IndexedStory) -> None:
         """Replace the entry of a changed story. Raise KeyError when it is not in the index."""
-        slot = self._slot_of[row.number]
-        old = self._buckets(self._at(slot).summary.trimmed)
-        new = self._buckets(self._set(slot, row).trimmed)
+        slot = self._slot(row.number)
+        old = self._buckets_at(slot)
+        self._set(slot, row)
+        new = self._buckets_at(slot)
         self._postings.remove(slot, sorted(old - new))
         self._postings.add(slot, sorted(new - old))
 
     def remove_story(self, number: int) -> None:
         """Remove a story. Raise KeyError when it is not in the index."""
-        slot = self._slot_of.pop(number)
-        self._postings.remove(slot, self._buckets(self._at(slot).summary.trimmed))
-        self._stories[slot] = None
-        self._free.append(slot)
+        slot = self._slot(number)
+        place = bisect_left(self._numbers, number)
+        del self._numbers[place], self._slots[place]
+        self._release(slot)
 
     def story(self, number: int) -> Candidate:
         """Return the entry of a story. Raise KeyError when it is not in the index."""
-        return self._at(self._slot_of[number])
+        self._slot(number)
+        return self._stories([number])[0]
 
     def get(self, number: int) -> Candidate | None:
         """Return the entry of a story; None if it is not in the index."""
         return self.story(number) if number in self else None
 
+    def kept(self, number: int) -> Candidate | None:
+        """Return the entry of a story if it is in memory; nothing is read."""
+        return self._kept.get(number)
+
+    def is_live(self, number: int, now: int) -> bool:
+        """Whether an article of the inbox number `now` may join a story by its age in inbox numbers.
+
+        False for a story that is not in the index.
+        """
+        place = self._place(number)
+        if place is None:
+            return False
+        row = self._rows[self._slots[place]]
+        return bool(self._are_live(row["inbox"], row["single"], now))
+
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         """Return the stories that share most keys with the article and may be open to it, best first."""
-        tuning = self._model.tuning
-        hits = self._postings.look_up(self._buckets(article.terms), tuning.max_postings)
+        hits = self._postings.look_up(self._buckets(article.terms), self._longest())
         slots, votes = _counted(hits)
         open_ones = self._may_be_open(slots, article)
-        slots, votes = slots[open_ones], votes[open_ones]
-        # Ties are won by the newer story, since events are reported close together.
-        order = np.lexsort((-self._number[slots], -votes))[: tuning.candidates]
-        return [self._at(slot) for slot in slots[order].tolist()]
+        return self._best(slots[open_ones], votes[open_ones])
 
     def neighbours(self, number: int) -> list[Candidate]:
         """Return other stories that share most keys with this one and may be in its window, best first.
@@ -165,74 +202,156 @@ class StoryIndex:
         Raise KeyError when the story is not in the index.
         """
         tuning = self._model.tuning
-        own = self._slot_of[number]
-        story = self._at(own)
-        hits = self._postings.look_up(self._buckets(story.summary.trimmed), tuning.max_postings)
-        slots, votes = _counted(hits[hits != own])
+        slot = self._slot(number)
+        own = self._rows[slot]
+        hits = self._postings.look_up(self._buckets_at(slot), self._longest())
+        slots, votes = _counted(hits[hits != slot])
+        others = self._rows[slots]
         reach = int(tuning.window_days * MINUTES_A_DAY)
-        live = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.live_reach
-        undated = (self._first[slots] == _NEVER) | (self._first[own] == _NEVER)
-        recent = np.abs(self._inbox[slots] - story.last_inbox) <= tuning.undated_reach
-        recent &= self._inbox[slots] >= self.undated_from
-        near = (self._first[slots] - reach <= self._last[own]) & (
-            self._first[own] <= self._last[slots] + reach
+        is_older = others["inbox"] <= own["inbox"]
+        live = self._are_live(
+            np.minimum(others["inbox"], own["inbox"]),
+            np.where(is_older, others["single"], own["single"]),
+            np.maximum(others["inbox"], own["inbox"]),
         )
+        undated = (others["first"] == _NEVER) | (own["first"] == _NEVER)
+        recent = np.abs(others["inbox"] - own["inbox"]) <= tuning.undated_reach
+        recent &= others["inbox"] >= self.undated_from
+        near = (others["first"] - reach <= own["last"]) & (own["first"] <= others["last"] + reach)
         open_ones = np.flatnonzero(live & np.where(undated, recent, near))
-        slots, votes = slots[open_ones], votes[open_ones]
-        order = np.lexsort((-self._number[slots], -votes))[: tuning.candidates]
-        return [self._at(slot) for slot in slots[order].tolist()]
+        return self._best(slots[open_ones], votes[open_ones])
 
-    def sweep(self, oldest_inbox: int) -> list[int]:
-        """Remove the stories that did not grow since inbox number `oldest_inbox`; return their numbers.
+    def sweep(self, newest: int) -> list[int]:
+        """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
 
-        They are beyond `live_reach`, so no look-up returns them anyway.
+        No look-up returns them anyway.
         """
-        gone = [number for number, slot in sorted(self._slot_of.items()) if self._inbox[slot] < oldest_inbox]
-        for number in gone:
-            self.remove_story(number)
+        slots = np.array(self._slots, dtype=np.int64)
+        inbox, single = self._rows["inbox"][slots], self._rows["single"][slots]
+        live = self._are_live(inbox, single, newest)
+        if live.all():
+            return []
+        numbers = np.array(self._numbers, dtype=np.int64)
+        for slot in slots[~live].tolist():
+            self._release(slot)
+        self._numbers = array("q", numbers[live].tobytes())
+        self._slots = array("I", slots[live].astype(np.uint32).tobytes())
+        gone: list[int] = numbers[~live].tolist()
         return gone
+
+    def _longest(self) -> int:
+        """Return the length from which a list is skipped: a share of the stories once there are many."""
+        tuning = self._model.tuning
+        return max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
+
+    def _are_live(self, inbox: Ints, single: Flags, now: Ints | int) -> Flags:
+        """Whether stories that grew last at `inbox` are live at `now`; `single`: of one report."""
+        tuning = self._model.tuning
+        reach = np.where(single, tuning.live_reach, tuning.several_reach)
+        needed = (inbox >= now - tuning.kept_reach) | (inbox >= self.undated_from)
+        live: Flags = (inbox >= now - reach) & needed
+        return live
 
     def _may_be_open(self, slots: Ints, article: ScoringInput) -> Ints:
         """Return those slots (as positions in `slots`) that a quick check of the window does not exclude."""
         tuning = self._model.tuning
-        live = self._inbox[slots] >= article.inbox - tuning.live_reach
-        recent = self._inbox[slots] >= max(article.inbox - tuning.undated_reach, self.undated_from)
+        inbox = self._rows["inbox"][slots]
+        live = self._are_live(inbox, self._rows["single"][slots], article.inbox)
+        recent = inbox >= max(article.inbox - tuning.undated_reach, self.undated_from)
         if article.minutes is None:
             return np.flatnonzero(live & recent)
         reach = int(tuning.window_days * MINUTES_A_DAY)
-        undated = self._first[slots] == _NEVER
-        near = (self._first[slots] - reach <= article.minutes) & (
-            article.minutes <= self._last[slots] + reach
-        )
+        first, last = self._rows["first"][slots], self._rows["last"][slots]
+        near = (first - reach <= article.minutes) & (article.minutes <= last + reach)
+        undated = first == _NEVER
         return np.flatnonzero(live & np.where(undated, recent, near))
 
+    def _best(self, slots: Ints, votes: Ints) -> list[Candidate]:
+        # Ties are won by the newer story, since events are reported close together.
+        numbers = self._rows["number"][slots]
+        order = np.lexsort((-numbers, -votes))[: self._model.tuning.candidates]
+        return self._stories(numbers[order].tolist())
+
+    def _stories(self, numbers: Sequence[int]) -> list[Candidate]:
+        """Return the entries of stories in the index; those that are not in memory are read."""
+        missing = [number for number in numbers if number not in self._kept]
+        if missing:
+            assert self.read is not None, "without a reader all entries stay in memory"
+            read = {row.number: _candidate(row) for row in self.read(missing)}
+            found = [self._kept.get(number) or read[number] for number in numbers]
+        else:
+            found = [self._kept[number] for number in numbers]
+        for one in found:
+            self._keep(one)
+        return found
+
+    def _keep(self, story: Candidate) -> None:
+        self._kept[story.number] = story
+        if self.read is not None:
+            self._kept.move_to_end(story.number)
+            if len(self._kept) > self._model.tuning.summaries_kept:
+                self._kept.popitem(last=False)
+
     def _buckets(self, packed: bytes) -> set[int]:
-        ids = ids_of(read(packed[: 4 * self._model.tuning.key_terms]))
-        return {int(bucket) for bucket in (ids & ((1 << HASH_BITS) - 1)) >> (HASH_BITS - _BUCKET_BITS)}
+        return set(_buckets(packed[: 4 * self._model.tuning.key_terms]).tolist())
 
-    def _at(self, slot: int) -> Candidate:
-        story = self._stories[slot]
-        assert story is not None, "postings refer to a free slot"
-        return story
+    def _keys(self, slots: int | Sequence[int]) -> Ints:
+        """Return the buckets of the keys of stories; unused places are _NO_KEY."""
+        return self._rows["keys"][slots].astype(np.int64) @ (1, 1 << 8, 1 << 16)
 
-    def _set(self, slot: int, row: IndexedStory) -> CentroidSummary:
-        summary = read_summary(row.blob)
-        self._stories[slot] = Candidate(row.number, row.story, row.last_inbox, summary)
-        self._number[slot] = row.number
-        self._inbox[slot] = row.last_inbox
-        self._first[slot], self._last[slot] = _range(summary)
-        return summary
+    def _buckets_at(self, slot: int) -> set[int]:
+        return set(self._keys(slot).tolist()) - {_NO_KEY}
 
-    def _take_slot(self) -> int:
+    def _set(self, slot: int, row: IndexedStory) -> None:
+        story = _candidate(row)
+        summary = story.summary
+        keys = np.full(self._rows["keys"].shape[1], _NO_KEY, dtype="<u4")
+        buckets = sorted(self._buckets(summary.trimmed))
+        keys[: len(buckets)] = buckets
+        in_bytes = keys.view(np.uint8).reshape(-1, 4)[:, :3]
+        self._rows[slot] = (row.number, row.last_inbox, *_range(summary), summary.reports <= 1, in_bytes)
+        self._keep(story)
+
+    def _place(self, number: int) -> int | None:
+        place = bisect_left(self._numbers, number)
+        return place if place < len(self._numbers) and self._numbers[place] == number else None
+
+    def _slot(self, number: int) -> int:
+        place = self._place(number)
+        if place is None:
+            raise KeyError(number)
+        return self._slots[place]
+
+    def _take_slot(self, number: int) -> int:
+        place = bisect_left(self._numbers, number)
+        if place < len(self._numbers) and self._numbers[place] == number:
+            raise ValueError(f"story {number} is in the index already")
         if self._free:
-            return self._free.pop()
-        slot = len(self._stories)
-        self._stories.append(None)
-        if slot == len(self._number):
-            for name in ("_first", "_last", "_inbox", "_number"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate((old, np.zeros_like(old))))
+            slot = self._free.pop()
+        else:
+            slot = self._used
+            self._used += 1
+        if slot == len(self._rows):
+            grown = np.zeros(2 * slot, dtype=self._rows.dtype)  # unused pages take no memory
+            grown[:slot] = self._rows
+            self._rows = grown
+        self._numbers.insert(place, number)
+        self._slots.insert(place, slot)
         return slot
+
+    def _release(self, slot: int) -> None:
+        self._postings.remove(slot, self._buckets_at(slot))
+        self._kept.pop(int(self._rows["number"][slot]), None)
+        self._free.append(slot)
+
+
+def _candidate(row: IndexedStory) -> Candidate:
+    return Candidate(row.number, row.story, row.last_inbox, read_summary(row.blob))
+
+
+def _buckets(packed: bytes) -> Ints:
+    hashes = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)
+    return (hashes >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
 
 
 _Value = TypeVar("_Value")

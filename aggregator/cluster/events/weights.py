@@ -31,6 +31,11 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     undated_reach: int
     story_cap: int
     live_reach: int
+    several_factor: float
+    kept_reach: int
+    summaries_kept: int
+    memory_fixed: int
+    memory_an_article: int
     threshold: float
     cohesion: float
     cohesion_prior: float
@@ -44,6 +49,7 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     key_terms: int
     candidates: int
     max_postings: int
+    max_postings_share: float
     container_shared_stems: int
     rival_share: float
     rival_stories: int
@@ -69,6 +75,18 @@ class EventTuning(msgspec.Struct, frozen=True, kw_only=True):
     undated_cohesion: float
     long_words: int
     model: str
+
+    @property
+    def several_reach(self) -> int:
+        """`live_reach` of stories of several reports."""
+        return int(self.live_reach * self.several_factor)
+
+    def oldest_live(self, newest: int, undated_from: int) -> int:
+        """Return the inbox number from which a story must have grown to be live beside article `newest`.
+
+        `undated_from`: the first number that was accepted within `window_days`.
+        """
+        return max(newest - self.several_reach, min(newest - self.kept_reach, undated_from))
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

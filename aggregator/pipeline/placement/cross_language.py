@@ -86,12 +86,10 @@ class CrossLanguageMatcher:
         features = unpack(own.features)
         find_nearest = self._built(connection, article.inbox).find_nearest(article.inbox, features)
         found: list[tuple[float, int, Decision]] = []
-        oldest = article.inbox - self._scorer.model.tuning.live_reach
         for row in (
             stories.row_of(connection, one) for one in cross_language.stories_of(connection, *find_nearest)
         ):
-            # Not by the index alone: it has stories beyond the live reach until a sweep.
-            if row is None or row.id in barred or row.last_inbox_no < oldest or row.story_no not in live:
+            if row is None or row.id in barred or not live.is_live(row.story_no, article.inbox):
                 continue
             story = live.story(row.story_no)
             if not is_open(article, story, self._scorer.model):

@@ -153,6 +153,7 @@ class Placer:
             self._model,
             all_tuning.section("stories", StoryTuning),
             options,
+            undated_from=self._comparison.undated_from,
             has_foreign_language=self._cross_language.is_on,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
@@ -349,7 +350,7 @@ class Placer:
             period = last // self._tuning.sweep_every
             if period != self._swept:
                 self._swept = period
-                self.story_writer.sweep(last)
+                self.story_writer.sweep(period * self._tuning.sweep_every)
         return placed
 
     def _is_ready(self, connection: Connection, inbox_entry: InboxEntry, prepared: Prepared) -> bool:
@@ -474,7 +475,6 @@ class Placer:
             if seen_there is not None:
                 return seen_there
         self._comparison.before(connection, inbox_entry.inbox_no, inbox_entry.accepted_at)
-        self.story_writer.index(connection).undated_from = self._comparison.undated_from(connection)
         self._second_look.before(unit_of_work, inbox_entry.inbox_no)
         incoming = self._as_what_it_copies(connection, incoming, found.copy)
         incoming = self._with_wire_of_original(connection, incoming, found.copy)
@@ -687,11 +687,10 @@ class Placer:
     ) -> StoryRow | None:
         """Return the story of the original of a copy, if the copy may join it."""
         found = stories.assigned_story(connection, copy.other)
-        # Not by the index: it has stories beyond the live reach until a sweep or a restart.
-        oldest = article.inbox - self._model.tuning.live_reach
-        if found is None or found.last_inbox_no < oldest or found.id in barred:
+        index = self.story_writer.index(connection)
+        if found is None or found.id in barred or not index.is_live(found.story_no, article.inbox):
             return None
-        story = self.story_writer.index(connection).story(found.story_no)
+        story = index.story(found.story_no)
         return found if is_within_window(article, story, self._model) else None
 
     def _without_kept_apart(self, connection: Connection, decided: Decision) -> Decision:

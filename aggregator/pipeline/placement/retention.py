@@ -207,7 +207,9 @@ class Retention:
             is_sure = True
         with self._database.read() as connection:
             packed = self._upto(connection, now, plan.compress_after)
-            dead = retention.newest(connection) - max(self._story_writer.live_reach, self._copy_finder.reach)
+            newest = retention.newest(connection)
+            live = self._story_writer.oldest_live(connection, newest)
+            dead = min(live, newest - self._copy_finder.reach)
             texts = self._upto(connection, now, plan.text_after)
             stories = self._upto(connection, now, plan.stories_after)
             youngest = self._upto(connection, now, _YOUNGEST_DAYS * 86_400)

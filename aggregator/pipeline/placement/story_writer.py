@@ -7,7 +7,7 @@ caller that opens the transaction calls `forget` if it fails.
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -71,9 +71,15 @@ class StoryWriter:
         story_tuning: StoryTuning,
         options: StoryOptions,
         *,
+        undated_from: Callable[[Connection], int],
         has_foreign_language: bool = False,
     ) -> None:
-        """`has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py)."""
+        """`undated_from` returns the first inbox number that was accepted within `window_days`.
+
+        `has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py).
+        """
+        self._undated_from = undated_from
+        self._early_from: int | None = None  # see `sweep`
         self._options = options
         self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
         self._has_foreign_language = has_foreign_language
@@ -88,25 +94,30 @@ class StoryWriter:
     # --- memory -------------------------------------------------------------------------------------------
 
     def index(self, connection: Connection) -> StoryIndex:
-        """The index of live stories by terms; built from the rows if missing."""
+        """The index of live stories by terms, which reads by this connection; built if missing."""
         if self._index is None:
             try:
                 self._index = self._built(connection, frozenset())
             except ValueError:
                 self._index = self._built(connection, self._unmendable(connection))
+        self._index.read = partial(_index_rows, connection)
+        self._index.undated_from = self._undated_from(connection)
         return self._index
 
     def _built(self, connection: Connection, without: Collection[str]) -> StoryIndex:
-        rows = stories.open_stories(connection, reach=self._model.tuning.live_reach)
-        whole = (row for row in rows if row.id not in without)
-        return StoryIndex(
-            self._model, (IndexRow(row.story_no, row.id, row.centroid, row.last_inbox_no) for row in whole)
-        )
+        rows = stories.open_stories(connection, since=self._oldest_possible(connection))
+        whole = (IndexRow(*row) for row in rows if row.id not in without)
+        return StoryIndex(self._model, whole, read=partial(_index_rows, connection))
+
+    def _oldest_possible(self, connection: Connection) -> int:
+        """Return the inbox number before which no story is live."""
+        newest = stories.newest_inbox_no(connection)
+        return self._model.tuning.oldest_live(newest, self._undated_from(connection))
 
     def _unmendable(self, connection: Connection) -> frozenset[str]:
         """Recompute damaged centroids of live stories; return the stories where that fails."""
         unreadable = []
-        for row in stories.open_stories(connection, reach=self._model.tuning.live_reach):
+        for row in stories.open_stories(connection, since=self._oldest_possible(connection)):
             try:
                 centroid.read_summary(row.centroid)
             except ValueError:
@@ -156,7 +167,7 @@ class StoryWriter:
         return live_story(connection, story) if known is None else known.row
 
     def _known_story(self, story: str) -> _KnownStory | None:
-        entry = None if self._index is None else self._index.get(self._numbers.get(story, -1))
+        entry = None if self._index is None else self._index.kept(self._numbers.get(story, -1))
         return None if entry is None else self._known.kept(entry)
 
     def _remember(self, number: int, story: str, state: StoryState, membership: Membership) -> None:
@@ -169,9 +180,24 @@ class StoryWriter:
         self._known.put(self._index.story(number), _KnownStory(row, membership))
 
     def sweep(self, inbox_no: int) -> None:
-        """Remove stories beyond the live reach from the index; this changes no decision."""
-        if self._index is not None:
-            self._index.sweep(inbox_no - self._model.tuning.live_reach)
+        """Remove stories that an article of this number cannot join from the index; changes no decision.
+
+        Once a day it logs if they leave before `window_days` are over.
+        """
+        if self._index is None:
+            return
+        gone, within = self._index.sweep(inbox_no), self._index.undated_from
+        is_early = inbox_no - self._model.tuning.live_reach > within
+        if gone and is_early and within != self._early_from:
+            self._early_from = within
+            log.warning(
+                "stories leave the window before its %g days are over: `grouping.memory` holds those of %d "
+                "articles (of several reports: %d); with more memory they stay longer",
+                self._model.tuning.window_days,
+                self._model.tuning.live_reach,
+                self._model.tuning.several_reach,
+                extra={"event": "window_short"},
+            )
 
     # --- a new article ------------------------------------------------------------------------------------
 
@@ -446,10 +472,9 @@ class StoryWriter:
             self._index.replace_story(IndexRow(number, id, light, last_inbox_no))
         return light
 
-    @property
-    def live_reach(self) -> int:
-        """The number of inbox numbers after which a story without growth accepts no more articles."""
-        return self._model.tuning.live_reach
+    def oldest_live(self, connection: Connection, newest: int) -> int:
+        """Return the inbox number from which a story must have grown to be live beside article `newest`."""
+        return self._model.tuning.oldest_live(newest, self._undated_from(connection))
 
     def reports(self, connection: Connection, ids: Iterable[str]) -> int:
         """Return how many independent reports these articles would be as a story."""
@@ -684,6 +709,10 @@ class StoryWriter:
             self._index.replace_story(row)
         else:
             self._index.add_story(row)
+
+
+def _index_rows(connection: Connection, numbers: Iterable[int]) -> list[IndexRow]:
+    return [IndexRow(*row) for row in stories.centroid_rows(connection, numbers)]
 
 
 def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:

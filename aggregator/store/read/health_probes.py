@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from aggregator.config.messages import counted, redact
+from aggregator.config.tuning import Tuning
 from aggregator.model.health_report import (
     BackupState,
     DatabaseSize,
@@ -103,6 +104,10 @@ def of_database(
         hours = counted(round(stored.oldest_seconds / 3600), "hour")
         advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
+    if stored is not None and stored.window_is_short and stored.window_hours is not None:
+        hours = counted(round(stored.window_hours), "hour")
+        advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
+        yield warning(f"stories of one report accept articles for {hours} only: memory is full", advice)
     if file is not None and place is not None:
         yield from _of_file(tuning, place, file)
     if stored is not None and stored.all_fail is not None:
@@ -141,12 +146,15 @@ _OLDEST_OF = 1_000  # pages among which the oldest is searched: those due the lo
 _LATE = dt.timedelta(seconds=5)  # a source due for less time only waits for the next tick
 
 
-def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> DatabaseStatus:
-    """Return the state of inbox, sources, rendering and webhooks. `recovered_after`: see outbox.problems."""
+def stored(connection: Connection, now: dt.datetime, all_tuning: Tuning) -> DatabaseStatus:
+    """Return the state of inbox, sources, window, rendering and webhooks."""
     found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
     newest = found.newest or 0
     states = connection.execute(_STATES).all()
+    events = all_tuning.values("events")
+    hours = _window_hours(connection, now, newest, events["live_reach"])
+    is_full = newest > events["live_reach"]
     return DatabaseStatus(
         inbox={"page": found.page, "ready": found.ready},
         oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
@@ -156,13 +164,36 @@ def stored(connection: Connection, now: dt.datetime, recovered_after: int) -> Da
         due_sources=found.due,
         late_seconds=0.0 if found.first_due is None else (now - found.first_due).total_seconds(),
         articles=newest,
+        window_hours=hours,
+        window_is_short=is_full and hours is not None and hours < 24 * events["window_days"],
         unindexed=index.unindexed_at_most(connection, newest),
         unrendered=found.unrendered,
         requests_waiting=found.requests,
         deliveries_waiting=found.deliveries,
         hooks_failing=found.failing_hooks,
-        problems=outbox.problems(connection, recovered_after),
+        problems=outbox.problems(connection, all_tuning.values("webhooks")["recovered_after"]),
     )
+
+
+_PLACED_FROM = (
+    select(article.c.inbox_no, article.c.placed_at)
+    .where(article.c.inbox_no >= bindparam("number"))
+    .order_by(article.c.inbox_no)
+    .limit(1)
+)
+
+
+def _window_hours(connection: Connection, now: dt.datetime, newest: int, reach: int) -> float | None:
+    """Return the hours in which `reach` numbers are placed, at the rate of the last tenth of them.
+
+    None without articles.
+    """
+    first = connection.execute(_PLACED_FROM, {"number": newest - reach // 10}).first()
+    if first is None or newest <= first.inbox_no:
+        return None
+    age: dt.timedelta = now - first.placed_at
+    hours: float = age.total_seconds() / 3600 / (newest - first.inbox_no) * reach
+    return hours
 
 
 def source_states(connection: Connection) -> dict[str, int]:

@@ -417,9 +417,8 @@ class DatabaseStoryReader:
             return front_page.topics(connection)
 
     def state(self) -> Health:
-        recovered_after = self._all_tuning.values("webhooks")["recovered_after"]
         with self._database.read() as connection:
-            stored = health_probes.stored(connection, self._now(), recovered_after)
+            stored = health_probes.stored(connection, self._now(), self._all_tuning)
             problem = self._database.why_not_writable(connection)
         tuning = self._all_tuning.section("health_checks", HealthCheckTuning)
         return Health(

@@ -289,16 +289,35 @@ def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002
     return None if row is None or row.redirect_to == "" else row.redirect_to or row.id
 
 
-def open_stories(connection: Connection, *, reach: int) -> Iterator[StoryRow]:
-    """Yield the live stories that grew within the last `reach` inbox numbers, in order."""
-    newest = connection.execute(select(func.max(story.c.last_inbox_no))).scalar_one() or 0
-    statement = (
-        select(*_ROW_COLUMNS)
-        .where(story.c.redirect_to.is_(None), story.c.last_inbox_no >= newest - reach)
-        .order_by(story.c.story_no)
-    )
+class CentroidRow(NamedTuple):
+    """The columns of a live story that its entry in the index needs."""
+
+    story_no: int
+    id: str
+    centroid: bytes
+    last_inbox_no: int
+
+
+_CENTROID_ROWS = select(*(story.c[name] for name in CentroidRow._fields)).where(story.c.redirect_to.is_(None))
+
+
+def newest_inbox_no(connection: Connection) -> int:
+    """Return the inbox number of the newest article of any story; 0 in an empty database."""
+    return connection.execute(select(func.max(story.c.last_inbox_no))).scalar_one() or 0
+
+
+def open_stories(connection: Connection, *, since: int) -> Iterator[CentroidRow]:
+    """Yield the live stories that grew at inbox number `since` or later, in order."""
+    statement = _CENTROID_ROWS.where(story.c.last_inbox_no >= since).order_by(story.c.story_no)
     for row in connection.execute(statement).yield_per(1000):
-        yield StoryRow(**row._mapping)
+        yield CentroidRow._make(row)
+
+
+def centroid_rows(connection: Connection, numbers: Iterable[int]) -> list[CentroidRow]:
+    """Return the live stories with these numbers."""
+    return [
+        CentroidRow._make(row) for row in rows_with(connection, _CENTROID_ROWS, story.c.story_no, numbers)
+    ]
 
 
 def assigned_story(connection: Connection, article_id: str) -> StoryRow | None:

@@ -170,6 +170,23 @@ def test_gauges_follow_the_database(watched: Watched) -> None:
     assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
 
 
+def test_a_window_that_memory_cuts_short_is_a_problem(tmp_path: Path, database: Database) -> None:
+    short = Watched(tmp_path, database, tuning={"events": {"live_reach": 20}})
+    hours, problems = [], []
+    for number in range(24):
+        words = " ".join(f"w{number}x{i}" for i in range(40))
+        short.rig.take(record("Echo", str(number), f"Note {number}", words, published=NOON))
+        short.clock.time += dt.timedelta(hours=1)
+        found = short.vitals.snapshot()
+        hours.append(found.stored.window_hours)
+        problems.append(short.vitals.condition(found).problems)
+    assert hours[0] is None, "one article has no rate"
+    assert hours[-1] == pytest.approx(30, rel=0.01), "two articles in the last three hours"
+    assert problems[19] == ()
+    assert problems[20] == ("stories of one report accept articles for 30 hours only: memory is full",)
+    short.close()
+
+
 def test_a_look_is_few_statements(watched: Watched) -> None:
     """Each waits for its turn among the threads of a daemon that places."""
     sent: list[str] = []

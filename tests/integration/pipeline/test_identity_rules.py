@@ -111,6 +111,19 @@ def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig:
     fresh.close()
 
 
+def test_stories_that_leave_before_the_window_is_over_are_logged(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    overrides = {"events": {"live_reach": 3}, "placing": {"sweep_every": 1}}
+    small = Rig(rig.database, rig.clock, effective_tuning(overrides))
+    for n in range(8):
+        words = " ".join(f"w{n}x{i}" for i in range(60))
+        small.take(record("Post", str(n), f"Note {n}", f"Number {n}: {words}", published=NOON))
+    logged = [one for one in caplog.records if getattr(one, "event", "") == "window_short"]
+    assert len(logged) == 1, "once a day"
+    assert "those of 3 articles" in logged[0].getMessage()
+
+
 def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     database: Database, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """Candidates and decisions about invented events."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -462,10 +462,65 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
         index.add_story(IndexedStory(number, f"s{number}", blob, number))
     newcomer = article(GRAIN[1], NOON, 3 + MODEL.tuning.live_reach)
     before = index.candidates(newcomer)
-    assert index.sweep(newcomer.inbox - MODEL.tuning.live_reach) == [1, 2]
+    assert index.sweep(newcomer.inbox) == [1, 2]
     assert len(index) == 1
     assert 3 in index
     assert index.candidates(newcomer) == before == [index.story(3)]
+
+
+def test_of_old_stories_those_of_one_report_leave_first():
+    model = shipped_model(effective_tuning({"events": {"live_reach": 10, "several_factor": 2.0}}))
+    index = StoryIndex(model)
+    one = article(GRAIN[0], NOON)
+    pair = centroid.Centroid()
+    for text in (GRAIN[0], GRAIN[2]):
+        pair = centroid.add(pair, article(text).member(model), model)
+    index.add_story(IndexedStory(1, "single", blob_of(one), 1))
+    index.add_story(IndexedStory(2, "several", centroid.to_bytes(pair, model), 1))
+    for inbox, live in ((11, [1, 2]), (12, [2]), (21, [2]), (22, [])):
+        newcomer = article(GRAIN[1], NOON, inbox)
+        assert sorted(story.number for story in index.candidates(newcomer)) == live
+        assert [number for number in (1, 2) if index.is_live(number, inbox)] == live
+    assert index.sweep(21) == [1]
+    assert index.sweep(22) == [2]
+    assert not index.is_live(2, 22)
+
+
+def test_a_story_older_than_the_window_leaves_after_a_while():
+    model = shipped_model(effective_tuning({"events": {"kept_reach": 10}}))
+    index = StoryIndex(model)
+    index.add_story(IndexedStory(1, "s1", blob_of(article(GRAIN[0], NOON)), 1))
+    index.undated_from = 2
+    assert index.is_live(1, 11)
+    assert not index.is_live(1, 12), "it was accepted before the window, and 11 numbers ago"
+    index.undated_from = 1
+    assert index.is_live(1, 12)
+
+
+def test_means_that_are_not_in_memory_are_read_and_nothing_else_differs():
+    model = shipped_model(effective_tuning({"events": {"summaries_kept": 1}}))
+    rows = {
+        number: IndexedStory(number, f"s{number}", blob_of(article(text, NOON, number)), number)
+        for number, text in enumerate(TEXTS)
+    }
+    read: list[int] = []
+
+    def reading(numbers: Iterable[int]) -> list[IndexedStory]:
+        read.extend(numbers)
+        return [rows[number] for number in numbers]
+
+    whole = StoryIndex(model, rows.values())
+    light = StoryIndex(model, rows.values(), read=reading)
+    for text in TEXTS:
+        one = article(text, NOON, 50)
+        assert light.candidates(one) == whole.candidates(one)
+    assert [light.neighbours(number) for number in rows] == [whole.neighbours(number) for number in rows]
+    assert set(read) == set(rows)
+    assert sum(light.kept(number) is not None for number in rows) == 1
+    light.remove_story(3)
+    assert 3 not in light
+    assert light.get(3) is None
+    assert light.numbers() == [0, 1, 2, 4, 5, 6]
 
 
 def test_the_index_refuses_what_it_has_and_what_it_has_not():

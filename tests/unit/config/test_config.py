@@ -340,6 +340,20 @@ def test_a_duration_without_a_unit_is_refused(text: str) -> None:
         seconds(text)
 
 
+def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
+    def reach(text: str) -> int:
+        found: int = load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
+        return found
+
+    assert reach("") == reach("grouping: {memory: 600 MB}") == 1_000_000
+    assert reach("grouping: {memory: 1 GB}") == 2_000_000
+    assert reach("tuning: {events: {live_reach: 300000}}") == 300_000, "as before there was a setting"
+    both = "grouping: {memory: 1 GB}\ntuning: {events: {live_reach: 300000}}\n"
+    assert "remove one of them" in mistakes(tmp_path, both)[0]
+    assert "give at least 208 MB" in mistakes(tmp_path, "grouping: {memory: 207 MB}")[0]
+    assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
+
+
 def test_relative_paths_are_meant_from_the_file(tmp_path: Path) -> None:
     folder = tmp_path / "settings"
     folder.mkdir()

@@ -389,6 +389,17 @@ def _web_address(value: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
+def _mailbox_address(value: str) -> str:
+    if not re.match(r"imaps?://[^/\s]", value, re.IGNORECASE):
+        raise ValueError("this is not an address such as imaps://mail.example.org/INBOX")
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        raise ValueError("the user and the password belong into `auth:`")
+    return value
+
+
+MailboxAddress = Annotated[str, AfterValidator(_mailbox_address)]
+
+
 _USERINFO = re.compile(r"(https?://)([^/?#\\\s]*)@", re.IGNORECASE)
 
 
@@ -477,6 +488,7 @@ class SourceAddress(_Part):
     feed: WebAddress | None = Field(default=None, description="an address")
     folder: str | None = Field(default=None, min_length=1, description="a path")
     page: WebAddress | None = Field(default=None, description="an address, with `list:`")
+    imap: MailboxAddress | None = Field(default=None, description="an address, with `auth:`")
 
 
 SOURCE_KINDS = tuple(SourceAddress.model_fields)
@@ -511,6 +523,8 @@ class SourceConfig(SourceAddress):
     def _for_its_kind(self) -> "SourceConfig":
         if (self.page is None) != (self.list is None):
             raise ValueError("`page:` and `list:` (a CSS selector of the list's items) belong together")
+        if self.imap is not None and (self.auth is None or self.auth.user is None):
+            raise ValueError("`imap:` needs `auth:` with `user:` and a password")
         if sum(one is not None for one in (self.cookie, self.cookie_file, self.cookie_env)) > 1:
             raise ValueError("give one of `cookie:`, `cookie_file:` and `cookie_env:`")
         return self

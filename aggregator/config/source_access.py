@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aggregator.config.settings import Config, SourceConfig, split_address
 from aggregator.config.webhooks import read_secret
@@ -11,10 +11,14 @@ from aggregator.model.errors import ConfigError
 
 
 class Access(NamedTuple):
-    """Secret headers for the origin (scheme, host and port) of an address, and for no other."""
+    """Secret headers for the origin (scheme, host and port) of an address, and for no other.
+
+    Of a mailbox: the password.
+    """
 
     address: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = {}
+    password: str = ""
 
     def __repr__(self) -> str:
         return f"Access({self.address!r})"
@@ -39,6 +43,13 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
     """
     extras = {}
     for number, item in enumerate(config.sources):
+        if item.imap is not None:
+            try:
+                password = _line(config, "password", item.auth)
+            except ConfigError as error:
+                raise ConfigError(f"sources.{number}: {error}") from error
+            extras[mailbox_address(item)] = SourceExtras(Access(mailbox_address(item), password=password))
+            continue
         typed = item.feed or item.page
         if typed is None:
             continue
@@ -50,6 +61,14 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
         selectors = (item.list, item.link, item.title or "", item.date) if item.list else ()
         extras[address] = SourceExtras(Access(address, headers), selectors)
     return extras
+
+
+def mailbox_address(item: SourceConfig) -> str:
+    """Return the address of a mailbox with its user: two users of a server have different folders."""
+    scheme, _, rest = (item.imap or "").partition("://")
+    host, _, folder = rest.partition("/")
+    user = quote((item.auth and item.auth.user) or "", safe="")
+    return f"{scheme.lower()}://{user}@{host.lower()}/{quote(unquote(folder) or 'INBOX')}"
 
 
 def proxy_address(config: Config) -> str | None:

@@ -19,7 +19,7 @@ from aggregator.config.settings import (
     bounded_seconds,
     split_address,
 )
-from aggregator.config.source_access import Access, basic, source_extras
+from aggregator.config.source_access import Access, basic, mailbox_address, source_extras
 from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.urls import address_key
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
@@ -32,6 +32,7 @@ from aggregator.model.errors import (
     WorkError,
 )
 from aggregator.pipeline.jobs import FeedJob, read_feed
+from aggregator.pipeline.kinds.imap_kind import preview
 from aggregator.pipeline.kinds.page_kind import compiled, read_page
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.poll import parse_feed, read_sitemaps
@@ -58,6 +59,7 @@ _ENTRIES_CHECKED = 5
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
+_MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
 _USERINFO = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)  # user:password@ in what is typed
 
 
@@ -91,6 +93,8 @@ class FeedReader:
         self._limits = source_tuning(config.effective_tuning)
         self._extras = source_extras(config)
         self._names = {one.name: one.feed or one.page for one in config.sources if one.name}
+        boxes = ((mailbox_address(one), one) for one in config.sources if one.imap)
+        self._mailboxes = {name: at for at, one in boxes for name in (one.name, one.imap, at)}
 
     @property
     def at_once(self) -> int:
@@ -100,7 +104,12 @@ class FeedReader:
     def checked(self, what: str) -> FeedCheck:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
-            if address.startswith(("http://", "https://")):
+            if what in self._mailboxes:
+                access = self._extras[self._mailboxes[what]].access
+                parsed = preview(self._client, access, self._limits, _ENTRIES_CHECKED)
+            elif _MAILBOX.match(address):
+                raise FetchError("login", "list the mailbox in config.yaml, with its user and password")
+            elif address.startswith(("http://", "https://")):
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed))
             else:
@@ -605,7 +614,7 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
     kind = source_kind(item.kind)
     try:
-        address = kind.address(getattr(item, item.kind), config)
+        address = kind.address(item, config)
     except ConfigError as error:
         raise ConfigError(f"sources.{number}.{item.kind}: {error}") from error
     for key in ("list", "link", "title", "date") if item.page else ():
@@ -625,7 +634,7 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
         language=item.language,
         timezone=item.timezone,
         interval_seconds=interval,
-        pages=item.pages or "auto",
+        pages=item.pages or kind.pages,
         origin="config",
         next_due_at=first_due(id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)),
     )

@@ -146,27 +146,34 @@ class Poller:
     # --- feeds --------------------------------------------------------------------------------------------
 
     def poll(self, source: Source, read: Callable[[bytes], bytes] = read_feed) -> PollResult:
-        """Poll the feed once and store the result; errors of the server become the health of the source.
+        """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
+        return self.poll_with(source, partial(self._answer, read=read))
 
-        `read`: the function of the worker, from a FeedJob to a ParsedFeed.
-        """
+    def poll_with(self, source: Source, ask: Callable[[Source, dt.datetime], PollAnswer]) -> PollResult:
+        """Store what `ask` returns; a FetchError becomes the health of the source."""
         now = self._now()
         try:
-            fetched = self._fetched(source, now)
-            body_hash = None if fetched.not_modified else _hash(fetched.body)
-            is_known = body_hash is None or body_hash == source.body_hash
-            feed = None if is_known else self._parsed(fetched, source, now, read)
-            if feed is not None and feed.sitemaps:
-                body_hash, found = read_sitemaps(
-                    feed,
-                    lambda url: self._fetch(url, source, linked_from=source.polled_url),
-                    lambda page: self._parsed(page, source, now, read),
-                )
-                feed = None if body_hash == source.body_hash else found
-                fetched = msgspec.structs.replace(fetched, etag=None, last_modified=None)  # of the index only
+            answer = ask(source, now)
         except FetchError as error:
             return self._failed(source, error, now)
-        return self._accepted(source, PollAnswer(fetched, body_hash, feed), now)
+        self._answered()
+        return self._accepted(source, answer, now)
+
+    def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
+        """Request and parse the feed. Raises FetchError."""
+        fetched = self._fetched(source, now)
+        body_hash = None if fetched.not_modified else _hash(fetched.body)
+        is_known = body_hash is None or body_hash == source.body_hash
+        feed = None if is_known else self._parsed(fetched, source, now, read)
+        if feed is not None and feed.sitemaps:
+            body_hash, found = read_sitemaps(
+                feed,
+                lambda url: self._fetch(url, source, linked_from=source.polled_url),
+                lambda page: self._parsed(page, source, now, read),
+            )
+            feed = None if body_hash == source.body_hash else found
+            fetched = msgspec.structs.replace(fetched, etag=None, last_modified=None)  # of the index only
+        return PollAnswer(fetched, body_hash, feed)
 
     def _stored(self, name: str, store: Callable[[], Stored]) -> Stored:
         """Return the result of `store`, which is repeated while the database cannot be written.
@@ -283,6 +290,15 @@ class Poller:
                     rejected.quarantine(
                         connection, result.entry_no, at=now, reason=reason, verdict=inbox.MUTED
                     )
+            for item, reason in answer.refused:
+                rejected.note(
+                    connection,
+                    source=source.entry_source,
+                    item=item,
+                    verdict="unreadable",
+                    reason=reason,
+                    at=now,
+                )
             target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
             full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
             outcome = decide(source, full, now, self._rules)

@@ -118,6 +118,8 @@ class PollAnswer(NamedTuple):
     entries: Sequence[Entry] = ()
     accepted: Sequence[AcceptResult] = ()  # of each entry
     at_target: Source | None = None  # the feed at the target of its permanent redirects
+    refused: Sequence[tuple[str, str]] = ()  # items that are no entries, with the reason
+    has_more: bool = False  # not everything new was read
 
 
 class PollFailure(NamedTuple):
@@ -221,12 +223,13 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
         tuning=net,
     )
     moved = _moved(source, answer, now, shares=shares)
+    soon = now + dt.timedelta(seconds=net.interval_floor_seconds)
     state = _with(
         moved,
         etag=fetched.etag or (source.etag if fetched.not_modified else None),
         last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
         adaptive_interval_seconds=next_poll.interval_seconds,
-        next_due_at=next_poll.due,
+        next_due_at=soon if answer.has_more else next_poll.due,
         last_polled_at=now,
         last_success_at=now,
         failures=0,
@@ -268,7 +271,7 @@ def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime,
     feed = answer.feed
     assert feed is not None
     counted = _with(
-        with_counts(source, answer.accepted),
+        with_counts(source, answer.accepted, len(answer.refused)),
         body_hash=answer.body_hash,
         title=feed.title or source.title,
         site_url=source.site_url or feed.site_url,

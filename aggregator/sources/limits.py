@@ -16,6 +16,9 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_key_chars: int
     discovery_tries: int
     first_polls_a_second: float
+    mailbox_messages: int
+    mailbox_bytes: int
+    mailbox_seconds: float
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:

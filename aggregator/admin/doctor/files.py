@@ -75,8 +75,8 @@ def folders(context: DoctorContext) -> Iterator[Finding]:
 
 def watched(context: DoctorContext) -> list[Path]:
     """Return the watched folders of the configuration."""
-    kinds = ((source_kind(one.kind), getattr(one, one.kind)) for one in context.config.sources)
-    return [Path(kind.address(typed, context.config)) for kind, typed in kinds if kind.is_local]
+    kinds = ((source_kind(one.kind), one) for one in context.config.sources)
+    return [Path(kind.address(one, context.config)) for kind, one in kinds if kind.is_local]
 
 
 def is_missing(folder: Path) -> bool:

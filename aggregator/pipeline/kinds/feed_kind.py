@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import Config, split_address
+from aggregator.config.settings import Config, SourceConfig, split_address
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.sources.fetch.transport import parsed
@@ -25,4 +25,9 @@ def web_address(typed: str, config: Config) -> str:
     return typed
 
 
-KIND = SourceKind(address=web_address, poller=lambda poller: poller.poll, is_in_opml=True)
+def address_of(item: SourceConfig, config: Config) -> str:
+    """Return the address of a feed or page. Raises ConfigError."""
+    return web_address(item.feed or item.page or "", config)
+
+
+KIND = SourceKind(address=address_of, poller=lambda poller: poller.poll, is_in_opml=True)

@@ -319,7 +319,7 @@ class _FolderScan:
 
 
 KIND = SourceKind(
-    address=lambda typed, config: str(config.path(typed)),
+    address=lambda item, config: str(config.path(item.folder or "")),
     poller=lambda poller: FolderWatcher(poller.services).poll,
     entry_noun="text",
     is_local=True,

@@ -9,7 +9,7 @@ from aggregator.extract.html.dom import tree_of
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import ConfigError
 from aggregator.pipeline.jobs import FeedJob
-from aggregator.pipeline.kinds.feed_kind import web_address
+from aggregator.pipeline.kinds.feed_kind import address_of
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.sources.parse import xml_repair
 from aggregator.sources.parse.entry_builder import DeclaredEntry, absolute_url, entry_of, plain_title
@@ -70,4 +70,4 @@ def _words(element: Any) -> str:
     return "" if element is None else " ".join("".join(element.itertext()).split())
 
 
-KIND = SourceKind(address=web_address, poller=lambda poller: partial(poller.poll, read=read_page))
+KIND = SourceKind(address=address_of, poller=lambda poller: partial(poller.poll, read=read_page))

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, SourceConfig
 from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.store.intake.sources import Source
 
@@ -15,13 +15,14 @@ class SourceKind(NamedTuple):
     The due time is a column. A source whose address has no host is polled by the writer only.
     """
 
-    # From the value of the key to the address to store. Raises ConfigError.
-    address: Callable[[str, Config], str]
+    # From a source of the file to the address to store. Raises ConfigError.
+    address: Callable[[SourceConfig, Config], str]
     # From the poller of feeds and pages to the function that fetches, parses and stores a source that is due,
     # in several threads.
     poller: Callable[[Poller], Callable[[Source], PollResult]]
     entry_noun: str = "page"  # for entries that could not be read, in log records
     is_local: bool = False  # whether the address is a path
+    pages: Literal["auto", "never"] = "auto"  # whether pages are fetched, unless the source says it
     is_in_opml: bool = False  # whether feed readers can subscribe to the address
 
 

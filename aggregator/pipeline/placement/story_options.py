@@ -42,7 +42,7 @@ def mutes_of(config: Config) -> Mutes:
     of_sources = {}
     for one in config.sources:
         if mutes := _mutes(one.mute):
-            address = source_kind(one.kind).address(getattr(one, one.kind), config)
+            address = source_kind(one.kind).address(one, config)
             of_sources[source_id(one.kind, one.name, address)] = mutes
     return Mutes(everywhere=_mutes(config.mute), of_sources=of_sources)
 

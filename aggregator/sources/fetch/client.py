@@ -8,6 +8,7 @@ end).
 Also detects bot walls: pages that are returned instead of the site's own.
 """
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -156,6 +157,9 @@ class Client:
         self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
         proxy = None if settings.proxy is None else proxy_of(settings.proxy)
         self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
+        # The proxy is for HTTP alone.
+        self._direct = SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
+        self._ca_file = settings.ca_file
         tls = tls_of(settings.ca_file)
         self._transport = GuardedTransport(self._guard, tls, proxy=proxy)
         self._unshared = GuardedTransport(self._guard, tls, most_idle_connections=0, proxy=proxy)
@@ -221,6 +225,34 @@ class Client:
         except Exception as error:  # libraries may raise anything because of a server's data
             raise as_our_error(error, url) from error
 
+    @contextmanager
+    def connection(
+        self, address: str, host: str, port: int, *, seconds: float, most_bytes: int
+    ) -> Iterator[tuple[httpcore.NetworkStream, ssl.SSLContext]]:
+        """Connect to a server at an address that a user entered, for another protocol than HTTP.
+
+        Yield a connection and what it needs for TLS. Wait for the turn of the host first; then `seconds` and
+        `most_bytes` apply to all that is received in the block. Raise FetchError as `fetch`.
+        """
+        budget = RequestBudget(
+            seconds, most_bytes, frozenset({port}), private_servers=frozenset({(host, port)})
+        )
+        found = address_of(host)
+        with (
+            self.rate_limiter.turn(
+                _key_of(address), is_private_host=found is not None and not is_public(found)
+            ),
+            self._direct.budget(budget),
+        ):
+            budget.exclude_wait(budget.elapsed())
+            # Its own: httpcore adds the protocols of HTTP to that of the transport.
+            tls = tls_of(self._ca_file)
+            stream = self._direct.connect_tcp(host, port)
+            try:
+                yield stream, tls
+            finally:
+                stream.close()
+
     def host_of(self, url: str) -> str:
         """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
         return _key_of(url)
@@ -233,6 +265,7 @@ class Client:
         """Stop: running requests end with FetchError, later ones are refused."""
         self.rate_limiter.close()
         self._guard.stop()
+        self._direct.stop()
         self._transport.close()
         self._unshared.close()
 

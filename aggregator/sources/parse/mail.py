@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from email.parser import BytesFeedParser
 from email.policy import EmailPolicy
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.language import dates, unicode
 from aggregator.model.core import Entry
@@ -46,6 +47,9 @@ _LINK = re.compile(
 _TABLE_TAG = re.compile(r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
+_WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
+_HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
+_KEY_CHARS = 10  # of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
 _IN_BROWSER = re.compile(
     r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"
     r"|online (?:ansehen|lesen|anzeigen|bekijken|lezen)|onlineversion|online-version|webansicht|webversie"
@@ -192,8 +196,26 @@ def _web_address(markup: str, text: str) -> str | None:
     """Return the address behind "View in browser", in the words of several languages."""
     for link in _LINK.finditer(markup):
         if _IN_BROWSER.search(html.unescape(_TAG.sub(" ", link[2]))):
-            return absolute_url(html.unescape(link[1]), None)
+            return _public(html.unescape(link[1]))
     for words in itertools.islice(_IN_BROWSER.finditer(text), _MENTIONS_TRIED):
         if address := _ADDRESS.search(text, words.end(), words.end() + 2000):
-            return absolute_url(address[0], None)
+            return _public(address[0])
     return None
+
+
+def _public(link: str) -> str | None:
+    """Return an address without query and fragment; None if it may contain a key of the subscriber.
+
+    That is one with a parameter other than those of campaigns, with an `@`, or with a long word of letters
+    and digits in its path.
+    """
+    try:
+        parts = urlsplit(link)
+        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=50)]
+    except ValueError:
+        return None
+    words = _WORDS_AND_NUMBERS.findall(parts.path)
+    has_key = any(len(one) >= _KEY_CHARS and not one.isalpha() and not one.isdecimal() for one in words)
+    if has_key or "@" in unquote(parts.path) or not all(one.startswith(_HARMLESS) for one in names):
+        return None
+    return absolute_url(parts._replace(query="", fragment="").geturl(), None)

@@ -19,6 +19,6 @@ def test_a_source_is_of_the_kind_of_its_key() -> None:
 
 def test_a_kind_refuses_what_it_cannot_read() -> None:
     with pytest.raises(ConfigError, match="there is no port 0"):
-        source_kind("feed").address("https://a.example:0/", Config())
+        source_kind("feed").address(SourceConfig(feed="https://a.example:0/"), Config())
     with pytest.raises(ConfigError, match="~nobody-of-this-name"):
-        source_kind("folder").address("~nobody-of-this-name/x", Config())
+        source_kind("folder").address(SourceConfig(folder="~nobody-of-this-name/x"), Config())

@@ -21,7 +21,7 @@ STORY = (
     "Der Verkehr wird bis dahin über die Seestraße geleitet, Busse fahren im Takt von zwanzig Minuten."
 )
 HTML = (
-    "<html><body><table><tr><td><a href='https://news.example/v?id=3D1&amp;l=3Dde'>Im <b>Browser=\n"
+    "<html><body><table><tr><td><a href='https://news.example/v/1?utm_id=3D7&amp;utm_x=3D'>Im <b>Browser=\n"
     " ansehen</b></a></td></tr><tr><td><h1>Br=FCcke</h1><p>"
     + STORY.replace("ü", "=FC").replace("ß", "=DF")
     + "</p><p><a href='https://news.example/weg'>Abmelden</a></p></td></tr></table></body></html>"
@@ -96,7 +96,7 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path)
     (entry,) = entries(found(tmp_path))
     assert (entry.guid, entry.outlet) == ("n1@bote.example", "Lindauer Bote")
     assert entry.title == "Brückenbau ruht: drei Wochen Pause"
-    assert entry.url == "https://news.example/v?id=1&l=de"
+    assert entry.url == "https://news.example/v/1"
     assert entry.published is not None
     assert entry.published.time == dt.datetime(2026, 11, 20, 17, 30, tzinfo=dt.UTC)
     article = clean_article(entry, None, None, None, SEEN, effective_tuning())
@@ -194,3 +194,23 @@ def test_broken_headers_leave_the_rest(tmp_path: Path) -> None:
     assert entry.title.startswith("Lock")
     assert entry.html == "<p>Words.</p>"
     assert len(entry.guid or "") == 32
+
+
+@pytest.mark.parametrize(
+    ("link", "kept"),
+    [
+        ("https://news.example/2026/11/lock-gate-mended-20261120", True),
+        ("https://mailchi.example/gazette/november-2026?utm_source=mail&utm_campaign=w47#top", True),
+        ("https://news.example/v?id=1", False),
+        ("https://news.example/v?e=9f1c2d3a4b", False),
+        ("https://news.example/view/9f1c2d3a4b5c", False),
+        ("https://news.example/v/anna@post.example", False),
+        ("https://news.example/v/anna%40post.example", False),
+        ("https://news.example/?utm_source", True),
+        ("https://news.example/?" + "utm_x=1&" * 60, False),
+    ],
+)
+def test_an_address_with_a_key_of_the_subscriber_is_not_kept(tmp_path: Path, link: str, kept: bool) -> None:
+    (tmp_path / "a.eml").write_bytes(SIGNED.replace(b"https://gazette.example/lock", link.encode()))
+    (entry,) = entries(found(tmp_path))
+    assert entry.url == (link.partition("?")[0].partition("#")[0] if kept else None)

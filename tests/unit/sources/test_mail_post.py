@@ -1,8 +1,5 @@
 """Mail over SMTP to a server on loopback: TLS, login, refusals, and addresses that are not reached."""
 
-import shutil
-import ssl
-import subprocess
 import threading
 import time
 from email.message import EmailMessage
@@ -13,6 +10,7 @@ import pytest
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mail_post import MailPoster
 from aggregator.sources.fetch.mail_post import MailServer as Server
+from tests.support.certificate import make_certificate, server_context
 from tests.support.loopback import LoopbackServer
 from tests.support.mail_server import PASSWORD, USER, MailServer
 
@@ -98,24 +96,12 @@ def test_without_encryption_no_password_is_sent() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    made = tmp_path_factory.mktemp("tls") / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", made, "-out", made.with_suffix(".crt"), "-days", "2", "-subj", "/CN=mail",
-         "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    made.write_text(made.read_text() + made.with_suffix(".crt").read_text())
-    return made
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_login_after_starttls_with_a_certificate_that_is_checked(certificate: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     ca_file = str(certificate.with_suffix(".crt"))
-    with MailServer(context) as server:
+    with MailServer(server_context(certificate)) as server:
         given = Server(host="127.0.0.1", port=server.port, security="starttls", user=USER, password=PASSWORD)
         unknown = poster(*LOOPBACK).send(given, mail())
         assert "certificate" in unknown.problem

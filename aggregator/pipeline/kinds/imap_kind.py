@@ -1,0 +1,102 @@
+"""Mailboxes: the messages that arrive in a folder of an IMAP server.
+
+The position in the folder is stored where feeds have their ETag, in one transaction with the entries. After
+an interruption the next poll reads the same again, which changes nothing.
+"""
+
+import datetime as dt
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from aggregator.config.settings import Config, SourceConfig
+from aggregator.config.source_access import Access, mailbox_address
+from aggregator.model.core import Entry, ParsedFeed, utc_now
+from aggregator.model.errors import ConfigError, FetchError, ReadError
+from aggregator.pipeline.kinds.source_kind import SourceKind
+from aggregator.pipeline.poll import Poller, PollServices
+from aggregator.pipeline.poll_decision import PollAnswer
+from aggregator.sources.fetch.client import Client
+from aggregator.sources.fetch.mailbox import Message, read_mailbox
+from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.sources.parse.mail import entry_of_mail
+from aggregator.store.intake.sources import Source
+
+
+def _address(item: SourceConfig, _: Config) -> str:
+    address = mailbox_address(item)
+    try:
+        parts = urlsplit(address)
+        is_valid = bool(parts.hostname) and parts.port != 0 and unquote(address).isprintable()
+    except ValueError:
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment:
+        raise ConfigError("this is not a valid address")
+    return address
+
+
+def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAnswer:
+    """Return the new messages. Raises FetchError."""
+    tuning = source_tuning(services.all_tuning)
+    extras = services.extras.get(source.address)
+    if extras is None:
+        raise FetchError("login", "config.yaml has no password for it")
+    found = read_mailbox(services.client, source.address, extras.access.password, tuning, source.etag)
+    entries, refused = _entries(found.messages, source.entry_source, now, tuning)
+    feed = ParsedFeed(
+        format="mailbox",
+        title=_folder(source.address),
+        entries=entries,
+        entry_count=len(entries),
+        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
+    )
+    is_same = not found.messages and source.first_poll_done
+    return PollAnswer(
+        FetchResult(url=source.address, url_final=source.address, status=200, etag=found.state),
+        feed=None if is_same else feed,
+        refused=refused,
+        has_more=found.has_more,
+    )
+
+
+def preview(client: Client, access: Access, tuning: SourceTuning, most: int) -> ParsedFeed:
+    """Return the `most` newest messages, without storing anything. Raises FetchError."""
+    tuning = msgspec.structs.replace(tuning, mailbox_messages=most)
+    found = read_mailbox(client, access.address, access.password, tuning)
+    entries, refused = _entries(found.messages, "mailbox", utc_now(), tuning)
+    return ParsedFeed(
+        format="mailbox",
+        title=_folder(access.address),
+        entries=entries,
+        entry_count=found.count,
+        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
+    )
+
+
+def _entries(
+    messages: tuple[Message, ...], source: str, now: dt.datetime, tuning: SourceTuning
+) -> tuple[tuple[Entry, ...], list[tuple[str, str]]]:
+    """Return the entries, the newest first as in a feed, and the messages that are none, with the reason."""
+    entries, refused = [], []
+    for one in messages:
+        try:
+            if one.data is None:
+                raise ReadError(f"it is longer than {tuning.max_article_bytes:,} bytes")
+            entries.append(entry_of_mail(one.data, source=source, seen=now, tuning=tuning))
+        except ReadError as error:
+            refused.append((f"message {one.number}", str(error)))
+    return tuple(reversed(entries)), refused
+
+
+def _folder(address: str) -> str:
+    return unquote(urlsplit(address).path[1:])
+
+
+KIND = SourceKind(
+    address=_address,
+    poller=lambda poller: partial(Poller.poll_with, poller, ask=partial(_answer, poller.services)),
+    entry_noun="message",
+    pages="never",
+)

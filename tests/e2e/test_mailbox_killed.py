@@ -1,0 +1,49 @@
+"""The real daemon, killed while it reads a mailbox: every message is an article, and none is twice."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article
+from tests.e2e.test_notify_killed import place
+from tests.e2e.test_webhooks_killed import unlike_any_other
+from tests.support.daemon_process import DaemonProcess
+from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+
+MESSAGES, KILLS, SEED = 40, 8, 23
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_no_message_is_lost_or_doubled(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    rng = random.Random(SEED)
+    with ImapServer() as imap:
+        texts = [str(unlike_any_other(rng, n)["text"]) for n in range(MESSAGES)]
+        imap.add(*(mail(n, text) for n, text in enumerate(texts[:5], 1)))
+        url = place(engine, tmp_path, request)
+        settings = {
+            "database": url,
+            "sources": [{"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}],
+            "tuning": {"sources": {"mailbox_messages": 7}},
+        }
+        with DaemonProcess(tmp_path, settings) as daemon:
+            for number in range(KILLS):
+                done = MESSAGES * (number + 1) // KILLS
+                imap.add(*(mail(n, texts[n - 1]) for n in range(len(imap.messages) + 1, done + 1)))
+                sent = sum("BODY" in one for one in imap.commands) + rng.randrange(1, 4)
+                daemon.wait_for(lambda sent=sent: sum("BODY" in one for one in imap.commands) >= sent, "a message")
+                daemon.kill()
+                daemon.start()
+            daemon.wait_for(lambda: titles(url).total() >= MESSAGES, "all articles")
+            assert titles(url) == Counter(f"Briefing {n}" for n in range(1, MESSAGES + 1))
+
+
+def titles(url: str) -> Counter[str]:
+    database = Database(url)
+    with database.read() as connection:
+        found = Counter(connection.execute(select(article.c.title)).scalars())
+    database.close()
+    return found

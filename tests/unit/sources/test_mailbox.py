@@ -1,0 +1,270 @@
+"""Reading a mailbox over IMAP from a server on loopback, good and hostile."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.mailbox import ReadMailbox, read_mailbox
+from aggregator.sources.limits import source_tuning
+from tests.support.certificate import make_certificate, server_context
+from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+from tests.support.waiting import wait_until
+
+TUNING = msgspec.structs.replace(
+    source_tuning(effective_tuning()), mailbox_messages=5, mailbox_seconds=5.0, max_article_bytes=20_000
+)
+LOOPBACK = ("127.0.0.0/8",)
+
+
+@pytest.fixture
+def imap() -> Iterator[ImapServer]:
+    with ImapServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMailbox:
+    options = {"folder": "INBOX", "host": "127.0.0.1", "user": USER, "password": PASSWORD, "ca_file": None}
+    options |= {"networks": LOOPBACK, "tuning": TUNING} | more
+    client = Client(
+        ClientSettings(allow_private=options["networks"], ca_file=options["ca_file"]),
+        effective_tuning(),  # type: ignore[arg-type]
+    )
+    address = server.url(quote(str(options["folder"])), str(options["host"]))
+    try:
+        address = address.replace("://", f"://{quote(str(options['user']), safe='')}@")
+        return read_mailbox(client, address, str(options["password"]), options["tuning"], state)  # type: ignore[arg-type]
+    finally:
+        client.close()
+
+
+def numbers(found: ReadMailbox) -> list[int]:
+    return [one.number for one in found.messages]
+
+
+def fails(server: ImapServer, **more: object) -> str:
+    with pytest.raises(FetchError) as caught:
+        read(server, **more)  # type: ignore[arg-type]
+    assert "s3cret" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_newest_messages_first_then_those_that_arrive(imap: ImapServer) -> None:
+    imap.add(*(mail(n, "x") for n in range(1, 9)))
+    first = read(imap)
+    assert (numbers(first), first.state, first.count, first.has_more) == ([4, 5, 6, 7, 8], "7/8", 8, False)
+    assert first.messages[0].data == imap.messages[4]
+    again = read(imap, first.state)
+    assert (numbers(again), again.state, again.has_more) == ([], "7/8", False)
+    imap.add(*(mail(n, "y") for n in range(9, 16)))
+    second = read(imap, again.state)
+    assert (numbers(second), second.state, second.has_more) == ([9, 10, 11, 12, 13], "7/13", True)
+    third = read(imap, second.state)
+    assert (numbers(third), third.has_more) == ([14, 15], False)
+
+
+def test_nothing_is_changed_at_the_server(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"))
+    read(imap)
+    read(imap, "7/0")
+    assert set(imap.names()) == {
+        "CAPABILITY", "AUTHENTICATE", "EXAMINE", "FETCH", "UID FETCH", "UID SEARCH", "LOGOUT"
+    }  # fmt: skip
+    bodies = [one for one in imap.commands if "BODY" in one]
+    assert bodies == ["UID FETCH 1 (UID BODY.PEEK[])"] * 2
+
+
+def test_a_renumbered_folder_is_read_as_at_first(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"), mail(2, "x"))
+    imap.validity = 8
+    found = read(imap, "7/900")
+    assert (numbers(found), found.state) == ([1, 2], "8/2")
+
+
+def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
+    assert (read(imap).state, read(imap).messages) == ("7/0", ())
+    imap.add(mail(1, "x"), mail(2, "x"))
+    imap.hostile = lambda said: b"$ OK done\r\n" if said.startswith("UID FETCH 1 ") else None
+    found = read(imap, "7/0")
+    assert (numbers(found), found.state, found.has_more) == ([2], "7/2", False)
+
+
+def test_a_long_message_is_not_fetched_and_the_others_are(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"), mail(2, "x" * 30_000), mail(3, "x"))
+    found = read(imap, "7/0")
+    assert [(one.number, one.data is None) for one in found.messages] == [(1, False), (2, True), (3, False)]
+    assert not any("FETCH 2 (UID BODY" in one for one in imap.commands)
+
+
+@pytest.mark.parametrize("state", [None, "7/0"])
+def test_long_messages_are_read_in_several_polls(imap: ImapServer, state: str | None) -> None:
+    imap.add(*(mail(n, "x" * 8000) for n in range(1, 5)))
+    found = read(imap, state, tuning=msgspec.structs.replace(TUNING, mailbox_bytes=17_000))
+    assert (numbers(found), found.has_more) == (([1, 2], True) if state else ([3, 4], False))
+
+
+@pytest.mark.parametrize(
+    ("folder", "sent"),
+    [
+        ("News/Über & Ök", '"News/&ANw-ber &- &ANY-k"'),
+        ('a"b\\c', '"a\\"b\\\\c"'),
+        ("台北", '"&U,BTFw-"'),
+    ],
+)
+def test_names_of_folders(imap: ImapServer, folder: str, sent: str) -> None:
+    imap.folder = sent.strip('"') if "\\" not in sent else sent[1:-1]
+    read(imap, folder=folder)
+    assert f"EXAMINE {sent}" in imap.commands
+
+
+def test_a_server_without_sasl_gets_a_login(imap: ImapServer) -> None:
+    imap.offers = []
+    read(imap, password="s3cret")
+    assert imap.secrets == [f'"{USER}" "s3cret"']
+    assert fails(imap) == "login: the server takes only ASCII in users and passwords"
+    assert fails(imap, user="a\r\nX LOGOUT", password="b") == (
+        "address: a user or folder contains a control character"
+    )
+    imap.offers = ["LOGINDISABLED"]
+    assert fails(imap, password="s3cret") == "login: the server takes no passwords"
+
+
+def test_refusals_have_a_cause_without_the_words_of_the_server(imap: ImapServer) -> None:
+    assert fails(imap, password="s3cret!") == "login: the server refuses the user or the password"
+    assert fails(imap, folder="Spam") == "folder: the server has no folder 'Spam', or does not open it"
+    imap.greeting = b"* BYE s3cret\r\n"
+    assert fails(imap) == "protocol: 127.0.0.1 does not answer as an IMAP server"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "127.1", "2130706433"])
+def test_private_addresses_are_refused_unless_allowed(imap: ImapServer, host: str) -> None:
+    assert fails(imap, host=host, networks=()).startswith("refused: ")
+    assert imap.commands == []
+
+
+def test_tls_with_a_certificate_that_is_checked(certificate: Path) -> None:
+    ca_file = str(certificate.with_suffix(".crt"))
+    with ImapServer(tls=server_context(certificate)) as server:
+        server.add(mail(1, "x"))
+        assert fails(server).startswith("tls: ")
+        assert server.commands == []
+        assert numbers(read(server, ca_file=ca_file)) == [1]
+    with ImapServer(starttls=server_context(certificate)) as server:
+        server.add(mail(1, "x"))
+        assert fails(server).startswith("tls: ")
+        assert server.secrets == []
+        assert numbers(read(server, ca_file=ca_file)) == [1]
+        assert server.commands.index("STARTTLS") < server.commands.index("AUTHENTICATE PLAIN")
+
+
+def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"))
+    assert numbers(read(imap)) == [1]
+    client = Client(
+        ClientSettings(allow_private=LOOPBACK), effective_tuning(), resolve=lambda *_: ["127.0.0.1"]
+    )
+    address = imap.url(host="mail.example").replace("://", "://anna@")
+    with pytest.raises(FetchError, match="offers no STARTTLS"):
+        read_mailbox(client, address, PASSWORD, TUNING)
+    client.close()
+    assert len(imap.secrets) == 1
+
+
+def test_what_is_injected_before_the_encryption_is_refused(certificate: Path) -> None:
+    with ImapServer(starttls=server_context(certificate)) as server:
+        server.hostile = lambda said: b"$ OK go\r\n* CAPABILITY X\r\n" if said == "STARTTLS" else None
+        assert fails(server) == "tls: the server does not begin the encryption that it offers"
+
+
+ENDLESS = {
+    "a line without an end": lambda said: b"* " + b"x" * 3_000_000 if said.startswith("EXAMINE") else None,
+    "lines without an end": lambda said: b"* 1 EXISTS\r\n" * 20_000 if said.startswith("EXAMINE") else None,
+    "a literal of a gigabyte": lambda said: (
+        b"* 1 FETCH (UID 1 BODY[] {1000000000}\r\n" if said.startswith("UID FETCH 1 ") else None
+    ),
+    "a size of many digits": lambda said: (
+        b"* 1 FETCH (UID 1 BODY[] {" + b"9" * 4500 + b"}\r\n" if said.startswith("UID FETCH 1 ") else None
+    ),
+    "continuations": lambda said: b"+ \r\n" * 30_000 if said.startswith("AUTH") else None,
+    "no such command": lambda said: b"$ BAD s3cret\r\n" if said.startswith("UID SEARCH") else None,
+    "no list": lambda said: b"$ NO s3cret\r\n" if said.startswith("UID SEARCH") else None,
+    "no sizes": lambda said: b"$ NO s3cret\r\n" if "SIZE" in said else None,
+    "no message": lambda said: b"$ NO s3cret\r\n" if said.startswith("UID FETCH 1 ") else None,
+    "binary": lambda said: bytes(range(256)) * 10 + b"\r\n" if said.startswith("EXAMINE") else None,
+    "nothing": lambda said: b"" if said.startswith("EXAMINE") else None,
+    "another tag": lambda said: b"ZZZZ99 OK\r\n" if said.startswith("EXAMINE") else None,
+    "no capability": lambda said: b"$ OK\r\n" if said == "CAPABILITY" else None,
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> None:
+    imap.add(mail(1, "x"), mail(2, "x"))
+    imap.hostile = ENDLESS[what]
+    if "literal" in what:  # the message is refused, and the rest is read the next time
+        found = read(imap, "7/0")
+        assert [(one.number, one.data) for one in found.messages] == [(1, None)]
+        assert (found.state, found.has_more) == ("7/1", True)
+        return
+    cause = fails(imap, state="7/0").partition(":")[0]
+    assert cause in ("protocol", "too_large", "connect", "login")
+
+
+def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> None:
+    imap.add(*(mail(n, "x") for n in range(1, 5)))
+    imap.hostile = lambda said: b"" if said.startswith("UID FETCH 3 ") else None
+    found = read(imap, "7/0")
+    assert (numbers(found), found.state, found.has_more) == ([1, 2], "7/2", True)
+    assert fails(imap, state="7/2").startswith("connect: ")
+
+
+def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"))
+    imap.hostile = lambda said: (
+        b"* SEARCH 3 2 x 99999999999999 -4 7\r\n$ OK done\r\n" if said.startswith("UID SEARCH") else None
+    )
+    found = read(imap, "7/5")
+    assert (numbers(found), found.state) == ([], "7/7")
+
+
+@pytest.mark.parametrize("sent", [(), b"*" * 10_000])
+def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(imap: ImapServer, sent: Iterable[int]) -> None:
+    def drip(_: str) -> Iterator[bytes]:
+        for one in sent:
+            yield bytes([one])
+            imap.stopping.wait(0.05)
+        imap.stopping.wait(60)
+
+    imap.hostile = drip
+    words = fails(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.5))
+    assert words.startswith("timeout: ")
+
+
+def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
+    imap.hostile = lambda _: (b"" for _ in range(1) if imap.stopping.wait(60))
+    client = Client(ClientSettings(allow_private=LOOPBACK), effective_tuning())
+    ended: list[str] = []
+
+    def ask() -> None:
+        try:
+            read_mailbox(client, imap.url().replace("://", "://a@"), "b", TUNING)
+        except FetchError as error:
+            ended.append(error.cause)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: imap.commands, "a command")
+    client.close()
+    thread.join(30)
+    assert ended in (["stopped"], ["connect"])  # the poller asks whether the program ends

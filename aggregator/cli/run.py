@@ -66,10 +66,10 @@ def mcp(context: Context) -> None:
       aggregator mcp
       aggregator mcp --config /etc/aggregator/config.yaml
     """
-    from aggregator.config.settings import require_library
+    from aggregator.config.settings import MCP_LIBRARY, require_library
     from aggregator.store.read.reader import DatabaseStoryReader
 
-    require_library("mcp", "mcp: this needs", ">=2.3,<3")
+    require_library(*MCP_LIBRARY)
     from aggregator.web.mcp_server import serve
 
     with context.obj.reading(must_exist=True) as (config, database):

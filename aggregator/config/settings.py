@@ -162,6 +162,17 @@ class ServerConfig(_Part):
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
     requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
+    mcp: bool = False
+
+    @field_validator("mcp")
+    @classmethod
+    def _installed(cls, value: bool) -> bool:
+        try:
+            if value:
+                require_library(*MCP_LIBRARY)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
 
 
 class PublishConfig(_Part):
@@ -546,6 +557,9 @@ class SourceConfig(SourceAddress):
 _KEY_PREFIX = "whsec_"
 _MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
 _WEBHOOK_ADDRESS = re.compile(r"https?://[^/\s?#@]+([/?#]\S*)?")
+
+
+MCP_LIBRARY = "mcp", "MCP needs", ">=2.3,<3"
 
 
 def require_library(name: str, needed_by: str, versions: str) -> None:

@@ -1,7 +1,8 @@
-"""The MCP server: read-only tools about stories for an assistant on this machine (docs/mcp.md).
+"""The MCP server: read-only tools about stories for assistants (docs/mcp.md).
 
-Each result is JSON of the API (`story_json`) beside a notice that texts in it are quoted. The only transport
-is standard input and output, and whoever starts a process with the database is its owner (docs/access.md).
+Each result is JSON of the API (`story_json`) beside a notice that texts in it are quoted. On standard input
+and output, whoever starts a process with the database is its owner (docs/access.md); over HTTP, mcp_http.py
+says what a client may read.
 """
 
 import datetime as dt
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from aggregator import __version__
 from aggregator.config.settings import Config
+from aggregator.config.tuning import Tuning
 from aggregator.model.core import Kind
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import StoryRedirect
@@ -56,7 +58,14 @@ _IdOrAddress = Annotated[str, Field(pattern="^[^\\s\\x00-\\x1f\\x7f]{0,2048}$", 
 
 def serve(reader: DatabaseStoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
-    tools = _Tools(reader, config)
+    settings = publish_settings(config)
+    access: Access = "excerpt" if settings.full_text == "never" else "owner"
+    server_of(reader, config.effective_tuning, access, settings.excerpt_words).run("stdio")
+
+
+def server_of(reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, words: int) -> MCPServer:
+    """Return a server whose tools show what `access` may read; `words`: of an excerpt."""
+    tools = _Tools(reader, all_tuning, access, words)
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
         tools.search,
@@ -73,7 +82,7 @@ def serve(reader: DatabaseStoryReader, config: Config) -> None:
             annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
             structured_output=False,
         )
-    server.run("stdio")
+    return server
 
 
 def _answering(tool: Callable[..., object]) -> Callable[..., str]:
@@ -92,12 +101,11 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 class _Tools:
     """The tools. Their parameters and first sentences are what a client sees of them."""
 
-    def __init__(self, reader: DatabaseStoryReader, config: Config) -> None:
+    def __init__(self, reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, words: int) -> None:
         self._reader = reader
-        self._config = config
-        settings = publish_settings(config)
-        self._access: Access = "excerpt" if settings.full_text == "never" else "owner"
-        self._words = settings.excerpt_words
+        self._all_tuning = all_tuning
+        self._access: Access = access
+        self._words = words
 
     def search(
         self,
@@ -173,7 +181,7 @@ class _Tools:
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
-        found = explanation(self._reader, article, other or None, self._config.effective_tuning)
+        found = explanation(self._reader, article, other or None, self._all_tuning)
         return bounded_explanation(found, self._access, self._words)
 
     def sources(self) -> story_json.SourcesJson:

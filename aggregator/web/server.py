@@ -109,6 +109,10 @@ def create_app(
     if sources is not None:
         routers.append(edit_sources.router)
         app.router.routes.extend(source_forms.routes(site))
+        if settings.mcp:
+            from aggregator.web import mcp_http  # of an extra
+
+            app.router.routes.append(mcp_http.route(site, sources))
     if watch is not None:
         routers.append(health.watched)
     for router in routers:

@@ -173,6 +173,8 @@ REVALIDATE = "private, no-cache"
 API = "/api/"
 SIGN_IN = "/sign-in"
 PUSH = "/api/v1/articles"
+MCP = "/mcp"
+_APIS = (API, MCP)  # their clients are programs
 # The Google Reader API. A client in a browser engine (Fluent Reader) is of another origin, so all may read
 # its responses. Its requests have a token in a header that no browser adds by itself.
 READER_API = ("/accounts/ClientLogin", "/reader/api/")
@@ -348,7 +350,7 @@ class RequestGuard:
         if incoming.headers.get("upgrade", "").strip().lower() == "websocket":
             raise RefusedError(400, "WebSocket is not supported")
         by_reader = incoming.path.startswith(READER_API)
-        by_form = not incoming.path.startswith(API) and not by_reader
+        by_form = not incoming.path.startswith(_APIS) and not by_reader
         by_others = is_sent_by_another_site(incoming.headers, self._settings, by_form=by_form)
         if incoming.scope["method"] not in _SAFE and by_others and not by_reader:
             raise RefusedError(403, "the request was sent by a page of another site")
@@ -480,7 +482,7 @@ def _challenge(incoming: _IncomingRequest, way: Way) -> dict[str, str]:
     if incoming.path.startswith(READER_API):
         return BAD_READER_TOKEN
     by_basic = incoming.headers.get("authorization", "").lower().startswith("basic")
-    if incoming.path.startswith(API) and not by_basic and way == "header":
+    if incoming.path.startswith(_APIS) and not by_basic and way == "header":
         return {"WWW-Authenticate": 'Bearer realm="aggregator"'}
     return {"WWW-Authenticate": f"Basic {_REALM}"}
 

@@ -162,6 +162,7 @@ def _table(stories: "Iterable[StoryView]") -> None:
 
 if TYPE_CHECKING:
     from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
+    from aggregator.model.read_model import MachineSummary
     from aggregator.store.read.reader import DatabaseStoryReader
 
 _LINK_WORDS = 40  # words shown of an entry of a live blog
@@ -205,14 +206,34 @@ def story(
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
         merged = reader.merged(found.id)
+        summarised = reader.summarised(found.id, merged)
     if format_ == "json":
-        output.out(story_json.whole_story_json(found, merged))
+        output.out(story_json.whole_story_json(found, merged, summarised))
     else:
         assert merged is not None, "an existing story can be rendered"
         text = as_text(merged, found.articles).rstrip("\n")
-        lines = [text, "", *_articles(found.articles), *_copy_trails(found), *_links(found.links)]
+        lines = [
+            text,
+            *_machine_lines(found, summarised),
+            "",
+            *_articles(found.articles),
+            *_copy_trails(found),
+            *_links(found.links),
+        ]
         lines += _about(found)
         output.out(output.wrapped("\n".join(lines)))
+
+
+def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> list[str]:
+    """Return the lines of the machine-written text, each sentence with its outlets and articles."""
+    if summarised is None or not summarised.sentences:
+        return []
+    outlets = {one.id: one.outlet for one in story.articles}
+    lines = ["", f"Machine-written summary by {summarised.written_by}; nobody has checked it"]
+    for one in summarised.sentences:
+        behind = ", ".join(f"{outlets.get(id_) or 'unknown'} {id_}" for id_ in one.article_ids)
+        lines.append(f"- {one.text} ({behind})")
+    return lines
 
 
 def _about(story: "StoryView") -> list[str]:

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -629,8 +630,12 @@ class WebhookConfig(_Part):
 
     @field_serializer("url", when_used="json")
     def _host_alone(self, value: SecretStr) -> str:
-        scheme, _, rest = value.get_secret_value().partition("://")
-        return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
+        return _host_only(value)
+
+
+def _host_only(url: SecretStr) -> str:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
 
 
 _NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
@@ -756,6 +761,56 @@ class DigestConfig(_Part):
         return None
 
 
+class SummariseConfig(_Part):
+    """The section `summarise`: a program or a language model that writes a text for stories. Off by default.
+
+    `timeout` is in seconds.
+    """
+
+    command: str | None = None
+    url: SecretStr | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+    api_key: SecretStr | None = None
+    api_key_file: str | None = None
+    api_key_env: str | None = None
+    stories_an_hour: int = Field(default=20, ge=1, le=3600)
+    timeout: Duration = Field(default=120, ge=1, le=3600)
+
+    @field_validator("command")
+    @classmethod
+    def _program(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                words = shlex.split(value)
+            except ValueError:
+                words = []
+            if not words or "\0" in value:
+                raise ValueError("give a program with its arguments, in quotes where they have blanks")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
+            raise ValueError("give an http or https address, without a name or password in it")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SummariseConfig":
+        keys = sum(one is not None for one in (self.api_key, self.api_key_file, self.api_key_env))
+        if self.command is not None and self.url is not None:
+            raise ValueError("give one of `command:` and `url:`")
+        if (self.url is None) != (self.model is None):
+            raise ValueError("`url:` and `model:` belong together")
+        if keys > 1 or (keys and self.url is None):
+            raise ValueError("give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`")
+        return self
+
+    @field_serializer("url", when_used="json")
+    def _host_alone(self, value: SecretStr | None) -> str | None:
+        return None if value is None else _host_only(value)
+
+
 class Config(_Part):
     """The whole configuration. Relative paths refer to the folder `base`."""
 
@@ -777,6 +832,7 @@ class Config(_Part):
     notify: tuple[NotifyConfig, ...] = ()
     digest: DigestConfig = DigestConfig()
     mute: MuteConfig = MuteConfig()
+    summarise: SummariseConfig = SummariseConfig()
     families: dict[str, tuple[str, ...]] = {}
     tuning: dict[str, dict[str, Any]] = {}
 

@@ -5,6 +5,7 @@
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
+    summaries   asks `summarise:` for texts of stories (web/summaries)
 
 The writer lease and the web server outlive a configuration and belong to the daemon. A stop interrupts work
 under way; the next Runtime repeats it, and it does not count as failed.
@@ -50,6 +51,7 @@ from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
     from aggregator.web.server import WebServices
+    from aggregator.web.summaries.summary_thread import SummaryThread
     from aggregator.web.webhooks.dispatcher import WebhookThreads
 
 log = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ class Runtime:
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
         )
         self._webhooks = self._make_webhooks()
+        self._summaries = self._make_summaries()
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
         self._pipeline = self._make_pipeline(before)
@@ -182,6 +185,8 @@ class Runtime:
         self._maintenance.start()
         if self._prefetch_thread is not None:
             self._prefetch_thread.start()
+        if self._summaries is not None:
+            self._summaries.start()
         self.watchdog.heartbeat("scheduler")
         self._ticking.start()
 
@@ -193,6 +198,8 @@ class Runtime:
         self._maintenance.stop()
         if self._prefetch_thread is not None:
             self._prefetch_thread.stop()
+        if self._summaries is not None:
+            self._summaries.stop()
         self._webhooks.stop()
         self._client.close()  # wakes threads that wait for a host or read from one
         self._executor.close()  # wakes threads that wait for a worker
@@ -209,6 +216,7 @@ class Runtime:
         running += (
             ["prefetch"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
         )
+        running += ["a summary"] if self._summaries is not None and self._summaries.join(left()) else []
         if fetches := self._poll_scheduler.join(left):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
@@ -231,6 +239,15 @@ class Runtime:
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,
         )
+
+    def _make_summaries(self) -> "SummaryThread | None":
+        if self.config.summarise.command is None and self.config.summarise.url is None:
+            return None
+        from aggregator.web.summaries.summary_thread import summary_thread
+
+        services = self._services
+        is_writer = lambda: services.lock.is_held  # noqa: E731 - as for the webhooks
+        return summary_thread(self.config, services.lock.fenced, services.now, is_writer=is_writer)
 
     def _make_prefetch_thread(self) -> PrefetchThread | None:
         """Return the prefetch thread of a standby; SQLite has no standbys."""

@@ -109,6 +109,21 @@ class SearchBounds(FrozenStruct, frozen=True, kw_only=True):
     language: str | None = None
 
 
+class MachineSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """A sentence of a machine, and the articles of the story that it rests on, at least one."""
+
+    text: str
+    article_ids: tuple[str, ...]
+
+
+class MachineSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+    """The machine-written text of a story. `written_by` is the model, or the name of the program."""
+
+    written_by: str
+    written_at: dt.datetime
+    sentences: tuple[MachineSentence, ...]
+
+
 class StoryHit(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """A story with matching articles; `hits` are the best of them, at most three.
 
@@ -333,6 +348,14 @@ class StoryReader(Protocol):
 
     def merged(self, story_id: str, /) -> MergedStory | None:
         """Return the merged text; None where it is not yet rendered or the story does not exist."""
+        ...
+
+    def summarised(self, story_id: str, merged: MergedStory | None, /) -> MachineSummary | None:
+        """Return the machine-written text of a story with this merged text; None without one."""
+        ...
+
+    def summary_version(self, story_id: str, /) -> str:
+        """Return an opaque version of the machine-written text of a story; "" without one. Cheap."""
         ...
 
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:

@@ -803,6 +803,19 @@ read_mark = Table(
     sqlite_with_rowid=False,
 )
 
+story_summary = Table(
+    "story_summary",
+    metadata,
+    # The machine-written text of one story (`summarise:`, docs/summaries.md). Written by the daemon that is
+    # the writer; valid while the facts of the story have this hash, deleted when an article of it is erased.
+    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    Column("facts_hash", LargeBinary, nullable=False),  # of the sections that were given to the program
+    Column("attempted_at", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False),  # in a row, with these facts; counted before the attempt
+    Column("summary", LargeBinary),  # read_model.MachineSummary: msgpack, zstd; null: not written
+    Index(None, "attempted_at"),
+)
+
 webhook = Table(
     "webhook",
     metadata,

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.core import MergedStory, StoryView
-from aggregator.model.read_model import ArticleDetail, StoryReader, StoryRedirect
+from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryReader, StoryRedirect
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts import Access, for_reader
+from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter, cursor_time, parse_filter, with_reader_cursor
 from aggregator.web.jinja import environment, output_version
 from aggregator.web.responses import RefusedError
@@ -78,6 +78,13 @@ class Site:
     ) -> tuple[StoryView, MergedStory | None]:
         """Return a story with the texts that this request may read."""
         return for_reader(story, merged, self.access(request), self.settings.excerpt_words)
+
+    def bounded_with_summary(
+        self, request: Request, story: StoryView, merged: MergedStory | None
+    ) -> tuple[StoryView, MergedStory | None, MachineSummary | None]:
+        """Return a story with the texts that this request may read, and its machine-written text."""
+        summarised, access = self.reader.summarised(story.id, merged), self.access(request)
+        return for_reader_with_summary(story, merged, summarised, access, self.settings.excerpt_words)
 
     def filter(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> ParsedFilter:
         """Return the filter of the query parameters. Raises UsageError."""

@@ -26,7 +26,15 @@ from aggregator.model.core import (
     MergedStory,
     StoryView,
 )
-from aggregator.model.read_model import ArticleDetail, EntryHit, Quality, SearchHit, SourceView, StoryHit
+from aggregator.model.read_model import (
+    ArticleDetail,
+    EntryHit,
+    MachineSummary,
+    Quality,
+    SearchHit,
+    SourceView,
+    StoryHit,
+)
 from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
 
 Access = Literal["owner", "all", "excerpt"]
@@ -69,15 +77,38 @@ def for_reader(
     story: StoryView, merged: MergedStory | None, access: Access, words: int
 ) -> tuple[StoryView, MergedStory | None]:
     """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
+    shown, bounded, _ = for_reader_with_summary(story, merged, None, access, words)
+    return shown, bounded
+
+
+def for_reader_with_summary(
+    story: StoryView,
+    merged: MergedStory | None,
+    summarised: MachineSummary | None,
+    access: Access,
+    words: int,
+) -> tuple[StoryView, MergedStory | None, MachineSummary | None]:
+    """Limit a story as `for_reader`, and its machine-written text to the words that remain then.
+
+    A sentence counts for each article that it rests on, because it may repeat the words of any of them.
+    """
     if access == "owner":
-        return story, merged
+        return story, merged, summarised
     allowance = _Allowance(story, words, whole_allowed=access == "all")
     bounded_story = _bounded_story(story, allowance)
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
     links = _bounded_links(story.links, words)
     bounded = msgspec.structs.replace(bounded_story, articles=articles, links=links)
-    return _with_linked_titles(bounded, words), bounded_merged
+    return _with_linked_titles(bounded, words), bounded_merged, _bounded_summarised(summarised, allowance)
+
+
+def _bounded_summarised(summarised: MachineSummary | None, allowance: "_Allowance") -> MachineSummary | None:
+    """Return the sentences that may be shown; None if there are none."""
+    if summarised is None:
+        return None
+    shown = tuple(one for one in summarised.sentences if allowance.allows_for_all(one.article_ids, one.text))
+    return msgspec.structs.replace(summarised, sentences=shown) if shown else None
 
 
 def for_item(
@@ -204,6 +235,20 @@ class _Allowance:
         if needed > self._free(article):
             return False
         self._take(article, text, needed)
+        return True
+
+    def allows_for_all(self, articles: tuple[str, ...], text: str) -> bool:
+        """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
+        needed = count_words(text)
+        limited = [
+            one
+            for one in articles
+            if one not in self.whole and not any(text in shown for shown in self._shown_of(one))
+        ]
+        if any(needed > self._free(one) for one in limited):
+            return False
+        for one in limited:
+            self._take(one, text, needed)
         return True
 
     def cut(self, article: str, text: str) -> str:

@@ -32,6 +32,7 @@ from aggregator.web.excerpts import (
     bounded_source,
     bounded_story_hit,
     for_reader,
+    for_reader_with_summary,
 )
 from aggregator.web.filters import (
     cursor_time,
@@ -161,7 +162,9 @@ class _Tools:
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id}; list them with the tool `stories`")
         merged = self._reader.merged(found.id)
-        return story_json.whole_story(*for_reader(found, merged, self._access, self._words))
+        summarised = self._reader.summarised(found.id, merged)
+        shown = for_reader_with_summary(found, merged, summarised, self._access, self._words)
+        return story_json.whole_story(*shown)
 
     def timeline(self, id: _Id) -> dict[str, object]:  # noqa: A002
         """Show what happened when in one story, and who printed whose text."""

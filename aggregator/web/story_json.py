@@ -32,6 +32,8 @@ from aggregator.model.core import (
 from aggregator.model.read_model import (
     ArticleDetail,
     EntryHit,
+    MachineSentence,
+    MachineSummary,
     SearchHit,
     SearchResults,
     SourceState,
@@ -218,12 +220,25 @@ class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str | None = None
 
 
+class SummarisedJson(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that a program or a language model wrote of the sections; nobody has checked it.
+
+    `written_by` is the model, or the name of the program. Each sentence has the articles that it rests on.
+    """
+
+    machine_written: bool
+    written_by: str
+    written_at: dt.datetime
+    sentences: tuple[MachineSentence, ...]
+
+
 class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
 
     `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
     `disagreements` is always empty. `earlier` are the stories that it continues, `later` those that continue
-    it, `related` others about the same people, places and bodies; the nearest in time first.
+    it, `related` others about the same people, places and bodies; the nearest in time first. `summarised` is
+    null without a machine-written text.
     """
 
     articles: tuple[WholeArticleJson, ...]
@@ -239,6 +254,7 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
     related: tuple[LinkedStory, ...]
+    summarised: SummarisedJson | None
 
 
 def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
@@ -251,9 +267,11 @@ def jsonl(stories: Iterable[StoryView]) -> bytes:
     return b"".join(encode_json(story_in_list(one)) + b"\n" for one in stories)
 
 
-def whole_story_json(story: StoryView, merged: MergedStory | None) -> bytes:
+def whole_story_json(
+    story: StoryView, merged: MergedStory | None, summarised: MachineSummary | None = None
+) -> bytes:
     """Encode one story with its merged text; without `merged` its text is the summary."""
-    return encode_json(whole_story(story, merged)) + b"\n"
+    return encode_json(whole_story(story, merged, summarised)) + b"\n"
 
 
 def story_in_list(story: StoryView) -> StoryJson:
@@ -261,7 +279,9 @@ def story_in_list(story: StoryView) -> StoryJson:
     return like(StoryJson, story, articles=tuple(article_in_list(article) for article in story.articles))
 
 
-def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
+def whole_story(
+    story: StoryView, merged: MergedStory | None, summarised: MachineSummary | None = None
+) -> WholeStoryJson:
     """Return one story with its merged text."""
     addresses = {article.id: article.url for article in story.articles}
     return like(
@@ -269,13 +289,14 @@ def whole_story(story: StoryView, merged: MergedStory | None) -> WholeStoryJson:
         story,
         articles=tuple(whole_article(article) for article in story.articles),
         text=_merged_text(merged, story.articles) if merged else story.summary,
-        sections=_sections(merged) if merged else (),
+        sections=sections_of(merged) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
         disagreements=(),
         agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
         merge_version=merged.merge_version if merged else 0,
         links=tuple(_link(link) for link in story.links),
+        summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )
 
 
@@ -307,7 +328,8 @@ def _merged_text(merged: MergedStory, articles: Sequence[ArticleView]) -> str:
     return "\n".join(f"{one.text} ({', '.join(names_behind(one, by_id, NO_OUTLET))})" for one in said)
 
 
-def _sections(merged: MergedStory) -> tuple[SectionJson, ...]:
+def sections_of(merged: MergedStory) -> tuple[SectionJson, ...]:
+    """Return the sections of a merged text, with what each sentence rests on."""
     lead = merged.summary or ((merged.lead,) if merged.lead else ())
     only: dict[str, list[AttributedSentence]] = {}
     for one in merged.only:

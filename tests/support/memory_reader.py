@@ -165,6 +165,12 @@ class MemoryReader:
     def merged(self, story_id: str, /) -> MergedStory | None:
         return self._merged.get(story_id)
 
+    def summarised(self, story_id: str, merged: MergedStory | None, /) -> None:
+        return None
+
+    def summary_version(self, story_id: str, /) -> str:
+        return ""
+
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         return {id_: self._merged[id_] for id_ in ids if id_ in self._merged}
 

@@ -97,6 +97,7 @@ class ForgetHandler:
             story_links.erase(connection, stories_)
         kept = erase.titles_of(connection, stories_)
         erase.blank_merged_stories(connection, stories_)
+        erase.erase_summaries(connection, stories_)
         erase.blank_history(connection, wanted, stories_, kept)
         erase.stop_deliveries(connection, stories_, unit_of_work.now)
         erase.blank_results(connection, stories_, kept)

@@ -1,4 +1,4 @@
-"""POST requests to webhooks: one request, its status; the body of the response is not read.
+"""POST requests to webhooks: one request and its status; the body of the response is read on request only.
 
 The SSRF guard applies as for feeds: a private address is refused unless it is in `fetch.allow_private`.
 Redirects are not followed: the operator must enter a new URL.
@@ -15,6 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
+from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.fetch.ssrf_guard import (
     Dial,
     RequestBudget,
@@ -46,6 +47,7 @@ class PostResult(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     retry_after_seconds: float | None = None
     is_stopped: bool = False
+    body: bytes = b""  # if it was requested
 
     @property
     def is_accepted(self) -> bool:
@@ -86,14 +88,14 @@ class WebhookPoster:
         """The longest wait that a response may request."""
         return self._tuning.retry_after_max_seconds
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
-        """Send one POST. Errors are returned in the result.
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
+        """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
 
         Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
         """
         host = host_of(url)
         try:
-            return self._post(parsed(url, self._tuning.url_cap_chars), body, headers)
+            return self._post(parsed(url, self._tuning.url_cap_chars), body, headers, reads=reads)
         except Exception as error:
             failed = as_our_error(error, host)
             if isinstance(failed, TooManyFilesError):
@@ -108,7 +110,7 @@ class WebhookPoster:
         self._guard.stop()
         self._transport.close()
 
-    def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> PostResult:
+    def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool) -> PostResult:
         port = port_of(url)
         private_servers = frozenset({(name_of(url), port)})  # entered by the operator
         budget = RequestBudget(
@@ -124,7 +126,12 @@ class WebhookPoster:
             self._guard.budget(budget),
             closing(self._transport.handle_request(request)) as response,
         ):
-            return self._read(response)
+            result = self._read(response)
+            if reads and result.is_accepted:
+                encoding = response.headers.get("content-encoding", "")
+                content = decompress_body(response.iter_raw(), encoding, self._response_cap_bytes)
+                result = msgspec.structs.replace(result, body=content)
+            return result
 
     def _read(self, response: httpx.Response) -> PostResult:
         """Read status and headers only."""

@@ -57,6 +57,7 @@ from aggregator.store.tables import (
     sketch,
     story,
     story_log,
+    story_summary,
     tombstone,
 )
 
@@ -339,6 +340,12 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})
     connection.execute(delete(live_blog_link).where(live_blog_link.c.story == id))
     story_links.erase(connection, [id])
+
+
+def erase_summaries(connection: Connection, ids: Collection[str]) -> None:
+    """Delete the machine-written texts of these stories, which were made of their articles."""
+    numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)]
+    change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
 
 def blank_merged_stories(connection: Connection, ids: Collection[str]) -> None:

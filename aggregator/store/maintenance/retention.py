@@ -377,6 +377,8 @@ def keep_merged_text(
     """
     _drop_terms(connection, [old.id])
     final = {} if merged is None else {"merged_story": codecs.compress_struct(merged)}
+    if merged is not None:  # it lacks what one outlet had alone
+        erase.erase_summaries(connection, [old.id])
     erase.rewrite(
         connection,
         story.c.story_no,

@@ -27,6 +27,7 @@ from aggregator.model.read_model import (
     FrontPageStory,
     Health,
     HistoryEvent,
+    MachineSummary,
     Quality,
     SearchBounds,
     SearchResults,
@@ -57,6 +58,7 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
+from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import article, entry, revision, rows_with, story, story_log, story_subject
 from aggregator.stories.counts import trails, with_originals
 
@@ -326,6 +328,18 @@ class DatabaseStoryReader:
 
         tuning = self._all_tuning.section("stories", StoryTuning)
         return merge(with_originals(members), row.title, tuning)
+
+    def summarised(self, id: str, merged: MergedStory | None) -> MachineSummary | None:  # noqa: A002
+        """Return the machine-written text of a story with this merged text; None without one."""
+        if merged is None:
+            return None
+        with self._database.read() as connection:
+            return summary_of(connection, id, merged)
+
+    def summary_version(self, id: str) -> str:  # noqa: A002
+        """Return an opaque version of the machine-written text of a story; "" without one."""
+        with self._database.read() as connection:
+            return version_of(connection, id)
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()

@@ -133,7 +133,8 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     The id of a merged story redirects to its successor.
     """
     refuse_unknown_parameters(request, ())
-    tag = site.tag(request, "")  # before the story is read, so that it is never newer than the response
+    # Before the story is read, so that it is never newer than the response.
+    tag = site.tag(request, site.reader.summary_version(id))
     story = site.story(id)
     if story is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no story with this id")
@@ -142,8 +143,8 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     found = story
 
     def render() -> Response:
-        shown, merged = site.bounded(request, found, site.reader.merged(found.id))
-        return JsonResponse(whole_story(shown, merged))
+        merged = site.reader.merged(found.id)
+        return JsonResponse(whole_story(*site.bounded_with_summary(request, found, merged)))
 
     return conditional(request, tag, render)
 

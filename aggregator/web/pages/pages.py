@@ -442,9 +442,11 @@ class Pages:
         # The tag is computed before the story is read, so that it is never newer than the page.
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock()) if visitor.seen else visitor
-        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}")
-        story = self._site.story(request.path_params["id"])
-        if story is None and self._site.gone(request.path_params["id"]):
+        story_id = request.path_params["id"]
+        summary = self._site.reader.summary_version(story_id)
+        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}\n{summary}")
+        story = self._site.story(story_id)
+        if story is None and self._site.gone(story_id):
             return self.problem(request, 410, "This story was removed", GONE)
         if story is None:
             return self.not_found(request)
@@ -455,7 +457,8 @@ class Pages:
         return self._noted(request, response, visitor, now)
 
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
-        shown, merged = self._site.bounded(request, story, self._site.reader.merged(story.id))
+        whole = self._site.reader.merged(story.id)
+        shown, merged, summarised = self._site.bounded_with_summary(request, story, whole)
         articles = {article.id: article for article in shown.articles}
         several = shown.report_count > 1
         opening = newest_state(merged) if merged and several else None
@@ -470,6 +473,7 @@ class Pages:
             spans_days=shown.first_published.date() != shown.last_published.date(),
             links=[msgspec.structs.replace(x, text=first_words(x.text, LINK_WORDS)) for x in shown.links],
             merged=merged,
+            summarised=summarised if summarised and summarised.sentences else None,
             articles=articles,
             opening=opening,
             reports=report_groups(shown.articles, visitor.since),

@@ -55,7 +55,7 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
 NEW_SINCE_0019 = {
     *("stream_period", "source_history", "source_period", "story_subject", "story_link"),
-    *("reader", "read_mark"),
+    *("reader", "read_mark", "story_summary"),
 }
 ADDED_SINCE_0019 = {"article": 8, "folder": 1, "source": 1, "story": 1}  # columns, at the end
 

@@ -1,0 +1,153 @@
+"""Machine-written texts of stories: which story is next, and what was written.
+
+A text belongs to the facts that it was made of: it is shown while the story has these. Each attempt is stored
+before it begins, so a daemon that was killed keeps to the rate and to the back-off.
+"""
+
+import datetime as dt
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Select, func, select, update
+
+from aggregator.model.core import MergedStory
+from aggregator.model.read_model import MachineSummary
+from aggregator.store import codecs
+from aggregator.store.tables import insert_or, story, story_summary
+
+_STORIES_LOOKED_AT = 100  # of several outlets, the last bumped; at the default rate these are five hours
+_RETRY_FIRST = dt.timedelta(minutes=5)  # after the first failure with the same facts ...
+_RETRY_FACTOR = 4  # ... times this after each further one: 5 min, 20 min, 80 min, 5 h
+_MOST_FAILURES = 5  # then the story waits until its facts change
+
+
+class SummaryTask(NamedTuple):
+    """A story that needs a text, with its facts."""
+
+    story_no: int
+    id: str
+    merged: MergedStory
+    facts_hash: bytes
+    failures: int  # before, with the same facts
+
+
+def facts_hash(merged: MergedStory) -> bytes:
+    """Return a hash of what the sections of a merged text show."""
+    facts = (merged.summary, merged.lead, merged.facts, merged.quotations, merged.agreed, merged.only)
+    return hashlib.sha256(msgspec.msgpack.encode(facts)).digest()[:16]
+
+
+def summary_of(connection: Connection, story_id: str, merged: MergedStory) -> MachineSummary | None:
+    """Return the machine-written text of a story if it was made of these facts."""
+    chosen = select(story_summary.c.facts_hash, story_summary.c.summary).join(
+        story, story.c.story_no == story_summary.c.story
+    )
+    row = connection.execute(
+        chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None))
+    ).first()
+    if row is None or bytes(row.facts_hash) != facts_hash(merged):
+        return None
+    try:
+        return codecs.decompress_struct(row.summary, MachineSummary)
+    except codecs.UNREADABLE:
+        return None  # it is written again when the facts change
+
+
+def version_of(connection: Connection, story_id: str) -> str:
+    """Return an opaque version of the machine-written text of a story; "" without one."""
+    chosen = select(story_summary.c.facts_hash).join(story, story.c.story_no == story_summary.c.story)
+    facts = connection.execute(
+        chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None))
+    ).scalar()
+    return "" if facts is None else bytes(facts).hex()
+
+
+def last_attempt(connection: Connection, now: dt.datetime) -> dt.datetime | None:
+    """Return the time of the last attempt; attempts after `now`, of a clock that was ahead, do not count."""
+    last = select(func.max(story_summary.c.attempted_at)).where(story_summary.c.attempted_at <= now)
+    return connection.execute(last).scalar()
+
+
+_CANDIDATES: Select[Any] = (
+    select(
+        story.c.story_no,
+        story.c.id,
+        story.c.merged_story,
+        story_summary.c.facts_hash,
+        story_summary.c.attempted_at,
+        story_summary.c.failures,
+        story_summary.c.summary.is_not(None).label("is_written"),
+    )
+    .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
+    .where(story.c.redirect_to.is_(None), story.c.merged_story.is_not(None), story.c.outlet_count > 1)
+    .order_by(story.c.bumped_at.desc())
+    .limit(_STORIES_LOOKED_AT)
+)
+
+
+class SummaryQueue:
+    """Finds the next story; remembers the facts of stories whose merged text did not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[bytes, bytes]] = {}  # hashes of merged text and facts, by story number
+
+    def next_task(self, connection: Connection, now: dt.datetime) -> SummaryTask | None:
+        """Return a story without a text for its facts: those never tried first, then the longest ago."""
+        found: list[tuple[float, int, Any, bytes, int]] = []
+        known: dict[int, tuple[bytes, bytes]] = {}
+        for place, row in enumerate(connection.execute(_CANDIDATES)):
+            stored = hashlib.sha256(row.merged_story).digest()
+            before = self._known.get(row.story_no, (b"", b""))
+            if before[0] == stored:
+                facts = before[1]
+            elif (merged := _merged(row.merged_story)) is not None:
+                facts = facts_hash(merged)
+            else:
+                continue
+            known[row.story_no] = stored, facts
+            is_same = row.facts_hash is not None and bytes(row.facts_hash) == facts
+            failures = row.failures if is_same else 0
+            if is_same and (row.is_written or not _is_due(row.attempted_at, failures, now)):
+                continue
+            tried = row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
+            found.append((tried, place, row, facts, failures))
+        self._known = known
+        if not found:
+            return None
+        _, _, row, facts, failures = min(found, key=lambda one: one[:2])
+        merged = _merged(row.merged_story)
+        return None if merged is None else SummaryTask(row.story_no, row.id, merged, facts, failures)
+
+
+def _merged(blob: bytes) -> MergedStory | None:
+    try:
+        return codecs.decompress_struct(blob, MergedStory)
+    except codecs.UNREADABLE:
+        return None  # `db check` reports it
+
+
+def _is_due(attempted_at: dt.datetime, failures: int, now: dt.datetime) -> bool:
+    if failures >= _MOST_FAILURES:
+        return False
+    wait = _RETRY_FIRST * _RETRY_FACTOR ** max(0, failures - 1)
+    return not now - wait < attempted_at <= now
+
+
+def begin(connection: Connection, task: SummaryTask, now: dt.datetime) -> None:
+    """Store that an attempt begins; it counts as failed until `store` is called. Drops an earlier text."""
+    values = {
+        "facts_hash": task.facts_hash,
+        "attempted_at": now,
+        "failures": task.failures + 1,
+        "summary": None,
+    }
+    statement = insert_or(connection, story_summary).values(story=task.story_no, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["story"], set_=values))
+
+
+def store(connection: Connection, task: SummaryTask, summary: MachineSummary) -> None:
+    """Store what was written, unless an article of the story was erased meanwhile."""
+    same = story_summary.c.story == task.story_no, story_summary.c.facts_hash == task.facts_hash
+    values = {"failures": 0, "summary": codecs.compress_struct(summary)}
+    connection.execute(update(story_summary).where(*same).values(**values))

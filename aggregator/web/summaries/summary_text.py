@@ -1,0 +1,124 @@
+"""What a program or model gets of a story, and what is taken of its answer.
+
+Everything in both directions is untrusted: the facts are the words of publishers, which may hold instructions
+for a model, and an answer may hold anything. So an answer can only become plain sentences of limited length
+that name articles of this story.
+"""
+
+import re
+from collections.abc import Collection
+from html import unescape
+from typing import Any
+
+import msgspec
+
+from aggregator.model.core import MergedStory, StoryView
+from aggregator.model.read_model import MachineSentence
+from aggregator.web.excerpts import Access, for_reader
+from aggregator.web.sanitise import encode_json, one_line
+from aggregator.web.story_json import SectionJson, sections_of
+
+INPUT_CAP_BYTES = (
+    64 * 2**10
+)  # of the facts: what models with 16,000 tokens take; the last sections are left out
+ANSWER_CAP_BYTES = 256 * 2**10  # of an answer (limit)
+_MOST_SENTENCES = 20
+_MOST_CHARS = 600  # of a sentence
+_MOST_IDS = 20  # articles of one sentence
+_TAG = re.compile(r"<[A-Za-z/!?][^<>]{0,1000}>?")
+_LINK = re.compile(r"(?i)://|www\.|(?:javascript|data):")
+
+
+class SummaryInput(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a story: `sections` as in the API (docs/api.md), without the story's own texts."""
+
+    version: int
+    story: str
+    title: str
+    language: str | None
+    articles: tuple[dict[str, str | None], ...]
+    sections: tuple[SectionJson, ...]
+
+
+def input_of(
+    story: StoryView, merged: MergedStory, access: Access, words: int
+) -> tuple[bytes, frozenset[str]] | None:
+    """Return the facts as JSON, and the ids of the articles in it; None without facts.
+
+    They are limited to what `access` permits. Articles that forbid snippets or text mining are left out.
+    """
+    shown, bounded = for_reader(story, merged, access, words)
+    if bounded is None:
+        return None
+    usable = {one.id: one.outlet for one in shown.articles if not (one.nosnippet or one.tdm_reserved)}
+    sections = [
+        limited for section in sections_of(bounded) if (limited := _only_of(section, usable)) is not None
+    ]
+    while sections:
+        ids = {id_ for section in sections for one in section.sentences for id_ in one.article_ids}
+        made = SummaryInput(
+            version=1,
+            story=story.id,
+            title=shown.title,
+            language=story.language,
+            articles=tuple({"id": id_, "outlet": usable[id_]} for id_ in sorted(ids)),
+            sections=tuple(sections),
+        )
+        data = encode_json(made)
+        if len(data) <= INPUT_CAP_BYTES:
+            return data, frozenset(ids)
+        sections.pop()
+    return None
+
+
+def _only_of(section: SectionJson, usable: Collection[str]) -> SectionJson | None:
+    """Return a section with the sentences of `usable` articles; None if there are none."""
+    sentences = []
+    for one in section.sentences:
+        ids = tuple(id_ for id_ in one.article_ids if id_ in usable)
+        if ids and one.text:
+            sentences.append(msgspec.structs.replace(one, article_ids=ids))
+    return msgspec.structs.replace(section, sentences=tuple(sentences)) if sentences else None
+
+
+def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, ...]:
+    """Return the sentences of an answer that rest on articles of `ids`, as plain text.
+
+    Raises ValueError for an answer that is not JSON of the form {"sentences": [{"text", "article_ids"}]}.
+    """
+    try:
+        values: Any = msgspec.json.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError("the answer is not JSON") from error
+    listed = values.get("sentences") if isinstance(values, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError(  # noqa: TRY004 - bad input, as above
+            'the answer has no list "sentences"'
+        )
+    found: list[MachineSentence] = []
+    for one in listed[: 10 * _MOST_SENTENCES]:
+        text, named = (one.get("text"), one.get("article_ids")) if isinstance(one, dict) else (None, None)
+        if not isinstance(text, str) or not isinstance(named, list):
+            continue
+        valid = dict.fromkeys(id_ for id_ in named if isinstance(id_, str) and id_ in ids)
+        plain = plain_sentence(text)
+        if valid and plain and all(plain != other.text for other in found):
+            found.append(MachineSentence(text=plain, article_ids=tuple(valid)[:_MOST_IDS]))
+    return tuple(found[:_MOST_SENTENCES])
+
+
+def plain_sentence(text: str) -> str:
+    """Return a sentence of a machine as plain text on one line; "" if it is too long or has an address."""
+    if len(text) > 2 * _MOST_CHARS:
+        return ""
+    plain = unescape(text)
+    while (stripped := _TAG.sub(" ", plain)) != plain:
+        plain = stripped
+    plain = one_line("".join(char if char.isprintable() else " " for char in plain.replace("<", "‹")))
+    return "" if len(plain) > _MOST_CHARS or _LINK.search(plain) else plain
+
+
+def in_prose(answer: str) -> bytes:
+    """Return the JSON in the message of a model, which may stand between words or in a block of code."""
+    start, end = answer.find("{"), answer.rfind("}")
+    return answer[start : end + 1].encode("utf-8", "replace") if 0 <= start < end else b""

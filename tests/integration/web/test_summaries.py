@@ -1,0 +1,274 @@
+"""Machine-written texts: from the facts of a story to page and JSON, by a program or an address."""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator.config.settings import Config, FetchConfig, SummariseConfig
+from aggregator.pipeline import command_handlers
+from aggregator.pipeline.placement.erase import ForgetCommand
+from aggregator.store.engine.database import Database
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.stories.tuning import StoryTuning
+from aggregator.web.excerpts import count_words
+from aggregator.web.summaries.summary_hooks import ANSWER_CAP_BYTES, HookError, ProgramHook, hook_of
+from aggregator.web.summaries.summary_thread import Summariser
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.newsroom import STRANGER, Newsroom
+
+Answer = Callable[[dict[str, Any]], bytes]
+
+
+def echo(facts: dict[str, Any]) -> bytes:
+    """Each fact as it is, an invented sentence, markup, and an address."""
+    said = [one for section in facts["sections"] for one in section["sentences"]]
+    ids = said[0]["article_ids"]
+    return json.dumps(
+        {
+            "sentences": [
+                {"text": "The levee <b>broke</b><script>alert(1)</script>.", "article_ids": ids},
+                {"text": "Invented.", "article_ids": ["nosuchid"]},
+                {"text": "See https://evil.example/.", "article_ids": ids},
+                *({"text": one["text"], "article_ids": one["article_ids"]} for one in said),
+            ]
+        }
+    ).encode()
+
+
+class Hook:
+    """Answers in this process; its input is kept."""
+
+    name = "test <b>model</b>"
+
+    def __init__(self, answer: Answer = echo) -> None:
+        self.answer = answer
+        self.asked: list[dict[str, Any]] = []
+
+    def ask(self, facts: bytes) -> bytes:
+        self.asked.append(json.loads(facts))
+        return self.answer(self.asked[-1])
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    opened = Newsroom(database).fill()
+    yield opened
+    opened.close()
+
+
+def summariser(room: Newsroom, hook: Any, *, an_hour: int = 3600) -> Summariser:
+    return Summariser(
+        room.database,
+        room.reading,
+        hook,
+        stories_an_hour=an_hour,
+        access="owner",
+        words=40,
+        now=room.clock,
+    )
+
+
+def flood(room: Newsroom) -> dict[str, Any]:
+    (id_,) = (one["id"] for one in room.stories().values() if one["article_count"] > 1)
+    found: dict[str, Any] = room.get(f"/api/v1/stories/{id_}").json()
+    return found
+
+
+def later(room: Newsroom, **span: float) -> None:
+    room.clock.time += dt.timedelta(**span)
+
+
+def render(room: Newsroom) -> None:
+    while render_next(room.database, 10, room.all_tuning.section("stories", StoryTuning)):
+        pass
+
+
+def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom) -> None:
+    hook = Hook()
+    asking = summariser(room, hook)
+    before = flood(room)
+    assert before["summarised"] is None
+    tag = room.get(f"/api/v1/stories/{before['id']}").headers["etag"]
+    asking.step()
+    (facts,) = hook.asked
+    assert facts["story"] == before["id"], "the story of one outlet has no text"
+    now = flood(room)
+    assert room.get(f"/api/v1/stories/{before['id']}").headers["etag"] != tag
+    shown = now.pop("summarised")
+    assert (shown["machine_written"], shown["written_by"]) == (True, hook.name)
+    ids = {one["id"] for one in now["articles"]}
+    assert shown["sentences"][0]["text"] == "The levee broke alert(1) ."
+    for one in shown["sentences"]:
+        assert one["article_ids"]
+        assert set(one["article_ids"]) <= ids
+        assert "Invented" not in one["text"]
+        assert "evil" not in one["text"]
+    assert now == {name: value for name, value in before.items() if name != "summarised"}, "all else is ours"
+    page = room.get(f"/stories/{before['id']}").text
+    assert "Machine-written summary" in page
+    assert "<b>" not in page
+    assert "test &lt;b&gt;model" in page
+    assert f'href="#a-{shown["sentences"][0]["article_ids"][0]}"' in page
+    feed = room.get("/feeds/stories.json").text
+    assert "broke alert" not in feed + room.get("/api/v1/search?query=alert").text
+    later(room, hours=1)
+    asking.step()
+    assert len(hook.asked) == 1, "the facts have not changed"
+
+    room.writer.take(
+        record("Harbour News", "9", "Pump station fails", FLOOD_ELSEWHERE + FLOOD, published=NOON)
+    )
+    render(room)
+    assert flood(room)["summarised"] is None, "of other facts"
+    asking.step()
+    assert len(hook.asked) == 2
+    assert flood(room)["summarised"] is not None
+
+
+def test_strangers_see_no_more_of_an_article_than_before(room: Newsroom) -> None:
+    summariser(room, Hook()).step()
+    story = flood(room)
+    seen = room.get(f"/api/v1/stories/{story['id']}", **STRANGER).json()
+    words: dict[str, set[str]] = {one["id"]: {one["title"], one["lead"]} for one in seen["articles"]}
+    said = [one for section in seen["sections"] for one in section["sentences"]]
+    said += seen["summarised"]["sentences"] if seen["summarised"] else []
+    for one in said:
+        for id_ in one["article_ids"]:
+            words[id_].add(one["text"])
+    assert max(sum(map(count_words, texts)) for texts in words.values()) <= 40
+
+
+def test_a_text_goes_with_an_article_that_is_forgotten(room: Newsroom) -> None:
+    summariser(room, Hook()).step()
+    story = flood(room)
+    assert story["summarised"] is not None
+    payload = msgspec.json.encode(ForgetCommand(name=story["articles"][0]["id"]))
+    command_handlers.enqueue(room.database, room.clock(), "forget", payload)
+    room.writer.pipeline.run_commands()
+    with room.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM story_summary").scalar() == 0
+
+
+def test_failures_back_off_and_calls_keep_to_the_rate(room: Newsroom) -> None:
+    hook = Hook(lambda _: b"no JSON")
+    asking = summariser(room, hook, an_hour=60)
+    assert asking.step() >= 60
+    for minutes, calls in ((1, 1), (3, 1), (1.1, 2), (10, 2), (11, 3), (600, 4), (6000, 5), (60_000, 5)):
+        later(room, minutes=minutes)
+        summariser(room, hook, an_hour=60).step()  # also in a new process
+        assert len(hook.asked) == calls, minutes
+    assert flood(room)["summarised"] is None
+
+
+def test_an_attempt_that_a_kill_cut_off_is_repeated(room: Newsroom) -> None:
+    def killed(_: dict[str, Any]) -> bytes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        summariser(room, Hook(killed)).step()
+    hook = Hook()
+    summariser(room, hook).step()
+    assert not hook.asked, "not at once"
+    later(room, minutes=6)
+    summariser(room, hook).step()
+    assert len(hook.asked) == 1
+    assert flood(room)["summarised"] is not None
+
+
+# --- the two ways to ask -----------------------------------------------------------------------------------
+
+
+def program(tmp_path: Path, source: str, *, seconds: float = 20.0) -> ProgramHook:
+    file = tmp_path / "program.py"
+    file.write_text(source, encoding="utf-8")
+    return ProgramHook(f"{sys.executable} {file}", tmp_path, seconds)
+
+
+def test_a_program_gets_the_facts_and_none_of_our_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGGREGATOR_DATABASE", "postgresql://u:secret@h/db")
+    source = "import os,sys; print(sys.stdin.read() + str('AGGREGATOR_DATABASE' in os.environ))"
+    assert program(tmp_path, source).ask(b"facts ").strip() == b"facts False"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import time; time.sleep(600)", "within"),
+        ("import os,time; os.fork() or time.sleep(600)", "within"),  # a child holds the output
+        ("import sys; sys.stdout.write('x' * 10**8)", "more than"),
+        ("import sys; sys.exit(3)", "ended with 3"),
+        ("import os,time; os.close(1); time.sleep(600)", "did not end"),
+    ],
+)
+def test_a_program_that_does_not_behave_is_ended(tmp_path: Path, source: str, words: str) -> None:
+    with pytest.raises(HookError, match=words):
+        program(tmp_path, source, seconds=0.5 if "time" in source else 20.0).ask(b"{}" * 100_000)
+
+
+def test_a_missing_program_and_a_stop(tmp_path: Path) -> None:
+    with pytest.raises(HookError, match="cannot be started"):
+        ProgramHook("./nosuch", tmp_path, 1).ask(b"")
+    stopped = program(tmp_path, "print(1)")
+    stopped.close()
+    with pytest.raises(HookError, match="stopped"):
+        stopped.ask(b"")
+
+
+def chat(server: LoopbackServer, *, allow: bool = True, **more: Any) -> Any:
+    config = Config(
+        fetch=FetchConfig(allow_private=("127.0.0.0/8",) if allow else ()),
+        summarise=SummariseConfig(
+            url=server.url("/v1/chat/completions"), model="small", api_key="sk-secret", **more
+        ),
+    )
+    hook = hook_of(config, lambda: NOON)
+    assert hook is not None
+    return hook
+
+
+def completion(content: str) -> Response:
+    return Response(body=json.dumps({"choices": [{"message": {"content": content}}]}))
+
+
+def test_an_address_is_asked_as_openai_documents_it(server: LoopbackServer) -> None:
+    server.routes["*"] = completion('```json\n{"sentences": []}\n```')
+    assert chat(server).ask(b'{"facts": 1}') == b'{"sentences": []}'
+    (request,) = server.requests
+    body = json.loads(request.body)
+    assert (request.method, request.headers["authorization"]) == ("POST", "Bearer sk-secret")
+    assert (body["model"], body["messages"][1]) == ("small", {"role": "user", "content": '{"facts": 1}'})
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (Response(body=b"x" * (ANSWER_CAP_BYTES + 1)), "larger|too large|bytes|limit"),
+        (Response(body=b"no JSON"), "not a chat completion"),
+        (Response(body=b'{"choices": []}'), "no choices"),
+        (Response(500), "500"),
+        (redirect("http://10.0.0.1/"), "302"),
+        (Response(body=b"{}" * 100, drip_seconds=0.2), "timeout|deadline"),
+    ],
+)
+def test_a_hostile_server_gives_no_text(server: LoopbackServer, response: Response, words: str) -> None:
+    server.routes["*"] = response
+    with pytest.raises(HookError, match=words):
+        chat(server, timeout="1s").ask(b"{}")
+    assert len(server.requests) == 1, "redirects are not followed"
+
+
+def test_a_private_address_needs_permission(server: LoopbackServer) -> None:
+    with pytest.raises(HookError, match="not on the public internet"):
+        chat(server, allow=False).ask(b"{}")
+    assert not server.requests

@@ -26,42 +26,48 @@ from aggregator.stories.counts import (
 )
 from tests.support.stories_examples import view
 
+COUNTED = {
+    "ten reprints of an agency's text are one report": (
+        [view(f"r{n}", f"Outlet {n}", wire="AFP" if n % 2 else None, role="copy" if n else "report",
+              copy_of=f"r{n - 1}" if n else None, hours=n) for n in range(10)],
+        Counts(10, 10, 1),
+    ),
+    "three articles of one outlet are one report": (
+        [view("a", "Harbour Post"), view("b", "Harbour Post"), view("c", "harbour post")], Counts(3, 1, 1),
+    ),
+    "an own report beside a reprint makes two": (
+        [view("a", "Harbour Post", wire="Reuters"), view("b", "Harbour Post", hours=1)], Counts(2, 1, 2),
+    ),
+    "two texts of one agency are one origin": (
+        [view("a", "Harbour Post", wire="AFP"), view("b", "Daily Lantern", wire="afp"), view("c", "AFP")],
+        Counts(3, 3, 1),
+    ),
+    "copies without an agency are of the outlet of the original": (
+        [view("late", "Daily Lantern", role="copy", copy_of="first", hours=3), view("first", "Harbour Post"),
+         view("own", "Harbour Post", hours=6)],
+        Counts(3, 2, 1),
+    ),
+    "articles of unknown outlet are each their own": (
+        [view("a", None), view("b", None), view("c", None, role="copy", copy_of="a", hours=1)],
+        Counts(3, 0, 2, 3),
+    ),
+    "the site and the name of an agency are one outlet": (
+        [view("a", "www.reuters.com"), view("b", " reuters ", hours=1)], Counts(2, 1, 1),
+    ),
+    "an agency is known by its site": (
+        [view("a", "www.reuters.com"), view("b", "Harbour Post", wire="Reuters")], Counts(2, 2, 1),
+    ),
+    "initials that an agency shares name no owner": (
+        [view("a", "AA"), view("b", "Anadolu Agency", hours=1)], Counts(2, 2, 2),
+    ),
+    "a story without articles has nothing": ([], Counts(0, 0, 0)),
+}  # fmt: skip
 
-def test_ten_reprints_of_an_agency_text_are_one_report() -> None:
-    reprints = [
-        view(f"r{n}", f"Outlet {n}", wire="AFP" if n % 2 else None, role="copy" if n else "report",
-             copy_of=f"r{n - 1}" if n else None, hours=n)
-        for n in range(10)
-    ]  # fmt: skip
-    assert count(reprints) == Counts(10, 10, 1)
 
-
-def test_three_articles_of_one_outlet_are_one_report() -> None:
-    articles = [view("a", "Harbour Post"), view("b", "Harbour Post"), view("c", "harbour post")]
-    assert count(articles) == Counts(3, 1, 1)
-
-
-def test_an_own_report_beside_a_reprint_makes_two() -> None:
-    articles = [view("a", "Harbour Post", wire="Reuters"), view("b", "Harbour Post", hours=1)]
-    assert count(articles) == Counts(2, 1, 2)
-
-
-def test_two_texts_of_one_agency_are_one_origin() -> None:
-    articles = [
-        view("a", "Harbour Post", wire="AFP"),
-        view("b", "Daily Lantern", wire="afp"),
-        view("c", "AFP"),
-    ]
-    assert count(articles).report_count == 1
-
-
-def test_copies_without_an_agency_belong_to_the_outlet_of_the_original() -> None:
-    articles = [
-        view("late", "Daily Lantern", role="copy", copy_of="first", hours=3),
-        view("first", "Harbour Post"),
-        view("own", "Harbour Post", hours=6),
-    ]
-    assert count(articles) == Counts(3, 2, 1)
+@pytest.mark.parametrize("name", COUNTED)
+def test_articles_outlets_and_reports_are_counted(name: str) -> None:
+    articles, counted = COUNTED[name]
+    assert count(articles) == counted
 
 
 def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> None:
@@ -74,11 +80,6 @@ def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_
     assert counts(folded(articles)) == count(articles)
     assert not trails(articles)
     assert all(article.copy_of is None for article in with_originals(articles))
-
-
-def test_articles_of_unknown_outlet_are_each_their_own() -> None:
-    articles = [view("a", None), view("b", None), view("c", None, role="copy", copy_of="a", hours=1)]
-    assert count(articles) == Counts(3, 0, 2, 3)
 
 
 def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None:
@@ -115,16 +116,6 @@ def test_well_known_families_are_known_and_the_users_word_goes_before() -> None:
     articles = [view("a", "www.lvz.de"), view("b", "Ostsee-Zeitung", hours=1), view("c", "haz.de", hours=2)]
     assert count(articles) == Counts(3, 3, 1)
     assert count(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(3, 3, 2)
-
-
-def test_the_site_and_the_name_of_an_agency_are_one_outlet() -> None:
-    assert count([view("a", "reuters.com"), view("b", "Reuters", hours=1)]) == Counts(2, 1, 1)
-    # initials that an agency shares with others name no outlet's owner
-    assert count([view("a", "AA"), view("b", "Anadolu Agency", hours=1)]) == Counts(2, 2, 2)
-
-
-def test_a_story_without_articles_has_nothing() -> None:
-    assert count([]) == Counts(0, 0, 0)
 
 
 def test_the_agencys_own_text_is_the_original_even_when_it_comes_later() -> None:
@@ -327,8 +318,3 @@ def test_no_article_is_a_copy_of_itself_or_of_another_copy(articles: list[Articl
             continue
         assert article.copy_of != article.id
         assert settled[article.copy_of].copy_of not in settled or settled[article.copy_of].role == "excerpt"
-
-
-@pytest.mark.parametrize("outlet", ["www.reuters.com", "Reuters", " reuters "])
-def test_an_agency_is_known_by_its_names_and_domains(outlet: str) -> None:
-    assert count([view("a", outlet), view("b", "Harbour Post", wire="Reuters")]).report_count == 1

@@ -15,16 +15,13 @@ from tests.support.stories_examples import NOON, view
 
 FILLED = (
     "Rescuers from Varna brought blankets to the school.\nThe bakery in Ellis gave away bread on Sunday "
-    "morning.\n"
-    "Engineers of the harbour checked every pump in the lower town.\nA choir sang for the helpers in the "
-    "evening.",
+    "morning.\nEngineers of the harbour checked every pump in the lower town.\nA choir sang for the helpers "
+    "in the evening.",
     "The railway to Belsk was shut for the whole weekend.\nInsurers expect many claims from farmers along "
-    "the river.\n"
-    "Fishermen lost eleven boats and most of their nets.\nThe weather service sees no more rain until "
-    "Friday.",
-    "Quaymouth sent two tugs and a crane.\nA painter showed his pictures of storms in the town hall.\n"
-    "The ferry to Norrland sailed again on Saturday evening.\nChildren built dams of sand on the beach of "
-    "Lund.",
+    "the river.\nFishermen lost eleven boats and most of their nets.\nThe weather service sees no more rain "
+    "until Friday.",
+    "Quaymouth sent two tugs and a crane.\nA painter showed his pictures of storms in the town hall.\nThe "
+    "ferry to Norrland sailed again on Saturday evening.\nChildren built dams of sand on the beach of Lund.",
 )
 
 
@@ -52,31 +49,25 @@ def counted(merged: MergedStory, text: str) -> bool:
 
 PUMPS = (
     "Joren Hale of the Arrel Dyke Union showed the council of Port Ellis old pumps, rusty gates, cracked "
-    "pipes and "
-    "empty sheds in March.",
-    "Thieves took old pumps, gates, pipes and copper wire from sheds of the Arrel Dyke Union in Port "
-    "Ellis while Joren "
-    "Hale ate lunch with his brother, a painter of ships and storms.",
+    "pipes and empty sheds in March.",
+    "Thieves took old pumps, gates, pipes and copper wire from sheds of the Arrel Dyke Union in Port Ellis "
+    "while Joren Hale ate lunch with his brother, a painter of ships and storms.",
 )
 CHARGES = (
     "Charges against the treasurer for tampering with a computer in Tarnow are still pending.",
-    "After the treasurer left, the prosecutor in Tarnow spoke of an end of the pending charges in return "
-    "for a deal "
-    "about the computer and the car.",
+    "After the treasurer left, the prosecutor in Tarnow spoke of an end of the pending charges in return for "
+    "a deal about the computer and the car.",
 )
 CANDIDATES = (
-    "The spokeswoman Ada Lund said on Monday that the mayor did not meet any other candidates for the "
-    "post of dyke "
-    "warden.",
-    "The spokeswoman Ada Lund said on Monday that she would not identify the four candidates for the post "
-    "of dyke "
-    "warden.",
+    "The spokeswoman Ada Lund said on Monday that the mayor did not meet any other candidates for the post "
+    "of dyke warden.",
+    "The spokeswoman Ada Lund said on Monday that she would not identify the four candidates for the post of "
+    "dyke warden.",
 )
 NOMINEE = (
     "Lund's nominee must win the council vote.",
-    "The leader of the council, Emrys Boll, predicted on Monday that Lund's nominee will win the vote in "
-    "a close race "
-    "after a long and heated quarrel between both sides of the river.",
+    "The leader of the council, Emrys Boll, predicted on Monday that Lund's nominee will win the vote in a "
+    "close race after a long and heated quarrel between both sides of the river.",
 )
 
 

@@ -27,43 +27,23 @@ def test_captions_teasers_and_loose_quotations_are_found_and_right_ones_kept() -
     assert both / sum(faulty) >= 0.90
 
 
+CLOSED = "The bridge in Tarnow was closed on Monday."
+
+
 @pytest.mark.parametrize(
-    ("sentence", "rest"),
-    [
-        (
-            "HALVERNE (MNA) — The bridge in Tarnow was closed on Monday.",
-            "The bridge in Tarnow was closed on Monday.",
-        ),
-        (
-            "PORT ELLIS, Varna — The bridge in Tarnow was closed on Monday.",
-            "The bridge in Tarnow was closed on Monday.",
-        ),
-        (
-            "The mayor — a lawyer from Port Ellis — closed the bridge.",
-            "The mayor — a lawyer from Port Ellis — closed the bridge.",
-        ),
-        ("HALVERNE (MNA) — Short.", "HALVERNE (MNA) — Short."),
-        (
-            "[Port FM] Halverne -- The bridge in Tarnow was closed on Monday.",
-            "The bridge in Tarnow was closed on Monday.",
-        ),
-        (
-            "HALVERNE / TARNOW: The bridge in Tarnow was closed on Monday.",
-            "The bridge in Tarnow was closed on Monday.",
-        ),
-        (
-            "[Updated at 9:30 a.m. ET] The bridge in Tarnow was closed on Monday.",
-            "The bridge in Tarnow was closed on Monday.",
-        ),
-        ("— The bridge in Tarnow was closed on Monday.", "The bridge in Tarnow was closed on Monday."),
-        (
-            "Halverne (CNN) The bridge in Tarnow was closed on Monday by the mayor.",
-            "The bridge in Tarnow was closed on Monday by the mayor.",
-        ),
-    ],
+    "dateline",
+    ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "[Port FM] Halverne -- ", "HALVERNE / TARNOW: ",
+     "[Updated at 9:30 a.m. ET] ", "— ", "Halverne (CNN) "],
+)  # fmt: skip
+def test_a_dateline_is_cut_off(dateline: str) -> None:
+    assert without_dateline(dateline + CLOSED) == CLOSED
+
+
+@pytest.mark.parametrize(
+    "sentence", ["The mayor — a lawyer from Port Ellis — closed the bridge.", "HALVERNE (MNA) — Short."]
 )
-def test_a_dateline_is_cut_off(sentence: str, rest: str) -> None:
-    assert without_dateline(sentence) == rest
+def test_what_is_no_dateline_stays(sentence: str) -> None:
+    assert without_dateline(sentence) == sentence
 
 
 def test_a_heading_that_is_run_into_a_sentence_is_cut_off() -> None:

@@ -28,10 +28,8 @@ def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
     ("title", "outlet", "clean"),
     [
         ("Quake shakes Tarnow | Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
-        ("Quake shakes Tarnow - Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
         ("Quake shakes Tarnow – The Tarnow Times", None, "Quake shakes Tarnow"),
         ("Quake shakes Tarnow » World » News", None, "Quake shakes Tarnow"),
-        ("Quake shakes Tarnow - no one was hurt", "Daily Lantern", "Quake shakes Tarnow - no one was hurt"),
         ("Storm – the worst times are over", None, "Storm – the worst times are over"),
         ("Quake shakes Tarnow - lantern.example", "lantern.example", "Quake shakes Tarnow"),
         ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
@@ -117,11 +115,6 @@ def test_summary_is_of_the_report_whose_title_is_shown() -> None:
     assert summary([*ferry(), other], 60, shown_title=other.title).startswith(other.lead)
     leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
     assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
-
-
-def test_summary_is_the_lead_of_one_report_within_the_limit() -> None:
-    text = summary(ferry(), 60)
-    assert text in {article.lead for article in ferry()}
 
 
 def test_summary_takes_whole_sentences() -> None:
@@ -263,13 +256,9 @@ def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
     [
         ("de", "Warum die Brücke in Tarnow gesperrt wurde", "Brücke in Tarnow nach Rissen gesperrt"),
         ("de", "Kommentar: Brücke in Tarnow nach Rissen gesperrt", "Brücke in Tarnow gesperrt"),
-        ("de", "Liveticker zur Brücke in Tarnow, die gesperrt ist", "Brücke in Tarnow gesperrt"),
         ("fr", "Pourquoi le pont de Tarnow a été fermé lundi", "Le pont de Tarnow fermé après des fissures"),
-        ("fr", "EN DIRECT. Le pont de Tarnow fermé après des fissures", "Le pont de Tarnow est fermé"),
         ("fr", "Pont de Tarnow : ce que l’on sait de la fermeture", "Le pont de Tarnow fermé lundi"),
         ("es", "¿Por qué se cerró el puente de Tarnow el lunes?", "Cierran el puente de Tarnow"),
-        ("es", "Última hora: cierran el puente de Tarnow por grietas", "Cierran el puente de Tarnow"),
-        ("es", "Lo que se sabe del puente de Tarnow, cerrado el lunes", "Cierran el puente de Tarnow"),
         ("it", "Perché il ponte di Tarnow è stato chiuso lunedì", "Chiuso il ponte di Tarnow per crepe"),
         ("nl", "Waarom de brug in Tarnow maandag werd gesloten", "Brug in Tarnow gesloten na scheuren"),
         ("pt", "Ao vivo: ponte de Tarnow é fechada por rachaduras", "Ponte de Tarnow é fechada"),

@@ -54,17 +54,8 @@ def test_a_name_is_one_in_all_scripts(spellings: tuple[str, ...]) -> None:
 
 def test_other_names_are_other_names() -> None:
     names = [
-        "Putin",
-        "Israel",
-        "Trump",
-        "Naxos",
-        "Zelensky",
-        "Kharkiv",
-        "Ukraine",
-        "Warsaw",
-        "Macron",
-        "東京",
-    ]
+        "Putin", "Israel", "Trump", "Naxos", "Zelensky", "Kharkiv", "Ukraine", "Warsaw", "Macron", "東京",
+    ]  # fmt: skip
     assert len({skeleton(one) for one in names}) == len(names)
 
 
@@ -123,10 +114,7 @@ def _likeness_of_pairs(name: str) -> tuple[list[float], list[float]]:
 @pytest.mark.parametrize(("name", "found_least", "wrong_most"), [("dev", 25, 0), ("check", 17, 3)])
 def test_events_are_distinguished_from_look_alikes(name: str, found_least: int, wrong_most: int) -> None:
     same, other = _likeness_of_pairs(name)
-    found, wrong = (
-        sum(score >= 0.0 for score in same),
-        sum(score >= 0.0 for score in other),
-    )
+    found, wrong = (sum(score >= 0.0 for score in same), sum(score >= 0.0 for score in other))
     print(f"{name}: {found} of {len(same)} pairs of one event, {wrong} of {len(other)} others")
     assert len(same) >= 20
     assert len(other) >= 450

@@ -202,12 +202,6 @@ def test_a_live_blog_joins_reports_without_weight_in_either_order():
     assert len(ends[0]) == 1
 
 
-def test_an_article_without_terms_opens_its_own_story():
-    rig = Rig()
-    rig.place(article(("", ""), NOON, 1))
-    assert rig.decide(article(("", ""), NOON, 2)).story is None
-
-
 TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
 
 
@@ -217,8 +211,7 @@ def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):
     rows = []
     for number, text in enumerate(TEXTS):
         one = article(text, NOON, number)
-        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), one.member(MODEL), MODEL), MODEL)
-        rows.append(IndexedStory(number, f"s{number}", blob, number))
+        rows.append(IndexedStory(number, f"s{number}", blob_of(one), number))
     loaded = StoryIndex(MODEL, rows)
     grown = StoryIndex(MODEL)
     grown.add_story(IndexedStory(99, "gone", rows[0].blob, 1))
@@ -249,9 +242,7 @@ def test_scores_do_not_depend_on_the_company():
 
 
 def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
-    rig = Rig()
-    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    rig = rig_of(GRAIN[0], GRAIN[2], STRIKE)
     one = article(GRAIN[1], NOON, 5)
     grain, again, strike = (rig.scorer.score(one, [rig.index.story(n)])[0] for n in (1, 2, 3))
     crowded = rig.scorer.score(one, [rig.index.story(n) for n in (1, 2, 3)])
@@ -265,25 +256,14 @@ def test_a_crowd_of_stories_nearly_as_close_asks_for_more():
 
 
 UNRELATED = (
-    "quilt",
-    "walrus",
-    "sonnet",
-    "violin",
-    "meadow",
-    "lantern",
-    "pepper",
-    "glacier",
-    "kettle",
-    "orchid",
-)
+    "quilt", "walrus", "sonnet", "violin", "meadow", "lantern", "pepper", "glacier", "kettle", "orchid",
+)  # fmt: skip
 
 
 @given(st.lists(st.lists(st.sampled_from(UNRELATED), min_size=1, max_size=12), max_size=6))
 @settings(max_examples=30, deadline=None)
 def test_stories_that_share_no_word_change_no_decision(others):
-    index = StoryIndex(MODEL)
-    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    index = rig_of(GRAIN[0], GRAIN[2], STRIKE).index
     one = article(GRAIN[1], NOON, 99)
     before = decide(one, index.candidates(one), Scorer(MODEL))
     for number, words in enumerate(others, start=10):
@@ -293,9 +273,7 @@ def test_stories_that_share_no_word_change_no_decision(others):
 
 
 def test_what_was_read_of_a_story_is_read_again_after_the_story_changed():
-    index = StoryIndex(MODEL)
-    for number, text in enumerate((GRAIN[0], STRIKE, AGAIN), start=1):
-        index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    index = rig_of(GRAIN[0], STRIKE, AGAIN).index
     cache: StoryCache[str] = StoryCache(most=2)
     asked: list[int] = []
 
@@ -348,9 +326,7 @@ def test_a_veto_is_a_share_of_the_score_and_is_named():
 
 
 def test_a_veto_against_the_best_story_leaves_the_next_one():
-    rig = Rig()
-    for number, text in enumerate((GRAIN[0], GRAIN[2], STRIKE), start=1):
-        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    rig = rig_of(GRAIN[0], GRAIN[2], STRIKE)
     one = article(GRAIN[1], inbox=9)
     found = [rig.index.story(number) for number in (1, 2, 3)]
     best = decide(one, found, rig.scorer)
@@ -361,14 +337,20 @@ def test_a_veto_against_the_best_story_leaves_the_next_one():
     assert second.evidence.vetoes == (VETO.name,)
 
 
+def rig_of(*texts: tuple[str, str]) -> Rig:
+    """Stories of one article each, numbered from 1."""
+    rig = Rig()
+    for number, text in enumerate(texts, start=1):
+        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    return rig
+
+
 def scorer_with(slack: float) -> Scorer:
     return Scorer(dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, slack=slack)))
 
 
 def test_scores_are_corrected_for_the_best_stories_down_to_the_slack():
-    rig = Rig()
-    for number, text in enumerate((GRAIN[0], STRIKE, GRAIN[2]), start=1):
-        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    rig = rig_of(GRAIN[0], STRIKE, GRAIN[2])
     one = article(GRAIN[1], inbox=9)
     found = [rig.index.story(number) for number in (1, 2, 3)]
     ranked = sorted(rig.scorer.score(one, found), key=lambda each: -each.score)
@@ -409,18 +391,14 @@ def test_a_correction_lifts_a_story_within_the_slack_above_its_need():
 
 
 def test_no_other_than_the_compared_stories_is_joined():
-    rig = Rig()
-    for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
-        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    rig = rig_of(GRAIN[0], GRAIN[2])
     one = article(GRAIN[1], inbox=9)
     found = [rig.index.story(number) for number in (1, 2)]
     assert decide(one, found, rig.scorer, lambda ones: [(VETO,)] * len(ones), most=1).story is None
 
 
 def test_a_long_text_without_a_date_has_a_lower_need_and_no_rivals():
-    rig = Rig()
-    for number, text in enumerate((GRAIN[0], GRAIN[2]), start=1):
-        rig.index.add_story(IndexedStory(number, f"s{number}", blob_of(article(text)), number))
+    rig = rig_of(GRAIN[0], GRAIN[2])
     pair = centroid.Centroid()
     for text in (GRAIN[0], GRAIN[2]):
         pair = centroid.add(pair, article(text).member(MODEL), MODEL)
@@ -457,8 +435,7 @@ def test_neighbours_share_terms_and_a_window():
 def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer():
     index = StoryIndex(MODEL)
     for number in (1, 2, 3):
-        one = article(GRAIN[0], NOON, number)
-        blob = centroid.to_bytes(centroid.add(centroid.Centroid(), one.member(MODEL), MODEL), MODEL)
+        blob = blob_of(article(GRAIN[0], NOON, number))
         index.add_story(IndexedStory(number, f"s{number}", blob, number))
     newcomer = article(GRAIN[1], NOON, 3 + MODEL.tuning.live_reach)
     before = index.candidates(newcomer)

@@ -49,12 +49,10 @@ def oracle(text: str, seed: int = SEED) -> MinHash:
     ("left", "right"),
     [
         ("“Don’t stop—now,” she said.", '"Don\'t stop - now" she said'),
-        ("The STRASSE was closed", "the straße was closed"),
         ("Prices rose 3 %\u00a0in May", "prices rose 3%\n\nin May!"),
         ("co\u00adoperation was agreed to\u200bday", "cooperation was agreed today"),
         (unicodedata.normalize("NFD", "Señor Núñez llegó tarde"), "señor núñez llegó tarde"),
         ("ＡＢＣ broadcasts news １２", "abc broadcasts news 12"),
-        ("one_two three four", "one two three four"),
     ],
 )
 def test_spelling_without_meaning_makes_no_difference(left: str, right: str) -> None:
@@ -230,13 +228,6 @@ def test_a_broken_signature_is_refused() -> None:
 # --- LSH keys ----------------------------------------------------------------------------------------------
 
 
-def test_keys_are_signed_64_bit_and_differ_by_band() -> None:
-    keys = bands(sign(shingle_hashes(prose(2, 300)), seed=1), count=42, rows=3)
-    assert len(set(keys)) == len(keys) == 42
-    assert all(-(2**63) <= key < 2**63 for key in keys)
-    assert any(key < 0 for key in keys)
-
-
 def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
     rng = random.Random(5)
     base = prose(6, 300).split()
@@ -258,21 +249,19 @@ def test_keys_meet_exactly_where_datasketchs_lsh_meets() -> None:
 def test_estimates_and_keys_do_not_load_datasketch() -> None:
     """The main process ranks candidates and must stay small: datasketch brings scipy along."""
     code = (
-        "import sys; from aggregator.cluster.copies import copy_check, minhash as signature;"
-        "s = bytes([1, 1, 0, 0, 0]) + bytes(512);"
-        "assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, rows=3);"
-        "assert not {'datasketch', 'scipy'} & set(sys.modules)"
+        "import sys; from aggregator.cluster.copies import copy_check, minhash as signature;s = bytes([1, 1, "
+        "0, 0, 0]) + bytes(512);assert signature.estimate(s, s) == 1.0 and signature.bands(s, count=42, "
+        "rows=3);assert not {'datasketch', 'scipy'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
     code = (
-        "import sys, numpy as np; from aggregator.cluster.copies.minhash import sign;"
-        "assert sign(np.arange(9, dtype=np.uint64) << np.uint64(40), seed=1);"
-        "assert 'scipy' not in sys.modules and 'datasketch' not in sys.modules;"
-        "used = sys.modules['datasketch.minhash'].MinHash;"
-        "from datasketch import MinHash, MinHashLSH; assert MinHash is used and 'scipy' in sys.modules"
+        "import sys, numpy as np; from aggregator.cluster.copies.minhash import sign;assert "
+        "sign(np.arange(9, dtype=np.uint64) << np.uint64(40), seed=1);assert 'scipy' not in sys.modules and "
+        "'datasketch' not in sys.modules;used = sys.modules['datasketch.minhash'].MinHash;from datasketch "
+        "import MinHash, MinHashLSH; assert MinHash is used and 'scipy' in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

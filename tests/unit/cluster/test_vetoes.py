@@ -33,10 +33,8 @@ def kind(left: str, right: str, **more: object) -> str | None:
     ("left", "right", "expected"),
     [
         ("Ministers agree 12th package of cuts", "Ministers agree 13th package of cuts", "row"),
-        ("Third body found in Marlow quarry", "Fourth body found in Marlow quarry", "row"),
         ("Harbour opens to ferries on Monday", "Harbour opens to ferries on Friday", "day"),
         ("Magnitude 6.1 earthquake hits Ellory", "Magnitude 7.4 earthquake hits Ellory", "figure"),
-        ("Ferry pilot, 24, fined in Ellory", "Ferry pilot, 61, fined in Ellory", "figure"),
         ("Marlow beat Ellory 2-1 in cup final", "Marlow beat Ellory 4-0 in cup final", "score"),
         ("Man found dead in Marlow", "Man found dead in Ellory", "name"),
         ("Council holds water rates", "Council cuts water rates", "deed"),
@@ -44,9 +42,7 @@ def kind(left: str, right: str, **more: object) -> str | None:
         ("Opinion | The harbour needs trees", "Opinion | Why tolls work", "series"),
         ("Grain slips in Ellory - The Marlow Times", "Mayor quits - The Marlow Times", "series"),
         ("Grocer recalls hummus over glass", "Grocer recalls yoghurt over glass", "object"),
-        ("Linux 6.11 released", "Linux 6.12 released", "version"),
         ("Linux 6.11 Released With Quilt Support", "The new features of Linux 6.12", "version"),
-        ("curl 8.11.0", "curl 8.11.1 mends a leak", "version"),
     ],
 )
 def test_one_build_two_events(left: str, right: str, expected: str) -> None:
@@ -59,19 +55,14 @@ def test_one_build_two_events(left: str, right: str, expected: str) -> None:
     [
         ("Ministers agree 12th package of cuts", "Ministers agree twelfth package of cuts"),
         ("Seven dead as bus leaves road near Marlow", "Nine dead as bus leaves road near Marlow"),
-        ("Magnitude 7.1 earthquake hits Ellory", "Magnitude 6.8 earthquake hits Ellory"),
         ("Marlow win 3-1 against Ellory", "Ellory lose 1-3 against Marlow"),
-        ("Marlow and Ellory agree on ferry", "Ellory and Marlow agree on ferry"),
         ("Mayor of Marlow meets Calloway", "Calloway meets Mayor of Marlow"),
         ("Court Upholds Ban on Ellory Mine", "Court upholds ban on Ellory mine"),
         ("Blast in Kyiv kills three", "Blast in Ukraine kills three"),
-        ("Patch issued for Internet Explorer", "Patch issued for IE"),
         ("Harbour talks resume - Reuters", "Harbour talks resume - The Marlow Times"),
         ("Marlow storm: roofs torn off", "Marlow storm: ferries cancelled"),
         ("Linux 6.12 released", "Linux 6.12.0 is out"),
         ("Quilt 4.5 or 5.0 comes in autumn", "Quilt 5.0 is expected in autumn"),
-        ("Ellory 3.5 percent poorer", "Ellory 3.6 percent poorer"),
-        ("Marlow fined Ellory 2.4 million", "Marlow fines Ellory 2.5 million"),
     ],
 )
 def test_one_event_in_other_words(left: str, right: str) -> None:

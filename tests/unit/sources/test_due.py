@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,24 +29,18 @@ moments = st.integers(0, 4_000_000_000).map(lambda stamp: dt.datetime.fromtimest
 seconds = st.floats(0, 1e7)
 
 
-def success(
-    now: dt.datetime, interval: float, new: int, source: str = "feed", base: float = 600.0
-) -> NextPoll:
+def success(now: dt.datetime, interval: float, new: int, source: str = "feed", **more: Any) -> NextPoll:
     return after_success(
-        source, now, configured_seconds=base, interval_seconds=interval, new_entries=new, tuning=TUNING
-    )
-
-
-def failure(now: dt.datetime, failures: int, retry: float | None = None, source: str = "feed") -> NextPoll:
-    return after_failure(
-        source,
-        now,
-        configured_seconds=600.0,
-        interval_seconds=600.0,
-        failures=failures,
-        retry_after_seconds=retry,
+        source, now, **{"configured_seconds": 600.0, **more}, interval_seconds=interval, new_entries=new,
         tuning=TUNING,
-    )
+    )  # fmt: skip
+
+
+def failure(
+    now: dt.datetime, failures: int, retry: float | None = None, source: str = "feed", **more: Any
+) -> NextPoll:
+    given = {"configured_seconds": 600.0, "interval_seconds": 600.0, **more}
+    return after_failure(source, now, **given, failures=failures, retry_after_seconds=retry, tuning=TUNING)
 
 
 def wait(poll: NextPoll, now: dt.datetime = NOW) -> float:
@@ -62,16 +57,7 @@ def test_a_quiet_source_is_asked_less_often_and_news_bring_it_back() -> None:
 
 def test_a_feed_may_ask_for_longer_within_its_stretch() -> None:
     def asked(ask: float) -> float:
-        poll = after_success(
-            "feed",
-            NOW,
-            configured_seconds=600,
-            interval_seconds=600,
-            new_entries=1,
-            ttl_seconds=ask,
-            tuning=TUNING,
-        )
-        return wait(poll)
+        return wait(success(NOW, 600, 1, ttl_seconds=ask))
 
     assert 600 <= asked(60) <= 660
     assert 1800 <= asked(1800) <= 1980
@@ -98,15 +84,9 @@ def test_every_wait_is_between_a_minute_and_a_day(
     source: str, now: dt.datetime, base: float, interval: float, count: int, asked: float | None
 ) -> None:
     polls = [
-        after_success(
-            source, now, configured_seconds=base, interval_seconds=interval, new_entries=count,
-            ttl_seconds=asked, tuning=TUNING,
-        ),
-        after_failure(
-            source, now, configured_seconds=base, interval_seconds=interval, failures=count,
-            retry_after_seconds=asked, tuning=TUNING,
-        ),
-    ]  # fmt: skip
+        success(now, interval, count, source, configured_seconds=base, ttl_seconds=asked),
+        failure(now, count, asked, source, configured_seconds=base, interval_seconds=interval),
+    ]
     for poll in polls:
         assert 60 <= wait(poll, now) <= DAY
         assert poll.due == correct_due(source, poll.due, now, longest_seconds=DAY, tuning=TUNING)
@@ -147,10 +127,7 @@ def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
     base: float, interval: float, asked: float, gap: float | None, new: int, now: dt.datetime
 ) -> None:
     """Else a clock that goes back by a minute would move sources that wait as they should."""
-    poll = after_success(
-        "feed", now, configured_seconds=base, interval_seconds=interval, new_entries=new,
-        ttl_seconds=asked, gap_seconds=gap or None, tuning=TUNING,
-    )  # fmt: skip
+    poll = success(now, interval, new, configured_seconds=base, ttl_seconds=asked, gap_seconds=gap or None)
     longest = longest_wait(
         failures=0, interval_seconds=base, adaptive_interval_seconds=poll.interval_seconds, ttl_seconds=asked,
         tuning=TUNING,
@@ -162,24 +139,15 @@ def test_a_source_with_news_every_hour_is_not_left_alone_for_four() -> None:
     def settled(gap: float | None) -> float:
         interval = 600.0
         for _ in range(10):
-            interval = after_success(
-                "feed", NOW, configured_seconds=600, interval_seconds=interval, new_entries=0,
-                gap_seconds=gap, tuning=TUNING,
-            ).interval_seconds  # fmt: skip
+            interval = success(NOW, interval, 0, gap_seconds=gap).interval_seconds
         return interval
 
     assert [settled(gap) for gap in (60.0, 3600.0, 7200.0, 1e6, None)] == [600, 1800, 2400, 2400, 2400]
 
 
 def test_a_new_source_starts_with_the_rhythm_that_its_dates_tell() -> None:
-    def first(gap: float | None) -> float:
-        poll = after_success(
-            "feed", NOW, configured_seconds=600, interval_seconds=0, new_entries=20, gap_seconds=gap,
-            tuning=TUNING,
-        )  # fmt: skip
-        return poll.interval_seconds
-
-    assert [first(gap) for gap in (None, 60.0, 3000.0, 1e7)] == [600, 600, 1500, 2400]
+    firsts = [success(NOW, 0, 20, gap_seconds=gap).interval_seconds for gap in (None, 60.0, 3000.0, 1e7)]
+    assert firsts == [600, 600, 1500, 2400]
 
 
 def test_a_410_is_asked_again_twice_half_a_day_apart() -> None:

@@ -62,13 +62,8 @@ FULL_ITEM = """<item>
 def test_an_rss_entry_keeps_all_that_it_declares() -> None:
     feed = read(rss(FULL_ITEM, "<language>en-GB</language>"))
     entry = feed.entries[0]
-    assert (feed.format, feed.title, feed.language, feed.site_url, feed.problem) == (
-        "rss20",
-        "Harbour Post",
-        "en",
-        "https://www.example.org/",
-        None,
-    )
+    assert (feed.format, feed.title, feed.language, feed.problem) == ("rss20", "Harbour Post", "en", None)
+    assert feed.site_url == "https://www.example.org/"
     assert (entry.source, entry.guid) == ("feed-1", "hp-17")
     assert entry.url == "https://www.example.org/2026/02/ferry?x=1"
     assert entry.title == "Ferry & crew return safely"
@@ -168,23 +163,15 @@ def test_news_sitemap() -> None:
         <news:title>Lock gate mended</news:title></news:news></url></urlset>"""
     )
     entry = feed.entries[0]
-    assert (feed.format, entry.title, entry.outlet, entry.authority) == (
-        "sitemap",
-        "Lock gate mended",
-        "Harbour Post",
-        "own",
-    )
+    assert (feed.format, entry.authority) == ("sitemap", "own")
+    assert (entry.title, entry.outlet) == ("Lock gate mended", "Harbour Post")
     assert entry.published is not None
     assert entry.published.time.day == 27
 
 
 @pytest.mark.parametrize(
     ("link", "authority"),
-    [
-        ("https://www.example.org/a", "own"),
-        ("https://elsewhere.example.com/a", "foreign"),
-        ("", "own"),
-    ],
+    [("https://www.example.org/a", "own"), ("https://elsewhere.example.com/a", "foreign"), ("", "own")],
 )
 def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
     item = f"<item><title>T</title><link>{link}</link></item>"
@@ -226,7 +213,6 @@ ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T
     ("markup", "author"),
     [
         ("<author>a@b.org (Jo Doe)</author>", "Jo Doe"),
-        ("<author>a@b.online (Jo Doe)</author>", "Jo Doe"),
         ("<author>Jo Doe &lt;a@b.media&gt;</author>", "Jo Doe"),
         ("<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>", "Jo Doe, Ann Roe"),
         ("<author>&lt;a href='x'&gt;Jo Doe&lt;/a&gt;</author>", "Jo Doe"),

@@ -104,9 +104,6 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
         ("e.txt", b"", "empty"),
         ("e.txt", b" \n\t", "empty"),
         ("e.txt", b"\xef\xbb\xbf", "empty"),
-        ("e.html", b"", "empty"),
-        ("e.xml", b"", "empty"),
-        ("e.json", b"\n\n", "empty"),
         ("e.jsonl", b"", "empty"),
         ("b.txt", b"\x89PNG\r\n\x1a\n" + bytes(500), "binary"),
         ("b.html", b"%PDF-1.4 " + bytes(500), "binary"),
@@ -180,14 +177,6 @@ def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
     feed = {"version": "https://jsonfeed.org/version/1", "title": "F", "items": []}
     (tmp_path / "f.json").write_text(json.dumps(feed, indent=indent))
     assert isinstance(found(tmp_path / "f.json")[0], InputFeed)
-
-
-def test_json_that_is_no_record_is_named(tmp_path: Path) -> None:
-    (tmp_path / "r.json").write_bytes(b'[{"title": "A"}, 3]')
-    good, bad = found(tmp_path / "r.json")
-    assert isinstance(good, InputEntry)
-    assert isinstance(bad, InputProblem)
-    assert "record 2" in bad.where
 
 
 @pytest.mark.parametrize(

@@ -177,12 +177,8 @@ ODD_LISTS = {
 def test_lists_of_other_programs(name: str) -> None:
     body, urls = ODD_LISTS[name]
     for codec in ("utf-8", "utf-16", "windows-1252"):
-        data = (
-            f"<?xml version='1.0' encoding='{codec}'?><opml version='1.0'><body>{body}</body></opml>".encode(
-                codec
-            )
-        )
-        assert [feed.url for feed in read_opml(data)] == urls
+        text = f"<?xml version='1.0' encoding='{codec}'?><opml version='1.0'><body>{body}</body></opml>"
+        assert [feed.url for feed in read_opml(text.encode(codec))] == urls
 
 
 def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:

@@ -62,9 +62,7 @@ def test_any_one_of_them_is_enough(record: dict[str, str]) -> None:
         ('{"title": " ", "text": null}', "empty"),
         ('{"id": 1, "url": "javascript:alert(1)"}', "empty"),
         ("[1]", "not a record"),
-        ("null", "not a record"),
         ('{"title": "T"', "not JSON"),
-        ("title: T", "not JSON"),
         ("[" * 100_000, "nested"),
     ],
 )
@@ -132,10 +130,8 @@ def test_labels_for_eval() -> None:
     [
         ('{"id": "x1"}', "x1"),
         ('{"id": 12, "text": ""}', "12"),
-        ('{"id": "x1", "title": "cut', "x1"),
         ("not json", "gold:4"),
         ('{"title": "T"}', "gold:4"),
-        ("[]", "gold:4"),
         ("", "gold:4"),
     ],
 )

@@ -53,8 +53,7 @@ def test_the_program_carries_the_file_that_lies_there() -> None:
 
 def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> None:
     said = mistakes(
-        tmp_path,
-        "log:\n  level: loud\nserver:\n  port: 70000\n  prot: 1\nfetch:\n  interval: 15\nfeed: {}\n",
+        tmp_path, "log:\n  level: loud\nserver:\n  port: 70000\n  prot: 1\nfetch:\n  interval: 15\nfeed: {}\n"
     )
     assert [line.split(": ")[:2] for line in said] == [
         ["config.yaml:2", "log.level"],
@@ -75,14 +74,8 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("log: {}\ntuning:\n  events:\n    nope: 1\n", 4, "there is no such constant"),
         ("log: {}\nrules: {}\n", 2, "rules: `rules` is now `tuning`"),
         ("tuning:\n  event:\n    a: 1\n", 2, "no such section in config/tuning.yaml; did you mean `events`?"),
-        (
-            "tuning:\n  events:\n    widow_days: 1\n",
-            3,
-            "config/tuning.yaml; did you mean `window_days`?",
-        ),
-        ("log:\n  rules: 1\n", 2, "log.rules: there is no such key"),
+        ("tuning:\n  events:\n    widow_days: 1\n", 3, "config/tuning.yaml; did you mean `window_days`?"),
         ("tuning:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),
-        ("tuning:\n  nothing:\n    a: 1\n", 2, "there is no such section"),
         ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
         ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
         ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
@@ -93,15 +86,11 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("log: &a\n  level: *a\n", 1, "alias"),
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
         ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
-        ("fetch:\n  allow_private_links: yes\n", 2, "a list of addresses"),
         ("fetch:\n  allow_private_links: [192.168.1.9]\n", 2, "give http:// or https://"),
         ("sources: yes\n", 1, "sources: give a list"),
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
-        ("fetch:\n  interval: 3000d\n", 2, "give at most 365d"),
-        ("retention:\n  text_after: 9999999999999999999d\n", 2, "a number with its unit"),
         (f"retention:\n  size: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
-        (f"tuning:\n  webhooks:\n    waiting_max: {'9' * 300}\n", 3, "like the shipped"),
         ("tuning:\n  leases:\n    standby_seconds: -1\n", 3, "like the shipped"),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
@@ -120,20 +109,15 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("webhooks:\n  - {name: a, secret_file: x}\n", 2, "webhooks.0.url: this key is required"),
         ("server:\n  port: null\n", 2, "server.port: it has no value: give one, or remove the key"),
         ("server:\n  port: '80'\n", 2, "server.port: give a whole number"),
-        ("server:\n  port: [80]\n", 2, "server.port: give a whole number"),
         ("server:\n  port: -1\n", 2, "server.port: give at least 0"),
         ("fetch:\n  robots: maybe\n", 2, "fetch.robots: give true or false"),
         ("publish:\n  title: 5\n", 2, "publish.title: give text: put the value in quotes"),
-        ("publish:\n  title: [a]\n", 2, "publish.title: give text"),
         ("log:\n  level: loud\n", 2, "log.level: choose debug, info, warning or error"),
         ("fetch:\n  allow_private: [home]\n", 2, "home is not a network, such as"),
         ("sources:\n  - folder: ''\n", 2, "sources.0.folder: give at least one character"),
         (f"sources:\n  - folder: x\n    name: {'x' * 201}\n", 3, "name: give at most 200 characters"),
         ("queries:\n  a: null\n", 2, "queries.a: give `key: value` lines below it"),
-        ("queries: [a]\n", 1, "queries: give `key: value` lines below it"),
         ("queries:\n  1: {query: x}\n", 2, "queries.1: put the key in quotes"),
-        ("1: 2\n", 1, "1: put the key in quotes"),
-        ("hello\n", 1, "expected `key: value` lines, found a single value"),
         ("retention:\n  compress_after: 5s\n  stories_after: 3s\n", 3, "give a day or more"),
     ],
 )
@@ -145,71 +129,40 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
 
 
 FEED = "https://a.example/feed"
+HUSH = "http://a.example:99999/hush"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (
-            f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
-            ["config.yaml:3: sources.1.feed: the source in line 2 has the same feed"],
-        ),
-        (
-            f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
-            ["config.yaml:5: sources.1.name: the source in line 2 has the same name"],
-        ),
-        (
-            f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
-            ["config.yaml:4: sources.1.name: the source in line 2 has the same name"],
-        ),
-        (
-            f"sources:\n  - name: x\n    feed: {FEED}\n  - feed: {FEED}\n    name: x\n",
-            [
-                "config.yaml:4: sources.1.feed: the source in line 2 has the same feed",
-                "config.yaml:5: sources.1.name: the source in line 2 has the same name",
-            ],
-        ),
-        (
-            "sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
-            ["config.yaml:4: sources.2.folder: the source in line 2 has the same folder"],
-        ),
-        (
-            "sources:\n  - feed: https://me:hush@a.example:0/\n",
-            ["config.yaml:2: sources.0.feed: there is no port 0"],
-        ),
-        (
-            "sources:\n  - folder: ~nobody-of-this-name/x\n",
-            ["config.yaml:2: sources.0.folder: ~nobody-of-this"],
-        ),
-        (
-            f"sources:\n  - feed: {FEED}\n    language: '?'\n",
-            ["config.yaml:3: sources.0.language: use a tag"],
-        ),
-        (
-            "queries:\n  a: {query: fire}\n  b:\n    query: '-!'\n",
-            ["config.yaml:4: queries.b.query: give at"],
-        ),
-        ("queries:\n  b: {query: 'after:2026-13'}\n", ["config.yaml:2: queries.b.query: after: give a day"]),
-        ("queries:\n  a:\n    query: ''\n", ["config.yaml:3: queries.a.query: it is empty; give words"]),
-        ("queries:\n  a: {}\n", ["config.yaml:2: queries.a: give at least one filter"]),
-        ("queries:\n  a: {title: A}\n", ["config.yaml:2: queries.a: give at least one filter"]),
-        ("public_url: stories.example.org\n", ["config.yaml:1: public_url: stories.example.org is not"]),
-        ("public_url: 'http://['\n", ["config.yaml:1: public_url: "]),
-        ("fetch:\n  contact: café\n", ["config.yaml:2: fetch.contact: only printable ASCII"]),
-        ("backup:\n  folder: ~nobody-of-this-name/x\n", ["config.yaml:2: backup.folder: ~nobody-of-this"]),
-        (
-            "webhooks:\n  - {name: a, url: 'http://a.example:99999/hush', secret_file: nowhere}\n",
-            [
-                "config.yaml:2: webhooks.0.url: this is not an http",
-                "config.yaml:2: webhooks.0: a: secret_file: ",
-            ],
-        ),
-        (
-            "retention:\n  size: 1 GB\ndatabase: postgresql://me@localhost/x\n",
-            ["config.yaml:2: retention.size: only for SQLite"],
-        ),
+        (f"sources:\n  - feed: {FEED}\n  - feed: HTTPS://A.example:443/feed#top\n",
+         ["3: sources.1.feed: the source in line 2 has the same feed"]),
+        (f"sources:\n  - name: x\n    feed: {FEED}\n  - folder: y\n    name: x\n",
+         ["5: sources.1.name: the source in line 2 has the same name"]),
+        (f"sources:\n  - feed: {FEED}\n  - feed: https://b.example/\n    name: {FEED}\n",
+         ["4: sources.1.name: the source in line 2 has the same name"]),
+        (f"sources:\n  - name: x\n    feed: {FEED}\n  - feed: {FEED}\n    name: x\n",
+         ["4: sources.1.feed: the source in line 2 has the same feed",
+          "5: sources.1.name: the source in line 2 has the same name"]),
+        ("sources:\n  - folder: x\n  - folder: y\n  - folder: ./z/../x\n    name: other\n",
+         ["4: sources.2.folder: the source in line 2 has the same folder"]),
+        ("sources:\n  - feed: https://me:hush@a.example:0/\n", ["2: sources.0.feed: there is no port 0"]),
+        ("sources:\n  - folder: ~nobody-of-this-name/x\n", ["2: sources.0.folder: ~nobody-of-this"]),
+        (f"sources:\n  - feed: {FEED}\n    language: '?'\n", ["3: sources.0.language: use a tag"]),
+        ("queries:\n  a: {query: fire}\n  b:\n    query: '-!'\n", ["4: queries.b.query: give at"]),
+        ("queries:\n  b: {query: 'after:2026-13'}\n", ["2: queries.b.query: after: give a day"]),
+        ("queries:\n  a:\n    query: ''\n", ["3: queries.a.query: it is empty; give words"]),
+        ("queries:\n  a: {title: A}\n", ["2: queries.a: give at least one filter"]),
+        ("public_url: stories.example.org\n", ["1: public_url: stories.example.org is not"]),
+        ("public_url: 'http://['\n", ["1: public_url: "]),
+        ("fetch:\n  contact: café\n", ["2: fetch.contact: only printable ASCII"]),
+        ("backup:\n  folder: ~nobody-of-this-name/x\n", ["2: backup.folder: ~nobody-of-this"]),
+        (f"webhooks:\n  - {{name: a, url: '{HUSH}', secret_file: nowhere}}\n",
+         ["2: webhooks.0.url: this is not an http", "2: webhooks.0: a: secret_file: "]),
+        ("retention:\n  size: 1 GB\ndatabase: postgresql://me@localhost/x\n",
+         ["2: retention.size: only for SQLite"]),
     ],
-)
+)  # fmt: skip
 def test_what_the_daemon_would_refuse_is_named_with_its_line(
     tmp_path: Path, text: str, said: list[str]
 ) -> None:
@@ -217,7 +170,8 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
     with pytest.raises(ConfigError) as caught:
         check(config)
     lines = str(caught.value).splitlines()
-    assert [line.startswith(words) for line, words in zip(lines, said, strict=True)] == [True] * len(said), (
+    assert len(lines) == len(said)
+    assert all(line.startswith(f"config.yaml:{words}") for line, words in zip(lines, said, strict=True)), (
         lines
     )
     assert "hush" not in str(caught.value)

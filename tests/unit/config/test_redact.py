@@ -15,23 +15,16 @@ MARKER = "k9Xq7Lw2PzR4marker"
 @pytest.mark.parametrize(
     "said",
     [
-        f"https://reader:{MARKER}@news.example/feed",
-        f"https://{MARKER}@news.example/feed",
-        f"https://reader:a@b{MARKER}@news.example/feed",
-        f"postgresql+psycopg://me:{MARKER}@db.example/news",
+        f"https://reader:{MARKER}@news.example/feed", f"https://{MARKER}@news.example/feed",
+        f"https://reader:a@b{MARKER}@news.example/feed", f"postgresql+psycopg://me:{MARKER}@db.example/news",
         f"https://news.example/feed?page=2&api_key={MARKER}&lang=en",
-        f"https://news.example/feed?token={MARKER}#top",
-        f"https://news.example/feed?auth[password]={MARKER}",
-        f"connection failed: host=db password={MARKER} user=me",
-        f"Authorization: Bearer {MARKER}",
-        f"{{'authorization': 'Basic {MARKER}'}}",
-        f"[('Authorization', '{MARKER}')]",
-        f"sent bearer {MARKER}",
-        f"GET /t/agg_{MARKER}/feeds/stories.rss",
-        f"the key whsec_{MARKER}/+= is used",
+        f"https://news.example/feed?token={MARKER}#top", f"https://news.example/feed?auth[password]={MARKER}",
+        f"connection failed: host=db password={MARKER} user=me", f"Authorization: Bearer {MARKER}",
+        f"{{'authorization': 'Basic {MARKER}'}}", f"[('Authorization', '{MARKER}')]", f"sent bearer {MARKER}",
+        f"GET /t/agg_{MARKER}/feeds/stories.rss", f"the key whsec_{MARKER}/+= is used",
         f'signature="x&sig={MARKER}"',
     ],
-)
+)  # fmt: skip
 def test_what_is_secret_is_not_said(said: str) -> None:
     shown = redact(said)
     assert MARKER not in shown

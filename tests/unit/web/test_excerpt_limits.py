@@ -13,14 +13,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import (
-    ArticleView,
-    AttributedSentence,
-    Fact,
-    MergedStory,
-    StoryView,
-    TimelineItem,
-)
+from aggregator.model.core import ArticleView, AttributedSentence, Fact, MergedStory, StoryView, TimelineItem
 from aggregator.model.read_model import Change
 from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.server import create_app

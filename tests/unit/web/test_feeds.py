@@ -191,11 +191,7 @@ def test_who_says_a_fact_is_named_once() -> None:
         for article in (one, other, again)
     )
     merged = MergedStory(
-        title="x",
-        lead=None,
-        facts=(Fact(said=said, outlets=2, of=2),),
-        only=(),
-        timeline=(),
+        title="x", lead=None, facts=(Fact(said=said, outlets=2, of=2),), only=(), timeline=()
     )
     text = html.fromstring(f"<div>{_entry(a_story(one, other, again), merged).description}</div>")
     assert "Ten people were hurt. — Gazette (2 of 2 outlets; also stated by Herald)" in text.text_content()

@@ -233,12 +233,7 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None:
     story, merged = the_ferry()
     whole = Reprint(
-        article="ferrycopy",
-        outlet="Eastgate Gazette",
-        url=None,
-        time=None,
-        minutes_later=35,
-        is_whole=True,
+        article="ferrycopy", outlet="Eastgate Gazette", url=None, time=None, minutes_later=35, is_whole=True
     )
     part = Reprint(article="x", outlet="Y", url=None, time=None, minutes_later=None, is_whole=False)
     copies = (whole, part)

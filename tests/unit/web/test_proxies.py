@@ -58,8 +58,7 @@ def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any
 
 def test_a_trusted_proxy_says_who_asks() -> None:
     seen = _asked(
-        PROXY,
-        {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"},
+        PROXY, {"X-Forwarded-For": STRANGER, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "news.example"}
     )
     assert seen == {"client": STRANGER, "scheme": "https", "host": "news.example", "owner": False}
 

@@ -7,12 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.core import (
-    AgreedFigure,
-    AttributedSentence,
-    MergedStory,
-    StoryView,
-)
+from aggregator.model.core import AgreedFigure, AttributedSentence, MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail
 from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
 from tests.support.memory_reader import a_story, an_article, the_ferry
@@ -23,10 +18,7 @@ def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str
     article = next(article for article in story.articles if article.id == article_id)
     texts = {article.title, article.lead, article.text}
     if merged:
-        said = [
-            *merged.only,
-            *(s for f in merged.facts for s in f.said),
-        ]
+        said = [*merged.only, *(s for f in merged.facts for s in f.said)]
         said += [merged.lead] if merged.lead else []
         texts |= {each.text for each in [*said, *merged.timeline] if each.article == article_id}
     bare = {text.removesuffix(" …") for text in texts} - {""}

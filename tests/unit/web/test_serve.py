@@ -27,17 +27,29 @@ from tests.support.memory_reader import MemoryReader, full_reader
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
+@pytest.fixture
+def served() -> Iterator[Server]:
+    server = Server(full_reader(), PublishSettings(port=0))
+    server.start()
+    yield server
+    server.stop()
+
+
+def fetched(url: str, **more: Any) -> httpx.Response:
+    return httpx.get(url, trust_env=False, timeout=PATIENCE_SECONDS, **more)
+
+
 def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
     threads_before = {thread.name for thread in threading.enumerate()}
     server = Server(full_reader(), PublishSettings(port=0))
     for _ in range(2):
         url = server.start()
         assert server.is_serving
-        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
+        assert fetched(f"{url}/healthz").status_code == 200
         server.stop()
         assert not server.is_serving
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS)
+            fetched(f"{url}/healthz")
     assert threads_before >= {thread.name for thread in threading.enumerate() if thread.name == "web"}
 
 
@@ -49,14 +61,8 @@ def test_stopping_twice_or_unstarted_does_nothing() -> None:
     server.stop()
 
 
-def test_links_lead_to_the_address_that_was_bound() -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    url = server.start()
-    assert (
-        f"<link>{url}/stories/lindferry</link>"
-        in httpx.get(f"{url}/feeds/stories.rss", trust_env=False, timeout=PATIENCE_SECONDS).text
-    )
-    server.stop()
+def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
+    assert f"<link>{served.url}/stories/lindferry</link>" in fetched(f"{served.url}/feeds/stories.rss").text
 
 
 def test_nothing_is_left_of_what_was_shown_before() -> None:
@@ -69,7 +75,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
         shown.append(weakref.ref(reader))
         server.change(WebServices(reader, PublishSettings(port=0)))
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
-            assert httpx.get(url + path, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 200
+            assert fetched(url + path).status_code == 200
         del reader
     gc.collect()
     assert [one() is None for one in shown] == [True, True, False]
@@ -96,13 +102,13 @@ def test_a_port_that_cannot_be_is_refused_in_words() -> None:
         Server(MemoryReader(), PublishSettings(port=70000)).start()
 
 
-def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    server.start()
-    with connected(server) as connection:
+def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
+    caplog: pytest.LogCaptureFixture, served: Server
+) -> None:
+    with connected(served) as connection:
         connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntok")
-    httpx.get(f"{server.url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS)
-    server.stop()  # what is under way has ended
+    fetched(f"{served.url}/healthz")
+    served.stop()  # what is under way has ended
     assert "a request failed" not in caplog.text
 
 
@@ -110,11 +116,7 @@ def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(caplog: pytest.L
 
 
 def title(url: str) -> str:
-    return (
-        httpx.get(f"{url}/feeds/stories.rss", trust_env=False, timeout=PATIENCE_SECONDS)
-        .text.split("<title>")[1]
-        .split("<")[0]
-    )
+    return fetched(f"{url}/feeds/stories.rss").text.split("<title>")[1].split("<")[0]
 
 
 def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
@@ -402,7 +404,7 @@ def test_clients_of_a_trusted_proxy_are_limited_each(
 
     def ask(client: str) -> int:
         headers = {"X-Forwarded-For": client}
-        return httpx.get(f"{server.url}/robots.txt", headers=headers, trust_env=False).status_code
+        return fetched(f"{server.url}/robots.txt", headers=headers).status_code
 
     slow = SIGN_IN.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
     connect(opened, server, connection_limits.OF_ONE_ADDRESS, slow, "127.0.0.2")
@@ -422,7 +424,7 @@ def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
         connect(opened, server, 1, SIGN_IN, "127.0.0.1")
         if get(server, "/robots.txt") == 429:
             break
-    asked = httpx.get(f"{server.url}/static/style.css", trust_env=False)
+    asked = fetched(f"{server.url}/static/style.css")
     assert (asked.status_code, asked.headers["retry-after"]) == (429, "1")
     assert get(server, "/healthz") == 200
     (other,) = connect(opened, server, 1, HEAD + b"\r\n", "127.0.0.2")
@@ -503,24 +505,19 @@ WEBSOCKET = (
 
 
 @pytest.mark.parametrize("path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"])
-def test_a_websocket_is_refused_in_words(path: bytes) -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    server.start()
-    with connected(server) as connection:
+def test_a_websocket_is_refused_in_words(path: bytes, served: Server) -> None:
+    with connected(served) as connection:
         connection.sendall(WEBSOCKET % path)
         answer = HTTPResponse(connection)
         answer.begin()
         assert answer.status == 400
         assert b"WebSocket is not supported" in answer.read()
-    server.stop()
 
 
-def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    server.start()
+def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture, served: Server) -> None:
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
-    assert httpx.get(f"{server.url}/", headers=offer, trust_env=False).status_code == 200
-    server.stop()
+    assert fetched(f"{served.url}/", headers=offer).status_code == 200
+    served.stop()
     assert warnings(caplog) == []
 
 
@@ -537,36 +534,34 @@ MALFORMED = (
 )
 
 
-def test_malformed_requests_hear_400_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    server = Server(full_reader(), PublishSettings(port=0))
-    server.start()
+def test_malformed_requests_hear_400_and_fill_no_log(
+    caplog: pytest.LogCaptureFixture, served: Server
+) -> None:
     for request in MALFORMED * 20:
-        with connected(server) as connection, suppress(ConnectionError):
+        with connected(served) as connection, suppress(ConnectionError):
             connection.sendall(request)
             answer = connection.recv(65536)
             assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 200"), request
     for _ in range(50):
-        with connected(server) as connection:
+        with connected(served) as connection:
             connection.sendall(WEBSOCKET % b"/")
             connection.recv(65536)
-    server.stop()
+    served.stop()
     assert len(warnings(caplog)) == 2
     assert "malformed" in caplog.text
     assert "WebSocket" in caplog.text
 
 
 def test_what_happens_often_is_counted_in_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, served: Server
 ) -> None:
     monkeypatch.setattr(connection_limits, "NOTE_SECONDS", 0.3)
-    server = Server(full_reader(), PublishSettings(port=0))
-    server.start()
     deadline = time.monotonic() + 20
     while "more times within" not in caplog.text and time.monotonic() < deadline:
-        with connected(server) as connection:
+        with connected(served) as connection:
             connection.sendall(b"nonsense\r\n\r\n")
             connection.recv(100)
-    server.stop()
+    served.stop()
     assert "malformed" in warnings(caplog)[0]
     assert "(from 127.0.0.1)" in warnings(caplog)[0]
     assert "more times within" in caplog.text

@@ -275,11 +275,7 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
         ("", "", "strange 1.0 has no licence, or no text of it"),
         ("License-Expression: MIT\n", "", "strange 1.0 has no licence, or no text of it"),
         ("", "strange-1.0.dist-info/LICENSE", "strange 1.0 has no licence, or no text of it"),
-        (
-            "License-Expression: MIT\n",
-            "strange.libs/libstrange.so.1",
-            "the licence of strange.libs/",
-        ),
+        ("License-Expression: MIT\n", "strange.libs/libstrange.so.1", "the licence of strange.libs/"),
     ],
 )
 def test_a_package_of_unknown_licence_stops_the_build(

@@ -189,11 +189,7 @@ def test_the_moment_is_given_where_the_zone_is_known() -> None:
     known = ArticleTimes(published=published, zone="Europe/Berlin")
     assert [
         one.time and one.time.isoformat() for one in entries_of(page, TUNING, known, announced=False)
-    ] == [
-        "2026-03-06T21:05:00+00:00",
-        "2026-03-06T22:40:00+00:00",
-        "2026-03-06T23:31:00+00:00",
-    ]
+    ] == ["2026-03-06T21:05:00+00:00", "2026-03-06T22:40:00+00:00", "2026-03-06T23:31:00+00:00"]
     assert {one.time for one in timed_entries(page, TUNING, published=published)} == {None}
 
 

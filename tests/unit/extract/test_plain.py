@@ -97,10 +97,9 @@ def test_links_at_the_end_go() -> None:
 
 def test_hard_wrapped_columns_are_joined() -> None:
     wrapped = (
-        "Harbour bridge closed\n\nThe old harbour bridge was closed on Monday after inspectors found\n"
-        "cracks in two of its pillars, the port said, and nobody could\nsay when it will be open again.\n\n"
-        "Traffic is led over the northern road until the repairs are\ndone by the men of the port and\n"
-        "the town.\n"
+        "Harbour bridge closed\n\nThe old harbour bridge was closed on Monday after inspectors found\ncracks "
+        "in two of its pillars, the port said, and nobody could\nsay when it will be open again.\n\nTraffic "
+        "is led over the northern road until the repairs are\ndone by the men of the port and\nthe town.\n"
     )
     assert len(read(wrapped).paragraphs) == 2
 

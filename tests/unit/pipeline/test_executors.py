@@ -186,14 +186,11 @@ def test_a_cancelled_job_is_never_run() -> None:
 
 def test_workers_end_when_their_parent_is_killed() -> None:
     script = (
-        "import sys, time\n"
-        "from aggregator.config.tuning import effective_tuning\n"
-        "from aggregator.pipeline.workers import fault_jobs as probes\n"
-        "from aggregator.pipeline.workers.factory import open_executor\n"
-        "executor = open_executor('processes', 1, effective_tuning())\n"
-        "print(executor.submit(probes.process_id, b'').result().decode(), flush=True)\n"
-        "executor.submit(probes.spin, b'')\n"
-        "time.sleep(600)\n"
+        "import sys, time\nfrom aggregator.config.tuning import effective_tuning\nfrom "
+        "aggregator.pipeline.workers import fault_jobs as probes\nfrom aggregator.pipeline.workers.factory "
+        "import open_executor\nexecutor = open_executor('processes', 1, "
+        "effective_tuning())\nprint(executor.submit(probes.process_id, b'').result().decode(), "
+        "flush=True)\nexecutor.submit(probes.spin, b'')\ntime.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None

@@ -33,16 +33,9 @@ MIB = 1 << 20
 SEED = 20_241_206
 # One of each kind that is quick; the others are torture.
 QUICK = (
-    "flood: breaks with words",
-    "depth: div",
-    "tag: attributes",
-    "tag: never closed",
-    "head: author",
-    "head: deep json",
-    "head: json of surrogates",
-    "charset: punycode",
-    "bytes: UTF-16 without a mark",
-)
+    "flood: breaks with words", "depth: div", "tag: attributes", "tag: never closed", "head: author",
+    "head: deep json", "head: json of surrogates", "charset: punycode", "bytes: UTF-16 without a mark",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

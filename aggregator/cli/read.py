@@ -196,6 +196,7 @@ def story(
     from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.stories.text.plain_text import as_text
     from aggregator.web import story_json
+    from aggregator.web.excerpts import for_reader_with_summary
 
     with context.obj.reading() as (config, database):
         reader = DatabaseStoryReader(database, config.effective_tuning)
@@ -206,7 +207,8 @@ def story(
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
         merged = reader.merged(found.id)
-        summarised = reader.summarised(found.id, merged)
+        machine_written = reader.summarised(found.id, merged)
+    _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
     if format_ == "json":
         output.out(story_json.whole_story_json(found, merged, summarised))
     else:

@@ -10,7 +10,7 @@ The same rules apply to single articles, search hits, explanations and sources.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Literal
 from urllib.parse import urlsplit
@@ -92,6 +92,7 @@ def for_reader_with_summary(
 
     A sentence counts for each article that it rests on, because it may repeat the words of any of them.
     """
+    summarised = _of_members(summarised, {one.id for one in story.articles})
     if access == "owner":
         return story, merged, summarised
     allowance = _Allowance(story, words, whole_allowed=access == "all")
@@ -101,6 +102,18 @@ def for_reader_with_summary(
     links = _bounded_links(story.links, words)
     bounded = msgspec.structs.replace(bounded_story, articles=articles, links=links)
     return _with_linked_titles(bounded, words), bounded_merged, _bounded_summarised(summarised, allowance)
+
+
+def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> MachineSummary | None:
+    """Return the sentences that rest on articles of the story, which a correction may have moved."""
+    if summarised is None:
+        return None
+    kept = [
+        msgspec.structs.replace(one, article_ids=named)
+        for one in summarised.sentences
+        if (named := tuple(id_ for id_ in one.article_ids if id_ in ids))
+    ]
+    return msgspec.structs.replace(summarised, sentences=tuple(kept)) if kept else None
 
 
 def _bounded_summarised(summarised: MachineSummary | None, allowance: "_Allowance") -> MachineSummary | None:

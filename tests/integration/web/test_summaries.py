@@ -158,6 +158,28 @@ def test_a_text_goes_with_an_article_that_is_forgotten(room: Newsroom) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM story_summary").scalar() == 0
 
 
+def test_a_story_whose_articles_forbid_it_is_not_asked_about(database: Database) -> None:
+    room = Newsroom(database)
+    for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE)):
+        page = (
+            "<html lang=en><head><title>Levee breaks</title><meta name=robots content=nosnippet></head>"
+            f"<body><article><h1>Levee breaks in Pennmouth</h1><p>{text}</p></article></body></html>"
+        )
+        entry = record(f"Post {number}", "1", "Levee breaks in Pennmouth", "", published=NOON)
+        room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
+    render(room)
+    hook = Hook()
+    for _ in range(3):
+        summariser(room, hook).step()
+        later(room, minutes=1)
+    assert not hook.asked
+    assert all(
+        room.get(f"/api/v1/stories/{one['id']}").json()["summarised"] is None
+        for one in room.stories().values()
+    )
+    room.close()
+
+
 def test_failures_back_off_and_calls_keep_to_the_rate(room: Newsroom) -> None:
     hook = Hook(lambda _: b"no JSON")
     asking = summariser(room, hook, an_hour=60)

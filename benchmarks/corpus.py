@@ -54,7 +54,7 @@ from aggregator.store.migrate import newest_revision, upgrade
 
 Ints = npt.NDArray[np.int64]
 
-WINDOW = 300_000  # articles that are live: config/tuning.yaml, events.live_reach and copies.passage_reach
+WINDOW = 300_000  # articles that are live: config/tuning.yaml, events.kept_reach and copies.passage_reach
 BLOCK = 10_000  # articles of the stream in a database
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK  # so that most stories of a block are told to their end

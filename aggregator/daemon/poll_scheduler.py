@@ -28,7 +28,7 @@ from aggregator.store.intake.hosts import HostBackoff, HostLeases, active_host_b
 from aggregator.store.intake.sources import Source, all_due, due, set_due
 from aggregator.store.read.statistics import failed_in_round
 
-_SLOW_FETCHES = 64  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
+_SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting thread needs some 100 KiB)
 
 log = logging.getLogger(__name__)
 

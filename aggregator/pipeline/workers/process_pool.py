@@ -54,7 +54,10 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class ProcessExecutor:
-    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`."""
+    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
+
+    All but one end when for `idle_seconds` no job found all of them busy.
+    """
 
     trouble: str | None = None  # why no worker can be started
 
@@ -67,6 +70,7 @@ class ProcessExecutor:
         self._changed = threading.Condition()
         self._closed = False
         self._idle = 0
+        self._needed_at = 0.0  # when a job found all workers busy, monotonic
         self._lanes: list[_Lane] = []
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
@@ -77,8 +81,10 @@ class ProcessExecutor:
             if self._closed:
                 raise WorkError("died", "the workers are stopped")
             self._queue.append(waiting)
-            if len(self._queue) > self._idle and len(self._lanes) < self.workers:
-                self._lanes.append(_Lane(self, self._tuning))
+            if len(self._queue) > self._idle:
+                self._needed_at = time.monotonic()
+                if len(self._lanes) < self.workers:
+                    self._lanes.append(_Lane(self, self._tuning))
             self._changed.notify_all()
         return waiting.future
 
@@ -110,11 +116,17 @@ class ProcessExecutor:
             log.warning("workers can be started again", extra={"event": "workers_available"})
         self.trouble = trouble
 
-    def next_job(self) -> _Waiting | None:
+    def next_job(self, lane: "_Lane") -> _Waiting | None:
         """Called by a lane: return the job that waits longest; None to end the lane."""
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._closed or self._queue)
+            while not (self._closed or self._queue):
+                unused = time.monotonic() - self._needed_at
+                if unused >= self._tuning.idle_seconds and len(self._lanes) > 1:
+                    self._idle -= 1
+                    self._lanes.remove(lane)
+                    return None
+                self._changed.wait(max(0.0, self._tuning.idle_seconds - unused) or None)
             self._idle -= 1
             if self._closed:
                 return None
@@ -143,7 +155,7 @@ class _Lane:
                 self.worker.kill()
 
     def _run(self) -> None:
-        while (waiting := self._executor.next_job()) is not None:
+        while (waiting := self._executor.next_job(self)) is not None:
             if not waiting.future.set_running_or_notify_cancel():
                 continue
             try:

@@ -117,6 +117,18 @@ def test_workers_retire() -> None:
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
+def test_workers_that_nothing_needs_end_but_one() -> None:
+    with processes(3, idle_seconds=0.5) as executor:
+        held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.1"] * 3
+        wait_until(lambda: len(executor.process_ids()) == 1, "the others have ended")
+        (last,) = executor.process_ids()
+        answer = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
+        assert int(answer) == last, "the one that is left takes the next job"
+        held = [executor.submit(fault_jobs.sleep, b"0.5") for _ in range(3)]
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.5"] * 3
+
+
 def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
         futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]

@@ -111,7 +111,7 @@ class FeedReader:
                 raise FetchError("login", "list the mailbox in config.yaml, with its user and password")
             elif address.startswith(("http://", "https://")):
                 typed = Access(address, basic(userinfo)) if userinfo else None
-                parsed = self.feed_in(self.fetch(address, access=typed))
+                parsed = self.feed_in(self.fetch(address, access=typed), typed)
             else:
                 parsed = self._parsed(self._bytes_of(what), None, None)
             problem = parsed.problem
@@ -151,12 +151,15 @@ class FeedReader:
         known = self._extras[url].access if url in self._extras else access
         return self._client.fetch(url, linked_from=linked_from, access=known)
 
-    def feed_in(self, fetched: FetchResult) -> ParsedFeed:
+    def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
         parsed = self._parsed_page(fetched)
         if not parsed.sitemaps:
             return parsed
-        return read_sitemaps(parsed, lambda url: self.fetch(url, fetched.url_final), self._parsed_page)[1]
+        known = self._extras[fetched.url].access if fetched.url in self._extras else access
+        return read_sitemaps(
+            parsed, lambda url: self.fetch(url, fetched.url_final, known), self._parsed_page
+        )[1]
 
     def links_in(self, fetched: FetchResult) -> DiscoveredFeeds:
         """Return the feeds that a page declares or links to; none if the parser failed."""
@@ -276,8 +279,10 @@ def find(config: Config, typed: str, reader: FeedReader | None = None) -> Resolv
 
 def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
-    if _USERINFO.match(typed):
-        raise UsageError("a user name or password belongs into config.yaml: list the source there")
+    if has_login(typed):
+        raise UsageError(
+            "a user name or password belongs into config.yaml: list the source there, with `auth:`"
+        )
     address = web_address(typed)
     if address is not None:
         return [address]
@@ -286,6 +291,15 @@ def _addresses_typed(typed: str) -> list[str]:
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
         return [guess for guess in (web_address(f"https://{name}"), web_address(f"http://{name}")) if guess]
     raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
+
+
+def has_login(typed: str) -> bool:
+    """Return whether an address has a user or password, even with an unescaped slash."""
+    server, _, rest = (typed.partition("://")[2] or typed).partition("/")
+    port = server.rpartition("]")[2].partition(":")[2]
+    return (
+        bool(_USERINFO.match(typed)) or "@" in server or ("@" in rest and port != "" and not port.isdecimal())
+    )
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
@@ -547,7 +561,7 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
         for feed in feeds:
             folder = _FOLDER_SEPARATOR.join(_folder_name(name) for name in feed.folder) or None
             existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
-            if "@" in urlsplit(feed.url).netloc:
+            if has_login(feed.url):
                 is_address = _USERINFO.match(feed.title)  # programs write it where there is no title
                 refused.append(("" if is_address else feed.title) or urlsplit(feed.url).hostname or "")
             elif existing is None:

@@ -176,6 +176,9 @@ def parsed(text: str, cap_chars: int) -> httpx.URL:
         url = httpx.URL(stripped)
         port = port_of(url)
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+        if "@" in stripped:  # the rest of a password that has an unescaped slash looks like a port
+            detail = "this is not a valid address; in a user or password write %2F for / and %40 for @"
+            raise FetchError("address", detail) from None
         raise FetchError("address", f"{short(stripped)}: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise FetchError("address", f"{short(stripped)} is not an http or https address")

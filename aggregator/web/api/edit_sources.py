@@ -3,6 +3,7 @@
 Every change needs a token with the scope admin. Fetches and writes run in a few threads of their own.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from aggregator.web.dependencies import ID, OfSite, Site
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import is_owner, read_body, refused, require_scope
+from aggregator.web.security.middleware import is_owner, read_body, refused, require_scope, token_of
 from aggregator.web.story_json import SourceJson, all_sources
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
@@ -49,6 +50,7 @@ class ChangeSourceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     paused: bool | UnsetType = UNSET
 
 
+log = logging.getLogger(__name__)
 router = api_router("/api/v1/sources")
 _ERRORS = (400, 408, 409, 413, 415, 422)
 
@@ -170,6 +172,18 @@ def export_opml(request: Request, site: OfSite) -> Response:
     return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
 
 
+def log_change(request: Request, act: str = "") -> None:
+    """Log who changed sources: the name of a token, or the owner on loopback."""
+    token = token_of(request)
+    log.info(
+        "sources were changed by %s: %s %s",
+        "the owner" if token is None else f"the token {token.name!r}",
+        act or request.method.lower(),
+        request.url.path,
+        extra={"event": "source_changed"},
+    )
+
+
 def found(site: Site, id_: str) -> Source:
     """Return the source with this id. Raises RefusedError (404)."""
     with site.source_services.database.read() as connection:
@@ -205,7 +219,9 @@ async def _done(
         require_scope(request, "admin", "changing sources", "change sources")
         refuse_unknown_parameters(request, ())
         body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
-        return await site.change_sources(_in_words, work, body)
+        response = await site.change_sources(_in_words, work, body)
+        log_change(request)
+        return response
     except RefusedError as error:
         return await refused(request, error, most_bytes)
     except ClientDisconnect:

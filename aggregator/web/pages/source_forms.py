@@ -3,8 +3,7 @@
 They are for a token of scope admin, and for the owner on loopback, who needs no terminal to begin.
 """
 
-from email import policy
-from email.parser import BytesParser
+import re
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -18,13 +17,19 @@ from starlette.routing import Route
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.pipeline import manage_sources
 from aggregator.pipeline.manage_sources import SourceOptions
-from aggregator.web.api.edit_sources import MAX_OPML_BYTES, ChangeSourceRequest, change, found
+from aggregator.store.intake.sources import Source
+from aggregator.web.api.edit_sources import MAX_OPML_BYTES, ChangeSourceRequest, change, found, log_change
 from aggregator.web.dependencies import Site
 from aggregator.web.pages.editor_forms import Fields, Handler, form_is_valid, posted_form
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.middleware import may_change_sources
 
 ENTRIES_SHOWN = 5  # in a preview
+_ACTS = ("pause", "resume", "remove")
+_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
+_NAME = re.compile(rb'\bname="([^"]{0,100})"')
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,70})')
+_MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
 
 
@@ -50,20 +55,17 @@ def routes(site: Site) -> list[Route]:
 def uploaded(request: Request, body: bytes) -> Fields:
     """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
     if not may_change_sources(request):
-        return ImmutableMultiDict()  # refused; the parser takes a minute for a hostile one of a megabyte
-    kind = request.headers.get("content-type", "").encode("latin-1")
-    try:
-        parts = BytesParser(policy=policy.HTTP).parsebytes(b"Content-Type: " + kind + b"\r\n\r\n" + body)
-        pairs = [
-            (
-                str(part.get_param("name", "", "content-disposition")),
-                bytes(part.get_payload(decode=True) or b""),
-            )
-            for part in parts.iter_parts()
-        ]
-    except (ValueError, LookupError, RecursionError) as error:
-        raise UsageError("the form is invalid; open the page again") from error
-    return ImmutableMultiDict([(name, data.decode("latin-1")) for name, data in pairs])
+        return ImmutableMultiDict()  # refused
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    if boundary is None:
+        raise UsageError("the form is invalid; open the page again")
+    mark = b"\r\n--" + boundary[1].encode("latin-1")
+    pairs = []
+    for part in (b"\r\n" + body).split(mark, _MOST_PARTS)[1:_MOST_PARTS]:
+        head, _, data = part.partition(b"\r\n\r\n")
+        if name := _NAME.search(head[:1000]):
+            pairs.append((name[1].decode("latin-1"), data.decode("latin-1")))
+    return ImmutableMultiDict(pairs)
 
 
 class SourceForms:
@@ -81,7 +83,11 @@ class SourceForms:
                 "From another machine, sign in with a token of scope admin.",
             )  # fmt: skip
         try:
-            return handler(request, fields)
+            response = handler(request, fields)
+            if handler != self.preview:
+                act = fields.get("act", "")
+                log_change(request, act if act in _ACTS else "save")
+            return response
         except (ReadError, FetchError) as error:
             raise UsageError(str(error)) from error
 
@@ -127,6 +133,7 @@ class SourceForms:
             here="/sources",
             source=source,
             folders=self._site.reader.folders(),
+            interval=_interval(source, self._site.source_services.config.fetch.interval),
             saved=request.query_params.get("saved") == "1",
             is_in_file=source.origin == "config" and not source.paused,
         )
@@ -142,9 +149,19 @@ class SourceForms:
             asked = ChangeSourceRequest(paused=act == "pause")
         else:
             name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
-            asked = ChangeSourceRequest(name=name, folder=folder, interval=UNSET)
+            typed = fields.get("interval")
+            interval = UNSET if typed is None or typed == _interval(source, config.fetch.interval) else typed
+            asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
         change(self._site, source, asked)
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+
+
+def _interval(source: Source, configured_seconds: int) -> str:
+    """Return the interval as it is typed; "" for the configured one."""
+    seconds = source.interval_seconds
+    if seconds == configured_seconds:
+        return ""
+    return next((f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0), f"{seconds}s")
 
 
 def _to_sources(**done: str | int) -> Response:

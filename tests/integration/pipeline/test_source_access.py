@@ -14,9 +14,9 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
-from aggregator.model.errors import ConfigError
+from aggregator.model.errors import ConfigError, ReadError, UsageError
 from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.manage_sources import check, configured_sources
+from aggregator.pipeline.manage_sources import check, configured_sources, find
 from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import client_of
@@ -184,6 +184,34 @@ def test_an_index_of_sitemaps_is_followed_at_each_poll(sources: Sources, server:
     polled = sources.poll(listed)["index"]
     assert all("an index of sitemaps, too" in str(one.problem) for one in (checked, polled))
     assert len(server.requests) - asked == 2 * 4, "an index is not followed from another one"
+
+
+def test_the_login_goes_to_the_sitemaps_of_an_index(sources: Sources, server: LoopbackServer) -> None:
+    def index(request: Request) -> Response:
+        place = f"<sitemap><loc>{server.url('/1.xml')}</loc></sitemap>"
+        body = f"<sitemapindex>{place}</sitemapindex>" if request.path == "/index.xml" else "<urlset/>"
+        return Response(200 if "authorization" in request.headers else 401, body=body)
+
+    server.routes["*"] = index
+    listed = f"- {{feed: '{server.url('/index.xml')}', name: index, auth: {{user: a, password: b}}}}\n"
+    (checked,) = check(sources.load(listed), ["index"])
+    assert (checked.format, checked.problem) == ("sitemap index", None)
+    typed = server.url("/index.xml").replace("://", "://a:b@")
+    (checked,) = check(sources.load("- {folder: articles}\n"), [typed])
+    assert (checked.format, checked.problem) == ("sitemap index", None)
+
+
+@pytest.mark.parametrize(
+    "typed", ["https://anna:5ec/ret@a.example/", "anna:5ecret@a.example", "https://anna:5ec#@b.example/"]
+)
+def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> None:
+    with pytest.raises((UsageError, ReadError)) as refused:
+        find(sources.load("- {folder: articles}\n"), typed)
+    assert "5ec" not in str(refused.value)
+    with pytest.raises(ConfigError) as read:
+        configured_sources(sources.load("- {feed: 'https://anna:5ec/ret@a.example/'}\n"), utc_now())
+    assert "5ec" not in str(read.value)
+    assert "%2F" in str(read.value)
 
 
 def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: LoopbackServer) -> None:

@@ -139,23 +139,29 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh database, once for each kind; with tables where `database` is asked for."""
+    """The address of a fresh database, once for each kind; with tables where `each_kind` is asked for."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    address = server.lend(has_tables="database" in request.fixturenames)
+    address = server.lend(has_tables="each_kind" in request.fixturenames)
     yield address
     server.take_back(address)
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def each_kind(database_url: str) -> Iterator[Database]:
     """A fresh database with tables, once for each kind."""
     opened = Database(database_url)
     with_tables(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def database(each_kind: Database) -> Database:
+    """The same, where a module does not say otherwise."""
+    return each_kind
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ Postgres, and its export.
 from typing import Any
 
 import zstandard
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import MetaData, select
 
 from aggregator.store.engine.database import Database
 from tests.conftest import REPOSITORY
@@ -47,11 +47,6 @@ def rows_of_all_tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
             rows = connection.execute(select(table).order_by(*(table.primary_key.columns or table.columns)))
             found[name] = [tuple(row) for row in rows]
     return found
-
-
-def revision_in(database: Database) -> str:
-    with database.read() as connection:
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
 
 
 def _read(kind: str) -> bytes:

@@ -14,14 +14,13 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.pipeline.manage_sources import SourceOptions, add, check, export_opml, import_opml
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, all_sources, pause, save, source_id, sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
+from tests.support.polling import feed_source, poller_on
 
 NOTHING = SourceOptions()
 
@@ -324,11 +323,7 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
     )
     assert import_opml(config, database, path).added == 2
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), effective_tuning())
-    poller = Poller(
-        PollServices(database, client, InlineExecutor(), effective_tuning(), utc_now),
-        robots=False,
-        pages="never",
-    )
+    poller = poller_on(database, client, effective_tuning(), utc_now)
     for item in stored(database):
         assert poller.poll(item).succeeded
     client.close()
@@ -385,15 +380,7 @@ def test_an_old_list_names_a_feed_by_the_address_that_it_had(
 
 
 def of_file(address: str, name: str | None = None) -> Source:
-    return Source(
-        id=source_id("feed", name, address),
-        kind="feed",
-        address=address,
-        name=name,
-        interval_seconds=60,
-        origin="config",
-        next_due_at=utc_now(),
-    )
+    return feed_source(address, name=name, origin="config", next_due_at=utc_now())
 
 
 def asked(database: Database) -> set[tuple[str, str | None]]:

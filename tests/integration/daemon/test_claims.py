@@ -18,10 +18,11 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.intake.hosts import HostBackoff, HostLeases, save_host_backoffs
-from aggregator.store.intake.sources import Source, add, all_sources, save, source_id
+from aggregator.store.intake.sources import add, all_sources, save
 from aggregator.store.tables import entry, host_lease, source
 from tests.support.articles import NOON
 from tests.support.loopback import Response, Route
+from tests.support.polling import feed_source
 from tests.support.waiting import wait_until
 from tests.support.world import Time, World
 
@@ -202,10 +203,7 @@ def test_two_daemons_ask_each_feed_once_an_interval_and_keep_the_gaps_of_hosts(
             world.sites[f"h{site}.example"] = pages | feeds
         with shared.write() as connection:
             for number in range(count):
-                address = f"http://h{number % HOSTS}.example/{number}"
-                id_ = source_id("feed", None, address)
-                row = Source(id=id_, kind="feed", address=address, interval_seconds=1, next_due_at=NOON)
-                add(connection, row)
+                add(connection, feed_source(f"http://h{number % HOSTS}.example/{number}", interval_seconds=1))
         daemons = [
             Daemon(shared, world, ALL_TUNING, leads=True),
             Daemon(other, world, ALL_TUNING, leads=False),
@@ -243,10 +241,7 @@ def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(sh
         world.sites["h0.example"] = {"*": feed(0)}
         with shared.write() as connection:
             for number in range(9):
-                address = f"http://h0.example/{number}"
-                id_ = source_id("feed", None, address)
-                row = Source(id=id_, kind="feed", address=address, interval_seconds=60, next_due_at=NOON)
-                add(connection, row)
+                add(connection, feed_source(f"http://h0.example/{number}", interval_seconds=60))
         daemon = Daemon(shared, world, effective_tuning(soon | ALL_TUNING.overrides), leads=True, threads=0)
         for _ in range(3):
             daemon.rounds.tick()
@@ -273,11 +268,7 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
     with World() as world:
         world.sites["a.example"] = {"*": feed(0)}
         with shared.write() as connection:
-            id_ = source_id("feed", None, "http://a.example/0")
-            row = Source(
-                id=id_, kind="feed", address="http://a.example/0", interval_seconds=60, next_due_at=NOON
-            )
-            add(connection, row)
+            add(connection, feed_source("http://a.example/0", interval_seconds=60))
         late = Daemon(other, world, effective_tuning(), leads=False)
         with shared.write() as connection:  # said to another daemon, after this one began
             until = NOON + dt.timedelta(seconds=600)
@@ -294,9 +285,7 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
 
 def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
     with database.write() as connection:
-        id_ = source_id("feed", None, "http://a.example/0")
-        row = Source(id=id_, kind="feed", address="http://a.example/0", interval_seconds=60, next_due_at=NOON)
-        add(connection, row)
+        add(connection, feed_source("http://a.example/0", interval_seconds=60))
     with database.read() as connection:
         [before] = all_sources(connection)
     with database.write() as connection:

@@ -88,7 +88,15 @@ def _key(name: str, labels: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def watched(database: Database, tmp_path: Path) -> Iterator[Watched]:
+def watched(sqlite: Database, tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(tmp_path, sqlite)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def either(database: Database, tmp_path: Path) -> Iterator[Watched]:
+    """The same on both kinds of database."""
     made = Watched(tmp_path, database)
     yield made
     made.close()
@@ -149,7 +157,8 @@ def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
     assert "another version" in answer.json()["problems"][0]
 
 
-def test_gauges_follow_the_database(watched: Watched) -> None:
+def test_gauges_follow_the_database(either: Watched) -> None:
+    watched = either
     before = watched.metrics()
     assert before["aggregator_inbox_oldest_seconds"] == before["aggregator_article_number"] == 0
     watched.rig.take(
@@ -187,11 +196,11 @@ def test_a_window_that_memory_cuts_short_is_a_problem(tmp_path: Path, database: 
     short.close()
 
 
-def test_a_look_is_few_statements(watched: Watched) -> None:
+def test_a_look_is_few_statements(either: Watched) -> None:
     """Each waits for its turn among the threads of a daemon that places."""
     sent: list[str] = []
-    event.listen(watched.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
-    watched.vitals.snapshot()
+    event.listen(either.database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    either.vitals.snapshot()
     assert len(sent) <= 12, sent
 
 
@@ -235,11 +244,11 @@ def test_labels_of_a_flood_are_bounded() -> None:
     ],
 )
 def test_status_probes_and_doctor_agree_that_every_feed_fails(
-    feeds: dict[str, int], words: str, database: Database, tmp_path: Path
+    feeds: dict[str, int], words: str, sqlite: Database, tmp_path: Path
 ) -> None:
     """Beside a folder that does well, and a feed that is paused."""
     states = [state for state, number in feeds.items() for _ in range(number)]
-    watched = Watched(tmp_path, database)
+    watched = Watched(tmp_path, sqlite)
     given: dict[str, Any] = {
         "interval_seconds": 60, "pages": "auto", "origin": "user", "next_due_at": NOON, "paused": False,
         "health_cause": "http 500: x",
@@ -251,7 +260,7 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
     rows.append({"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"} | given)
     rows[-1]["paused"] = True
     rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
-    with database.write() as connection:
+    with sqlite.write() as connection:
         connection.execute(insert(source), [{**row, "host": host_of(row["address"])} for row in rows])
     wanted = ([words] if words else [], "degraded" if words else "ok")
     for path in (*PROBES, "/status"):

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from aggregator.admin.evaluate import evaluate, evaluate_corrections, labelled_records, labels, read_dataset
-from aggregator.config.tuning import effective_tuning
+from aggregator.admin.evaluate import labels
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
@@ -497,20 +496,3 @@ def test_labels_name_the_articles_of_corrections_in_force_and_where_they_are(cor
         except UsageError:
             break
     assert labels(corrected) == {}
-
-
-def test_an_export_is_a_dataset(corrected: Database, tmp_path: Path) -> None:
-    path = tmp_path / "mine.jsonl"
-    path.write_bytes(b"".join(labelled_records(corrected)))
-    records = read_dataset(path)
-    assert {one.id for one in records} == set(labels(corrected))
-    result, _ = evaluate(records, effective_tuning(), executor="inline", workers=1)
-    assert result.labelled is not None
-    assert result.articles == len(records)
-
-
-def test_the_corrections_measure_the_grouping(corrected: Database) -> None:
-    alone = reclustering(corrected).assignments(corrected=False)
-    bound = reclustering(corrected).assignments(corrected=True)
-    assert evaluate_corrections(bound, labels(corrected)).labelled.bcubed.f1 == 1.0
-    assert evaluate_corrections(alone, labels(corrected)).labelled.bcubed.f1 < 1.0

@@ -39,8 +39,8 @@ railway to Calmouth stays shut, and classes begin again on Wednesday at the earl
 
 
 @pytest.fixture
-def rig(database: Database) -> Rig:
-    rig = Rig(database, Clock(NOON))
+def rig(sqlite: Database) -> Rig:
+    rig = Rig(sqlite, Clock(NOON))
     rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
         record("Post", "2", "Four dead as Pennmouth is flooded", FLOOD_ELSEWHERE, published=NOON),

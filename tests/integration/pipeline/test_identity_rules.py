@@ -23,8 +23,8 @@ ADDRESS = "https://gazette.example/levee"
 
 
 @pytest.fixture
-def rig(database: Database) -> Rig:
-    return Rig(database, Clock(NOON + dt.timedelta(days=3)))
+def rig(sqlite: Database) -> Rig:
+    return Rig(sqlite, Clock(NOON + dt.timedelta(days=3)))
 
 
 def texts(rig: Rig) -> list[tuple[str, str | None]]:

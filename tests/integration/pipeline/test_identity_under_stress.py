@@ -20,12 +20,11 @@ from sqlalchemy import func, select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
-from aggregator.pipeline.poll import Poller, PollResult, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.pipeline.poll import PollResult
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import identify, inbox, pending_pages
-from aggregator.store.intake.sources import Source, add, all_sources, remove, source_id, sync_config
+from aggregator.store.intake.sources import add, all_sources, remove, sync_config
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
@@ -37,6 +36,7 @@ from aggregator.web.story_json import whole_story_json
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource
+from tests.support.polling import feed_source, poller_on
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
@@ -130,20 +130,15 @@ class Office:
 
     def __post_init__(self) -> None:
         self.rig = Rig(self.database, self.clock, ALL_TUNING)
-        self.polling = Poller(
-            PollServices(self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
-            robots=False,
-            pages="never",
-        )
+        self.polling = poller_on(self.database, self.client, ALL_TUNING, self.clock)
 
     def source(self, path: str = "/feed", **more: Any) -> str:
         """A new feed at this path; its id."""
         address = self.server.url(path, more.pop("host", "gazette.example"))
-        id_ = source_id("feed", more.get("name"), address)
-        values = {"interval_seconds": 600, "next_due_at": NOON, "pages": "never"} | more
+        made = feed_source(address, **({"pages": "never"} | more))
         with self.database.write() as connection:
-            add(connection, Source(id=id_, kind="feed", address=address, **values))
-        return id_
+            add(connection, made)
+        return made.id
 
     def poll(self, paper: Paper, id_: str, path: str = "/feed") -> PollResult:
         """Serve the paper as it is now, ask for it, and place what came."""

@@ -39,47 +39,6 @@ def test_the_same_entry_twice_in_one_batch_is_known_the_second_time(rig: Rig) ->
     assert [one.outcome for one in rig.accept(flood, flood)] == ["new", "known"]
 
 
-def test_changed_words_under_a_known_key_are_a_revision(rig: Rig) -> None:
-    flood = record("Gazette", "1", "Levee breaks", FLOOD)
-    rig.accept(flood)
-    changed = msgspec.structs.replace(flood, text=FLOOD + " The army has sent two helicopters.")
-    assert [one.outcome for one in rig.accept(changed)] == ["revision"]
-    assert [one.outcome for one in rig.accept(changed)] == ["known"]
-
-
-def test_one_address_in_three_section_feeds_is_one_article(rig: Rig) -> None:
-    def in_feed(feed: str, address: str) -> Entry:
-        return record(feed, f"guid-of-{feed}", "Levee breaks", FLOOD, url=address, authority="own")
-
-    accepted = rig.accept(
-        in_feed("top", "https://gazette.example/news/levee?utm_source=rss"),
-        in_feed("local", "http://www.gazette.example/news/levee"),
-        in_feed("weather", "https://gazette.example/news/levee#comments"),
-    )
-    assert [one.outcome for one in accepted] == ["new", "known", "known"]
-    assert len({one.article for one in accepted}) == 1
-
-
-def test_changed_guids_under_the_same_address_bring_nothing_new(rig: Rig) -> None:
-    flood = record("feed", "a", "Levee breaks", FLOOD, url="https://gazette.example/levee", authority="own")
-    rig.accept(flood)
-    for number in range(5):
-        again = msgspec.structs.replace(flood, guid=f"fresh-{number}")
-        assert [one.outcome for one in rig.accept(again)] == ["known"]
-
-
-def test_a_foreign_feed_cannot_claim_or_change_another_sites_article(rig: Rig) -> None:
-    address = "https://gazette.example/levee"
-    own = record("own", "1", "Levee breaks", FLOOD, url=address, authority="own")
-    rival = record("rival", "x", "Levee holds", STRIKE, url=address, authority="foreign")
-    first = rig.accept(rival)
-    second = rig.accept(own)
-    assert [first[0].outcome, second[0].outcome] == ["new", "new"]
-    assert first[0].article != second[0].article
-    later = record("rival", "y", "Levee was never there", STRIKE, url=address, authority="foreign")
-    assert rig.accept(later)[0] == msgspec.structs.replace(second[0], outcome="known", entry_no=None)
-
-
 def test_entries_without_guid_and_address_are_known_by_their_words(rig: Rig) -> None:
     plain = Entry(source="x.jsonl", title="Levee breaks", text=FLOOD, outlet="Gazette")
     spaced = msgspec.structs.replace(plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks")

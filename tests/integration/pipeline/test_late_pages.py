@@ -14,13 +14,13 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Evidence
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
-from aggregator.pipeline.poll import Poller, PollServices
+from aggregator.pipeline.poll import Poller
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.sources import Source, add
+from aggregator.store.intake.sources import add
 from aggregator.store.maintenance import integrity_check
 from aggregator.store.maintenance.checks import conservation
 from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_by_source
@@ -29,6 +29,7 @@ from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.loopback import Resource, Response
+from tests.support.polling import feed_source, poller_on
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
 
@@ -144,14 +145,7 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
     )
     world.sites["old.example"] = {"/feed": Resource(f"<rss version='2.0'><channel>{items}</channel></rss>")}
     poller = poller_of(database, world, client)
-    source = Source(
-        id="s",
-        kind="feed",
-        address="http://old.example/feed",
-        interval_seconds=600,
-        next_due_at=NOON,
-        pages="auto",
-    )
+    source = feed_source("http://old.example/feed", pages="auto")
     with database.write() as connection:
         add(connection, source)
     poller.poll(source)
@@ -176,9 +170,7 @@ def world_client():
 
 
 def poller_of(database: Database, world: World, client: Client) -> Poller:
-    return Poller(
-        PollServices(database, client, InlineExecutor(), TUNING, world.time), robots=False, pages="auto"
-    )
+    return poller_on(database, client, TUNING, world.time, pages="auto")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

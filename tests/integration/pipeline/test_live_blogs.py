@@ -12,18 +12,17 @@ from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryRedirect
 from aggregator.pipeline.placement.explain import explanation
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.intake.sources import add, all_sources
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry, live_blog, live_blog_link
 from aggregator.store.tables import story as stories
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.live_blogs import fillers, linking_set, live_blogs, reports
 from tests.support.loopback import LoopbackServer, Resource, Response
+from tests.support.polling import feed_source, poller_on
 from tests.support.story_checks import correct, reclustering, rows_of, small_set, undo, what_is_wrong
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
@@ -43,11 +42,18 @@ def flood_report() -> Entry:
     return record("Gazette", "a", "Levee on the Arrel breaks at Pennmouth", FLOOD, published=NOON)
 
 
+@pytest.fixture
+def database(sqlite: Database) -> Database:
+    """Where nothing but the rules is asked; `each_kind` is of both kinds."""
+    return sqlite
+
+
 # --- one home ----------------------------------------------------------------------------------------------
 
 
-def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(database: Database) -> None:
+def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database) -> None:
     """It is counted where there is nothing else, counts nothing beside a report, and its address lives on."""
+    database = each_kind
     rig = Rig(database, Clock())
     (live,) = rig.take(flood_live(published=NOON))
     reading = DatabaseStoryReader(database)
@@ -93,22 +99,9 @@ class Office:
         self.server = server
         self.database = database
         self.rig = Rig(database, self.clock, ALL_TUNING)
-        self.polling = Poller(
-            PollServices(database, client, InlineExecutor(), ALL_TUNING, self.clock),
-            robots=False,
-            pages="auto",
-        )
-        address = server.url("/feed")
-        source = Source(
-            id=source_id("feed", None, address),
-            kind="feed",
-            address=address,
-            interval_seconds=600,
-            next_due_at=NOON,
-            pages="auto",
-        )
+        self.polling = poller_on(database, client, ALL_TUNING, self.clock, pages="auto")
         with database.write() as connection:
-            add(connection, source)
+            add(connection, feed_source(server.url("/feed"), pages="auto"))
 
     def serve(self, *entries: str, summary: str = "All news of the flood.", updated: str = "") -> None:
         """The page has these entries now, newest first."""
@@ -245,7 +238,8 @@ def test_the_page_says_last_what_its_entries_are(office: Office) -> None:
 # --- entries are found -------------------------------------------------------------------------------------
 
 
-def test_a_search_finds_the_entry_with_its_time(database: Database) -> None:
+def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
+    database = each_kind
     rig = Rig(database, Clock(NOON + dt.timedelta(days=1)))
     rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
     rig.pipeline.index_text()
@@ -337,7 +331,8 @@ def linked(database: Database) -> Rig:
     return rig
 
 
-def test_a_link_changes_no_count_and_is_shown(database: Database) -> None:
+def test_a_link_changes_no_count_and_is_shown(each_kind: Database) -> None:
+    database = each_kind
     rig = Rig(database, Clock(TUESDAY))
     rig.take(*reports())
     columns = ("id", "article_count", "report_count", "bumped_at", "centroid")
@@ -442,8 +437,9 @@ def test_linking_ends(sqlite: Database) -> None:
     assert rounds.index((3, None)) < 30
 
 
-def test_many_live_blogs_are_not_linked_again_before_one_article(database: Database) -> None:
+def test_many_live_blogs_are_not_linked_again_before_one_article(each_kind: Database) -> None:
     """The others wait in their rows: a restart in between links no more of them."""
+    database = each_kind
     all_tuning = effective_tuning({"links": {"relink_after": 4, "relink_at_once": 2}})
     rig = Rig(database, Clock(TUESDAY), all_tuning)
     blog = live_blogs()[0]

@@ -26,6 +26,12 @@ TRACKED = "http://www.gazette.example/news/{n}?utm_source=rss&at_medium=feed"
 
 
 @pytest.fixture
+def database(sqlite: Database) -> Database:
+    """Where nothing but the rules is asked; `each_kind` is of both kinds."""
+    return sqlite
+
+
+@pytest.fixture
 def office(database: Database, client: Client, server: LoopbackServer) -> Office:
     return Office(database, client, server)
 

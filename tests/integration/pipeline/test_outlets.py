@@ -14,12 +14,10 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline.manage_sources import export_opml, import_opml
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, outlet_line, source_history, story
@@ -27,6 +25,7 @@ from aggregator.store.tables import source as sources
 from aggregator.web.story_json import jsonl
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource
+from tests.support.polling import feed_source, poller_on
 
 ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
@@ -41,18 +40,10 @@ class Newsroom:
         settings = ClientSettings(allow_private=("127.0.0.0/8",))
         self.client = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
         self.rig = Rig(database, self.clock, ALL_TUNING)
-        self.poller = Poller(
-            PollServices(database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
-            robots=False,
-            pages="never",
-        )
+        self.poller = poller_on(database, self.client, ALL_TUNING, self.clock)
 
     def add(self, host: str, path: str = "/feed", name: str | None = None) -> Source:
-        address = self.server.url(path, host)
-        added = Source(
-            id=source_id("feed", name, address), kind="feed", address=address, name=name,
-            interval_seconds=600, next_due_at=NOON,
-        )  # fmt: skip
+        added = feed_source(self.server.url(path, host), name=name)
         with self.database.write() as connection:
             add(connection, added)
         return added

@@ -160,22 +160,6 @@ def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
         assert "Five people" in connection.execute(select(article.c.text)).scalar_one()
 
 
-def test_sums_after_a_revision_are_those_of_the_new_text_alone(rig: Rig, tmp_path: Path) -> None:
-    entry = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-    changed = msgspec.structs.replace(entry, text=FLOOD.replace("Four people", "Five people"))
-    rig.take(entry)
-    rig.take(changed)
-    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'fresh.db'}"))
-    alone = Rig(fresh, Clock(NOON + 3 * DAY))
-    alone.take(changed)
-    blobs_of = []
-    for database in (rig.database, fresh):
-        with database.read() as connection:
-            blobs_of.append(connection.execute(select(story.c.centroid)).scalar_one())
-    fresh.close()
-    assert blobs_of[0] == blobs_of[1]
-
-
 def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
     live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     (first,) = rig.take(live)
@@ -299,31 +283,6 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
         held.append(settled(database))
         database.close()
     assert held[0] == held[1]
-
-
-def test_a_story_at_its_cap_takes_copies_only(rig: Rig) -> None:
-    small = effective_tuning({"events": {"story_cap": 2}})
-    full = Rig(rig.database, rig.clock, small)
-    placed = full.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
-        record(
-            "Courier",
-            "1",
-            "Levee at Pennmouth fails",
-            FLOOD_ELSEWHERE[::1].replace("woke", "rose"),
-            published=NOON,
-        ),
-        record(
-            "Post",
-            "1",
-            "Levee breaks at Pennmouth",
-            FLOOD.replace("Four people", "Six persons")[:700],
-            published=NOON,
-        ),
-    )
-    assert [one.outcome for one in placed][:2] == ["founded", "joined"]
-    assert all(one.outcome in ("copy", "founded") for one in placed[2:])
 
 
 def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:

@@ -10,12 +10,10 @@ import pytest
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import ArticleView
 from aggregator.model.read_model import StoryFilter, StoryRedirect
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.sources import Source, add, all_sources, source_id
+from aggregator.store.intake.sources import add, all_sources
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import shipped_tuning
@@ -23,6 +21,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.polling import feed_source, poller_on
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
@@ -94,18 +93,9 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     """A reader with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
-    polling = Poller(
-        PollServices(database, client, InlineExecutor(), ALL_TUNING, clock, lambda: False),
-        robots=False,
-        pages="always",
-    )
-    address = outlet.url("/feed")
+    polling = poller_on(database, client, ALL_TUNING, clock, lambda: False, pages="always")
     with database.write() as connection:
-        source = Source(
-            id=source_id("feed", None, address), kind="feed", address=address, interval_seconds=600,
-            next_due_at=NOON, pages="always",
-        )  # fmt: skip
-        add(connection, source)
+        add(connection, feed_source(outlet.url("/feed"), pages="always"))
     with database.read() as connection:
         (source,) = all_sources(connection)
     polling.poll(source)

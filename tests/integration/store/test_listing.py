@@ -8,14 +8,11 @@ import pytest
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import SourceView
-from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
 from aggregator.store.intake.rejected import note as note_refusal
 from aggregator.store.intake.sources import (
-    Source,
     add,
     all_sources,
     pause,
@@ -26,6 +23,7 @@ from aggregator.store.intake.sources import (
 from aggregator.store.read.statistics import listed, problem_texts
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
+from tests.support.polling import feed_source, poller_on
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
@@ -51,19 +49,12 @@ class Newsroom:
         self.database, self.server, self.clock = database, server, Clock()
         self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
         self.rig = Rig(database, self.clock, ALL_TUNING)
-        self.polling = Poller(
-            PollServices(database, self.client, InlineExecutor(), ALL_TUNING, self.clock),
-            robots=False,
-            pages="never",
-        )
+        self.polling = poller_on(database, self.client, ALL_TUNING, self.clock)
 
     def has(self, *paths: str) -> None:
         with self.database.write() as connection:
             for path in paths:
-                address = self.server.url(f"/{path}")
-                id_ = source_id("feed", path, address)
-                add(connection, Source(id=id_, kind="feed", address=address, name=path, interval_seconds=600,
-                                       next_due_at=NOON))  # fmt: skip
+                add(connection, feed_source(self.server.url(f"/{path}"), name=path))
 
     def ask_all(self) -> None:
         with self.database.read() as connection:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event, insert, select, text
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.intake.sources import source_id
 from aggregator.store.maintenance import erase
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
@@ -27,6 +27,7 @@ from aggregator.stories.tuning import shipped_tuning
 from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.polling import feed_source
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
@@ -46,15 +47,7 @@ LARGE = {
 def fill(database: Database) -> None:
     """Stories of one report each, copied from a placed one; every hundredth says that it has more."""
     rig = Rig(database, Clock())
-    address = "https://ports.example/feed"
-    feed = Source(
-        id=source_id("feed", None, address),
-        kind="feed",
-        address=address,
-        folder="Ports",
-        interval_seconds=900,
-        next_due_at=NOON,
-    )
+    feed = feed_source("https://ports.example/feed", folder="Ports")
     with database.write() as connection:
         sources.add(connection, feed)
     rig.take(

@@ -8,9 +8,9 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.read.reader import DatabaseStoryReader
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.polling import feed_source
 
 DAY = dt.timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
@@ -73,14 +73,7 @@ def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
 
 
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
-    feed = Source(
-        id=source_id("feed", None, "https://a.example/feed"),
-        kind="feed",
-        address="https://a.example/feed",
-        folder="Ports",
-        interval_seconds=60,
-        next_due_at=NOON,
-    )
+    feed = feed_source("https://a.example/feed", folder="Ports")
     with rig.database.write() as connection:
         sources.add(connection, feed)
     rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))

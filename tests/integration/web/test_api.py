@@ -28,7 +28,15 @@ FLOODED = "Pennmouth"
 
 
 @pytest.fixture
-def room(database: Database) -> Iterator[Newsroom]:
+def room(sqlite: Database) -> Iterator[Newsroom]:
+    opened = Newsroom(sqlite).fill().start_writing()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def either(database: Database) -> Iterator[Newsroom]:
+    """The same on both kinds of database."""
     opened = Newsroom(database).fill().start_writing()
     yield opened
     opened.close()
@@ -67,7 +75,8 @@ def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
     assert room.get(f"/api/v1/articles/{article}").json()["revisions"] == 1
 
 
-def test_a_search_finds_articles_and_their_stories(room: Newsroom) -> None:
+def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
+    room = either
     found = msgspec.convert(room.get("/api/v1/search?query=levee+pump").json(), SearchJson)
     assert {one.id for one in found.stories} == {flood_of(room)["id"]}
     assert len(found.articles) >= 2
@@ -87,7 +96,9 @@ def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
     assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()["articles"]
 
 
-def test_changes_lead_a_copy_of_all_stories_along(room: Newsroom) -> None:
+def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
+    room = either
+
     def since(number: int) -> dict[str, dict[str, Any]]:
         answer = room.get(f"/api/v1/changes?since={number}").json()
         assert [one["n"] for one in answer["changes"]] == sorted(one["n"] for one in answer["changes"])
@@ -200,7 +211,8 @@ def test_merge_list_and_undo(room: Newsroom) -> None:
     assert "already undone" in problem_of(again, 409)
 
 
-def test_split_and_move(room: Newsroom) -> None:
+def test_split_and_move(either: Newsroom) -> None:
+    room = either
     secret = room.token("editor", "admin")
     flood, strike = flood_of(room), strike_of(room)["id"]
     leaving = next(one["id"] for one in flood["articles"] if one["outlet"] == "Calmouth Post")

@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source, source_id
+from aggregator.store.intake.sources import Source
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next
@@ -20,6 +20,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.memory_reader import list_item_of
+from tests.support.polling import feed_source
 from tests.support.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
@@ -170,11 +171,7 @@ def test_a_long_history_shows_its_beginning_and_its_end(rig: Rig) -> None:
 
 
 def _source(address: str, **more: object) -> Source:
-    values: dict[str, object] = {
-        "id": source_id("feed", None, address), "kind": "feed", "address": address, "interval_seconds": 60,
-        "next_due_at": NOON + DAY, "first_poll_done": True,
-    }  # fmt: skip
-    return Source(**(values | more))  # type: ignore[arg-type]
+    return feed_source(address, next_due_at=NOON + DAY, first_poll_done=True, **more)
 
 
 def test_sources_tell_their_health_in_the_words_of_the_command_line(database: Database) -> None:

@@ -12,7 +12,6 @@ from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.read import read_marks
 from aggregator.store.read.read_marks import all_readers, remove_reader
 from aggregator.store.stories import api_tokens
@@ -20,6 +19,7 @@ from aggregator.store.tables import read_mark, reader, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
@@ -301,10 +301,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
 
 def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
     opened = Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),))
-    feed = Source(
-        id=source_id("feed", None, FEED), kind="feed", address=FEED, folder="Ports & ships",
-        interval_seconds=900, next_due_at=NOON,
-    )  # fmt: skip
+    feed = feed_source(FEED, folder="Ports & ships")
     with database.write() as connection:
         sources.add(connection, feed)
     opened.writer.take(

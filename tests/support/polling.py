@@ -1,0 +1,33 @@
+"""Sources and pollers as most tests of polling need them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from aggregator.config.tuning import Tuning
+from aggregator.pipeline.poll import Poller, PollServices
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.sources.fetch.client import Client
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, source_id
+from tests.support.articles import NOON
+
+
+def feed_source(address: str, **more: Any) -> Source:
+    """A feed that is due, and then every ten minutes."""
+    values = {"interval_seconds": 600, "next_due_at": NOON} | more
+    return Source(id=source_id("feed", values.get("name"), address), kind="feed", address=address, **values)
+
+
+def poller_on(
+    database: Database,
+    client: Client,
+    all_tuning: Tuning,
+    now: Callable[[], datetime],
+    *is_stopped: Callable[[], bool],
+    robots: bool = False,
+    pages: str = "never",
+) -> Poller:
+    """One that parses in this process."""
+    services = PollServices(database, client, InlineExecutor(), all_tuning, now, *is_stopped)
+    return Poller(services, robots=robots, pages=pages)

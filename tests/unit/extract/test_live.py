@@ -13,7 +13,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.extract.html.live_blog import read_live_page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.liveblog.clock_times import StatedDay, day_heading, minutes_ago, opening
-from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live
+from aggregator.extract.liveblog.detect import entries_of, is_container_title, looks_live, opens_with_clock
 from aggregator.extract.liveblog.ordering import ArticleTimes, ExtractedEntry, timed
 from aggregator.model.core import Published
 from aggregator.pipeline.workers.executor import WorkerTuning
@@ -88,6 +88,14 @@ def test_what_an_entry_opens_with(line: str, clock: str, text: str) -> None:
 def test_what_is_no_sure_opening(line: str) -> None:
     found = opening(line)
     assert found is None or not found.sure
+    assert not opens_with_clock(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["25.30: x", "11.30 people came.", "3.5 million people", "10:1", "At 9:43 p.m.: x", "13 p.m.: x"]
+)
+def test_what_opens_no_entry(line: str) -> None:
+    assert not opens_with_clock(line)
 
 
 @pytest.mark.parametrize(

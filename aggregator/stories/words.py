@@ -3,8 +3,8 @@
 import re
 import threading
 from functools import cache, lru_cache
-from typing import NamedTuple
 
+import msgspec
 import Stemmer
 
 from aggregator.stories.lexicon import ignored_words, language_words, lexicon, word_list, words_of
@@ -26,7 +26,7 @@ STEMMED_LANGUAGES = {
 _stemmers = threading.local()  # Snowball stemmers are not thread-safe
 
 
-class WordToken(NamedTuple):
+class WordToken(msgspec.Struct, frozen=True, gc=False):
     """A word in its sentence. `head` is empty for function words and verbs of speech."""
 
     lower: str
@@ -39,6 +39,13 @@ class WordToken(NamedTuple):
 @lru_cache(maxsize=4096)  # a sentence is read for its similarity and for its outcome
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
+    forms, of_language = _forms, language or "en"
+    if language not in ELIDING and not SPACELESS.search(text):
+        return tuple(
+            WordToken(lower, head, match.start(), match.end(), capital)
+            for match in TOKEN.finditer(text)
+            for lower, head, capital in (forms(match[0], of_language),)
+        )
     result = []
     for match in TOKEN.finditer(text):
         word, start = match.group(), match.start()
@@ -48,7 +55,7 @@ def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
             continue
         if language in ELIDING and (elided := ELISION.match(word)) is not None:
             word, start = word[elided.end() :], start + elided.end()
-        lower, head, capital = _forms(word, language or "en")
+        lower, head, capital = forms(word, of_language)
         result.append(WordToken(lower, head, start, match.end(), capital))
     return tuple(result)
 

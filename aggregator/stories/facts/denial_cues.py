@@ -20,6 +20,7 @@ CUE = re.compile(
     r"|untrue|not true|no truth)\b",
     re.IGNORECASE,
 )
+CUE_PARTS = ("deni", "deny", "reject", "dismiss", "refut", "disput", "rebut", "less", "unfounded", "tru")
 # Not denials: denying a person something ("was denied, then"), a list of acts ("deny, disrupt"), the wish to
 # deny, and denials that did not happen.
 NOT_AFTER = re.compile(
@@ -33,8 +34,10 @@ NOT_BEFORE = re.compile(
     r"\b(?:to|or|yet|would|could|might|cannot|can't|not|didn't|no one|nobody|hard to)\s*$", re.IGNORECASE
 )
 # Plain negation: no denial by itself, but a negated sentence does not state the same as one that is not.
+# Begins with a set of letters, so that `re` skips all others.
 NEGATION = re.compile(
-    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['’]t)\b", re.IGNORECASE
+    r"[NnCcWw](?:(?<!\w.)(?i:(?<=n)(?:ot|ever|one|obody|othing|either|or|o)|(?<=c)annot|(?<=w)ithout)"
+    r"|(?i:(?<=\wn)['’]t))\b"
 )
 # For languages without a list of their own.
 NEGATION_ANYWHERE = re.compile(
@@ -69,17 +72,14 @@ def cues_of(language: str | None) -> DenialCues:
     )
 
 
-def negates(sentence: str, language: str | None = None) -> bool:
-    """Whether the sentence has a plain negation."""
-    return cues_of(language).negation.search(sentence) is not None
-
-
 def denies(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence reports a denial."""
     cues = cues_of(language)
     if cues.cue is None:
         return False
     is_english = cues.cue is CUE
+    if is_english and not any(map(sentence.lower().__contains__, CUE_PARTS)):
+        return False  # as most sentences; the expression needs ten times as long
     for match in cues.cue.finditer(sentence):
         before, after = sentence[: match.start()], sentence[match.end() :]
         if is_english and match["deny"] and NOT_AFTER.search(after):

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from aggregator.stories.lexicon import LanguageWords, language_words, word_list
+from aggregator.stories.words import TOKEN
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
+DIGIT = re.compile(r"\d")
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
+WORDS_REACH = 100  # characters before a figure that the words which end there do not exceed
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
 SPACELESS = ("zh", "ja", "th")
 
@@ -41,6 +44,7 @@ class FigureGrammar:
     """The patterns of one language."""
 
     words: LanguageWords
+    spelt: frozenset[str] | None  # the longest word of each number; None in scripts without spaces
     number: re.Pattern[str]
     qualifier: re.Pattern[str] | None
     not_before: re.Pattern[str]
@@ -54,6 +58,17 @@ class FigureGrammar:
     background: re.Pattern[str] | None
     part: re.Pattern[str] | None
     magnitude: re.Pattern[str] | None
+
+
+def may_have_figures(sentence: str, words: frozenset[str], language: str | None) -> bool:
+    """Whether `figures_in` may find figures in a sentence of these words, which are in lower case.
+
+    Most sentences have neither a digit nor the word of a number; looking for figures takes ten times as long.
+    """
+    spelt = _grammar(language).spelt
+    if spelt is None or not spelt.isdisjoint(words) or DIGIT.search(sentence):
+        return True
+    return "'" in sentence or "’" in sentence  # which may join such a word to another one
 
 
 def figures_in(sentence: str, language: str | None = None) -> list[Figure]:
@@ -125,10 +140,13 @@ CLOCK_TIME = re.compile(
     r"|(?<![\d.,:])(?P<h4>[01]?\d|2[0-3])\s?h(?:eures?)?(?:\s?(?P<m4>[0-5]\d))?\b",
     re.IGNORECASE,
 )
+MAY_BE_CLOCK = re.compile(r"\d(?:\s?[aph]|:\d|\sU)", re.IGNORECASE)
 
 
 def clock_minutes(text: str) -> int | None:
     """Return the only clock time of a sentence, in minutes after midnight; None without exactly one."""
+    if not MAY_BE_CLOCK.search(text):
+        return None  # as of most sentences; the expression needs ten times as long
     matches = list(CLOCK_TIME.finditer(text))
     if len(matches) != 1:
         return None
@@ -151,6 +169,11 @@ def _grammar(language: str | None) -> FigureGrammar:
     qualifiers = "|".join(f"(?P<{name}>{pattern})" for name, pattern in words.qualifiers.items())
     return FigureGrammar(
         words=words,
+        spelt=frozenset(
+            max(TOKEN.findall(one), key=len) for one in (*words.vague, *words.small_numbers, *words.numbers)
+        )
+        if spaced
+        else None,
         number=_number(words, small, spaced),
         qualifier=re.compile(rf"\b(?:{qualifiers})", ignoring) if qualifiers else None,
         not_before=re.compile(
@@ -196,7 +219,8 @@ def _either(words: Iterable[str]) -> str:
 
 
 def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figure | None:
-    before, after = sentence[: match.start()], sentence[match.end() :]
+    before = sentence[max(0, match.start() - WORDS_REACH) : match.start()]
+    after = sentence[match.end() :]
     if grammar.not_before.search(before) or grammar.not_after.search(after):
         return None
     if grammar.range_after.search(after) or grammar.range_before.search(before):

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, pairwise
 
-from aggregator.stories.facts.denial_cues import cues_of, denies, negates
-from aggregator.stories.facts.figures import Figure, figures_in
+from aggregator.stories.facts.denial_cues import cues_of, denies
+from aggregator.stories.facts.figures import Figure, figures_in, may_have_figures
 from aggregator.stories.facts.source_sentences import Sentence, SourceReport
 from aggregator.stories.lexicon import language_words, word_list, words_of
 from aggregator.stories.words import WordToken, generic_heads, tokens
@@ -215,13 +215,15 @@ class ReadSentence:
 def read_sentence(text: str, language: str | None) -> ReadSentence:
     """Read a sentence; what depends on other sentences is in its features."""
     words = tokens(text, language)
+    lowered = frozenset(token.lower for token in words)
     heads = [token for token in words if token.head]
     spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
     attributing = [token for token in words if _within(token, spans)] if spans else []
     pronouns = word_list(language, "pronouns")
+    negations = [match.end() for match in cues_of(language).negation.finditer(text)]
     return ReadSentence(
         words=words,
-        lowered=frozenset(token.lower for token in words),
+        lowered=lowered,
         capitalized=tuple(token for token in heads if token.capital),
         inside=tuple(token.lower for token in words[1:] if token.capital),
         small=tuple(token.lower for token in words if not token.capital),
@@ -229,13 +231,13 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
         heads=tuple(dict.fromkeys(token.head for token in heads)),
         attributing=frozenset(token.start for token in attributing),
         bigrams=frozenset((x.head, y.head) for x, y in pairwise(heads)),
-        numbers=frozenset(t.head for t in heads if _is_number(t, text)),
+        numbers=frozenset(t.head for t in heads if t.head[0].isdigit() and _is_count(t, text)),
         quoted=frozenset(_quoted(text, heads)),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
-        negates=negates(text, language),
-        negated=frozenset(_negated(text, heads, language)),
-        figures=tuple(figures_in(text, language)),
+        negates=bool(negations),
+        negated=frozenset(_negated(heads, negations)),
+        figures=tuple(figures_in(text, language)) if may_have_figures(text, lowered, language) else (),
         language=language,
     )
 
@@ -349,13 +351,14 @@ def _features(
     content: dict[str, float] = {}
     own_names: dict[str, None] = {}
     known, attribution = story.names.words, read.attributing
-    for lower, head, start, _, capital in read.headed:
+    for token in read.headed:
+        head = token.head
         value = weight[head]
-        if start in attribution:
+        if token.start in attribution:
             weights[head] = max(value * ATTRIBUTION_FACTOR, weights.get(head, 0.0))
             continue
         weights[head] = max(value, weights.get(head, 0.0))
-        if capital and lower in known:
+        if token.capital and token.lower in known:
             own_names[head] = None
         else:
             content[head] = value
@@ -389,27 +392,26 @@ def attribution_patterns(language: str | None) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(one, re.IGNORECASE) for one in language_words(language).attribution)
 
 
-def _negated(text: str, heads: Sequence[WordToken], language: str | None) -> list[str]:
+def _negated(heads: Sequence[WordToken], negations: Sequence[int]) -> list[str]:
+    """Return the first heads after each negation; `negations` are the ends of these."""
     negated: list[str] = []
-    for match in cues_of(language).negation.finditer(text):
-        negated += [token.head for token in heads if token.start >= match.end()][:NEGATION_REACH]
+    for end in negations:
+        negated += [token.head for token in heads if token.start >= end][:NEGATION_REACH]
     return negated
 
 
 def _quoted(text: str, heads: Sequence[WordToken]) -> list[str]:
     spans = [match.span() for match in QUOTATION.finditer(text)]
-    return [token.head for token in heads if _within(token, spans)]
+    return [token.head for token in heads if _within(token, spans)] if spans else []
 
 
 def _within(token: WordToken, spans: Sequence[tuple[int, int]]) -> bool:
     return any(start <= token.start < end for start, end in spans)
 
 
-def _is_number(token: WordToken, text: str) -> bool:
-    """Whether the token is a number but no year and no ordinal ("the 9th Circuit")."""
-    if not token.head[0].isdigit() or _is_year(token.head):
-        return False
-    return ORDINAL_AFTER.match(text, token.end) is None
+def _is_count(token: WordToken, text: str) -> bool:
+    """Whether a number is no year and no ordinal ("the 9th Circuit")."""
+    return not _is_year(token.head) and ORDINAL_AFTER.match(text, token.end) is None
 
 
 def _is_year(head: str) -> bool:

@@ -1,15 +1,22 @@
 """How well a sentence can be understood without the sentences before it."""
 
 import re
+import string
+from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.words import word_count
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
-END_MARK = re.compile(r"(?<![.!?…。！？।۔؟])[.!?…。！？।۔؟]++[\"'”’»“)\]」』]*+\s*$")
+END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
 # The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said")
-RUN_IN = re.compile(r"[a-z][A-Z]{3,}|[a-z][A-Z]{2}\b|\sMORE\s|[a-z]{2}[.!?][”\"]?[A-Z][a-z]|[a-z]”[A-Z]")
+# Expressions for any place in a sentence begin with a letter where possible: `re` then skips what is none.
+RUN_IN = re.compile(
+    r"[A-Z](?:(?<=[a-z].)[A-Z](?:[A-Z]|\b)|(?<=\sM)ORE\s|(?<=[a-z]”.)"
+    r"|(?:(?<=[a-z]{2}[.!?].)|(?<=[a-z]{2}[.!?][”\"].))[a-z])"
+)
 QUOTATION_MARKS = '“"„«「'
 OPENING, CLOSING = "“„«「", "”»」"
 DATELINE = re.compile(r"^[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)\s*[-–—]\s")  # "HALVERNE (MNA) — "
@@ -73,36 +80,83 @@ _POSES = (
     r"|smiles?|leaves?|chairs?|testif(?:y|ies)|wears?|protest)"
 )
 _AT = r"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)"
-# What is no text of a report, wherever it stands in the sentence. English, but for signs and addresses.
-FRONT_MATTER = {
-    "caption": re.compile(
-        r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
-        r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:[LC]|\d\w\w [LRC])\)"
-        r"|\bIn this\b[^.]{0,60}\b(?:photo|image|picture|frame)\b"
-        r"|, [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
-        r"|, (?:center|left|right|second from (?:left|right)),"
-        rf"|^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?{_AT}\b.*{_DATE}"
-        r"[^“”\"]{0,60}$"
+
+
+class _Sign(NamedTuple):
+    """Why a sentence with it is no text of a report."""
+
+    why: str
+    find: Callable[[str], re.Match[str] | None]
+    cues: tuple[str, ...] = ()  # strings of which the sentence has one, or `find` finds nothing
+
+
+# English, but for signs and addresses. The first one found tells why.
+FRONT_MATTER = (
+    _Sign(
+        "caption",
+        re.compile(
+            r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
+            r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:[LC]|\d\w\w [LRC])\)"
+            r"|\bIn this\b[^.]{0,60}\b(?:photo|image|picture|frame)\b"
+            r"|, (?:center|left|right|second from (?:left|right)),"
+        ).search,
+        ("FILE", "aption", "hoto", "AFP)", "Getty", "L)", "R)", "C)", "In t", "center,", "left,", "right,"),
     ),
-    "credit": re.compile(
-        r"contributed to this (?:report|article|story)|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
-        r"|^\W*\([^()]*\)\W*$|^[-—–]+\s"
+    _Sign(
+        "caption",
+        re.compile(
+            r", [A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
+        ).search,
+        tuple(string.digits),
     ),
-    "promotion": re.compile(
-        r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note|Note:"
-        r"|Updated? (?:on|at|[A-Z])|From [^:“”\"]{3,60}: [A-Z]"
-        r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
-        r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))|CLICK HERE"
-        r"|[Cc]lick here|[Ss]ign up for"
-        r"|re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
-        r"|\b(?:found|read|available) here\W*$"
-        r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
+    _Sign(
+        "caption",
+        re.compile(
+            rf"^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?{_AT}\b.*{_DATE}"
+            r"[^“”\"]{0,60}$"
+        ).match,
+        (*string.digits, "day"),
     ),
-    "post": re.compile(r"pic\.twitter\.com|https?://|(?<!\w)@\w|![\s)]*$"),
-    "links": re.compile(rf"{RUN_IN.pattern}|\s\|\s|\b(?P<name>[A-Z][a-z]+)(?P=name)\b|\b[A-Z]+, [-+]\d"),
-    "characters": re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);"),
-    "question": re.compile(r"\?[”\"’)\]]*\s*$"),
-}
+    _Sign(
+        "credit",
+        re.compile(
+            r"contributed to this (?:report|article|story)"
+            r"|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
+        ).search,
+        ("contributed to this", "on Twitter"),
+    ),
+    _Sign("credit", re.compile(r"^\W*\([^()]*\)\W*$|^[-—–]+\s").match),
+    _Sign(
+        "promotion",
+        re.compile(
+            r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note"
+            r"|Note:|Updated? (?:on|at|[A-Z])|From [^:“”\"]{3,60}: [A-Z]"
+            r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
+            r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))"
+        ).match,
+    ),
+    _Sign("promotion", re.compile(r"re[Cc][Aa][Pp][Tt][Cc][Hh][Aa]").search),
+    _Sign(
+        "promotion",
+        re.compile(
+            r"CLICK HERE|[Cc]lick here|[Ss]ign up for|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
+            r"|\b(?:found|read|available) here\W*$"
+            r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
+        ).search,
+        ("LICK HERE", " here", "ign up for", "newsletter", "his article", "his story", "his post", "his page",
+         "his site"),
+    ),
+    _Sign(
+        "post",
+        re.compile(r"pic\.twitter\.com|https?://|(?<!\w)@\w|![\s)]*$").search,
+        ("twitter.com", "://", "@", "!"),
+    ),
+    _Sign("links", RUN_IN.search),
+    _Sign("links", re.compile(r"(?P<name>[A-Z](?<!\w.)[a-z]+)(?P=name)\b").search),
+    _Sign("links", re.compile(r"\s\|\s|\b[A-Z]+, [-+]\d").search, ("|", ", -", ", +")),
+    _Sign("characters", re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);").search),
+    _Sign("question", re.compile(r"\?[”\"’)\]]*\s*$").search, ("?",)),
+)  # fmt: skip
 
 
 @lru_cache(maxsize=4096)  # called wherever a sentence may be shown
@@ -114,9 +168,7 @@ def standalone(sentence: str, language: str | None = None) -> float:
     words = WORD.findall(sentence)
     if not words:
         return -1.0
-    lowered = [word.lower() for word in words]
-    has_capitals = sentence.lower() != sentence.upper()
-    named = any(word[0].isupper() for word in words[1:])
+    lowered = [word.lower() for word in words[:6]]
     score = 1.0
     if sentence.lstrip()[:1] in QUOTATION_MARKS:
         pass  # a quotation refers to what its speaker speaks of
@@ -129,11 +181,11 @@ def standalone(sentence: str, language: str | None = None) -> float:
         score -= 0.3
     if is_bare_quotation(sentence):
         score -= 0.4
-    if has_capitals and not named:
+    if not any(word[0].isupper() for word in words[1:]) and sentence.lower() != sentence.upper():
         score -= 0.2
-    if max(len(words), word_count(sentence)) < FEW_WORDS:
+    if len(words) < FEW_WORDS and word_count(sentence) < FEW_WORDS:
         score -= 0.4
-    if not END_MARK.search(sentence):
+    if not _has_end(sentence):
         score -= 0.4
     if DATELINE.match(sentence):
         score -= 0.3
@@ -158,21 +210,33 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
     without its speaker, or the first person outside of quotation marks.
     """
-    found = next((why for why, pattern in FRONT_MATTER.items() if pattern.search(sentence)), None)
-    if found is not None:
-        return found
+    for why, find, cues in FRONT_MATTER:
+        if (not cues or any(map(sentence.__contains__, cues))) and find(sentence):
+            return why
     outside = QUOTED.sub("", sentence)
-    signs = {
-        "dateline": LEADING_DATELINE.match(sentence) is not None,  # with too little after it to be cut off
-        "no beginning": _begins_inside(sentence),
-        "no end": (not END_MARK.search(sentence) and not END_MARK.search(outside))
-        or CUT_OFF.search(sentence) is not None,
-        "half a quotation": _unbalanced(sentence),
-        "a quotation alone": is_bare_quotation(sentence),
-        "first person": (language or "en") == "en" and FIRST_PERSON.search(outside) is not None,
-        "few words": standalone(sentence, language) < WORST,
-    }
-    return next((why for why, is_so in signs.items() if is_so), None)
+    if fault := _broken(sentence, outside):
+        return fault
+    if (language or "en") == "en" and FIRST_PERSON.search(outside):
+        return "first person"
+    return "few words" if standalone(sentence, language) < WORST else None
+
+
+def _broken(sentence: str, outside: str) -> str | None:
+    """Return why this is no whole sentence; `outside` is the part outside of quotation marks."""
+    if LEADING_DATELINE.match(sentence):  # with too little after it to be cut off
+        return "dateline"
+    if _begins_inside(sentence):
+        return "no beginning"
+    if not (_has_end(sentence) or _has_end(outside)) or CUT_OFF.search(sentence):
+        return "no end"
+    if _unbalanced(sentence):
+        return "half a quotation"
+    return "a quotation alone" if is_bare_quotation(sentence) else None
+
+
+def _has_end(sentence: str) -> bool:
+    """Whether the last sign, but for spaces and closing marks after it, ends a sentence."""
+    return sentence.rstrip().rstrip(AFTER_END).endswith(tuple(END_MARKS))
 
 
 def _begins_inside(sentence: str) -> bool:
@@ -207,9 +271,7 @@ def is_bare_quotation(sentence: str) -> bool:
 
 def is_whole(sentence: str) -> bool:
     """Whether the text ends like a sentence, as headings, captions and bylines do not."""
-    return bool(
-        END_MARK.search(sentence) or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
-    )
+    return _has_end(sentence) or sentence.rstrip().endswith(('"', "”", "»", "’", "“", "」", "』"))
 
 
 def has_link_text(sentence: str) -> bool:

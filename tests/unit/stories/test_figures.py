@@ -4,6 +4,7 @@ import pytest
 
 from aggregator.stories.facts.denial_cues import denies
 from aggregator.stories.facts.figures import figures_in
+from aggregator.stories.facts.sentence_similarity import read_sentence
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,33 @@ def test_denials_are_known_by_their_words(sentence: str) -> None:
 )
 def test_refusals_are_no_denials(sentence: str) -> None:
     assert not denies(sentence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language"),
+    [
+        ("Dozens were killed in the flood.", "en"),
+        ("A dozen people were killed in the flood.", "en"),
+        ("The flood killed twelve’s people.", "en"),
+        ("L'une des digues a tué trois personnes.", "fr"),
+        ("Des centaines de personnes ont fui.", "fr"),
+        ("Ein Dutzend Menschen wurden getötet.", "de"),
+        ("洪水造成三人死亡。", "zh"),
+    ],
+)
+def test_a_sentence_is_read_with_the_figures_that_are_spelt_in_it(sentence: str, language: str) -> None:
+    assert list(read_sentence(sentence, language).figures) == figures_in(sentence, language)
+    assert read_sentence("The flood came at night.", language).figures == ()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "heads"),
+    [
+        ("They did NOT leave Halverne.", {"leav", "halvern"}),
+        ("Nobody left; the ferry didn't sail and cannot return.", {"leav", "ferri", "sail", "return"}),
+        ("The note of the notary knows November and an economy.", set()),
+    ],
+)
+def test_negations_are_whole_words(sentence: str, heads: set[str]) -> None:
+    read = read_sentence(sentence, "en")
+    assert (read.negates, read.negated) == (bool(heads), heads)

@@ -86,3 +86,22 @@ def test_a_sentence_that_refers_to_another_one_is_not_shown_alone(sentence: str)
 def test_a_cleft_sentence_and_those_who_refer_to_nothing() -> None:
     assert shows_alone("It was President Boll who closed the bridge of Tarnow on Monday.", "en")
     assert shows_alone("Inspectors, or those who replace them, closed the bridge of Tarnow on Monday.", "en")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "why"),
+    [
+        ("He spoke to the crowd, which cheered, Nov. 3, 1864.", "caption"),
+        ("Anna Berg stands before the court in the old town of Port Ellis on Tuesday", "caption"),
+        ("The mayor, center, and two of his deputies met the press.", "caption"),
+        ("The whole statement of the mayor is available here.", "promotion"),
+        ("The mayor of the town said that he would go (R).", None),
+        ("The harbour was closed by the mayorMORE after the storm had passed.", "links"),
+        ("The harbour was closed after the storm.Yet the ferries went on.", "links"),
+        ("The harbour of HalverneHalverne was closed after the storm had passed.", "links"),
+        ("The governor of the island (D-Halv., +3 in the polls) has resigned.", None),
+        ("TIES, -3 in the polls of the island, was the answer of the mayor.", "links"),
+    ],
+)
+def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> None:
+    assert front_matter(sentence) == why

@@ -33,7 +33,7 @@ _SLOW_FETCHES = 160  # slower than net.slow_fetch_seconds, at most (a waiting th
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
-QUEUED_A_THREAD = 8  # jobs per thread: after a short job, a thread need not wait for the next tick
+QUEUED_A_THREAD = 24  # jobs per thread: after a short job, a thread need not wait for the next tick
 # After this a job is repeated that failed for a reason other than its source, such as a full disk.
 BACKOFF_SECONDS = 10.0
 FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`

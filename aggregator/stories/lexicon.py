@@ -183,7 +183,8 @@ def _shipped(name: str) -> bytes:
 TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE)
 CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
-DASH_TAIL = re.compile(r"\s+[-–—]\s*(?P<tail>[^-–—]{1,40})$")
+DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
+MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
 
 
 def clean_title(article: ArticleView) -> str:
@@ -195,7 +196,7 @@ def clean_title(article: ArticleView) -> str:
 def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
-    title = NEWS_LABEL.sub("", title) or title
+    title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
     while cut := CUT_TAIL.search(title):
         if not title[: cut.start()].strip():
             break

@@ -33,7 +33,6 @@ class StoryTuning(msgspec.Struct, frozen=True, kw_only=True):
     summary_titled_gain: float
     summary_agency_gain: float
     summary_fresh_gain: float
-    summary_mixed_cost: float
     summary_bad_cost: float
     summary_loaded_cost: float
     summary_late_cost: float

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from aggregator.stories.lexicon import word_list
+from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.words import word_count
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
@@ -30,8 +30,9 @@ DATELINE_REST = 40  # characters after a dateline
 LEADING_DATELINE = re.compile(
     r"^\[[\w .]{2,30}\] (?:[A-Z][\w .,'’]{1,40})?(?:[-–—]|--)\s+"
     r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # what is left of "[Updated at 9:30 a.m. ET] "
-    r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))|^UPDATE:\s+"
-    r"|^(?!FILE)(?:[^\W\d_][\w .,'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
+    r"|^(?:[-–—]|--)\s+(?!(?:[A-Z][\w.'’-]+ ){1,3}[A-Z][\w.'’-]+(?:,| is\b))"
+    r"|^(?:UPDATE:|CLOSE(?= [A-Z][a-z]))\s+"
+    r"|^(?!FILE)(?:[^\W\d_][\w .,/'’-]{1,60}\([^()]{2,30}\)|\((?:AP|AFP|Reuters|UPI|dpa)\)"
     r"|[A-Z][A-Z.,' ]{3,40}(?:, [A-Z][a-z.]+)?)\s*(?:[-–—]|--)\s+"
     r"|^(?:[A-Z][\w .,'’]{1,40})?\(CNN(?: Business)?\)\s*(?:[-–—]\s*)?|^[A-Z][A-Z.,/' ]{3,40}:\s+"
 )
@@ -64,6 +65,23 @@ CONNECTIVE = re.compile(
 CLEFT = re.compile(
     r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b"
 )  # "It was President Boll who signed ..."
+# A word whose antecedent stands in another sentence, as far as its place shows it. English.
+_NO_NOUN = (
+    r"(?:week|month|year|day|morning|afternoon|evening|summer|winter|spring|fall|autumn|season|weekend|century|country"
+    r"|who|whose|whom|which|that|of|in|with|from|on|at|is|are|was|were|has|have|had|will|would)"
+)
+REFERENCE = re.compile(
+    r"\b(?:[Ii]n|[Oo]n|[Aa]t|[Oo]f|[Ff]or|[Ww]ith|[Bb]y|from|about|into|over|under|against|[Dd]uring|[Ww]hile"
+    r"|[Ww]hen|shares?) that (?!(?:is|was|he|she|it|they|we|the|day|time|area|direction)\b)[a-z]"
+    rf"|^.{{0,60}}?\b(?:[Tt]his|[Tt]hese|[Tt]hose) (?!{_NO_NOUN}\b)[a-z]"  # later a noun stands before it
+    r"|\bsuch an? |\bat the time\b(?! (?:of|that|when|the|he|she|it|they)\b)|^First of all\b"
+    # What a quotation opens with
+    r"|(?:^|[:,] )[“\"](?:(?:But|And|So|Well|Yes|No|If|When|Because|Now|Look|Clearly|Obviously),? )?"
+    r"(?:It|That|This|These|Those|They|He|She|His|Her|Their|Its|it|that|this|they|he|she)(?:['’]\w+)?[ ,]"
+)
+PERSON = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
+OWN_OPENING = re.compile(r"\w+ (?:his|her) [^,]{3,60}, (?:[A-Z]|the )")  # "In her speech, Anna Berg said"
+NAME = re.compile(r"(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b)\b[A-Z][\w.'’-]*")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
@@ -117,6 +135,15 @@ FRONT_MATTER = (
         ).match,
         (*string.digits, "day"),
     ),
+    _Sign(
+        "caption",
+        re.compile(
+            rf"^(?:[A-Z][\w.'’-]+ ){{1,6}}(?:on|in) {_DATE}(?:,? \d{{4}})?"
+            r"(?:,? (?:in|at) [^.“”\"]{3,60})?\.$"
+        ).match,
+        (*string.digits, "day"),
+    ),
+    _Sign("promotion", re.compile(r"The post .{10,} appeared first on\b").match),
     _Sign(
         "credit",
         re.compile(
@@ -201,6 +228,24 @@ def leans(sentence: str, language: str | None = None) -> bool:
         or ANAPHORIC_NOUN.match(sentence) is not None
         or CONNECTIVE.match(sentence) is not None
     )
+
+
+@lru_cache(maxsize=4096)
+def refers(sentence: str, language: str | None = None) -> bool:
+    """Whether a word refers to another sentence: "that case", "such a deal", "she" before any name.
+
+    Stricter than `leans`: such a sentence may follow another one, but tells nothing by itself.
+    """
+    if (language or "en") != "en":
+        return False
+    if REFERENCE.search(sentence):
+        return True
+    outside = QUOTED.sub("", sentence)
+    person = PERSON.search(outside)
+    if person is None or OWN_OPENING.match(outside):
+        return False
+    named = [match.group() for match in NAME.finditer(outside[: person.start()])]
+    return not any(name.lower() not in words_of("stop") for name in named)
 
 
 @lru_cache(maxsize=4096)

@@ -34,9 +34,9 @@ from aggregator.stories.facts.facts import (
     replaced_casualties,
 )
 from aggregator.stories.facts.quotations import common_source, quoted_elsewhere, speaker_key, speaker_of
-from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features
+from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
-from aggregator.stories.facts.standalone_sentences import shows_alone, standalone
+from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
 from aggregator.stories.facts.stated_days import days_stated
 from aggregator.stories.headline import headline, key_terms, tells_outcome
 from aggregator.stories.lexicon import clean_title
@@ -46,7 +46,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 10
+MERGE_VERSION = 11
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -66,7 +66,7 @@ WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report 
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown
 OPENING_SENTENCES = 3  # of a report, searched for the news that the story leads with
-DEFINITE = re.compile(r"The ((?:[a-z][\w-]*\s?){3})")
+DEFINITE = re.compile(r"(?:The|(?:Before|After|During|At|In|From|On) the) ((?:[a-z][\w-]*\s?){1,3})")
 ALSO_CAP = 24  # other articles named behind a sentence
 
 
@@ -138,8 +138,12 @@ class RenderContext:
 
     def may_show(self, index: int) -> bool:
         """Whether a sentence may be shown by itself and is not shown yet."""
+        return index not in self.shown and self.tells_alone(index)
+
+    def tells_alone(self, index: int) -> bool:
+        """Whether title, summary and the sentence itself tell what it is about."""
         text, language = self.features[index].sentence.text, self.features[index].language
-        if index in self.shown or index in self.hidden or not shows_alone(text, language):
+        if index in self.hidden or not shows_alone(text, language) or refers(text, language):
             return False
         noun = DEFINITE.match(text)  # "The minority leader said": the summary tells who it is
         return noun is None or bool(self.opening.keys() & heads(noun.group(1), language).keys())
@@ -280,19 +284,25 @@ THEME_TERMS = 4  # key terms of the story that the lead has at least
 THEME_SHARE = 0.7  # of their weight that an opening has
 
 
-def _lead_first(rendering: RenderContext, group: FactGroup, lead: int | None) -> FactGroup:
-    """Return the group with the lead as its shown sentence, if all other members state the same as the lead.
-
-    Pages then list the outlets of the fact with the lead and do not repeat it.
-    """
-    others = [index for index in group.members if index != lead]
-    if lead not in group.members or lead == group.members[0]:
-        return group
-    if any(rendering.similarities.of(lead, index) < rendering.tuning.count_from for index in others):
-        return group
-    places = {index: place for place, index in enumerate((lead, *others))}
+def _with_first(rendering: RenderContext, group: FactGroup, first: int) -> FactGroup | None:
+    """Return the group with `first` as its shown sentence, if all other members state the same as it does."""
+    others = [index for index in group.members if index != first]
+    if any(rendering.similarities.of(first, index) < rendering.tuning.count_from for index in others):
+        return None
+    places = {index: place for place, index in enumerate((first, *others))}
     same = tuple(tuple(sorted(places[group.members[p]] for p in places_)) for places_ in group.same_words)
-    return FactGroup((lead, *others), group.origins, same)
+    return FactGroup((first, *others), group.origins, same)
+
+
+def _shown_first(rendering: RenderContext, group: FactGroup, lead: int | None) -> FactGroup | None:
+    """Return the group with the lead as its shown sentence, else with one that tells what it is about.
+
+    Pages then list the outlets of the fact with the lead and do not repeat it. None: there is no such one.
+    """
+    if lead in group.members and lead is not None:
+        return _with_first(rendering, group, lead) or group
+    candidates = (index for index in group.members if rendering.tells_alone(index))
+    return next(filter(None, (_with_first(rendering, group, index) for index in candidates)), None)
 
 
 def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | None) -> tuple[Fact, ...]:
@@ -304,14 +314,13 @@ def _facts(rendering: RenderContext, groups: Sequence[FactGroup], lead: int | No
         score = group.origins / origins + 0.6 * rendering.salience[group.members[0]] + 0.3 * early - one_text
         return -score, group.members[0]
 
-    groups = [_lead_first(rendering, group, lead) for group in groups]
+    groups = [group for each in groups if (group := _shown_first(rendering, each, lead))]
     candidates = [
         group
         for group in groups
         if lead in group.members
         or not (
             len({rendering.origin(index) for index in group.members}) < 2
-            or group.members[0] in rendering.hidden
             or speaker_of(rendering.features[group.members[0]])
         )
     ]
@@ -399,10 +408,7 @@ def _agreed(rendering: RenderContext) -> tuple[AgreedFigure, ...]:
             of=of,
         )
         for same in find_agreeing_figures(rendering.similarities, rendering.origins, rendering.tuning)
-        if all(
-            shows_alone(each.sentence.text, each.language)
-            for each in (rendering.features[index] for index in same.members)
-        )
+        if all(map(rendering.tells_alone, same.members))
     )
 
 
@@ -417,6 +423,8 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
             continue
         if not rendering.may_show(index) or standalone(text, features.language) < tuning.show_from:
             continue
+        if shows_names(features) and not features.mentioned:
+            continue  # "Shares closed down 6.3 percent": of what?
         by_origin.setdefault(rendering.origin(index), []).append(
             (0.8 * closeness - rendering.worth(index), index)
         )

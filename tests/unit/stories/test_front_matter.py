@@ -7,6 +7,7 @@ import pytest
 
 from aggregator.stories.facts.standalone_sentences import (
     front_matter,
+    refers,
     shows_alone,
     without_dateline,
     without_heading,
@@ -105,3 +106,36 @@ def test_a_cleft_sentence_and_those_who_refer_to_nothing() -> None:
 )
 def test_a_sign_is_found_wherever_it_stands(sentence: str, why: str | None) -> None:
     assert front_matter(sentence) == why
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The minister of Varna appeared to share that sentiment on Monday.",
+        "Emrys Boll lied to get such a deal, the mayor of Tarnow said.",
+        "“It will be open by Monday,” said Emrys Boll, the mayor of Tarnow.",
+        "A source in the government said she died at a hotel in Tarnow.",
+        "Many in Varna fear that these repairs take years.",
+    ],
+)
+def test_words_whose_antecedent_is_not_there_are_found(sentence: str) -> None:
+    assert shows_alone(sentence, "en")
+    assert refers(sentence, "en")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Emrys Boll said that he had closed the bridge of Tarnow this week.",
+        "In her speech on Monday, Anna Berg praised those who closed the bridge.",
+        "“There is a very strong wall on the far edges of Tarnow and no one can break this wall,” said Boll.",
+        "The mayor of Tarnow said that bridges were closed at the time of the flood.",
+    ],
+)
+def test_words_with_their_antecedent_are_kept(sentence: str) -> None:
+    assert not refers(sentence, "en")
+
+
+def test_a_teaser_of_the_feed_and_a_line_below_a_picture_are_no_sentences() -> None:
+    assert front_matter("The post Bridge of Tarnow is closed appeared first on Port FM.", "en") == "promotion"
+    assert front_matter("Mayor Emrys Boll on May 3 in Tarnow.", "en") == "caption"

@@ -33,6 +33,8 @@ def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
         ("Storm – the worst times are over", None, "Storm – the worst times are over"),
         ("Quake shakes Tarnow - lantern.example", "lantern.example", "Quake shakes Tarnow"),
         ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
+        ("Quake shakes Tarnow : CNN", "CNN Online News", "Quake shakes Tarnow"),
+        ("Quake shakes Tarnow (+video)", "Daily Lantern", "Quake shakes Tarnow"),
     ],
 )
 def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean: str) -> None:
@@ -391,3 +393,43 @@ def test_a_title_with_wrong_characters_is_taken_last() -> None:
         headline([wrong, view("b", outlet="Post", title="Ferry sinks off Ellis", text=text)], None).article
         == "b"
     )
+
+
+def test_a_planned_act_leaves_the_title_when_another_report_tells_it_as_done() -> None:
+    text = "Varna imposes tariffs on steel from Tarnow, the ministry of trade said on Monday."
+    planned = view("a", outlet="Echo", title="Varna to impose tariffs on Tarnow steel", text=text)
+    done = view("b", outlet="Post", title="Varna imposes tariffs on Tarnow steel", text=text)
+    chosen = headline([planned, done], planned.title)
+    assert (chosen.title, chosen.reason) == (done.title, "the previous title told as planned what is done")
+    assert not chosen.can_wait
+
+
+def test_words_of_opinion_leave_the_title_and_a_quotation_does_not() -> None:
+    text = "The mayor of Tarnow closed the bridge over the Arrel on Monday."
+    plain = view("b", outlet="Post", title="Mayor of Tarnow closes bridge over the Arrel", text=text)
+    loaded = view(
+        "a", outlet="Echo", title="Pathetic mayor of Tarnow closes bridge over the Arrel", text=text
+    )
+    chosen = headline([loaded, plain], loaded.title)
+    assert (chosen.title, chosen.reason) == (plain.title, "the previous title had words of opinion")
+    quoted = view(
+        "a", outlet="Echo", title="Mayor of Tarnow closes “unsafe” bridge over the Arrel", text=text
+    )
+    assert headline([quoted, plain], quoted.title).title == quoted.title
+
+
+def test_a_question_is_not_taken_because_it_tells_a_later_stage() -> None:
+    before = view(
+        "a",
+        outlet="Echo",
+        title="Mayor of Tarnow opens the bridge over the Arrel",
+        text="The mayor of Tarnow opened the bridge over the Arrel.",
+    )
+    question = view(
+        "b",
+        outlet="Post",
+        title="How the bridge over the Arrel in Tarnow collapsed",
+        text="The bridge over the Arrel in Tarnow collapsed, the mayor said.",
+        hours=30,
+    )
+    assert headline([before, question], None).title == before.title

@@ -46,12 +46,12 @@ def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     for pair in pairs:
         lists.setdefault(pair.list, []).append(pair)
     counted, same, lost = precision(read_again, lists["fresh"], "counted")
-    assert lost <= 6  # judged with their datelines, which are cut off now
+    assert lost == 0
     assert counted >= 100
     assert same / counted >= 0.95
     counted, same, lost = precision(read_again, pairs, "counted")
-    assert lost <= 12
-    assert counted >= 260  # only facts with a sentence that can be shown alone
+    assert lost <= 2
+    assert counted >= 270  # only facts with a sentence that can be shown alone
     assert (
         same / counted >= 0.975
     )  # .92 of these pairs are right when all are counted that are as like as .50

@@ -44,7 +44,7 @@ FAULTS: Mapping[str, tuple[float, str]] = {
     "list": (0.10, "the previous title was a list of words"),
     "sentences": (0.20, "the previous title had two sentences"),
     "quotation marks": (0.10, "the previous title had a quotation"),
-    "planned": (0.20, "the previous title told as planned what is done"),  # ROUGE-1 of titles +.1; .25: -.05
+    "planned": (0.20, "the previous title gave a plan that is done"),  # ROUGE-1 of titles +.1; .25: -.05
     "loaded": (0.30, "the previous title had words of opinion"),
 }
 GRAVE_FAULT = 0.20  # from here on a fault makes another title come sooner

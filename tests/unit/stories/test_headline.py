@@ -400,7 +400,7 @@ def test_a_planned_act_leaves_the_title_when_another_report_tells_it_as_done() -
     planned = view("a", outlet="Echo", title="Varna to impose tariffs on Tarnow steel", text=text)
     done = view("b", outlet="Post", title="Varna imposes tariffs on Tarnow steel", text=text)
     chosen = headline([planned, done], planned.title)
-    assert (chosen.title, chosen.reason) == (done.title, "the previous title told as planned what is done")
+    assert (chosen.title, chosen.reason) == (done.title, "the previous title gave a plan that is done")
     assert not chosen.can_wait
 
 

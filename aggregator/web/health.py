@@ -64,10 +64,12 @@ class BoundedCall:
             if len(self._calls) >= _THREADS:
                 raise no_answer
             self._calls.append((now, _in_thread(function, asyncio.get_running_loop())))
+        call: asyncio.Future[Result] = asyncio.wrap_future(self._calls[-1][1])
+        # A call that nobody waits for any more may fail as well; asyncio would log that as never retrieved.
+        call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             async with asyncio.timeout(self._timeout):
-                result: Result = await asyncio.shield(asyncio.wrap_future(self._calls[-1][1]))
-                return result
+                return await asyncio.shield(call)
         except TimeoutError as error:
             raise no_answer from error
 

@@ -143,7 +143,7 @@ FRONT_MATTER = (
         ).match,
         (*string.digits, "day"),
     ),
-    _Sign("promotion", re.compile(r"The post .{10,} appeared first on\b").match),
+    _Sign("promotion", re.compile(r"^The post .{10,} appeared first on\b").match),
     _Sign(
         "credit",
         re.compile(

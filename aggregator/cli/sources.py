@@ -138,17 +138,18 @@ def _table(shown: Sequence["SourceView"]) -> None:
     """Print the sources, a line each; what a narrow terminal has no room for follows below the table."""
     width = output.terminal_width()
     is_narrow = width is not None and width < _ROOM_FOR_IDS
-    room = max(_LEAST_NAME, (width or 0) - _OTHER_COLUMNS)
+    room = (width or 0) - _OTHER_COLUMNS
     columns = ["source", "health", "a day", "last success", "next due", "texts"]
     if not is_narrow:
         columns.insert(0, "id")
+        room -= max((len(one.id) + 1 for one in shown), default=0)
     if width is None and any(
         map(_cause, shown)
     ):  # else below the table, since a column would break addresses
         columns.append("cause")
     rows, notes = [], []
     for one in shown:
-        name = output.shortened(one.name, room) if is_narrow else one.name
+        name = one.name if width is None else output.shortened(one.name, max(_LEAST_NAME, room))
         good = f"{one.texts.get('ok', 0)} ok" if is_narrow and one.texts else _texts(one)
         values: dict[str, object] = {
             "id": one.id,

@@ -536,7 +536,7 @@ def _better(now: _ScoredTitle, best: _ScoredTitle, margin: float, fault_margin: 
         (best.length - now.length, LENGTH),
         *((2 * FAULTS[fault][0], FAULTS[fault][1]) for fault in cured),  # agreement is up to 2
     ]
-    return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1], can_wait=not cured)
+    return Headline(best.title, best.article, max(gains, key=lambda gain: gain[0])[1], can_wait=True)
 
 
 def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:

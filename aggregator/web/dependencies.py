@@ -109,6 +109,10 @@ class Site:
         """Return a story; None also for a malformed id, without reading the database."""
         return self.reader.story(story_id) if ID.fullmatch(story_id) else None
 
+    def summary_version(self, story_id: str) -> str:
+        """Return an opaque version of the machine-written text of a story; "" without one."""
+        return self.reader.summary_version(story_id) if ID.fullmatch(story_id) else ""
+
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""
         return bool(ID.fullmatch(id_)) and self.reader.gone(id_)

@@ -510,7 +510,7 @@ def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
         (line,) = [line for line in spoken.err.splitlines() if line.startswith(f"rejected {where}: ")]
         assert 10 < len(line.removeprefix(f"rejected {where}: ")) < 300
     assert len(spoken.err.splitlines()) == len(rejected)
-    assert re.search(r"^rejected +\d+$", spoken.text, re.MULTILINE)
+    assert re.search(r"^ *rejected +\d+$", spoken.text, re.MULTILINE)
 
 
 def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None:

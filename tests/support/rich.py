@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from aggregator.cluster.events.stream import pack_frequencies
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.core import Entry
-from aggregator.model.read_model import StoryFilter
+from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFilter
 from aggregator.pipeline.placement.apply_corrections import CorrectionCommand
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
@@ -19,7 +19,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories import stream_history
+from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
@@ -92,6 +92,16 @@ def _fill(database: Database) -> None:
         for period in (old, new):
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
+    with database.write() as connection:
+        task = summaries.SummaryQueue().next_task(connection, clock())
+        assert task is not None
+        article = connection.execute(
+            select(tables.article.c.id).where(tables.article.c.story == task.id).limit(1)
+        ).scalar_one()
+        sentence = MachineSentence(text="The water falls.", article_ids=(article,))
+        summaries.begin(connection, task, clock())
+        written = MachineSummary(written_by="model", written_at=clock(), sentences=(sentence,))
+        summaries.store(connection, task, written)
     marks = ReadMarks(database, clock)
     with database.read() as connection:
         numbers = connection.execute(select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))

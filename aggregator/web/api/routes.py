@@ -134,7 +134,7 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     """
     refuse_unknown_parameters(request, ())
     # Before the story is read, so that it is never newer than the response.
-    tag = site.tag(request, site.reader.summary_version(id))
+    tag = site.tag(request, site.summary_version(id))
     story = site.story(id)
     if story is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no story with this id")

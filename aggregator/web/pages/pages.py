@@ -443,7 +443,7 @@ class Pages:
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock()) if visitor.seen else visitor
         story_id = request.path_params["id"]
-        summary = self._site.reader.summary_version(story_id)
+        summary = self._site.summary_version(story_id)
         tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}\n{summary}")
         story = self._site.story(story_id)
         if story is None and self._site.gone(story_id):

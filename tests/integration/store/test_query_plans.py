@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
 
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
@@ -164,7 +165,8 @@ def to_forget_by_address(database: Database) -> erase.EraseTarget:
 def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
         end = health_probes.log_end(connection)
-        return health_probes.stored(connection, NOON, 3), health_probes.log_kinds(connection, end - 50, end)
+        kinds = health_probes.log_kinds(connection, end - 50, end)
+        return health_probes.stored(connection, NOON, effective_tuning()), kinds
 
 
 CASES: dict[str, Callable[[Database], object]] = {

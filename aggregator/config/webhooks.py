@@ -179,6 +179,20 @@ def _query(config: Config, name: str | None) -> SavedQuery | None:
     return None if name is None else config.saved_query(name)
 
 
+def summary_key(config: Config) -> str:
+    """Return the key for `summarise.url`; "" without one. Raises ConfigError for one that cannot be read."""
+    chosen = config.summarise
+    if not (chosen.api_key or chosen.api_key_file or chosen.api_key_env):
+        return ""
+    try:
+        key = read_secret(config, "api_key", chosen.api_key, chosen.api_key_file, chosen.api_key_env).strip()
+    except ConfigError as error:
+        raise ConfigError(f"summarise: {error}") from error
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError("summarise: api_key: give one line of ASCII characters")
+    return key
+
+
 def read_secret(
     config: Config, key: str, value: SecretStr | None, file: str | None, variable: str | None
 ) -> str:

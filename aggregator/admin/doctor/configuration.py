@@ -14,6 +14,7 @@ from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_
 from aggregator.config.loader import lines_of, located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
+from aggregator.config.source_access import proxy_address
 from aggregator.extract.urls import address_key
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
@@ -25,6 +26,7 @@ from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import mutes_of
 from aggregator.pipeline.workers.factory import refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
+from aggregator.sources.fetch.transport import proxy_of
 from aggregator.sources.parse.entry_builder import primary_language
 from aggregator.sources.parse.feed import parser_versions
 from aggregator.store.read.health_probes import ok, problem, warning
@@ -171,7 +173,7 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    from aggregator.config.webhooks import recipients_from
+    from aggregator.config.webhooks import recipients_from, summary_key
 
     found = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
@@ -182,6 +184,8 @@ def check(config: Config) -> None:
     checks: tuple[Callable[[], object], ...] = (
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
+        lambda: (proxy := proxy_address(config)) and proxy_of(proxy),
+        lambda: summary_key(config),
         lambda: config.backup.folder is not None and backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
         lambda: retention_plan(config),

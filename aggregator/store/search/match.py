@@ -27,8 +27,9 @@ from aggregator.extract.language.search_tokens import in_index, index_words, is_
 from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.codecs import TEXT
+from aggregator.store.intake.sources import in_folders
 from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token
-from aggregator.store.tables import article, in_parts, rows_with, source, story, story_subject
+from aggregator.store.tables import article, in_parts, rows_with, story, story_subject
 from aggregator.stories.subjects import subject_key
 
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
@@ -320,9 +321,7 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     """Return the conditions on rows of articles that the index does not cover."""
     conditions: list[ColumnElement[bool]] = []
     if query.without_folders:  # by a subquery: a list of many feeds would be too long for Postgres
-        excluded = select(func.coalesce(source.c.folder_name, source.c.id))  # `Source.entry_source`
-        is_excluded = source.c.folder.in_(query.without_folders)
-        conditions.append(article.c.source.not_in(excluded.where(is_excluded)))
+        conditions.append(article.c.source.not_in(in_folders(query.without_folders)))
     if query.without_kinds:
         conditions.append(article.c.kind.not_in(query.without_kinds))
     if query.without_topics:

@@ -228,6 +228,7 @@ def copied(copy: CopyEvidence) -> str:
 
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
+SOURCES_A_PAGE = 200  # 20,000 on one page were 7 MB and took seconds
 LINK_WORDS = 40  # of an entry in a live blog of another story
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
 MOMENTS_SHOWN = 24  # of the timeline; later days are folded
@@ -583,14 +584,17 @@ class Pages:
         found = [one for one in sources if _is_named(one, text)]
         if failing_first:
             found.sort(key=lambda one: (not one.is_in_trouble, one.name.casefold()))
-            folders = [("", found)] if found else []
-        else:
-            folders = [(name, list(group)) for name, group in groupby(found, key=lambda s: s.folder or "")]
+        last = max(1, -(-len(found) // SOURCES_A_PAGE))
+        number = min(whole_number(asked.get("page", "")) or 1, last)
+        shown = found[(number - 1) * SOURCES_A_PAGE : number * SOURCES_A_PAGE]
+        by_folder = groupby(shown, key=lambda one: "" if failing_first else one.folder or "")
         return self.page(
             request,
             "sources.html",
             here="/sources",
-            folders=folders,
+            folders=[(name, list(group)) for name, group in by_folder],
+            number=number,
+            last=last,
             owner=access == "owner",
             failing=sum(1 for source in sources if source.is_in_trouble),
             total=len(sources),

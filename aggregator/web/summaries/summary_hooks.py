@@ -17,8 +17,8 @@ from typing import Protocol
 import msgspec
 
 from aggregator.config.settings import Config
-from aggregator.config.webhooks import read_secret
-from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.config.webhooks import summary_key
+from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.web.sanitise import one_line
@@ -197,16 +197,6 @@ def hook_of(config: Config, now: Callable[[], dt.datetime]) -> SummaryHook | Non
         return ProgramHook(chosen.command, config.base, chosen.timeout)
     if chosen.url is None:
         return None
-    key = ""
-    if chosen.api_key or chosen.api_key_file or chosen.api_key_env:
-        try:
-            key = read_secret(
-                config, "api_key", chosen.api_key, chosen.api_key_file, chosen.api_key_env
-            ).strip()
-        except ConfigError as error:
-            raise ConfigError(f"summarise: {error}") from error
-        if not key.isascii() or not key.isprintable():
-            raise ConfigError("summarise: api_key: give one line of ASCII characters")
     poster = WebhookPoster(
         ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private),
         config.effective_tuning,
@@ -214,4 +204,4 @@ def hook_of(config: Config, now: Callable[[], dt.datetime]) -> SummaryHook | Non
         response_cap_bytes=ANSWER_CAP_BYTES,
         now=now,
     )
-    return ChatHook(poster, chosen.url.get_secret_value(), chosen.model or "", key)
+    return ChatHook(poster, chosen.url.get_secret_value(), chosen.model or "", summary_key(config))

@@ -23,6 +23,7 @@ import pytest
 import yaml
 from sqlalchemy import insert, text, update
 
+from aggregator.admin.doctor.configuration import check
 from aggregator.admin.doctor.doctor import Finding, examine, mistakes
 from aggregator.admin.doctor.files import file_system
 from aggregator.config.loader import load
@@ -128,6 +129,24 @@ def test_mistakes_of_the_settings_are_named_with_their_lines(tmp_path: Path) -> 
     assert first.what.startswith("config.yaml:2: server.prt:")
     assert second.what.startswith("config.yaml:4: fetch.interval:")
     assert "aggregator config check" in first.advice
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ("fetch: {proxy_file: none.txt}", "fetch.proxy_file: "),
+        ("fetch: {proxy: 'socks://there'}", "fetch.proxy: "),
+        (
+            "summarise: {url: 'https://llm.example/v1', model: m, api_key_file: none.txt}",
+            "summarise: api_key_file: ",
+        ),
+    ],
+)
+def test_what_a_reload_refuses_is_no_correct_configuration(tmp_path: Path, settings: str, where: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(settings + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=where):
+        check(load(file))
 
 
 def test_a_folder_without_a_model_is_a_mistake_of_the_settings(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import insert, select
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.tables import source
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import feed_source
 
@@ -79,6 +81,11 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
     assert titles(rig, folder="Ports") == {"Harbour"}
     assert titles(rig, folder="Hills") == set()
+    with rig.database.write() as connection:
+        row = connection.execute(select(source)).mappings().one()
+        others = [dict(row) | {"id": f"other{n}", "address": f"https://o{n}.example/"} for n in range(66_000)]
+        connection.execute(insert(source), others)
+    assert titles(rig, folder="Ports") == {"Harbour"}, "also of more feeds than a list of SQL may have"
 
 
 # --- pages -------------------------------------------------------------------------------------------------

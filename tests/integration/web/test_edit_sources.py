@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import all_sources, choose
+from aggregator.store.intake.sources import add, all_sources, choose
+from aggregator.web.pages.pages import SOURCES_A_PAGE
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
+from tests.support.polling import feed_source
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
 
@@ -82,6 +84,21 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
     problem_of(broken, 422)
     large = room.client.post("/api/v1/sources/opml", content=b"x" * 3_000_000, headers=_bearer(admin))
     problem_of(large, 413)
+
+
+def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> None:
+    with database.write() as connection:
+        for number in range(SOURCES_A_PAGE + 1):
+            add(connection, feed_source(f"https://f{number}.example/feed", name=f"Feed {number:03}"))
+    first, second, beyond = (room.client.get(f"/sources?page={page}").text for page in (1, 2, 99))
+    assert first.count("Feed 0") + first.count("Feed 1") >= SOURCES_A_PAGE
+    assert "Feed 200" not in first
+    assert 'page=2" rel="next"' in first
+    assert "Feed 200" in second
+    assert "Feed 199" not in second
+    assert "page=1" in second
+    assert "Feed 200" in beyond, "the last page"
+    assert "Feed 200" in room.client.get("/sources?q=feed+200").text
 
 
 def _bearer(secret: str) -> dict[str, str]:

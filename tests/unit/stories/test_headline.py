@@ -401,7 +401,6 @@ def test_a_planned_act_leaves_the_title_when_another_report_tells_it_as_done() -
     done = view("b", outlet="Post", title="Varna imposes tariffs on Tarnow steel", text=text)
     chosen = headline([planned, done], planned.title)
     assert (chosen.title, chosen.reason) == (done.title, "the previous title gave a plan that is done")
-    assert not chosen.can_wait
 
 
 def test_words_of_opinion_leave_the_title_and_a_quotation_does_not() -> None:

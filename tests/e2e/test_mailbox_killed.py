@@ -1,0 +1,58 @@
+"""The real daemon, killed while it reads a mailbox: every message is an article, and none is twice."""
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import article
+from tests.e2e.test_notify_killed import place
+from tests.e2e.test_webhooks_killed import unlike_any_other
+from tests.support.daemon_process import DaemonProcess
+from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+
+MESSAGES, KILLS, SEED = 40, 8, 23
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("engine", ["sqlite"])  # PostgreSQL: the leases of hosts outlive a kill
+def test_no_message_is_lost_or_doubled(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    rng = random.Random(SEED)
+    with ImapServer() as imap:
+        texts = [str(unlike_any_other(rng, n)["text"]) for n in range(MESSAGES)]
+        url = place(engine, tmp_path, request)
+        settings = {
+            "database": url,
+            "sources": [{"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}],
+            "tuning": {"sources": {"mailbox_messages": 7}},
+        }
+        with DaemonProcess(tmp_path, settings) as daemon:
+            for number in range(KILLS):
+                sent = bodies(imap) + rng.randrange(1, 4)
+                done = MESSAGES * (number + 1) // KILLS
+                imap.add(*(mail(n, texts[n - 1]) for n in range(len(imap.messages) + 1, done + 1)))
+                daemon.wait_for(lambda sent=sent: bodies(imap) >= sent, "a message")
+                daemon.kill()
+                daemon.start()
+            daemon.wait_for(lambda: titles(url).total() >= MESSAGES, "all articles")
+            assert titles(url) == Counter(f"Briefing {n}" for n in range(1, MESSAGES + 1))
+            assert daemon.stop() == 0
+            assert daemon.command("db", "check").returncode == 0
+        changing = re.compile(r"STORE|EXPUNGE|COPY|MOVE|APPEND|SELECT|BODY\[")
+        assert not [one for one in imap.commands if changing.search(one)], "no message is marked as read"
+
+
+def bodies(imap: ImapServer) -> int:
+    return sum("BODY" in one for one in imap.commands)
+
+
+def titles(url: str) -> Counter[str]:
+    database = Database(url)
+    with database.read() as connection:
+        found = Counter(connection.execute(select(article.c.title)).scalars())
+    database.close()
+    return found

@@ -7,7 +7,6 @@ not depend on which daemon prepared a text, and a standby may end at any time.
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -19,7 +18,7 @@ from aggregator.pipeline.jobs import PrepareResult
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
 from aggregator.pipeline.prepare import TEXTS_A_JOB, PrepareDispatcher, made_for
 from aggregator.pipeline.workers.executor import Executor
-from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.pipeline.workers.thread_pool import RepeatingThread
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, prefetched
 from aggregator.store.intake.inbox import InboxEntry
@@ -97,35 +96,19 @@ class Prefetcher:
             return [self._boilerplate.prepare_options(connection, one.entry_no, one.entry) for one in waiting]
 
 
-class PrefetchThread:
+class PrefetchThread(RepeatingThread):
     """The thread that prefetches while this process is not the writer."""
 
     def __init__(self, prefetcher: Prefetcher, *, is_writer: Callable[[], bool]) -> None:
+        super().__init__("prefetch", self._prefetch)
         self._prefetcher = prefetcher
         self._is_writer = is_writer
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to end soon; jobs under way end with the executor."""
-        self._stopping.set()
-
-    def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether the thread still runs."""
-        return is_left_behind(self._thread, seconds)
-
-    def _run(self) -> None:
-        rest = 0.0
-        while not self._stopping.wait(rest):
-            try:
-                rest = 0.0 if not self._is_writer() and self._prefetcher.step() else IDLE_SECONDS
-            except AggregatorError as error:  # of the database or the workers; other threads log it
-                log.debug("prefetch is paused: %s", error, extra={"event": "prefetch_paused"})
-                rest = BACKOFF_SECONDS
-            except Exception:  # the writer does not depend on it
-                log.exception("prefetch failed", extra={"event": "prefetch_failed"})
-                rest = BACKOFF_SECONDS
+    def _prefetch(self) -> float:
+        try:
+            return 0.0 if not self._is_writer() and self._prefetcher.step() else IDLE_SECONDS
+        except AggregatorError as error:  # of the database or the workers; other threads log it
+            log.debug("prefetch is paused: %s", error, extra={"event": "prefetch_paused"})
+        except Exception:  # the writer does not depend on it
+            log.exception("prefetch failed", extra={"event": "prefetch_failed"})
+        return BACKOFF_SECONDS

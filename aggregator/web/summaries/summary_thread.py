@@ -6,13 +6,12 @@ attempt is stored before it begins: a daemon that was killed neither asks again 
 
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable
 
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
-from aggregator.pipeline.workers.thread_pool import is_left_behind
+from aggregator.pipeline.workers.thread_pool import RepeatingThread
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import summaries
@@ -110,39 +109,27 @@ class Summariser:
             summaries.store(connection, task, summary)
 
 
-class SummaryThread:
+class SummaryThread(RepeatingThread):
     """Runs a Summariser while this process is the writer, until `stop`."""
 
     def __init__(self, summariser: Summariser, *, is_writer: Callable[[], bool]) -> None:
+        super().__init__("summaries", self._summarise)
         self._summariser = summariser
         self._is_writer = is_writer
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="summaries", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Ask it to end, and end a running call."""
-        self._stopping.set()
+        super().stop()
         self._summariser.close()
 
-    def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether the thread still runs."""
-        return is_left_behind(self._thread, seconds)
-
-    def _run(self) -> None:
-        rest = 0.0
-        while not self._stopping.wait(rest):
-            try:
-                rest = self._summariser.step() if self._is_writer() else IDLE_SECONDS
-            except AggregatorError as error:  # of the database; other threads report it
-                log.debug("summaries are paused: %s", error, extra={"event": "summaries_paused"})
-                rest = REST_SECONDS
-            except Exception:  # the daemon does not depend on it
-                log.exception("summaries failed", extra={"event": "summaries_failed"})
-                rest = REST_SECONDS
+    def _summarise(self) -> float:
+        try:
+            return self._summariser.step() if self._is_writer() else IDLE_SECONDS
+        except AggregatorError as error:  # of the database; other threads report it
+            log.debug("summaries are paused: %s", error, extra={"event": "summaries_paused"})
+        except Exception:  # the daemon does not depend on it
+            log.exception("summaries failed", extra={"event": "summaries_failed"})
+        return REST_SECONDS
 
 
 def summary_thread(

@@ -23,6 +23,11 @@ DECIDING_CODE_VERSION = 6
 # Paths have no part in the version: the model in the folder has a hash of its own.
 _PATH_KEYS = frozenset({("cross_language", "folder")})
 
+# A lease that is renewed later than it ends is lost again and again.
+_SHORTER_THAN = {
+    "leases": (("renew_seconds", "lease_seconds"), ("host_renew_seconds", "host_lease_seconds")),
+}
+
 _LARGEST = 10**12  # of any number; the largest shipped one is 630 million
 
 Section = TypeVar("Section", bound=msgspec.Struct)
@@ -111,6 +116,14 @@ def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
             )
         elif not _is_valid(value, shipped[key]):
             mistakes.append(f"tuning.{name}.{key}: give a value like the shipped {shipped[key]!r}")
+    if not mistakes:
+        given = {**shipped, **values}
+        mistakes = [
+            f"tuning.{name}.{short if short in values else long}: "
+            f"{short} ({given[short]}) must be less than {long} ({given[long]})"
+            for short, long in _SHORTER_THAN.get(name, ())
+            if given[short] >= given[long]
+        ]
     return mistakes
 
 

@@ -1,8 +1,9 @@
 """Host leases: of several daemons on one Postgres, at most one sends requests to a host.
 
 So the gaps between requests to a host hold over all daemons, and no source or page is fetched twice. A lease
-is renewed while its host is polled, released after the remaining gap, and expires if its daemon died. Times
-are those of the server's clock.
+is renewed while its host is polled and released after the remaining gap. If its daemon was killed, the server
+has ended its sessions and the host is free at once, so that a restarted daemon need not wait; if its machine
+is unreachable, the lease expires. Times are those of the server's clock.
 """
 
 import datetime as dt
@@ -32,7 +33,10 @@ class HostLeases:
         """Return the hosts that other daemons have."""
         if self._is_alone:
             return frozenset()
-        return frozenset(connection.execute(_OF_OTHERS, {"me": self._me}).scalars())
+        others = frozenset(connection.execute(_OF_OTHERS, {"me": self._me}).scalars())
+        for host in others & self._ours.keys():  # taken while the server had none of our sessions
+            del self._ours[host]
+        return others
 
     def missing(self, hosts: Collection[str]) -> set[str]:
         """Return those of the hosts that this daemon has no lease of."""
@@ -76,7 +80,12 @@ class HostLeases:
         return self._database.session_name
 
 
-_OF_OTHERS = text("SELECT host FROM host_lease WHERE holder <> :me AND expires_at > clock_timestamp()")
+# A released host has no holder until its gap is over.
+_IS_FREE = (
+    "(expires_at <= clock_timestamp() OR holder <> '' AND holder NOT IN "
+    "(SELECT application_name FROM pg_stat_activity WHERE application_name IS NOT NULL))"
+)
+_OF_OTHERS = text(f"SELECT host FROM host_lease WHERE holder <> :me AND NOT {_IS_FREE}")
 _ADD = text(
     "INSERT INTO host_lease (host, holder, expires_at) "
     "SELECT host, '', clock_timestamp() FROM unnest(CAST(:hosts AS text[])) AS hosts (host) ORDER BY host "
@@ -86,10 +95,11 @@ _ADD = text(
 _TAKE = text(
     "UPDATE host_lease SET holder = :me, expires_at = clock_timestamp() + make_interval(secs => :seconds) "
     "WHERE host IN (SELECT host FROM host_lease WHERE host = ANY(CAST(:hosts AS text[])) "
-    "AND (holder = :me OR expires_at <= clock_timestamp()) FOR UPDATE SKIP LOCKED) RETURNING host"
+    f"AND (holder = :me OR {_IS_FREE}) FOR UPDATE SKIP LOCKED) RETURNING host"
 )
 _GIVE_BACK = text(
-    "UPDATE host_lease SET expires_at = clock_timestamp() + make_interval(secs => given.seconds) "
+    "UPDATE host_lease SET holder = '', "
+    "expires_at = clock_timestamp() + make_interval(secs => given.seconds) "
     "FROM unnest(CAST(:hosts AS text[]), CAST(:seconds AS float8[])) AS given (host, seconds) "
     "WHERE host_lease.host = given.host AND host_lease.host IN (SELECT host FROM host_lease "
     "WHERE host = ANY(CAST(:hosts AS text[])) AND holder = :me FOR UPDATE SKIP LOCKED)"

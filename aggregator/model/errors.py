@@ -102,7 +102,10 @@ class BrokenDaemonError(AggregatorError):
 
 
 class FetchError(AggregatorError):
-    """A URL could not be fetched. `cause` is one of the causes that `sources list` shows."""
+    """A URL could not be fetched. `cause` is one of the causes that `sources list` shows.
+
+    `state`: what the next poll gets in place of what the last one returned, if it has changed.
+    """
 
     def __init__(
         self,
@@ -111,12 +114,14 @@ class FetchError(AggregatorError):
         *,
         status: int | None = None,
         retry_after_seconds: float | None = None,
+        state: str | None = None,
     ) -> None:
         super().__init__(f"{cause}: {detail}" if detail else cause)
         self.cause = cause
         self.detail = detail
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.state = state
 
 
 class ReadError(AggregatorError):

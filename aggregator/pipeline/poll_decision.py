@@ -155,6 +155,7 @@ def decide(
         failing_since=source.failing_since or now,
         health="failing",
         health_cause=str(error),
+        etag=error.state or source.etag,
     )
     if outage is None:
         return PollOutcome(_after_failure(failed, error, now, rules.net))

@@ -19,6 +19,7 @@ class SourceTuning(msgspec.Struct, frozen=True, kw_only=True):
     mailbox_messages: int
     mailbox_bytes: int
     mailbox_seconds: float
+    mailbox_attempts: int
 
 
 def source_tuning(all_tuning: Tuning) -> SourceTuning:

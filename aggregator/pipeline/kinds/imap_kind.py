@@ -83,7 +83,7 @@ def _entries(
     for one in messages:
         try:
             if one.data is None:
-                raise ReadError(f"it is longer than {tuning.max_article_bytes:,} bytes")
+                raise ReadError(one.problem)
             entries.append(entry_of_mail(one.data, source=source, seen=now, tuning=tuning))
         except ReadError as error:
             refused.append((f"message {one.number}", str(error)))

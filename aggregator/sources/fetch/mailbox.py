@@ -30,15 +30,17 @@ _MOST_DIGITS = 10  # of the 32 bits of numbers and sizes
 _CHUNK_BYTES = 65_536
 _NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d{1,10})\b")
-_STATE = re.compile(r"(\d{1,10})/(\d{1,10})")
+# Validity, the last number read; while reading fails at the next one: its number, the failed attempts.
+_STATE = re.compile(r"(\d{1,10})/(\d{1,10})(?:/(\d{1,10})/(\d{1,4}))?")
 _NOT_ASCII = re.compile(r"&|[^ -~]+")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message; `data` is None if it is longer than allowed."""
+    """A message; `data` is None if it was left out, for the reason in `problem`."""
 
     number: int
-    data: bytes | None
+    data: bytes | None = None
+    problem: str = ""
 
 
 class ReadMailbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,8 @@ def read_mailbox(
 
     Without a state, or after the server renumbered the folder, return the newest. `address`: as
     config/source_access.py makes it. If the connection fails later than the first message, return those
-    before. Raise FetchError with a cause of the client, or `login`, `folder`.
+    before. A message at which it failed `mailbox_attempts` times is left out. Raise FetchError with a cause
+    of the client, or `login`, `folder`, and the state for the next call.
     """
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
@@ -79,14 +82,18 @@ def read_mailbox(
             if parts.scheme == "imap":
                 session.encrypt(host, tls)
             session.enter(unquote(parts.username or ""), password)
-            return _new_messages(session, unquote(parts.path[1:]), state, tuning)
+            return _new_messages(session, host, unquote(parts.path[1:]), state, tuning)
     except AggregatorError:
         raise
-    except Exception as error:  # imaplib may raise anything because of a server's data
-        failed = as_our_error(error, host)
-        if isinstance(failed, FetchError) and failed.cause == "protocol":
-            raise FetchError("protocol", f"{host} does not answer as an IMAP server") from None
-        raise failed from error
+    except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
+        raise _as_our_error(error, host) from None
+
+
+def _as_our_error(error: Exception, host: str) -> AggregatorError:
+    failed = as_our_error(error, host)
+    if failed is not error and isinstance(failed, FetchError) and failed.cause == "protocol":
+        return FetchError("protocol", f"{host} does not answer as an IMAP server")  # not the server's words
+    return failed
 
 
 class _Session(imaplib.IMAP4):
@@ -189,12 +196,16 @@ class _Session(imaplib.IMAP4):
         words = b" ".join(one for one in found if isinstance(one, bytes)).split()
         return sorted({int(one) for one in words if one.isdigit() and len(one) <= _MOST_DIGITS})
 
-    def sizes(self, command: str, chosen: str) -> dict[int, int]:
-        """Return the sizes of the chosen messages by their numbers; `command`: FETCH or UID FETCH."""
-        what = "(UID RFC822.SIZE)"
-        answer = self.fetch(chosen, what) if command == "FETCH" else self.uid("FETCH", chosen, what)
+    def newest(self, count: int, most: int) -> list[int]:
+        """Return the numbers of the last `most` of `count` messages."""
+        found = self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)")) if count else ()
+        numbers = (_NUMBER.search(line) for line in found if isinstance(line, bytes))
+        return sorted({int(one[1]) for one in numbers if one})[-most:]
+
+    def sizes(self, numbers: Sequence[int]) -> dict[int, int]:
+        """Return the sizes of messages by their numbers."""
         sizes = {}
-        for line in self._found(answer):
+        for line in self._found(self.uid("FETCH", ",".join(map(str, numbers)), "(UID RFC822.SIZE)")):
             number, size = (one.search(line) if isinstance(line, bytes) else None for one in (_NUMBER, _SIZE))
             if number and size:
                 sizes[int(number[1])] = int(size[1])
@@ -207,7 +218,7 @@ class _Session(imaplib.IMAP4):
 
     def leave(self) -> None:
         """Log out; everything was read, so it does not matter how the server answers."""
-        with contextlib.suppress(imaplib.IMAP4.error, AggregatorError, httpcore.NetworkError, OSError):
+        with contextlib.suppress(Exception):  # imaplib may raise anything because of a server's data
             self.logout()
 
     @staticmethod
@@ -221,40 +232,61 @@ class _Session(imaplib.IMAP4):
         return set(bytes(found[-1] or b"").decode("ascii", "replace").upper().split())
 
 
-def _new_messages(session: _Session, folder: str, state: str | None, tuning: SourceTuning) -> ReadMailbox:
+def _new_messages(
+    session: _Session, host: str, folder: str, state: str | None, tuning: SourceTuning
+) -> ReadMailbox:
     validity, count = session.examine(folder)
     known = _STATE.fullmatch(state or "")
     last = int(known[2]) if known and known[1] == validity else None
-    most = tuning.mailbox_messages
     if last is None:
-        sizes = session.sizes("FETCH", f"{max(1, count - most + 1)}:{count}") if count else {}
-        numbers = sorted(sizes)[-most:]
+        numbers = session.newest(count, tuning.mailbox_messages)
     else:
         numbers = [number for number in session.numbers_after(last) if number > last]
-        sizes = session.sizes("UID FETCH", ",".join(map(str, numbers[:most]))) if numbers else {}
-    asked = _within(numbers[:most], sizes, tuning, is_backlog=last is None)
+    chosen = numbers[: tuning.mailbox_messages]
+    if not chosen:
+        session.leave()
+        return ReadMailbox(state=f"{validity}/{last or 0}", count=count)
+    reached, number = last or 0, chosen[0]
+    failures = int(known[4]) if last is not None and known and known[3] == str(number) else 0
     messages: list[Message] = []
-    reached, error = last or 0, None
-    for number in asked:
-        try:
-            data = session.message(number) if sizes.get(number, 0) <= tuning.max_article_bytes else b""
-        except _TooLongError:
-            data, error = b"", "too long"  # the rest of it stands in the way of further answers
-        except (AggregatorError, httpcore.NetworkError, httpcore.TimeoutException, imaplib.IMAP4.error):
-            if not messages:
-                raise
-            error = "cut"
-            break
-        if data is not None:
-            messages.append(Message(number=number, data=data or None))
+    has_more = True
+    too_long = f"it is longer than {tuning.max_article_bytes:,} bytes"
+    try:
+        # After a failure without sizes: it may have been a size at which the server failed.
+        sizes = {} if failures else session.sizes(chosen)
+        asked = _within(chosen, sizes, tuning, is_backlog=last is None)
+        for number in asked:
+            is_long = sizes.get(number, 0) > tuning.max_article_bytes
+            data = None if is_long else session.message(number)
+            if is_long or data is not None:
+                messages.append(Message(number=number, data=data, problem=too_long if is_long else ""))
+            reached = number
+        has_more = last is not None and len(asked) < len(numbers)
+    except _TooLongError:  # the rest of it stands in the way of further answers
+        messages.append(Message(number=number, problem=too_long))
         reached = number
-        if error:
-            break
+    except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
+        failed = _as_our_error(error, host)
+        if not isinstance(failed, FetchError) or failed.cause == "stopped":
+            raise failed from None
+        if not messages:  # else it may be the fault of those before
+            messages = [_failed_at(number, failures + 1, failed, f"{validity}/{number - 1}", tuning)]
+            reached = number
     else:
         session.leave()
-    has_more = error is not None or (last is not None and len(asked) < len(numbers))
     return ReadMailbox(
         messages=tuple(messages), state=f"{validity}/{reached}", count=count, has_more=has_more
+    )
+
+
+def _failed_at(number: int, attempts: int, error: FetchError, state: str, tuning: SourceTuning) -> Message:
+    """Return a message that is left out after too many attempts; before, raise the error with the state."""
+    if attempts >= tuning.mailbox_attempts:
+        return Message(number=number, problem=f"reading it failed {attempts} times ({error})")
+    raise FetchError(
+        error.cause,
+        f"{error.detail}, at message {number} (attempt {attempts} of {tuning.mailbox_attempts})",
+        state=f"{state}/{number}/{attempts}",
     )
 
 

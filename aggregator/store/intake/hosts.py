@@ -80,12 +80,11 @@ class HostLeases:
         return self._database.session_name
 
 
-# A released host has no holder until its gap is over.
-_IS_FREE = (
-    "(expires_at <= clock_timestamp() OR holder <> '' AND holder NOT IN "
-    "(SELECT application_name FROM pg_stat_activity WHERE application_name IS NOT NULL))"
+# A released host has no holder until its gap is over. A holder without a session has ended.
+_OF_OTHERS = text(
+    "SELECT host FROM host_lease WHERE holder <> :me AND expires_at > clock_timestamp() AND (holder = '' "
+    "OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name = holder))"
 )
-_OF_OTHERS = text(f"SELECT host FROM host_lease WHERE holder <> :me AND NOT {_IS_FREE}")
 _ADD = text(
     "INSERT INTO host_lease (host, holder, expires_at) "
     "SELECT host, '', clock_timestamp() FROM unnest(CAST(:hosts AS text[])) AS hosts (host) ORDER BY host "
@@ -95,7 +94,9 @@ _ADD = text(
 _TAKE = text(
     "UPDATE host_lease SET holder = :me, expires_at = clock_timestamp() + make_interval(secs => :seconds) "
     "WHERE host IN (SELECT host FROM host_lease WHERE host = ANY(CAST(:hosts AS text[])) "
-    f"AND (holder = :me OR {_IS_FREE}) FOR UPDATE SKIP LOCKED) RETURNING host"
+    "AND (holder = :me OR expires_at <= clock_timestamp() OR holder <> '' "
+    "AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = holder)) "
+    "FOR UPDATE SKIP LOCKED) RETURNING host"
 )
 _GIVE_BACK = text(
     "UPDATE host_lease SET holder = '', "

@@ -140,10 +140,32 @@ def test_failures_have_a_cause_and_keep_the_position(desk: Desk, imap: ImapServe
     (desk.folder / "secret").write_text(PASSWORD)
     imap.hostile = lambda said: b"" if "BODY" in said else None
     assert not desk.poll().succeeded
-    assert desk.source.health_cause == "connect: the server closed the connection"
+    assert desk.source.health_cause == (
+        "connect: the server closed the connection, at message 2 (attempt 1 of 3)"
+    )
     imap.hostile = lambda _: None
     assert len(desk.poll().accepted) == 1
     assert desk.source.health == "ok"
+
+
+def test_a_message_that_cannot_be_read_is_listed_and_the_next_are_read(desk: Desk) -> None:
+    desk.imap.add(mail(1, FLOOD))
+    desk.poll()
+    desk.imap.add(mail(2, STRIKE), mail(3, FLOOD + STRIKE))
+    desk.imap.hostile = lambda said: b"" if said.startswith("UID FETCH 2 ") else None
+    waits = []
+    for attempt in (1, 2):
+        assert f"at message 2 (attempt {attempt} of 3)" in str(desk.poll().problem)  # each in a new process
+        waits.append((desk.source.next_due_at - desk.clock.time).total_seconds())
+    assert desk.source.health == "failing"
+    assert waits[0] < waits[1], "a server gets time to recover"
+    result = desk.poll()
+    assert (result.succeeded, result.accepted) == (True, ())
+    words = "reading it failed 3 times (connect: the server closed the connection)"
+    assert (result.problem, desk.rejected()) == (f"message 2: {words}", [("message 2", words)])
+    assert (desk.source.next_due_at - desk.clock.time).total_seconds() <= 60
+    assert len(desk.poll().accepted) == 1
+    assert (desk.source.health, desk.source.etag, desk.source.entries_rejected) == ("ok", "7/3", 1)
 
 
 def test_mutes_apply(desk: Desk) -> None:

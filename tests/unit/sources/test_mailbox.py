@@ -12,7 +12,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.mailbox import ReadMailbox, read_mailbox
-from aggregator.sources.limits import source_tuning
+from aggregator.sources.limits import SourceTuning, source_tuning
 from tests.support.certificate import make_certificate, server_context
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until
@@ -226,7 +226,82 @@ def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> N
     imap.hostile = lambda said: b"" if said.startswith("UID FETCH 3 ") else None
     found = read(imap, "7/0")
     assert (numbers(found), found.state, found.has_more) == ([1, 2], "7/2", True)
-    assert fails(imap, state="7/2").startswith("connect: ")
+    assert fails(imap, state="7/2") == (
+        "connect: the server closed the connection, at message 3 (attempt 1 of 3)"
+    )
+
+
+FATAL = {
+    "hangs up": lambda _: b"",
+    "hangs": lambda _: (b"" for _ in range(1) if threading.Event().wait(1.5)),
+    "refuses": lambda _: b"$ NO s3cret\r\n",
+    "garbage": lambda _: bytes(range(256)) * 10 + b"\r\n",
+    "an announced length that is too short": lambda _: (
+        b"* 1 FETCH (UID 3 BODY[] {4}\r\nSubject: a\r\n\r\nb\r\n)\r\n$ OK\r\n"
+    ),
+    "an announced length that is too long": lambda _: (
+        b"* 1 FETCH (UID 3 BODY[] {400}\r\nS: a\r\n)\r\n$ OK\r\n"
+    ),
+    "a length of many digits": lambda _: b"* 1 FETCH (UID 3 BODY[] {" + b"9" * 4500 + b"}\r\n",
+}
+
+
+@pytest.mark.parametrize("what", FATAL)
+@pytest.mark.parametrize("command", ["UID FETCH 3 (UID BODY", "UID FETCH 3"])
+@pytest.mark.parametrize("start", [None, "7/0"])
+def test_a_message_at_which_the_connection_always_fails_is_left_out(
+    imap: ImapServer, what: str, command: str, start: str | None
+) -> None:
+    imap.add(*(mail(n, "x") for n in range(1, 6)))
+    if start is None:
+        imap.messages = {n: one for n, one in imap.messages.items() if n > 2}
+    # "UID FETCH 3" is the command for the sizes, too, if it is the first new message.
+    imap.hostile = lambda said: FATAL[what](said) if said.startswith(command) else None
+    tuning = msgspec.structs.replace(
+        TUNING, mailbox_seconds=0.5 if what == "hangs" or "long" in what else 5.0
+    )
+    state, taken, failed = start, [], []
+    for _ in range(6):
+        try:
+            found = read(imap, state, tuning=tuning)
+        except FetchError as error:
+            state = error.state
+            failed.append(str(error).partition(", at ")[2])
+            continue
+        state = found.state
+        taken += [one if one.data is None else one.number for one in found.messages]
+    (aside,) = [one for one in taken if not isinstance(one, int)]
+    assert [one for one in taken if isinstance(one, int)] == ([4, 5] if start is None else [1, 2, 4, 5])
+    assert failed == ["message 3 (attempt 1 of 3)", "message 3 (attempt 2 of 3)"]
+    assert (aside.number, state) == (3, "7/5")
+    assert aside.problem.startswith("reading it failed 3 times (")
+    assert "s3cret" not in aside.problem
+
+
+def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(imap: ImapServer) -> None:
+    imap.add(mail(1, "x"), mail(2, "x"))
+    imap.hostile = lambda said: b"" if "BODY" in said else None
+    assert "message 2 (attempt 1 of 3)" in fails(imap, state="7/1/1/2")
+    assert "message 2 (attempt 1 of 3)" in fails(imap, state="6/1/2/2", tuning=one_message())
+    assert "message 2 (attempt 2 of 3)" in fails(imap, state="7/1/2/1")
+
+
+def one_message() -> SourceTuning:
+    return msgspec.structs.replace(TUNING, mailbox_messages=1)
+
+
+@pytest.mark.parametrize(
+    "said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), (b"",), ()]
+)
+def test_what_was_read_is_kept_however_the_server_takes_leave(
+    imap: ImapServer, said: tuple[bytes, ...]
+) -> None:
+    def leave(command: str) -> Iterable[bytes] | None:
+        return (said or (b"" for _ in range(1) if imap.stopping.wait(2))) if command == "LOGOUT" else None
+
+    imap.add(mail(1, "x"))
+    imap.hostile = leave
+    assert numbers(read(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.5))) == [1]
 
 
 def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:

@@ -169,6 +169,7 @@ class Runtime:
             last_reload=self._services.last_reload(),
             failed_tasks=self._maintenance.failures(),
             next_runs=self._maintenance.next_runs() if self._services.lock.is_held else {},
+            summaries=None if self._summaries is None else self._summaries.problem,
             few_files=why_few_files(),
         )
 

@@ -95,6 +95,7 @@ class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     last_reload: Reload | None = None
     failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
     next_runs: dict[str, dt.datetime] = {}  # noqa: RUF012 - of maintenance tasks, by name
+    summaries: str | None = None  # why `summarise:` gives no texts
     few_files: str | None = None  # a message where nearly all allowed files are open
 
     @property

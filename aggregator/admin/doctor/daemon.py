@@ -40,7 +40,8 @@ def inspect(context: DoctorContext) -> Iterator[Finding]:
     elif runs:
         status = _request(host, port, "/status", seconds) or {}
         for one in status.get("process_findings") or ():
-            yield problem(f"the daemon reports: {one['what']}", one["advice"])
+            level = warning if one["level"] == "warning" else problem
+            yield level(f"the daemon reports: {one['what']}", one["advice"])
         if status.get("next_runs"):
             yield ok(f"next runs: {_runs(status['next_runs'])}")
         if "process_findings" not in status and answer.get("problem_count"):

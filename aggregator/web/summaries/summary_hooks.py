@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -25,6 +25,9 @@ from aggregator.web.sanitise import one_line
 from aggregator.web.summaries.summary_text import ANSWER_CAP_BYTES, in_prose
 
 _NAME_CHARS = 100
+# Ends its group of processes, the program with its children, when this process ended without doing so: the
+# kernel then closes the other end of its input.
+_GUARD = ("/bin/sh", "-c", "read -r _; kill -9 0")
 _OURS = ("AGGREGATOR_", "CREDENTIALS_", "NOTIFY_", "STATE_")  # variables that are not the program's business
 _INSTRUCTIONS = (
     "You summarise news. The user's message is JSON: the facts of one story as sentences of several news "
@@ -54,6 +57,13 @@ class SummaryHook(Protocol):
         ...
 
 
+class _Running(NamedTuple):
+    """A program in the group of processes of its guard."""
+
+    guard: subprocess.Popen[bytes]
+    program: subprocess.Popen[bytes]
+
+
 class ProgramHook:
     """Runs a program for each story: facts on standard input, the answer on standard output."""
 
@@ -63,7 +73,7 @@ class ProgramHook:
         self._folder = folder
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: _Running | None = None
         self._stopped = False
         self.name = one_line(Path(self._words[0]).name)[:_NAME_CHARS]
 
@@ -72,16 +82,16 @@ class ProgramHook:
         with tempfile.TemporaryFile() as given:
             given.write(facts)
             given.seek(0)
-            process = self._start(given.fileno())
+            running = self._start(given.fileno())
             try:
-                answer = self._read(process)
-                code = process.returncode
+                answer = self._read(running.program)
+                code = running.program.returncode
             finally:
-                _kill(process)
-                assert process.stdout is not None
-                process.stdout.close()
                 with self._lock:
+                    _kill(running.guard, running.program)
                     self._running = None
+                assert running.program.stdout is not None
+                running.program.stdout.close()
         if code:
             raise HookError(f"the program ended with {code}")
         return answer
@@ -91,25 +101,37 @@ class ProgramHook:
         with self._lock:
             self._stopped = True
             if self._running is not None:
-                _kill(self._running)
+                _kill(*self._running)
 
-    def _start(self, stdin: int) -> subprocess.Popen[bytes]:
+    def _start(self, stdin: int) -> _Running:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         with self._lock:
             if self._stopped:
                 raise HookError("stopped")
+            guard = None
             try:
-                self._running = subprocess.Popen(  # noqa: S603 - the operator's own command
+                guard = subprocess.Popen(  # noqa: S603 - a constant
+                    _GUARD,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={},
+                    process_group=0,
+                )
+                program = subprocess.Popen(  # noqa: S603 - the operator's own command
                     self._words,
                     stdin=stdin,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     cwd=self._folder,
                     env=kept,
-                    start_new_session=True,  # its children are in its group, which can be killed as a whole
+                    process_group=guard.pid,  # so are its children: the group can be killed as a whole
                 )
             except (OSError, ValueError) as error:
+                if guard is not None:
+                    _kill(guard)
                 raise HookError(f"the program cannot be started: {error}") from error
+            self._running = _Running(guard, program)
             return self._running
 
     def _read(self, process: subprocess.Popen[bytes]) -> bytes:
@@ -135,11 +157,15 @@ class ProgramHook:
         return b"".join(parts)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program with its children; harmless if they have ended."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _kill(guard: subprocess.Popen[bytes], *program: subprocess.Popen[bytes]) -> None:
+    """Kill a guard and the program in its group with its children; harmless if they have ended."""
+    if guard.returncode is None:  # not waited for, so its number is not that of another group
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(guard.pid, signal.SIGKILL)
+    for one in (*program, guard):
+        one.wait()
+    assert guard.stdin is not None
+    guard.stdin.close()
 
 
 class _Message(msgspec.Struct):

@@ -52,6 +52,8 @@ class Summariser:
         self._now = now
         self._queue = SummaryQueue()
         self._failures = 0  # calls in a row
+        self._failing_since: dt.datetime | None = None
+        self.problem: str | None = None  # why the last call gave no text, and since when calls fail
 
     def step(self) -> float:
         """Have one text written if a story needs it; return the seconds until the next step."""
@@ -80,6 +82,9 @@ class Summariser:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:
             self._failures += 1
+            self._failing_since = self._failing_since or now
+            since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
+            self.problem = f"summarise: {self._hook.name} gives no texts since {since}: {error}"
             log.warning(
                 "summarise: %s gave no text for story %s: %s",
                 self._hook.name,
@@ -88,7 +93,7 @@ class Summariser:
                 extra={"event": "summary_failed", "story": task.id},
             )
             return float(min(_FAILED_SECONDS * 2 ** min(self._failures - 1, 10), _FAILED_MAX_SECONDS))
-        self._failures = 0
+        self._failures, self._failing_since, self.problem = 0, None, None
         self._store(task, found)
         log.info(
             "%s wrote %d sentences for story %s",
@@ -116,6 +121,11 @@ class SummaryThread(RepeatingThread):
         super().__init__("summaries", self._summarise)
         self._summariser = summariser
         self._is_writer = is_writer
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last call gave no text; None if it gave one."""
+        return self._summariser.problem
 
     def stop(self) -> None:
         """Ask it to end, and end a running call."""

@@ -122,6 +122,7 @@ def test_all_is_well(watched: Watched) -> None:
         ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
         ({"trouble": "the disk is full"}, "placing is paused: the disk is full", 200, 200),
         ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
+        ({"summaries": "summarise: m gives no texts"}, "summarise: m gives no texts", 200, 200),
         ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
     ],
 )

@@ -191,6 +191,23 @@ def test_failures_back_off_and_calls_keep_to_the_rate(room: Newsroom) -> None:
     assert flood(room)["summarised"] is None
 
 
+def test_a_hook_that_fails_says_why_and_since_when_until_it_works(room: Newsroom) -> None:
+    hook = Hook(lambda _: b"no JSON")
+    asking = summariser(room, hook)
+    assert asking.problem is None
+    asking.step()
+    first = f"{room.clock():%Y-%m-%d %H:%M} UTC"
+    later(room, minutes=6)
+    asking.step()
+    assert len(hook.asked) == 2
+    assert asking.problem is not None
+    assert asking.problem.startswith(f"summarise: {hook.name} gives no texts since {first}: ")
+    hook.answer = echo
+    later(room, minutes=21)
+    asking.step()
+    assert asking.problem is None
+
+
 def test_an_attempt_that_a_kill_cut_off_is_repeated(room: Newsroom) -> None:
     def killed(_: dict[str, Any]) -> bytes:
         raise KeyboardInterrupt

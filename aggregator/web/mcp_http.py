@@ -30,7 +30,7 @@ _CHECKED_BEFORE = TransportSecuritySettings(enable_dns_rebinding_protection=Fals
 
 def route(site: Site, services: SourceServices) -> Route:
     """Return the route of `/mcp`."""
-    logging.getLogger("mcp").setLevel(logging.WARNING)  # it tells of each request
+    logging.getLogger("mcp").setLevel(logging.ERROR)  # below: what clients send
     all_tuning = services.config.effective_tuning
     reader = DatabaseStoryReader(services.database, all_tuning)
 

@@ -8,12 +8,14 @@ says what a client may read.
 import datetime as dt
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND, ToolAnnotations
 from pydantic import Field
 
 from aggregator import __version__
@@ -67,7 +69,13 @@ def serve(reader: DatabaseStoryReader, config: Config) -> None:
 def server_of(reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, words: int) -> MCPServer:
     """Return a server whose tools show what `access` may read; `words`: of an excerpt."""
     tools = _Tools(reader, all_tuning, access, words)
-    server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
+    server = MCPServer(
+        "aggregator",
+        instructions=NOTICE,
+        version=__version__,
+        subscriptions=False,  # a stream without an end, on which nothing would ever come
+        middleware=(_without_prompts,),
+    )
     for tool in (
         tools.search,
         tools.stories,
@@ -84,6 +92,13 @@ def server_of(reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, w
             structured_output=False,
         )
     return server
+
+
+async def _without_prompts(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Refuse to give a prompt: for an unknown one the library writes a traceback into the log."""
+    if ctx.method == "prompts/get" and ctx.request_id is not None:
+        raise MCPError(METHOD_NOT_FOUND, "there are no prompts")
+    return await call_next(ctx)
 
 
 def _answering(tool: Callable[..., object]) -> Callable[..., str]:
@@ -161,9 +176,8 @@ class _Tools:
             found = self._reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id}; list them with the tool `stories`")
-        merged = self._reader.merged(found.id)
-        summarised = self._reader.summarised(found.id, merged)
-        shown = for_reader_with_summary(found, merged, summarised, self._access, self._words)
+        texts = self._reader.merged_with_summary(found.id)
+        shown = for_reader_with_summary(found, *texts, self._access, self._words)
         return story_json.whole_story(*shown)
 
     def timeline(self, id: _Id) -> dict[str, object]:  # noqa: A002

@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
-from starlette.requests import ClientDisconnect
 
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.pipeline import manage_sources
@@ -224,8 +223,6 @@ async def _done(
         return response
     except RefusedError as error:
         return await refused(request, error, most_bytes)
-    except ClientDisconnect:
-        return Response(status_code=400)  # the client is gone
 
 
 def _in_words(work: Callable[[bytes], Response], body: bytes) -> Response:

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
@@ -422,8 +421,6 @@ async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("push
             answered = await to_thread.run_sync(store, limiter=pushes.writing)
     except RefusedError as error:
         return await refused(request, error, _MAX_BODY_BYTES)
-    except ClientDisconnect:
-        return Response(status_code=400)  # the client is gone
     replayed = {"Idempotency-Replayed": "true"} if answered.replayed else {}
     return Response(answered.body, 202, media_type=JSON, headers=replayed)
 

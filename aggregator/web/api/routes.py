@@ -11,7 +11,6 @@ import msgspec
 from anyio import to_thread
 from fastapi import Request, Response
 from msgspec import Meta
-from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 
 from aggregator.model.errors import UsageError
@@ -395,8 +394,6 @@ async def _submitted(
         return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
     except RefusedError as error:
         return await refused(request, error, MAX_BODY_BYTES)
-    except ClientDisconnect:
-        return Response(status_code=400)  # the client is gone
 
 
 def _admin(request: Request) -> None:

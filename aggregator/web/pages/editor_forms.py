@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import ImmutableMultiDict
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -122,11 +122,7 @@ def posted_form(
             return pages.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
-        try:
-            body = await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
-        except ClientDisconnect:
-            return Response(status_code=400)  # the client is gone
-        return await run(handle, request, body)
+        return await run(handle, request, await read_body(request, most_bytes, BODY_DEADLINE_SECONDS))
 
     return answer
 

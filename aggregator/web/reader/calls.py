@@ -16,7 +16,7 @@ import msgspec
 from anyio import to_thread
 from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -208,8 +208,6 @@ async def _fields(request: Request, most_bytes: int) -> Fields:
     try:
         body = await read_body(request, most_bytes, _BODY_SECONDS) if request.method == "POST" else b""
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_IDS + 20)
-    except ClientDisconnect:
-        raise HTTPException(400) from None  # the client is gone
     except ValueError as error:
         raise UsageError("the form is invalid") from error
     return ImmutableMultiDict([*request.query_params.multi_items(), *pairs])

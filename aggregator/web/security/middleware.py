@@ -57,7 +57,7 @@ async def read_body(
     """Return the body, with limits on its actual size and duration, whatever the declared length.
 
     `reserve` is called with the size of each part before the part is stored. Raises RefusedError: 413 for a
-    body over `max_bytes`, 408 after `deadline_seconds`.
+    body over `max_bytes`, 408 after `deadline_seconds`, 400 if the client has closed the connection.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
@@ -72,6 +72,8 @@ async def read_body(
                 body += part
     except TimeoutError as error:
         raise RefusedError(408, f"the body did not arrive within {deadline_seconds:.0f} s") from error
+    except ClientDisconnect as error:
+        raise RefusedError(400, "the connection was closed before the end of the body") from error
     return bytes(body)
 
 

@@ -1,6 +1,8 @@
 """`aggregator mcp` as a process, asked by the client of the official SDK."""
 
 import json
+import logging
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
+from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from aggregator.store.engine.database import Database
 from aggregator.web.excerpts import count_words
@@ -188,3 +193,61 @@ def test_over_http_a_token_reads_and_nothing_else_does(database: Database) -> No
                 assert status() == 404
         finally:
             room.close()
+
+
+_JUNK: tuple[Any, ...] = (
+    {"name": "x", "arguments": []},
+    {"name": "stories", "arguments": {"limit": "many"}},
+    {"uri": "file:///etc/passwd", "notifications": {"toolsListChanged": True}},
+    {"_meta": 5, "requestId": [1]},
+    [],
+    None,
+)
+_BODIES = (
+    b"",
+    b"[]",
+    b'[{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}]',  # a batch
+    b'{"jsonrpc": "2.0", "id": 1, "method": "\\ud800"}',
+    b'{"jsonrpc": "2.0", "id": 1, "method": "\xff"}',
+    b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": ' + b'{"a":' * 9000 + b"1" + b"}" * 9001,
+    b'{"jsonrpc": "2.0", "id": ' + b"9" * 60_000 + b', "method": "ping"}',
+)
+
+
+def test_no_request_holds_a_stream_or_writes_to_the_log(
+    sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a client with a token sends, of both kinds of the protocol, is answered at once."""
+    room = Newsroom(sqlite, mcp=True)
+    room.client.timeout = 10  # less than the time between two signs of life of a stream
+    secret = room.token("all", "read", "push", "admin")
+    kinds = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {secret}"} | kinds
+    seen = set()
+    try:
+        caplog.set_level(logging.WARNING)
+        for version in (LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION):
+            envelope = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: {}}
+            for method in (*SPEC_CLIENT_METHODS, *SPEC_CLIENT_NOTIFICATION_METHODS, "x" * 300):
+                for params in _JUNK:
+                    given = {"_meta": envelope} | params if isinstance(params, dict) else params
+                    call = {"jsonrpc": "2.0", "method": method, "params": given}
+                    named = (given.get("name") or given.get("uri") or "x") if given else "x"
+                    more = {"MCP-Protocol-Version": version, "Mcp-Method": method, "Mcp-Name": named}
+                    for body in (call, call | {"id": 1}):
+                        answer = room.client.post("/mcp", json=body, headers=headers | more)
+                        seen.add((answer.status_code, answer.headers.get("content-type")))
+            for content in _BODIES:
+                more = {"MCP-Protocol-Version": version}
+                assert room.client.post("/mcp", content=content, headers=headers | more).status_code == 400
+        assert {status for status, _ in seen} <= {200, 202, 400, 404}
+        assert {kind for _, kind in seen} <= {"application/json", None}, "no stream of events"
+        head = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
+        for path in ("/mcp", "/api/v1/articles", "/api/v1/sources", "/sources/add", "/sources/opml"):
+            with socket.create_connection(("127.0.0.1", room.client.base_url.port or 0)) as gone:
+                sent = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\nContent-Length: 9\r\n\r\n{{"
+                gone.sendall(sent.encode())
+        assert room.client.get("/healthz").status_code == 200
+    finally:
+        room.close()  # after the last answer
+    assert [one.getMessage() for one in caplog.records] == []

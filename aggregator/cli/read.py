@@ -206,8 +206,7 @@ def story(
             found = reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {_suggest(reader, id_, 'story')}")
-        merged = reader.merged(found.id)
-        machine_written = reader.summarised(found.id, merged)
+        merged, machine_written = reader.merged_with_summary(found.id)
     _, _, summarised = for_reader_with_summary(found, merged, machine_written, "owner", 0)
     if format_ == "json":
         output.out(story_json.whole_story_json(found, merged, summarised))

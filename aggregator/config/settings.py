@@ -800,8 +800,8 @@ class SummariseConfig(_Part):
         keys = sum(one is not None for one in (self.api_key, self.api_key_file, self.api_key_env))
         if self.command is not None and self.url is not None:
             raise ValueError("give one of `command:` and `url:`")
-        if (self.url is None) != (self.model is None):
-            raise ValueError("`url:` and `model:` belong together")
+        if (self.model is None) if self.url is not None else (self.model is not None and not self.command):
+            raise ValueError("give `url:` with `model:`, or `command:`, where `model:` is the name shown")
         if keys > 1 or (keys and self.url is None):
             raise ValueError("give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`")
         return self

@@ -117,7 +117,7 @@ class MachineSentence(FrozenStruct, frozen=True, kw_only=True, omit_defaults=Fal
 
 
 class MachineSummary(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """The machine-written text of a story. `written_by` is the model, or the name of the program."""
+    """The machine-written text of a story. `written_by` is the configured `model:`."""
 
     written_by: str
     written_at: dt.datetime
@@ -350,12 +350,8 @@ class StoryReader(Protocol):
         """Return the merged text; None where it is not yet rendered or the story does not exist."""
         ...
 
-    def summarised(self, story_id: str, merged: MergedStory | None, /) -> MachineSummary | None:
-        """Return the machine-written text of a story with this merged text; None without one."""
-        ...
-
-    def summary_version(self, story_id: str, /) -> str:
-        """Return an opaque version of the machine-written text of a story; "" without one. Cheap."""
+    def merged_with_summary(self, story_id: str, /) -> tuple[MergedStory | None, MachineSummary | None]:
+        """Return the merged text as `merged`, and the machine-written text of these facts."""
         ...
 
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
@@ -433,8 +429,11 @@ class StoryReader(Protocol):
         """Return the present health of the daemon."""
         ...
 
-    def last_change(self) -> str:
-        """Return an opaque version that changes with every story, article and correction. Cheap."""
+    def last_change(self, story_id: str = "", /) -> str:
+        """Return an opaque version that changes with every story, article and correction. Cheap.
+
+        With the id of a story it also changes with its machine-written text.
+        """
         ...
 
     def last_change_at(self) -> dt.datetime | None:

@@ -80,11 +80,11 @@ class Site:
         return for_reader(story, merged, self.access(request), self.settings.excerpt_words)
 
     def bounded_with_summary(
-        self, request: Request, story: StoryView, merged: MergedStory | None
+        self, request: Request, story: StoryView
     ) -> tuple[StoryView, MergedStory | None, MachineSummary | None]:
-        """Return a story with the texts that this request may read, and its machine-written text."""
-        summarised, access = self.reader.summarised(story.id, merged), self.access(request)
-        return for_reader_with_summary(story, merged, summarised, access, self.settings.excerpt_words)
+        """Return a story, its merged text and its machine-written text, as this request may read them."""
+        texts = self.reader.merged_with_summary(story.id)
+        return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
 
     def filter(self, request: Request, default_limit: int, *, ignore_unknown: bool = False) -> ParsedFilter:
         """Return the filter of the query parameters. Raises UsageError."""
@@ -109,10 +109,6 @@ class Site:
         """Return a story; None also for a malformed id, without reading the database."""
         return self.reader.story(story_id) if ID.fullmatch(story_id) else None
 
-    def summary_version(self, story_id: str) -> str:
-        """Return an opaque version of the machine-written text of a story; "" without one."""
-        return self.reader.summary_version(story_id) if ID.fullmatch(story_id) else ""
-
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""
         return bool(ID.fullmatch(id_)) and self.reader.gone(id_)
@@ -121,13 +117,17 @@ class Site:
         """Return an article; None also for a malformed id, without reading the database."""
         return self.reader.article(article_id) if ID.fullmatch(article_id) else None
 
-    def tag(self, request: Request, query_string: str) -> str:
-        """Return an ETag before the response is rendered; it changes whenever the response may change."""
-        return self.common_tag(self.access(request), request.url.path, query_string)
+    def tag(self, request: Request, query_string: str, story_id: str = "") -> str:
+        """Return an ETag before the response is rendered; it changes whenever the response may change.
 
-    def common_tag(self, *parts: str) -> str:
+        `story_id`: of the story whose machine-written text the response may contain.
+        """
+        return self.common_tag(self.access(request), request.url.path, query_string, story_id=story_id)
+
+    def common_tag(self, *parts: str, story_id: str = "") -> str:
         """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
-        common = (self.version, self._settings_text, self.reader.last_change())
+        changed = self.reader.last_change(story_id if ID.fullmatch(story_id) else "")
+        common = (self.version, self._settings_text, changed)
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 

@@ -223,7 +223,8 @@ class SectionJson(msgspec.Struct, frozen=True, kw_only=True):
 class SummarisedJson(msgspec.Struct, frozen=True, kw_only=True):
     """A text that a program or a language model wrote of the sections; nobody has checked it.
 
-    `written_by` is the model, or the name of the program. Each sentence has the articles that it rests on.
+    `written_by` is the configured `model:`; "a program" without one. Each sentence has the articles that it
+    rests on.
     """
 
     machine_written: bool

@@ -71,7 +71,7 @@ def test_an_address_is_asked_again(
 
 def test_a_hook_that_fails_is_a_finding_of_the_daemon_which_works(tmp_path: Path) -> None:
     with summarising("stories.db", tmp_path, command="false") as daemon:
-        words = "summarise: false gives no texts since "
+        words = "summarise: a program gives no texts since "
         found = daemon.wait_for(lambda: findings(daemon), "a finding")
         assert [one["what"].partition(words)[1] for one in found] == [words]
         assert found[0]["what"].endswith("UTC: the program ended with 1")

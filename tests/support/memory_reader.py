@@ -165,11 +165,8 @@ class MemoryReader:
     def merged(self, story_id: str, /) -> MergedStory | None:
         return self._merged.get(story_id)
 
-    def summarised(self, story_id: str, merged: MergedStory | None, /) -> None:
-        return None
-
-    def summary_version(self, story_id: str, /) -> str:
-        return ""
+    def merged_with_summary(self, story_id: str, /) -> tuple[MergedStory | None, None]:
+        return self._merged.get(story_id), None
 
     def rendered(self, ids: tuple[str, ...], /) -> dict[str, MergedStory]:
         return {id_: self._merged[id_] for id_ in ids if id_ in self._merged}
@@ -269,7 +266,7 @@ class MemoryReader:
         """A minute later for every story that was put here."""
         return MORNING + dt.timedelta(minutes=self._puts) if self._puts else None
 
-    def last_change(self) -> str:
+    def last_change(self, _story_id: str = "", /) -> str:
         content = msgspec.json.encode([self._stories, self._merged, self._moved, self._changes])
         return hashlib.blake2b(content, digest_size=8).hexdigest()
 

@@ -59,7 +59,16 @@ from aggregator.store.stories import (
 from aggregator.store.stories.corrections import all_corrections
 from aggregator.store.stories.stream_history import StreamHistory
 from aggregator.store.stories.summaries import summary_of, version_of
-from aggregator.store.tables import article, entry, revision, rows_with, story, story_log, story_subject
+from aggregator.store.tables import (
+    article,
+    entry,
+    revision,
+    rows_with,
+    story,
+    story_log,
+    story_subject,
+    story_summary,
+)
 from aggregator.stories.counts import trails, with_originals
 
 log = logging.getLogger(__name__)
@@ -311,35 +320,25 @@ class DatabaseStoryReader:
             return one_article(connection, id)
 
     def merged(self, id: str) -> MergedStory | None:  # noqa: A002
+        return self.merged_with_summary(id)[0]
+
+    def merged_with_summary(self, id: str) -> tuple[MergedStory | None, MachineSummary | None]:  # noqa: A002
+        texts = story.c.merged_story, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
+        chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
         with self._database.read() as connection:
-            row = connection.execute(
-                select(story.c.merged_story, story.c.title).where(
-                    story.c.id == id, story.c.redirect_to.is_(None)
-                )
-            ).first()
+            row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
             if row is None:
-                return None
+                return None, None
             if row.merged_story is not None and (held := read_merged(id, row.merged_story)) is not None:
-                return held
+                return held, summary_of(row.facts_hash, row.summary, held)
             members = article_views.views_of_stories(connection, [id], "text")[id]
         # Imported here, because compiling its patterns takes long.
         from aggregator.stories.text.merged_text import merge
         from aggregator.stories.tuning import StoryTuning
 
         tuning = self._all_tuning.section("stories", StoryTuning)
-        return merge(with_originals(members), row.title, tuning)
-
-    def summarised(self, id: str, merged: MergedStory | None) -> MachineSummary | None:  # noqa: A002
-        """Return the machine-written text of a story with this merged text; None without one."""
-        if merged is None:
-            return None
-        with self._database.read() as connection:
-            return summary_of(connection, id, merged)
-
-    def summary_version(self, id: str) -> str:  # noqa: A002
-        """Return an opaque version of the machine-written text of a story; "" without one."""
-        with self._database.read() as connection:
-            return version_of(connection, id)
+        merged = merge(with_originals(members), row.title, tuning)
+        return merged, summary_of(row.facts_hash, row.summary, merged)
 
     def rank_front_page(
         self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
@@ -442,10 +441,11 @@ class DatabaseStoryReader:
             problems=tuple(one.what for one in of_database(tuning, why_not_writable=problem, stored=stored)),
         )
 
-    def last_change(self) -> str:
+    def last_change(self, story_id: str = "") -> str:
+        newest = select(func.max(story_log.c.log_no)).scalar_subquery()
         with self._database.read() as connection:
-            newest = connection.execute(select(func.max(story_log.c.log_no))).scalar()
-        return str(newest or 0)
+            number, summary = connection.execute(select(newest, version_of(story_id))).one()
+        return f"{number or 0}" if summary is None else f"{number} {bytes(summary).hex()}"
 
     def last_change_at(self) -> dt.datetime | None:
         with self._database.read() as connection:

@@ -9,7 +9,7 @@ import hashlib
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, func, select, update
 
 from aggregator.model.core import MergedStory
 from aggregator.model.read_model import MachineSummary
@@ -38,29 +38,20 @@ def facts_hash(merged: MergedStory) -> bytes:
     return hashlib.sha256(msgspec.msgpack.encode(facts)).digest()[:16]
 
 
-def summary_of(connection: Connection, story_id: str, merged: MergedStory) -> MachineSummary | None:
-    """Return the machine-written text of a story if it was made of these facts."""
-    chosen = select(story_summary.c.facts_hash, story_summary.c.summary).join(
-        story, story.c.story_no == story_summary.c.story
-    )
-    row = connection.execute(
-        chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None))
-    ).first()
-    if row is None or bytes(row.facts_hash) != facts_hash(merged):
+def summary_of(facts: bytes | None, stored: bytes | None, merged: MergedStory) -> MachineSummary | None:
+    """Return a stored text, written from facts with the hash `facts`, if `merged` has these facts."""
+    if facts is None or stored is None or bytes(facts) != facts_hash(merged):
         return None
     try:
-        return codecs.decompress_struct(row.summary, MachineSummary)
+        return codecs.decompress_struct(stored, MachineSummary)
     except codecs.UNREADABLE:
         return None  # it is written again when the facts change
 
 
-def version_of(connection: Connection, story_id: str) -> str:
-    """Return an opaque version of the machine-written text of a story; "" without one."""
+def version_of(story_id: str) -> ScalarSelect[bytes]:
+    """Return, as a part of a statement, the version of the text of a story; null without one."""
     chosen = select(story_summary.c.facts_hash).join(story, story.c.story_no == story_summary.c.story)
-    facts = connection.execute(
-        chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None))
-    ).scalar()
-    return "" if facts is None else bytes(facts).hex()
+    return chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None)).scalar_subquery()
 
 
 def last_attempt(connection: Connection, now: dt.datetime) -> dt.datetime | None:

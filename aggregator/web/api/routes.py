@@ -133,7 +133,7 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     """
     refuse_unknown_parameters(request, ())
     # Before the story is read, so that it is never newer than the response.
-    tag = site.tag(request, site.summary_version(id))
+    tag = site.tag(request, "", id)
     story = site.story(id)
     if story is None:
         return problem(410, GONE) if site.gone(id) else problem(404, "there is no story with this id")
@@ -141,11 +141,9 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
 
-    def render() -> Response:
-        merged = site.reader.merged(found.id)
-        return JsonResponse(whole_story(*site.bounded_with_summary(request, found, merged)))
-
-    return conditional(request, tag, render)
+    return conditional(
+        request, tag, lambda: JsonResponse(whole_story(*site.bounded_with_summary(request, found)))
+    )
 
 
 @router.get("/articles/{id}", name="one_article", **described("articles", OneArticleJson, 400, 404, 410))

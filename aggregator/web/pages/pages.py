@@ -444,8 +444,7 @@ class Pages:
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock()) if visitor.seen else visitor
         story_id = request.path_params["id"]
-        summary = self._site.summary_version(story_id)
-        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}\n{summary}")
+        tag = self.tag(request, f"{request.url.query}\n{_seen_by(now)}", story_id)
         story = self._site.story(story_id)
         if story is None and self._site.gone(story_id):
             return self.problem(request, 410, "This story was removed", GONE)
@@ -458,8 +457,7 @@ class Pages:
         return self._noted(request, response, visitor, now)
 
     def _story(self, request: Request, story: StoryView, visitor: Visitor) -> Response:
-        whole = self._site.reader.merged(story.id)
-        shown, merged, summarised = self._site.bounded_with_summary(request, story, whole)
+        shown, merged, summarised = self._site.bounded_with_summary(request, story)
         articles = {article.id: article for article in shown.articles}
         several = shown.report_count > 1
         opening = newest_state(merged) if merged and several else None
@@ -679,11 +677,11 @@ class Pages:
         token = token_of(request)
         return self._site.editor is not None and token is not None and token.may("admin")
 
-    def tag(self, request: Request, query_string: str) -> str | None:
+    def tag(self, request: Request, query_string: str, story_id: str = "") -> str | None:
         """Return the ETag of a page; None if the page has forms, whose CSRF value belongs to one token."""
         if token_of(request) is not None and not prefix_of(request):
             return None
-        return self._site.tag(request, f"{prefix_of(request)}\n{query_string}")
+        return self._site.tag(request, f"{prefix_of(request)}\n{query_string}", story_id)
 
     def page(self, request: Request, template: str, **values: object) -> Response:
         """Render a template with `values` and the values that every page needs."""

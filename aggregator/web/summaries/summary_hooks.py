@@ -67,7 +67,7 @@ class _Running(NamedTuple):
 class ProgramHook:
     """Runs a program for each story: facts on standard input, the answer on standard output."""
 
-    def __init__(self, command: str, folder: Path, seconds: float) -> None:
+    def __init__(self, command: str, folder: Path, seconds: float, name: str | None = None) -> None:
         """`seconds` limit one run; the program starts in `folder`."""
         self._words = shlex.split(command)
         self._folder = folder
@@ -75,7 +75,7 @@ class ProgramHook:
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._stopped = False
-        self.name = one_line(Path(self._words[0]).name)[:_NAME_CHARS]
+        self.name = one_line(name or "a program")[:_NAME_CHARS]
 
     def ask(self, facts: bytes) -> bytes:
         """Return what the program writes. Its group of processes is killed at the end in any case."""
@@ -220,7 +220,7 @@ def hook_of(config: Config, now: Callable[[], dt.datetime]) -> SummaryHook | Non
     """Return what `summarise:` names; None if it is off. Raises ConfigError for a key that cannot be read."""
     chosen = config.summarise
     if chosen.command is not None:
-        return ProgramHook(chosen.command, config.base, chosen.timeout)
+        return ProgramHook(chosen.command, config.base, chosen.timeout, chosen.model)
     if chosen.url is None:
         return None
     poster = WebhookPoster(

@@ -204,7 +204,7 @@ CASES: dict[str, Callable[[Database], object]] = {
         StoryFilter(min_reports=2), ()
     ),
     "one story": lambda database: DatabaseStoryReader(database).story("story7"),
-    "its merged text": lambda database: DatabaseStoryReader(database).merged("story7"),
+    "its merged text": lambda database: DatabaseStoryReader(database).merged_with_summary("story7"),
     "one article": lambda database: DatabaseStoryReader(database).article("article7"),
     "explained": lambda database: DatabaseStoryReader(database).explained_article("article7"),
     "explained by address": lambda database: DatabaseStoryReader(database).explained_article(
@@ -212,6 +212,7 @@ CASES: dict[str, Callable[[Database], object]] = {
     ),
     "what is forgotten by address": to_forget_by_address,
     "the last change": lambda database: DatabaseStoryReader(database).last_change(),
+    "the last change of a story": lambda database: DatabaseStoryReader(database).last_change("story7"),
     "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
     "among some": matching_some,
     "how it does": what_probes_ask,
@@ -227,6 +228,14 @@ def test_no_whole_table_is_read(database: Database, case: str) -> None:
         for statement, values in sent:
             tables = scanned(connection, statement, values)
             assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
+
+
+def test_machine_written_texts_cost_no_statement_of_their_own(database: Database) -> None:
+    """Neither the ETag of a story page nor the page, whether there are such texts or not."""
+    for case in ("the last change", "the last change of a story", "its merged text"):
+        with overheard(database) as sent:
+            CASES[case](database)
+        assert len(sent) == 1, case
 
 
 def test_new_words_of_an_article_replace_its_keys_without_reading_all_keys(database: Database) -> None:

@@ -255,6 +255,34 @@ def test_a_program_that_does_not_behave_is_ended(tmp_path: Path, source: str, wo
         program(tmp_path, source, seconds=0.5 if "time" in source else 20.0).ask(b"{}" * 100_000)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "name"),
+    [
+        ({"command": "python3 summarise.py"}, "a program"),
+        ({"command": "python3 summarise.py", "model": "Llama\n at home"}, "Llama at home"),
+        ({"url": "https://models.example/v1", "model": "small"}, "small"),
+    ],
+)
+def test_readers_see_the_configured_name(chosen: dict[str, Any], name: str) -> None:
+    hook = hook_of(Config(summarise=SummariseConfig(**chosen)), lambda: NOON)
+    assert hook is not None
+    assert hook.name == name
+    hook.close()
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"model": "small"},
+        {"url": "https://models.example/v1"},
+        {"command": "x", "url": "https://models.example/v1", "model": "small"},
+    ],
+)
+def test_a_model_belongs_to_an_address_or_a_command(chosen: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="command"):
+        SummariseConfig(**chosen)
+
+
 def test_a_missing_program_and_a_stop(tmp_path: Path) -> None:
     with pytest.raises(HookError, match="cannot be started"):
         ProgramHook("./nosuch", tmp_path, 1).ask(b"")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -142,3 +143,97 @@ def test_who_may_change_sources(room: Newsroom, server: LoopbackServer) -> None:
         "/sources?imported=1&known=0&refused=0"
     )
     assert "is a source already" in client.post("/sources/add", data=given | {"form": form}).text
+
+
+def test_the_log_says_who_changed_a_source(
+    room: Newsroom, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The owner in the browser, or a token by its name; what was refused, read or looked at is not logged."""
+    server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
+    admin, given = room.token("ports desk", "admin"), {"url": server.url("/f")}
+    form = {"form": re.findall(r'name="form" value="(\w+)"', room.client.get("/sources").text)[0]}
+
+    def logged() -> list[str]:
+        found = [one for one in caplog.records if getattr(one, "event", "") == "source_changed"]
+        caplog.clear()
+        return [one.getMessage().removeprefix("sources were changed by ") for one in found]
+
+    caplog.set_level("INFO")
+    assert room.client.post("/sources/preview", data=given | form).status_code == 200
+    assert room.client.post("/sources/add", data=given).status_code == 403
+    assert room.client.post("/sources/add", data={"url": "nothing"} | form).status_code == 409
+    problem_of(room.ask("POST", "/api/v1/sources", admin, json={"url": "no.such.example"}), 422)
+    assert logged() == []
+    page = room.client.post("/sources/add", data=given | form)
+    assert logged() == ["the owner: save /sources/add"]
+    id_ = page.headers["location"].partition("added=")[2]
+    room.client.post(f"/sources/{id_}", data={"act": "pause"} | form)
+    room.client.post(f"/sources/{id_}", data={"act": "x\nevil", "name": "Port"} | form)
+    assert logged() == [f"the owner: pause /sources/{id_}", f"the owner: save /sources/{id_}"]
+    room.client.post(
+        "/api/v1/sources/opml", content=room.get("/api/v1/sources/opml").content, headers=_bearer(admin)
+    )
+    room.ask("PATCH", f"/api/v1/sources/{id_}", admin, json={"name": "hunter2"})
+    room.ask("DELETE", f"/api/v1/sources/{id_}", admin)
+    acts = ("post /api/v1/sources/opml", f"patch /api/v1/sources/{id_}", f"delete /api/v1/sources/{id_}")
+    assert logged() == [f"the token 'ports desk': {act}" for act in acts]
+
+
+def test_the_interval_in_the_form(room: Newsroom, server: LoopbackServer) -> None:
+    server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
+    form = {"form": re.findall(r'name="form" value="(\w+)"', room.client.get("/sources").text)[0]}
+    page = room.client.post("/sources/add", data={"url": server.url("/f")} | form).headers["location"]
+    path = f"/sources/{page.partition('added=')[2]}"
+    configured = 3600
+
+    def interval() -> int:
+        with room.database.read() as connection:
+            return all_sources(connection)[0].interval_seconds
+
+    for typed, seconds, shown in (
+        ("90m", 5400, "90m"),
+        ("2h", 7200, "2h"),
+        ("1d", 86_400, "1d"),
+        ("75s", 75, "75s"),
+        ("", configured, ""),
+    ):
+        saved = room.client.post(path, data={"name": "Port", "folder": "", "interval": typed} | form)
+        assert (saved.status_code, interval()) == (303, seconds)
+        assert f'placeholder="as configured" value="{shown}"' in room.client.get(path).text
+        room.client.post(path, data={"name": "Harbour", "folder": "Ports"} | form)
+        assert interval() == seconds, "a form without the field leaves it"
+    for wrong in ("-1h", "soon", "1h\r\nx: y", "9999999d", "1" * 5000, '"><script>'):
+        refused = room.client.post(path, data={"name": "Lost", "interval": wrong} | form)
+        assert (refused.status_code, interval()) == (409, configured), wrong
+        assert "<script>" not in refused.text
+    assert "Lost" not in room.client.get(path).text, "nothing of the form is stored"
+
+
+def test_changes_at_the_same_moment(room: Newsroom, server: LoopbackServer) -> None:
+    """One of those who add a feed at once succeeds; a source that goes meanwhile is no internal error."""
+    server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
+    admin = room.token("admin", "admin")
+
+    def at_once(method: str, path: str, *bodies: object) -> list[int]:
+        with ThreadPoolExecutor(len(bodies)) as threads:
+            asked = [threads.submit(room.ask, method, path, admin, json=one) for one in bodies]
+            return sorted(one.result().status_code for one in asked)
+
+    for _ in range(3):
+        added = at_once("POST", "/api/v1/sources", *[{"url": server.url("/f")}] * 3)
+        assert (added.count(201), set(added) <= {201, 409, 503}) == (1, True)
+        with room.database.read() as connection:
+            (stored,) = all_sources(connection)
+        path = f"/api/v1/sources/{stored.id}"
+        changed = at_once("PATCH", path, {"name": "A"}, {"folder": "B"}, {"interval": "2h"})
+        with room.database.read() as connection:
+            (kept,) = all_sources(connection)
+        if changed == [200] * 3:
+            assert (kept.name, kept.folder, kept.interval_seconds) == ("A", "B", 7200), "no field is lost"
+        with ThreadPoolExecutor(2) as threads:
+            gone = threads.submit(room.ask, "DELETE", path, admin)
+            other = threads.submit(room.ask, "PATCH", path, admin, json={"name": "C"})
+        assert gone.result().status_code in {204, 503}
+        assert other.result().status_code in {200, 404, 503}
+        while room.ask("DELETE", path, admin).status_code != 404:
+            pass

@@ -207,6 +207,6 @@ def read_secret(
     try:
         with path.open(encoding="utf-8") as opened:
             return opened.read(_MAX_SECRET_CHARS)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{key}_file: {path} cannot be read: {why}") from error

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from aggregator.config.settings import Config, FetchConfig, SummariseConfig
+from aggregator.model.errors import ConfigError
 from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.store.engine.database import Database
@@ -268,6 +269,13 @@ def test_readers_see_the_configured_name(chosen: dict[str, Any], name: str) -> N
     assert hook is not None
     assert hook.name == name
     hook.close()
+
+
+@pytest.mark.parametrize("file", ["nosuch", "a\0b", "."])
+def test_a_file_without_a_key_is_named(file: str) -> None:
+    chosen = SummariseConfig(url="https://models.example/v1", model="small", api_key_file=file)
+    with pytest.raises(ConfigError, match=r"api_key_file: .* cannot be read"):
+        hook_of(Config(summarise=chosen), lambda: NOON)
 
 
 @pytest.mark.parametrize(

@@ -421,6 +421,21 @@ def split_address(url: str) -> tuple[str, str]:
     return (url, "") if match is None else (match[1] + url[match.end() :], match[2])
 
 
+_LOGIN = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)
+LOGIN_ADVICE = "in a user or password write %2F for / and %40 for @, and in a path %40"
+
+
+def has_login(typed: str) -> bool:
+    """Return whether an address has a user or password, even with an unescaped slash.
+
+    What stands behind a port, as in `u:5/x@host`, is a password, too; as in `nas:8080/@user` it is none.
+    """
+    server, _, rest = (typed.partition("://")[2] or typed).partition("/")
+    port = server.rpartition("]")[2].partition(":")[2]
+    behind = re.split("[/?#]", rest, maxsplit=1)[0][1:] if port.isdecimal() else rest
+    return bool(_LOGIN.match(typed)) or "@" in server or (port != "" and "@" in behind)
+
+
 def _known_zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("not the name of a time zone, like Europe/Berlin")

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.config.settings import (
+    LOGIN_ADVICE,
     LONGEST_INTERVAL_DAYS,
     Config,
     SourceConfig,
     bounded_seconds,
+    has_login,
     split_address,
 )
 from aggregator.config.source_access import Access, basic, mailbox_address, source_extras
@@ -60,7 +62,6 @@ _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested 
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
-_USERINFO = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)  # user:password@ in what is typed
 
 
 class FeedCheck(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -281,7 +282,7 @@ def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
     if has_login(typed):
         raise UsageError(
-            "a user name or password belongs into config.yaml: list the source there, with `auth:`"
+            f"a user name or password belongs into config.yaml, into `auth:` there; {LOGIN_ADVICE}"
         )
     address = web_address(typed)
     if address is not None:
@@ -291,15 +292,6 @@ def _addresses_typed(typed: str) -> list[str]:
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
         return [guess for guess in (web_address(f"https://{name}"), web_address(f"http://{name}")) if guess]
     raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
-
-
-def has_login(typed: str) -> bool:
-    """Return whether an address has a user or password, even with an unescaped slash."""
-    server, _, rest = (typed.partition("://")[2] or typed).partition("/")
-    port = server.rpartition("]")[2].partition(":")[2]
-    return (
-        bool(_USERINFO.match(typed)) or "@" in server or ("@" in rest and port != "" and not port.isdecimal())
-    )
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> None:
@@ -551,8 +543,9 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
     feeds = read_opml(data)
     if not feeds:
         raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
-    added = filed = 0
+    filed = 0
     refused: list[str] = []
+    new: dict[str, Source] = {}  # by id; stored together, since other writers wait meanwhile
     spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / tuning.first_polls_a_second), config.fetch.interval)
     with database.write() as connection:
         sources = all_sources(connection)
@@ -562,24 +555,28 @@ def import_feeds(config: Config, database: Database, data: bytes, file: str) -> 
             folder = _FOLDER_SEPARATOR.join(_folder_name(name) for name in feed.folder) or None
             existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
             if has_login(feed.url):
-                is_address = _USERINFO.match(feed.title)  # programs write it where there is no title
-                refused.append(("" if is_address else feed.title) or urlsplit(feed.url).hostname or "")
+                # Programs write the address where there is no title.
+                named = "" if has_login(feed.title) else feed.title
+                refused.append(named or urlsplit(feed.url).hostname or "")
             elif existing is None:
                 item = _listed_source(config, feed, folder, spread_seconds=spread)
-                rows.add(connection, item)
-                by_address[address_key(feed.url)] = item
-                added += 1
+                by_address[address_key(feed.url)] = new[item.id] = item
             elif existing.origin == "user":
-                choose(
-                    connection,
-                    existing.id,
-                    name=existing.name or _given_name(feed),
-                    folder=existing.folder or folder,
-                )
-                filed += bool(folder and existing.folder is None)
-    known = len(feeds) - added - len(refused)
+                known = new.get(existing.id, existing)
+                filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder}
+                if known.id in new:
+                    new[known.id] = msgspec.structs.replace(known, **filed_as)
+                elif (known.name, known.folder) != tuple(filed_as.values()):
+                    choose(connection, known.id, **filed_as)
+                filed += bool(folder and known.folder is None)
+        if new:
+            rows.add(connection, *new.values())
     return OpmlImportResult(
-        added=added, known=known, filed=filed, refused=tuple(refused), spread_seconds=spread
+        added=len(new),
+        known=len(feeds) - len(new) - len(refused),
+        filed=filed,
+        refused=tuple(refused),
+        spread_seconds=spread,
     )
 
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import Config, SourceConfig, split_address
+from aggregator.config.settings import LOGIN_ADVICE, Config, SourceConfig, has_login, split_address
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.pipeline.kinds.source_kind import SourceKind
 from aggregator.sources.fetch.transport import parsed
@@ -15,6 +15,8 @@ def web_address(typed: str, config: Config) -> str:
     Raises ConfigError for another one.
     """
     typed, _ = split_address(typed)
+    if has_login(typed):
+        raise ConfigError(f"this is not a valid address; {LOGIN_ADVICE}")
     try:
         parsed(typed, net_tuning(config.effective_tuning).url_cap_chars)
         _ = urlsplit(typed).port

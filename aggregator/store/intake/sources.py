@@ -218,11 +218,10 @@ def host_of(address: str) -> str | None:
     return parts.netloc.rpartition("@")[2].lower() or None if parts.scheme else None
 
 
-def add(connection: Connection, item: Source) -> None:
-    """Insert a new source."""
-    values = {name: getattr(item, name) for name in Source.__struct_fields__}
-    values["host"] = host_of(item.polled_url)
-    connection.execute(insert(source), [values])
+def add(connection: Connection, *items: Source) -> None:
+    """Insert new sources."""
+    values = [msgspec.structs.asdict(one) | {"host": host_of(one.polled_url)} for one in items]
+    connection.execute(insert(source), values)
 
 
 def remove(connection: Connection, id: str) -> None:  # noqa: A002

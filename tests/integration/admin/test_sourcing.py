@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
@@ -459,3 +459,20 @@ def test_a_long_list_does_not_ask_all_at_once(
     seconds = (due[-1] - due[0]).total_seconds()
     assert min(feeds / 5, config.fetch.interval) * 0.9 < seconds <= config.fetch.interval + 60
     assert len(read_opml(export_opml(config, sqlite))) == feeds
+
+
+def test_a_list_is_stored_in_few_statements(config: Config, database: Database, tmp_path: Path) -> None:
+    """The writer waits meanwhile. A second spelling of an address adds what the first one does not have."""
+    path = tmp_path / "feeds.opml"
+    first = "".join(f'<outline xmlUrl="https://f{n}.example/rss"/>' for n in range(200))
+    second = "".join(f'<outline text="F{n}" xmlUrl="https://F{n}.example:443/rss"/>' for n in range(200))
+    path.write_text(f'<opml>{first}<outline text="Ports">{second}</outline></opml>', encoding="utf-8")
+    for added in (200, 0):
+        sent: list[str] = []
+        event.listen(
+            database.engine, "before_cursor_execute", lambda *given, sent=sent: sent.append(given[2])
+        )
+        done = import_opml(config, database, path)
+        assert (done.added, done.known, done.filed) == (added, 400 - added, added)
+        assert len(sent) < 10
+    assert {(one.name, one.folder) for one in stored(database)} == {(f"F{n}", "Ports") for n in range(200)}

@@ -16,7 +16,7 @@ from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ReadError, UsageError
 from aggregator.pipeline.kinds.source_kind import source_kind
-from aggregator.pipeline.manage_sources import check, configured_sources, find
+from aggregator.pipeline.manage_sources import check, configured_sources, find, import_feeds
 from aggregator.pipeline.poll import Poller, PollResult, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import client_of
@@ -202,16 +202,34 @@ def test_the_login_goes_to_the_sitemaps_of_an_index(sources: Sources, server: Lo
 
 
 @pytest.mark.parametrize(
-    "typed", ["https://anna:5ec/ret@a.example/", "anna:5ecret@a.example", "https://anna:5ec#@b.example/"]
+    "typed",
+    [
+        "https://anna:5ec/ret@a.example/",
+        "https://anna:5/5ec@a.example/feed",  # a port and a path, or a password
+        "anna:5ecret@a.example",
+        "https://anna:5ec#@b.example/",
+    ],
 )
 def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> None:
     with pytest.raises((UsageError, ReadError)) as refused:
         find(sources.load("- {folder: articles}\n"), typed)
     assert "5ec" not in str(refused.value)
-    with pytest.raises(ConfigError) as read:
-        configured_sources(sources.load("- {feed: 'https://anna:5ec/ret@a.example/'}\n"), utc_now())
-    assert "5ec" not in str(read.value)
-    assert "%2F" in str(read.value)
+    if "://" in typed and "#" not in typed:
+        with pytest.raises(ConfigError) as read:
+            configured_sources(sources.load(f"- {{feed: '{typed}'}}\n"), utc_now())
+        assert "5ec" not in str(read.value)
+        assert "%2F" in str(read.value)
+        listed = f'<opml><outline text="{typed}" xmlUrl="{typed}"/></opml>'.encode()
+        result = import_feeds(sources.load("- {folder: articles}\n"), sources.database, listed, "it")
+        assert (result.added, result.refused) == (0, ("anna",))
+
+
+@pytest.mark.parametrize(
+    "path", ["@user.rss", "acct/user@a.example", "?by=user@a.example", "x?by=u@a.example"]
+)
+def test_an_address_with_a_port_may_have_the_sign_of_mail(sources: Sources, path: str) -> None:
+    (listed,) = configured_sources(sources.load(f"- {{feed: 'http://nas:8080/{path}'}}\n"), utc_now())
+    assert listed.address == f"http://nas:8080/{path}"
 
 
 def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: LoopbackServer) -> None:

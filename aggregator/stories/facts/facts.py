@@ -19,6 +19,7 @@ from aggregator.stories.facts.figures import (
     is_background,
     is_part,
     meet,
+    with_counted,
     years_in,
 )
 from aggregator.stories.facts.sentence_similarity import (
@@ -406,11 +407,16 @@ def find_agreeing_figures(
         else:
             joined.setdefault(a, x)
             joined.setdefault(b, y)
-    agreeing = [
-        SameFigure(next(iter(group.values())).words, tuple(group), len({origins[index] for index in group}))
-        for group in groups
-    ]
-    return sorted(agreeing, key=lambda each: (-each.origins, each.members))[: tuning.agree_cap]
+    groups.sort(key=lambda group: (-len({origins[index] for index in group}), tuple(group)))
+    shown: list[Figure] = []
+    agreeing: list[SameFigure] = []
+    for group in groups:
+        first, figure = next(iter(group.items()))
+        if not any(comparable(figure, other) and _agree(figure, other) for other in shown):
+            words = with_counted(features[first].sentence.text, figure, features[first].language)
+            agreeing.append(SameFigure(words, tuple(group), len({origins[index] for index in group})))
+            shown.append(figure)
+    return agreeing[: tuning.agree_cap]
 
 
 def _agree(x: Figure, y: Figure) -> bool:

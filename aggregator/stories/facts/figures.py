@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from functools import cache
 
 from aggregator.stories.lexicon import LanguageWords, language_words, word_list
-from aggregator.stories.words import TOKEN
+from aggregator.stories.words import TOKEN, head_of
 
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
 DIGIT = re.compile(r"\d")
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
+CLAUSE_END = re.compile(r"[,;:.!?()\[\]\"“”„«»—–](?:\s|$)|\s[-(\[\"“„«—–]")
+WORDS_BESIDE = 5  # shown with a figure at most,
+TELLING_BESIDE = 2  # ... and of them such as are no function words
+AND = frozenset({"and", "or", "und", "oder", "et", "ou", "y", "o", "e", "en", "и", "или", "&"})
 WORDS_REACH = 100  # characters before a figure that the words which end there do not exceed
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
 SPACELESS = ("zh", "ja", "th")
@@ -113,6 +117,38 @@ def comparable(x: Figure, y: Figure) -> bool:
     if x.kind and x.kind == y.kind:
         return x.noun == y.noun or {x.noun, y.noun} == {"people", ""}
     return bool(x.noun) and x.noun == y.noun and not (x.kind or y.kind)
+
+
+def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
+    """Return the figure with up to two words that tell what it counts: "14 people died", "killing 14".
+
+    They are words of its clause after it, else before it; none in languages without spaces.
+    """
+    start = sentence.rfind(figure.words, 0, figure.end + 1)
+    if start < 0 or language in SPACELESS:
+        return figure.words
+    numbers = language_words(language).numbers
+
+    def tells(word: str) -> bool:
+        """Whether it is neither a function word nor another number."""
+        found = TOKEN.search(word.lower())
+        if found is None or found.group() in numbers or (word[0].isdigit() and not years_in(word)):
+            return False
+        return head_of(found.group(), language or "en") != ""
+
+    after = CLAUSE_END.split(sentence[start + len(figure.words) :], maxsplit=1)[0].split()[:WORDS_BESIDE]
+    if after and after[0].lower() in AND:
+        after = []
+    telling = [n for n, word in enumerate(after, start=1) if tells(word)][:TELLING_BESIDE]
+    after = after[: max(telling, default=0)]
+    before: list[str] = []
+    if not (after or figure.unit):
+        before = CLAUSE_END.split(sentence[:start])[-1].split()[-WORDS_BESIDE:]
+        if before and tells(before[-1]):
+            before = before[max(n + 1 if not tells(word) else 0 for n, word in enumerate(before)) :]
+        while before and not tells(before[0]):
+            before.pop(0)
+    return " ".join([*before, figure.words, *after])
 
 
 def equal_figures(x: Figure, y: Figure, least: int) -> bool:

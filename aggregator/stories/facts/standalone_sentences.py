@@ -51,6 +51,7 @@ CONNECTIVE = re.compile(
     r"|(?:Earlier|Later|Shortly|Soon|Hours|Minutes|Moments|Days|Weeks|Months|Years)"
     r"(?: (?:in|on|that|the|before|earlier|later|after\w*|day|night|evening|morning|week))*),"
     r"|At the time\b|(?:A|One|Two|Three|\d+) (?:hour|day|week|month|year)s? (?:(?:earlier|later)\b|before,)"
+    r"|Now, [^,]{0,30}\b(?:days|weeks|months|years) later\b|Next:|Like,"
     r"|[A-Z][a-z]+ [^A-Z,.“\"]{2,80}, (?:he|she|they|it|his|her|their)\b"
     r"|(?:In|At|After|Before|Since|From|By|For|With|Under|During|Of|On|To|Among|Like|Despite|Because of|As"
     r"|As part of|Until|All|Some|Many|Most|None|One|Two|Three|Both|Each|Either|Part|Much|Several|Scraps)"
@@ -80,10 +81,15 @@ REFERENCE = re.compile(
     r"(?:It|That|This|These|Those|They|He|She|His|Her|Their|Its|it|that|this|they|he|she)(?:['’]\w+)?[ ,]"
 )
 PERSON = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
-OWN_OPENING = re.compile(r"\w+ (?:his|her) [^,]{3,60}, (?:[A-Z]|the )")  # "In her speech, Anna Berg said"
-NAME = re.compile(r"(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b)\b[A-Z][\w.'’-]*")
+_PARTICIPLE = r"\w+(?:ed|ing) (?:with|by|for|about|in|on|at|to|from|that|whether|if|over|under)\b"
+# "In her speech, Anna Berg said"; "Asked if he would resign, Emrys Boll said"
+OWN_OPENING = re.compile(
+    rf"\w+ (?:his|her) [^,]{{3,60}}, (?:[A-Z]|the )|{_PARTICIPLE}.{{3,160}}?, (?:[A-Z]|the )"
+)
+NAME = re.compile(rf"(?!^{_PARTICIPLE})(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b)\b[A-Z][\w.'’-]*")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
+SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")  # not "Know Your Rights"
 FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
 TRAILING_SPEAKER = re.compile(
     r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
@@ -116,9 +122,9 @@ FRONT_MATTER = (
             r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
             r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:[LC]|\d\w\w [LRC])\)"
             r"|\bIn this\b[^.]{0,60}\b(?:photo|image|picture|frame)\b"
-            r"|, (?:center|left|right|second from (?:left|right)),"
+            r"|, (?:center|left|right|second from (?:left|right)),|\((?:from )?left to right\)"
         ).search,
-        ("FILE", "aption", "hoto", "AFP)", "Getty", "L)", "R)", "C)", "In t", "center,", "left,", "right,"),
+        ("FILE", "aption", "hoto", "AFP)", "Getty", "L)", "R)", "C)", "In t", "center,", "left,", "right"),
     ),
     _Sign(
         "caption",
@@ -152,7 +158,7 @@ FRONT_MATTER = (
         ).search,
         ("contributed to this", "on Twitter"),
     ),
-    _Sign("credit", re.compile(r"^\W*\([^()]*\)\W*$|^[-—–]+\s").match),
+    _Sign("credit", re.compile(r"^\W*\([^()]*\)\W*$|^[-—–]+\s|^\(\d+\)\s").match),
     _Sign(
         "promotion",
         re.compile(
@@ -183,6 +189,7 @@ FRONT_MATTER = (
     _Sign("links", re.compile(r"\s\|\s|\b[A-Z]+, [-+]\d").search, ("|", ", -", ", +")),
     _Sign("characters", re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);").search),
     _Sign("question", re.compile(r"\?[”\"’)\]]*\s*$").search, ("?",)),
+    _Sign("spoken", re.compile(r"(?:OK|Okay|Look|Remember|You know|I mean),|Well (?:did|what)\b").match),
 )  # fmt: skip
 
 
@@ -253,7 +260,7 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     """Return why a sentence is no news text that can be shown; None if it is.
 
     A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
-    without its speaker, or the first person outside of quotation marks.
+    without its speaker, spoken words, or the first or second person outside of quotation marks.
     """
     for why, find, cues in FRONT_MATTER:
         if (not cues or any(map(sentence.__contains__, cues))) and find(sentence):
@@ -261,8 +268,11 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     outside = QUOTED.sub("", sentence)
     if fault := _broken(sentence, outside):
         return fault
-    if (language or "en") == "en" and FIRST_PERSON.search(outside):
-        return "first person"
+    if (language or "en") == "en":
+        if FIRST_PERSON.search(outside):
+            return "first person"
+        if SECOND_PERSON.search(outside):
+            return "second person"
     return "few words" if standalone(sentence, language) < WORST else None
 
 

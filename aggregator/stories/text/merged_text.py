@@ -33,7 +33,13 @@ from aggregator.stories.facts.facts import (
     find_agreeing_figures,
     replaced_casualties,
 )
-from aggregator.stories.facts.quotations import common_source, quoted_elsewhere, speaker_key, speaker_of
+from aggregator.stories.facts.quotations import (
+    QUOTED_MARK,
+    common_source,
+    quoted_elsewhere,
+    speaker_key,
+    speaker_of,
+)
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
 from aggregator.stories.facts.source_sentences import SourceReport, read_reports
 from aggregator.stories.facts.standalone_sentences import refers, shows_alone, standalone
@@ -46,7 +52,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 11
+MERGE_VERSION = 12
 
 
 def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
@@ -357,8 +363,9 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
     for group in (*groups, *alone):
         index = group.members[0]
         if (speaker := speaker_of(rendering.features[index])) and rendering.may_show(index):
-            score = group.origins + rendering.worth(index)
-            ranked.append((-score, group, speaker))
+            quotes = all(QUOTED_MARK.search(rendering.features[each].sentence.text) for each in group.members)
+            told = group if quotes else FactGroup((index,), 1)  # the others only report what was said
+            ranked.append((-told.origins - rendering.worth(index), told, speaker))
     ranked.sort(key=lambda each: (each[0], each[1].members))
     chosen: list[tuple[FactGroup, str]] = []
     speakers: dict[str, list[str]] = {}

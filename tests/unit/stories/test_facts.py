@@ -160,8 +160,18 @@ def test_figures_that_agree_are_shown_with_their_outlets() -> None:
         "The new pumps of the Arrel dyke cost $2.8 million, the ministry in Quaymouth wrote.",
     )
     (same,) = merged.agreed
-    assert (same.words, same.outlets, same.of) == ("$2.8 million", 3, 3)
+    assert (same.words, same.outlets, same.of) == ("$2.8 million for the new pumps", 3, 3)
     assert {said.outlet for said in same.said} == {"Paper 0", "Paper 1", "Paper 2"}
+
+
+def test_a_figure_is_shown_with_what_it_counts_and_once() -> None:
+    merged = reported(
+        "The flood of the Arrel broke the dyke of Belsk on Sunday and killed 14.",
+        "Sunday's flood of the Arrel in Belsk broke a dyke and killed 14 people, the county said.",
+        "The flood of the Arrel, which killed 14 people in Belsk, cost the county $3 million.",
+        "The flood of the Arrel in Belsk cost the county $3 million.",
+    )
+    assert [same.words for same in merged.agreed] == ["killed 14", "$3 million"]
 
 
 @pytest.mark.parametrize(

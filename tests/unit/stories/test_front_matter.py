@@ -65,6 +65,26 @@ def test_a_cut_sentence_a_caption_and_a_ticker_are_not_shown(sentence: str) -> N
     assert front_matter(sentence, "en") is not None
 
 
+@pytest.mark.parametrize(
+    ("sentence", "why"),
+    [
+        ("Well did the mayor of Tarnow close the bridge.", "spoken"),
+        ("The mayor of Tarnow closes every bridge that you cross.", "second person"),
+        ("Members of the council (left to right) Emrys Boll and Mara Ell await the vote.", "caption"),
+        ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
+        ("The campaign Know Your Rights of Tarnow opened the bridge.", None),
+        ("Emrys Boll of Tarnow said: “You cross the bridge and your boats wait.”", None),
+    ],
+)
+def test_talk_to_the_reader_and_captions_are_not_shown(sentence: str, why: str | None) -> None:
+    assert front_matter(sentence, "en") == why
+
+
+def test_a_pronoun_may_stand_before_the_name_in_an_opening() -> None:
+    assert not refers("Asked whether he would open the bridge, Emrys Boll declined to answer.", "en")
+    assert refers("Faced with a flood of the river, he closed the bridge in the evening.", "en")
+
+
 def test_a_quotation_needs_a_speaker_with_a_name() -> None:
     assert front_matter("“We closed the bridge on Monday.”", "en") == "a quotation alone"
     assert not shows_alone("“We closed the bridge on Monday,” he said in the evening.", "en")
@@ -78,6 +98,8 @@ def test_a_quotation_needs_a_speaker_with_a_name() -> None:
         "It’s the mayor of Tarnow who has to close the bridge.",
         "The bridge of Tarnow needs money from the county, she said on Monday.",
         "The Varna Republican thanked the mayor of Tarnow on Monday.",
+        "Now, almost twenty years later, the bridge of Tarnow is closed on Sundays.",
+        "Next: The council of Tarnow is planning a second bridge.",
     ],
 )
 def test_a_sentence_that_refers_to_another_one_is_not_shown_alone(sentence: str) -> None:

@@ -25,6 +25,7 @@ QUOTED = "“The ferry was safe and every inspection proved it”"
         (f"{QUOTED[:-1]},” said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
         (f"{QUOTED[:-1]},” the Harbour Office said in a statement.", "Harbour Office"),
         (f"Anna Berg said: {QUOTED}.", "Anna Berg"),
+        (f"{QUOTED[:-1]},” Joren Hale of local station Bluewave Lines says.", "Joren Hale"),
         (f"{QUOTED[:-1]},” the envoy to Maine Anna Berg said.", ""),
         (f"{QUOTED[:-1]},” said Maine's envoy in a long statement.", ""),
         (f"{QUOTED[:-1]},” he said.", ""),
@@ -93,6 +94,21 @@ def test_quotations_are_apart_and_shown_once(merged: MergedStory) -> None:
     quoted = {said.text for fact in merged.quotations for said in fact.said}
     elsewhere = [said for fact in merged.facts for said in fact.said] + [*merged.only, *merged.summary]
     assert not quoted.intersection(said.text for said in elsewhere)
+
+
+def test_a_report_of_what_was_said_is_not_under_the_name_of_its_speaker() -> None:
+    merged = merge(
+        [
+            view(
+                "a",
+                "One",
+                text=f"{NAMES}\n“The ferry Marlin had passed every inspection in May,” Joren Hale said.",
+            ),
+            view("b", "Two", text=f"{NAMES}\nThe ferry Marlin had passed every inspection in May."),
+        ]
+    )
+    (quotation,) = merged.quotations
+    assert [said.outlet for said in quotation.said] == ["One"]
 
 
 def test_a_common_source_is_named(merged: MergedStory) -> None:

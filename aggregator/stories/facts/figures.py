@@ -19,7 +19,7 @@ CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 CLAUSE_END = re.compile(r"[,;:.!?()\[\]\"“”„«»—–](?:\s|$)|\s[-(\[\"“„«—–]")
 WORDS_BESIDE = 5  # shown with a figure at most,
-TELLING_BESIDE = 2  # ... and of them such as are no function words
+CONTENT_BESIDE = 2  # ... and of them such as are no function words
 AND = frozenset({"and", "or", "und", "oder", "et", "ou", "y", "o", "e", "en", "и", "или", "&"})
 WORDS_REACH = 100  # characters before a figure that the words which end there do not exceed
 NAME_BEFORE = r"[:/]|[^\W\d_]-"  # "9:31", "COVID-19"
@@ -129,7 +129,7 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
         return figure.words
     numbers = language_words(language).numbers
 
-    def tells(word: str) -> bool:
+    def is_content(word: str) -> bool:
         """Whether it is neither a function word nor another number."""
         found = TOKEN.search(word.lower())
         if found is None or found.group() in numbers or (word[0].isdigit() and not years_in(word)):
@@ -139,14 +139,14 @@ def with_counted(sentence: str, figure: Figure, language: str | None) -> str:
     after = CLAUSE_END.split(sentence[start + len(figure.words) :], maxsplit=1)[0].split()[:WORDS_BESIDE]
     if after and after[0].lower() in AND:
         after = []
-    telling = [n for n, word in enumerate(after, start=1) if tells(word)][:TELLING_BESIDE]
-    after = after[: max(telling, default=0)]
+    content = [n for n, word in enumerate(after, start=1) if is_content(word)][:CONTENT_BESIDE]
+    after = after[: max(content, default=0)]
     before: list[str] = []
     if not (after or figure.unit):
         before = CLAUSE_END.split(sentence[:start])[-1].split()[-WORDS_BESIDE:]
-        if before and tells(before[-1]):
-            before = before[max(n + 1 if not tells(word) else 0 for n, word in enumerate(before)) :]
-        while before and not tells(before[0]):
+        if before and is_content(before[-1]):
+            before = before[max(n + 1 if not is_content(word) else 0 for n, word in enumerate(before)) :]
+        while before and not is_content(before[0]):
             before.pop(0)
     return " ".join([*before, figure.words, *after])
 

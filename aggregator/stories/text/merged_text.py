@@ -364,8 +364,8 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
         index = group.members[0]
         if (speaker := speaker_of(rendering.features[index])) and rendering.may_show(index):
             quotes = all(QUOTED_MARK.search(rendering.features[each].sentence.text) for each in group.members)
-            told = group if quotes else FactGroup((index,), 1)  # the others only report what was said
-            ranked.append((-told.origins - rendering.worth(index), told, speaker))
+            quoted = group if quotes else FactGroup((index,), 1)  # the others only report what was said
+            ranked.append((-quoted.origins - rendering.worth(index), quoted, speaker))
     ranked.sort(key=lambda each: (each[0], each[1].members))
     chosen: list[tuple[FactGroup, str]] = []
     speakers: dict[str, list[str]] = {}

@@ -34,10 +34,11 @@ CLOSED = "The bridge in Tarnow was closed on Monday."
 @pytest.mark.parametrize(
     "dateline",
     ["HALVERNE (MNA) — ", "PORT ELLIS, Varna — ", "[Port FM] Halverne -- ", "HALVERNE / TARNOW: ",
-     "[Updated at 9:30 a.m. ET] ", "— ", "Halverne (CNN) "],
+     "[Updated at 9:30 a.m. ET] ", "— ", "CLOSE ", "Halverne (CNN) "],
 )  # fmt: skip
 def test_a_dateline_is_cut_off(dateline: str) -> None:
     assert without_dateline(dateline + CLOSED) == CLOSED
+    assert without_dateline("CLOSE A bridge of Tarnow was closed on Monday afternoon.").startswith("A bridge")
 
 
 @pytest.mark.parametrize(

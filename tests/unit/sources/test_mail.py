@@ -214,3 +214,45 @@ def test_an_address_with_a_key_of_the_subscriber_is_not_kept(tmp_path: Path, lin
     (tmp_path / "a.eml").write_bytes(SIGNED.replace(b"https://gazette.example/lock", link.encode()))
     (entry,) = entries(found(tmp_path))
     assert entry.url == (link.partition("?")[0].partition("#")[0] if kept else None)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://0x7f.0x1/",
+        "http://2130706433/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://192.168.1.1/reboot",
+        "http://localhost:8080/stop",
+        "http://router/reboot",
+        "http://nas.local./",
+        "http://anna:word@news.example/",
+        "http://news.example\\@192.168.1.1/",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "//news.example/x",
+    ],
+)
+@pytest.mark.parametrize("place", ["archived", "html", "plain"])
+def test_an_address_that_is_not_of_the_web_is_not_kept(tmp_path: Path, link: str, place: str) -> None:
+    words = {
+        "archived": f"Archived-At: <{link}>\n\nThe lock gate holds.",
+        "html": f"Content-Type: text/html\n\n<p>Holds.<a href='{link}'>View in browser</a>",
+        "plain": f"\nView in browser: {link}\n\nThe lock gate holds.",
+    }
+    (tmp_path / "a.eml").write_text(f"Subject: Lock\nMIME-Version: 1.0\n{words[place]}", encoding="utf-8")
+    (entry,) = entries(found(tmp_path))
+    assert entry.url is None
+
+
+def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:
+    data = (
+        b"Subject: =?utf-8?q?Lock=0D=0AX-A:_b=1B[31m=00?=\nFrom: desk@gazette.example\nMIME-Version: 1.0\n"
+        b"List-Id: =?utf-8?q?Gate=0A=0D<script>alert</script>?= <a.example>\n\nThe lock gate holds."
+    )
+    (tmp_path / "a.eml").write_bytes(data)
+    (entry,) = entries(found(tmp_path))
+    assert (entry.title, entry.outlet) == ("Lock X-A: b[31m", "Gate")

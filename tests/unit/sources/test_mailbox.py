@@ -1,5 +1,6 @@
 """Reading a mailbox over IMAP from a server on loopback, good and hostile."""
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,6 +8,8 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import FetchError
@@ -221,6 +224,79 @@ def test_a_hostile_server_is_an_error_in_bounds(imap: ImapServer, what: str) -> 
     assert cause in ("protocol", "too_large", "connect", "login")
 
 
+FRAGMENTS = [
+    *(
+        b"$ OK done\r\n",
+        b"$ NO s3cret\r\n",
+        b"$ BAD\r\n",
+        b"$ OK",
+        b"* ",
+        b"\r\n",
+        b"* BYE s3cret\r\n",
+        b"+ \r\n",
+    ),
+    *(
+        b"* 5 EXISTS\r\n",
+        b"* 99999999999 EXISTS\r\n",
+        b"* 0 EXISTS\r\n",
+        b"* -1 EXISTS\r\n",
+        b"* 1 EXPUNGE\r\n",
+    ),
+    *(b"* OK [UIDVALIDITY 8] x\r\n", b"* OK [UIDVALIDITY x]\r\n", b"* OK [UIDVALIDITY]\r\n", b"* NO [\r\n"),
+    *(b"* SEARCH 1 2 3\r\n", b"* SEARCH\r\n", b"* SEARCH {3}\r\n1 2\r\n", b"* PREAUTH x\r\n", b"* FETCH ("),
+    *(
+        b"* 1 FETCH (UID 1 RFC822.SIZE 99999999999)\r\n",
+        b"* 1 FETCH (UID 1 BODY[] NIL)\r\n",
+        b"* 1 FETCH\r\n",
+    ),
+    *(
+        b"* 1 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n",
+        b"* 1 FETCH (UID 1 BODY[] {0}\r\n)\r\n",
+        b"{10}\r\n",
+        b"{-1}\r\n",
+    ),
+    *(
+        b"* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\n",
+        b"\xff\xfe\0",
+        b"{",
+        b"\n",
+        b"\r",
+        b"{99999999999}\r\n",
+    ),
+]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    parts=st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=5), min_size=1, max_size=4),
+    at=st.integers(0, 9),
+    is_ended=st.booleans(),
+    state=st.sampled_from([None, "7/0", "7/1", "7/2/3/2", "8/1", ""]),
+)
+def test_whatever_a_server_says_is_messages_or_an_error_without_its_words(
+    parts: list[list[bytes]], at: int, is_ended: bool, state: str | None
+) -> None:
+    """From the command number `at` on, single answers are others."""
+    with ImapServer() as server:
+        server.add(*(mail(n, "x") for n in range(1, 4)))
+
+        def answer(_: str) -> bytes | None:
+            number = len(server.commands) - at
+            if not 0 <= number < len(parts):
+                return None
+            return b"".join(parts[number]) + (b"$ OK done\r\n" if is_ended else b"")
+
+        server.hostile = answer
+        try:
+            found = read(server, state, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.3))
+        except FetchError as error:
+            words = str(error)
+        else:
+            words = " ".join(one.problem for one in found.messages if one.data is None)
+            assert all(one.data is not None or one.problem for one in found.messages)
+        assert "s3cret" not in words
+
+
 def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> None:
     imap.add(*(mail(n, "x") for n in range(1, 5)))
     imap.hostile = lambda said: b"" if said.startswith("UID FETCH 3 ") else None
@@ -233,14 +309,11 @@ def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> N
 
 FATAL = {
     "hangs up": lambda _: b"",
-    "hangs": lambda _: (b"" for _ in range(1) if threading.Event().wait(1.5)),
+    "hangs": lambda _: (b"" for _ in range(1) if threading.Event().wait(30)),
     "refuses": lambda _: b"$ NO s3cret\r\n",
     "garbage": lambda _: bytes(range(256)) * 10 + b"\r\n",
     "an announced length that is too short": lambda _: (
         b"* 1 FETCH (UID 3 BODY[] {4}\r\nSubject: a\r\n\r\nb\r\n)\r\n$ OK\r\n"
-    ),
-    "an announced length that is too long": lambda _: (
-        b"* 1 FETCH (UID 3 BODY[] {400}\r\nS: a\r\n)\r\n$ OK\r\n"
     ),
     "a length of many digits": lambda _: b"* 1 FETCH (UID 3 BODY[] {" + b"9" * 4500 + b"}\r\n",
 }
@@ -257,23 +330,21 @@ def test_a_message_at_which_the_connection_always_fails_is_left_out(
         imap.messages = {n: one for n, one in imap.messages.items() if n > 2}
     # "UID FETCH 3" is the command for the sizes, too, if it is the first new message.
     imap.hostile = lambda said: FATAL[what](said) if said.startswith(command) else None
-    tuning = msgspec.structs.replace(
-        TUNING, mailbox_seconds=0.5 if what == "hangs" or "long" in what else 5.0
-    )
+    tuning = msgspec.structs.replace(TUNING, mailbox_seconds=1.5 if what == "hangs" else 5.0)
     state, taken, failed = start, [], []
-    for _ in range(6):
+    while state != "7/5":  # on a busy machine, other steps may take too long, too
         try:
             found = read(imap, state, tuning=tuning)
         except FetchError as error:
-            state = error.state
-            failed.append(str(error).partition(", at ")[2])
+            state = error.state or state
+            failed += re.findall(r"message 3 \(attempt \d of 3\)", str(error))
             continue
         state = found.state
         taken += [one if one.data is None else one.number for one in found.messages]
     (aside,) = [one for one in taken if not isinstance(one, int)]
     assert [one for one in taken if isinstance(one, int)] == ([4, 5] if start is None else [1, 2, 4, 5])
     assert failed == ["message 3 (attempt 1 of 3)", "message 3 (attempt 2 of 3)"]
-    assert (aside.number, state) == (3, "7/5")
+    assert aside.number == 3
     assert aside.problem.startswith("reading it failed 3 times (")
     assert "s3cret" not in aside.problem
 
@@ -290,18 +361,16 @@ def one_message() -> SourceTuning:
     return msgspec.structs.replace(TUNING, mailbox_messages=1)
 
 
-@pytest.mark.parametrize(
-    "said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), (b"",), ()]
-)
+@pytest.mark.parametrize("said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), ()])
 def test_what_was_read_is_kept_however_the_server_takes_leave(
     imap: ImapServer, said: tuple[bytes, ...]
 ) -> None:
     def leave(command: str) -> Iterable[bytes] | None:
-        return (said or (b"" for _ in range(1) if imap.stopping.wait(2))) if command == "LOGOUT" else None
+        return (said or (b"" for _ in range(1) if imap.stopping.wait(60))) if command == "LOGOUT" else None
 
     imap.add(mail(1, "x"))
     imap.hostile = leave
-    assert numbers(read(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.5))) == [1]
+    assert numbers(read(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=3.0))) == [1]
 
 
 def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:

@@ -23,9 +23,9 @@ MOST_TOPICS: Final = 3  # of a story (chosen)
 _LONGEST: Final = 60  # characters of a name or topic; longer ones are sentences (chosen)
 _MOST_WORDS: Final = 5  # of a name (chosen)
 _COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
-_LOWER_CASE: Final = re.compile(r"\b(?=[^\W\d_])[^A-Z\W][\w-]+")
+_LOWER_CASE: Final = re.compile(r"[^\W\d_A-Z](?<!\w.)[\w-]+")  # begins with letters, which `re` skips to
 _WORD: Final = re.compile(r"[\w-]+")
-_OFFICE: Final = re.compile(r"\b[Ss]ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
+_OFFICE: Final = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
 _NO_NAME: Final = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
 _OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
@@ -66,7 +66,8 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     for one in articles:
         vocabulary = _vocabulary(one.language)
         text = one.text.removeprefix(one.title)
-        plain.update(_form(word, vocabulary) for word in _LOWER_CASE.findall(text) if word[0].islower())
+        small = {word for word in _LOWER_CASE.findall(text) if word[0].islower()}
+        plain.update(_form(word, vocabulary) for word in small)
         title = subject_key(one.title)
         in_title = {_form(word, vocabulary) for word in _WORD.findall(title)}
         for name in _names_in(text, vocabulary):
@@ -94,7 +95,10 @@ def _form(word: str, vocabulary: "Vocabulary") -> str:
     """Return a word as names are compared: in lower case, without accents, endings of cases or 's."""
     if vocabulary.declines_names:
         return vocabulary.stem(word) or word.casefold()
-    plain = unicodedata.normalize("NFKD", word.casefold().replace("’", "'").removesuffix("'s"))
+    plain = word.casefold().replace("’", "'").removesuffix("'s")
+    if plain.isascii():
+        return plain or word
+    plain = unicodedata.normalize("NFKD", plain)
     return "".join(sign for sign in plain if not unicodedata.combining(sign)) or word
 
 
@@ -160,9 +164,10 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
 
 
 def _names_in(text: str, vocabulary: "Vocabulary") -> Iterator[str]:
+    of_titles = words_of("titles")
     for written in vocabulary.written_names(_OFFICE.sub("", text)):
         words = written.removesuffix("'").split()
-        titles = [place for place, word in enumerate(words, start=1) if word.lower() in words_of("titles")]
+        titles = [place for place, word in enumerate(words, start=1) if word.lower() in of_titles]
         del words[: max(titles, default=0)]
         while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
             del words[0]

@@ -41,11 +41,12 @@ def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
     forms, of_language = _forms, language or "en"
     if language not in ELIDING and not SPACELESS.search(text):
-        return tuple(
-            WordToken(lower, head, match.start(), match.end(), capital)
-            for match in TOKEN.finditer(text)
-            for lower, head, capital in (forms(match[0], of_language),)
-        )
+        found = []
+        for match in TOKEN.finditer(text):
+            lower, head, capital = forms(match[0], of_language)
+            start, end = match.span()
+            found.append(WordToken(lower, head, start, end, capital))
+        return tuple(found)
     result = []
     for match in TOKEN.finditer(text):
         word, start = match.group(), match.start()

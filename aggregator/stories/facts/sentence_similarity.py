@@ -215,8 +215,9 @@ class ReadSentence:
 def read_sentence(text: str, language: str | None) -> ReadSentence:
     """Read a sentence; what depends on other sentences is in its features."""
     words = tokens(text, language)
-    lowered = frozenset(token.lower for token in words)
-    heads = [token for token in words if token.head]
+    lowered = frozenset([token.lower for token in words])
+    headed = [token for token in words if token.head]
+    heads = [token.head for token in headed]
     spans = [match.span() for pattern in attribution_patterns(language) for match in pattern.finditer(text)]
     attributing = [token for token in words if _within(token, spans)] if spans else []
     pronouns = word_list(language, "pronouns")
@@ -224,19 +225,19 @@ def read_sentence(text: str, language: str | None) -> ReadSentence:
     return ReadSentence(
         words=words,
         lowered=lowered,
-        capitalized=tuple(token for token in heads if token.capital),
-        inside=tuple(token.lower for token in words[1:] if token.capital),
-        small=tuple(token.lower for token in words if not token.capital),
-        headed=tuple(heads),
-        heads=tuple(dict.fromkeys(token.head for token in heads)),
-        attributing=frozenset(token.start for token in attributing),
-        bigrams=frozenset((x.head, y.head) for x, y in pairwise(heads)),
-        numbers=frozenset(t.head for t in heads if t.head[0].isdigit() and _is_count(t, text)),
-        quoted=frozenset(_quoted(text, heads)),
+        capitalized=tuple([token for token in headed if token.capital]),
+        inside=tuple([token.lower for token in words[1:] if token.capital]),
+        small=tuple([token.lower for token in words if not token.capital]),
+        headed=tuple(headed),
+        heads=tuple(dict.fromkeys(heads)),
+        attributing=frozenset([token.start for token in attributing]),
+        bigrams=frozenset(pairwise(heads)),
+        numbers=frozenset([one.head for one in headed if one.head[0].isdigit() and _is_count(one, text)]),
+        quoted=frozenset(_quoted(text, headed)),
         attributed=any(token.lower not in pronouns for token in attributing),
         denies=denies(text, language),
         negates=bool(negations),
-        negated=frozenset(_negated(heads, negations)),
+        negated=frozenset(_negated(headed, negations)),
         figures=tuple(figures_in(text, language)) if may_have_figures(text, lowered, language) else (),
         language=language,
     )
@@ -255,11 +256,12 @@ def similarity(a: SentenceFeatures, b: SentenceFeatures) -> float:
     if len(b.weights) < len(a.weights):
         a, b = b, a
     dot = shared_weight = 0.0
+    weights = b.weights
     for head, mine in a.weights.items():
-        theirs = b.weights.get(head)
-        if theirs is not None:
+        if head in weights:
+            theirs = weights[head]
             dot += mine * theirs
-            shared_weight += min(mine, theirs)
+            shared_weight += mine if mine < theirs else theirs  # min() is slower
     if dot <= 0.0:
         return 0.0
     cosine_ = dot / (a.norm * b.norm)
@@ -305,9 +307,9 @@ def named_share(a: SentenceFeatures, b: SentenceFeatures) -> float:
 
 def _shared_content(a: SentenceFeatures, b: SentenceFeatures) -> tuple[float, float]:
     n = weight = 0.0
-    generic = generic_heads()
+    generic, content = generic_heads(), b.content
     for head, mine in a.content.items():
-        if head in b.content:
+        if head in content:
             share = GENERIC_SHARE if head in generic else 1.0
             n += share
             weight += share * mine
@@ -355,9 +357,9 @@ def _features(
         head = token.head
         value = weight[head]
         if token.start in attribution:
-            weights[head] = max(value * ATTRIBUTION_FACTOR, weights.get(head, 0.0))
+            weights.setdefault(head, value * ATTRIBUTION_FACTOR)
             continue
-        weights[head] = max(value, weights.get(head, 0.0))
+        weights[head] = value  # above 0: no head is in all of `count` sentences
         if token.capital and token.lower in known:
             own_names[head] = None
         else:

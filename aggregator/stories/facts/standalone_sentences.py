@@ -80,6 +80,8 @@ REFERENCE = re.compile(
     r"|(?:^|[:,] )[“\"](?:(?:But|And|So|Well|Yes|No|If|When|Because|Now|Look|Clearly|Obviously),? )?"
     r"(?:It|That|This|These|Those|They|He|She|His|Her|Their|Its|it|that|this|they|he|she)(?:['’]\w+)?[ ,]"
 )
+# One of these is in each of them; 46 % of the sentences of events-stream have none, and are not searched.
+REFERENCE_CUES = ("that ", "his ", "hese ", "hose ", "such a", "at the time", "First of all", "“", '"')
 PERSON = re.compile(r"\b(?:he|she|him|her|his)\b", re.IGNORECASE)
 _PARTICIPLE = r"\w+(?:ed|ing) (?:with|by|for|about|in|on|at|to|from|that|whether|if|over|under)\b"
 # "In her speech, Anna Berg said"; "Asked if he would resign, Emrys Boll said"
@@ -245,7 +247,7 @@ def refers(sentence: str, language: str | None = None) -> bool:
     """
     if (language or "en") != "en":
         return False
-    if REFERENCE.search(sentence):
+    if any(map(sentence.__contains__, REFERENCE_CUES)) and REFERENCE.search(sentence):
         return True
     outside = QUOTED.sub("", sentence)
     person = PERSON.search(outside)

@@ -425,10 +425,7 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
     by_origin: dict[str, list[tuple[float, int]]] = {}
     elsewhere = _stated_elsewhere(rendering)
     for index, features in enumerate(rendering.features):
-        text = features.sentence.text
         if index in elsewhere or (closeness := rendering.closeness(index)) > tuning.only_max_similarity:
-            continue
-        if not rendering.may_show(index) or standalone(text, features.language) < tuning.show_from:
             continue
         if shows_names(features) and not features.mentioned:
             continue  # "Shares closed down 6.3 percent": of what?
@@ -440,16 +437,21 @@ def _only(rendering: RenderContext) -> tuple[AttributedSentence, ...]:
 
 
 def _without_similar(rendering: RenderContext, scored: Sequence[tuple[float, int]]) -> list[int]:
-    """Return the first `only_cap` that do not repeat an earlier one."""
+    """Return the first `only_cap` that may be shown and do not repeat an earlier one."""
     chosen: list[int] = []
+    tuning = rendering.tuning
     is_alone = len({report.origin for report in rendering.reports}) == 1
-    cap = rendering.tuning.only_cap_alone if is_alone else rendering.tuning.only_cap
+    cap = tuning.only_cap_alone if is_alone else tuning.only_cap
     for _, index in scored:
-        if len(chosen) < cap and all(
-            rendering.similarities.of(index, other) <= rendering.tuning.only_max_similarity
-            for other in chosen
-        ):
-            chosen.append(index)
+        if len(chosen) == cap:
+            break
+        is_new = all(
+            rendering.similarities.of(index, other) <= tuning.only_max_similarity for other in chosen
+        )
+        if is_new and rendering.may_show(index):
+            features = rendering.features[index]
+            if standalone(features.sentence.text, features.language) >= tuning.show_from:
+                chosen.append(index)
     return chosen
 
 

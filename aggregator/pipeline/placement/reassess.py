@@ -17,7 +17,7 @@ from aggregator.cluster.events.reassess import (
 )
 from aggregator.cluster.events.scorer import Candidate, Scorer, ScoringInput
 from aggregator.cluster.events.story_index import StoryCache, StoryIndex
-from aggregator.model.core import OPINION_KINDS, Evidence, Reason, RunnerUp
+from aggregator.model.core import Evidence, Reason, RunnerUp
 from aggregator.pipeline.placement.apply_corrections import Constraints
 from aggregator.pipeline.placement.report_comparison import ComparedStory, ReportComparison
 from aggregator.pipeline.placement.story_writer import StoryWriter, UnitOfWork
@@ -226,9 +226,9 @@ class _StoryLookup:
 
     def has_report(self, number: int) -> bool:
         if number not in self._has_report:
-            self._has_report[number] = any(
-                row.kind not in OPINION_KINDS for row in self._reports(number)
-            ) or articles.has_report(self._connection, self._index.story(number).story)
+            self._has_report[number] = self._comparison.has_report(
+                self._connection, self._index.story(number).story, self._reports(number)
+            )
         return self._has_report[number]
 
     def may_leave(self, article: str) -> bool:
@@ -245,9 +245,8 @@ class _StoryLookup:
 
     def corrections(self, report: CountedReport, number: int) -> Sequence[Reason]:
         own, candidate = self._row_of[report.id], self._index.story(number)
-        newest = self._comparison.compared(self._reports(number))
-        compared = ComparedStory(
-            candidate.story, newest, candidate.summary.reports, is_own=own.story == candidate.story
-        )
+        rows = self._reports(number)
+        newest, is_own = self._comparison.compared(rows), own.story == candidate.story
+        compared = ComparedStory(candidate.story, newest, candidate.summary.reports, rows, is_own=is_own)
         (found,) = self._comparison.corrections(self._connection, self._comparison.article(own), [compared])
         return found

@@ -29,7 +29,7 @@ from aggregator.cluster.events.stream import StreamSnapshot, pack_frequencies
 from aggregator.cluster.events.weights import EventModel
 from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning, objections
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Agreement, Evidence, Reason
+from aggregator.model.core import OPINION_KINDS, Agreement, Evidence, Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, stream_history
 from aggregator.store.stories.articles import ComparedRow, NewArticle
@@ -67,6 +67,7 @@ class ComparedStory(NamedTuple):
     id: str
     newest: Sequence[ComparedArticle]  # reports, the newest first
     report_count: int
+    rows: Sequence[ComparedRow]  # of `newest` and, as far as they are in memory, of older ones
     is_own: bool = False  # the article is in it
 
     def others(self, own: ComparedArticle, tuning: PairTuning) -> Sequence[ComparedArticle]:
@@ -231,8 +232,9 @@ class ReportComparison:
         """Return the corrections of the score of a new article in each candidate."""
         newest = self.newest_reports(connection, candidates)
         stories = [
-            ComparedStory(one.story, self.compared(newest[one.number]), one.summary.reports)
+            ComparedStory(one.story, self.compared(rows), one.summary.reports, rows)
             for one in candidates
+            for rows in (newest[one.number],)
         ]
         return self.corrections(connection, own, stories)
 
@@ -293,10 +295,15 @@ class ReportComparison:
             return reasons
         opinions = [one.pair.is_opinion for one in others]
         is_report_among_opinions = bool(opinions) and all(opinions) and not own.pair.is_opinion
-        if is_report_among_opinions and not articles.has_report(connection, story.id):
+        if is_report_among_opinions and not self.has_report(connection, story.id, story.rows):
             share = -self._veto_tuning.headline_logits
             reasons += (Reason(name="story of opinions", value=1.0, share=share),)
         return reasons + objections(own.veto, [one.veto for one in others], self._veto_tuning)
+
+    def has_report(self, connection: Connection, story: str, rows: Sequence[ComparedRow]) -> bool:
+        """Return whether a counted article is a report, no opinion; `rows`: of `newest_reports`."""
+        is_in_memory = any(row.kind not in OPINION_KINDS for row in rows)
+        return is_in_memory or (len(rows) >= self._newest and articles.has_report(connection, story))
 
     def agreement(self, connection: Connection, own: PairArticle, story: str) -> Agreement | None:
         """Return how much an article agrees with the counted reports of a story; None if its source is known.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, column, delete, insert, or_, select, table
+from sqlalchemy import Connection, bindparam, column, delete, insert, or_, select, table, union_all
 
 from aggregator.model.core import ArticleView, Entry, LinkedStory, StoryName, StoryView
 from aggregator.store import codecs
@@ -162,21 +162,22 @@ def _related(connection: Connection, story_no: int, names: Sequence[str]) -> lis
 
 def _near(connection: Connection, story_no: int, name: str) -> list[int]:
     """Return the stories with a name that were founded next before and after a story."""
-    asked = {"story_no": story_no, "name": name}
-    return [number for side in _NEXT_NAMED for number in connection.execute(side, asked).scalars()]
+    return [*connection.execute(_NEXT_NAMED, {"story_no": story_no, "name": name}).scalars()]
 
 
 _NUMBER = story_subject.c.story_no
-_NEXT_NAMED = tuple(
+_SIDES = (
     select(_NUMBER)
     .where(story_subject.c.kind == "name", story_subject.c.key == bindparam("name"), side)
     .order_by(order)
     .limit(_RARE_STORIES)
+    .subquery()
     for side, order in (
         (bindparam("story_no") > _NUMBER, _NUMBER.desc()),
         (bindparam("story_no") < _NUMBER, _NUMBER),
     )
 )
+_NEXT_NAMED = union_all(*(select(side.c.story_no) for side in _SIDES))
 
 
 def unite(connection: Connection, loser: str, winner: str) -> None:

@@ -80,6 +80,7 @@ def _ingest(
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.story_options import mutes_of
     from aggregator.pipeline.poll import Poller, PollServices
+    from aggregator.pipeline.workers.executor import collect_garbage_seldom
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import open_writer_lease
 
@@ -105,6 +106,7 @@ def _ingest(
             is_awaited=lock.is_awaited,
             give_up=lock.release,
         )
+        collect_garbage_seldom()
         return _run_with_progress(run, what, wait=wait, every=every)
 
 

@@ -33,6 +33,7 @@ from aggregator.model.errors import (
     DatabaseReplacedError,
 )
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.pipeline.workers.executor import collect_garbage_seldom
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import open_writer_lease
 
@@ -123,7 +124,9 @@ class Daemon:
         try:
             self._take_lock()
             if not self._stop.is_set():
-                self._serve_and_work(Runtime(self._config, self._services))
+                runtime = Runtime(self._config, self._services)
+                collect_garbage_seldom()
+                self._serve_and_work(runtime)
         finally:
             self._lock.release()
             self._signals.put(None)

@@ -16,7 +16,7 @@ import sys
 import warnings
 
 from aggregator.cluster.copies.minhash import load_datasketch
-from aggregator.pipeline.workers.executor import describe, function_named
+from aggregator.pipeline.workers.executor import collect_garbage_seldom, describe, function_named
 from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
@@ -81,7 +81,7 @@ def _warm_up() -> None:
             importlib.import_module(name)
     load_datasketch()
     gc.collect()
-    gc.freeze()  # the garbage collector skips the objects of libraries
+    collect_garbage_seldom()
 
 
 def _limit_memory(extra: int) -> None:

@@ -418,7 +418,8 @@ class _FeedSearch:
         return (
             f"no feed was found at {url}: {problem or 'it is not a feed'}; tried {tried}"
             f"{' and others' if len(self._tried) > 4 else ''}. Give the address of the feed itself; "
-            f"read a single article with `aggregator ingest {url}`"
+            f"read a single article with `aggregator ingest {url}`; a page without a feed needs `page:` and "
+            "CSS selectors in config.yaml"
         )
 
 

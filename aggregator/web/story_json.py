@@ -468,6 +468,7 @@ class SourceJson(msgspec.Struct, frozen=True, kw_only=True):
     article_count: int
     last_success: dt.datetime | None
     next_due: dt.datetime | None
+    interval_seconds: int
 
 
 class SourcesJson(msgspec.Struct, frozen=True, kw_only=True):

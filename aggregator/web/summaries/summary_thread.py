@@ -8,6 +8,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 
+from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
@@ -96,9 +97,9 @@ class Summariser:
         self._failures, self._failing_since, self.problem = 0, None, None
         self._store(task, found)
         log.info(
-            "%s wrote %d sentences for story %s",
+            "%s wrote %s for story %s",
             self._hook.name,
-            len(found),
+            counted(len(found), "sentence"),
             task.id,
             extra={"event": "summary_written", "story": task.id},
         )

@@ -174,12 +174,13 @@ FRONT_MATTER = (
     _Sign(
         "promotion",
         re.compile(
-            r"CLICK HERE|[Cc]lick here|[Ss]ign up for|\bour (?:\S+ ){0,3}newsletter|this article\W*$"
+            r"CLICK HERE|JUST WATCHED|[Cc]lick here|[Ss]ign up for|\bour (?:\S+ ){0,3}newsletter"
+            r"|this article\W*$"
             r"|\b(?:found|read|available) here\W*$"
             r"|\b[Tt]his (?:story|post|article|page|site) (?:has been|will be|is|was|originally)\b"
         ).search,
-        ("LICK HERE", " here", "ign up for", "newsletter", "his article", "his story", "his post", "his page",
-         "his site"),
+        ("LICK HERE", "WATCHED", " here", "ign up for", "newsletter", "his article", "his story", "his post",
+         "his page", "his site"),
     ),
     _Sign(
         "post",
@@ -284,7 +285,7 @@ def _broken(sentence: str, outside: str) -> str | None:
         return "dateline"
     if _begins_inside(sentence):
         return "no beginning"
-    if not (_has_end(sentence) or _has_end(outside)) or CUT_OFF.search(sentence):
+    if not (_has_end(sentence) or _has_end(outside)) or CUT_OFF.search(sentence) or sentence.endswith("..."):
         return "no end"
     if _unbalanced(sentence):
         return "half a quotation"

@@ -100,11 +100,12 @@ def _said(openings: Sequence["_Opening"], choice: "_Choice") -> tuple[Attributed
 
 
 def _first_sentences(opening: "_Opening", max_words: int) -> "_Choice":
-    """Return the sentences of the only report that fit."""
+    """Return the sentences of the only report that fit, from the first one that can be shown on."""
     chosen: list[tuple[int, _Sentence]] = []
     left = max_words
-    for sentence in opening.sentences:
-        if sentence.words > left:
+    first = next((s.place for s in opening.sentences if not (s.is_bad or s.leans)), 0)
+    for sentence in opening.sentences[first:]:
+        if sentence.words > left or (chosen and sentence.is_bad):
             break
         left -= sentence.words
         chosen.append((0, sentence))

@@ -72,6 +72,8 @@ def test_a_cut_sentence_a_caption_and_a_ticker_are_not_shown(sentence: str) -> N
         ("Well did the mayor of Tarnow close the bridge.", "spoken"),
         ("The mayor of Tarnow closes every bridge that you cross.", "second person"),
         ("Members of the council (left to right) Emrys Boll and Mara Ell await the vote.", "caption"),
+        ("The mayor pushed back on reports that the bridge of Tarnow has...", "no end"),
+        ("JUST WATCHED The mayor of Tarnow opens a bridge Replay More Videos.", "promotion"),
         ("(3) Closing the bridge of Tarnow may help the boats.", "credit"),
         ("The campaign Know Your Rights of Tarnow opened the bridge.", None),
         ("Emrys Boll of Tarnow said: “You cross the bridge and your boats wait.”", None),

@@ -270,6 +270,16 @@ def test_one_report_is_rendered_without_comparing_it_and_reprints_are_credited()
     assert "Only one report says\nHarbour Post and 1 reprint\n" in as_text(merge(articles), articles)
 
 
+def test_the_lead_of_one_report_begins_where_it_can_be_shown() -> None:
+    texts = (
+        "When I wrote this, the dyke held.",
+        "The dyke of Belsk broke on Sunday.",
+        "I was wrong about the dyke.",
+    )
+    merged = merge([view("a", "The dyke broke", text="\n".join(texts))])
+    assert [said.text for said in merged.summary] == [texts[1]]
+
+
 def test_a_huge_story_is_bounded() -> None:
     sentence = "Group {n} of the police searched street {m} of Port Ellis for the captain Joren Hale."
     articles = [

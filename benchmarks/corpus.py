@@ -51,6 +51,7 @@ from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
+from aggregator.store.stories import copy_keys
 
 Ints = npt.NDArray[np.int64]
 
@@ -403,6 +404,7 @@ def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) ->
         part = slice(start, start + 500_000)
         rows = zip(keys[part].tolist(), owners[part].tolist(), strict=True)
         raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
+    copy_keys.pack_all(connection)
 
 
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
@@ -429,7 +431,7 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
     raw.execute("ATTACH ? AS base", (str(base),))
     stories = raw.execute("SELECT max(story_no) FROM base.story").fetchone()[0]
     signed = raw.execute("SELECT inbox_no, signature FROM base.article ORDER BY inbox_no").fetchall()
-    holders, own, is_shared = _own_keys(raw, signed, tuning)
+    holders, own, is_shared = _own_keys(raw, base, signed, tuning)
     model = shipped_model(all_tuning)
     keys, owners = [], []
     for age in range(blocks - 1, -1, -1):  # the oldest first
@@ -454,10 +456,11 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
 
 
 def _own_keys(
-    raw: Any, signed: Sequence[tuple[int, bytes]], tuning: CopyTuning
+    raw: Any, base: Path, signed: Sequence[tuple[int, bytes]], tuning: CopyTuning
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
-    held = {n for (n,) in raw.execute("SELECT DISTINCT article FROM base.lsh_band")}
+    with Database(f"sqlite:///{base}").read() as connection:
+        held = {n for pairs in copy_keys.all_keys(connection) for n in pairs.numbers.tolist()}
     story_of = dict(raw.execute("SELECT inbox_no, story FROM base.article"))
     holders = [(n, mark) for n, mark in signed if n in held]
     own = np.array([minhash.bands(mark, count=tuning.bands, rows=tuning.rows) for _, mark in holders])

@@ -42,6 +42,7 @@ _NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
     "0021": frozenset({"v_follows", "source_history"}),
     "0025": frozenset({"source_period"}),
     "0027": frozenset({"story_subject", "story_link", "v_story_links", "v_story_names", "v_story_topics"}),
+    "0031": frozenset({"lsh_block"}),
 }
 _ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 

@@ -19,7 +19,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories import stream_history, summaries
+from aggregator.store.stories import copy_keys, stream_history, summaries
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
@@ -69,6 +69,8 @@ def _fill(database: Database) -> None:
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         rig.take(*small_set()[start : start + 7])
+    with database.write() as connection:
+        copy_keys.pack_all(connection)
     rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))

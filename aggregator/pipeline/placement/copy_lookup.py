@@ -37,7 +37,7 @@ from aggregator.pipeline.placement.incoming_article import IncomingArticle
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance.erase import OrphanedCopy
-from aggregator.store.stories import articles
+from aggregator.store.stories import articles, copy_keys
 from aggregator.store.stories.articles import CopyCandidate, StoredArticle
 from aggregator.store.tables import in_parts
 
@@ -99,7 +99,7 @@ class CopyFinder:
         """Read the articles under the LSH keys of a batch at once."""
         numbers: dict[int, list[int]] = {band: [] for band in bands}
         for part in in_parts(sorted(numbers)):
-            for band, number in articles.band_rows(connection, part, before=_ANY_NUMBER, limit=_ANY_NUMBER):
+            for band, number in copy_keys.find(connection, part, before=_ANY_NUMBER, limit=_ANY_NUMBER):
                 numbers[band].append(number)
         self._numbers = numbers
 
@@ -155,7 +155,7 @@ class CopyFinder:
         before = articles.sketch_of(connection, old.inbox_no)
         rows = self._band_rows(connection, fingerprint.bands, before=_ANY_NUMBER)
         keys = self.keys(old.signature)  # none: it had no words, and begins like a new one
-        if keys and not before and not articles.stored_bands(connection, old.inbox_no, keys):
+        if keys and not before and not copy_keys.stored_bands(connection, old.inbox_no, keys):
             return RevisedCopyKeys(before, CopyKeys((), b""))
         had = sampled_shingles.held(self._whole_sketch(old.text))
         now = sampled_shingles.held(fingerprint.sketch)
@@ -306,7 +306,7 @@ class CopyFinder:
         if self._numbers.keys() >= {*distinct}:
             rows = [(band, number) for band in distinct for number in self._numbers[band] if number < before]
             return rows[:limit]
-        return articles.band_rows(connection, bands, before=before, limit=limit)
+        return copy_keys.find(connection, bands, before=before, limit=limit)
 
     def _lookup(self, connection: Connection, number: int, sketch: bytes) -> SketchLookup:
         """Search the index, or the rows with the same result; the index pays off for frequent lookups."""

@@ -7,7 +7,7 @@ refused. All text is erased. The caller computes the affected stories again (pip
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ from aggregator.store import codecs
 from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
-from aggregator.store.stories import story_links
+from aggregator.store.stories import copy_keys, story_links
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
@@ -48,7 +48,6 @@ from aggregator.store.tables import (
     in_parts,
     is_indexed,
     live_blog_link,
-    lsh_band,
     metadata,
     outbox,
     rejected_input,
@@ -242,26 +241,20 @@ def erase_articles(
     """Delete the rows of these articles and all dependent rows. `bands`: those each may be stored with."""
     for one in gone:
         index.take_out(connection, one.inbox_no)
-        delete_bands(connection, one.inbox_no, bands[one.inbox_no])
+    copy_keys.remove(connection, bands)
     ids = [one.id for one in gone]
     change_with(connection, update(article).values(original=None), article.c.original, ids)
     change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
     change_with(connection, delete(revision), revision.c.article, ids)
 
 
-def delete_bands(connection: Connection, n: int, bands: Iterable[int]) -> None:
-    """Delete those of these bands that article `n` is stored with: the table has no index of articles."""
-    change_with(connection, delete(lsh_band).where(lsh_band.c.article == n), lsh_band.c.band, bands)
-
-
 def set_copy_keys(
     connection: Connection, n: int, former: Collection[int], bands: Collection[int], hashes: bytes
 ) -> None:
-    """Replace the bands and sampled shingles of article `n`. `former`: as `delete_bands`."""
-    delete_bands(connection, n, former)
+    """Replace the bands and sampled shingles of article `n`. `former`: all that it may be stored with."""
+    copy_keys.remove(connection, {n: former})
     connection.execute(delete(sketch).where(sketch.c.article == n))
-    if bands:
-        connection.execute(insert(lsh_band), [{"band": band, "article": n} for band in sorted(set(bands))])
+    copy_keys.add(connection, [(band, n) for band in sorted(set(bands))])
     if hashes:
         connection.execute(insert(sketch), [{"article": n, "hashes": hashes}])
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection, Table, bindparam, delete, exists, func, insert, select, update
 
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
@@ -13,7 +14,7 @@ from aggregator.store import codecs
 from aggregator.store.codecs import TEXT, refuse_damaged
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
-from aggregator.store.stories import corrections
+from aggregator.store.stories import copy_keys, corrections
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
@@ -25,7 +26,6 @@ from aggregator.store.tables import (
     link_constraint,
     live_blog,
     live_blog_link,
-    lsh_band,
     revision,
     rows_with,
     sketch,
@@ -207,7 +207,10 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
     _copy(live, scratch, article, select(article).where(article.c.inbox_no < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
-    for table in (lsh_band, sketch, cross_language, live_blog, live_blog_link):
+    for pairs in copy_keys.all_keys(live):
+        copy_keys.add(scratch, pairs.where(pairs.numbers < n).listed())
+        step()
+    for table in (sketch, cross_language, live_blog, live_blog_link):
         _copy(live, scratch, table, select(table).where(table.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
@@ -423,7 +426,10 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
     """Copy the bands, sketches and features of these articles from the scratch database."""
-    for table in (lsh_band, sketch, cross_language):
+    copy_keys.remove_articles(live, numbers)
+    for pairs in copy_keys.all_keys(scratch):
+        copy_keys.add(live, pairs.where(np.isin(pairs.numbers, numbers)).listed())
+    for table in (sketch, cross_language):
         live.execute(delete(table).where(table.c.article.in_(numbers)))
         rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
         if rows:

@@ -13,8 +13,9 @@ from sqlalchemy import BigInteger, Connection, delete, func, literal_column, sel
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
+from aggregator.store.stories import copy_keys
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import article, change_with, counter, lsh_band, story
+from aggregator.store.tables import article, change_with, counter, lsh_block, story
 
 _AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
 _AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
@@ -118,9 +119,13 @@ def delete_stray_bands(
             select(article.c.signature).where(article.c.inbox_no == number)
         ).scalar()
         if signature is None or band not in bands_of(signature):
-            held = lsh_band.c.band == band, lsh_band.c.article == number
-            mended += connection.execute(delete(lsh_band).where(*held)).rowcount
+            mended += copy_keys.remove(connection, {number: [band]})
     return mended
+
+
+def delete_key_blocks(connection: Connection, first_bands: Sequence[str]) -> int:
+    """Delete damaged blocks of copy keys; then their articles lack bands. Return the number of blocks."""
+    return change_with(connection, delete(lsh_block), lsh_block.c.first_band, map(int, first_bands))
 
 
 def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:

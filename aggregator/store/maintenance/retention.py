@@ -27,6 +27,7 @@ from aggregator.model.core import Evidence, MergedStory
 from aggregator.store import codecs
 from aggregator.store.maintenance import erase
 from aggregator.store.search import index
+from aggregator.store.stories import copy_keys
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
@@ -102,6 +103,8 @@ def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
 
 def begin_again(connection: Connection, *, before: int) -> None:
     """Set stages back: from number `before` on articles have terms and bands again."""
+    if reached(connection, "unlinked") >= before:
+        copy_keys.forget_unlinked(connection)
     stages: tuple[RetentionStage, ...] = ("unlinked", "stripped", "settled")
     for stage in stages:
         if reached(connection, stage) >= before:
@@ -283,11 +286,19 @@ def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
         set_counter(connection, _STALE, counter_value(connection, _STALE) + len(indexed))
 
 
-def unlink(connection: Connection, old: Sequence[OldArticle], keys: Mapping[int, Collection[int]]) -> None:
-    """Remove these articles from the index of copies. `keys`: the bands that each may be stored with."""
-    numbers = [one.inbox_no for one in old]
-    for one in old:
-        erase.delete_bands(connection, one.inbox_no, keys[one.inbox_no])
+def unlink(
+    connection: Connection, keys: Mapping[int, Collection[int]], *, newest: int, is_stage: bool
+) -> None:
+    """Remove articles from the index of copies. `keys`: the bands that each may be stored with, by number.
+
+    `is_stage`: the stage reaches the last of them, so their keys in blocks are dropped as these are packed.
+    """
+    numbers = sorted(keys)
+    if is_stage:
+        copy_keys.remove_rows(connection, keys)
+        copy_keys.pack(connection, newest, len(keys))
+    else:
+        copy_keys.remove(connection, keys)
     for table in (sketch, cross_language):
         connection.execute(delete(table).where(table.c.article.in_(numbers)))
     connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))

@@ -48,7 +48,6 @@ from aggregator.store.tables import (
     entry,
     identity_key,
     in_parts,
-    lsh_band,
     observation,
     outlet_line,
     revision,
@@ -249,13 +248,15 @@ def replace_text(
     """Write a revision into the row of article `new.id`; story, role and number stay.
 
     `is_packed`: the former text was compressed, so this one is, too (store/codecs.py).
-    `bands`: all that it may be stored with, because the table has no index of articles.
+    `bands`: all that it may be stored with.
     """
     values = _text_columns(new) | {"details": codecs.pack(details_of(new.clean)), "compressed_text": None}
     if is_packed:
         values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
-    connection.execute(delete(lsh_band).where(lsh_band.c.band.in_(bands), lsh_band.c.article == new.inbox_no))
+    from aggregator.store.stories import copy_keys
+
+    copy_keys.remove(connection, {new.inbox_no: bands})
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
     _insert_copy_keys(connection, [new])
 
@@ -276,6 +277,8 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
 
 
 def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
+    from aggregator.store.stories import copy_keys
+
     bands: list[tuple[int, int]] = []
     sketches: list[dict[str, Any]] = []
     for one in new:
@@ -284,9 +287,7 @@ def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None
             bands += [(band, one.inbox_no) for band in sorted(set(held))]
             if sampled := one.fingerprint.sketch if one.sketch is None else one.sketch:
                 sketches.append({"article": one.inbox_no, "hashes": sampled})
-    if bands:
-        value = _placeholder(connection)
-        connection.exec_driver_sql(f"INSERT INTO lsh_band (band, article) VALUES ({value}, {value})", bands)  # noqa: S608
+    copy_keys.add(connection, bands)
     if sketches:
         connection.execute(_INSERT_SKETCH, sketches)
 
@@ -594,9 +595,6 @@ _SKETCHES = (
     .execution_options(stream_results=True)
 )
 _SKETCH = select(sketch.c.hashes).where(sketch.c.article == bindparam("number"))
-_STORED_BANDS = select(lsh_band.c.band).where(
-    lsh_band.c.band.in_(bindparam("bands", expanding=True)), lsh_band.c.article == bindparam("number")
-)
 _COPIES = (
     select(article.c.inbox_no)
     .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
@@ -628,28 +626,6 @@ class CopyCandidate(NamedTuple):
     copy_of: str | None
     url: str | None
     source: str
-
-
-def band_rows(
-    connection: Connection, bands: Sequence[int], *, before: int, limit: int
-) -> list[tuple[int, int]]:
-    """Return at most `limit` pairs (band, inbox number) of articles before `before`, in order."""
-    if not bands:
-        return []
-    # Plain SQL: SQLAlchemy needs 0.3 ms for 42 parameters, the database 0.05 ms.
-    distinct = sorted(set(bands))
-    value = _placeholder(connection)
-    statement = (
-        f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([value] * len(distinct))})"  # noqa: S608
-        f" AND article < {value} ORDER BY band, article LIMIT {value}"
-    )
-    rows = connection.exec_driver_sql(statement, (*distinct, before, limit))
-    return [(row[0], row[1]) for row in rows]
-
-
-def _placeholder(connection: Connection) -> str:
-    """Return the placeholder of a parameter for the driver."""
-    return "?" if connection.dialect.name == "sqlite" else "%s"
 
 
 def copy_candidates(connection: Connection, numbers: Iterable[int]) -> dict[int, CopyCandidate]:
@@ -695,11 +671,6 @@ def sketches(connection: Connection, *, after: int) -> Iterator[tuple[int, bytes
 def sketch_of(connection: Connection, n: int) -> bytes:
     """Return the sampled shingles of article `n`; b"" if it has none."""
     return connection.execute(_SKETCH, {"number": n}).scalar() or b""
-
-
-def stored_bands(connection: Connection, n: int, bands: Sequence[int]) -> set[int]:
-    """Return those of these bands that article `n` is stored with."""
-    return set(connection.execute(_STORED_BANDS, {"number": n, "bands": bands}).scalars())
 
 
 def has_copies(connection: Connection, id: str, count: int) -> bool:  # noqa: A002

@@ -38,14 +38,15 @@ from aggregator.store.migrate import (
     upgrade,
 )
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import article, counter, metadata, story
+from aggregator.store.stories import copy_keys
+from aggregator.store.tables import article, counter, metadata, set_counter, story
 from aggregator.store.upgrade_0018 import COUNTERS, TABLES
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import shape, with_tables
 from tests.support.revision_0018 import export_of_revision_0018, of_revision_0018, rows_of_all_tables
 from tests.support.rich import ALL_TUNING, later_entries, rig_at
-from tests.support.story_checks import placing_of, what_is_wrong
+from tests.support.story_checks import placing_of, small_set, what_is_wrong
 
 
 def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
@@ -55,7 +56,7 @@ def _is_compared(_object: object, name: str | None, kind: str, _reflected: bool,
 _COMPARED = {"include_object": _is_compared, "compare_type": True, "compare_server_default": False}
 NEW_SINCE_0019 = {
     *("stream_period", "source_history", "source_period", "story_subject", "story_link"),
-    *("reader", "read_mark", "story_summary"),
+    *("reader", "read_mark", "story_summary", "lsh_block"),
 }
 ADDED_SINCE_0019 = {"article": 8, "folder": 1, "source": 1, "story": 1}  # columns, at the end
 
@@ -426,6 +427,22 @@ def test_revision_0022_counts_articles_of_unknown_outlet_apart_and_changes_nothi
     assert b"unknown_outlet_count" not in older
     import_into(fresh, older.splitlines(keepends=True), lambda _count: None)
     assert _export(fresh) == lines
+
+
+def test_blocks_of_copy_keys_become_rows_on_the_way_down_and_are_packed_again_later(
+    database: Database,
+) -> None:
+    rig = Rig(database, Clock())
+    rig.take(*small_set()[:9])
+    before = rows_of_all_tables(database)
+    with database.write() as connection:
+        copy_keys.pack_all(connection)
+        set_counter(connection, "keys_packed_to", 7)
+    assert rows_of_all_tables(database)["lsh_band"] == []
+    _downgrade(database, "0030")
+    upgrade(database)
+    assert rows_of_all_tables(database) == before
+    assert list(faults(database)) == []
 
 
 @pytest.mark.parametrize("kind", ["TABLE", "VIEW"])

@@ -17,6 +17,7 @@ Remedy = Literal[
     "orphans",
     "redirects",
     "stray bands",
+    "key blocks",
     "stories",
     "bands",
     "search",

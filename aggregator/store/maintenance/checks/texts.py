@@ -30,13 +30,14 @@ from aggregator.store.maintenance import retention
 from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, Fault, of_row, pairs
 from aggregator.store.maintenance.checks.references import chosen_ranges, ranges
 from aggregator.store.search import index
-from aggregator.store.stories import articles
-from aggregator.store.tables import article, lsh_band, sketch
+from aggregator.store.stories import articles, copy_keys
+from aggregator.store.stories.copy_keys import KeyPairs
+from aggregator.store.tables import article, sketch
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), TEXT, IS_GONE.label("is_gone"))
 _FULL_SHARE: Final = 0.5  # of `band_cap`: a band with fewer articles had room for one more (chosen)
-_AT_ONCE: Final = 50_000  # LSH keys read in one transaction
+_ANY_NUMBER: Final = (1 << 63) - 1
 _MIXED: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -81,15 +82,15 @@ def _of_bands(
     connection: Connection, row: Row[Any], held: bytes | None, tuning: CopyTuning
 ) -> Iterator[Fault]:
     own = keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
-    stored = articles.stored_bands(connection, row.inbox_no, own)
+    stored = copy_keys.stored_bands(connection, row.inbox_no, own)
     missing = set(own) - stored
     if not missing:
         return
     is_copy = row.copy_of is not None and not stored and held is None
     if is_copy and articles.has_copies(connection, row.copy_of, tuning.indexed_copies):
         return  # after the first copies the others are stored without bands
-    chosen = select(lsh_band.c.band, func.count()).where(lsh_band.c.band.in_(sorted(missing)))
-    taken = Counter(pairs(connection, chosen.group_by(lsh_band.c.band)))
+    others = copy_keys.find(connection, missing, before=_ANY_NUMBER, limit=tuning.band_cap * len(own))
+    taken = Counter(band for band, _ in others)
     if any(taken[key] < tuning.band_cap * _FULL_SHARE for key in missing):
         yield of_row("articles lack bands of their signature", row.inbox_no, "bands")
 
@@ -107,12 +108,9 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
         newest = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
     counts, sums = np.zeros(newest + 1, dtype=np.int64), np.zeros(newest + 1, dtype=np.uint64)
     for found in _all_keys(database):
-        numbers = found[:, 1]
-        inside = (numbers >= 0) & (numbers <= newest)
-        for band, n in found[numbers < 0].tolist():
-            yield _stray(band, n)
-        np.add.at(counts, numbers[inside], 1)
-        np.add.at(sums, numbers[inside], _mixed(found[inside, 0]))
+        inside = found.where(found.numbers <= newest)
+        np.add.at(counts, inside.numbers, 1)
+        np.add.at(sums, inside.numbers, _mixed(inside.bands))
     for low, high in ranges(database, article.c.inbox_no):
         chosen = select(article.c.inbox_no, article.c.signature).where(
             article.c.inbox_no.between(low, min(high, newest))
@@ -122,7 +120,7 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
             for row in rows:
                 n, own = row.inbox_no, keys_of(row.signature, count=tuning.bands, rows=tuning.rows)
                 is_whole = counts[n] == len(own) and sums[n] == _mixed(np.array(own, dtype=np.int64)).sum()
-                if not is_whole and len(articles.stored_bands(connection, n, own)) < counts[n]:
+                if not is_whole and len(copy_keys.stored_bands(connection, n, own)) < counts[n]:
                     yield from _strays_of(connection, n, own)
                 counts[n] = 0
         step(len(rows))
@@ -132,23 +130,13 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
                 yield from _strays_of(connection, n, ())
 
 
-def _all_keys(database: Database) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield pairs of band and inbox number, in order."""
-    band, n = -(1 << 63), -1
-    while True:
+def _all_keys(database: Database) -> Iterator[KeyPairs]:
+    """Yield pairs of band and inbox number, in order, each part in a transaction of its own."""
+    at: int | None = copy_keys.LOWEST
+    while at is not None:
         with database.read() as connection:
-            after = {"band": band, "number": n, "most": _AT_ONCE}
-            rows = connection.execute(_NEXT_KEYS, after).all()
-        if not rows:
-            return
-        yield np.array([tuple(row) for row in rows], dtype=np.int64)
-        band, n = rows[-1]
-
-
-_NEXT_KEYS = text(
-    "SELECT band, article FROM lsh_band WHERE (band, article) > (:band, :number) "
-    "ORDER BY band, article LIMIT :most"
-)
+            found, at = copy_keys.next_keys(connection, at)
+        yield found
 
 
 def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
@@ -158,10 +146,9 @@ def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 
 
 def _strays_of(connection: Connection, n: int, own: Sequence[int]) -> Iterator[Fault]:
-    """Yield stray bands of article `n`. It reads the whole table, which has no index of articles."""
-    for band in connection.execute(select(lsh_band.c.band).where(lsh_band.c.article == n)).scalars():
-        if band not in own:
-            yield _stray(band, n)
+    """Yield stray bands of article `n`. It reads all keys: there is no index of articles."""
+    for found in copy_keys.all_keys(connection):
+        yield from (_stray(band, n) for band in found.bands[found.numbers == n].tolist() if band not in own)
 
 
 def _stray(band: int, n: int) -> Fault:

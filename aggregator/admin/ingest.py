@@ -31,9 +31,11 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     FetchError,
     LeaseLostError,
+    ReadError,
     UsageError,
+    WorkError,
 )
-from aggregator.pipeline.jobs import FeedJob
+from aggregator.pipeline.jobs import FeedJob, list_pages
 from aggregator.pipeline.kinds.folder_kind import (
     CHARS_A_TRANSACTION,
     ENTRIES_A_TRANSACTION,
@@ -45,8 +47,8 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.prepare_queue import More
 from aggregator.pipeline.samples import first_start, with_dates_moved
-from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputProblem, open_source
+from aggregator.sources.limits import SourceTuning, source_tuning
+from aggregator.sources.parse.files import ArchiveSpan, InputProblem, PageList, open_source, with_page
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection
@@ -156,6 +158,7 @@ class Ingest:
         self._poller = poller
         self._holds_back = holds_back
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
+        self._left: set[int] = set()  # entries whose page is in an archive
         self._counts: Counter[str] = Counter()
         self._unrendered: Sequence[str] = ()  # ids of stories of several articles
         self._newest_before = 0  # the newest story at the start
@@ -350,7 +353,9 @@ class Ingest:
             return
         try:
             limits = source_tuning(self._all_tuning)
-            inputs = open_source(what, tuning=limits, progress=progress, seen=self._now())
+            # Only if this process places them: another one may be unable to read the archive.
+            listing = self._listed if self._pipeline is not None and what != "-" else None
+            inputs = open_source(what, tuning=limits, progress=progress, seen=self._now(), list_pages=listing)
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             yield _ReadItem(item=InputProblem(where=what, reason=str(error)), where=what, file=what)
             return
@@ -360,7 +365,23 @@ class Ingest:
         for item in inputs:
             for one in entries_of(item, self._now(), self._executor, self._all_tuning):
                 entry = self._with_folder_name(one, folder) if isinstance(one, Entry) and folder else one
+                if self._pipeline is None and isinstance(entry, Entry):  # not the writer any more
+                    entry = _with_page(entry, item.where, limits)
                 yield _ReadItem(item=entry, where=item.where, file=item.file)
+
+    def _listed(self, span: ArchiveSpan) -> PageList:
+        """Have a worker list a part of an archive."""
+        try:
+            answer = self._executor.submit(list_pages, msgspec.msgpack.encode(span)).result()
+        except WorkError as error:
+            log.warning(
+                "%s: %s; this process reads it",
+                span.place.where,
+                error,
+                extra={"event": "archive_not_listed"},
+            )
+            return PageList(is_whole=False)
+        return msgspec.msgpack.decode(answer, type=PageList)
 
     def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
         if folder not in self._folders:
@@ -434,6 +455,8 @@ class Ingest:
         def more() -> int | None:
             """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
             nonlocal is_read
+            if self._is_to_stop():
+                return None
             chunk = next(chunks, None)
             if chunk is None:
                 is_read = True
@@ -453,7 +476,7 @@ class Ingest:
         """Place waiting entries in batches while this process is the writer; yields after each batch."""
         while (pipeline := self._pipeline) is not None:
             try:
-                for _ in pipeline.place_waiting(self._is_to_stop, more=more):
+                for _ in pipeline.place_waiting(self._is_to_give_up, more=more):
                     self._is_back()
                     yield
                 return
@@ -468,6 +491,14 @@ class Ingest:
         self._checked_at = time.monotonic()
         self._is_daemon_waiting = self._with_retries(self._is_awaited)
         return self._is_daemon_waiting
+
+    def _is_to_give_up(self) -> bool:
+        """Whether to stop placing; not before pages in archives, which the daemon may be unable to read."""
+        if not self._is_to_stop():
+            return False
+        self._collect_results()
+        self._left &= self._pending.keys()
+        return not self._left
 
     def _make_way(self) -> bool:
         """Let a waiting daemon become the writer and place the rest; returns whether one waits."""
@@ -498,13 +529,15 @@ class Ingest:
         for one in chunk:
             if isinstance(one.item, InputProblem):
                 self._reject(one.where, one.item.reason)
-        for item, where in zip(accepted, places, strict=True):
+        for item, given, where in zip(accepted, entries, places, strict=True):
             if item.outcome == "forgotten":
                 self._reject(where, tombstones.REASON)
             elif item.entry_no is None:
                 self._counts["known"] += 1
             else:
                 self._pending[item.entry_no] = where
+                if given.record is not None:
+                    self._left.add(item.entry_no)
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
@@ -546,6 +579,13 @@ class Ingest:
         if self._pipeline is not None:
             self._pipeline.index_text()
             self._pipeline.index_older(most=REINDEXED_ARTICLES)
+
+
+def _with_page(entry: Entry, where: str, limits: SourceTuning) -> Entry | InputProblem:
+    try:
+        return with_page(entry, limits)
+    except ReadError as error:
+        return InputProblem(where=where, reason=str(error))
 
 
 def _folder_of(what: str) -> Path | None:

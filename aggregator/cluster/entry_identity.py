@@ -85,6 +85,8 @@ def identify(
     elif not keys:
         keys = [_key("text", entry.outlet or entry.source, _folded(entry))]
     content = _content_hash(entry, (canonical_url or entry.url or "") if use_url else "")
+    if entry.record is not None:  # it has a GUID, so that no key needs its page
+        content = entry.record.content_hash
     return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
 
 

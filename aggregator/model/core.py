@@ -70,6 +70,23 @@ class Enclosure(FrozenStruct, frozen=True, kw_only=True):
     title: str = ""
 
 
+ArchiveSuffix = Literal[".warc", ".jsonl"]
+
+
+class ArchivedRecord(FrozenStruct, frozen=True, kw_only=True):
+    """Where the page of an entry stands: a record of a file, which a worker reads there.
+
+    `offset`: of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: that of
+    the entry's identity, with its page.
+    """
+
+    path: str  # absolute
+    format: ArchiveSuffix
+    number: int  # of the record or line in its file, from 1
+    offset: int
+    content_hash: bytes
+
+
 class Entry(FrozenStruct, frozen=True, kw_only=True):
     """One item of a feed, a folder, a file or a request, before any decision about it.
 
@@ -98,6 +115,7 @@ class Entry(FrozenStruct, frozen=True, kw_only=True):
     robots: str = ""  # directives in the headers of its page, see extract/html/robots_meta.py
     authority: Authority = "handed"
     zone: str | None = None  # IANA name for times without one
+    record: ArchivedRecord | None = None  # has its page, so that `html` is None
 
 
 class ParsedFeed(FrozenStruct, frozen=True, kw_only=True):

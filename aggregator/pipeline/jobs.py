@@ -19,7 +19,8 @@ from aggregator.model.core import (
     Prepared,
     Verdict,
 )
-from aggregator.model.errors import WorkError
+from aggregator.model.errors import ReadError, WorkError
+from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.entry_builder import FeedContext
 
 _MARKUP_CHARS = 1600  # of an entry, from which the language of its feed is detected
@@ -49,9 +50,10 @@ class PrepareJob(FrozenStruct, frozen=True, kw_only=True):
 
 
 class PrepareResult(FrozenStruct, frozen=True, kw_only=True):
-    """One Prepared for each item, in order."""
+    """One Prepared for each item, in order; none if this worker cannot read the page of an item, and why."""
 
-    prepared: tuple[Prepared, ...]
+    prepared: tuple[Prepared, ...] = ()
+    unread: str | None = None
 
 
 class FingerprintJob(FrozenStruct, frozen=True, kw_only=True):
@@ -82,8 +84,20 @@ def prepare(job: bytes) -> bytes:
     """Return a PrepareResult for a PrepareJob: clean text and fingerprint of each entry."""
     decoded = msgspec.msgpack.decode(job, type=PrepareJob)
     all_tuning = Tuning.from_json(decoded.tuning)
-    prepared = tuple(_prepared(item, all_tuning, decoded) for item in decoded.items)
+    try:
+        items = [_with_page(item, all_tuning) for item in decoded.items]
+    except ReadError as error:
+        return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
+    prepared = tuple(_prepared(item, all_tuning, decoded) for item in items)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
+
+
+def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
+    if item.entry.record is None:
+        return item
+    from aggregator.sources.parse.files import with_page
+
+    return msgspec.structs.replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
 
 
 def fingerprints(job: bytes) -> bytes:
@@ -151,6 +165,13 @@ def read_feed(job: bytes) -> bytes:
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
         parsed = msgspec.structs.replace(parsed, language=language_of_feed(texts, tuning))
     return msgspec.msgpack.encode(parsed)
+
+
+def list_pages(job: bytes) -> bytes:
+    """Return a PageList for an ArchiveSpan."""
+    from aggregator.sources.parse import files
+
+    return msgspec.msgpack.encode(files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan)))
 
 
 def _beginning(entry: Entry) -> str:

@@ -83,6 +83,8 @@ class Prefetcher:
                 answer = msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
             except WorkError:
                 continue  # a text ended its worker, or this daemon stops; the writer tries each text alone
+            if not answer:
+                continue  # they are in an archive that only the writer's machine has
             made = {
                 one.entry_no: msgspec.msgpack.encode(found) for one, found in zip(part, answer, strict=True)
             }

@@ -10,11 +10,14 @@ import msgspec
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Prepared
-from aggregator.model.errors import WorkError
+from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor, program_versions
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import with_page
 from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class PrepareDispatcher:
         self._keep_all = keep_all
         self._texts_here = texts_here
         self._here: set[int] = set()  # entries that this process prepares
+        self._all_tuning = all_tuning
+        self._workers_read = True  # the pages that are in files
         self._submitted: dict[int, PrepareOptions] = {}  # entry → options of its job
 
     @property
@@ -48,7 +53,8 @@ class PrepareDispatcher:
         return 2 * self._executor.workers + 1
 
     def begin(self) -> None:
-        """Forget the options of earlier jobs."""
+        """Forget the options of earlier jobs, and that workers could not read an archive."""
+        self._workers_read = True
         self._submitted.clear()
         self._here.clear()
 
@@ -59,7 +65,7 @@ class PrepareDispatcher:
     def keep_few_here(self, waiting: Sequence[InboxEntry]) -> None:
         """Prepare these entries in this process if they are few and none has markup."""
         is_few = len(waiting) <= self._texts_here
-        if is_few and all(one.page is None and one.entry.html is None for one in waiting):
+        if is_few and not any(one.page or one.entry.html or one.entry.record for one in waiting):
             self._texts_here -= len(waiting)
             self._here.update(one.entry_no for one in waiting)
         else:  # workers start now, and prepare all that follows
@@ -69,26 +75,38 @@ class PrepareDispatcher:
         """Submit a job for these entries; `answered` decodes its result."""
         wanted = self._options(waiting)
         self._submitted.update((one.entry_no, how) for one, how in zip(waiting, wanted, strict=True))
-        items = tuple(_item(one, how, page=pages) for one, how in zip(waiting, wanted, strict=True))
-        job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
         is_here = self._here.issuperset(one.entry_no for one in waiting)
         executor = InlineExecutor() if is_here else self._executor
         try:
+            sent = waiting if self._workers_read else [self._with_page(one) for one in waiting]
+            items = tuple(_item(one, how, page=pages) for one, how in zip(sent, wanted, strict=True))
+            job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
             return executor.submit(prepare, msgspec.msgpack.encode(job))
-        except WorkError as error:  # the executor was closed meanwhile
-            closed: Future[bytes] = Future()
-            closed.set_exception(error)
-            return closed
+        except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
+            failed: Future[bytes] = Future()
+            failed.set_exception(error)
+            return failed
 
     def answered(
         self, waiting: Sequence[InboxEntry], future: Future[bytes], stop: Callable[[], bool]
     ) -> tuple[Prepared, ...]:
         """Return the result of a job; if it failed, submit each of its texts alone.
 
-        If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError.
+        If `stop()` becomes true, the result is incomplete and must be ignored. Raises NoWorkersError, and
+        UnreadableEntryError for an entry whose archive can be read neither by the workers nor here.
         """
         try:
-            return msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
+            result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
+            if result.unread is None:
+                return result.prepared
+            if self._workers_read:
+                self._workers_read = False
+                log.warning(
+                    "a worker cannot read an archive: %s; this process reads it and sends its pages",
+                    result.unread,
+                    extra={"event": "archive_not_readable_by_worker"},
+                )
+            return self.answered(waiting, self.submitted(waiting), stop)
         except WorkError as error:
             if stop():  # the workers were ended by the stop, not by a page
                 return ()
@@ -117,8 +135,19 @@ class PrepareDispatcher:
             if job is None or stop():
                 again.append((waiting, prepared))
             else:
-                again += [(waiting, one) for one in self.answered([waiting], job, stop) or (prepared,)]
+                try:
+                    again += [(waiting, one) for one in self.answered([waiting], job, stop) or (prepared,)]
+                except UnreadableEntryError:  # the archive is gone meanwhile: what was read of it is used
+                    again.append((waiting, prepared))
         return again
+
+    def _with_page(self, waiting: InboxEntry) -> InboxEntry:
+        try:
+            return msgspec.structs.replace(
+                waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning))
+            )
+        except ReadError as error:
+            raise UnreadableEntryError(f"{REASON} ({error})", waiting.entry_no) from error
 
     def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
         """Prepare the text of the entry, after its page ended a worker; else return the verdict."""

@@ -65,7 +65,13 @@ class PrepareQueue:
                 ):
                     if not self._prepared:
                         entries, future = self._jobs.popleft()
-                        answer = self._dispatcher.answered(entries, future, stop)
+                        try:
+                            answer = self._dispatcher.answered(entries, future, stop)
+                        except UnreadableEntryError as error:
+                            self._unreadable(error)
+                            if left := [one for one in entries if one.entry_no != error.n]:
+                                self._jobs.appendleft((left, self._dispatcher.submitted(left)))
+                            continue
                         if stop():
                             return  # the workers may have been ended: the answer is incomplete
                         self._prepared.extend(zip(entries, answer, strict=True))

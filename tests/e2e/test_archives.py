@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, literal, select, text
 
+from aggregator.model.core import Entry
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article, entry
@@ -26,7 +28,7 @@ from tests.conftest import REPOSITORY, postgres_server
 from tests.support.daemon_process import PROGRAM
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
-from tests.support.kills import HONEST, SEED
+from tests.support.kills import HONEST, SEED, WAYS, assert_same, left_in
 from tests.support.warc import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes
@@ -134,6 +136,43 @@ def test_a_server_that_drops_connections_does_not_end_an_ingest(
     checked = subprocess.run([*command, "db", "check"], cwd=REPOSITORY, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout.decode()
     database.close()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Killed between accepting and placing, and ended by a second run; the writer never has the pages."""
+    urls = []
+    members = list(warc_of(invented(40)))
+    for name, data in {
+        "left": b"".join(members),
+        "read": gzip.compress(b"".join(map(gzip.decompress, members)), 1),  # no record can be read alone
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pages.warc.gz").write_bytes(data)
+        made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        urls.append(made or f"sqlite:///{tmp_path / name}.db")
+        upgrade(Database(urls[-1]))
+    command = [*HONEST, "--config", str(WAYS["two"].config(tmp_path)), "ingest"]
+    running = subprocess.Popen([*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path)
+    database = Database(urls[0])
+    waiting: list[bytes] = []
+    while not waiting and running.poll() is None:
+        with database.read() as connection:
+            chosen = select(entry.c.payload).where(entry.c.state == "ready")
+            waiting = list(connection.execute(chosen).scalars())
+    running.kill()
+    running.wait()
+    database.close()
+    declared = [codecs.decompress_struct(one, Entry) for one in waiting]
+    assert declared
+    assert all(one.html is None and one.record is not None for one in declared)
+    for name, url in zip(("left", "read"), urls, strict=True):
+        subprocess.run([*command, f"{name}/pages.warc.gz", "--database", url], cwd=tmp_path, check=True)
+    left, read = (left_in(url) for url in urls)
+    assert_same(left, read)
 
 
 @pytest.mark.torture

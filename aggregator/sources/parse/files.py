@@ -11,15 +11,17 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, TypeGuard
 
 import msgspec
 
+from aggregator.cluster.entry_identity import identify
 from aggregator.extract.language import unicode
-from aggregator.model.core import Entry, FrozenStruct, Verdict
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import ArchivedRecord, ArchiveSuffix, Entry, FrozenStruct, Verdict
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import feed, folder_scan, mail, warc
@@ -43,7 +45,7 @@ _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
 
 
-class InputEntry(FrozenStruct, frozen=True, kw_only=True):
+class InputEntry(FrozenStruct, frozen=True, kw_only=True, tag="entry"):
     """An article. `where` is for messages: the file, and the line or URL in it.
 
     `archived_at`: when a web archive fetched it; used for sorting only, not as a date of the article.
@@ -55,17 +57,16 @@ class InputEntry(FrozenStruct, frozen=True, kw_only=True):
     archived_at: dt.datetime | None = None
 
 
-class InputFeed(FrozenStruct, frozen=True, kw_only=True):
+class InputFeed(FrozenStruct, frozen=True, kw_only=True, tag="feed"):
     """A whole feed that a worker must parse (`feed.read_feed`), with the identity of its source."""
 
-    kind: Literal["feed"] = "feed"
     data: bytes
     source: str
     where: str
     file: str = ""
 
 
-class InputProblem(FrozenStruct, frozen=True, kw_only=True):
+class InputProblem(FrozenStruct, frozen=True, kw_only=True, tag="problem"):
     """Input that cannot be read, with a message for the user; `verdict` if one applies."""
 
     where: str
@@ -91,13 +92,44 @@ class FileIdentity(FrozenStruct, frozen=True, kw_only=True):
 class ReadOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of every reader in this module. `seen` limits declared times, if known.
 
-    The first `passed` items of a file are skipped: they were read before.
+    The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
+    pages of an archive; None: all are read here. A worker leaves pages in the file `leaves_in` and begins
+    with the record or line `first`.
     """
 
     tuning: SourceTuning
     progress: Progress
     seen: dt.datetime | None = None
     passed: int = 0
+    list_pages: "Callable[[ArchiveSpan], PageList] | None" = None
+    leaves_in: str | None = None
+    first: int = 1
+
+
+class ArchiveSpan(FrozenStruct, frozen=True, kw_only=True):
+    """A part of an archive, from the record `number` at `offset` on. `seen`: see ReadOptions."""
+
+    path: str  # absolute
+    size: int  # of the file; another machine may have another file there
+    suffix: ArchiveSuffix
+    place: FileIdentity
+    tuning: SourceTuning
+    seen: dt.datetime | None = None
+    number: int = 1
+    offset: int = 0
+
+
+class PageList(FrozenStruct, frozen=True, kw_only=True):
+    """The items of a span. `following` begins the next one; None at the end of the file.
+
+    `is_whole`: false if the rest has something else than pages in records that can be read alone: damage, a
+    text, several records in one gzip member.
+    """
+
+    items: tuple[InputEntry | InputProblem, ...] = ()
+    read_bytes: int = 0
+    is_whole: bool = True
+    following: ArchiveSpan | None = None
 
 
 def open_source(
@@ -107,13 +139,14 @@ def open_source(
     progress: Progress | None = None,
     seen: dt.datetime | None = None,
     stdin: BinaryIO | None = None,
+    list_pages: Callable[[ArchiveSpan], PageList] | None = None,
 ) -> Iterator[InputItem]:
     """Read a file, a folder or "-" (standard input), in order of path and line.
 
     Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
     item. `progress` is updated while the result is read.
     """
-    reading = ReadOptions(tuning=tuning, progress=progress or Progress(), seen=seen)
+    reading = ReadOptions(tuning=tuning, progress=progress or Progress(), seen=seen, list_pages=list_pages)
     finding = _finding(what, reading, stdin)
     return (item for item in finding if item is not None)
 
@@ -158,6 +191,11 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
         return
     is_mail = folder_scan.is_maildir(str(path.parent))
     suffix = ".eml" if is_mail else Path(folder_scan.plain_name(path.name)).suffix.lower()
+    if reading.list_pages is not None and _may_be_listed(suffix, path):
+        passed = yield from _listed(path, suffix, place, reading)
+        if passed is None:
+            return
+        reading = msgspec.structs.replace(reading, passed=passed)
     yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
@@ -272,7 +310,7 @@ def _records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
         yield from _pieces(stream, place, reading)
         return
     has_items = False
-    for one in _lines(stream, 1, place, reading):
+    for one in _lines(stream, reading.first, place, reading):
         has_items = has_items or one is not None
         yield one
     if not has_items:
@@ -283,14 +321,19 @@ def _begins_list(stream: Stream) -> bool:
     return stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].lstrip(BLANK)[:1] == b"["
 
 
-def _lines(stream: io.BufferedReader, first: int, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read one record per line, beginning with line number `first`; empty lines are skipped."""
     limit = reading.tuning.max_article_bytes
     for number, line in bounded_lines(stream, limit, first):
         if line is None:
             yield _too_long(place, limit, f"{place.where}, line {number}")
         elif line:
-            yield _record(line, f"line {number}", place, reading)
+            item = _record(line, f"line {number}", place, reading)
+            if isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
+                offset = stream.offset_of(stream.tell() - len(line))
+                left = _in_file(item.entry, ".jsonl", number, offset, reading.leaves_in)
+                item = msgspec.structs.replace(item, entry=left)
+            yield item
         else:
             yield None
 
@@ -363,7 +406,7 @@ def _record(raw: object, spot: str, place: FileIdentity, reading: ReadOptions) -
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     limit = reading.tuning.max_article_bytes
-    for page in warc.read_pages(stream, max_page_bytes=limit):
+    for page in warc.read_pages(stream, max_page_bytes=limit, first=reading.first):
         if page is None:
             yield None
             continue
@@ -376,7 +419,7 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
                 where=where, reason="the page is too long or cannot be unpacked", verdict="too_long"
             )
             continue
-        html = unicode.clean(unicode.decode(page.body, charset_of(page.content_type))).strip()
+        html = _html_of(page.body, page.content_type)
         entry = Entry(
             source=place.name.rpartition("/")[2],
             guid=page.record_id or page.url or None,
@@ -385,6 +428,9 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
             is_page=True,
             robots=page.robots,
         )
+        if html and reading.leaves_in:
+            offset = stream.offset_of(page.position)
+            entry = _in_file(entry, ".warc", page.number, offset, reading.leaves_in)
         if html:
             yield InputEntry(entry=entry, where=where, archived_at=page.archived_at)
         else:
@@ -429,6 +475,127 @@ _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".eml": _message,
     ".mbox": _mailbox,
 }
+
+
+# --- pages that stay in their file --------------------------------------------------------------------------
+
+_SPAN_BYTES = 16 * 2**20  # decompressed, that a worker lists at once: some 0.3 s, far from its deadline
+_LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES  # without a page, at which the next span could begin
+_LEAST_JSONL_BYTES = 2**20  # of a file that workers start for: it may have texts only
+
+
+def _may_be_listed(suffix: str, path: Path) -> TypeGuard[ArchiveSuffix]:
+    is_long = suffix == ".jsonl" and path.stat().st_size >= _LEAST_JSONL_BYTES
+    return (suffix == ".warc" or is_long) and str(_absolute(path)).isprintable()
+
+
+def _listed(
+    path: Path, suffix: ArchiveSuffix, place: FileIdentity, reading: ReadOptions
+) -> Generator[InputItem, None, int | None]:
+    """Yield the items that workers list; return how many if the others must be read here, None at the end."""
+    assert reading.list_pages is not None
+    span: ArchiveSpan | None = ArchiveSpan(
+        path=str(_absolute(path)),
+        size=path.stat().st_size,
+        suffix=suffix,
+        place=place,
+        tuning=reading.tuning,
+        seen=reading.seen,
+    )
+    count, before = 0, reading.progress.read_bytes
+    while span is not None:
+        found = reading.list_pages(span)
+        reading.progress.read_bytes += found.read_bytes
+        for item in found.items:
+            count += 1
+            yield msgspec.structs.replace(item, file=place.where)
+        if not found.is_whole:
+            reading.progress.read_bytes = before
+            return count
+        span = found.following
+    return None
+
+
+def list_pages(span: ArchiveSpan) -> PageList:
+    """Return the next items of an archive, whose pages stay in the file. For workers."""
+    reading = ReadOptions(
+        tuning=span.tuning, progress=Progress(), seen=span.seen, leaves_in=span.path, first=span.number
+    )
+    items: list[InputEntry | InputProblem] = []
+    try:
+        with Path(span.path).open("rb") as file:
+            if os.fstat(file.fileno()).st_size != span.size:
+                return PageList(is_whole=False)
+            file.seek(span.offset)
+            with unzipped(file, reading.progress, span.offset) as stream:
+                for item in _READERS[span.suffix](stream, span.place, reading):
+                    if isinstance(item, InputEntry):
+                        record = item.entry.record
+                        if record is None:
+                            return PageList(items=tuple(items), is_whole=False)
+                        if stream.tell() > _SPAN_BYTES and items:
+                            return PageList(
+                                items=tuple(items),
+                                read_bytes=record.offset - span.offset,
+                                following=msgspec.structs.replace(
+                                    span, number=record.number, offset=record.offset
+                                ),
+                            )
+                    if stream.tell() > _LONGEST_SPAN_BYTES:
+                        return PageList(items=tuple(items), is_whole=False)
+                    if item is not None and not isinstance(item, InputFeed):
+                        items.append(item)
+    except (OSError, ReadError):
+        return PageList(items=tuple(items), is_whole=False)
+    return PageList(items=tuple(items), read_bytes=reading.progress.read_bytes)
+
+
+def _in_file(entry: Entry, suffix: ArchiveSuffix, number: int, offset: int | None, path: str) -> Entry:
+    """Leave the page of an entry in its file, if its record can be read alone.
+
+    Without a GUID the page may be needed to identify the entry.
+    """
+    if offset is None or entry.guid is None:
+        return entry
+    content_hash = identify(entry, canonical_url(entry.url) if entry.url else None).content_hash
+    record = ArchivedRecord(path=path, format=suffix, number=number, offset=offset, content_hash=content_hash)
+    return msgspec.structs.replace(entry, html=None, record=record)
+
+
+def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
+    """Return an entry with the page that is in its file.
+
+    Raise ReadError if the file cannot be opened, or has changed.
+    """
+    record, html = entry.record, None
+    if record is None:
+        return entry
+    try:
+        with Path(record.path).open("rb") as file:
+            file.seek(record.offset)
+            with suppress(ReadError), unzipped(file, Progress()) as stream:  # of damage further on, too
+                html = _page_in(stream, record, tuning.max_article_bytes)
+    except OSError as error:
+        raise ReadError(f"{record.path} cannot be opened ({error.strerror})") from error
+    whole = msgspec.structs.replace(entry, html=html, record=None)
+    found = identify(whole, canonical_url(entry.url) if entry.url else None).content_hash
+    if found != record.content_hash:
+        raise ReadError(f"{record.path} has changed since it was read")
+    return whole
+
+
+def _page_in(stream: Stream, record: ArchivedRecord, limit: int) -> str | None:
+    """Return the page of the record at the beginning of `stream`; None if there is none."""
+    if record.format == ".jsonl":
+        return entry_of_record(decoded_record(stream.readline(limit + 1)), file_name="").html
+    page = next(warc.read_pages(stream, max_page_bytes=limit), None)
+    if not isinstance(page, warc.ArchivedPage) or page.body is None:
+        return None
+    return _html_of(page.body, page.content_type)
+
+
+def _html_of(body: bytes, content_type: str) -> str:
+    return unicode.clean(unicode.decode(body, charset_of(content_type))).strip()
 
 
 # --- problems ----------------------------------------------------------------------------------------------

@@ -16,12 +16,13 @@ from typing import BinaryIO, cast
 import msgspec
 import zstandard
 
-from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem
+from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem
 from aggregator.sources.parse.streams import Progress
 
 _HEAD_BYTES = 4
 # Characters sorted in memory at once: 16 to 64 MB of memory; a million articles make 200 temporary files.
 _RUN_CHARS = 16_000_000
+_ITEM_CHARS = 500  # that each item counts besides its text: some take no more, as pages stay in archives
 _LEVEL = 1  # of zstd: reduces to a third, as fast as a disk
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
@@ -31,9 +32,7 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
 
     time: dt.datetime
     number: int
-    entry: InputEntry | None = None
-    problem: InputProblem | None = None
-    feed: InputFeed | None = None
+    item: InputItem
 
     @property
     def key(self) -> tuple[dt.datetime, int]:
@@ -56,9 +55,7 @@ def in_order_of_time(
             file_bytes = progress.read_bytes - before
             for number, item in enumerate(heapq.merge(*runs, key=lambda one: one.key), start=1):
                 progress.read_bytes = before + file_bytes * number // count
-                one = item.entry or item.problem or item.feed
-                assert one is not None
-                yield one
+                yield item.item
         before += file_bytes
 
 
@@ -71,8 +68,8 @@ def _runs(
     time, chars, count = _LONG_AGO, 0, 0
     for count, one in enumerate(input_items, start=1):
         time = _time_of(one) or time
-        items.append(_item(one, time, count))
-        chars += _chars_of(one)
+        items.append(_Item(time, count, one))
+        chars += _ITEM_CHARS + _chars_of(one)
         if chars >= run_chars:
             file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
             _write(file, items)
@@ -80,14 +77,6 @@ def _runs(
             items, chars = [], 0
     items.sort(key=lambda item: item.key)
     return [*runs, iter(items)], count
-
-
-def _item(one: InputItem, time: dt.datetime, number: int) -> _Item:
-    if isinstance(one, InputEntry):
-        return _Item(time, number, entry=one)
-    if isinstance(one, InputProblem):
-        return _Item(time, number, problem=one)
-    return _Item(time, number, feed=one)
 
 
 def _time_of(one: InputItem) -> dt.datetime | None:
@@ -115,10 +104,11 @@ def _encoded(item: _Item) -> bytes:
     try:
         return msgspec.msgpack.encode(item)
     except UnicodeEncodeError:  # the file name is not valid Unicode
-        one = item.entry or item.problem
-        assert one is not None
-        shown = {name: getattr(one, name).encode("utf-8", "replace").decode() for name in ("where", "file")}
-        return msgspec.msgpack.encode(_item(msgspec.structs.replace(one, **shown), item.time, item.number))
+        shown = {
+            name: getattr(item.item, name).encode("utf-8", "replace").decode() for name in ("where", "file")
+        }
+        one = msgspec.structs.replace(item.item, **shown)
+        return msgspec.msgpack.encode(msgspec.structs.replace(item, item=one))
 
 
 def _read(file: BinaryIO) -> Iterator[_Item]:

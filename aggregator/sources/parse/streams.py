@@ -9,7 +9,8 @@ import contextlib
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -31,6 +32,7 @@ _LEAST_MEMBER_BYTES = (
 BLANK = b" \t\r\n\0\xef\xbb\xbf"  # allowed around JSON: spaces, padding, a byte order mark
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
 _MOST_DAMAGE = 1000  # damaged places after which a file is given up
+_MEMBERS_KEPT = 10_000  # whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
 
 
 class Progress:
@@ -58,9 +60,13 @@ class FileDamage:
 
 
 class Stream(io.BufferedReader):
-    """The decompressed bytes of a file."""
+    """The decompressed bytes of a file.
+
+    `offset_of`: where in the file reading can begin for the byte at this position; None: nowhere.
+    """
 
     damage: FileDamage
+    offset_of: Callable[[int], int | None]
 
 
 class _Counting(io.RawIOBase):
@@ -70,9 +76,13 @@ class _Counting(io.RawIOBase):
         self._raw = raw
         self._progress = progress
         self._damage = damage
+        self._read_bytes = 0
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return self._read_bytes
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
         try:
@@ -82,6 +92,7 @@ class _Counting(io.RawIOBase):
             return 0
         buffer[: len(data)] = data
         self._progress.read_bytes += len(data)
+        self._read_bytes += len(data)
         return len(data)
 
 
@@ -143,8 +154,9 @@ def _zstd_decompressor() -> "ZstdDecompressor":
 class _Unpacking(io.RawIOBase):
     """Reads consecutive members or frames; after a broken one, continues at the next beginning."""
 
-    def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool) -> None:
+    def __init__(self, packed: io.BufferedReader, damage: FileDamage, *, is_gzip: bool, start: int) -> None:
         self._packed = packed
+        self._start = start
         self._damage = damage
         self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
         # Shared by all frames: creating one is slow.
@@ -153,10 +165,18 @@ class _Unpacking(io.RawIOBase):
         self._given = b""  # compressed, not used yet
         self._ready = memoryview(b"")  # decompressed, not read yet
         self._unpacked_bytes = 0
+        self._members: OrderedDict[int, int] = OrderedDict()  # position of their first byte → offset
         self._passed_bytes = 0  # skipped since the last member, without padding
 
     def readable(self) -> bool:
         return True
+
+    def tell(self) -> int:
+        return self._unpacked_bytes - len(self._ready)
+
+    def offset_of(self, position: int) -> int | None:
+        """Return the offset of the member or frame that begins at this position."""
+        return self._members.get(position)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
         while not self._ready:
@@ -205,6 +225,9 @@ class _Unpacking(io.RawIOBase):
         self._pass_over(self._given[: match.start()])
         self._given, self._passed_bytes = self._given[match.start() :], 0
         self._unpacker = _GzipMember() if self._decompressor is None else _ZstdFrame(self._decompressor)
+        self._members[self._unpacked_bytes] = self._start + self._packed.tell() - len(self._given)
+        if len(self._members) > _MEMBERS_KEPT:
+            self._members.popitem(last=False)
         return True
 
     def _pass_over(self, data: bytes) -> None:
@@ -240,24 +263,29 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
 
 
 @contextlib.contextmanager
-def unzipped(raw: BinaryIO, progress: Progress) -> Iterator[Stream]:
-    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block."""
+def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stream]:
+    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block.
+
+    `start`: the offset in its file from which it is read.
+    """
     damage = FileDamage()
-    plain = _stream(_Counting(raw, progress, damage), damage)
+    plain = _stream(_Counting(raw, progress, damage), damage, lambda position: start + position)
     head = plain.peek(4)[:4]
-    if head.startswith(_GZIP):
-        yield _stream(_Unpacking(plain, damage, is_gzip=True), damage)
-    elif _ZSTD_FRAME.match(head):
-        yield _stream(_Unpacking(plain, damage, is_gzip=False), damage)
+    is_gzip = head.startswith(_GZIP)
+    if is_gzip or _ZSTD_FRAME.match(head):
+        unpacking = _Unpacking(plain, damage, is_gzip=is_gzip, start=start)
+        yield _stream(unpacking, damage, unpacking.offset_of)
     else:
         yield plain
     if damage.message is not None:
         raise ReadError(damage.message)
 
 
-def _stream(reader: io.RawIOBase, damage: FileDamage) -> Stream:
+def _stream(
+    reader: io.RawIOBase, damage: FileDamage, offset_of: Callable[[int], int | None] = lambda _: None
+) -> Stream:
     stream = Stream(reader, _BUFFER_BYTES)
-    stream.damage = damage
+    stream.damage, stream.offset_of = damage, offset_of
     return stream
 
 

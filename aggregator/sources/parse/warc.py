@@ -11,6 +11,8 @@ import re
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 
+import msgspec
+
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
@@ -30,7 +32,10 @@ _STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
 
 
 class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
-    """One page of an archive. `body` is None if it was too large or cannot be decompressed."""
+    """One page of an archive. `body` is None if it was too large or cannot be decompressed.
+
+    `position`: of its record in the stream; `number`: of the record, as of a broken one.
+    """
 
     url: str
     record_id: str
@@ -38,6 +43,8 @@ class ArchivedPage(FrozenStruct, frozen=True, kw_only=True):
     body: bytes | None
     robots: str = ""  # permissions in its headers, see extract/html/robots_meta.py
     archived_at: dt.datetime | None = None  # WARC-Date, when it was fetched
+    position: int = 0
+    number: int = 0
 
 
 class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
@@ -48,17 +55,17 @@ class BrokenRecord(FrozenStruct, frozen=True, kw_only=True):
 
 
 def read_pages(
-    stream: io.BufferedReader, *, max_page_bytes: int
+    stream: io.BufferedReader, *, max_page_bytes: int, first: int = 1
 ) -> Iterator[ArchivedPage | BrokenRecord | None]:
     """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
 
     Yield None for a skipped record, so that the caller may do other work. Raise ReadError if it is not an
-    archive.
+    archive. `first`: the number of its first record.
     """
     tape = _PushbackStream(stream)
-    number = 0
+    number = first - 1
     while (line := (yield from _first_line(tape))) != b"":
-        number += 1
+        number, position = number + 1, tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
             if number == 1:
                 raise ReadError("this is not a WARC archive: it does not begin with WARC/")
@@ -67,7 +74,10 @@ def read_pages(
             continue
         headers = _headers(_header_lines(tape))
         page = yield from _record(headers, tape, max_page_bytes)
-        yield BrokenRecord(number=number, reason=page) if isinstance(page, str) else page
+        if isinstance(page, str):
+            yield BrokenRecord(number=number, reason=page)
+        else:
+            yield page and msgspec.structs.replace(page, position=position, number=number)
 
 
 class _PushbackStream:
@@ -77,6 +87,9 @@ class _PushbackStream:
         self._stream = stream
         self._back = b""
         self._at = 0
+
+    def tell(self) -> int:
+        return self._stream.tell() - (len(self._back) - self._at)
 
     def readline(self, limit: int) -> bytes:
         if self._at == len(self._back):

@@ -195,7 +195,7 @@ class Ledger:
 
         The text is in the article: stored twice, texts were a sixth of the database.
         """
-        without_text = msgspec.structs.replace(declared, html=None, text=None)
+        without_text = msgspec.structs.replace(declared, html=None, text=None, record=None)
         self._finished.append(
             {
                 "entry_n": n,

@@ -16,16 +16,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
+from aggregator.model.errors import ReadError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
+    ArchiveSpan,
     InputEntry,
     InputFeed,
     InputItem,
     InputProblem,
+    PageList,
     ReadOptions,
     identify_below,
+    list_pages,
     open_source,
     read_file,
+    with_page,
 )
 from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
@@ -382,3 +387,96 @@ def test_of_a_cut_feed_what_is_there_is_left_to_a_worker(tmp_path: Path) -> None
     assert len(first.data) > 1000
     assert isinstance(second, InputProblem)
     assert "cut short" in second.reason
+
+
+# --- pages that stay in the archive -----------------------------------------------------------------------
+
+
+def saved_page(number: int, length: int = 1000) -> bytes:
+    return f"<html><head><title>Item {number}</title></head><p>{'word ' * (length // 5)}".encode()
+
+
+def page_records(count: int, length: int = 1000) -> list[bytes]:
+    found = [
+        warc_record("response", answer(saved_page(number, length)), f"https://n.example/{number}")
+        for number in range(count)
+    ]
+    found[1] = warc_record("metadata", b"a: b")
+    found[2] = warc_record("response", answer(b""), "https://n.example/empty")
+    return found
+
+
+def page_lines(count: int, length: int = 1000) -> list[bytes]:
+    pages = (saved_page(number, length).decode() for number in range(count))
+    lines = [json.dumps({"id": number, "html": page}).encode() for number, page in enumerate(pages)]
+    return [lines[0], b"", b"{cut", *lines[1:]]
+
+
+def left_and_read(path: Path) -> tuple[list[InputItem], list[InputItem]]:
+    """What a worker lists, with the pages read from the file, and what is read without a worker."""
+    listed = found(path, list_pages=list_pages)
+    whole = [
+        msgspec.structs.replace(one, entry=with_page(one.entry, TUNING))
+        if isinstance(one, InputEntry)
+        else one
+        for one in listed
+    ]
+    return listed, whole
+
+
+LONG = 300_000
+KINDS = {
+    "plain.warc": b"".join(page_records(90, LONG)),
+    "members.warc.gz": b"".join(gzip.compress(one, 1) for one in page_records(90, LONG)),
+    "frames.warc.zst": b"".join(zstandard.compress(one) for one in page_records(90, LONG)),
+    "plain.jsonl": b"\n".join(page_lines(90, LONG)),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_pages_that_workers_list_part_by_part_are_the_same(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(KINDS[name])
+    parts = 0
+
+    def counted(span: ArchiveSpan) -> PageList:
+        nonlocal parts
+        parts += 1
+        return list_pages(span)
+
+    listed, whole = left_and_read(path)
+    assert whole == found(path)
+    assert all(one.entry.html is None for one in listed if isinstance(one, InputEntry))
+    progress = Progress()
+    assert found(path, list_pages=counted, progress=progress) == listed
+    assert parts == 2, "a part has 16 MB of pages"
+    assert progress.read_bytes == path.stat().st_size
+
+
+OTHERS = {
+    "one-member.warc.gz": gzip.compress(b"".join(page_records(9))),
+    "cut.warc.gz": b"".join(map(gzip.compress, page_records(9)))[:-40],
+    "broken.warc": b"".join(page_records(5)).replace(b"Content-Length", b"Content-Lenght", 1),
+    "texts.jsonl": b"\n".join([*page_lines(400, 5000), record(1), *page_lines(3)]),
+    "wide.jsonl": b"\n".join(page_lines(400, 5000)).decode().encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_cannot_be_left_in_an_archive_is_read_as_before(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(OTHERS[name])
+    assert left_and_read(path)[1] == found(path)
+
+
+def test_an_archive_that_has_changed_gives_no_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(b"".join(map(gzip.compress, page_records(9))))
+    entries = [one.entry for one in found(path, list_pages=list_pages) if isinstance(one, InputEntry)]
+    path.write_bytes(b"".join(gzip.compress(one + b"\r\n") for one in page_records(9)))
+    assert with_page(entries[0], TUNING).html, "the first record is where it was"
+    with pytest.raises(ReadError, match="has changed"):
+        with_page(entries[-1], TUNING)
+    path.unlink()
+    with pytest.raises(ReadError, match=r"a\.warc\.gz cannot be opened \(No such file"):
+        with_page(entries[0], TUNING)

@@ -95,7 +95,7 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     (one,) = found(tmp_path / name)
     assert isinstance(one, InputFeed)
-    assert (one.kind, one.data, one.source) == ("feed", data, name.removesuffix(".gz"))
+    assert (one.data, one.source) == (data, name.removesuffix(".gz"))
 
 
 @pytest.mark.parametrize(

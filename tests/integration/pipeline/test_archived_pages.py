@@ -1,0 +1,105 @@
+"""Pages that stay in an archive until a worker prepares them, though it cannot read there, or nobody can."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.place import PlacementResult
+from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, list_pages, open_source
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.rejected import REASON
+from aggregator.store.tables import article, entry
+from tests.integration.pipeline.test_quarantine import repaired
+from tests.support.articles import FLOOD, STRIKE, Clock, Rig
+from tests.support.warc import answer, warc_record
+
+TEXTS = {"Levee breaks": FLOOD, "Dock workers strike": STRIKE}
+
+
+@pytest.fixture
+def rig(database: Database) -> Iterator[Rig]:
+    """With a worker, and a clock that stands."""
+    executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
+    rig = Rig(database, Clock())
+    rig.pipeline = Pipeline(database, executor, rig.all_tuning, rig.clock)
+    yield rig
+    executor.close()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "pages.warc.gz"
+    with path.open("wb") as file:
+        for number, (title, text) in enumerate(TEXTS.items()):
+            page = (
+                f"<html><head><title>{title}</title></head><article><h1>{title}</h1><p>{text}</p></article>"
+            )
+            record = warc_record("response", answer(page.encode()), f"https://n.example/{number}")
+            file.write(gzip.compress(record))
+    return path
+
+
+def left_in(archive: Path) -> list[Entry]:
+    found = open_source(archive, tuning=source_tuning(effective_tuning()), list_pages=list_pages)
+    entries = [one.entry for one in found if isinstance(one, InputEntry)]
+    assert all(one.record is not None for one in entries)
+    return entries
+
+
+def texts(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars())
+
+
+def outcomes(placed: list[PlacementResult]) -> list[str]:
+    return [one.outcome for one in placed]
+
+
+def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) -> None:
+    accepted = rig.accept(*left_in(archive))
+    whole = open_source(archive, tuning=source_tuning(effective_tuning()))
+    assert [one.outcome for one in accepted] == ["new", "new"]
+    assert outcomes(rig.place()) == ["founded", "founded"]
+    assert [text.split()[:4] for text in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]
+    with rig.database.read() as connection:
+        stored = [
+            codecs.decompress_struct(one, Entry)
+            for one in connection.execute(select(entry.c.payload)).scalars()
+        ]
+    assert [one.record for one in stored] == [None, None], "no path of this machine stays"
+    known = rig.accept(*(one.entry for one in whole if isinstance(one, InputEntry)))
+    assert [one.outcome for one in known] == ["known", "known"]
+
+
+def test_the_writer_reads_an_archive_that_workers_cannot(
+    rig: Rig, archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with archive.open("rb") as file:
+        ours = tmp_path / "ours.warc.gz"
+        ours.symlink_to(f"/proc/self/fd/{file.fileno()}")  # a worker has another self
+        assert outcomes(rig.take(*left_in(ours))) == ["founded", "founded"]
+    assert [len(text) > 500 for text in texts(rig.database)] == [True, True]
+    warned = [one for one in caplog.records if getattr(one, "event", "") == "archive_not_readable_by_worker"]
+    assert len(warned) == 1
+
+
+def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: Path, tmp_path: Path) -> None:
+    rig.accept(*left_in(archive))
+    away = archive.rename(tmp_path / "away")
+    assert rig.place() == []
+    with rig.database.read() as connection:
+        reasons = connection.execute(select(entry.c.reason)).scalars().all()
+    assert reasons == [f"{REASON} ({archive} cannot be opened (No such file or directory))"] * 2
+    away.rename(archive)
+    assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
+    assert outcomes(rig.place()) == ["founded", "founded"]

@@ -92,7 +92,7 @@ def text_in(data: Path, server: str | None) -> None:
     lines = [line for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
     texts = [json.loads(line)["text"] for line in lines]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as made:
-        url = f"sqlite:///{folder}/bench.db" if server is None else made.enter_context(_own_database(server))
+        url = f"sqlite:///{folder}/bench.db" if server is None else made.enter_context(own_database(server))
         command = [sys.executable, "-c", _INGEST, "--database", url, "ingest", *map(str, paths)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
@@ -132,7 +132,7 @@ def datasketch_loop(texts: Sequence[str]) -> None:
 
 
 @contextmanager
-def _own_database(server: str) -> Iterator[str]:
+def own_database(server: str) -> Iterator[str]:
     url, name = make_url(server), f"bench_{os.getpid()}"
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -21,30 +21,7 @@ from pathlib import Path
 from lxml import html
 
 from benchmarks.corpus import Made, Stream
-from benchmarks.throughput import own_database
-
-# `ingest` as it is typed, which says at the end what it spent.
-_INGEST = """
-import resource, sys, time
-from aggregator.__main__ import main
-from aggregator.admin import ingest
-spent, render = 0.0, ingest.render_next
-def timed(*given, **more):
-    global spent
-    began = time.thread_time()
-    try:
-        return render(*given, **more)
-    finally:
-        spent += time.thread_time() - began
-ingest.render_next = timed
-def cpu(whose):
-    used = resource.getrusage(whose)
-    return used.ru_utime + used.ru_stime
-try:
-    main()
-finally:
-    print(cpu(resource.RUSAGE_SELF) - spent, cpu(resource.RUSAGE_CHILDREN), file=sys.stderr)
-"""
+from benchmarks.throughput import INGEST, own_database
 
 
 def page_of(shell: bytes, made: Made) -> bytes:
@@ -87,15 +64,15 @@ def cost(archive: Path, server: str | None) -> tuple[float, float]:
         url = f"sqlite:///{folder}/bench.db" if server is None else made.enter_context(own_database(server))
         config = Path(folder) / "config.yaml"
         config.write_text("work: {executor: processes, workers: 1}\n", encoding="utf-8")
-        command = [sys.executable, "-c", _INGEST, "--config", str(config), "--database", url, "ingest"]
+        command = [sys.executable, "-c", INGEST, "--config", str(config), "--database", url, "ingest"]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
         run = subprocess.run(
             [*command, str(archive)], capture_output=True, text=True, cwd=folder, env=environment, check=False
         )
     if run.returncode not in (0, 3):
         raise SystemExit(run.stderr)
-    here, workers = run.stderr.split()[-2:]
-    return float(here), float(workers)
+    rendering, here, workers = map(float, run.stderr.split()[-3:])
+    return here - rendering, workers
 
 
 def main() -> None:

@@ -66,9 +66,9 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
         pass
 
 
-# `ingest` as it is typed, which says at the end how long it rendered.
-_INGEST = """
-import sys, time
+# `ingest` as it is typed, which says at the end the CPU seconds of rendering, its process, its workers.
+INGEST = """
+import resource, sys, time
 from aggregator.__main__ import main
 from aggregator.admin import ingest
 spent, render = 0.0, ingest.render_next
@@ -80,10 +80,13 @@ def timed(*given, **more):
     finally:
         spent += time.thread_time() - began
 ingest.render_next = timed
+def cpu(whose):
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
 try:
     main()
 finally:
-    print(spent, file=sys.stderr)
+    print(spent, cpu(resource.RUSAGE_SELF), cpu(resource.RUSAGE_CHILDREN), file=sys.stderr)
 """
 
 
@@ -93,7 +96,7 @@ def text_in(data: Path, server: str | None) -> None:
     texts = [json.loads(line)["text"] for line in lines]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as made:
         url = f"sqlite:///{folder}/bench.db" if server is None else made.enter_context(own_database(server))
-        command = [sys.executable, "-c", _INGEST, "--database", url, "ingest", *map(str, paths)]
+        command = [sys.executable, "-c", INGEST, "--database", url, "ingest", *map(str, paths)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -105,7 +108,7 @@ def text_in(data: Path, server: str | None) -> None:
             ).one()
         database.close()
     whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    rendering = float(run.stderr.split()[-1])
+    rendering = float(run.stderr.split()[-3])
     began = time.process_time()
     datasketch_loop(texts)
     bare = time.process_time() - began

@@ -57,7 +57,7 @@ def _site_of(url: str | None) -> _Site:
     """Return the site of a feed or a page, or its channel there."""
     canonical = canonical_url(url) if url else None
     domain = registrable_domain(canonical) if canonical else None
-    if canonical is None or domain is None or not _is_public(domain):
+    if canonical is None or domain is None or not is_public_name(domain):
         return _NO_SITE
     host = urlsplit(canonical).hostname or ""
     table = _table()
@@ -80,9 +80,11 @@ def _site_of_page(url: str | None) -> _Site:
     return _NO_SITE if site.domain in _table().redirectors else site
 
 
-def _is_public(domain: str) -> bool:
-    last = domain.rpartition(".")[2]
-    return "." in domain and ":" not in domain and not last.isdigit() and last not in _PRIVATE_SUFFIXES
+def is_public_name(host: str) -> bool:
+    """Return whether a host in lower case is a name of the internet, as far as its form shows; no address."""
+    last = host.rpartition(".")[2]
+    is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
+    return "." in host and ":" not in host and not is_number and last not in _PRIVATE_SUFFIXES
 
 
 def outlet_of(entry: Entry) -> Outlet | None:

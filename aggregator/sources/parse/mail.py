@@ -7,7 +7,6 @@ signatures are not read.
 import datetime as dt
 import hashlib
 import html
-import ipaddress
 import itertools
 import re
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.language import dates, unicode
+from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import SourceTuning
@@ -49,7 +49,6 @@ _TABLE_TAG = re.compile(r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", 
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
 _WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
-_LOCAL_DOMAINS = frozenset({"localhost", "local", "internal", "lan", "arpa"})
 _HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
 _KEY_CHARS = 10  # of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
 _IN_BROWSER = re.compile(
@@ -206,20 +205,14 @@ def _web_address(markup: str, text: str) -> str | None:
 
 
 def _may_be_public(url: str | None) -> bool:
-    """Return whether the host of an address may be on the internet; False with a user or password.
+    """Return whether the host of an address has a name of the internet; False with a user or password.
 
     A message must not make readers send requests to their own network by a click.
     """
     if url is None:
         return False
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    try:
-        return ipaddress.ip_address(host).is_global and "@" not in parts.netloc
-    except ValueError:
-        name, _, last = host.rpartition(".")
-    # A last part that begins with a digit is a number: 0x7f.1 is 127.0.0.1.
-    return bool(name) and last not in _LOCAL_DOMAINS and not last[:1].isdigit() and "@" not in parts.netloc
+    return is_public_name((parts.hostname or "").rstrip(".")) and "@" not in parts.netloc
 
 
 def _public(link: str) -> str | None:

@@ -224,6 +224,8 @@ def test_an_address_with_a_key_of_the_subscriber_is_not_kept(tmp_path: Path, lin
         "http://0x7f.0x1/",
         "http://2130706433/",
         "http://[::1]/",
+        "http://[64:ff9b::c0a8:101]/",
+        "http://wiki.corp/stop",
         "http://169.254.169.254/latest/meta-data",
         "http://192.168.1.1/reboot",
         "http://localhost:8080/stop",

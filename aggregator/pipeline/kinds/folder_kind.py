@@ -128,7 +128,7 @@ class FolderWatcher:
         )
         looked.is_behind = bool(left) and self._is_behind()
         read: dict[str, FileStamp] = {}
-        while left and not looked.is_over:
+        while left and not looked.is_behind:
             path = left.popleft()
             # A file that changes meanwhile keeps the stamp that it had, and is read again then.
             before = begun.pop(path, None) or Begun(stamp=changes.stamps[path], count=0)
@@ -139,6 +139,8 @@ class FolderWatcher:
                 read[path] = before.stamp
             else:
                 begun[path] = reached
+            if looked.is_over:  # after the first file: on a busy machine the time may be over before it
+                break
         rest_of_it = {*left, *begun}
         if rest_of_it:
             due = msgspec.structs.replace(due, next_due_at=now + _PLACING_REST * looked.is_behind)

@@ -234,6 +234,9 @@ class Replay:
     def read(self, numbers: Iterable[int]) -> None:
         """Everything is in memory."""
 
+    def compare(self, _reports: Sequence[CountedReport], _number: int) -> None:
+        """Each report is compared by itself."""
+
     def corrections(self, report: CountedReport, number: int) -> tuple[Reason, ...]:
         compared = self._compare(self._articles[report.id], number)
         return compared.reasons if compared else ()

@@ -330,7 +330,7 @@ class Placement(FrozenStruct, frozen=True, kw_only=True):
 # --- output ------------------------------------------------------------------------------------------------
 
 
-class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class ArticleView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
     """One article of a story, as output packages need it."""
 
     id: str
@@ -507,7 +507,7 @@ class TimelineItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     copy_count: int = 0  # of all reprints
 
 
-class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
+class MergedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False, cache_hash=True):
     """The merged text of a story; every sentence is in the article that it is attributed to."""
 
     title: str

@@ -254,6 +254,8 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 
     Of equal ones the one with the lower id. The group must not be empty.
     """
+    if len(group) == 1:
+        return group[0]
     return min(group, key=lambda a: (agency_of(a.outlet_key) is None, a.effective_at, a.id))
 
 
@@ -273,6 +275,8 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     The original has none, unless a link of its group leads out of the story, which is kept. An excerpt is
     linked to the original of the text that it was taken from.
     """
+    if all(article.copy_of is None for article in articles):
+        return list(articles)
     original: dict[str, str] = {}
     links_out: dict[str, str] = {}
     present = {article.id for article in articles}

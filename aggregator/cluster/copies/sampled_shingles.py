@@ -13,6 +13,7 @@ full number is restored from the 20 bits because a look-up covers only the newes
 entries that were not swept yet do not count.
 """
 
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -233,13 +234,14 @@ def scan(rows: Iterable[Row], number: int, blob: bytes, *, reach: int, cap: int)
     wanted_buckets = np.zeros(1 << _BUCKET_BITS, dtype=bool)
     wanted_buckets[hashes >> _TAG_BITS] = True
     matches: list[tuple[Ints, Ints, Ints]] = []
-    recent = (row for row in rows if number - reach <= row[0] < number)
-    for numbers, blobs in _chunks(recent, 10_000):
+    for numbers, blobs in _chunks(rows, 10_000):
         theirs, at, wholes = _concatenate(blobs)
-        likely = np.flatnonzero(wanted_buckets[theirs >> _TAG_BITS])
+        theirs_numbers = np.array(numbers, dtype=np.int64)
+        recent = (theirs_numbers >= number - reach) & (theirs_numbers < number)
+        likely = np.flatnonzero(wanted_buckets[theirs >> _TAG_BITS] & recent[at])
         hits = likely[np.isin(theirs[likely], hashes)]
         places = np.searchsorted(hashes, theirs[hits])
-        matches.append((places, np.array(numbers, dtype=np.int64)[at[hits]], wholes[at[hits]]))
+        matches.append((places, theirs_numbers[at[hits]], wholes[at[hits]]))
     columns = [np.concatenate(column) for column in zip(*matches, strict=True)] or [np.empty(0, np.int64)] * 3
     return _make_lookup(columns[0], columns[1], columns[2], len(hashes), cap)
 
@@ -258,15 +260,13 @@ def _concatenate(blobs: Sequence[bytes]) -> tuple[Words, Ints, Ints]:
     return values[is_hash], np.repeat(np.arange(len(blobs)), lengths - 1), values[starts].astype(np.int64)
 
 
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[tuple[list[int], list[bytes]]]:
-    numbers: list[int] = []
-    blobs: list[bytes] = []
-    for number, blob in rows:
-        if blob:
-            numbers.append(number)
-            blobs.append(blob)
-        if len(numbers) == size:
+def _chunks(rows: Iterable[Row], size: int) -> Iterator[tuple[Sequence[int], Sequence[bytes]]]:
+    """Yield numbers and sketches of the rows that have one."""
+    rows = iter(rows)
+    while some := list(itertools.islice(rows, size)):
+        numbers, blobs = zip(*some, strict=True)
+        if not all(blobs):
+            held = [row for row in some if row[1]]
+            numbers, blobs = zip(*held, strict=True) if held else ((), ())
+        if blobs:
             yield numbers, blobs
-            numbers, blobs = [], []
-    if numbers:
-        yield numbers, blobs

@@ -20,7 +20,7 @@ the beginning, which `read_summary` reads.
 import dataclasses
 import itertools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -315,6 +315,49 @@ def read_summary(blob: bytes) -> CentroidSummary:
         is_container_only=reports > 0 and containers == reports,
         times=blob[ends[0] : ends[1]],
         silent_times=blob[ends[1] : ends[2]],
+    )
+
+
+class SummaryColumns(NamedTuple):
+    """What the index keeps of each of many centroids."""
+
+    reports: Ints
+    terms: Words  # the first of the trimmed mean, packed; a row for each centroid
+    has_term: npt.NDArray[np.bool_]  # where a trimmed mean has fewer, the others are False
+    dates: Ints  # first and last date of reports, and of silent members
+    has_date: npt.NDArray[np.bool_]
+
+
+def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
+    """Read the parts of many blobs at once that the index keeps, of each at most `most` terms.
+
+    Raise ValueError if one of them cannot be read, as `read_summary`.
+    """
+    head = _HEADER.size // 4
+    lengths = np.fromiter(map(len, blobs), np.int64, len(blobs))
+    if (lengths % 4).any() or (lengths < _HEADER.size).any():
+        for blob in blobs:
+            _header(blob)
+    starts = (np.cumsum(lengths) - lengths) // 4
+    words = np.frombuffer(b"".join(blobs), "<u4")
+    layout, counts = words[starts], words[starts[:, None] + np.arange(1, 9)].astype(np.int64)
+    terms = (layout >> np.uint32(16)).astype(np.int64)
+    reports, dated, silent_dated, narrow, wide = counts[:, [0, 4, 5, 6, 7]].T
+    whole = 4 * (head + terms + dated + silent_dated + narrow + 2 * wide)
+    if (layout & np.uint32(0xFFFF) != _LAYOUT).any() or (whole != lengths).any():
+        for blob in blobs:
+            _header(blob)
+    at = starts + head
+    has_term = np.arange(most) < terms[:, None]
+    has_date = np.repeat(np.stack((dated, silent_dated), axis=1) > 0, 2, axis=1)
+    first, ends = at + terms, at + terms + dated
+    spots = np.stack((first, ends - 1, ends, ends + silent_dated - 1), axis=1)
+    return SummaryColumns(
+        reports=reports,
+        terms=words[np.where(has_term, at[:, None] + np.arange(most), 0)],
+        has_term=has_term,
+        dates=words[np.where(has_date, spots, 0)].view("<i4").astype(np.int64),
+        has_date=has_date,
     )
 
 

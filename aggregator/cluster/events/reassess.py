@@ -19,13 +19,14 @@ only when a report absorbs its story (scorer.decide). See ADR 10.
 import heapq
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 
 from aggregator.cluster.events import centroid as centroids
-from aggregator.cluster.events.centroid import Centroid, ScoreShares
+from aggregator.cluster.events.centroid import Centroid, CentroidMember, ScoreShares
 from aggregator.cluster.events.scorer import Candidate, Floats, Scorer, ScoringInput, is_within_window
 from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BITS, Ints
 from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
@@ -116,6 +117,9 @@ class StoryLookup(Protocol):
     def may_merge(self, one: int, other: int, /) -> bool:
         """Return False if a correction keeps the two stories apart."""
 
+    def compare(self, reports: Sequence[CountedReport], number: int, /) -> None:
+        """Compare these reports of a story with its others at once: their corrections will be asked for."""
+
     def corrections(self, report: CountedReport, number: int, /) -> Sequence[Reason]:
         """Return the corrections of the report's score in the story, in logits: by report, and vetoes.
 
@@ -140,13 +144,19 @@ def reassess_stories(
     return tuple(copies.changes)
 
 
+@lru_cache(maxsize=1_000)  # 7 MB: a large story is looked at again and again
+def _single(member: CentroidMember, model: EventModel) -> Centroid:
+    """Return the centroid of one report."""
+    return centroids.add(Centroid(), member, model)
+
+
 class _ReportMatrix:
     """Reports as arrays, to be compared with a story at once."""
 
     def __init__(self, counted_reports: Sequence[CountedReport], model: EventModel) -> None:
         self._model = model
         members = [report.article.member(model) for report in counted_reports]
-        self.singles = [centroids.add(Centroid(), member, model) for member in members]
+        self.singles = [_single(member, model) for member in members]
         self._ids = np.concatenate([one.ids for one in self.singles])
         self._weights = np.concatenate([one.weights for one in self.singles])
         owners = np.repeat(np.arange(len(counted_reports)), [len(one.ids) for one in self.singles])
@@ -249,6 +259,7 @@ class _WorkingCopies:
             return
         matrix = _ReportMatrix(counted_reports, self._model)
         own = matrix.scores(self._centroid_of(number), inside=True)
+        self._lookup.compare(counted_reports, number)
         own += [
             sum(reason.share for reason in self._lookup.corrections(report, number))
             for report in counted_reports

@@ -66,12 +66,16 @@ class ScoringInput(msgspec.Struct, frozen=True):
         return self.stated_minutes is None and self.body_words >= model.tuning.long_words
 
     def need(self, cohesion: float, model: EventModel) -> float:
-        """Return the logits that a story with this mean internal logit requires of the article."""
+        """Return the logits that a story with this mean internal logit requires of the article.
+
+        Live blogs and roundups need `leave_below` more: a second look never splits them off again.
+        """
         tuning = model.tuning
+        more = tuning.leave_below if self.is_container else 0.0
         if self.bodyless(model):
-            return tuning.threshold
+            return tuning.threshold + more
         share = tuning.undated_cohesion if self.is_undated_text(model) else tuning.cohesion
-        return max(tuning.threshold, share * cohesion)
+        return max(tuning.threshold, share * cohesion) + more
 
     def member(self, model: EventModel) -> CentroidMember:
         """Return the article as a member of a centroid."""

@@ -15,16 +15,17 @@ alone: ties are ordered by story number, never by slot. ADR 4 explains the limit
 import itertools
 from array import array
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.cluster.events.centroid import CentroidSummary, read_summary
+from aggregator.cluster.events.centroid import CentroidSummary, read_columns, read_summary
 from aggregator.cluster.events.scorer import Candidate, ScoringInput
-from aggregator.cluster.events.term_codec import HASH_BITS, Ints, ids_of, read
+from aggregator.cluster.events.term_codec import HASH_BITS, Ints, Words, ids_of, read
 from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
 
 Flags = npt.NDArray[np.bool_]
@@ -32,7 +33,10 @@ Flags = npt.NDArray[np.bool_]
 _BUCKET_BITS: Final = 18
 _NO_KEY: Final = (1 << 24) - 1  # after the last key of a story; no bucket has this number
 _INITIAL_CAPACITY: Final = 1024
-_ROWS_AT_ONCE: Final = 20_000  # of one load step: limits its memory to about 60 MB
+_ROWS_AT_ONCE: Final = 10_000  # of one load step: limits its memory to about 60 MB
+_POSTED_AT_ONCE: Final = 100_000  # stories whose postings are added at once: takes about 100 MB
+_EXAMINED_AT_ONCE: Final = 2_000  # stories whose dates are read before it is asked which have most votes
+_NO_SLOTS: Final = np.zeros(0, dtype=np.int64)
 _NEVER: Final = 1 << 30  # later than any date, in minutes (the year 4011)
 
 
@@ -83,11 +87,11 @@ class Postings:
                 if not slots:
                     self._lists[bucket] = None
 
-    def look_up(self, buckets: Iterable[int], longest: int) -> Ints:
+    def look_up(self, buckets: Iterable[int], longest: int) -> Words:
         """Return all slots in these lists, with repeats; lists longer than `longest` are skipped."""
         lists = (self._lists[bucket] for bucket in buckets)
         joined = b"".join(slots for slots in lists if slots is not None and len(slots) <= longest)
-        return np.frombuffer(joined, dtype=np.uint32).astype(np.int64)
+        return np.frombuffer(joined, dtype=np.uint32)
 
 
 ReadStories = Callable[[Iterable[int]], Iterable[IndexedStory]]
@@ -119,19 +123,43 @@ class StoryIndex:
         self._slots = array("I")  # ... and their slots
         self._kept: OrderedDict[int, Candidate] = OrderedDict()  # by number, the last used at the end
         rows = iter(rows)
+        posted, last = 0, deque[IndexedStory](maxlen=None if read is None else model.tuning.summaries_kept)
         while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
             self._load(some)
+            last.extend(some)
+            if self._used - posted >= _POSTED_AT_ONCE:
+                self._post(posted)
+                posted = self._used
+        self._post(posted)
+        for row in last:
+            self._keep(_candidate(row))
 
     def _load(self, rows: Sequence[IndexedStory]) -> None:
-        """Add all rows like `add_story`, but fill the lists at once."""
-        slots = []
-        for row in rows:
-            slots.append(self._take_slot(row.number))
-            self._set(slots[-1], row)
-        buckets = self._keys(slots)
-        owners = np.repeat(np.array(slots, dtype=np.int64), buckets.shape[1])
-        used = np.flatnonzero(buckets.reshape(-1) != _NO_KEY)
-        self._postings.load(owners[used], buckets.reshape(-1)[used])
+        """Add all rows like `add_story`, without postings."""
+        columns = read_columns([row.blob for row in rows], self._rows["keys"].shape[1])
+        buckets = np.where(columns.has_term, _buckets(columns.terms), _NO_KEY)
+        buckets.sort(axis=1)
+        buckets[:, 1:][buckets[:, 1:] == buckets[:, :-1]] = _NO_KEY
+        buckets.sort(axis=1)
+        slots = np.arange(self._used, self._used + len(rows))
+        self._used += len(rows)
+        while self._used > len(self._rows):
+            self._make_room()
+        loaded = self._rows[slots[0] : self._used]
+        loaded["number"] = [row.number for row in rows]
+        loaded["inbox"] = [row.last_inbox for row in rows]
+        loaded["first"] = np.where(columns.has_date, columns.dates, _NEVER).min(axis=1)
+        loaded["last"] = np.where(columns.has_date, columns.dates, -_NEVER).max(axis=1)
+        loaded["single"] = columns.reports <= 1
+        loaded["keys"] = _in_bytes(buckets)
+        self._numbers.frombytes(loaded["number"].tobytes())
+        self._slots.frombytes(slots.astype(np.uint32).tobytes())
+
+    def _post(self, first: int) -> None:
+        """Add the postings of all slots from `first` on."""
+        buckets = self._keys(slice(first, self._used))
+        used = buckets != _NO_KEY
+        self._postings.load(np.repeat(np.arange(first, self._used), used.sum(axis=1)), buckets[used])
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -192,21 +220,20 @@ class StoryIndex:
     def candidates(self, article: ScoringInput) -> list[Candidate]:
         """Return the stories that share most keys with the article and may be open to it, best first."""
         hits = self._postings.look_up(self._buckets(article.terms), self._longest())
-        slots, votes = _counted(hits)
-        open_ones = self._may_be_open(slots, article)
-        return self._best(slots[open_ones], votes[open_ones])
+        return self._best(hits, partial(self._may_be_open, article))
 
     def neighbours(self, number: int) -> list[Candidate]:
         """Return other stories that share most keys with this one and may be in its window, best first.
 
         Raise KeyError when the story is not in the index.
         """
-        tuning = self._model.tuning
         slot = self._slot(number)
-        own = self._rows[slot]
         hits = self._postings.look_up(self._buckets_at(slot), self._longest())
-        slots, votes = _counted(hits[hits != slot])
-        others = self._rows[slots]
+        return self._best(hits[hits != slot], partial(self._may_be_beside, self._rows[slot]))
+
+    def _may_be_beside(self, own: np.void, slots: Ints) -> Flags:
+        """Whether each story may be in the window of one whose row is `own`."""
+        tuning, others = self._model.tuning, self._rows[slots]
         reach = int(tuning.window_days * MINUTES_A_DAY)
         is_older = others["inbox"] <= own["inbox"]
         live = self._are_live(
@@ -218,8 +245,8 @@ class StoryIndex:
         recent = np.abs(others["inbox"] - own["inbox"]) <= tuning.undated_reach
         recent &= others["inbox"] >= self.undated_from
         near = (others["first"] - reach <= own["last"]) & (own["first"] <= others["last"] + reach)
-        open_ones = np.flatnonzero(live & np.where(undated, recent, near))
-        return self._best(slots[open_ones], votes[open_ones])
+        beside: Flags = live & np.where(undated, recent, near)
+        return beside
 
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.
@@ -252,24 +279,37 @@ class StoryIndex:
         live: Flags = (inbox >= now - reach) & needed
         return live
 
-    def _may_be_open(self, slots: Ints, article: ScoringInput) -> Ints:
-        """Return those slots (as positions in `slots`) that a quick check of the window does not exclude."""
-        tuning = self._model.tuning
-        inbox = self._rows["inbox"][slots]
-        live = self._are_live(inbox, self._rows["single"][slots], article.inbox)
+    def _may_be_open(self, article: ScoringInput, slots: Ints) -> Flags:
+        """Whether each story may be open to the article, by a quick check of the window."""
+        tuning, stories = self._model.tuning, self._rows
+        inbox = stories["inbox"][slots]
+        live = self._are_live(inbox, stories["single"][slots], article.inbox)
         recent = inbox >= max(article.inbox - tuning.undated_reach, self.undated_from)
         if article.minutes is None:
-            return np.flatnonzero(live & recent)
+            return live & recent
         reach = int(tuning.window_days * MINUTES_A_DAY)
-        first, last = self._rows["first"][slots], self._rows["last"][slots]
+        first, last = stories["first"][slots], stories["last"][slots]
         near = (first - reach <= article.minutes) & (article.minutes <= last + reach)
         undated = first == _NEVER
-        return np.flatnonzero(live & np.where(undated, recent, near))
+        may_be_open: Flags = live & np.where(undated, recent, near)
+        return may_be_open
 
-    def _best(self, slots: Ints, votes: Ints) -> list[Candidate]:
+    def _best(self, hits: Words, is_open: Callable[[Ints], Flags]) -> list[Candidate]:
+        """Return the stories that occur most often in `hits`, of those that are open, best first."""
+        slots, votes = _counted(hits)
+        most, level = self._model.tuning.candidates, 1
+        if len(slots) > _EXAMINED_AT_ONCE:  # most have one vote: first all that may be among the best
+            held = np.cumsum(np.bincount(votes)[::-1])[::-1]  # with so many votes or more
+            level = max(int(np.searchsorted(-held, -most, side="right")) - 1, 1)
+        chosen = np.flatnonzero(votes >= level)
+        found = chosen[is_open(slots[chosen])]
+        while len(found) < most and level > 1:
+            level -= 1
+            chosen = np.flatnonzero(votes == level)
+            found = np.concatenate((found, chosen[is_open(slots[chosen])]))
         # Ties are won by the newer story, since events are reported close together.
-        numbers = self._rows["number"][slots]
-        order = np.lexsort((-numbers, -votes))[: self._model.tuning.candidates]
+        numbers = self._rows["number"][slots[found]]
+        order = np.lexsort((-numbers, -votes[found]))[:most]
         return self._stories(numbers[order].tolist())
 
     def _stories(self, numbers: Sequence[int]) -> list[Candidate]:
@@ -293,9 +333,9 @@ class StoryIndex:
                 self._kept.popitem(last=False)
 
     def _buckets(self, packed: bytes) -> set[int]:
-        return set(_buckets(packed[: 4 * self._model.tuning.key_terms]).tolist())
+        return set(_buckets(read(packed[: 4 * self._model.tuning.key_terms])).tolist())
 
-    def _keys(self, slots: int | Sequence[int]) -> Ints:
+    def _keys(self, slots: int | slice) -> Ints:
         """Return the buckets of the keys of stories; unused places are _NO_KEY."""
         return self._rows["keys"][slots].astype(np.int64) @ (1, 1 << 8, 1 << 16)
 
@@ -308,8 +348,9 @@ class StoryIndex:
         keys = np.full(self._rows["keys"].shape[1], _NO_KEY, dtype="<u4")
         buckets = sorted(self._buckets(summary.trimmed))
         keys[: len(buckets)] = buckets
-        in_bytes = keys.view(np.uint8).reshape(-1, 4)[:, :3]
-        self._rows[slot] = (row.number, row.last_inbox, *_range(summary), summary.reports <= 1, in_bytes)
+        self._rows[slot] = (
+            row.number, row.last_inbox, *_range(summary), summary.reports <= 1, _in_bytes(keys),
+        )  # fmt: skip
         self._keep(story)
 
     def _place(self, number: int) -> int | None:
@@ -332,12 +373,15 @@ class StoryIndex:
             slot = self._used
             self._used += 1
         if slot == len(self._rows):
-            grown = np.zeros(2 * slot, dtype=self._rows.dtype)  # unused pages take no memory
-            grown[:slot] = self._rows
-            self._rows = grown
+            self._make_room()
         self._numbers.insert(place, number)
         self._slots.insert(place, slot)
         return slot
+
+    def _make_room(self) -> None:
+        grown = np.zeros(2 * len(self._rows), dtype=self._rows.dtype)  # unused pages take no memory
+        grown[: len(self._rows)] = self._rows
+        self._rows = grown
 
     def _release(self, slot: int) -> None:
         self._postings.remove(slot, self._buckets_at(slot))
@@ -349,8 +393,13 @@ def _candidate(row: IndexedStory) -> Candidate:
     return Candidate(row.number, row.story, row.last_inbox, read_summary(row.blob))
 
 
-def _buckets(packed: bytes) -> Ints:
-    hashes = ids_of(read(packed)) & ((1 << HASH_BITS) - 1)
+def _in_bytes(buckets: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
+    """Return the three bytes of each bucket."""
+    return buckets.astype("<u4").view(np.uint8).reshape(*buckets.shape, 4)[..., :3]
+
+
+def _buckets(terms: Words) -> Ints:
+    hashes = ids_of(terms) & ((1 << HASH_BITS) - 1)
     return (hashes >> (HASH_BITS - _BUCKET_BITS)).astype(np.int64)
 
 
@@ -394,11 +443,11 @@ class StoryCache(Generic[_Value]):
         self._kept.clear()
 
 
-def _counted(hits: Ints) -> tuple[Ints, Ints]:
+def _counted(hits: Words) -> tuple[Ints, Ints]:
     """Return the different values in order, and how often each occurs."""
     hits = np.sort(hits)
-    starts = np.flatnonzero(np.diff(hits, prepend=-1))
-    return hits[starts], np.diff(starts, append=len(hits))
+    starts = np.flatnonzero(np.concatenate(([True], hits[1:] != hits[:-1]))) if len(hits) else _NO_SLOTS
+    return hits[starts].astype(np.int64), np.diff(starts, append=len(hits))
 
 
 def _range(summary: CentroidSummary) -> tuple[int, int]:

@@ -55,19 +55,6 @@ from aggregator.stories.words import heads
 MERGE_VERSION = 12
 
 
-def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
-    """Return the lead as a fact, and the other facts, so that no sentence is shown twice.
-
-    A lead that no other outlet states is a fact of one outlet; None without a lead.
-    """
-    if merged.lead is None:
-        return None, merged.facts
-    lead = next((fact for fact in merged.facts if fact.said[0] == merged.lead), None)
-    if lead is None:
-        return Fact(said=(merged.lead,), outlets=1, of=1), merged.facts
-    return lead, tuple(fact for fact in merged.facts if fact is not lead)
-
-
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...
 WARNING_SENTENCES = 30  # ... if they have so many: short reports may have none in common
 LEAD_SENTENCES = 6  # of a text, where no stored lead can be shown

@@ -3,13 +3,25 @@
 from typing import NamedTuple
 
 from aggregator.model.core import AttributedSentence, Fact, MergedStory
-from aggregator.stories.text.merged_text import lead_and_facts
 from aggregator.stories.words import word_count
 
 FEW_SENTENCES = 3  # with fewer, statements of single reports are added (a brief of news agencies: 3 to 5)
 MOST_SENTENCES = 5
 PAGE_WORDS = 110  # of a page: what a reader reads in half a minute
 _ENDS = " .!?…\"'”’»"
+
+
+def lead_and_facts(merged: MergedStory) -> tuple[Fact | None, tuple[Fact, ...]]:
+    """Return the lead as a fact, and the other facts, so that no sentence is shown twice.
+
+    A lead that no other outlet states is a fact of one outlet; None without a lead.
+    """
+    if merged.lead is None:
+        return None, merged.facts
+    lead = next((fact for fact in merged.facts if fact.said[0] == merged.lead), None)
+    if lead is None:
+        return Fact(said=(merged.lead,), outlets=1, of=1), merged.facts
+    return lead, tuple(fact for fact in merged.facts if fact is not lead)
 
 
 class NewestState(NamedTuple):

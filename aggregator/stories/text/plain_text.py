@@ -22,7 +22,7 @@ from aggregator.model.core import (
 )
 from aggregator.stories.counts import count, with_originals
 from aggregator.stories.lexicon import Labels, clean_title, counted_in, labels
-from aggregator.stories.text.merged_text import lead_and_facts
+from aggregator.stories.text.newest_state import lead_and_facts
 
 NO_OUTLET = "unknown outlet"
 TITLE_WORDS = 5  # of a title shown in the place of an unknown outlet

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.cluster.events import centroid
+from aggregator.cluster.events import centroid, story_index
 from aggregator.cluster.events.scorer import Candidate, Decision, Scorer, ScoringInput, decide
 from aggregator.cluster.events.story_index import IndexedStory, StoryCache, StoryIndex
 from aggregator.cluster.events.terms import TermPacker
@@ -200,6 +200,14 @@ def test_a_live_blog_joins_reports_without_weight_in_either_order():
         ends.append([row.blob for row in rig.rows.values()])
     assert ends[0] == ends[1] == ends[2]
     assert len(ends[0]) == 1
+
+
+@given(st.floats(0, 20), st.sampled_from([NOON, None]), st.booleans())
+def test_a_live_blog_needs_more_than_a_report_as_no_second_look_moves_it(cohesion, minutes, has_text):
+    text = (STRIKE[0], STRIKE[1] if has_text else "")
+    report, blog = article(text, minutes), article(text, minutes, container=True)
+    more = blog.need(cohesion, MODEL) - report.need(cohesion, MODEL)
+    assert more == pytest.approx(MODEL.tuning.leave_below)
 
 
 TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
@@ -498,6 +506,37 @@ def test_means_that_are_not_in_memory_are_read_and_nothing_else_differs():
     assert 3 not in light
     assert light.get(3) is None
     assert light.numbers() == [0, 1, 2, 4, 5, 6]
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(UNRELATED), min_size=1), min_size=1, max_size=12),
+    st.integers(1, 5),
+    st.sampled_from((0, 2_000)),
+)
+@settings(max_examples=40, deadline=None)
+def test_candidates_are_those_that_share_most_keys_of_those_that_are_open(words, most, examined):
+    model = dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, candidates=most))
+    one = article(("", " ".join(UNRELATED)), NOON, 50)
+    late = NOON + 2 * int(model.tuning.window_days) * DAY
+    rows, closed = [], set()
+    for number, some in enumerate(words):
+        closed |= {number} if number % 3 == 2 else set()
+        told = article(("", " ".join(sorted(some))), late if number in closed else NOON, number)
+        rows.append(IndexedStory(number, f"s{number}", blob_of(told), number))
+    index = StoryIndex(model, rows)
+    own = index._buckets(one.terms)
+    shared = {n: len(own & index._buckets(index.story(n).summary.trimmed)) for n in range(len(rows))}
+    ranked = sorted((n for n in shared if shared[n] and n not in closed), key=lambda n: (-shared[n], -n))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(story_index, "_EXAMINED_AT_ONCE", examined)
+        assert [found.number for found in index.candidates(one)] == ranked[:most]
+
+
+def test_an_index_is_not_built_from_a_damaged_row():
+    row = IndexedStory(1, "s1", blob_of(article(GRAIN[0])), 1)
+    for blob in (row.blob[:-4], row.blob[:-1], b"", b"\xff" + row.blob[1:]):
+        with pytest.raises(ValueError, match="centroid"):
+            StoryIndex(MODEL, [row, IndexedStory(2, "s2", blob, 2)])
 
 
 def test_the_index_refuses_what_it_has_and_what_it_has_not():

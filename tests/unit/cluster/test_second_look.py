@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
@@ -108,6 +108,9 @@ class StoredArticles:
 
     def may_merge(self, one: int, other: int) -> bool:
         return frozenset((one, other)) not in self.unmergeable
+
+    def compare(self, reports: Sequence[CountedReport], number: int) -> None:
+        pass
 
     def corrections(self, report: CountedReport, number: int) -> tuple[Reason, ...]:
         found = self.against.get((report.id, number))

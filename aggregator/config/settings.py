@@ -10,7 +10,8 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,7 +29,6 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationInfo,
-    field_serializer,
     field_validator,
     model_validator,
 )
@@ -71,6 +71,15 @@ def bounded_seconds(text: str, most_days: int = _MAX_DAYS) -> int:
     if value > most_days * _SECONDS["d"]:
         raise ValueError(f"give at most {most_days}d")
     return value
+
+
+@contextmanager
+def at_key(key: str) -> Iterator[None]:
+    """Put the key before the message of a ConfigError that is raised in the block."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
 
 
 def expanded(text: str) -> Path:
@@ -117,16 +126,10 @@ def _backup_interval(value: object) -> int | None:
     return _duration(value)
 
 
-def _as_typed(value: int | None) -> str | None:
-    """Return a duration in the syntax of the file, for `config show`."""
-    if value is None:
-        return None
-    unit = next(unit for unit in "dhms" if value % _SECONDS[unit] == 0)
+def duration_as_typed(value: int, units: str = "dhms") -> str:
+    """Return a duration in the syntax of the file, in the first of `units` that divides it."""
+    unit = next(unit for unit in units if value % _SECONDS[unit] == 0)
     return f"{value // _SECONDS[unit]}{unit if value else 's'}"
-
-
-def _or_never(value: int | None) -> str | None:
-    return "never" if value is None else _as_typed(value)
 
 
 def _list_of(example: str) -> BeforeValidator:
@@ -139,8 +142,10 @@ def _list_of(example: str) -> BeforeValidator:
 
 
 # Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.
-_TYPED = PlainSerializer(_as_typed, when_used="json")
-_TYPED_OR_NEVER = PlainSerializer(_or_never, when_used="json")
+_TYPED = PlainSerializer(duration_as_typed, when_used="json-unless-none")
+_TYPED_OR_NEVER = PlainSerializer(
+    lambda value: "never" if value is None else duration_as_typed(value), when_used="json"
+)
 Duration = Annotated[int, BeforeValidator(_duration), _TYPED]
 OwnDuration = Annotated[int | None, BeforeValidator(_duration), _TYPED]
 Age = Annotated[int | None, BeforeValidator(_age), _TYPED_OR_NEVER]
@@ -148,12 +153,22 @@ Networks = Annotated[tuple[str, ...], AfterValidator(_checked_networks)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Deferred: validators of parts are built only where one is used without the whole.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class LogConfig(_Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+
+
+def _mcp_installed(value: bool) -> bool:
+    try:
+        if value:
+            require_library(*MCP_LIBRARY)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return value
 
 
 class ServerConfig(_Part):
@@ -163,17 +178,7 @@ class ServerConfig(_Part):
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
     requests_a_minute: int = Field(default=600, ge=0, le=1_000_000)
-    mcp: bool = False
-
-    @field_validator("mcp")
-    @classmethod
-    def _installed(cls, value: bool) -> bool:
-        try:
-            if value:
-                require_library(*MCP_LIBRARY)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        return value
+    mcp: Annotated[bool, AfterValidator(_mcp_installed)] = False
 
 
 class PublishConfig(_Part):
@@ -196,6 +201,15 @@ def is_query_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name.lower() not in RESERVED_NAMES
 
 
+def _filter_time(value: str) -> str:
+    if value:
+        try:
+            parse_moment(value, _ANY_TIME)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+    return value
+
+
 class SavedQuery(_Part):
     """A saved query: the filters of the command line, and three settings of its feeds.
 
@@ -207,8 +221,8 @@ class SavedQuery(_Part):
 
     title: str | None = None
     query: str = ""
-    since: str = ""
-    until: str = ""
+    since: Annotated[str, AfterValidator(_filter_time)] = ""
+    until: Annotated[str, AfterValidator(_filter_time)] = ""
     min_outlets: int = Field(default=1, ge=1, le=1000)
     min_reports: int = Field(default=1, ge=1, le=1000)
     outlet: str = ""
@@ -219,16 +233,6 @@ class SavedQuery(_Part):
     kind: Literal["", Kind] = ""
     items: int | None = Field(default=None, ge=1, le=1000)
     link: Literal["story", "article"] | None = None
-
-    @field_validator("since", "until")
-    @classmethod
-    def _moment(cls, value: str) -> str:
-        if value:
-            try:
-                parse_moment(value, _ANY_TIME)
-            except UsageError as error:
-                raise ValueError(str(error)) from error
-        return value
 
     @property
     def name(self) -> str:
@@ -271,6 +275,13 @@ class FeedsConfig(_Part):
     bump_age: Duration = 3 * 86_400
 
 
+def _servers(value: tuple[str, ...]) -> tuple[str, ...]:
+    for address in value:
+        if not _SERVER_ADDRESS.fullmatch(address):
+            raise ValueError(f"{address}: give http:// or https://, a host, and its port where it has one")
+    return value
+
+
 class FetchConfig(_Part):
     contact: str = ""
     interval: Duration = Field(default=3600, le=_LONGEST_INTERVAL)
@@ -283,18 +294,8 @@ class FetchConfig(_Part):
     proxy_env: str | None = None
     allow_private: Annotated[Networks, _list_of("networks, e.g. [192.168.1.0/24]")] = ()
     allow_private_links: Annotated[
-        tuple[str, ...], _list_of('addresses, e.g. ["http://192.168.1.9:8080"]')
+        tuple[str, ...], AfterValidator(_servers), _list_of('addresses, e.g. ["http://192.168.1.9:8080"]')
     ] = ()
-
-    @field_validator("allow_private_links")
-    @classmethod
-    def _servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            if not _SERVER_ADDRESS.fullmatch(address):
-                raise ValueError(
-                    f"{address}: give http:// or https://, a host, and its port where it has one"
-                )
-        return value
 
 
 class FoldersConfig(_Part):
@@ -313,15 +314,19 @@ _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(MB|GB|TB)")
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-def _size_in_bytes(value: object, example: str) -> int:
-    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"give a size with its unit, like {example}")
-    return int(float(match[1]) * _BYTES[match[2]])
+def _size_like(example: str) -> BeforeValidator:
+    """Read a size with its unit as bytes."""
+
+    def check(value: object) -> int:
+        match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(f"give a size with its unit, like {example}")
+        return int(float(match[1]) * _BYTES[match[2]])
+
+    return BeforeValidator(check)
 
 
-def _typed_size(value: int) -> str:
-    return f"{value / 10**6:.15g} MB"
+_TYPED_SIZE = PlainSerializer(lambda value: f"{value / 10**6:.15g} MB", when_used="json")
 
 
 class RetentionConfig(_Part):
@@ -330,16 +335,7 @@ class RetentionConfig(_Part):
     compress_after: Age = 30 * 86_400
     text_after: Age = None
     stories_after: Age = None
-    size: int | None = None
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _size(cls, value: object) -> int | None:
-        return None if value is None else _size_in_bytes(value, "20 GB")
-
-    @field_serializer("size", when_used="json")
-    def _size_as_typed(self, value: int | None) -> str | None:
-        return None if value is None else _typed_size(value)
+    size: Annotated[int, _size_like("20 GB"), _TYPED_SIZE] | None = None
 
     @model_validator(mode="after")
     def _in_their_order(self) -> "RetentionConfig":
@@ -352,16 +348,15 @@ class RetentionConfig(_Part):
         return self
 
 
-class WorkConfig(_Part):
-    executor: str = "processes"
-    workers: int = Field(default=0, ge=0, le=64)
+def _executor(value: str) -> str:
+    if value not in ("processes", "inline") and not _CLUSTER.fullmatch(value):
+        raise ValueError("choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
+    return value
 
-    @field_validator("executor")
-    @classmethod
-    def _executor(cls, value: str) -> str:
-        if value not in ("processes", "inline") and not _CLUSTER.fullmatch(value):
-            raise ValueError("choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
-        return value
+
+class WorkConfig(_Part):
+    executor: Annotated[str, AfterValidator(_executor)] = "processes"
+    workers: int = Field(default=0, ge=0, le=64)
 
     @property
     def is_in_the_clear(self) -> bool:
@@ -380,25 +375,13 @@ class GroupingConfig(_Part):
 
     across_languages: Literal["off", "names", "vectors"] = "off"
     vectors: str | None = None
-    memory: int = 600_000_000
-
-    @field_validator("memory", mode="before")
-    @classmethod
-    def _memory(cls, value: object) -> int:
-        return _size_in_bytes(value, "600 MB")
-
-    @field_serializer("memory", when_used="json")
-    def _memory_as_typed(self, value: int) -> str:
-        return _typed_size(value)
+    memory: Annotated[int, _size_like("600 MB"), _TYPED_SIZE] = 600_000_000
 
 
 def _web_address(value: str) -> str:
     if not re.match(r"https?://[^/\s]", value, re.IGNORECASE):
         raise ValueError("this is not an http or https address")
     return value
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
 def _mailbox_address(value: str) -> str:
@@ -420,6 +403,11 @@ def split_address(url: str) -> tuple[str, str]:
     match = _USERINFO.match(url)
     return (url, "") if match is None else (match[1] + url[match.end() :], match[2])
 
+
+# `config show` omits the password.
+WebAddress = Annotated[
+    str, AfterValidator(_web_address), PlainSerializer(lambda url: split_address(url)[0], when_used="json")
+]
 
 _LOGIN = re.compile(r"(?:[a-z:\s]*[/\\]{2})?[^/?#\\]*@", re.IGNORECASE)
 LOGIN_ADVICE = "in a user or password write %2F for / and %40 for @, and in a path %40"
@@ -486,6 +474,11 @@ def _header_lines(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
 HeaderLines = Annotated[dict[str, SecretStr], AfterValidator(_header_lines)]
 
 
+def _ways(part: BaseModel, key: str) -> int:
+    """Return how many of `key`, `key_file` and `key_env` are given."""
+    return sum(getattr(part, name) is not None for name in (key, f"{key}_file", f"{key}_env"))
+
+
 class SourceAuth(_Part):
     """What a source asks for: `user` and a password (Basic), or a token (Bearer)."""
 
@@ -499,9 +492,8 @@ class SourceAuth(_Part):
 
     @model_validator(mode="after")
     def _one_way(self) -> "SourceAuth":
-        passwords = sum(one is not None for one in (self.password, self.password_file, self.password_env))
-        tokens = sum(one is not None for one in (self.token, self.token_file, self.token_env))
-        if (self.user is not None, passwords, tokens) not in ((True, 1, 0), (False, 0, 1)):
+        given = (self.user is not None, _ways(self, "password"), _ways(self, "token"))
+        if given not in ((True, 1, 0), (False, 0, 1)):
             raise ValueError(
                 "give `user:` and one of `password:`, `password_file:` and `password_env:`, or one of "
                 "`token:`, `token_file:` and `token_env:`"
@@ -542,17 +534,13 @@ class SourceConfig(SourceAddress):
     title: str | None = None
     date: str = "time"
 
-    @field_serializer("feed", "page", when_used="json")
-    def _without_password(self, value: str | None) -> str | None:
-        return None if value is None else split_address(value)[0]
-
     @model_validator(mode="after")
     def _for_its_kind(self) -> "SourceConfig":
         if (self.page is None) != (self.list is None):
             raise ValueError("`page:` and `list:` (a CSS selector of the list's items) belong together")
         if self.imap is not None and (self.auth is None or self.auth.user is None):
             raise ValueError("`imap:` needs `auth:` with `user:` and a password")
-        if sum(one is not None for one in (self.cookie, self.cookie_file, self.cookie_env)) > 1:
+        if _ways(self, "cookie") > 1:
             raise ValueError("give one of `cookie:`, `cookie_file:` and `cookie_env:`")
         return self
 
@@ -609,48 +597,46 @@ def _recipient_name(value: str) -> str:
 RecipientName = Annotated[str, AfterValidator(_recipient_name)]
 
 
+def _secret_address(value: SecretStr) -> SecretStr:
+    if not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
+        raise ValueError("give an http or https address, without a name or password in it")
+    return value
+
+
+def _host_only(url: SecretStr) -> str:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
+
+
+SecretAddress = Annotated[
+    SecretStr, AfterValidator(_secret_address), PlainSerializer(_host_only, when_used="json")
+]
+
+
+def _signing_key(value: SecretStr) -> SecretStr:
+    try:
+        signing_key(value.get_secret_value())
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
 class WebhookConfig(_Part):
     """Where changes of stories are sent. Of the URL only the host is shown, of what is secret nothing."""
 
     name: RecipientName
-    url: SecretStr
+    url: SecretAddress
     query: str | None = None
-    secret: SecretStr | None = None
+    secret: Annotated[SecretStr, AfterValidator(_signing_key)] | None = None
     secret_file: str | None = None
     body: SecretStr | None = None
     headers: HeaderLines = {}
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: SecretStr) -> SecretStr:
-        if not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
-            raise ValueError("give an http or https address, without a name or password in it")
-        return value
 
     @model_validator(mode="after")
     def _one_secret(self) -> "WebhookConfig":
         if (self.secret is None) == (self.secret_file is None):
             raise ValueError("give exactly one of `secret:` (whsec_...) and `secret_file:` (a path)")
         return self
-
-    @field_validator("secret")
-    @classmethod
-    def _key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            try:
-                signing_key(value.get_secret_value())
-            except ConfigError as error:
-                raise ValueError(str(error)) from error
-        return value
-
-    @field_serializer("url", when_used="json")
-    def _host_alone(self, value: SecretStr) -> str:
-        return _host_only(value)
-
-
-def _host_only(url: SecretStr) -> str:
-    scheme, _, rest = url.get_secret_value().partition("://")
-    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
 
 
 _NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
@@ -666,11 +652,15 @@ def notify_address(text: str) -> str:
     return text.strip()
 
 
+def _scheme_only(address: SecretStr) -> str:
+    return address.get_secret_value().partition("://")[0][:30] + "://***"
+
+
 class NotifyConfig(_Part):
     """Where people are notified. Of the address only the scheme is shown."""
 
     name: RecipientName
-    address: SecretStr | None = None
+    address: Annotated[SecretStr, PlainSerializer(_scheme_only, when_used="json")] | None = None
     address_file: str | None = None
     address_env: str | None = None
     query: str | None = None
@@ -679,13 +669,9 @@ class NotifyConfig(_Part):
 
     @model_validator(mode="after")
     def _one_address(self) -> "NotifyConfig":
-        if sum(one is not None for one in (self.address, self.address_file, self.address_env)) != 1:
+        if _ways(self, "address") != 1:
             raise ValueError("give exactly one of `address:`, `address_file:` and `address_env:`")
         return self
-
-    @field_serializer("address", when_used="json")
-    def _scheme_alone(self, value: SecretStr | None) -> str | None:
-        return None if value is None else value.get_secret_value().partition("://")[0][:30] + "://***"
 
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -694,20 +680,42 @@ _MAIL_ADDRESS = re.compile(r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}")
 _MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
+def _time_of_day(value: str) -> str:
+    if not _TIME_OF_DAY.fullmatch(value):
+        raise ValueError("give a time of day, like 07:00 or 18:30")
+    return value
+
+
+def _mail_address(value: str) -> str:
+    if not _MAIL_ADDRESS.fullmatch(value):
+        raise ValueError(f"{value[:60]!r} is not a mail address, like anna@example.org")
+    return value
+
+
+def _mail_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_mail_address, value))
+
+
+def _mail_host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", value):
+        raise ValueError("give the host of a mail server; its port goes to `port:`")
+    return value
+
+
 class DigestConfig(_Part):
     """The section `digest`. Without `to` it is a page and a feed only."""
 
     every: Literal["never", "daily", "weekly"] = "never"
-    at: str = "07:00"
+    at: Annotated[str, AfterValidator(_time_of_day)] = "07:00"
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
     timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
-    to: Annotated[tuple[str, ...], _list_of("addresses, e.g. [anna@example.org]")] = Field(
-        default=(), max_length=20
-    )
-    sender: str | None = None
-    server: str | None = None
+    to: Annotated[
+        tuple[str, ...], AfterValidator(_mail_addresses), _list_of("addresses, e.g. [anna@example.org]")
+    ] = Field(default=(), max_length=20)
+    sender: Annotated[str, AfterValidator(_mail_address)] | None = None
+    server: Annotated[str, AfterValidator(_mail_host)] | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str | None = None
@@ -715,36 +723,13 @@ class DigestConfig(_Part):
     password_file: str | None = None
     password_env: str | None = None
 
-    @field_validator("at")
-    @classmethod
-    def _time(cls, value: str) -> str:
-        if not _TIME_OF_DAY.fullmatch(value):
-            raise ValueError("give a time of day, like 07:00 or 18:30")
-        return value
-
-    @field_validator("to", "sender")
-    @classmethod
-    def _mail_address(cls, value: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
-        for one in (value,) if isinstance(value, str) else value or ():
-            if not _MAIL_ADDRESS.fullmatch(one):
-                raise ValueError(f"{one[:60]!r} is not a mail address, like anna@example.org")
-        return value
-
-    @field_validator("server")
-    @classmethod
-    def _server_host(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", value):
-            raise ValueError("give the host of a mail server; its port goes to `port:`")
-        return value
-
     @model_validator(mode="after")
     def _complete(self) -> "DigestConfig":
         if self.to and (self.server is None or self.sender is None):
             raise ValueError("to: mail needs `server:` and `sender:`, too")
         if len({one.lower() for one in self.to}) < len(self.to):
             raise ValueError("to: one address is there twice")
-        passwords = sum(one is not None for one in (self.password, self.password_file, self.password_env))
-        if passwords != (self.user is not None):
+        if _ways(self, "password") != (self.user is not None):
             raise ValueError(
                 "user: give it together with one of `password:`, `password_file:` and `password_env:`"
             )
@@ -776,14 +761,24 @@ class DigestConfig(_Part):
         return None
 
 
+def _program(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = []
+    if not words or "\0" in value:
+        raise ValueError("give a program with its arguments, in quotes where they have blanks")
+    return value
+
+
 class SummariseConfig(_Part):
     """The section `summarise`: a program or a language model that writes a text for stories. Off by default.
 
     `timeout` is in seconds.
     """
 
-    command: str | None = None
-    url: SecretStr | None = None
+    command: Annotated[str, AfterValidator(_program)] | None = None
+    url: SecretAddress | None = None
     model: str | None = Field(default=None, min_length=1, max_length=200)
     api_key: SecretStr | None = None
     api_key_file: str | None = None
@@ -791,28 +786,9 @@ class SummariseConfig(_Part):
     stories_an_hour: int = Field(default=20, ge=1, le=3600)
     timeout: Duration = Field(default=120, ge=1, le=3600)
 
-    @field_validator("command")
-    @classmethod
-    def _program(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                words = shlex.split(value)
-            except ValueError:
-                words = []
-            if not words or "\0" in value:
-                raise ValueError("give a program with its arguments, in quotes where they have blanks")
-        return value
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _WEBHOOK_ADDRESS.fullmatch(value.get_secret_value()):
-            raise ValueError("give an http or https address, without a name or password in it")
-        return value
-
     @model_validator(mode="after")
     def _one_way(self) -> "SummariseConfig":
-        keys = sum(one is not None for one in (self.api_key, self.api_key_file, self.api_key_env))
+        keys = _ways(self, "api_key")
         if self.command is not None and self.url is not None:
             raise ValueError("give one of `command:` and `url:`")
         if (self.model is None) if self.url is not None else (self.model is not None and not self.command):
@@ -820,10 +796,6 @@ class SummariseConfig(_Part):
         if keys > 1 or (keys and self.url is None):
             raise ValueError("give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`")
         return self
-
-    @field_serializer("url", when_used="json")
-    def _host_alone(self, value: SecretStr | None) -> str | None:
-        return None if value is None else _host_only(value)
 
 
 class Config(_Part):
@@ -1050,10 +1022,8 @@ def absolute_database_url(given: str, base: Path) -> str:
     Raises ConfigError for anything else.
     """
     if "://" not in given:
-        try:
+        with at_key("database"):
             return f"sqlite:///{(base / expanded(given)).absolute()}"
-        except ConfigError as error:
-            raise ConfigError(f"database: {error}") from error
     scheme, rest = given.split("://", 1)
     if scheme == "sqlite":
         path = rest.removeprefix("/")

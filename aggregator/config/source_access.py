@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from aggregator.config.settings import Config, SourceConfig, split_address
+from aggregator.config.settings import Config, SourceConfig, at_key, split_address
 from aggregator.config.webhooks import read_secret
 from aggregator.model.errors import ConfigError
 
@@ -44,20 +44,16 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
     extras = {}
     for number, item in enumerate(config.sources):
         if item.imap is not None:
-            try:
+            with at_key(f"sources.{number}"):
                 password = _line(config, "password", item.auth)
-            except ConfigError as error:
-                raise ConfigError(f"sources.{number}: {error}") from error
             extras[mailbox_address(item)] = SourceExtras(Access(mailbox_address(item), password=password))
             continue
         typed = item.feed or item.page
         if typed is None:
             continue
         address, userinfo = split_address(typed)
-        try:
+        with at_key(f"sources.{number}"):
             headers = basic(userinfo) | _headers(config, item)
-        except ConfigError as error:
-            raise ConfigError(f"sources.{number}: {error}") from error
         selectors = (item.list, item.link, item.title or "", item.date) if item.list else ()
         extras[address] = SourceExtras(Access(address, headers), selectors)
     return extras
@@ -76,7 +72,7 @@ def proxy_address(config: Config) -> str | None:
     fetch = config.fetch
     if fetch.proxy is None and fetch.proxy_file is None and fetch.proxy_env is None:
         return None
-    return read_secret(config, "fetch.proxy", fetch.proxy, fetch.proxy_file, fetch.proxy_env).strip()
+    return read_secret(config, fetch, "proxy", section="fetch.").strip()
 
 
 def _basic(login: str) -> dict[str, str]:
@@ -95,8 +91,7 @@ def _headers(config: Config, item: SourceConfig) -> dict[str, str]:
 
 
 def _line(config: Config, key: str, holder: object) -> str:
-    value, file, variable = (getattr(holder, key + end) for end in ("", "_file", "_env"))
-    line = read_secret(config, key, value, file, variable).strip()
+    line = read_secret(config, holder, key).strip()
     if not line.isprintable() or (key != "password" and not line.isascii()):
         raise ConfigError(f"{key}: give one line")
     return line

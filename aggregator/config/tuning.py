@@ -47,18 +47,10 @@ class Tuning(msgspec.Struct, frozen=True):
     def section(self, name: str, shape: type[Section]) -> Section:
         """Return the section `name` as the struct `shape`.
 
-        Raises ConfigError for an override that does not exist or has the wrong type.
+        Raises ConfigError for an override of the wrong type; `effective_tuning` has checked that it exists.
         """
-        values = dict(_shipped()[name])
-        for key, value in self.overrides.get(name, {}).items():
-            if key not in values:
-                raise ConfigError(
-                    f"tuning.{name}.{key}: there is no such constant in config/tuning.yaml"
-                    f"{meant(key, values)}"
-                )
-            values[key] = value
         try:
-            return msgspec.convert(values, shape)
+            return msgspec.convert(self.values(name), shape)
         except msgspec.ValidationError as error:
             raise ConfigError(f"tuning.{name}: {error}") from error
 

@@ -18,6 +18,7 @@ from aggregator.config.settings import (
     DigestConfig,
     SavedQuery,
     WebhookConfig,
+    at_key,
     notify_address,
     require_library,
     signing_key,
@@ -119,18 +120,16 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
 
 
 def _webhook(config: Config, index: int, webhook: WebhookConfig) -> Webhook:
-    try:
+    with at_key(f"webhooks.{index}: {webhook.name}"):
         made = Webhook(
             name=webhook.name,
             url=webhook.url.get_secret_value(),
-            key=signing_key(read_secret(config, "secret", webhook.secret, webhook.secret_file, None)),
+            key=signing_key(read_secret(config, webhook, "secret")),
             query=_query(config, webhook.query),
             body=None if webhook.body is None else webhook.body.get_secret_value(),
             headers=tuple((name, text.get_secret_value()) for name, text in webhook.headers.items()),
         )
         _ = made.template
-    except ConfigError as error:
-        raise ConfigError(f"webhooks.{index}: {webhook.name}: {error}") from error
     return made
 
 
@@ -140,12 +139,8 @@ def notifications(config: Config) -> tuple[Notification, ...]:
         require_library("apprise", "notify: this needs", ">=1.9,<3")
     found = []
     for index, one in enumerate(config.notify):
-        try:
-            url = notify_address(
-                read_secret(config, "address", one.address, one.address_file, one.address_env)
-            )
-        except ConfigError as error:
-            raise ConfigError(f"notify.{index}: {one.name}: {error}") from error
+        with at_key(f"notify.{index}: {one.name}"):
+            url = notify_address(read_secret(config, one, "address"))
         query = _query(config, one.query)
         limit = one.messages_an_hour
         found.append(
@@ -161,10 +156,8 @@ def digest_readers(config: Config, *, with_password: bool = True) -> tuple[Diges
         return ()
     password = ""
     if mail.user is not None and with_password:
-        try:
-            password = read_secret(config, "password", mail.password, mail.password_file, mail.password_env)
-        except ConfigError as error:
-            raise ConfigError(f"digest: {error}") from error
+        with at_key("digest"):
+            password = read_secret(config, mail, "password")
     query = _query(config, mail.query)
     url = f"{mail.server}:{mail.mail_port}"
     return tuple(
@@ -184,29 +177,30 @@ def summary_key(config: Config) -> str:
     chosen = config.summarise
     if not (chosen.api_key or chosen.api_key_file or chosen.api_key_env):
         return ""
-    try:
-        key = read_secret(config, "api_key", chosen.api_key, chosen.api_key_file, chosen.api_key_env).strip()
-    except ConfigError as error:
-        raise ConfigError(f"summarise: {error}") from error
+    with at_key("summarise"):
+        key = read_secret(config, chosen, "api_key").strip()
     if not key.isascii() or not key.isprintable():
         raise ConfigError("summarise: api_key: give one line of ASCII characters")
     return key
 
 
-def read_secret(
-    config: Config, key: str, value: SecretStr | None, file: str | None, variable: str | None
-) -> str:
-    """Return a secret from the configuration, a file, or the environment."""
+def read_secret(config: Config, part: object, key: str, *, section: str = "") -> str:
+    """Return a secret of a part of the configuration: `key`, or from where `key_env` or `key_file` says.
+
+    `section` precedes the key in the message of the ConfigError for one that cannot be read.
+    """
+    value: SecretStr | None = getattr(part, key)
     if value is not None:
         return value.get_secret_value()
+    variable: str | None = getattr(part, f"{key}_env", None)
     if variable is not None:
         if not os.environ.get(variable):
-            raise ConfigError(f"{key}_env: {variable} is not set in the environment")
+            raise ConfigError(f"{section}{key}_env: {variable} is not set in the environment")
         return os.environ[variable]
-    path = config.secret_path(file or "")
+    path = config.secret_path(getattr(part, f"{key}_file") or "")
     try:
         with path.open(encoding="utf-8") as opened:
             return opened.read(_MAX_SECRET_CHARS)
     except (OSError, ValueError) as error:  # ValueError: also a NUL in the path
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{key}_file: {path} cannot be read: {why}") from error
+        raise ConfigError(f"{section}{key}_file: {path} cannot be read: {why}") from error

@@ -20,6 +20,7 @@ from itertools import chain, repeat
 from queue import SimpleQueue
 from types import FrameType
 
+from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
@@ -33,7 +34,6 @@ from aggregator.model.errors import (
     DatabaseReplacedError,
 )
 from aggregator.model.health_report import ProcessState, Reload
-from aggregator.pipeline.workers.executor import collect_garbage_seldom
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import open_writer_lease
 

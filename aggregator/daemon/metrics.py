@@ -116,6 +116,7 @@ class Scrape(NamedTuple):
 
 def exposition(scrape: Scrape, accept: str) -> tuple[bytes, str]:
     """Return all metrics in the format of the header `accept`, else as plain text, and its content type."""
+    # Without `auto_describe` the collector is not asked once more for the names when it is registered.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_MetricsCollector(scrape))
     encoder, content_type = choose_encoder(accept)
@@ -127,9 +128,6 @@ class _MetricsCollector(Collector):
 
     def __init__(self, scrape: Scrape) -> None:
         self._scrape = scrape
-
-    def describe(self) -> Iterable[Metric]:
-        return ()  # registering would collect everything once more to learn the names
 
     def collect(self) -> Iterator[Metric]:
         scrape, snapshot = self._scrape, self._scrape.snapshot

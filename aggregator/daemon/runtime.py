@@ -126,7 +126,8 @@ class Runtime:
                 failed=services.failed,
             ),
         )
-        self._prefetch_thread = self._make_prefetch_thread()
+        threads = {"prefetch": self._make_prefetch_thread(), "a summary": self._summaries}
+        self._repeating = {name: thread for name, thread in threads.items() if thread is not None}
         self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_stopped = False  # the database did not answer the last tick
@@ -184,10 +185,8 @@ class Runtime:
         self.writer_loop.start()
         self._webhooks.start()
         self._maintenance.start()
-        if self._prefetch_thread is not None:
-            self._prefetch_thread.start()
-        if self._summaries is not None:
-            self._summaries.start()
+        for thread in self._repeating.values():
+            thread.start()
         self.watchdog.heartbeat("scheduler")
         self._ticking.start()
 
@@ -197,10 +196,8 @@ class Runtime:
         self._poll_scheduler.stop()
         self.writer_loop.stop()
         self._maintenance.stop()
-        if self._prefetch_thread is not None:
-            self._prefetch_thread.stop()
-        if self._summaries is not None:
-            self._summaries.stop()
+        for thread in self._repeating.values():
+            thread.stop()
         self._webhooks.stop()
         self._client.close()  # wakes threads that wait for a host or read from one
         self._executor.close()  # wakes threads that wait for a worker
@@ -214,10 +211,7 @@ class Runtime:
 
         running = ["placing"] if self.writer_loop.join(left()) else []
         running += ["a maintenance task"] if self._maintenance.join(left()) else []
-        running += (
-            ["prefetch"] if self._prefetch_thread is not None and self._prefetch_thread.join(left()) else []
-        )
-        running += ["a summary"] if self._summaries is not None and self._summaries.join(left()) else []
+        running += [name for name, thread in self._repeating.items() if thread.join(left())]
         if fetches := self._poll_scheduler.join(left):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):

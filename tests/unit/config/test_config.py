@@ -305,12 +305,12 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
         found: int = load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
         return found
 
-    assert reach("") == reach("grouping: {memory: 600 MB}") == 1_000_000
-    assert reach("grouping: {memory: 1 GB}") == 2_000_000
+    assert reach("") == reach("grouping: {memory: 600 MB}") == 1_400_000
+    assert reach("grouping: {memory: 1 GB}") == 2_803_508
     assert reach("tuning: {events: {live_reach: 300000}}") == 300_000, "as before there was a setting"
     both = "grouping: {memory: 1 GB}\ntuning: {events: {live_reach: 300000}}\n"
     assert "remove one of them" in mistakes(tmp_path, both)[0]
-    assert "give at least 208 MB" in mistakes(tmp_path, "grouping: {memory: 207 MB}")[0]
+    assert "give at least 207 MB" in mistakes(tmp_path, "grouping: {memory: 206 MB}")[0]
     assert "like 600 MB" in mistakes(tmp_path, "grouping: {memory: 600}")[0]
 
 

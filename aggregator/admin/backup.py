@@ -14,15 +14,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import IO
 
 import zstandard
 
-from aggregator.config.settings import Config, expanded
+from aggregator.config.settings import Config, at_key, expanded
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import AggregatorError, ConfigError, NotWritableError, ReadError, UsageError
+from aggregator.model.errors import AggregatorError, NotWritableError, ReadError, UsageError
 from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
@@ -204,6 +205,27 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """Yield a file that replaces the one at `path` when it is complete and on the disk.
+
+    Readers see either the old or the new content, also after a power cut. Raises UsageError if it cannot be
+    written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb", opener=partial(os.open, mode=mode)) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
 def scratch_in(folder: Path) -> Iterator[Path]:
     """Yield a hidden temporary folder in `folder`; first deletes those that killed processes left."""
     for old in folder.glob(f"{_SCRATCH}*"):
@@ -267,10 +289,8 @@ def backup_folder(config: Config) -> Path:
     """Return the folder of backups: as configured, else next to the SQLite file or in the state directory."""
     base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
     if config.backup.folder is not None:
-        try:
+        with at_key("backup.folder"):
             return (base / expanded(config.backup.folder)).absolute()
-        except ConfigError as error:
-            raise ConfigError(f"backup.folder: {error}") from error
     file = Database(config.database_url).file
     return (base if file is None else file.parent).absolute() / "backups"
 

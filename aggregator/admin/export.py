@@ -6,12 +6,10 @@ keys, so the same content gives the same bytes on SQLite and PostgreSQL.
 """
 
 import gzip
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from io import BufferedReader
 from itertools import chain, groupby, islice
 from operator import itemgetter
@@ -21,6 +19,7 @@ from typing import IO, Any, Protocol
 import msgspec
 import zstandard
 
+from aggregator.admin.backup import replacing
 from aggregator.config.messages import counted
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
@@ -110,18 +109,8 @@ def written(path: Path) -> Iterator[Writable]:
 
     Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb", opener=partial(os.open, mode=0o600)) as file:
-            with ExitStack() as packing:
-                yield _packed(path, file, packing)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, mode=0o600) as file, ExitStack() as packing:
+        yield _packed(path, file, packing)
 
 
 def _packed(path: Path, file: IO[bytes], packing: ExitStack) -> Writable:

@@ -10,7 +10,8 @@ Also helpers for statements on both databases: lists of values in parts, and INS
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -42,7 +43,6 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 VALUES_AT_ONCE: Final = 500  # SQLite takes 32,766 parameters, older builds 999
 
@@ -59,7 +59,8 @@ def rows_with(
 ) -> Iterator[Row[Any]]:
     """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
     for part in in_parts(sorted(set(values))):
-        yield from connection.execute(statement.where(column.in_(part)))
+        for rows in connection.execute(statement.where(column.in_(part))).partitions(VALUES_AT_ONCE):
+            yield from rows
 
 
 def change_with(
@@ -90,8 +91,8 @@ def delete_some(
 
 def insert_or(connection: Connection, table: Table) -> Any:
     """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+    # One of sqlalchemy.dialects.sqlite and .postgresql: the other is not loaded.
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
 
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
@@ -111,6 +112,10 @@ def set_counter(connection: Connection, name: str, value: int) -> None:
     upsert(connection, counter, {"name": name, "value": value})
 
 
+def _read_time(written: str | None) -> dt.datetime | None:
+    return None if written is None else dt.datetime.fromisoformat(f"{written}+00:00")
+
+
 class UtcTime(TypeDecorator[dt.datetime]):
     """An aware datetime, stored and returned in UTC on both databases. Raises ValueError for a naive one."""
 
@@ -125,10 +130,12 @@ class UtcTime(TypeDecorator[dt.datetime]):
         value = value.astimezone(dt.UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        # Without the steps between: a list of stories has thousands of times.
+        return _read_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
     def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+        return None if value is None else value.astimezone(dt.UTC)
 
 
 # Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
@@ -148,7 +155,9 @@ def _by_address(table: str, column: str) -> Index:
 
 
 def _partial_index(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    # To say the same for PostgreSQL loads its dialect and five drivers in every process. There the migrations
+    # create the indexes with their condition, and upgrade_0018.py adds the one that is given here.
+    return Index(name, *columns, sqlite_where=text(where))
 
 
 def _article_key() -> Column[int]:

@@ -162,6 +162,9 @@ def _rename_indexes(connection: Connection, table: Table) -> None:
             continue  # a user's
         connection.execute(text(f'DROP INDEX "{name}"'))
     for name in sorted(set(indexes) - existing):
+        if connection.dialect.name != "sqlite":  # tables.py gives the condition of partial indexes for SQLite
+            options = indexes[name].dialect_options
+            options["postgresql"]["where"] = options["sqlite"]["where"]
         indexes[name].create(connection)
 
 

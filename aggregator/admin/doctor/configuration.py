@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from aggregator.admin.backup import backup_folder
 from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_owner_notice
 from aggregator.config.loader import lines_of, located
 from aggregator.config.messages import counted, redact
-from aggregator.config.settings import Config
+from aggregator.config.settings import Config, at_key
 from aggregator.config.source_access import proxy_address
 from aggregator.extract.urls import address_key
 from aggregator.model.core import utc_now
@@ -22,7 +21,6 @@ from aggregator.model.health_report import Finding
 from aggregator.pipeline.kinds.feed_kind import web_address
 from aggregator.pipeline.kinds.source_kind import source_kind
 from aggregator.pipeline.manage_sources import configured_source
-from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import mutes_of
 from aggregator.pipeline.workers.factory import refuse_missing_library
 from aggregator.sources.fetch.client import user_agent
@@ -186,9 +184,9 @@ def check(config: Config) -> None:
         lambda: user_agent(config.fetch.contact),
         lambda: (proxy := proxy_address(config)) and proxy_of(proxy),
         lambda: summary_key(config),
-        lambda: config.backup.folder is not None and backup_folder(config),
+        lambda: _check_backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
-        lambda: retention_plan(config),
+        lambda: _check_retention(config),
         lambda: found or mutes_of(config),
         lambda: recipients_from(config),
     )
@@ -204,10 +202,26 @@ def check(config: Config) -> None:
 
 def _check_public_url(config: Config) -> None:
     if config.public_url:
-        try:
+        with at_key("public_url"):
             web_address(config.public_url, config)
-        except ConfigError as error:
-            raise ConfigError(f"public_url: {error}") from error
+
+
+# Both load much, to write backups and to place articles, so only where the setting is there: `config check`
+# runs before each reload.
+
+
+def _check_backup_folder(config: Config) -> None:
+    if config.backup.folder is not None:
+        from aggregator.admin.backup import backup_folder
+
+        backup_folder(config)
+
+
+def _check_retention(config: Config) -> None:
+    if config.retention.size is not None:
+        from aggregator.pipeline.placement.retention import retention_plan
+
+        retention_plan(config)
 
 
 def _source_mistakes(config: Config) -> Iterator[str]:

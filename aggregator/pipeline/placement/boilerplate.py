@@ -137,7 +137,7 @@ class BoilerplateLearner:
         for other in articles.copy_candidates(connection, likely).values():
             if articles.origin_of(connection, other.id).source != incoming.inbox_entry.entry.source:
                 continue  # any source may declare that outlet
-            similar = articles.compared_text(connection, other.id)
+            similar = articles.compared_texts(connection, [other.id])[other.id]
             same_outlet = _name_key(similar.outlet) == _name_key(incoming.outlet)
             if same_outlet and is_notice(clean.title, clean.text, similar.title, similar.text, tuning):
                 self._walls.add(n)

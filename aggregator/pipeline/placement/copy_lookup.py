@@ -11,7 +11,6 @@ rows of earlier articles.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,6 +29,7 @@ from aggregator.cluster.copies.copy_check import (
 from aggregator.cluster.copies.minhash import keys_of
 from aggregator.cluster.copies.sampled_shingles import PassageIndex, SketchLookup
 from aggregator.cluster.copies.shingles import shingle_sequence
+from aggregator.config.garbage import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import CopyEvidence, TextReuse
@@ -39,7 +39,6 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance.erase import OrphanedCopy
 from aggregator.store.stories import articles, copy_keys
 from aggregator.store.stories.articles import CopyCandidate, StoredArticle
-from aggregator.store.tables import in_parts
 
 _SCANS: Final = (
     2  # questions answered by reading the rows (.4 s for 300,000); then building (4 s) is worth it
@@ -98,9 +97,8 @@ class CopyFinder:
     def read_bands(self, connection: Connection, bands: Iterable[int]) -> None:
         """Read the articles under the LSH keys of a batch at once."""
         numbers: dict[int, list[int]] = {band: [] for band in bands}
-        for part in in_parts(sorted(numbers)):
-            for band, number in copy_keys.find(connection, part, before=_ANY_NUMBER, limit=_ANY_NUMBER):
-                numbers[band].append(number)
+        for band, number in copy_keys.find(connection, numbers, before=_ANY_NUMBER, limit=_ANY_NUMBER):
+            numbers[band].append(number)
         self._numbers = numbers
 
     def find(self, connection: Connection, incoming: IncomingArticle, id_: str) -> CopyMatch:
@@ -110,38 +108,46 @@ class CopyFinder:
         possible excerpts are read.
         """
         seen = self._candidates(connection, incoming)
-        own = _compared_text(incoming, id_)
-        reading = cache(lambda other: articles.compared_text(connection, other))
+        own, most = _compared_text(incoming, id_), self._tuning.exact_checks
+        read: dict[str, ComparedText] = {}
+
+        def reading(ids: Sequence[str]) -> list[ComparedText]:
+            if missing := [other for other in ids if other not in read]:
+                read.update(articles.compared_texts(connection, missing))
+            return [read[other] for other in ids]
+
         # Within one source and URL there are generations and parts of a page, and no copies.
         source = incoming.inbox_entry.entry.source
         own_page = {id_} | {other for other, its_source in seen.there.items() if its_source == source}
         others = [one for one in seen.copies if one.id not in own_page]
         likely = rank_candidates(incoming.fingerprint.signature, others, self._tuning)
-        copy = best_copy(own, (reading(one.id) for one in likely), self._tuning)
+        copy = best_copy(own, reading([one.id for one in likely]), self._tuning)
         excerpts: tuple[CopyEvidence, ...] = ()
         if copy is None or copy.kind != "copy":  # excerpts of a copy are excerpts of its original
             left_out = own_page if copy is None else own_page | {copy.other}
             cuts = [one.id for one in seen.cuts if one.id not in left_out]
-            excerpts = excerpts_in(own, map(reading, cuts), self._tuning)
+            excerpts = excerpts_in(own, reading(cuts[:most]), self._tuning)
         same_page = self._same_page(own, seen, reading)
         keys = self._copy_keys(connection, incoming, copy, seen)
         reuse = None
         if copy is None:
             near = sorted((-one.share, one.order, one.id) for one in others if one.share > 0)
             wanted = dict.fromkeys([*(one.id for one in likely), *(id_ for _, _, id_ in near)])
-            most = self._tuning.exact_checks
-            reuse = text_reuse(own, (reading(other) for other in list(wanted)[:most]), self._tuning)
+            reuse = text_reuse(own, reading(list(wanted)[:most]), self._tuning)
         return CopyMatch(copy, excerpts, keys, same_page, reuse)
 
     def _same_page(
-        self, own: ComparedText, seen: "_CopyCandidates", reading: Callable[[str], ComparedText]
+        self,
+        own: ComparedText,
+        seen: "_CopyCandidates",
+        reading: Callable[[Sequence[str]], list[ComparedText]],
     ) -> str | None:
         """Return an article under the same URL that has the same text, or of which one is a part."""
         there = [one for one in seen.copies if one.id in seen.there]
-        for one in rank_candidates(own.signature, there, self._tuning):
-            stored = reading(one.id)
+        likely = rank_candidates(own.signature, there, self._tuning)
+        for stored in reading([one.id for one in likely]):
             if verdict(own, stored, self._tuning) or verdict(stored, own, self._tuning):
-                return one.id
+                return stored.id
         return None
 
     def revised(
@@ -317,6 +323,7 @@ class CopyFinder:
             after = number - reach - _MARGIN
             rows = articles.sketches(connection, after=after)
             self._index = PassageIndex(reach=reach, cap=cap, rows=rows, after=after)
+            give_back_memory()
         self._asked += 1
         if self._index is not None and self._index.covers(number):
             return self._index.look_up(number, sketch)

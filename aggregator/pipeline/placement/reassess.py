@@ -193,6 +193,7 @@ class _StoryLookup:
         self._rows: dict[int, Sequence[ComparedRow]] = {}  # newest reports, by story
         self._row_of: dict[str, ComparedRow] = {}  # by article
         self._has_report: dict[int, bool] = {}  # by story
+        self._compared_stories: dict[int, ComparedStory] = {}
 
     def story(self, number: int) -> Candidate | None:
         return self._index.get(number)
@@ -243,10 +244,19 @@ class _StoryLookup:
         names = [self._index.story(number).story for number in (one, other)]
         return self._constraints.may_merge(self._connection, *names)
 
+    def compare(self, reports: Sequence[CountedReport], number: int) -> None:
+        articles = [self._comparison.article(self._row_of[report.id]) for report in reports]
+        self._comparison.compare(self._connection, articles, self._compared(number))
+
     def corrections(self, report: CountedReport, number: int) -> Sequence[Reason]:
-        own, candidate = self._row_of[report.id], self._index.story(number)
-        rows = self._reports(number)
-        newest, is_own = self._comparison.compared(rows), own.story == candidate.story
-        compared = ComparedStory(candidate.story, newest, candidate.summary.reports, rows, is_own=is_own)
-        (found,) = self._comparison.corrections(self._connection, self._comparison.article(own), [compared])
+        own, story = self._row_of[report.id], self._compared(number)
+        story = story._replace(is_own=own.story == story.id)
+        (found,) = self._comparison.corrections(self._connection, self._comparison.article(own), [story])
         return found
+
+    def _compared(self, number: int) -> ComparedStory:
+        if number not in self._compared_stories:
+            candidate, rows = self._index.story(number), self._reports(number)
+            newest, reports = self._comparison.compared(rows), candidate.summary.reports
+            self._compared_stories[number] = ComparedStory(candidate.story, newest, reports, rows)
+        return self._compared_stories[number]

@@ -263,6 +263,23 @@ class ReportComparison:
         """
         return [self.article(row) for row in rows[: self.tuning.compared_reports + 1]]
 
+    def compare(
+        self, connection: Connection, reports: Sequence[ComparedArticle], story: ComparedStory
+    ) -> None:
+        """Compare reports of a story with its newest ones at once, as `corrections` of each would.
+
+        One call for each of the newest instead of one for each report: mostly a single one of them is new.
+        """
+        beside: dict[int, list[PairArticle]] = {}  # by inbox number of one of the newest
+        for own in reports:
+            for other in story.others(own, self.tuning):
+                if len(own.pair.ids) and len(other.pair.ids):
+                    beside.setdefault(other.pair.inbox, []).append(own.pair)
+        for newest in story.newest:
+            one = newest.pair
+            missing = [each for each in beside.get(one.inbox, ()) if _pair(one, each) not in self._pairs]
+            self._remember_pairs(connection, one, missing)
+
     def corrections(
         self, connection: Connection, own: ComparedArticle, stories: Sequence[ComparedStory]
     ) -> list[tuple[Reason, ...]]:
@@ -341,13 +358,18 @@ class ReportComparison:
         if len(self._pairs) >= _PAIRS_KEPT:
             self._pairs.clear()
         missing = {one.inbox: one for story in reports for one in story if _pair(own, one) not in self._pairs}
-        if missing:
-            compared = self._pair_model.compare_pairs(own, [*missing.values()], self.snapshot(connection))
-            self._pairs |= zip((_pair(own, one) for one in missing.values()), compared, strict=True)
+        self._remember_pairs(connection, own, [*missing.values()])
         return [
             combined([self._pairs[_pair(own, one)] for one in story], story) if story else None
             for story in reports
         ]
+
+    def _remember_pairs(
+        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle]
+    ) -> None:
+        if others:
+            compared = self._pair_model.compare_pairs(own, others, self.snapshot(connection))
+            self._pairs |= zip((_pair(own, one) for one in others), compared, strict=True)
 
 
 def _pair(one: PairArticle, other: PairArticle) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryCache, StoryIndex
 from aggregator.cluster.events.weights import EventModel
+from aggregator.config.garbage import give_back_memory
 from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
 from aggregator.store.engine.database import Connection
@@ -100,6 +101,7 @@ class StoryWriter:
                 self._index = self._built(connection, frozenset())
             except ValueError:
                 self._index = self._built(connection, self._unmendable(connection))
+            give_back_memory()
         self._index.read = partial(_index_rows, connection)
         self._index.undated_from = self._undated_from(connection)
         return self._index

@@ -4,7 +4,6 @@ A job is a top-level function of this program and its argument, as bytes; the re
 Only functions below `aggregator` can be named, so that a damaged message cannot call anything else.
 """
 
-import gc
 import hashlib
 import importlib
 import re
@@ -96,17 +95,6 @@ def failure(error: BaseException) -> WorkError:
     if isinstance(error, MemoryError):
         return WorkError("memory", "the job asked for more memory than a worker may have")
     return WorkError("failed", describe(error))
-
-
-# Objects between two searches for cycles, which Python itself begins every 700 (measured: collections took
-# 4.7 % of the CPU of placing and rendering 500 articles).
-_YOUNG_OBJECTS = 10_000
-
-
-def collect_garbage_seldom() -> None:
-    """Let the garbage collector skip what is loaded, and search young objects less often."""
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def describe(error: BaseException) -> str:

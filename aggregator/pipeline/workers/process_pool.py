@@ -25,7 +25,7 @@ from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
 from aggregator.pipeline.workers.ipc import LateError, PipeClosedError, WorkerJob, WorkerReply, receive, send
 
-_START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.6 s when idle, far more on a busy machine
+_START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
 
 log = logging.getLogger(__name__)
 

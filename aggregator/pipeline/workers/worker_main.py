@@ -16,7 +16,8 @@ import sys
 import warnings
 
 from aggregator.cluster.copies.minhash import load_datasketch
-from aggregator.pipeline.workers.executor import collect_garbage_seldom, describe, function_named
+from aggregator.config.garbage import collect_garbage_seldom
+from aggregator.pipeline.workers.executor import describe, function_named
 from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.

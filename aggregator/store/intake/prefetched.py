@@ -7,11 +7,10 @@ Rows are deleted in the transaction that finishes their entry.
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
-from aggregator.store.tables import entry, prefetched
+from aggregator.store.tables import entry, insert_or, prefetched
 
 
 def claim(
@@ -50,7 +49,7 @@ def claim(
         return []
     until = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     of_all = {"holder": holder, "expires_at": until, "code_version": code_version, "result": None}
-    statement = postgresql.insert(prefetched).values([{"entry": n, **of_all} for n in numbers])
+    statement = insert_or(connection, prefetched).values([{"entry": n, **of_all} for n in numbers])
     mine = {name: statement.excluded[name] for name in ("holder", "expires_at", "code_version", "result")}
     connection.execute(statement.on_conflict_do_update(index_elements=["entry"], set_=mine))
     return numbers

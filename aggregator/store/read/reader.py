@@ -73,6 +73,9 @@ from aggregator.stories.counts import trails, with_originals
 
 log = logging.getLogger(__name__)
 
+# Stories of lists and feeds by all that was read of them: most are as they were when a list is read again.
+KEPT: Final = 256
+
 _MERGED = select(story.c.id, story.c.merged_story).where(story.c.merged_story.is_not(None))
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
@@ -83,10 +86,15 @@ def merged_of(connection: Connection, ids: Sequence[str]) -> dict[str, MergedSto
     return {row.id: merged for row in rows if (merged := read_merged(row.id, row.merged_story)) is not None}
 
 
+@lru_cache(maxsize=KEPT)
+def _decoded(blob: bytes) -> MergedStory:
+    return codecs.decompress_struct(blob, MergedStory)
+
+
 def read_merged(id: str, blob: bytes) -> MergedStory | None:  # noqa: A002 - public name
     """Decode the merged text of story `id`; None if it is damaged."""
     try:
-        return codecs.decompress_struct(blob, MergedStory)
+        return _decoded(blob)
     except codecs.UNREADABLE as error:
         log.warning(
             "story %s: its merged text is damaged (%s); `aggregator db check --repair`",
@@ -359,8 +367,8 @@ class DatabaseStoryReader:
         with self._database.read() as connection:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
-            members = article_views.views_of_stories(connection, rows)
-            found = (_story_view(rows[one], members[one]) for one in ids if one in rows)
+            members = article_views.rows_of_stories(connection, rows)
+            found = (_listed_view(rows[one], tuple(members[one])) for one in ids if one in rows)
             return story_links.with_subjects(connection, found)
 
     def list_stories(self, ids: tuple[str, ...], /) -> tuple[StoryListItem, ...]:
@@ -543,9 +551,14 @@ def assignments(connection: Connection) -> list[AssignedEntry]:
 
 def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
     rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
-    members = article_views.views_of_stories(connection, [row.id for row in rows])
-    found = (_story_view(row, members[row.id]) for row in rows)
+    members = article_views.rows_of_stories(connection, [row.id for row in rows])
+    found = (_listed_view(row, tuple(members[row.id])) for row in rows)
     return StoryPage(stories=story_links.with_subjects(connection, found), next=following)
+
+
+@lru_cache(maxsize=KEPT)
+def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
+    return _story_view(row, list(map(article_views.view, members)))
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:

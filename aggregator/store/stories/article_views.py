@@ -108,10 +108,15 @@ def views_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[ArticleView]]:
     """Return the articles of `stories`, oldest first."""
-    found: dict[str, list[ArticleView]] = {one: [] for one in sorted(stories)}
+    return {one: list(map(view, rows)) for one, rows in rows_of_stories(connection, stories, *more).items()}
+
+
+def rows_of_stories(connection: Connection, stories: Iterable[str], *more: str) -> dict[str, list[Row[Any]]]:
+    """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
+    found: dict[str, list[Row[Any]]] = {one: [] for one in sorted(stories)}
     statement = view_columns(*more).order_by(article.c.effective_at, article.c.inbox_no)
     for row in rows_with(connection, statement, article.c.story, found):
-        found[row.story].append(view(row))
+        found[row.story].append(row)
     return found
 
 

@@ -600,9 +600,9 @@ _COPIES = (
     .where(article.c.copy_of == bindparam("article_id"), article.c.role == "copy")
     .limit(bindparam("at_most", type_=Integer))
 )
-_COMPARED_TEXT = select(
-    article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
-).where(article.c.id == bindparam("article_id"))
+_COMPARED_TEXTS = select(
+    article.c.id, article.c.inbox_no, codecs.TEXT, article.c.title, article.c.outlet, article.c.signature
+)
 _OWN_FORM = {
     "text": codecs.TEXT,
     "is_gone": codecs.IS_GONE.label("is_gone"),
@@ -685,14 +685,21 @@ def copies_before(connection: Connection, id: str, n: int) -> int:  # noqa: A002
     return connection.execute(select(func.count()).select_from(article).where(*placed)).scalar_one()
 
 
-def compared_text(connection: Connection, id: str) -> "ComparedText":  # noqa: A002 - the word that people type
-    """Return article `id`, which must exist, as input of the copy check."""
+def compared_texts(connection: Connection, ids: Iterable[str]) -> "dict[str, ComparedText]":
+    """Return these articles, which must exist, as input of the copy check, by id."""
     from aggregator.cluster.copies.copy_check import ComparedText
 
-    row = connection.execute(_COMPARED_TEXT, {"article_id": id}).one()
-    return ComparedText(
-        id=id, text=row.text, title=row.title, outlet=row.outlet, signature=row.signature, order=row.inbox_no
-    )
+    return {
+        row.id: ComparedText(
+            id=row.id,
+            text=row.text,
+            title=row.title,
+            outlet=row.outlet,
+            signature=row.signature,
+            order=row.inbox_no,
+        )
+        for row in rows_with(connection, _COMPARED_TEXTS, article.c.id, ids)
+    }
 
 
 def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type

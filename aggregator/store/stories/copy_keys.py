@@ -70,21 +70,20 @@ class KeyPairs(NamedTuple):
 
 def find(connection: Connection, bands: Collection[int], *, before: int, limit: int) -> list[tuple[int, int]]:
     """Return at most `limit` pairs (band, inbox number) of articles before `before`, in order."""
-    if not bands:
-        return []
     # Plain SQL: SQLAlchemy needs 0.3 ms for 42 parameters, the database 0.05 ms.
-    distinct = sorted(set(bands))
     value = "?" if connection.dialect.name == "sqlite" else "%s"
-    statement = (
-        f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([value] * len(distinct))})"  # noqa: S608
-        f" AND article > {value} AND article < {value}"
-    )
-    unlinked = counter_value(connection, UNLINKED)
-    rows = connection.exec_driver_sql(statement, (*distinct, unlinked, before)).fetchall()
-    found = [(row[0], row[1]) for row in rows]
-    for band, entries in _blocks_of(connection, distinct):
-        if entries is not None and len(entries) > _HEADER.size:
-            found += [(band, n) for n in _numbers_in(entries, band) if unlinked < n < before]
+    unlinked = counter_value(connection, UNLINKED) if bands else 0
+    found: list[tuple[int, int]] = []
+    for part in in_parts(sorted(set(bands))):
+        statement = (
+            f"SELECT band, article FROM lsh_band WHERE band IN ({', '.join([value] * len(part))})"  # noqa: S608
+            f" AND article > {value} AND article < {value}"
+        )
+        rows = connection.exec_driver_sql(statement, (*part, unlinked, before)).fetchall()
+        found += [(row[0], row[1]) for row in rows]
+        for band, entries in _blocks_of(connection, part):
+            if entries is not None and len(entries) > _HEADER.size:
+                found += [(band, n) for n in _numbers_in(entries, band) if unlinked < n < before]
     return sorted(found)[:limit]
 
 

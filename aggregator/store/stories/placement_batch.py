@@ -55,7 +55,8 @@ _FINISH = (
         page=None,
     )
 )
-_OF_STORIES = re.compile(r"(?:FROM|JOIN|UPDATE|INTO|,)\s+story\b")
+_OF_STORIES = re.compile(r"(?:FROM|JOIN|UPDATE|,)\s+story\b")
+_INSERT_OF_STORIES = re.compile(r"(?:FROM|JOIN|INTO)\s+story\b")  # a column of other tables has this name
 _LOG = insert(story_log)
 _CHANGE = insert(change)
 _COUNT = update(counter).where(counter.c.name == bindparam("counter_name"))
@@ -89,7 +90,8 @@ class Ledger:
 
     def _before(self, *call: Any) -> None:
         """Before a statement, the third of SQLAlchemy's arguments: write what it may read."""
-        self._write_new(with_states=_OF_STORIES.search(call[2]) is not None)
+        names_stories = _INSERT_OF_STORIES if call[2].startswith("INSERT") else _OF_STORIES
+        self._write_new(with_states=names_stories.search(call[2]) is not None)
 
     def _write_new(self, *, with_states: bool) -> None:
         if self.stories or self.articles or self.lines or self._dropped_lines:

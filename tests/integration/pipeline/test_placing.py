@@ -22,6 +22,7 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.events import GRAIN
 from tests.support.fresh import with_tables
 
 DAY = dt.timedelta(days=1)
@@ -54,6 +55,25 @@ def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig
         (1, 1, 1),
         (2, 2, 2),
     ]
+
+
+def test_a_story_that_grows_several_times_in_a_batch_is_written_once(rig: Rig) -> None:
+    first, *others = (
+        record(outlet, "1", title, text, published=NOON)
+        for outlet, (title, text) in zip(("Gazette", "Herald", "Courier"), GRAIN, strict=True)
+    )
+    rig.take(first)
+    written = []
+
+    def note(*call: object) -> None:
+        if str(call[2]).startswith("UPDATE story SET title"):
+            written.append(call[3])
+
+    event.listen(rig.database.engine, "before_cursor_execute", note)
+    placed = rig.take(*others)
+    event.remove(rig.database.engine, "before_cursor_execute", note)
+    assert [one.outcome for one in placed] == ["joined", "joined"]
+    assert len(written) == 1
 
 
 def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from typer.testing import CliRunner
 
 from aggregator.admin.export import exported, import_into, salvaged
-from aggregator.cli.app import app
+from aggregator.cli.app import make_app
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import DamagedFileError, ReadError
 from aggregator.pipeline.placement.place import Placer
@@ -290,7 +290,7 @@ def test_a_damaged_file_of_revision_0019_is_saved_without_an_upgrade(
     before = file.read_bytes()
     database = ("--database", f"sqlite:///{file}")
     done = CliRunner().invoke(
-        app, (*database, "export", "--salvage", "--output", str(tmp_path / "saved.jsonl"))
+        make_app(), (*database, "export", "--salvage", "--output", str(tmp_path / "saved.jsonl"))
     )
     assert done.exit_code == 0, done.output
     assert "story_log" in done.output
@@ -307,7 +307,7 @@ def test_an_upgrade_that_meets_damage_says_how_to_save_the_rest(tmp_path: Path) 
     with pytest.raises(DamagedFileError, match=r"cannot be upgraded .* aggregator export --salvage"):
         upgrade(database)
     options = ("--database", database.url, "export", "--salvage", "--output", str(tmp_path / "saved.jsonl"))
-    done = CliRunner().invoke(app, options)
+    done = CliRunner().invoke(make_app(), options)
     assert done.exit_code == 0, done.output
     assert "article" in done.output
     database.close()

@@ -263,6 +263,29 @@ def test_revision_0018_becomes_exactly_the_tables_of_the_program(old: Database, 
     }
 
 
+def test_partial_indexes_of_revision_0018_stay_partial(old: Database) -> None:
+    """Else PostgreSQL would refuse rows with a long address, and every index would hold all rows."""
+
+    def partial() -> set[str]:
+        listed = (
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            if old.is_sqlite
+            else "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+        )
+        with old.read() as connection:
+            return {name for name, sql in connection.execute(text(listed)) if " WHERE " in sql}
+
+    upgrade(old)
+    declared = {
+        str(one.name)
+        for table in metadata.tables.values()
+        for one in table.indexes
+        if one.dialect_options["sqlite"]["where"] is not None
+    }
+    assert declared
+    assert declared - partial() == set()
+
+
 def test_an_export_of_revision_0018_is_imported_under_new_names(old: Database, fresh: Database) -> None:
     upgrade(old)
     import_into(fresh, export_of_revision_0018(), lambda _count: None)

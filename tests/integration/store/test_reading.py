@@ -3,14 +3,14 @@
 import datetime as dt
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import source
+from aggregator.store.tables import article, source
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import feed_source
 
@@ -144,6 +144,18 @@ def test_a_story_that_moves_up_between_two_pages_hides_no_other(rig: Rig) -> Non
 def test_a_cursor_that_is_none_of_ours_is_refused_in_words(rig: Rig, cursor: str) -> None:
     with pytest.raises(UsageError, match="invalid cursor"):
         DatabaseStoryReader(rig.database).stories(StoryFilter(after=cursor))
+
+
+def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> None:
+    reader = DatabaseStoryReader(rig.database)
+    before = reader.stories(StoryFilter()).stories
+    changed = before[0].articles[0].id
+    with rig.database.write() as connection:  # no line of the story log says so
+        connection.execute(update(article).where(article.c.id == changed).values(outlet_name="New Name"))
+    after = reader.stories(StoryFilter()).stories
+    named = {one.id: one.outlet for story in after for one in story.articles}
+    assert [id_ for id_, outlet in named.items() if outlet == "New Name"] == [changed]
+    assert after[1:] == before[1:]
 
 
 def test_any_number_may_be_asked_for(rig: Rig) -> None:

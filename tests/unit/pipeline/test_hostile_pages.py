@@ -149,6 +149,8 @@ prepare(sys.stdin.buffer.read())
 def test_without_its_limit_a_flood_breaks_the_deadline_or_the_memory(limit: str, name: str) -> None:
     """Of what a fast machine would come to the end of there is as much as a page may have."""
     page = next(hostile_pages(SEED, {name})).page.replace(b"<p>x" * 1_000, b"<p>x" * 3_000)
+    more = b" ".join(b"b%d=%d" % (n, n) for n in range(100_000))
+    page = page.replace(b"<div a0=0", b"<div " + more + b" a0=0")
     item = PrepareItem(entry=Entry(source="x"), seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC), page=page)
     job = msgspec.msgpack.encode(PrepareJob(items=(item,)))
     memory = str(ALL_TUNING.section("work", WorkerTuning).memory_extra_bytes)

@@ -25,7 +25,7 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
-from aggregator.model.errors import AggregatorError, ConfigError, FetchError
+from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
 from aggregator.sources.fetch.response import (
     FetchResult,
@@ -45,8 +45,6 @@ from aggregator.sources.fetch.ssrf_guard import (
     is_permitted,
     is_public,
     networks_of,
-    system_dial,
-    system_resolve,
 )
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
@@ -137,8 +135,8 @@ class Client:
         settings: ClientSettings,
         all_tuning: Tuning,
         *,
-        resolve: Resolve = system_resolve,
-        dial: Dial = system_dial,
+        resolve: Resolve | None = None,
+        dial: Dial | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
@@ -190,40 +188,27 @@ class Client:
         """
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
-                found = self._fetched(
-                    url, self._headers(accept, etag, last_modified), accept, linked_from, access, source_port
+                first = self._parsed(url)
+                own = None if access is None else (_origin(self._parsed(access.address)), access.headers)
+                ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
+                budget = RequestBudget(
+                    self.tuning.fetch_deadline_seconds,
+                    self.tuning.wire_cap_bytes,
+                    ports,
+                    private_servers=self._private_servers_for(first if linked_from is None else linked_from),
                 )
-            except FetchError as error:
-                self._metrics_registry.count(FETCHES, accept, error.cause)
-                raise
+                headers = self._headers(accept, etag, last_modified)
+                found = self._follow(first, headers, budget, own, is_page=accept != "feed")
+            except Exception as error:  # libraries may raise anything because of a server's data
+                failed = as_our_error(error, url)
+                if isinstance(failed, FetchError):
+                    self._metrics_registry.count(FETCHES, accept, failed.cause)
+                if failed is error:
+                    raise
+                raise failed from error
         self._metrics_registry.count(FETCHES, accept, str(found.status))
         self._metrics_registry.count(FETCHED_BYTES, accept, by=len(found.body))
         return found
-
-    def _fetched(  # noqa: PLR0917 - the arguments of `fetch`
-        self,
-        url: str,
-        headers: dict[str, str],
-        accept: Kind,
-        linked_from: str | None,
-        access: Access | None,
-        source_port: int | None,
-    ) -> FetchResult:
-        try:
-            first = self._parsed(url)
-            own = None if access is None else (_origin(self._parsed(access.address)), access.headers)
-            ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
-            budget = RequestBudget(
-                self.tuning.fetch_deadline_seconds,
-                self.tuning.wire_cap_bytes,
-                ports,
-                private_servers=self._private_servers_for(first if linked_from is None else linked_from),
-            )
-            return self._follow(first, headers, budget, own, is_page=accept != "feed")
-        except AggregatorError:
-            raise
-        except Exception as error:  # libraries may raise anything because of a server's data
-            raise as_our_error(error, url) from error
 
     @contextmanager
     def connection(

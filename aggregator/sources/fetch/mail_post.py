@@ -14,15 +14,7 @@ import msgspec
 
 from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.ssrf_guard import (
-    Dial,
-    RequestBudget,
-    Resolve,
-    SsrfGuard,
-    networks_of,
-    system_dial,
-    system_resolve,
-)
+from aggregator.sources.fetch.ssrf_guard import RequestBudget, Resolve, SsrfGuard, networks_of
 from aggregator.sources.fetch.transport import as_our_error, tls_of
 from aggregator.sources.fetch.webhook_post import PostResult
 
@@ -49,7 +41,7 @@ class MailServer(msgspec.Struct, frozen=True, kw_only=True):
 class MailPoster:
     """Sends mail, each on a connection of its own. Thread-safe.
 
-    `resolve` and `dial` are parameters for tests, which use loopback only.
+    `resolve` is a parameter for tests, which use loopback only.
     """
 
     def __init__(
@@ -57,11 +49,10 @@ class MailPoster:
         settings: ClientSettings,
         *,
         deadline_seconds: float,
-        resolve: Resolve = system_resolve,
-        dial: Dial = system_dial,
+        resolve: Resolve | None = None,
     ) -> None:
         """`deadline_seconds` limits the connection and each answer of the server."""
-        self._guard = SsrfGuard(networks_of(settings.allow_private), resolve, dial)
+        self._guard = SsrfGuard(networks_of(settings.allow_private), resolve)
         self._ca_file = settings.ca_file
         self._deadline_seconds = deadline_seconds
         self._open: set[smtplib.SMTP] = set()

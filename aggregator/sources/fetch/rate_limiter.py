@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.response import http_time
 from aggregator.sources.limits import NetTuning
 
 _HOST_HOLD_SECONDS = 300.0  # after a 429 without a time all feeds of the host wait (chosen)
@@ -23,7 +23,6 @@ _HOST_GAP_FACTOR_MAX = 32.0  # each 429 doubles the gap of its host up to so man
 _HOST_RECOVERY_RESPONSES = 20  # consecutive responses without a 429 that halve it again (chosen)
 
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
-_HTTP_DATE = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z:, -]{5,40}\Z")
 _HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
@@ -41,13 +40,8 @@ def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) ->
         seconds = float(text)
     elif text and set(text) <= set("0123456789"):  # more digits than a float has: clamped
         seconds = tuning.retry_after_max_seconds
-    elif _HTTP_DATE.match(text):
-        try:
-            moment = parsedate_to_datetime(text)
-            aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-            seconds = (aware - now).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
+    elif (moment := http_time(text)) is not None:
+        seconds = (moment - now).total_seconds()
     else:
         return None
     return min(max(seconds, tuning.retry_after_min_seconds), tuning.retry_after_max_seconds)

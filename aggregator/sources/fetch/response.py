@@ -93,7 +93,7 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
         return None
     if (age := _MAX_AGE.search(control)) is not None:
         return max(0.0, float(age[1]) - _digits(headers.get("age", "")))
-    expires, date = _http_time(headers.get("expires", "")), _http_time(headers.get("date", ""))
+    expires, date = http_time(headers.get("expires", "")), http_time(headers.get("date", ""))
     if expires is None or date is None:
         return None
     return max(0.0, (expires - date).total_seconds())
@@ -103,7 +103,8 @@ def _digits(text: str) -> float:
     return float(text) if _NUMBER.match(text.strip()) else 0.0
 
 
-def _http_time(text: str) -> dt.datetime | None:
+def http_time(text: str) -> dt.datetime | None:
+    """Return the time of a header; None if it is not an HTTP date (RFC 9110 5.6.7)."""
     if not _HTTP_DATE.match(text.strip()):
         return None
     try:

@@ -212,13 +212,21 @@ class SsrfGuard(httpcore.NetworkBackend):
     """httpcore's network backend with checks. `exceptions` are private networks that the operator allows."""
 
     def __init__(
-        self, exceptions: Iterable[Network], resolve: Resolve, dial: Dial, *, is_proxied: bool = False
+        self,
+        exceptions: Iterable[Network],
+        resolve: Resolve | None = None,
+        dial: Dial | None = None,
+        *,
+        is_proxied: bool = False,
     ) -> None:
-        """`is_proxied`: the only connections are those to the operator's proxy, which resolves names."""
+        """`resolve` and `dial` are those of the system by default.
+
+        `is_proxied`: the only connections are those to the operator's proxy, which resolves names.
+        """
         self._is_proxied = is_proxied
         self._exceptions = tuple(exceptions)
-        self._resolve = resolve
-        self._dial = dial
+        self._resolve = resolve or system_resolve
+        self._dial = dial or system_dial
         self._current = threading.local()
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()

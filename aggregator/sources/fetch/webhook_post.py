@@ -16,15 +16,7 @@ from aggregator.model.errors import FetchError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.fetch.response import decompress_body
-from aggregator.sources.fetch.ssrf_guard import (
-    Dial,
-    RequestBudget,
-    Resolve,
-    SsrfGuard,
-    networks_of,
-    system_dial,
-    system_resolve,
-)
+from aggregator.sources.fetch.ssrf_guard import RequestBudget, SsrfGuard, networks_of
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
     as_our_error,
@@ -56,10 +48,7 @@ class PostResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookPoster:
-    """Sends requests, each on a connection of its own. Thread-safe.
-
-    `resolve` and `dial` are parameters for tests, which use loopback only.
-    """
+    """Sends requests, each on a connection of its own. Thread-safe."""
 
     def __init__(
         self,
@@ -69,8 +58,6 @@ class WebhookPoster:
         deadline_seconds: float,
         response_cap_bytes: int,
         now: Callable[[], dt.datetime],
-        resolve: Resolve = system_resolve,
-        dial: Dial = system_dial,
     ) -> None:
         """`deadline_seconds` limits a whole request, `response_cap_bytes` the whole response."""
         self._tuning = net_tuning(all_tuning)
@@ -79,7 +66,7 @@ class WebhookPoster:
         self._response_cap_bytes = response_cap_bytes
         self._now = now
         self._stopped = False
-        self._guard = SsrfGuard(networks_of(settings.allow_private), resolve, dial)
+        self._guard = SsrfGuard(networks_of(settings.allow_private))
         # A reused connection that was closed meanwhile would look like a failure of the receiver.
         self._transport = GuardedTransport(self._guard, tls_of(settings.ca_file), most_idle_connections=0)
 

@@ -355,7 +355,7 @@ def _declared_fast(raw: dict[str, Any]) -> DeclaredEntry:
 def _string(values: dict[str, Any], key: str) -> str:
     """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
     value = dict.get(values, key)
-    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
 
 
 def _first_string(values: dict[str, Any], keys: tuple[str, ...]) -> str:
@@ -446,9 +446,9 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)")
     context = msgspec.structs.replace(
         context,
-        site_url=absolute_url(_json_string(feed, "home_page_url"), context.url),
-        title=plain_title(_json_string(feed, "title")),
-        language=primary_language(_json_string(feed, "language")),
+        site_url=absolute_url(_string(feed, "home_page_url"), context.url),
+        title=plain_title(_string(feed, "title")),
+        language=primary_language(_string(feed, "language")),
     )
     items = _list(feed, "items")
     chosen = _newest_items(items, context)
@@ -467,7 +467,7 @@ def is_json_feed(value: object) -> bool:
     """Return whether a JSON value declares JSON Feed, or has its structure with a wrong `version`."""
     if not isinstance(value, dict):
         return False
-    return "jsonfeed.org" in _json_string(value, "version") or (
+    return "jsonfeed.org" in _string(value, "version") or (
         "version" in value and any(_has_shape(item) for item in _list(value, "items"))
     )
 
@@ -481,25 +481,25 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
     if len(items) <= limit:
         return items
     ends = [item for item in (items[0], items[-1]) if isinstance(item, dict)]
-    times = [declared_time(_json_string(item, "date_published"), context) for item in ends]
+    times = [declared_time(_string(item, "date_published"), context) for item in ends]
     if len(times) == 2 and times[0] and times[1] and times[0].time < times[1].time:
         return items[: -limit - 1 : -1]
     return items[:limit]
 
 
 def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
-    html = _json_string(item, "content_html")
-    text = _json_string(item, "content_text") or _json_string(item, "summary")
-    images = (_json_string(item, "image"), _json_string(item, "banner_image"))
+    html = _string(item, "content_html")
+    text = _string(item, "content_text") or _string(item, "summary")
+    images = (_string(item, "image"), _string(item, "banner_image"))
     return DeclaredEntry(
-        guid=_json_string(item, "id"),
-        url=_json_string(item, "url") or _json_string(item, "external_url"),
-        title=_json_string(item, "title"),
+        guid=_string(item, "id"),
+        url=_string(item, "url") or _string(item, "external_url"),
+        title=_string(item, "title"),
         html=html or html_of_text(text),
-        published=_json_string(item, "date_published") or _json_string(item, "date_modified"),
-        updated=_json_string(item, "date_modified"),
+        published=_string(item, "date_published") or _string(item, "date_modified"),
+        updated=_string(item, "date_modified"),
         author=_json_author(item),
-        language=_json_string(item, "language"),
+        language=_string(item, "language"),
         categories=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
         enclosures=(*_attachments(item), *(Enclosure(url=url, type="image") for url in images if url)),
     )
@@ -507,7 +507,7 @@ def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
 
 def _json_author(item: dict[str, Any]) -> str:
     people = [*_list(item, "authors"), item.get("author")]
-    names = [_json_string(one, "name") for one in people if isinstance(one, dict)]
+    names = [_string(one, "name") for one in people if isinstance(one, dict)]
     names += [one for one in people if isinstance(one, str)]
     return ", ".join(dict.fromkeys(name for name in names if name))
 
@@ -515,24 +515,19 @@ def _json_author(item: dict[str, Any]) -> str:
 def _attachments(item: dict[str, Any]) -> tuple[Enclosure, ...]:
     return tuple(
         Enclosure(
-            url=_json_string(one, "url"),
-            type=_json_string(one, "mime_type"),
+            url=_string(one, "url"),
+            type=_string(one, "mime_type"),
             length_bytes=_size(one),
-            title=_json_string(one, "title"),
+            title=_string(one, "title"),
         )
-        for one in _list(item, "attachments")
-        if isinstance(one, dict) and _json_string(one, "url")
+        for one in _dicts(item, "attachments")
+        if _string(one, "url")
     )
 
 
 def _size(attachment: dict[str, Any]) -> int | None:
     size = attachment.get("size_in_bytes")
     return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else None
-
-
-def _json_string(values: dict[str, Any], key: str) -> str:
-    value = values.get(key)
-    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
 
 
 def _list(values: dict[str, Any], key: str) -> list[Any]:

@@ -233,10 +233,7 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     Pages with a news title or time become entries; in a sitemap without any of these, all pages do, by URL
     alone. Of an index `sitemaps` are the first ones that are on its host.
     """
-    from lxml import etree
-
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
-    root = etree.fromstring(text.encode(), parser)
+    root = xml_repair.root_of(text)
     if root is None:
         return ParsedFeed(problem="this looks like a sitemap but cannot be read")
     if _kind_and_name(root.tag)[1] == "sitemapindex":
@@ -259,10 +256,7 @@ def sitemaps_of_index(text: str, base_url: str) -> list[str]:
 
     `text` is prepared as for `read_sitemap`.
     """
-    from lxml import etree
-
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
-    root = etree.fromstring(text.encode(), parser)
+    root = xml_repair.root_of(text)
     if root is None or _kind_and_name(root.tag)[1] != "sitemapindex":
         return []
     places = (absolute_url(place, base_url) for place in _places(root))

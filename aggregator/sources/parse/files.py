@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
@@ -153,7 +154,8 @@ def open_source(
 
 def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> Finding:
     if str(what) == "-":
-        return _standard_input(stdin or sys.stdin.buffer, reading)
+        place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
+        return _read(unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path))
@@ -224,11 +226,6 @@ def _identify_alone(path: Path) -> FileIdentity:
     return msgspec.structs.replace(identify_below(_absolute(path).parent, path.name), where=str(path))
 
 
-def _standard_input(stdin: BinaryIO, reading: ReadOptions) -> Finding:
-    place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
-    yield from _read(unzipped(stdin, reading.progress), "", place, reading)
-
-
 def _absolute(path: Path) -> Path:
     """Return the absolute path without resolving links: the name as given is the identifier."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
@@ -267,30 +264,23 @@ def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
     return data
 
 
-def _text(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _document(stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool) -> Finding:
     data = _one_article(stream, reading)
     refused = _refused(data, place, reading.tuning.max_article_bytes)
-    text = "" if refused else unicode.clean(unicode.decode(data)).strip()
-    if refused or not text:
+    content = "" if refused else unicode.clean(unicode.decode(data)).strip()
+    if refused or not content:
         yield refused or _empty(place)
         return
-    yield InputEntry(
-        entry=Entry(source=place.source, guid=place.guid, text=text, is_saved_text=True, outlet=place.outlet),
-        where=place.where,
+    entry = Entry(
+        source=place.source,
+        guid=place.guid,
+        html=content if is_page else None,
+        text=None if is_page else content,
+        is_page=is_page,
+        is_saved_text=not is_page,
+        outlet=place.outlet,
     )
-
-
-def _page(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
-    data = _one_article(stream, reading)
-    refused = _refused(data, place, reading.tuning.max_article_bytes)
-    html = "" if refused else unicode.clean(unicode.decode(data)).strip()
-    if refused or not html:
-        yield refused or _empty(place)
-        return
-    yield InputEntry(
-        entry=Entry(source=place.source, guid=place.guid, html=html, is_page=True, outlet=place.outlet),
-        where=place.where,
-    )
+    yield InputEntry(entry=entry, where=place.where)
 
 
 def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -463,9 +453,9 @@ def _mail(data: bytes, place: FileIdentity, where: str, reading: ReadOptions) ->
 
 
 _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
-    ".txt": _text,
-    ".html": _page,
-    ".htm": _page,
+    ".txt": partial(_document, is_page=False),
+    ".html": partial(_document, is_page=True),
+    ".htm": partial(_document, is_page=True),
     ".xml": _feed,
     ".rss": _feed,
     ".atom": _feed,

@@ -41,11 +41,8 @@ def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
     nesting. For a feed that occurs several times the first folder counts. Raise ReadError without any
     outline.
     """
-    from lxml import etree
-
     text = _BARE_SIGN.sub("&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data)))
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
-    root = etree.fromstring(text.encode(), parser)
+    root = xml_repair.root_of(text)
     if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
         raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}

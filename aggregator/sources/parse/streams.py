@@ -12,7 +12,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from aggregator.model.errors import ReadError, TooManyFilesError
 
@@ -96,22 +96,9 @@ class _Counting(io.RawIOBase):
         return len(data)
 
 
-class _Unpacker(Protocol):
-    """One gzip member or zstd frame. Raises the library's errors for broken data."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def rest(self) -> bytes:
-        """The input that was not used yet."""
-        ...
-
-    def step(self, data: bytes, limit: int) -> bytes:
-        """Decompress `data`; return about `limit` bytes at most."""
-        ...
-
-
 class _GzipMember:
+    """One gzip member. Raises the library's errors for broken data."""
+
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
 
@@ -121,13 +108,17 @@ class _GzipMember:
 
     @property
     def rest(self) -> bytes:
+        """The input that was not used yet."""
         return self._inflater.unused_data if self.eof else self._inflater.unconsumed_tail
 
     def step(self, data: bytes, limit: int) -> bytes:
+        """Decompress `data`; return about `limit` bytes at most."""
         return self._inflater.decompress(data, limit)
 
 
 class _ZstdFrame:
+    """One zstd frame, as `_GzipMember`."""
+
     def __init__(self, decompressor: "ZstdDecompressor") -> None:
         self._unpacker = decompressor.decompressobj()
         self._later = b""
@@ -161,7 +152,7 @@ class _Unpacking(io.RawIOBase):
         self._beginning = _GZIP_MEMBER if is_gzip else _ZSTD_FRAME
         # Shared by all frames: creating one is slow.
         self._decompressor = None if is_gzip else _zstd_decompressor()
-        self._unpacker: _Unpacker | None = None
+        self._unpacker: _GzipMember | _ZstdFrame | None = None
         self._given = b""  # compressed, not used yet
         self._ready = memoryview(b"")  # decompressed, not read yet
         self._unpacked_bytes = 0

@@ -7,9 +7,12 @@ define entities that expand without limit. All steps take time linear in the siz
 import html.entities
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aggregator.extract.language import unicode
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 _DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
 _PROLOG_CHARS = 65_536  # the beginning that is searched for a DOCTYPE; no feed seen has it later
@@ -93,6 +96,14 @@ def well_prepared(text: str) -> str:
     if "&" in text:
         text = _NAME_REFERENCE.sub(_named_character, text)
     return _DECLARATION + text.lstrip()
+
+
+def root_of(text: str) -> "_Element | None":
+    """Parse the result of `well_prepared` as far as it can be read; None if there is no element."""
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
+    return etree.fromstring(text.encode(), parser)
 
 
 def _without_declaration(text: str) -> str:

@@ -19,9 +19,9 @@ from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRead
 from aggregator.pipeline.manage_sources import SourceServices
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
-from aggregator.web.filters import ParsedFilter, cursor_time, parse_filter, with_reader_cursor
+from aggregator.web.filters import ParsedFilter, parse_page
 from aggregator.web.jinja import environment, output_version
-from aggregator.web.responses import RefusedError
+from aggregator.web.responses import too_many
 from aggregator.web.security.middleware import is_owner
 from aggregator.web.settings import PublishSettings
 
@@ -63,8 +63,7 @@ class Site:
     async def change_sources(self, work: Callable[..., Response], *given: object) -> Response:
         """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
         if self._changing.available_tokens < 1:
-            again = {"Retry-After": "5"}
-            raise RefusedError(503, "too many changes of sources at once; try again later", headers=again)
+            raise too_many("changes of sources")
         return await to_thread.run_sync(partial(work, *given), limiter=self._changing)
 
     def access(self, request: Request) -> Access:
@@ -73,11 +72,9 @@ class Site:
             return "owner" if is_owner(request) else "all"
         return "owner" if self.settings.full_text == "owner" and is_owner(request) else "excerpt"
 
-    def bounded(
-        self, request: Request, story: StoryView, merged: MergedStory | None = None
-    ) -> tuple[StoryView, MergedStory | None]:
+    def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
-        return for_reader(story, merged, self.access(request), self.settings.excerpt_words)
+        return for_reader(story, None, self.access(request), self.settings.excerpt_words)[0]
 
     def bounded_with_summary(
         self, request: Request, story: StoryView
@@ -94,16 +91,13 @@ class Site:
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False
     ) -> tuple[ParsedFilter, dt.datetime]:
         """Return the filter, and the time of the first page of this pagination. Raises UsageError."""
-        after = request.query_params.get("after", "").strip()
-        began = cursor_time(after) or self.clock()
-        parsed = parse_filter(
+        return parse_page(
             request.query_params.multi_items(),
-            began,
+            self.clock(),
             default_limit=default_limit,
             ignore_unknown=ignore_unknown,
             queries=self.settings.queries,
         )
-        return with_reader_cursor(parsed), began
 
     def story(self, story_id: str) -> StoryView | StoryRedirect | None:
         """Return a story; None also for a malformed id, without reading the database."""

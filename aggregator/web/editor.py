@@ -22,7 +22,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
-from aggregator.web.responses import RefusedError
+from aggregator.web.responses import too_many
 
 _MAX_WAITING = 4  # corrections that wait at once; each holds one of the 40 threads (chosen)
 
@@ -86,8 +86,8 @@ class EditorService:
         self.waiting = CapacityLimiter(_MAX_WAITING)  # threads that wait for results
         self._explaining = threading.BoundedSemaphore(EXPLAINING_AT_ONCE)
 
-    def submit(self, command: CorrectionCommand, wait_seconds: float | None = None) -> CommandStatus:
-        """Store a command for the writer and wait for its result (default: `editor.response_wait_seconds`).
+    def submit(self, command: CorrectionCommand) -> CommandStatus:
+        """Store a command for the writer and wait `editor.response_wait_seconds` for its result.
 
         Raises UsageError with the message of the writer if it refuses the command.
         """
@@ -95,7 +95,7 @@ class EditorService:
             self._database, self._now(), "correct", msgspec.json.encode(command)
         )
         self._arrived()
-        seconds = self.tuning.response_wait_seconds if wait_seconds is None else wait_seconds
+        seconds = self.tuning.response_wait_seconds
         answer = command_handlers.wait_for_answer(self._database, number, patience_seconds=seconds)
         if answer is None:
             return CommandStatus(request=number, state="waiting")
@@ -133,9 +133,7 @@ class EditorService:
         many explanations are requested at once.
         """
         if not self._explaining.acquire(timeout=EXPLAINING_PATIENCE_SECONDS):
-            raise RefusedError(
-                503, "too many explanations at once; try again later", headers={"Retry-After": "5"}
-            )
+            raise too_many("explanations")
         try:
             return explanation(
                 DatabaseStoryReader(self._database, self._all_tuning), article, other, self._all_tuning

@@ -12,12 +12,11 @@ The same rules apply to single articles, search hits, explanations and sources.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from aggregator.extract.sentences import split_sentences
 from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
@@ -32,10 +31,13 @@ from aggregator.model.read_model import (
     MachineSummary,
     Quality,
     SearchHit,
+    SearchResults,
     SourceView,
     StoryHit,
 )
-from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
+
+if TYPE_CHECKING:  # explanations load what places articles
+    from aggregator.pipeline.placement.explain import Explanation, PairExplanation, SharedTerms
 
 Access = Literal["owner", "all", "excerpt"]
 CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
@@ -242,22 +244,16 @@ class _Allowance:
 
     def allows(self, article: str, text: str) -> bool:
         """Return whether `text` of `article` may be shown; if so, count its words."""
-        if article in self.whole or any(text in shown for shown in self._shown_of(article)):
-            return True
-        needed = count_words(text)
-        if needed > self._free(article):
-            return False
-        self._take(article, text, needed)
-        return True
+        return self.allows_for_all((article,), text)
 
     def allows_for_all(self, articles: tuple[str, ...], text: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
-        needed = count_words(text)
         limited = [
             one
             for one in articles
             if one not in self.whole and not any(text in shown for shown in self._shown_of(one))
         ]
+        needed = count_words(text) if limited else 0
         if any(needed > self._free(one) for one in limited):
             return False
         for one in limited:
@@ -336,6 +332,8 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
     """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
+    from aggregator.extract.sentences import split_sentences  # whose patterns take long to compile
+
     leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
     parts = []
     for sentence in split_sentences(story.summary):
@@ -466,6 +464,15 @@ def bounded_story_hit(found: StoryHit, access: Access, words: int) -> StoryHit:
     )
 
 
+def bounded_results(results: SearchResults, access: Access, words: int) -> SearchResults:
+    """Limit search results."""
+    return msgspec.structs.replace(
+        results,
+        hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
+        stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
+    )
+
+
 def bounded_quality(found: Quality, words: int) -> Quality:
     """Limit the titles on the quality page for clients other than the owner."""
 
@@ -505,8 +512,9 @@ class _WordBudget:
             shown.append(text)
         return tuple(shown)
 
-    def shared(self, shared: SharedTerms, *articles: str) -> SharedTerms:
-        return SharedTerms(
+    def shared(self, shared: "SharedTerms", *articles: str) -> "SharedTerms":
+        return msgspec.structs.replace(
+            shared,
             names=self.allowed(shared.names, *articles),
             numbers=self.allowed(shared.numbers, *articles),
             words=self.allowed(shared.words, *articles),
@@ -514,8 +522,8 @@ class _WordBudget:
 
 
 def bounded_explanation(
-    explained: Explanation, access: Access, words: int, beside: Mapping[str, str] | None = None
-) -> Explanation:
+    explained: "Explanation", access: Access, words: int, beside: Mapping[str, str] | None = None
+) -> "Explanation":
     """Limit an explanation: names, words and passages count as words of their articles.
 
     `beside`: the titles of further articles on the same page, by article id.
@@ -543,7 +551,7 @@ def bounded_explanation(
     )
 
 
-def _bounded_pair(pair: PairExplanation, article: str, left: _WordBudget, words: int) -> PairExplanation:
+def _bounded_pair(pair: "PairExplanation", article: str, left: _WordBudget, words: int) -> "PairExplanation":
     title = left.titled(pair.article, pair.title)
     shared = left.shared(pair.shared, article, pair.article)
     passages = left.allowed(pair.passages, article, pair.article)

@@ -7,7 +7,7 @@ again. Relative times ("24h") are relative to the first page: each cursor contai
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -215,13 +215,20 @@ def cursor_time(after: str) -> dt.datetime | None:
     return max(_EARLIEST, _BEGINNING + int(digits) * _STEP)
 
 
-def with_reader_cursor(parsed: ParsedFilter) -> ParsedFilter:
-    """Return the same filter with the cursor of the reader, without the time of the first page."""
+def parse_page(
+    parameters: Collection[tuple[str, str]], now: dt.datetime, **options: Any
+) -> tuple[ParsedFilter, dt.datetime]:
+    """Return the filter of a page of a list, and the time of the first page of this pagination.
+
+    The cursor of the filter is that of the reader; `options` are those of `parse_filter`. Raises UsageError.
+    """
+    began = cursor_time(dict(parameters).get("after", "").strip()) or now
+    parsed = parse_filter(parameters, began, **options)
     after = parsed.filter.after
     if after is None or "." not in after:
-        return parsed
+        return parsed, began
     inner = msgspec.structs.replace(parsed.filter, after=after.partition(".")[2])
-    return msgspec.structs.replace(parsed, filter=inner, moves_with_clock=False)
+    return msgspec.structs.replace(parsed, filter=inner, moves_with_clock=False), began
 
 
 def next_of(cursor: str | None, began: dt.datetime) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
 
-import msgspec
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -30,19 +29,12 @@ from aggregator.web import story_json
 from aggregator.web.excerpts import (
     Access,
     bounded_explanation,
-    bounded_hit,
+    bounded_results,
     bounded_source,
-    bounded_story_hit,
     for_reader,
     for_reader_with_summary,
 )
-from aggregator.web.filters import (
-    cursor_time,
-    next_of,
-    parse_filter,
-    search_bounds,
-    with_reader_cursor,
-)
+from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import publish_settings
 
@@ -140,9 +132,7 @@ class _Tools:
         given = {"query": query, "since": since, "until": until, "outlet": outlet, "language": language}
         wanted = parse_filter(given.items(), dt.datetime.now(dt.UTC), default_limit=limit).filter
         found = self._reader.search(wanted.query, limit, search_bounds(wanted))
-        hits = tuple(bounded_hit(hit, self._access, self._words) for hit in found.hits)
-        stories = tuple(bounded_story_hit(one, self._access, self._words) for one in found.stories)
-        return story_json.search_results(msgspec.structs.replace(found, hits=hits, stories=stories))
+        return story_json.search_results(bounded_results(found, self._access, self._words))
 
     def stories(
         self,
@@ -163,9 +153,8 @@ class _Tools:
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
         given = {key: str(value) for key, value in locals().items() if key != "self" and value is not None}
-        began = cursor_time(after) or dt.datetime.now(dt.UTC)
-        wanted = with_reader_cursor(parse_filter(given.items(), began, default_limit=limit)).filter
-        page = self._reader.stories(wanted)
+        wanted, began = parse_page(given.items(), dt.datetime.now(dt.UTC), default_limit=limit)
+        page = self._reader.stories(wanted.filter)
         shown = (for_reader(story, None, self._access, self._words)[0] for story in page.stories)
         return story_json.page_of(shown, next_of(page.next, began))
 

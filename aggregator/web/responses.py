@@ -11,7 +11,7 @@ from aggregator.web.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_SECONDS = "5"  # if the database does not answer; its restart takes about that long
+RETRY_AFTER_SECONDS = "5"  # if the database does not answer, whose restart takes about that long, or is busy
 _TYPE = "tag:aggregator,2026:problem/"
 
 
@@ -85,6 +85,12 @@ class RefusedError(AggregatorError):
         self.status = status
         self.headers = dict(headers or {})
         self.more = dict(more or {})
+
+
+def too_many(what: str) -> RefusedError:
+    """Return the error for work of which enough is under way."""
+    again = {"Retry-After": RETRY_AFTER_SECONDS}
+    return RefusedError(503, f"too many {what} at once; try again later", headers=again)
 
 
 def problem(status: int, detail: str, **more: object) -> Response:

@@ -321,16 +321,7 @@ class Server:
         self._services = self._services._replace(settings=msgspec.structs.replace(self._settings, port=port))
 
     def _app(self) -> ASGIApp:
-        reader, settings, push_endpoint, editor, watch, marks, sources = self._services
-        return create_app(
-            reader,
-            settings,
-            push_endpoint=push_endpoint,
-            editor=editor,
-            sources=sources,
-            watch=watch,
-            marks=marks,
-        )
+        return create_app(**self._services._asdict())
 
 
 class _Listener:

@@ -40,7 +40,7 @@ from aggregator.model.read_model import (
     SourceView,
     StoryHit,
 )
-from aggregator.stories.text.merged_text import lead_and_facts
+from aggregator.stories.text.newest_state import lead_and_facts
 from aggregator.stories.text.plain_text import NO_OUTLET, names_behind
 from aggregator.web.sanitise import encode_json, visible_marked
 
@@ -506,17 +506,8 @@ def all_sources(sources: Iterable[SourceView]) -> SourcesJson:
 
 def _found(hit: SearchHit) -> FoundArticleJson:
     snippet, marks = visible_marked(hit.snippet, hit.marks)
-    entries = tuple(_entry(entry) for entry in hit.entries)
-    effective = in_utc(hit.effective_at)
-    return like(
-        FoundArticleJson,
-        hit,
-        id=hit.article,
-        effective=effective,
-        snippet=snippet,
-        marks=marks,
-        entries=entries,
-    )
+    shown = {"snippet": snippet, "marks": marks, "entries": tuple(map(_entry, hit.entries))}
+    return like(FoundArticleJson, hit, id=hit.article, effective=in_utc(hit.effective_at), **shown)
 
 
 def _entry(entry: EntryHit) -> FoundEntryJson:

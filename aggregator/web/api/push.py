@@ -30,9 +30,10 @@ from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.api.openapi import answer, api_router, described, named
 from aggregator.web.dependencies import of_app
-from aggregator.web.responses import JSON, RefusedError
+from aggregator.web.responses import JSON, RefusedError, too_many
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope, too_large
+from aggregator.web.security.token_auth import TokenStore
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
 # That responses are stored for a repeated key; later a repetition is known by its articles (chosen).
@@ -85,7 +86,7 @@ class PushAnswer(FrozenStruct, frozen=True, kw_only=True):
 Read = tuple[int, Entry | str]  # number of the record, and its entry or the reason of its rejection
 
 
-class PushEndpoint:
+class PushEndpoint(TokenStore):
     """Stores pushes and looks up tokens. Safe to use from many threads."""
 
     def __init__(
@@ -101,30 +102,10 @@ class PushEndpoint:
 
         `arrived` is called after a push was stored.
         """
+        super().__init__(database, now)
         self.tuning = all_tuning.section("push", PushTuning)
-        self._database = database
-        self._now = now
         self._fetch_pages = fetch_pages
         self._arrived = arrived
-
-    def holder(self, secret: str) -> ApiToken | None:
-        """Return the valid token with this secret; None if there is none."""
-        with self._database.read() as connection:
-            return api_tokens.holder(connection, secret)
-
-    def any_may_read(self) -> bool:
-        """Return whether a valid token has the scope read."""
-        with self._database.read() as connection:
-            return any(
-                one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
-            )
-
-    def note_use(self, token: ApiToken) -> None:
-        """Store the time of use of the token, at most once a minute."""
-        now = self._now()
-        if api_tokens.is_to_be_noted(token, now):
-            with self._database.write() as connection:
-                api_tokens.note_use(connection, token, now)
 
     def take(self, token: ApiToken, body: bytes, *, lines: bool, key: str | None) -> PushAnswer:
         """Store the records in `body` and return after they are on disk; a used `key` stores nothing.
@@ -301,9 +282,7 @@ class _BodyMemory:
         def reserve(count: int) -> None:
             nonlocal reserved
             if count > self._free:
-                raise RefusedError(
-                    503, "too many pushes at once; try again later", headers={"Retry-After": "5"}
-                )
+                raise too_many("pushes")
             reserved += count
             self._free -= count
 

@@ -38,9 +38,8 @@ from aggregator.web.editor import (
 from aggregator.web.excerpts import (
     bounded_article,
     bounded_explanation,
-    bounded_hit,
+    bounded_results,
     bounded_source,
-    bounded_story_hit,
 )
 from aggregator.web.filters import (
     PARAMETERS,
@@ -51,7 +50,15 @@ from aggregator.web.filters import (
     up_to,
     whole_number,
 )
-from aggregator.web.responses import GONE, JSON, JsonResponse, RefusedError, problem
+from aggregator.web.responses import (
+    GONE,
+    JSON,
+    RETRY_AFTER_SECONDS,
+    JsonResponse,
+    RefusedError,
+    problem,
+    too_many,
+)
 from aggregator.web.sanitise import encode_json
 from aggregator.web.security.middleware import read_body, refused, require_scope
 from aggregator.web.story_json import (
@@ -119,7 +126,7 @@ def list_stories(request: Request, site: OfSite) -> Response:
 
     def render() -> Response:
         page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
-        shown = (site.bounded(request, story)[0] for story in page.stories)
+        shown = (site.bounded(request, story) for story in page.stories)
         return JsonResponse(page_of(shown, next_of(page.next, began)))
 
     return conditional(request, tag, render)
@@ -175,12 +182,7 @@ def search(request: Request, site: OfSite) -> Response:
     if "query" not in request.query_params:
         raise UsageError("query: the parameter is missing; it contains the words to search for")
     results = site.reader.search(story_filter.query, story_filter.limit, search_bounds(story_filter))
-    access, words = site.access(request), site.settings.excerpt_words
-    bounded = msgspec.structs.replace(
-        results,
-        hits=tuple(bounded_hit(hit, access, words) for hit in results.hits),
-        stories=tuple(bounded_story_hit(one, access, words) for one in results.stories),
-    )
+    bounded = bounded_results(results, site.access(request), site.settings.excerpt_words)
     return conditional(request, None, lambda: JsonResponse(search_results(bounded)))
 
 
@@ -386,9 +388,7 @@ async def _submitted(
         body = await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS)
         command = parse(body)
         if limiter.borrowed_tokens >= limiter.total_tokens:
-            raise RefusedError(
-                503, "too many corrections at once; try again later", headers={"Retry-After": "5"}
-            )
+            raise too_many("corrections")
         return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
     except RefusedError as error:
         return await refused(request, error, MAX_BODY_BYTES)
@@ -438,7 +438,7 @@ def _response(status: CommandStatus) -> Response:
     if status.state == "waiting":
         response.status_code = 202
         response.headers["Location"] = f"{PATH}/requests/{status.request}"
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     return response
 
 

@@ -69,16 +69,11 @@ def numbers(story: StoryView) -> str:
 
 def linked(article: ArticleView) -> str:
     """Return outlet, agency, time and title of an article; the title is a link if the address is safe."""
-    title = escaped(article.title) or "Untitled"
-    url = feed_url(article.url)
-    title = link(url, title) if url else title
-    agency = f" ({escaped(article.wire)})" if article.wire else ""
-    when = ""
     if not article.is_dated:
-        when = f", undated, seen {short_day(article.seen)}"
-    elif article.published is not None and article.published_precision != "day":
-        when = f", {moment(article.published)} UTC"
-    return f"{escaped(article.outlet or NO_OUTLET)}{agency}{when}: {title}"
+        return _line(article, f", undated, seen {short_day(article.seen)}")
+    if article.published is not None and article.published_precision != "day":
+        return _line(article, f", {moment(article.published)} UTC")
+    return _line(article)
 
 
 def escaped(text: str) -> str:
@@ -140,12 +135,12 @@ def _reports(articles: Sequence[ArticleView], words: int) -> str:
     return _list(lines)
 
 
-def _line(article: ArticleView) -> str:
-    """Return outlet and title of an article, linked to it."""
+def _line(article: ArticleView, when: str = "") -> str:
+    """Return outlet, agency and title of an article, linked to it if the address is safe."""
     title = escaped(article.title) or "Untitled"
     url = feed_url(article.url)
     agency = f" ({escaped(article.wire)})" if article.wire else ""
-    return f"{escaped(article.outlet or NO_OUTLET)}{agency}: {link(url, title) if url else title}"
+    return f"{escaped(article.outlet or NO_OUTLET)}{agency}{when}: {link(url, title) if url else title}"
 
 
 def _linked_stories(story: StoryView, base: str) -> str:

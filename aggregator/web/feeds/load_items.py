@@ -1,6 +1,7 @@
 """Load the items of a feed: of stories, or of changes (an updates feed has one item per change)."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from html import escape
 
 import msgspec
@@ -189,6 +190,7 @@ def story_items(
     return tuple(_item(story, rendered.get(story.id), settings, opens_article) for story in stories)
 
 
+@lru_cache(maxsize=256)  # all formats share it, and of a feed that changed most stories are as they were
 def _item(
     story: StoryView, merged: MergedStory | None, settings: PublishSettings, opens_article: bool
 ) -> Item:

@@ -48,8 +48,8 @@ from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import (
     bounded_explanation,
     bounded_quality,
+    bounded_results,
     bounded_source,
-    bounded_story_hit,
     count_words,
     first_words,
 )
@@ -264,7 +264,10 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(self._rank)
+        # Of a state of the stories, which the first argument identifies.
+        self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
+            lambda _state, wanted, prefer: site.reader.rank_front_page(wanted, prefer)
+        )
         self._excerpts = lru_cache(maxsize=CARDS_KEPT)(self._excerpt)
 
     # --- the front page -------------------------------------------------------------------------------------
@@ -397,11 +400,6 @@ class Pages:
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _rank(
-        self, _version: str, wanted: StoryFilter, prefer: tuple[str, ...]
-    ) -> tuple[FrontPageStory, ...]:
-        return self._site.reader.rank_front_page(wanted, prefer)
-
     def _front_values(
         self, request: Request, wanted: ParsedFilter, counts: Sequence[str]
     ) -> dict[str, object]:
@@ -519,7 +517,7 @@ class Pages:
         others: Sequence[ArticleView] = ()
         language = None
         if isinstance(assigned, StoryView):
-            shown = self._site.bounded(request, assigned)[0].articles
+            shown = self._site.bounded(request, assigned).articles
             others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
             language = next((one.language for one in shown if one.id == explained.article), None)
         beside = {one.id: one.title for one in others}
@@ -559,7 +557,7 @@ class Pages:
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
-        stories = [bounded_story_hit(one, access, words) for one in results.stories]
+        stories = bounded_results(results, access, words).stories
         ids = tuple(one.story for one in stories)
         return self.page(
             request,

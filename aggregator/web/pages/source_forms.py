@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from aggregator.config.settings import duration_as_typed
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.pipeline import manage_sources
 from aggregator.pipeline.manage_sources import SourceOptions
@@ -26,7 +27,6 @@ from aggregator.web.security.middleware import may_change_sources
 
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume", "remove")
-_UNITS = (("d", 86_400), ("h", 3600), ("m", 60))
 _NAME = re.compile(rb'\bname="([^"]{0,100})"')
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,70})')
 _MOST_PARTS = 10  # of a form
@@ -159,9 +159,7 @@ class SourceForms:
 def _interval(source: Source, configured_seconds: int) -> str:
     """Return the interval as it is typed; "" for the configured one."""
     seconds = source.interval_seconds
-    if seconds == configured_seconds:
-        return ""
-    return next((f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0), f"{seconds}s")
+    return "" if seconds == configured_seconds else duration_as_typed(seconds)
 
 
 def _to_sources(**done: str | int) -> Response:

@@ -5,6 +5,7 @@ Tokens are read from headers, path or cookie; wrong ones are limited.
 
 import base64
 import binascii
+import datetime as dt
 import hashlib
 import hmac
 import ipaddress
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -21,6 +22,8 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
 from aggregator.config.hosts import ip_address_of, is_loopback
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.settings import PublishSettings
@@ -123,20 +126,31 @@ _FORM = b"aggregator form"  # the message of which the CSRF value is the HMAC
 Way = Literal["header", "path", "cookie"]
 
 
-class TokenStore(Protocol):
-    """Looks up tokens; every method may raise AggregatorError."""
+class TokenStore:
+    """Looks up tokens; every method may raise AggregatorError. Safe to use from many threads."""
+
+    def __init__(self, database: Database, now: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._now = now
 
     def holder(self, secret: str) -> ApiToken | None:
         """Return the valid token with this secret; None if there is none."""
-        ...
-
-    def note_use(self, token: ApiToken) -> None:
-        """Store the time of use."""
-        ...
+        with self._database.read() as connection:
+            return api_tokens.holder(connection, secret)
 
     def any_may_read(self) -> bool:
         """Return whether a valid token has the scope read."""
-        ...
+        with self._database.read() as connection:
+            return any(
+                one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
+            )
+
+    def note_use(self, token: ApiToken) -> None:
+        """Store the time of use of the token, at most once a minute."""
+        now = self._now()
+        if api_tokens.is_to_be_noted(token, now):
+            with self._database.write() as connection:
+                api_tokens.note_use(connection, token, now)
 
 
 class GivenSecret(NamedTuple):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,20 +41,6 @@ _INSTRUCTIONS = (
 
 class HookError(AggregatorError):
     """The program or the address gave no usable answer; the message is for the log."""
-
-
-class SummaryHook(Protocol):
-    """What writes texts. `name` is shown to readers."""
-
-    name: str
-
-    def ask(self, facts: bytes) -> bytes:
-        """Return the answer to `facts`, both JSON. Raises HookError."""
-        ...
-
-    def close(self) -> None:
-        """Stop: a running call ends at once, later ones fail."""
-        ...
 
 
 class _Running(NamedTuple):
@@ -214,6 +200,9 @@ class ChatHook:
     def close(self) -> None:
         """End a running request; later ones are not sent."""
         self._poster.close()
+
+
+SummaryHook = ProgramHook | ChatHook  # what writes texts; its `name` is shown to readers
 
 
 def hook_of(config: Config, now: Callable[[], dt.datetime]) -> SummaryHook | None:

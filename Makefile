@@ -100,6 +100,7 @@ $(VENV)/run.done: $(VENV)/made requirements/run.txt pyproject.toml
 	@$(PIP) --require-hashes -r requirements/run.txt
 	@echo "installing aggregator"
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q aggregator  # for those who start it and may not write here
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/made requirements/dev.txt pyproject.toml
@@ -107,4 +108,5 @@ $(VENV)/dev.done: $(VENV)/made requirements/dev.txt pyproject.toml
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@echo "installing aggregator"
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q aggregator  # for those who start it and may not write here
 	@touch $@ $(VENV)/run.done

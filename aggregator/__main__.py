@@ -15,6 +15,11 @@ def main() -> None:
             signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(_INTERRUPTED))
     except KeyboardInterrupt:
         os._exit(_INTERRUPTED)
+    # No plugin of Pydantic reads the settings; to look for one reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    from aggregator.config.garbage import collect_garbage_seldom
+
+    collect_garbage_seldom()  # what is loaded from here on stays
     from aggregator.cli.app import main as run
 
     run()

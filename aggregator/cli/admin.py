@@ -11,6 +11,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.options import argument, flag, option
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
 
@@ -123,17 +124,12 @@ if TYPE_CHECKING:
 
 def install_service(
     context: Context,
-    user: Annotated[bool, typer.Option("--user", help="Install a user service, without root.")] = False,
-    print_: Annotated[bool, typer.Option("--print", help="Print the unit without writing it.")] = False,
+    user: Annotated[bool, flag("--user", "Install a user service, without root.")] = False,
+    print_: Annotated[bool, flag("--print", "Print the unit without writing it.")] = False,
     to: Annotated[
-        str,
-        typer.Option(
-            "--to", metavar="FOLDER", help="Write the unit to this folder, for an image without systemd."
-        ),
+        str, option("--to", "FOLDER", "Write the unit to this folder, for an image without systemd.")
     ] = "",
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Overwrite a different unit without confirmation.")
-    ] = False,
+    yes: Annotated[bool, flag("--yes", "Overwrite a different unit without confirmation.")] = False,
 ) -> None:
     """Install a systemd unit that runs the daemon.
 
@@ -241,15 +237,13 @@ token = typer.Typer(name="token", help="Manage tokens for the HTTP API.", no_arg
 @token.command()
 def create(
     context: Context,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Name the token after the person or program that uses it.")
-    ],
+    name: Annotated[str, argument("NAME", "Name the token after the person or program that uses it.")],
     scope: Annotated[
         list[str],
-        typer.Option(
+        option(
             "--scope",
-            metavar="read|push|admin",
-            help="Allow reading full texts, pushing articles, or everything; repeat it for several scopes.",
+            "read|push|admin",
+            "Allow reading full texts, pushing articles, or everything; repeat it for several scopes.",
         ),
     ],
 ) -> None:
@@ -309,10 +303,7 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
 def revoke(
     context: Context,
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|ID", help="Revoke the token with this name or id (see `aggregator token list`)."
-        ),
+        str, argument("NAME|ID", "Revoke the token with this name or id (see `aggregator token list`).")
     ],
 ) -> None:
     """Revoke a token immediately.
@@ -361,7 +352,7 @@ def list_readers(context: Context, format_: output.TableOrJsonl = "table") -> No
 @readers.command()
 def remove(
     context: Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Remove the reader with this name.")],
+    name: Annotated[str, argument("NAME", "Remove the reader with this name.")],
 ) -> None:
     """Remove a reader with its stars and marks.
 

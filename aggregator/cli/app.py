@@ -1,7 +1,7 @@
 """The command line: the Typer application, its global options and exit codes.
 
-Every command module imports what it needs inside its functions, so that `aggregator --help` and completion
-start quickly. Global options may precede or follow the command.
+A command loads its own module only, and every module imports what it needs inside its functions, so that
+commands, `aggregator --help` and completion start quickly. Global options may precede or follow the command.
 
 Usage lines follow the convention of manual pages: `WHAT...` is required, `[ANOTHER]` is optional.
 """
@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Any, Final
 
@@ -23,21 +24,6 @@ import typer
 from typer.core import TyperCommand
 from typer.models import CommandInfo
 
-from aggregator.cli import (
-    admin,
-    correct,
-    db,
-    digest,
-    evaluate,
-    export,
-    forget,
-    ingest,
-    read,
-    run,
-    search,
-    sources,
-    webhooks,
-)
 from aggregator.cli.context import Context, Settings
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
@@ -85,50 +71,62 @@ def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
             yield from every_command(group.typer_instance)
 
 
-app = typer.Typer(
-    name="aggregator",
-    help="Collect articles of many news outlets and group them into stories, one per event.",
-    epilog="First steps: 'aggregator ingest FOLDER' reads saved articles, 'aggregator stories' lists the "
-    "stories, 'aggregator run' starts the daemon with config.yaml.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "run": run.run,
-    "ingest": ingest.ingest,
-    "extract": ingest.extract,
-    "stories": read.stories,
-    "search": search.search,
-    "story": read.story,
-    "explain": read.explain,
-    "feed": read.feed,
-    "digest": digest.digest,
-    "mcp": run.mcp,
-    "recluster": correct.recluster,
-    "forget": forget.forget,
-    "eval": evaluate.evaluate,
-    "doctor": admin.doctor,
-    "install-service": admin.install_service,
-    "export": export.export,
-    "import": export.import_,
+# The module below aggregator.cli of each command and group, and its name there, in the order of `--help`.
+_COMMANDS: Final = {
+    "run": "run.run",
+    "ingest": "ingest.ingest",
+    "extract": "ingest.extract",
+    "stories": "read.stories",
+    "search": "search.search",
+    "story": "read.story",
+    "explain": "read.explain",
+    "feed": "read.feed",
+    "digest": "digest.digest",
+    "mcp": "run.mcp",
+    "recluster": "correct.recluster",
+    "forget": "forget.forget",
+    "eval": "evaluate.evaluate",
+    "doctor": "admin.doctor",
+    "install-service": "admin.install_service",
+    "export": "export.export",
+    "import": "export.import_",
 }
-for name, function in _COMMANDS.items():
-    app.command(name)(function)
-for group in (
-    correct.correct,
-    sources.sources,
-    admin.token,
-    admin.readers,
-    webhooks.webhooks,
-    webhooks.notify,
-    db.db,
-    admin.config,
-):
-    app.add_typer(group)
-for command in every_command(app):
-    command.cls = PlainCommand
+_GROUPS: Final = {
+    "correct": "correct.correct",
+    "sources": "sources.sources",
+    "token": "admin.token",
+    "readers": "admin.readers",
+    "webhooks": "webhooks.webhooks",
+    "notify": "webhooks.notify",
+    "db": "db.db",
+    "config": "admin.config",
+}
+
+
+def make_app(only: str | None = None) -> typer.Typer:
+    """Return the application with one command or group, or with all of them if it has none named `only`."""
+    app = typer.Typer(
+        name="aggregator",
+        help="Collect articles of many news outlets and group them into stories, one per event.",
+        epilog="First steps: 'aggregator ingest FOLDER' reads saved articles, 'aggregator stories' lists the "
+        "stories, 'aggregator run' starts the daemon with config.yaml.",
+        callback=_global,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, place in (_COMMANDS | _GROUPS).items():
+        if name == only or only not in _COMMANDS | _GROUPS:
+            module, _, attribute = place.partition(".")
+            part = getattr(import_module(f"aggregator.cli.{module}"), attribute)
+            if name in _GROUPS:
+                app.add_typer(part)
+            else:
+                app.command(name)(part)
+    for command in every_command(app):
+        command.cls = PlainCommand
+    return app
 
 
 def _show_version(is_requested: bool) -> None:
@@ -143,7 +141,6 @@ _WITH_VALUE = ("--config", "--database", "--log-format")
 _FLAG = re.compile("-v+|--verbose")
 
 
-@app.callback()
 def _global(
     context: Context,
     config: str = typer.Option(
@@ -172,7 +169,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the console script; an AggregatorError ends it with the error's `exit_code`."""
     typed = sys.argv[1:] if arguments is None else arguments
     try:
-        app(_global_first(typed), standalone_mode=True)
+        options, others = _separated(typed)
+        make_app(others[0] if others else None)([*options, *others], standalone_mode=True)
     except AggregatorError as error:
         _print_error(error)
         if isinstance(error, BrokenDaemonError):
@@ -196,8 +194,8 @@ def _print_error(error: AggregatorError) -> None:
             sys.stderr.write(f"aggregator: {line}\n")
 
 
-def _global_first(arguments: list[str]) -> list[str]:
-    """Move global options before the command: Typer accepts them only there. Stops at `--`."""
+def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
     global_options: list[str] = []
     others: list[str] = []
     remaining = iter(arguments)
@@ -213,7 +211,7 @@ def _global_first(arguments: list[str]) -> list[str]:
             global_options.append(argument)
         else:
             others.append(argument)
-    return global_options + others
+    return global_options, others
 
 
 # --- Ctrl-C ends a command at any point, within seconds and without a traceback ----------------------------

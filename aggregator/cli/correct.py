@@ -11,6 +11,7 @@ import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.model.errors import UsageError
@@ -41,17 +42,13 @@ correct = typer.Typer(
     epilog="`aggregator stories` and `aggregator story ID` show the ids.",
 )
 
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="Exit without waiting for a running daemon to do the work.")
-]
+NoWait = Annotated[bool, flag("--no-wait", "Exit without waiting for a running daemon to do the work.")]
 
 
 @correct.command()
 def merge(
     context: Context,
-    stories: Annotated[
-        list[str], typer.Argument(metavar="STORY...", help="Merge the stories with these ids, at least two.")
-    ],
+    stories: Annotated[list[str], argument("STORY...", "Merge the stories with these ids, at least two.")],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
@@ -75,10 +72,9 @@ def merge(
 @correct.command()
 def split(
     context: Context,
-    story: Annotated[str, typer.Argument(metavar="STORY", help="Split the story with this id.")],
+    story: Annotated[str, argument("STORY", "Split the story with this id.")],
     articles: Annotated[
-        list[str],
-        typer.Argument(metavar="ARTICLE...", help="Remove the articles with these ids from the story."),
+        list[str], argument("ARTICLE...", "Remove the articles with these ids from the story.")
     ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
@@ -100,8 +96,8 @@ def split(
 @correct.command()
 def move(
     context: Context,
-    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Move the article with this id.")],
-    story: Annotated[str, typer.Argument(metavar="STORY", help="Move it to the story with this id.")],
+    article: Annotated[str, argument("ARTICLE", "Move the article with this id.")],
+    story: Annotated[str, argument("STORY", "Move it to the story with this id.")],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
@@ -124,10 +120,7 @@ def undo(
     context: Context,
     number: Annotated[
         int | None,
-        typer.Argument(
-            metavar="NUMBER",
-            help="Undo the correction with this number of `correct list` (default: the last).",
-        ),
+        argument("NUMBER", "Undo the correction with this number of `correct list` (default: the last)."),
     ] = None,
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
@@ -176,9 +169,7 @@ def list_(context: Context, format_: show.TableOrJson = "table") -> None:
 @correct.command()
 def export(
     context: Context,
-    output: Annotated[
-        str, typer.Option("--output", metavar="FILE", help="Write to this file instead of standard output.")
-    ] = "",
+    output: Annotated[str, option("--output", "FILE", "Write to this file instead of standard output.")] = "",
 ) -> None:
     """Export corrected articles as a dataset for `eval`.
 
@@ -205,14 +196,9 @@ def export(
 def recluster(
     context: Context,
     since: Annotated[
-        str,
-        typer.Option(
-            "--since", metavar="TIME", help="Regroup only articles received since then: 7d, 2026-05-01."
-        ),
+        str, option("--since", "TIME", "Regroup only articles received since then: 7d, 2026-05-01.")
     ] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the differences without writing anything.")
-    ] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the differences without writing anything.")] = False,
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, bring_up, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, WriterSession, make_placer, written_before
+from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import AnotherDaemonError, UsageError
@@ -67,10 +68,10 @@ def backup(
     context: Context,
     to: Annotated[
         str,
-        typer.Option(
+        option(
             "--to",
-            metavar="FOLDER|FILE",
-            help="Write the backup to this folder or file (.db.zst or .db), where it is never deleted.",
+            "FOLDER|FILE",
+            "Write the backup to this folder or file (.db.zst or .db), where it is never deleted.",
         ),
     ] = "",
 ) -> None:
@@ -99,12 +100,8 @@ def backup(
 @db.command()
 def restore(
     context: Context,
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Restore this file, written by `aggregator db backup`.")
-    ],
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Delete the present content of the database first.")
-    ] = False,
+    file: Annotated[str, argument("FILE", "Restore this file, written by `aggregator db backup`.")],
+    replace: Annotated[bool, flag("--replace", "Delete the present content of the database first.")] = False,
 ) -> None:
     """Restore a backup into a SQLite or PostgreSQL database.
 
@@ -130,13 +127,8 @@ def restore(
 @db.command()
 def copy(
     context: Context,
-    from_: Annotated[
-        str,
-        typer.Argument(metavar="FROM", help="Copy this database: a file or postgresql://USER@HOST/NAME."),
-    ],
-    to: Annotated[
-        str, typer.Argument(metavar="TO", help="Write to this empty database: a file or an address as above.")
-    ],
+    from_: Annotated[str, argument("FROM", "Copy this database: a file or postgresql://USER@HOST/NAME.")],
+    to: Annotated[str, argument("TO", "Write to this empty database: a file or an address as above.")],
 ) -> None:
     """Copy a database into an empty one, SQLite or PostgreSQL.
 
@@ -182,10 +174,10 @@ _ROUNDS = 4  # of repair and check: a repair may reveal further faults
 def check(
     context: Context,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Check all texts and index rows instead of a sample.")
+        bool, flag("--thorough", "Check all texts and index rows instead of a sample.")
     ] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Recompute faulty rows that are derived from other rows.")
+        bool, flag("--repair", "Recompute faulty rows that are derived from other rows.")
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
@@ -340,14 +332,10 @@ _LINES = (
 @db.command()
 def prune(
     context: Context,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what is due without changing anything.")
-    ] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show what is due without changing anything.")] = False,
     vacuum: Annotated[
         bool,
-        typer.Option(
-            "--vacuum", help="Shrink the SQLite file afterwards, which needs free space of the file's size."
-        ),
+        flag("--vacuum", "Shrink the SQLite file afterwards, which needs free space of the file's size."),
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:

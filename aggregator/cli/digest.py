@@ -3,16 +3,15 @@
 import datetime as dt
 from typing import Annotated
 
-import typer
-
 from aggregator.cli import output
 from aggregator.cli.context import Context
+from aggregator.cli.options import flag
 from aggregator.model.errors import AggregatorError, UsageError
 
 
 def digest(
     context: Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it, and send nothing.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Print it, and send nothing.")] = False,
 ) -> None:
     """Create a digest now and print it as it is sent.
 

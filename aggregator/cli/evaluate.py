@@ -1,6 +1,6 @@
 """The command eval: measures the quality of the grouping."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -9,6 +9,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings
 from aggregator.cli.correct import workers
+from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import as_steps, progress_bar
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     )
     from aggregator.cluster.bcubed import GroupingMetrics, Score
     from aggregator.config.settings import Config
-    from aggregator.model.core import ArticleView
-    from aggregator.store.engine.database import Database
 
 _PARTS_SHOWN = 5  # of a fault; --format json has all parts
 _ARTICLES_SHOWN = 3  # of a part; --format json has all articles
@@ -45,44 +44,34 @@ def evaluate(
     context: Context,
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="DATASET",
-            help="Read labelled articles from this JSONL file, also .gz or .zst; - is standard input.",
+        argument(
+            "DATASET", "Read labelled articles from this JSONL file, also .gz or .zst; - is standard input."
         ),
     ] = None,
     worst: Annotated[
         int, typer.Option("--worst", min=0, help="List at most this many false merges and as many misses.")
     ] = 10,
     assignments: Annotated[
-        str,
-        typer.Option(
-            "--assignments", metavar="OUT", help="Write the story of each record to this file, as JSON lines."
-        ),
+        str, option("--assignments", "OUT", "Write the story of each record to this file, as JSON lines.")
     ] = "",
     loose: Annotated[
-        str,
-        typer.Option(
-            "--loose", metavar="FILE", help='Read groups whose pairs count neither way, as lines of {"ids"}.'
-        ),
+        str, option("--loose", "FILE", 'Read groups whose pairs count neither way, as lines of {"ids"}.')
     ] = "",
     pairs: Annotated[
-        str,
-        typer.Option("--pairs", metavar="FILE", help='Read judged pairs, as lines of {"a", "b", "label"}.'),
+        str, option("--pairs", "FILE", 'Read judged pairs, as lines of {"a", "b", "label"}.')
     ] = "",
     from_corrections: Annotated[
-        bool,
-        typer.Option("--from-corrections", help="Measure on your corrections instead of a dataset."),
+        bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
     ] = False,
     pages_late: Annotated[
-        bool,
-        typer.Option("--pages-late", help="Measure texts that come after the leads, and compare both ways."),
+        bool, flag("--pages-late", "Measure texts that come after the leads, and compare both ways.")
     ] = False,
     format_: Annotated[
         Literal["text", "json"],
-        typer.Option(
+        option(
             "--format",
-            metavar="text|json",
-            help="Print the result in this format; JSON has all fields, one line per dataset.",
+            "text|json",
+            "Print the result in this format; JSON has all fields, one line per dataset.",
         ),
     ] = "text",
 ) -> None:
@@ -168,40 +157,25 @@ def _evaluate_one(
 
 
 def _evaluate_corrections(settings: Settings, worst: int) -> "CorrectionsEvaluation":
-    from aggregator.admin.evaluate import evaluate_corrections, shown_view
-
-    with settings.reading() as (config, database):
-        grouping = _corrected_grouping(config, database)
-    shown = {view.id: shown_view(view, grouping.assigned.get(view.id)) for view in grouping.views}
-    return evaluate_corrections(grouping.assigned, grouping.clusters, shown=shown, worst=worst)
-
-
-class _CorrectedGrouping(NamedTuple):
-    """The stories of corrected articles with and without the corrections, by article id."""
-
-    clusters: "Mapping[str, str]"  # with the corrections
-    assigned: "Mapping[str, str]"  # without them
-    views: "Sequence[ArticleView]"  # of the corrected articles, oldest first
-
-
-def _corrected_grouping(config: "Config", database: "Database") -> _CorrectedGrouping:
-    """Group all articles again without corrections, in a temporary database."""
-    from aggregator.admin.evaluate import labels
+    """Group all articles again without the corrections, in a temporary database, and compare."""
+    from aggregator.admin.evaluate import evaluate_corrections, labels, shown_view
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.recluster import Reclusterer
     from aggregator.pipeline.placement.story_options import StoryOptions
     from aggregator.store.stories import article_views
 
-    clusters = labels(database)
-    if not clusters:
-        raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
-    with database.read() as connection:
-        views = article_views.views_of(connection, clusters)
-    options = StoryOptions(summary_words=config.publish.excerpt_words)
-    with workers(config) as executor, progress_bar("articles", None) as advance:
-        run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
-        assigned = run.assignments(as_steps(advance), corrected=False)
-    return _CorrectedGrouping(clusters, assigned, views)
+    with settings.reading() as (config, database):
+        clusters = labels(database)
+        if not clusters:
+            raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
+        with database.read() as connection:
+            views = article_views.views_of(connection, clusters)
+        options = StoryOptions(summary_words=config.publish.excerpt_words)
+        with workers(config) as executor, progress_bar("articles", None) as advance:
+            run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
+            assigned = run.assignments(as_steps(advance), corrected=False)
+    shown = {view.id: shown_view(view, assigned.get(view.id)) for view in views}
+    return evaluate_corrections(assigned, clusters, shown=shown, worst=worst)
 
 
 # --- printing ----------------------------------------------------------------------------------------------

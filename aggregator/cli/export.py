@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
+from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import progress_bar
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -18,17 +17,9 @@ from aggregator.model.errors import UsageError
 def export(
     context: Context,
     output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Write to this file, compressed if its name ends in .gz or .zst.",
-        ),
+        str, option("--output", "FILE", "Write to this file, compressed if its name ends in .gz or .zst.")
     ] = "",
-    salvage: Annotated[
-        bool,
-        typer.Option("--salvage", help="Skip what cannot be read of a damaged SQLite file."),
-    ] = False,
+    salvage: Annotated[bool, flag("--salvage", "Skip what cannot be read of a damaged SQLite file.")] = False,
 ) -> None:
     """Export the content of the database as JSON lines.
 
@@ -74,10 +65,7 @@ def _write(lines: Iterable[bytes], write: Callable[[bytes], object]) -> None:
 def import_(
     context: Context,
     file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE", help="Read this file, written by `aggregator export`; - is standard input."
-        ),
+        str, argument("FILE", "Read this file, written by `aggregator export`; - is standard input.")
     ],
 ) -> None:
     """Import an export into an empty database.

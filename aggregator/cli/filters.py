@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aggregator.cli import output
+from aggregator.cli.options import option
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
@@ -80,65 +81,41 @@ def _completions(
 
 Saved = Annotated[
     str,
-    typer.Option(
+    option(
         "--saved",
-        metavar="NAME",
-        help="Use a saved query of config.yaml; other options override its parts.",
+        "NAME",
+        "Use a saved query of config.yaml; other options override its parts.",
         autocompletion=complete_saved,
     ),
 ]
-Query = Annotated[
-    str,
-    typer.Option("--query", metavar="TEXT", help='Select stories with these words, or with a "phrase".'),
-]
-Since = Annotated[
-    str, typer.Option("--since", metavar="TIME", help="Select stories since then: 24h, 7d, or a date.")
-]
-Until = Annotated[
-    str, typer.Option("--until", metavar="TIME", help="Select stories until then: 24h, 7d, or a date.")
-]
-MinOutlets = Annotated[
-    int,
-    typer.Option("--min-outlets", min=1, metavar="N", help="Select stories with at least N outlets."),
-]
+Query = Annotated[str, option("--query", "TEXT", 'Select stories with these words, or with a "phrase".')]
+Since = Annotated[str, option("--since", "TIME", "Select stories since then: 24h, 7d, or a date.")]
+Until = Annotated[str, option("--until", "TIME", "Select stories until then: 24h, 7d, or a date.")]
+MinOutlets = Annotated[int, option("--min-outlets", "N", "Select stories with at least N outlets.", min=1)]
 MinReports = Annotated[
-    int,
-    typer.Option(
-        "--min-reports", min=1, metavar="N", help="Select stories with at least N independent reports."
-    ),
+    int, option("--min-reports", "N", "Select stories with at least N independent reports.", min=1)
 ]
-Outlet = Annotated[
-    str,
-    typer.Option("--outlet", metavar="NAME", help="Select stories with an article by this outlet."),
-]
+Outlet = Annotated[str, option("--outlet", "NAME", "Select stories with an article by this outlet.")]
 Folder = Annotated[
-    str,
-    typer.Option(
-        "--folder", metavar="NAME", help="Select stories with an article of this folder of sources."
-    ),
+    str, option("--folder", "NAME", "Select stories with an article of this folder of sources.")
 ]
 Language = Annotated[
-    str,
-    typer.Option(
-        "--language", metavar="TAG", help="Select stories with an article in this language, such as en."
-    ),
+    str, option("--language", "TAG", "Select stories with an article in this language, such as en.")
 ]
-Name = Annotated[
-    str,
-    typer.Option("--name", metavar="NAME", help="Select stories about this person, place or body."),
-]
-Topic = Annotated[str, typer.Option("--topic", metavar="TOPIC", help="Select stories on this topic.")]
-Kind = Annotated[
-    str,
-    typer.Option("--kind", metavar="KIND", help="Select stories with an article of this kind: opinion, ..."),
-]
+Name = Annotated[str, option("--name", "NAME", "Select stories about this person, place or body.")]
+Topic = Annotated[str, option("--topic", "TOPIC", "Select stories on this topic.")]
+Kind = Annotated[str, option("--kind", "KIND", "Select stories with an article of this kind: opinion, ...")]
+
+
+def typed(**options: str | int) -> dict[str, str | int]:
+    """Return the filters that were typed; a minimum of 1 restricts nothing."""
+    return {name: value for name, value in options.items() if value not in ("", 1)}
 
 
 def story_filter(config: "Config", *, limit: int, saved: str = "", **options: str | int) -> "StoryFilter":
     """Build the filter from the options, which are fields of StoryFilter; they override the query `saved`.
 
-    A minimum of 1 restricts nothing and does not override. Raises UsageError for an invalid time or kind
-    and for an unknown saved query.
+    Raises UsageError for an invalid time or kind and for an unknown saved query.
     """
     from msgspec.structs import replace
 
@@ -147,7 +124,7 @@ def story_filter(config: "Config", *, limit: int, saved: str = "", **options: st
 
     now = dt.datetime.now(dt.UTC)
     base = config.saved_query(saved).story_filter(now, limit) if saved else StoryFilter(limit=limit)
-    values: dict[str, object] = {name: value for name, value in options.items() if value not in ("", 1)}
+    values: dict[str, object] = {**options}
     for name, parse in (("since", output.moment), ("until", output.end)):
         if name in values:
             values[name] = parse(str(values[name]), now)

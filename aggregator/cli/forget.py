@@ -8,6 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, Settings, missing_database
 from aggregator.cli.correct import PATIENCE_SECONDS, NoWait, WriterSession, written_before
+from aggregator.cli.options import argument, flag
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
@@ -24,16 +25,16 @@ def forget(
     context: Context,
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="[URL|ARTICLE|OUTLET]",
-            help="Erase the article with this address or id, or all articles of this outlet.",
+        argument(
+            "[URL|ARTICLE|OUTLET]",
+            "Erase the article with this address or id, or all articles of this outlet.",
         ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
+    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be erased without changing anything.")
+        bool, flag("--dry-run", "Show what would be erased without changing anything.")
     ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List forgotten articles, the newest first.")] = False,
+    list_: Annotated[bool, flag("--list", "List forgotten articles, the newest first.")] = False,
     no_wait: NoWait = False,
     format_: output.TextOrJson = "text",
 ) -> None:

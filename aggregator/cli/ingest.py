@@ -8,6 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline, workers
+from aggregator.cli.options import argument, flag
 from aggregator.cli.output import progress_bar, reading_progress
 from aggregator.model.errors import UsageError
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.store.engine.database import Database
 
-_WHAT = typer.Argument(
-    metavar="WHAT",
-    help="Read files, folders, - (standard input), or the address of a feed or an article; "
+_WHAT = argument(
+    "WHAT",
+    "Read files, folders, - (standard input), or the address of a feed or an article; "
     "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst.",
     show_default=False,
 )
@@ -29,10 +30,10 @@ def ingest(
     context: Context,
     what: Annotated[list[str] | None, _WHAT] = None,
     samples: Annotated[
-        bool, typer.Option("--samples", help="Read the sample articles that come with the program.")
+        bool, flag("--samples", "Read the sample articles that come with the program.")
     ] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Exit without waiting for a running daemon to place them.")
+        bool, flag("--no-wait", "Exit without waiting for a running daemon to place them.")
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
@@ -77,10 +78,10 @@ def _ingest(
     config: "Config", database: "Database", what: list[str], *, wait: bool, every: float
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
+    from aggregator.config.garbage import collect_garbage_seldom
     from aggregator.model.core import utc_now
     from aggregator.pipeline.placement.story_options import mutes_of
     from aggregator.pipeline.poll import Poller, PollServices
-    from aggregator.pipeline.workers.executor import collect_garbage_seldom
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import open_writer_lease
 

@@ -14,60 +14,40 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from aggregator.cli.options import option
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.errors import UsageError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
 _FORMAT_HELP = "Print the result in this format."
-TextOrJson = Annotated[
-    Literal["text", "json"], typer.Option("--format", metavar="text|json", help=_FORMAT_HELP)
-]
-TextOrJsonl = Annotated[
-    Literal["text", "jsonl"], typer.Option("--format", metavar="text|jsonl", help=_FORMAT_HELP)
-]
-TableOrJson = Annotated[
-    Literal["table", "json"], typer.Option("--format", metavar="table|json", help=_FORMAT_HELP)
-]
-TableOrJsonl = Annotated[
-    Literal["table", "jsonl"], typer.Option("--format", metavar="table|jsonl", help=_FORMAT_HELP)
-]
+TextOrJson = Annotated[Literal["text", "json"], option("--format", "text|json", _FORMAT_HELP)]
+TextOrJsonl = Annotated[Literal["text", "jsonl"], option("--format", "text|jsonl", _FORMAT_HELP)]
+TableOrJson = Annotated[Literal["table", "json"], option("--format", "table|json", _FORMAT_HELP)]
+TableOrJsonl = Annotated[Literal["table", "jsonl"], option("--format", "table|jsonl", _FORMAT_HELP)]
 ListFormat = Annotated[
-    Literal["table", "json", "jsonl", "csv"],
-    typer.Option("--format", metavar="table|json|jsonl|csv", help=_FORMAT_HELP),
+    Literal["table", "json", "jsonl", "csv"], option("--format", "table|json|jsonl|csv", _FORMAT_HELP)
 ]
 
 
-def write_atomically(path: Path, data: bytes) -> bool:
-    """Replace the content of a file by `data`; returns False, without writing, if they are equal.
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the content of a file by `data`, unless they are equal. Raises UsageError if it cannot be."""
+    from aggregator.admin.backup import replacing
 
-    Readers see either the old or the new content, also after a power cut. Raises UsageError if the file
-    cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         if path.is_file() and path.read_bytes() == data:
-            return False
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    return True
+            return
+    with replacing(path) as file:
+        file.write(data)
 
 
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
@@ -315,14 +295,12 @@ def _harmless(value: Any) -> Any:
 
 def end(text: str, now: dt.datetime) -> dt.datetime:
     """Parse a time as `moment` does; a date means the end of that day."""
-    when = moment(text, now)
-    is_date = len(text.strip()) == len("2026-11-20") and when.date() < dt.date.max
-    return when + dt.timedelta(days=1, microseconds=-1) if is_date else when
+    return moment(text, now, is_end=True)
 
 
-def moment(text: str, now: dt.datetime) -> dt.datetime:
+def moment(text: str, now: dt.datetime, *, is_end: bool = False) -> dt.datetime:
     """Parse an age (`24h`, `7d`), or a date or time in ISO 8601 (UTC by default). Raises UsageError."""
-    from aggregator.config.filter_times import parse_moment
+    from aggregator.config.filter_times import parse_end, parse_moment
     from aggregator.config.settings import seconds
 
     try:
@@ -332,7 +310,7 @@ def moment(text: str, now: dt.datetime) -> dt.datetime:
     except OverflowError:
         return dt.datetime.min.replace(tzinfo=dt.UTC)  # older than any article: no bound
     try:
-        return parse_moment(text, now)
+        return (parse_end if is_end else parse_moment)(text, now)
     except UsageError as error:
         example = "use 90m, 24h, 7d, or a date such as 2026-11-20 or 2026-11-20T08:00"
         raise UsageError(f"{text}: {example}") from error
@@ -363,41 +341,32 @@ def progress_bar(
 
         yield advance
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TimeRemainingColumn,
-    )
+    from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed or 0:,.0f} {unit}/s")
 
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
+    with _bar(MofNCompleteColumn(), Rate(), TimeRemainingColumn()) as bar:
         task = bar.add_task(unit, total=total)
         yield lambda count: bar.advance(task, count)
 
 
-@contextmanager
-def reading_progress(*, every: float) -> Iterator[Report]:
+def _bar(*columns: "ProgressColumn") -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress
+
+    return Progress(BarColumn(), *columns, console=Console(stderr=True), transient=True)
+
+
+def reading_progress(*, every: float) -> AbstractContextManager[Report]:
     """Show how much is read: a bar on a terminal, else a line each `every` seconds."""
-    if sys.stderr.isatty():
-        with _reading_bar() as report:
-            yield report
-        return
+    return _reading_bar() if sys.stderr.isatty() else _reading_lines(every)
+
+
+@contextmanager
+def _reading_lines(every: float) -> Iterator[Report]:
     shown = _Lines(every)
 
     def show(read: int, read_bytes: int, total_bytes: int | None) -> None:
@@ -409,25 +378,17 @@ def reading_progress(*, every: float) -> Iterator[Report]:
 
 @contextmanager
 def _reading_bar() -> Iterator[Report]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     started = time.monotonic()
-    bar = Progress(
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[count]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
+    count, remaining = TextColumn("{task.fields[count]}"), TimeRemainingColumn(elapsed_when_finished=True)
+    with _bar(TaskProgressColumn(), count, remaining) as bar:
         task = bar.add_task("", total=None, count="reading")
 
         def report(read: int, read_bytes: int, total_bytes: int | None) -> None:
             rate = read / max(time.monotonic() - started, 1e-3)
-            count = f"{read:,} read, {rate:,.0f}/s"
-            bar.update(task, completed=read_bytes, total=total_bytes, count=count)
+            words = f"{read:,} read, {rate:,.0f}/s"
+            bar.update(task, completed=read_bytes, total=total_bytes, count=words)
 
         yield report
 

@@ -6,12 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
-
 from aggregator.cli import filters, output
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_story
+from aggregator.cli.options import argument, flag, option
 from aggregator.cli.output import write_atomically
 from aggregator.model.errors import UsageError
 
@@ -48,10 +47,9 @@ def stories(
     topic: filters.Topic = "",
     kind: filters.Kind = "",
     saved: filters.Saved = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most N stories.")] = 50,
+    limit: Annotated[int, option("--limit", "N", "List at most N stories.", min=1)] = 50,
     after: Annotated[
-        str,
-        typer.Option("--next", metavar="CURSOR", help="Continue after the `next` of an earlier JSON list."),
+        str, option("--next", "CURSOR", "Continue after the `next` of an earlier JSON list.")
     ] = "",
     format_: output.ListFormat = "table",
 ) -> None:
@@ -70,23 +68,21 @@ def stories(
     from aggregator.store.read.reader import DatabaseStoryReader
     from aggregator.store.read.statistics import statistics
 
+    typed = filters.typed(
+        query=query,
+        since=since,
+        until=until,
+        min_outlets=min_outlets,
+        min_reports=min_reports,
+        outlet=outlet,
+        folder=folder,
+        language=language,
+        name=name,
+        topic=topic,
+        kind=kind,
+    )
     with context.obj.reading() as (config, database):
-        story_filter = filters.story_filter(
-            config,
-            limit=limit,
-            saved=saved,
-            query=query,
-            since=since,
-            until=until,
-            min_outlets=min_outlets,
-            min_reports=min_reports,
-            outlet=outlet,
-            folder=folder,
-            language=language,
-            name=name,
-            topic=topic,
-            kind=kind,
-        )
+        story_filter = filters.story_filter(config, limit=limit, saved=saved, **typed)
         pages = DatabaseStoryReader(database).pages(replace(story_filter, after=after or None))
         any_printed = _print(pages, format_)
         stored = 0 if any_printed else dict(statistics(database))["stories"]
@@ -169,11 +165,7 @@ _LINK_WORDS = 40  # words shown of an entry of a live blog
 
 _Id = Annotated[
     str,
-    typer.Argument(
-        metavar="ID",
-        help="Show the story with this id (see `aggregator stories`).",
-        autocompletion=complete_story,
-    ),
+    argument("ID", "Show the story with this id (see `aggregator stories`).", autocompletion=complete_story),
 ]
 
 
@@ -317,12 +309,8 @@ def _links(links: "Sequence[LiveBlogLink]") -> list[str]:
 
 def explain(
     context: Context,
-    article: Annotated[
-        str, typer.Argument(metavar="ARTICLE", help="Explain the article with this id or address.")
-    ],
-    other: Annotated[
-        str, typer.Argument(metavar="ANOTHER", help="Compare it with the article with this id or address.")
-    ] = "",
+    article: Annotated[str, argument("ARTICLE", "Explain the article with this id or address.")],
+    other: Annotated[str, argument("ANOTHER", "Compare it with the article with this id or address.")] = "",
     format_: output.TextOrJson = "text",
 ) -> None:
     """Explain why an article is in its story.
@@ -365,18 +353,14 @@ def feed(
     topic: filters.Topic = "",
     kind: filters.Kind = "",
     limit: Annotated[
-        int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Write at most N items (default: feeds.items)."),
+        int | None, option("--limit", "N", "Write at most N items (default: feeds.items).", min=1)
     ] = None,
-    updates: Annotated[bool, typer.Option("--updates", help="Write one item per change of a story.")] = False,
+    updates: Annotated[bool, flag("--updates", "Write one item per change of a story.")] = False,
     format_: Annotated[
         Literal["rss", "atom", "jsonfeed"],
-        typer.Option("--format", metavar="rss|atom|jsonfeed", help="Write the feed in this format."),
+        option("--format", "rss|atom|jsonfeed", "Write the feed in this format."),
     ] = "rss",
-    output: Annotated[
-        str,
-        typer.Option("--output", metavar="FILE", help="Write to this file, if its content changes."),
-    ] = "",
+    output: Annotated[str, option("--output", "FILE", "Write to this file, if its content changes.")] = "",
 ) -> None:
     """Write a feed of stories to standard output or a file.
 
@@ -393,19 +377,20 @@ def feed(
     from aggregator.web.filters import parse_filter
     from aggregator.web.settings import publish_settings
 
-    typed = {
-        "query": query,
-        "since": since,
-        "until": until,
-        "min_outlets": "" if min_outlets == 1 else str(min_outlets),
-        "min_reports": "" if min_reports == 1 else str(min_reports),
-        "outlet": outlet,
-        "folder": folder,
-        "language": language,
-        "name": name,
-        "topic": topic,
-        "kind": kind,
-    }
+    options = filters.typed(
+        query=query,
+        since=since,
+        until=until,
+        min_outlets=min_outlets,
+        min_reports=min_reports,
+        outlet=outlet,
+        folder=folder,
+        language=language,
+        name=name,
+        topic=topic,
+        kind=kind,
+    )
+    typed = {key: str(value) for key, value in options.items()}
     with context.obj.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None
         now = dt.datetime.now(dt.UTC)

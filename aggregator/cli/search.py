@@ -4,10 +4,9 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-import typer
-
 from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
+from aggregator.cli.options import argument, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -35,25 +34,17 @@ def search(
     context: Context,
     text: Annotated[
         str,
-        typer.Argument(
-            metavar="TEXT",
-            help='Find articles with all these words; use "two words" for a phrase, rebel* for a prefix, '
+        argument(
+            "TEXT",
+            'Find articles with all these words; use "two words" for a phrase, rebel* for a prefix, '
             "-word to exclude, a OR b, title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
         ),
     ],
-    since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="Find articles since then: 24h, 7d, or a date.")
-    ] = "",
-    until: Annotated[
-        str, typer.Option("--until", metavar="TIME", help="Find articles until then: 24h, 7d, or a date.")
-    ] = "",
-    outlet: Annotated[
-        str, typer.Option("--outlet", metavar="NAME", help="Find articles by this outlet.")
-    ] = "",
-    language: Annotated[
-        str, typer.Option("--language", metavar="TAG", help="Find articles in this language, such as en.")
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N articles.")] = 20,
+    since: Annotated[str, option("--since", "TIME", "Find articles since then: 24h, 7d, or a date.")] = "",
+    until: Annotated[str, option("--until", "TIME", "Find articles until then: 24h, 7d, or a date.")] = "",
+    outlet: Annotated[str, option("--outlet", "NAME", "Find articles by this outlet.")] = "",
+    language: Annotated[str, option("--language", "TAG", "Find articles in this language, such as en.")] = "",
+    limit: Annotated[int, option("--limit", "N", "Show at most N articles.", min=1)] = 20,
     format_: output.ListFormat = "table",
 ) -> None:
     """Search articles for words, best match first.

@@ -12,6 +12,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.filters import complete_source
+from aggregator.cli.options import argument, flag, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
@@ -31,12 +32,7 @@ _OTHER_COLUMNS = 49  # of a line: the widest health (7), a rate, two times, a co
 _LEAST_NAME = 12  # columns
 _SHOWN_OTHERS = 5
 _Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="Use the source with this name, id or address.",
-        autocompletion=complete_source,
-    ),
+    str, argument("SOURCE", "Use the source with this name, id or address.", autocompletion=complete_source)
 ]
 
 
@@ -46,7 +42,7 @@ _Source = Annotated[
 @sources.command(name="list")
 def list_(
     context: Context,
-    failing: Annotated[bool, typer.Option("--failing", help="List only sources with problems.")] = False,
+    failing: Annotated[bool, flag("--failing", "List only sources with problems.")] = False,
     format_: output.ListFormat = "table",
 ) -> None:
     """List all sources with their health.
@@ -204,30 +200,17 @@ def _summary(all_listed: Sequence["SourceView"], *, failing: bool) -> None:
 @sources.command()
 def add(
     context: Context,
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="Add the feed with this address, or the feed of this site.")
-    ],
+    url: Annotated[str, argument("URL", "Add the feed with this address, or the feed of this site.")],
     name: Annotated[
-        str,
-        typer.Option(
-            "--name", metavar="NAME", help="Give the source this name, which stays when its address changes."
-        ),
+        str, option("--name", "NAME", "Give the source this name, which stays when its address changes.")
     ] = "",
-    outlet: Annotated[
-        str, typer.Option("--outlet", metavar="NAME", help="Use this name of the publisher.")
-    ] = "",
-    folder: Annotated[
-        str, typer.Option("--folder", metavar="NAME", help="Put the source in this folder.")
-    ] = "",
+    outlet: Annotated[str, option("--outlet", "NAME", "Use this name of the publisher.")] = "",
+    folder: Annotated[str, option("--folder", "NAME", "Put the source in this folder.")] = "",
     interval: Annotated[
-        str,
-        typer.Option("--interval", metavar="15m", help="Poll it at this interval (default: fetch.interval)."),
+        str, option("--interval", "15m", "Poll it at this interval (default: fetch.interval).")
     ] = "",
     language: Annotated[
-        str,
-        typer.Option(
-            "--language", metavar="en", help="Use this language for articles that do not state theirs."
-        ),
+        str, option("--language", "en", "Use this language for articles that do not state theirs.")
     ] = "",
 ) -> None:
     """Add a feed by its address or the address of its site.
@@ -275,6 +258,8 @@ _HOW = {
 
 def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
+    from aggregator.config.settings import duration_as_typed
+
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
     entries = counted(found.feed.entry_count, "entry", "entries")
@@ -284,14 +269,7 @@ def _added_lines(added: "AddedSource") -> list[str]:
     ]
     others = [one_line(f"    {one.url} {one.title}").rstrip() for one in found.others[:_SHOWN_OTHERS]]
     lines += ["  the page also declares:", *others] if others else []
-    seconds = source.interval_seconds
-    interval = (
-        f"{seconds // 3600}h"
-        if seconds % 3600 == 0
-        else f"{seconds // 60}m"
-        if seconds % 60 == 0
-        else f"{seconds}s"
-    )
+    interval = duration_as_typed(source.interval_seconds, "hms")
     lines.append(
         f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
     )
@@ -373,10 +351,7 @@ def _find(database: "Database", typed: str) -> "Source":
 @sources.command()
 def check(
     context: Context,
-    what: Annotated[
-        list[str],
-        typer.Argument(metavar="WHAT...", help="Read the feeds in these files or at these addresses."),
-    ],
+    what: Annotated[list[str], argument("WHAT...", "Read the feeds in these files or at these addresses.")],
     format_: output.TextOrJsonl = "text",
 ) -> None:
     """Check feeds without storing anything.
@@ -406,7 +381,7 @@ def check(
 @sources.command(name="import")
 def import_(
     context: Context,
-    opml: Annotated[str, typer.Argument(metavar="FILE.opml", help="Read the feeds from this OPML file.")],
+    opml: Annotated[str, argument("FILE.opml", "Read the feeds from this OPML file.")],
 ) -> None:
     """Add all feeds of an OPML file, with its folders.
 

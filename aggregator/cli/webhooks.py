@@ -6,6 +6,7 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
+from aggregator.cli.options import argument
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
 
@@ -17,10 +18,8 @@ webhooks = typer.Typer(name="webhooks", help="List, test and resume webhooks.", 
 notify = typer.Typer(
     name="notify", help="List, test and resume notifications and digest mail.", no_args_is_help=True
 )
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="Use the webhook with this name in config.yaml.")]
-_Recipient = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name one of `notify:`, or an address of `digest:`.")
-]
+_Name = Annotated[str, argument("NAME", "Use the webhook with this name in config.yaml.")]
+_Recipient = Annotated[str, argument("NAME", "Name one of `notify:`, or an address of `digest:`.")]
 
 
 @webhooks.command(name="list")

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import typer
 
-from aggregator.cli.app import app, main
+from aggregator.cli.app import main, make_app
 from aggregator.store.engine.database import Database
 from aggregator.store.read.read_marks import ReadMarks
 from tests.support import forked
@@ -43,7 +43,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 
 _GROUP_NAMES = ("token", "webhooks", "notify", "readers", "sources", "db", "config", "correct")
 GROUPS = {(), *((name,) for name in _GROUP_NAMES)}
-COMMANDS = sorted({*_commands(typer.main.get_command(app))} - GROUPS)
+COMMANDS = sorted({*_commands(typer.main.get_command(make_app()))} - GROUPS)
 # What needs a terminal of its own or an end of its own; tested elsewhere.
 NOT_RUN = {
     ("run",),
@@ -162,7 +162,7 @@ def _all_examples() -> list[tuple[tuple[str, ...], str]]:
     """Each example with its command, out of the docstrings that the help is made of."""
     found = []
     for command in COMMANDS:
-        part: Any = typer.main.get_command(app)
+        part: Any = typer.main.get_command(make_app())
         for name in command:
             part = part.commands[name]
         found += [(command, one) for one in _examples(part.help or "")]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from aggregator.cli.app import app
+from aggregator.cli.app import make_app
 
 VERBS = re.compile(
     "(Add|Apply|Allow|Back|Check|Collect|Compare|Continue|Copy|Correct|Create|Delete|Erase|Exit|Explain|Export|"
@@ -19,7 +19,7 @@ MOST_CHARS = 58  # of the first sentence of a command's help: lists of commands 
 
 def _help_texts() -> Iterator[tuple[str, str, bool]]:
     """Walk the application; yields the path and help of each command, option and argument."""
-    commands = [("aggregator", typer.main.get_command(app))]
+    commands = [("aggregator", typer.main.get_command(make_app()))]
     while commands:
         path, command = commands.pop()
         yield path, command.help or "", True

@@ -52,6 +52,9 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
 from aggregator.store.stories import copy_keys
+from aggregator.store.stories.merged_texts import render_version
+from aggregator.store.tables import set_counter
+from aggregator.stories.tuning import shipped_tuning
 
 Ints = npt.NDArray[np.int64]
 
@@ -69,7 +72,7 @@ ACCEPTED_AT_ONCE = 100
 _CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
-_EDITION = 3  # to be raised when the same numbers give other rows
+_EDITION = 4  # to be raised when the same numbers give other rows
 _COMMON = 120  # words so frequent that they stay what they are
 _FIXED, _SMALL, _CAPITAL, _NUMBER, _OPENING = range(5)
 _ALL = (_SMALL, _CAPITAL, _NUMBER, _OPENING)
@@ -361,7 +364,7 @@ def _draws(*key: int) -> list[float]:
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-class _Clock:
+class Clock:
     """Stands at the time of the articles that come."""
 
     def __init__(self) -> None:
@@ -373,7 +376,7 @@ class _Clock:
 
 def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None:
     """The program's own way, from accepting to the stored story."""
-    clock = _Clock()
+    clock = Clock()
     pipeline = Pipeline(database, InlineExecutor(), all_tuning, clock)
     began = time.perf_counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
@@ -387,24 +390,34 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
             print(f"{start} placed after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     with database.write() as connection:
         _count_up(connection, {"searchable": len(made)})
-        # As if all were told: else the first command that comes tells stories for seconds.
+        # As if all were rendered: else the first command that comes renders stories for seconds.
         connection.execute(update(tables.story).values(text=tables.story.c.summary))
+        set_counter(connection, "render_version", render_version(shipped_tuning()))
 
 
-def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) -> None:
-    """In the order of the key, at most `cap` articles under one, the oldest."""
+def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int, newest: int) -> None:
+    """At most `cap` articles under one key, the oldest.
+
+    As if the last round of packing had just ended: of the lowest keys those of the newest eighth of the
+    articles are rows, of the highest none, and all others are in blocks.
+    """
     order = np.lexsort((owners, keys))
     keys, owners = keys[order], owners[order]
     kept = _first_of_each(keys, cap)
     kept[1:] &= (keys[1:] != keys[:-1]) | (owners[1:] != owners[:-1])
     keys, owners = keys[kept], owners[kept]
+    since_packed = (0.5 - keys / 2.0**64) * newest / copy_keys._ROUND  # articles
+    is_row = owners > newest - since_packed
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
-    for start in range(0, len(keys), 500_000):
-        part = slice(start, start + 500_000)
-        rows = zip(keys[part].tolist(), owners[part].tolist(), strict=True)
-        raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
-    copy_keys.pack_all(connection)
+    rows = zip(keys[is_row].tolist(), owners[is_row].tolist(), strict=True)
+    raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
+    packed = copy_keys.KeyPairs(keys[~is_row], owners[~is_row])
+    starts = np.unique(np.searchsorted(packed.bands, packed.bands[::500_000]))
+    for start, end in itertools.pairwise([*starts.tolist(), len(packed.bands)]):
+        part = slice(start, end)
+        copy_keys._insert(connection, copy_keys.KeyPairs(packed.bands[part], packed.numbers[part]))
+    set_counter(connection, copy_keys._PACKED_TO, copy_keys.LOWEST)
 
 
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
@@ -450,7 +463,9 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
         keys += columns
         owners += [holders + at] * len(columns)
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
-    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap)
+    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap, blocks * BLOCK)
+    _copy_history(raw, (blocks - 1) * BLOCK)
+    set_counter(connection, "render_version", render_version(shipped_tuning()))
     names = ("entry", "inbox", "searchable", "bump")
     _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
 
@@ -530,6 +545,27 @@ def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: in
             f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values[n] for n in names)} "
             f"FROM base.{table}" + (f" ORDER BY {order}" if order else "")
         )
+
+
+def _copy_history(raw: Any, articles_before: int) -> None:
+    """What is known of the newest articles: lines of outlets, counts of sources, word frequencies.
+
+    Before them a stream period for each day, without words, which says what is within the window.
+    """
+    a_day = round(24 * 60 * BLOCK / MINUTES_A_BLOCK)
+    days = articles_before // a_day
+    added = {"article": articles_before, "last_inbox_no": articles_before, "number": days, "period": days}
+    for table in ("outlet_line", "stream_period", "source_history", "source_period"):
+        names = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
+        values = (f"{name} + {added[name]}" if name in added else name for name in names)
+        raw.execute(
+            f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values)} FROM base.{table}"
+        )
+    first_day = raw.execute("SELECT min(day) FROM base.stream_period").fetchone()[0]
+    raw.executemany(
+        "INSERT INTO stream_period (number, day, last_inbox_no, articles, terms) VALUES (?, ?, ?, ?, x'')",
+        [(days - age, first_day - 1 - age, articles_before - age * a_day, a_day) for age in range(days)],
+    )
 
 
 class _Changes:

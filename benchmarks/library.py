@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, event, insert, select, text, update
+from sqlalchemy import Connection, event, func, insert, select, text, update
 
 from aggregator.model.core import Evidence
 from aggregator.store import codecs, tables
@@ -252,6 +252,8 @@ def _end(database: Database) -> None:
             connection.execute(
                 text(f"UPDATE counter SET value = (SELECT max({column}) FROM {of}) WHERE name = '{name}'")
             )
+        newest = connection.execute(select(func.max(tables.story.c.id))).scalar_one()
+        connection.execute(insert(tables.story_log).values(story=newest, at=END, kind="created"))
     tell_newest(database)
     if not database.is_sqlite:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

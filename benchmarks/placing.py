@@ -1,6 +1,6 @@
 """What placing an article costs, by its parts, beside 10,000, 100,000 or 1,000,000 stored ones.
 
-    python -m benchmarks.placing 10000 100000 1000000 --cache FOLDER [--articles 1600] [--keep]
+    python -m benchmarks.placing 10000 100000 1000000 --cache FOLDER [--articles 1600] [--keep] [--hash]
 
 The stored ones are those of benchmarks/corpus.py (made once and kept in FOLDER; a million takes a quarter of
 an hour and 12 GB). What is placed are the articles that follow in the same stream. All times are of the
@@ -20,6 +20,7 @@ import argparse
 import collections
 import datetime as dt
 import gc
+import hashlib
 import os
 import re
 import resource
@@ -29,11 +30,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import select
 
+from aggregator.admin.restore import copy
 from aggregator.cluster.fingerprint import fingerprinter
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Prepared
@@ -42,16 +46,15 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.prepare import TEXTS_A_JOB
 from aggregator.pipeline.workers.factory import open_executor
+from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from benchmarks.corpus import Made, continuation, data_folder, database_of
+from aggregator.store.stories import copy_keys
+from benchmarks.corpus import Clock, Made, continuation, data_folder, database_of
+from benchmarks.throughput import own_database
 
 ACCEPTED_AT_ONCE = 100
 PROGRAM = Path(sys.executable).with_name("aggregator")
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 class Watch:
@@ -118,7 +121,8 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     all_tuning = effective_tuning()
     watch = Watch()
     before = rss_mib()
-    placing = Placer(database, all_tuning, now)
+    clock = Clock()
+    placing = Placer(database, all_tuning, clock)
     began, cpu = time.perf_counter(), time.process_time()
     with database.read() as connection:
         stories = len(placing.story_writer.index(connection))
@@ -126,7 +130,7 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
         spent = time.perf_counter() - began
         paired_copies: Any = placing._copy_finder
         paired_copies._asked = paired_copies._scans  # as if it had been asked often: the index is built
-    place_some(database, placing, made[:1], Watch())
+    place_some(database, placing, clock, made[:1], Watch())
     print(
         f"  loading: {stories} stories {spent:.1f} s, +{after_stories - before:.0f} MiB; with the sampled "
         f"shingles {time.perf_counter() - began:.1f} s ({time.process_time() - cpu:.1f} of CPU), "
@@ -134,17 +138,17 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
     )
     gc.freeze()
     warm = min(200, len(made) // 4)
-    place_some(database, placing, made[1:warm], watch)
+    place_some(database, placing, clock, made[1:warm], watch)
     watch.clear()
     _watch(placing, watch)
     if profile is not None:
         import cProfile
 
         profiler = cProfile.Profile()
-        profiler.runcall(place_some, database, placing, made[warm:], watch)
+        profiler.runcall(place_some, database, placing, clock, made[warm:], watch)
         profiler.dump_stats(profile)
     else:
-        outcomes = place_some(database, placing, made[warm:], watch)
+        outcomes = place_some(database, placing, clock, made[warm:], watch)
         print(f"  outcomes: {dict(outcomes)}; the stream says {dict(_truth(made[warm:]))}")
     watch.show(len(made) - warm)
 
@@ -158,7 +162,7 @@ def _watch(placing: Placer, watch: Watch) -> None:
 
 
 def place_some(
-    database: Database, placing: Placer, made: Sequence[Made], watch: Watch
+    database: Database, placing: Placer, clock: Clock, made: Sequence[Made], watch: Watch
 ) -> collections.Counter[str]:
     all_tuning = effective_tuning()
     maker: Any = fingerprinter(all_tuning)
@@ -166,8 +170,7 @@ def place_some(
     place = watch.over("batch", placing.place)
     outcomes: collections.Counter[str] = collections.Counter()
     for start in range(0, len(made), ACCEPTED_AT_ONCE):
-        entries = [one.entry() for one in made[start : start + ACCEPTED_AT_ONCE]]
-        accept(database, entries)
+        accept(database, clock, made[start : start + ACCEPTED_AT_ONCE])
         with database.read() as connection:
             waiting = inbox.ready(connection, ACCEPTED_AT_ONCE)
         prepared = [_clean(one.entry, one.accepted_at) for one in waiting]
@@ -190,31 +193,32 @@ def _truth(made: Sequence[Made]) -> collections.Counter[str]:
     return collections.Counter("copy" if one.copy else "report" for one in made)
 
 
-def accept(database: Database, entries: Sequence[Entry]) -> None:
+def accept(database: Database, clock: Clock, made: Sequence[Made]) -> None:
+    clock.time = made[-1].time
     with database.write() as connection:
-        inbox.accept(connection, entries, seen=[now()] * len(entries))
+        inbox.accept(connection, [one.entry() for one in made], seen=[one.time for one in made])
 
 
 def whole(database: Database, made: Sequence[Made]) -> None:
     """The daemon's own way with a worker process: CPU of the whole tree."""
     all_tuning = effective_tuning()
     executor = open_executor("processes", 1, all_tuning)
-    pipeline = Pipeline(database, executor, all_tuning, now)
-    entries = [one.entry() for one in made]
-    warm = min(200, len(entries) // 4)
+    clock = Clock()
+    pipeline = Pipeline(database, executor, all_tuning, clock)
+    warm = min(200, len(made) // 4)
 
-    def take(some: Sequence[Entry]) -> None:
+    def take(some: Sequence[Made]) -> None:
         for start in range(0, len(some), ACCEPTED_AT_ONCE):
-            accept(database, some[start : start + ACCEPTED_AT_ONCE])
+            accept(database, clock, some[start : start + ACCEPTED_AT_ONCE])
             for _ in pipeline.place_waiting():
                 pass
 
-    take(entries[:warm])
+    take(made[:warm])
     gc.freeze()
     cpu, wall = tree_cpu(), time.perf_counter()
-    take(entries[warm:])
+    take(made[warm:])
     spent, seconds = tree_cpu() - cpu, time.perf_counter() - wall
-    count = len(entries) - warm
+    count = len(made) - warm
     print(
         f"  text in, stored story out: {count / spent:.0f} articles/s of CPU of the process tree "
         f"({1e3 * spent / count:.2f} ms), {count / seconds:.0f} on the clock; "
@@ -240,7 +244,7 @@ def tree_cpu() -> float:
 
 
 def one_shot(path: Path, made: Made) -> None:
-    """`aggregator ingest` of one article, the whole command."""
+    """`aggregator ingest` of one article, the whole command; the first of a day closes a stream period."""
     with tempfile.TemporaryDirectory() as folder:
         line = Path(folder, "one.jsonl")
         line.write_text(made.line() + "\n", encoding="utf-8")
@@ -268,21 +272,59 @@ def work_copy(path: Path, *, keep: bool) -> Iterator[Path]:
         yield copy
 
 
+def hash_of_rows(database: Database) -> str:
+    """A hash of the rows that placing writes."""
+    digest = hashlib.blake2b(digest_size=8)
+    written = (tables.article, tables.story, tables.sketch, tables.story_log, tables.change, tables.entry)
+    with database.read() as connection:
+        for table in written:
+            key = next(iter(table.primary_key.columns))
+            if table is tables.story_log:  # numbered by the database
+                chosen = select(*(one for one in table.columns if one is not key))
+            else:
+                chosen = select(table)
+            for row in connection.execute(chosen.order_by(key).execution_options(yield_per=1_000)):
+                digest.update(repr([bytes(v) if isinstance(v, memoryview) else v for v in row]).encode())
+        for pairs in copy_keys.all_keys(connection):
+            digest.update(pairs.bands.tobytes() + pairs.numbers.tobytes())
+    return digest.hexdigest()
+
+
+def on_server(path: Path, made: Sequence[Made], given: argparse.Namespace) -> None:
+    """The parts beside the same rows in an own database of a server."""
+    with own_database(given.server) as url:
+        source, target = Database(f"sqlite:///{path}"), Database(url)
+        copy(source, target, lambda *_: nullcontext(lambda _: None))
+        with target.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+        print(f"  on the server, load {os.getloadavg()[0]:.1f}")
+        parts(target, made, profile=None)
+        if given.hash:
+            print(f"  rows: {hash_of_rows(target)}")
+        source.close()
+        target.close()
+
+
 def measure(count: int, given: argparse.Namespace) -> None:
     path = database_of(count, given.cache, given.data)
-    for copy in work_copy(path, keep=given.keep):
-        database = Database(f"sqlite:///{copy}")
+    for file in work_copy(path, keep=given.keep):
+        database = Database(f"sqlite:///{file}")
         with database.read() as connection:
             done = connection.exec_driver_sql("SELECT value FROM counter WHERE name = 'inbox'").scalar_one()
-        more = continuation(count, done - count, 2 * given.articles + 1, given.data)
+        more = continuation(count, done - count, 2 * given.articles + 2, given.data)
         print(f"{count} stored (and {done - count} since), load {os.getloadavg()[0]:.1f}")
-        bytes_an_article(copy, done)
+        bytes_an_article(file, done)
+        if given.server:
+            on_server(file, more[: given.articles], given)
         parts(database, more[: given.articles], profile=given.profile)
+        if given.hash:
+            print(f"  rows: {hash_of_rows(database)}")
         if not given.quick:
-            whole(database, more[given.articles : -1])
+            whole(database, more[given.articles : -2])
         database.close()
         if not given.quick:
-            one_shot(copy, more[-1])
+            one_shot(file, more[-2])
+            one_shot(file, more[-1])
 
 
 def main() -> None:
@@ -295,6 +337,8 @@ def main() -> None:
     )
     parser.add_argument("--keep", action="store_true", help="work in the database itself, not in a copy")
     parser.add_argument("--quick", action="store_true", help="the parts only")
+    parser.add_argument("--hash", action="store_true", help="hash the rows after the parts")
+    parser.add_argument("--server", help="URL of a Postgres server, on which an own database is made")
     parser.add_argument("--profile", type=Path, help="file for cProfile's figures of the parts")
     given = parser.parse_args()
     for count in given.counts:

@@ -1,8 +1,13 @@
-"""How quickly it starts and how little it needs: the command line, and the daemon on an empty database.
+"""What a start costs: commands on a database of the sample articles, the daemon on an empty one, a worker.
 
-python -m benchmarks.start
+    python -m benchmarks.start [--only commands|worker|daemon]
+
+CPU seconds of a process, its children included, the least of nine runs, and the MB that it had at most. Of
+the daemon also the memory of itself and of the whole tree (PSS: shared pages are counted once).
 """
 
+import argparse
+import json
 import os
 import re
 import signal
@@ -12,69 +17,98 @@ import tempfile
 import time
 from pathlib import Path
 
+from aggregator.pipeline.workers.ipc import HEADER_BYTES
+
 PROGRAM = Path(sys.executable).with_name("aggregator")
+SAMPLES = Path(__file__).parents[1] / "examples" / "articles"
+RUNS = 9
 
 
-def command_seconds(*arguments: str) -> float:
-    """The best of five, whole process."""
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([PROGRAM, *arguments], check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    return min(times)
+def cost(name: str, *program: str | Path, ready_bytes: int = 0) -> None:
+    """Run a program and print its cost; one that writes `ready_bytes` ends when its input is closed then."""
+    spent, most = [], 0
+    for _ in range(RUNS):
+        running = subprocess.Popen(
+            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdout.read(ready_bytes or -1)
+        running.stdin.close()
+        _, status, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+        assert running.returncode == 0, (program, running.returncode)
+        spent.append(used.ru_utime + used.ru_stime)
+        most = max(most, used.ru_maxrss)
+    print(f"{name:28} {min(spent):.2f} s of CPU, {most / 1024:.0f} MB", flush=True)
 
 
-def tree_mib(process: int) -> tuple[float, float]:
-    """Resident memory of the process and of all its children."""
-    own = _rss_mib(process)
-    children = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process)], capture_output=True, text=True, check=False
-    )
-    return own, own + sum(_rss_mib(int(child)) for child in children.stdout.split())
+def commands() -> None:
+    subprocess.run([PROGRAM, "ingest", SAMPLES], check=True, capture_output=True)
+    listed = subprocess.run([PROGRAM, "stories", "--format", "json"], check=True, capture_output=True)
+    story = json.loads(listed.stdout)["stories"][0]["id"]
+    for typed in (
+        *("--help", "stories", f"story {story}", "search port", "sources list", "db stats", "feed"),
+        *("config check", "doctor"),
+    ):
+        cost(f"aggregator {typed}", PROGRAM, *typed.split())
 
 
-def _rss_mib(process: int) -> float:
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return 0.0
-    found = re.search(r"VmRSS:\s+(\d+)", status)
+def worker() -> None:
+    module = "aggregator.pipeline.workers.worker_main"
+    message = HEADER_BYTES + len(b"\x93\xa5ready\xc4\x00\xa0")  # its first: that it is ready
+    cost("a worker", sys.executable, "-P", "-m", module, str(os.getpid()), "1000000000", ready_bytes=message)
+
+
+def tree(process: int) -> list[int]:
+    """The process and all its descendants."""
+    of_threads = Path(f"/proc/{process}/task").glob("*/children")
+    children = [child for thread in of_threads for child in thread.read_text().split()]
+    return [process, *(one for child in children for one in tree(int(child)))]
+
+
+def _pss_mb(process: int) -> float:
+    found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 def daemon() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "config.yaml")
-        config.write_text("database: a.db\nserver: {port: 0}\nsources: []\n")
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        for run in ("empty database", "second start"):
-            started = time.perf_counter()
-            process = subprocess.Popen(
-                [PROGRAM, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True, env=environment
-            )
-            assert process.stderr is not None
-            for line in process.stderr:
-                if "listening" in line:
-                    break
-            listening = time.perf_counter() - started
-            time.sleep(2)
-            own, tree = tree_mib(process.pid)
-            stopping = time.perf_counter()
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            print(
-                f"daemon, {run}: listening after {listening:.2f} s, {own:.0f} MiB ({tree:.0f} with workers), "
-                f"stopped after {time.perf_counter() - stopping:.2f} s"
-            )
+    config = Path("config.yaml")
+    config.write_text("database: b.db\nserver: {port: 0}\nsources: []\n")
+    for run in ("empty database", "second start"):
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [PROGRAM, "run", "--config", str(config)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "listening" in line:
+                break
+        listening = time.perf_counter() - started
+        time.sleep(2)
+        own, *workers = map(_pss_mb, tree(process.pid))
+        process.send_signal(signal.SIGTERM)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        print(
+            f"daemon, {run}: listening after {listening:.2f} s, {own:.0f} MB ({own + sum(workers):.0f} with "
+            f"{len(workers)} workers), {used.ru_utime + used.ru_stime:.2f} s of CPU until its end"
+        )
 
 
 def main() -> None:
+    parts = {"commands": commands, "worker": worker, "daemon": daemon}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=parts)
+    only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for arguments in (("--help",), ("stories",), ("doctor",)):
-            print(f"aggregator {' '.join(arguments):10} {command_seconds(*arguments):.2f} s")
-        daemon()
+        for name, measure in parts.items():
+            if only in (None, name):
+                measure()
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@
 The stories are invented and written as rows of an SQLite database: of one report with 400 terms, 32 of them
 keys, of words whose frequency falls with their rank. The index of stories is built from the rows, as at a
 start, and then asked for the candidates of articles that share half of the keys of a story; means are read
-from the rows. Bytes are those of the table and of the lists with their headers, as malloc rounds them. The
-window is what tuning.yaml makes of 600 MB.
+from the rows. Then a quarter of the stories leave and as many come, one by one, as in a daemon: lists that
+grew so have room for more. Bytes are those of the table and of the lists with their headers, as malloc rounds
+them; beside them what the process takes more than before (VmRSS). The window is what tuning.yaml makes of
+600 MB.
 """
 
 import argparse
 import dataclasses
+import re
 import sys
 import tempfile
 import time
@@ -26,6 +29,7 @@ from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory, StoryIndex
 from aggregator.cluster.events.term_codec import HASH_BITS, Ints, pack
 from aggregator.cluster.events.weights import MINUTES_A_DAY, shipped_model
+from aggregator.config.garbage import give_back_memory
 from aggregator.config.tuning import effective_tuning
 
 MODEL = shipped_model(effective_tuning())
@@ -60,12 +64,12 @@ class Invented:
     def minutes(self, number: int) -> int:
         return FIRST + number * MINUTES_A_DAY // self.a_day
 
-    def rows(self) -> Iterator[IndexedStory]:
+    def rows(self, first: int, last: int) -> Iterator[IndexedStory]:
         member = CentroidMember(terms=self._rest[0], minutes=0)
         blob = centroid.to_bytes(centroid.add(centroid.Centroid(), member, MODEL), MODEL)
         mean = centroid.read_summary(blob).trimmed
         at, end = blob.index(mean), blob.index(mean) + len(mean)
-        for number in range(1, self.count + 1):
+        for number in range(first, last + 1):
             terms = self.terms(number)[: len(mean)].ljust(len(mean), b"\0")
             date = self.minutes(number).to_bytes(4, "little")
             yield IndexedStory(number, f"{number:016}", blob[:at] + terms + date + blob[end + 4 :], number)
@@ -92,8 +96,9 @@ class Rows:
             self._connection.execute(self._table.insert(), values)
         self._connection.commit()
 
-    def all(self) -> Iterator[IndexedStory]:
-        yield from map(IndexedStory._make, self._connection.execute(self._table.select()).yield_per(1_000))
+    def up_to(self, last: int) -> Iterator[IndexedStory]:
+        chosen = self._table.select().where(self._table.c.number <= last)
+        yield from map(IndexedStory._make, self._connection.execute(chosen).yield_per(1_000))
 
     def read(self, numbers: Iterable[int]) -> list[IndexedStory]:
         chosen = self._table.select().where(self._table.c.number.in_(list(numbers)))
@@ -109,13 +114,26 @@ def size_of(index: StoryIndex) -> tuple[int, int]:
     return headers, entries + maps + index._rows.itemsize * len(index)
 
 
+def turn_over(index: StoryIndex, invented: Invented) -> None:
+    """Replace the oldest quarter of the stories one by one."""
+    for row in invented.rows(invented.count + 1, invented.count + invented.count // 4):
+        index.remove_story(row.number - invented.count)
+        index.add_story(row)
+
+
+def resident() -> int:
+    """Bytes of memory that this process takes."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 if found else 0
+
+
 def look_ups(index: StoryIndex, invented: Invented) -> str:
     taken = []
     for number in range(QUERIES):
         keys, half = MODEL.tuning.key_terms * 4, MODEL.tuning.key_terms * 2
-        own = invented.terms(invented.count + 1 + number)
-        like = invented.terms(1 + number * (invented.count // QUERIES))
-        now = invented.count + number
+        own = invented.terms(2 * invented.count + 1 + number)
+        like = invented.terms(invented.count // 4 + 1 + number * (invented.count // QUERIES))
+        now = invented.count + invented.count // 4 + number
         article = ScoringInput(like[:half] + own[half:keys], invented.minutes(now), 300, inbox=now)
         began = time.thread_time()
         found = index.candidates(article)
@@ -132,16 +150,25 @@ def main() -> None:
     invented = Invented(given.stories, given.rate)
     with tempfile.TemporaryDirectory() as folder:
         rows = Rows(Path(folder) / "rows.db")
-        rows.write(invented.rows())
-        began = time.thread_time()
-        index = StoryIndex(MODEL, rows.all(), read=rows.read)
+        rows.write(invented.rows(1, invented.count + invented.count // 4))
+        before, began = resident(), time.thread_time()
+        index = StoryIndex(MODEL, rows.up_to(given.stories), read=rows.read)
+        give_back_memory()
         seconds = time.thread_time() - began
-        fixed, growing = size_of(index)
-        kept = sum(len(one.summary.trimmed) + 300 for one in index._kept.values())  # measured: the objects
-        print(
-            f"{given.stories:,} live stories of one article: {growing / given.stories:.0f} bytes each; heads "
-            f"of lists {fixed / 1e6:.0f} MB, means in memory {kept / 1e6:.0f} MB; built in {seconds:.1f} s"
-        )
+        for when in ("loaded", "a quarter replaced"):
+            if when != "loaded":
+                turn_over(index, invented)
+            fixed, growing = size_of(index)
+            kept = sum(len(one.summary.trimmed) + 300 for one in index._kept.values())  # measured: objects
+            more = resident() - before
+            each, own = growing / given.stories, (more - fixed - kept) / given.stories
+            print(
+                f"{given.stories:,} live stories of one article, {when}: {each:.0f} bytes each; heads "
+                f"of lists {fixed / 1e6:.0f} MB, means in memory {kept / 1e6:.0f} MB; the process takes "
+                f"{more / 1e6:.0f} MB more, {own:.0f} bytes a story without heads and means",
+                flush=True,
+            )
+        print(f"built in {seconds:.1f} s of CPU")
         print(f"candidates of an article: {look_ups(index, invented)}")
     tuning = MODEL.tuning
     hours = [24 * reach / given.rate for reach in (tuning.live_reach, tuning.several_reach)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from aggregator.cli.app import app
+from aggregator.cli.app import make_app
 from aggregator.config.settings import Config, SourceConfig
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
@@ -70,7 +70,7 @@ def _code_in_documents() -> Iterator[tuple[str, str]]:
 
 @cache
 def _program() -> Any:
-    return typer.main.get_command(app)
+    return typer.main.get_command(make_app())
 
 
 def _options(command: Any) -> set[str]:

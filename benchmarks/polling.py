@@ -2,6 +2,7 @@
 
 python -m benchmarks.polling [--feeds 10000] [--minutes 15] [--seconds 60] [--plain]
 python -m benchmarks.polling --plain --minutes 1 --hosts 1000 --delay 1      # how many a daemon can poll
+python -m benchmarks.polling --plain --minutes 1 --hosts 2000 --delay 1 --daemons 2 --database URL
 
 The daemon's own rounds run for so many seconds on a database with so many feeds, at the pace that the
 interval asks for. Every feed is on a host of its own unless --hosts says otherwise, so each request is a new
@@ -19,6 +20,8 @@ import ssl
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -33,6 +36,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.migrate import upgrade
+from benchmarks.throughput import own_database
 from tests.support.loopback import LoopbackServer, Request, Response
 
 SETTLED_SECONDS = 20  # at the end: threads are added by and by
@@ -94,59 +98,83 @@ def fill(database: Database, feeds: int, hosts: int, interval: float, scheme: st
             )
 
 
-def run(arguments: argparse.Namespace, folder: Path) -> None:
-    certificates = (None, None) if arguments.plain else make_certificate(folder)
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(theirs, certificates[0], arguments.delay)
-    )
-    server.start()
-    port = ours.recv()
-    database = Database(f"sqlite:///{folder / 'polling.db'}")
-    upgrade(database)
+def poll(pipe: Connection, url: str, server: tuple[int, str | None], seconds: float, leads: bool) -> None:
+    """One daemon's rounds; sends the seconds that they took, its CPU, its threads and its memory.
+
+    `server`: its port and certificate.
+    """
+    port, ca_file = server
+    database = Database(url)
     all_tuning = effective_tuning()
     client = Client(
-        ClientSettings(ca_file=certificates[1]),
+        ClientSettings(ca_file=ca_file),
         all_tuning,
         resolve=lambda _name, _port, _seconds: [_PUBLIC],
         dial=lambda _address, _port, seconds: httpcore.SyncBackend().connect_tcp("127.0.0.1", port, seconds),
     )
-    hosts = arguments.hosts or arguments.feeds
-    fill(database, arguments.feeds, hosts, arguments.minutes * 60.0, "http" if arguments.plain else "https")
-    clock = lambda: dt.datetime.now(dt.UTC)  # noqa: E731
+    clock = partial(dt.datetime.now, dt.UTC)
     services = PollServices(database, client, InlineExecutor(), all_tuning, clock)
     poller = Poller(services, robots=False, pages="never")
-    rounds = PollScheduler(poller, threads=8, arrived=lambda: None)
+    rounds = PollScheduler(poller, threads=8, arrived=lambda: None, leads=lambda: leads)
     rounds.take_up(clock())
     before, most = process_tree(), 0
     wall, cpu = time.perf_counter(), time.process_time()
-    while (left := arguments.seconds - (time.perf_counter() - wall)) > 0:
+    while (left := seconds - (time.perf_counter() - wall)) > 0:
         rounds.tick()
         most = max(most, process_tree().threads)
         time.sleep(min(TICK_SECONDS, left))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     grown = process_tree().own_bytes - before.own_bytes
     rounds.stop()
-    settled = clock() - dt.timedelta(seconds=SETTLED_SECONDS)
-    with database.read() as connection:
-        at_last = sum((one.last_polled_at or settled) > settled for one in all_sources(connection))
-        began = min(one.next_due_at for one in all_sources(connection))
-        polled = sum(one.last_polled_at is not None for one in all_sources(connection))
     client.close()
+    database.close()
+    pipe.send((wall, cpu, most, before.threads, grown))
+
+
+def run(arguments: argparse.Namespace, folder: Path) -> None:
+    certificates = (None, None) if arguments.plain else make_certificate(folder)
+    processes = multiprocessing.get_context("spawn")
+    ours, theirs = multiprocessing.Pipe()
+    server = processes.Process(target=serve, args=(theirs, certificates[0], arguments.delay))
+    server.start()
+    port = ours.recv()
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'polling.db'}"
+        if arguments.database:
+            url = stack.enter_context(own_database(arguments.database))
+        database = Database(url)
+        upgrade(database)
+        hosts = arguments.hosts or arguments.feeds
+        scheme = "http" if arguments.plain else "https"
+        fill(database, arguments.feeds, hosts, arguments.minutes * 60.0, scheme)
+        pipes = []
+        for number in range(arguments.daemons):
+            mine, daemons = multiprocessing.Pipe()
+            given = (daemons, url, (port, certificates[1]), arguments.seconds, number == 0)
+            processes.Process(target=poll, args=given).start()
+            pipes.append(mine)
+        measured = [pipe.recv() for pipe in pipes]
+        now = dt.datetime.now(dt.UTC)
+        settled = now - dt.timedelta(seconds=SETTLED_SECONDS)
+        with database.read() as connection:
+            rows = all_sources(connection)
+        database.close()
     ours.send("stop")
     requests = ours.recv()
     server.join()
-    database.close()
-    behind = max(0.0, (clock() - began).total_seconds())
+    wall = max(one[0] for one in measured)
+    at_last = sum((row.last_polled_at or settled) > settled for row in rows)
+    behind = max(0.0, (now - min(row.next_due_at for row in rows)).total_seconds())
+    polled = sum(row.last_polled_at is not None for row in rows)
+    cpu = sum(one[1] for one in measured)
     print(
         f"{polled} polls of {arguments.feeds} feeds ({requests} requests, all 304) in {wall:.0f} s: "
         f"{cpu / max(polled, 1) * 1000:.1f} ms of CPU a poll, {cpu / wall:.1%} of one core; "
         f"the longest waiting is {behind:.1f} s late"
     )
-    print(
-        f"{polled / wall:.1f} polls a second, at last {at_last / SETTLED_SECONDS:.1f}; "
-        f"at most {most} threads, {before.threads} before; {grown / 1e6:+.0f} MB resident"
-    )
+    print(f"{polled / wall:.1f} polls a second, at last {at_last / SETTLED_SECONDS:.1f}")
+    for _, _, most, before, grown in measured:
+        print(f"a daemon: at most {most} threads, {before} before; {grown / 1e6:+.0f} MB resident")
 
 
 def main() -> None:
@@ -156,6 +184,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--hosts", type=int, default=0, help="that share the feeds; 0: one for each")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that a host takes to answer")
+    parser.add_argument("--daemons", type=int, default=1, help="more than one need --database")
+    parser.add_argument("--database", help="a PostgreSQL server, on which a database is made")
     parser.add_argument("--plain", action="store_true", help="http in place of https")
     with tempfile.TemporaryDirectory() as folder:
         run(parser.parse_args(), Path(folder))

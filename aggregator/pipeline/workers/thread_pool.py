@@ -93,10 +93,14 @@ class ThreadPool:
             return self._slow()
 
     def relieve(self) -> None:
-        """Start threads in place of slow ones if jobs wait. To be called regularly."""
+        """Start threads in place of slow ones if jobs wait. To be called regularly.
+
+        Two for each slow one: when all are slow, their number doubles at each call, up to `spare`.
+        """
         with self._changed:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
-            missing = min(self._slow() + self.count - len(self._threads), len(self._jobs))
+            wanted = self.count + min(self._spare, 2 * self._slow())
+            missing = min(wanted - len(self._threads), len(self._jobs))
             for _ in range(0 if self._stopped else missing):
                 self._add_thread()
 

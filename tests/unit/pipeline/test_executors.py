@@ -18,6 +18,7 @@ from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
+from aggregator.pipeline.workers.thread_pool import ThreadPool
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
@@ -275,3 +276,25 @@ def test_a_lambda_cannot_be_submitted() -> None:
         with pytest.raises(ValueError):
             open_executor(kind, 1, effective_tuning()).submit(lambda job: job, b"")
     assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo
+
+
+def test_threads_double_while_all_are_slow() -> None:
+    """A thousand hosts that take a second are then all asked within seconds of a start."""
+    ended, started = threading.Event(), threading.Semaphore(0)
+
+    def job() -> None:
+        started.release()
+        ended.wait(60)
+
+    pool = ThreadPool(4, "test", lambda _name, _error: None, spare=50, slow_seconds=0.0)
+    for number in range(100):
+        pool.submit(str(number), job)
+    running = []
+    for more in (4, 8, 16, 26, 0):
+        assert all(started.acquire(timeout=60) for _ in range(more))
+        running.append(pool.slow())
+        pool.relieve()
+    assert running == [4, 12, 28, 50, 50], "54 run: `spare` and those that do not count as slow"
+    pool.stop()
+    ended.set()
+    assert pool.join(lambda: 60.0) == 0

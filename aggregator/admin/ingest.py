@@ -49,6 +49,7 @@ from aggregator.pipeline.prepare_queue import More
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import SourceTuning, source_tuning
 from aggregator.sources.parse.files import ArchiveSpan, InputProblem, PageList, open_source, with_page
+from aggregator.sources.parse.remote_files import is_address, is_remote
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection
@@ -345,7 +346,7 @@ class Ingest:
 
     def _items(self, what: str, progress: Progress) -> Iterator[_ReadItem]:
         """Yield the entries and problems of one argument of the command."""
-        if what.startswith(("http://", "https://")):
+        if is_address(what) and not is_remote(what):
             yield from (_ReadItem(item=item, where=what, file=what) for item in self._fetched(what))
             return
         if not _exists(what):
@@ -590,22 +591,21 @@ def _with_page(entry: Entry, where: str, limits: SourceTuning) -> Entry | InputP
 
 def _folder_of(what: str) -> Path | None:
     """Return the absolute folder whose name identifies the files of `what`; None for standard input."""
-    if what == "-":
+    if what == "-" or is_address(what):
         return None
     path = Path(os.path.abspath(what))  # noqa: PTH100 - as sources.files names folders
     return path if path.is_dir() else path.parent
 
 
 def _exists(what: str) -> bool:
-    if what == "-" or what.startswith(("http://", "https://")):
+    if what == "-" or is_address(what):
         return True
     return os.path.exists(what)  # noqa: PTH110 - Path.exists raises for impossible names
 
 
 def _absolute(file: str) -> str:
     """Return the absolute path, which `doctor` shows; addresses and standard input stay as they are."""
-    is_no_file = file == "stdin" or file.startswith(("http://", "https://"))
-    return file if is_no_file else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
+    return file if file == "stdin" or is_address(file) else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
 
 
 def _size(what: str) -> int:

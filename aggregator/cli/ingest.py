@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WHAT = argument(
     "WHAT",
-    "Read files, folders, - (standard input), or the address of a feed or an article; "
+    "Read files, folders, - (standard input), or the address of a feed, an article or an archive; "
     "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst.",
     show_default=False,
 )

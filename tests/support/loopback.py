@@ -9,6 +9,7 @@ Routes can be changed while the server runs.
 """
 
 import gzip
+import re
 import ssl
 import threading
 import time
@@ -72,6 +73,29 @@ class Resource:
         if is_known:
             return Response(304, headers)
         return Response(200, headers, body, self.content_type, gzip=self.gzip)
+
+
+@dataclass
+class Ranged:
+    """A file of which parts can be asked for, as on an object store."""
+
+    body: bytes
+
+    def __call__(self, request: Request) -> Response:
+        headers = {
+            "Accept-Ranges": "bytes",
+            "ETag": f'"{blake2b(self.body, digest_size=8).hexdigest()}"',
+            "Last-Modified": "Mon, 02 Nov 2026 12:00:00 GMT",
+        }
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+        if asked is None:
+            return Response(200, headers, self.body)
+        size, start = len(self.body), int(asked.group(1))
+        end = min(int(asked.group(2) or size), size - 1)
+        if start > end:
+            return Response(416, headers)
+        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
+        return Response(206, headers, self.body[start : end + 1])
 
 
 Route = Response | Resource | Callable[[Request], Response] | str | bytes

@@ -28,6 +28,14 @@ from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import feed, folder_scan, mail, warc
 from aggregator.sources.parse.entry_builder import absolute_url
 from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, pieces
+from aggregator.sources.parse.remote_files import (
+    is_remote,
+    open_file,
+    remote_name,
+    require_readable,
+    shown,
+    size_of,
+)
 from aggregator.sources.parse.streams import (
     BLANK,
     Progress,
@@ -156,6 +164,9 @@ def _finding(what: Path | str, reading: ReadOptions, stdin: BinaryIO | None) -> 
     if str(what) == "-":
         place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
         return _read(unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading)
+    if is_remote(str(what)):
+        require_readable(str(what))
+        return _read_remote(str(what), reading)
     path = Path(what)
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path))
@@ -192,9 +203,34 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
         yield _problem(place, "this is not a regular file")
         return
     is_mail = folder_scan.is_maildir(str(path.parent))
-    suffix = ".eml" if is_mail else Path(folder_scan.plain_name(path.name)).suffix.lower()
-    if reading.list_pages is not None and _may_be_listed(suffix, path):
-        passed = yield from _listed(path, suffix, place, reading)
+    suffix = ".eml" if is_mail else _suffix(path.name)
+    yield from _read_listed(str(_absolute(path)), path.stat().st_size, suffix, place, reading)
+
+
+def _suffix(name: str) -> str:
+    return Path(folder_scan.plain_name(name)).suffix.lower()
+
+
+def _read_remote(address: str, reading: ReadOptions) -> Finding:
+    name = unicode.clean(remote_name(address))
+    place = FileIdentity(where=shown(address), source=name, guid=name, name=name)
+    try:
+        with open_file(address, is_sequential=True) as file:
+            reading.progress.total_bytes = size = size_of(file)
+    except OSError as error:
+        yield _problem(place, f"the file cannot be opened ({error.strerror})")
+        return
+    is_empty = True
+    for item in _read_listed(address, size or 0, _suffix(name), place, reading):
+        is_empty = is_empty and item is None
+        yield item
+    if is_empty:
+        yield _problem(place, "there is nothing at this address; redirects are not followed")
+
+
+def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions) -> Finding:
+    if reading.list_pages is not None and size and path.isprintable() and _may_be_listed(suffix, size):
+        passed = yield from _listed(path, size, suffix, place, reading)
         if passed is None:
             return
         reading = msgspec.structs.replace(reading, passed=passed)
@@ -474,19 +510,18 @@ _LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES  # without a page, at which the next span 
 _LEAST_JSONL_BYTES = 2**20  # of a file that workers start for: it may have texts only
 
 
-def _may_be_listed(suffix: str, path: Path) -> TypeGuard[ArchiveSuffix]:
-    is_long = suffix == ".jsonl" and path.stat().st_size >= _LEAST_JSONL_BYTES
-    return (suffix == ".warc" or is_long) and str(_absolute(path)).isprintable()
+def _may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:
+    return suffix == ".warc" or (suffix == ".jsonl" and size >= _LEAST_JSONL_BYTES)
 
 
 def _listed(
-    path: Path, suffix: ArchiveSuffix, place: FileIdentity, reading: ReadOptions
+    path: str, size: int, suffix: ArchiveSuffix, place: FileIdentity, reading: ReadOptions
 ) -> Generator[InputItem, None, int | None]:
     """Yield the items that workers list; return how many if the others must be read here, None at the end."""
     assert reading.list_pages is not None
     span: ArchiveSpan | None = ArchiveSpan(
-        path=str(_absolute(path)),
-        size=path.stat().st_size,
+        path=path,
+        size=size,
         suffix=suffix,
         place=place,
         tuning=reading.tuning,
@@ -513,8 +548,8 @@ def list_pages(span: ArchiveSpan) -> PageList:
     )
     items: list[InputEntry | InputProblem] = []
     try:
-        with Path(span.path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size != span.size:
+        with open_file(span.path, is_sequential=True) as file:
+            if size_of(file) != span.size:
                 return PageList(is_whole=False)
             file.seek(span.offset)
             with unzipped(file, reading.progress, span.offset) as stream:
@@ -561,7 +596,7 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
     if record is None:
         return entry
     try:
-        with Path(record.path).open("rb") as file:
+        with open_file(record.path, is_sequential=False) as file:
             file.seek(record.offset)
             with suppress(ReadError), unzipped(file, Progress()) as stream:  # of damage further on, too
                 html = _page_in(stream, record, tuning.max_article_bytes)

@@ -12,9 +12,10 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from aggregator.model.errors import ReadError, TooManyFilesError
+from aggregator.sources.parse.remote_files import open_file
 
 if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
@@ -245,12 +246,12 @@ def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
     """
     with contextlib.ExitStack() as exit_stack:
         try:
-            raw = exit_stack.enter_context(Path(path).open("rb", buffering=0))
+            raw = exit_stack.enter_context(open_file(str(path), is_sequential=True))
         except OSError as error:
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error  # not a property of the file
             raise ReadError(f"the file cannot be opened ({error.strerror})") from error
-        yield exit_stack.enter_context(unzipped(cast("BinaryIO", raw), progress))
+        yield exit_stack.enter_context(unzipped(raw, progress))
 
 
 @contextlib.contextmanager

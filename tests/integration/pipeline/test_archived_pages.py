@@ -1,9 +1,11 @@
 """Pages that stay in an archive until a worker prepares them, though it cannot read there, or nobody can."""
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 from sqlalchemy import select
 
@@ -21,6 +23,7 @@ from aggregator.store.intake.rejected import REASON
 from aggregator.store.tables import article, entry
 from tests.integration.pipeline.test_quarantine import repaired
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
+from tests.support.loopback import LoopbackServer, Ranged
 from tests.support.warc import answer, warc_record
 
 TEXTS = {"Levee breaks": FLOOD, "Dock workers strike": STRIKE}
@@ -49,7 +52,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def left_in(archive: Path) -> list[Entry]:
+def left_in(archive: Path | str) -> list[Entry]:
     found = open_source(archive, tuning=source_tuning(effective_tuning()), list_pages=list_pages)
     entries = [one.entry for one in found if isinstance(one, InputEntry)]
     assert all(one.record is not None for one in entries)
@@ -79,6 +82,31 @@ def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) 
     assert [one.record for one in stored] == [None, None], "no path of this machine stays"
     known = rig.accept(*(one.entry for one in whole if isinstance(one, InputEntry)))
     assert [one.outcome for one in known] == ["known", "known"]
+
+
+@pytest.mark.parametrize("kind", ["http", "s3"])
+def test_a_worker_reads_pages_at_an_address_in_parts(
+    rig: Rig, archive: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LoopbackServer({"/news/pages.warc.gz": Ranged(archive.read_bytes())}) as server:
+        address = server.url("/news/pages.warc.gz")
+        if kind == "s3":
+            address = "s3://news/pages.warc.gz"
+            settings = {
+                "config": {"skip_signature": True, "endpoint": server.url("")},
+                "client_options": {"allow_http": True},
+            }
+            (tmp_path / ".config" / "fsspec").mkdir(parents=True)
+            (tmp_path / ".config" / "fsspec" / "conf.json").write_text(json.dumps({"s3": settings}))
+            monkeypatch.setenv("HOME", str(tmp_path))  # of the worker
+            monkeypatch.setitem(fsspec.config.conf, "s3", settings)
+        entries = left_in(address)
+        assert {one.record.path for one in entries if one.record} == {address}
+        assert outcomes(rig.take(*entries)) == ["founded", "founded"]
+        assert [text.split()[:4] for text in texts(rig.database)] == [
+            one.split()[:4] for one in TEXTS.values()
+        ]
+        assert {one.method for one in server.requests if "range" not in one.headers} == {"HEAD"}
 
 
 def test_the_writer_reads_an_archive_that_workers_cannot(

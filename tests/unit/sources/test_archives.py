@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.errors import ReadError
+from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import (
     ArchiveSpan,
@@ -34,6 +34,7 @@ from aggregator.sources.parse.files import (
 )
 from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.streams import Progress, unzipped
+from tests.support.loopback import LoopbackServer, Ranged, Response, redirect
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(effective_tuning())
@@ -41,7 +42,7 @@ Pack = Callable[[bytes], bytes]
 PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 
 
-def found(path: Path, **more: object) -> list[InputItem]:
+def found(path: Path | str, **more: object) -> list[InputItem]:
     return list(open_source(path, tuning=TUNING, **more))  # type: ignore[arg-type]
 
 
@@ -480,3 +481,39 @@ def test_an_archive_that_has_changed_gives_no_page(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ReadError, match=r"a\.warc\.gz cannot be opened \(No such file"):
         with_page(entries[0], TUNING)
+
+
+# --- archives at an address --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pages() -> bytes:
+    records = (warc_record("response", answer(PAGE), f"https://n.example/{n}") for n in range(3))
+    return b"".join(gzip.compress(one) for one in records)
+
+
+def test_of_a_server_that_sends_whole_files_only_all_is_read_here(pages: bytes) -> None:
+    with LoopbackServer({"/a.warc.gz": Response(body=pages), "/b.warc.gz": Ranged(pages)}) as server:
+        read = [found(server.url(path), list_pages=list_pages) for path in ("/a.warc.gz", "/b.warc.gz?key=1")]
+        entries, left = ([one.entry for one in items if isinstance(one, InputEntry)] for items in read)
+        assert [one.record for one in entries] == [None] * 3
+        assert [one.html for one in left] == [None] * 3
+        assert [with_page(one, TUNING).html for one in left] == [one.html for one in entries]
+    assert {"key=1" in one.where for one in read[1] if isinstance(one, InputEntry)} == {False}, "a secret"
+
+
+def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: bytes) -> None:
+    with LoopbackServer({"*": "elsewhere"}) as other:
+        routes = {"/moved.warc": redirect(other.url("/x.warc")), "/denied.warc": Response(403)}
+        with LoopbackServer({**routes, "/cut.warc": Response(body=pages, length=10_000)}) as server:
+            reasons = {
+                name: [one.reason for one in problems(found(server.url(name), list_pages=list_pages))]
+                for name in ("/moved.warc", "/denied.warc", "/none.warc", "/cut.warc")
+            }
+        assert other.requests == [], "a server must not lead to another one"
+    assert reasons["/moved.warc"] == ["there is nothing at this address; redirects are not followed"]
+    assert reasons["/denied.warc"] == ["the file cannot be opened (the server answers 403)"]
+    assert reasons["/none.warc"] == ["the file cannot be opened (the server answers 404)"]
+    assert ["cannot be read to its end" in one for one in reasons["/cut.warc"]] == [True]
+    with pytest.raises(UsageError, match=r"foo://a/b\.warc: Protocol not known"):
+        found("foo://a/b.warc")

@@ -65,6 +65,8 @@ def _register(scheme: str) -> None:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError:
+        if f"{scheme}://" in _WEB:  # obstore would follow redirects
+            raise
         from obstore.fsspec import register
 
         register(scheme)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.folder_scan import plain_name
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+_PASSWORD = re.compile(r"//[^/]*@")
 _WEB = ("http://", "https://")
 _SEQUENTIAL_BYTES = 2**22  # of a request, when a file is read from here on
 _RECORD_BYTES = 2**18  # of a request, when one page is read: the buffer of streams.py
@@ -38,13 +39,13 @@ def is_remote(what: str) -> bool:
 
 def remote_name(address: str) -> str:
     """Return the last part of the path of an address."""
-    return PurePosixPath(unquote(urlsplit(address).path)).name
+    path = shown(address).partition("://")[2].partition("/")[2]
+    return unquote(path).rpartition("/")[2]
 
 
 def shown(address: str) -> str:
     """Return an address without a query, which may be a key that expires, and without a password."""
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return _PASSWORD.sub("//", re.split(r"[?#]", address, maxsplit=1)[0], count=1)
 
 
 def require_readable(address: str) -> None:
@@ -139,4 +140,4 @@ def _as_os_error() -> Iterator[None]:
             words = f"the server answers {status}"
         else:
             words = f"{type(cause).__name__}: {cause}" if cause else "there is no such file"
-        raise OSError(errno.EIO, words[:_REASON_CHARS]) from error
+        raise OSError(errno.EIO, " ".join(words.split())[:_REASON_CHARS]) from error

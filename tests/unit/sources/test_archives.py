@@ -33,6 +33,7 @@ from aggregator.sources.parse.files import (
     with_page,
 )
 from aggregator.sources.parse.jsonl import pieces
+from aggregator.sources.parse.remote_files import is_remote
 from aggregator.sources.parse.streams import Progress, unzipped
 from tests.support.loopback import LoopbackServer, Ranged, Response, redirect
 from tests.support.warc import PAGE, answer, warc_record
@@ -515,5 +516,6 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: byte
     assert reasons["/denied.warc"] == ["the file cannot be opened (the server answers 403)"]
     assert reasons["/none.warc"] == ["the file cannot be opened (the server answers 404)"]
     assert ["cannot be read to its end" in one for one in reasons["/cut.warc"]] == [True]
+    assert not is_remote("https://[pages.warc"), "an address without a path is none of an archive"
     with pytest.raises(UsageError, match=r"foo://a/b\.warc: Protocol not known"):
         found("foo://a/b.warc")

@@ -1,0 +1,16 @@
+"""Files that commands write."""
+
+from pathlib import Path
+
+import pytest
+
+from aggregator.cli.output import write_atomically
+from aggregator.model.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["x" * 254, "file/below"])
+def test_an_impossible_path_is_an_error_in_words(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_atomically(tmp_path / name, b"x")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]

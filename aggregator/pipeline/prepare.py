@@ -115,6 +115,9 @@ class PrepareDispatcher:
                 return tuple(
                     found for one, job in alone if not stop() for found in self.answered([one], job, stop)
                 )
+            if waiting[0].entry.record is not None:  # perhaps its archive is slow, and not its page
+                whole = [self._with_page(waiting[0])]
+                return self.answered(whole, self.submitted(whole), stop)
             return (self._without_page(waiting[0], error),)
 
     def again(

@@ -3,17 +3,21 @@
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import fsspec
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
+from aggregator.model.errors import WorkError
+from aggregator.pipeline.jobs import PrepareJob
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.placement.place import PlacementResult
-from aggregator.pipeline.workers.executor import WorkerTuning
+from aggregator.pipeline.workers.executor import InlineExecutor, JobFunction, WorkerTuning
 from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, list_pages, open_source
@@ -131,3 +135,29 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: 
     away.rename(archive)
     assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
     assert outcomes(rig.place()) == ["founded", "founded"]
+
+
+class Late(InlineExecutor):
+    """A machine on which every job that must read an archive ends at its deadline."""
+
+    def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
+        if all(item.entry.record is None for item in msgspec.msgpack.decode(job, type=PrepareJob).items):
+            return super().submit(function, job)
+        late: Future[bytes] = Future()
+        late.set_exception(WorkError("timeout", "no answer within 10 s"))
+        return late
+
+
+def test_a_page_of_a_slow_archive_is_read_by_the_writer_or_waits(
+    rig: Rig, archive: Path, tmp_path: Path
+) -> None:
+    """The time that an archive takes is not the fault of its pages, which would be rejected for good."""
+    rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
+    first, second = left_in(archive)
+    rig.accept(first)
+    away = archive.rename(tmp_path / "away")
+    assert rig.place() == []
+    away.rename(archive)
+    assert outcomes(rig.take(second)) == ["founded"]
+    assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
+    assert outcomes(rig.place()) == ["founded"]

@@ -49,7 +49,7 @@ from aggregator.pipeline.prepare_queue import More
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import SourceTuning, source_tuning
 from aggregator.sources.parse.files import ArchiveSpan, InputProblem, PageList, open_source, with_page
-from aggregator.sources.parse.remote_files import is_address, is_remote
+from aggregator.sources.parse.remote_files import is_address, is_remote, shown
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from aggregator.store.engine.database import Connection
@@ -358,7 +358,8 @@ class Ingest:
             listing = self._listed if self._pipeline is not None and what != "-" else None
             inputs = open_source(what, tuning=limits, progress=progress, seen=self._now(), list_pages=listing)
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
-            yield _ReadItem(item=InputProblem(where=what, reason=str(error)), where=what, file=what)
+            where = shown(what) if is_remote(what) else what
+            yield _ReadItem(item=InputProblem(where=where, reason=str(error)), where=where, file=where)
             return
         folder = _folder_of(what)
         if what != "-":  # a pipe may never end, so it cannot be sorted

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -21,6 +22,9 @@ from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
 
+# An archive whose server hangs must not hold up placing for each of its pages.
+_SLOW_READ_SECONDS = 5.0  # of one page, by this process
+_SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
 TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
 
 
@@ -45,6 +49,7 @@ class PrepareDispatcher:
         self._here: set[int] = set()  # entries that this process prepares
         self._all_tuning = all_tuning
         self._workers_read = True  # the pages that are in files
+        self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
         self._submitted: dict[int, PrepareOptions] = {}  # entry → options of its job
 
     @property
@@ -145,11 +150,17 @@ class PrepareDispatcher:
         return again
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
+        archive = "" if waiting.entry.record is None else waiting.entry.record.path
+        began = time.monotonic()
+        if began < self._slow_until.get(archive, 0.0):
+            raise UnreadableEntryError(f"{REASON} (its archive is too slow)", waiting.entry_no)
         try:
             return msgspec.structs.replace(
                 waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning))
             )
         except ReadError as error:
+            if time.monotonic() - began > _SLOW_READ_SECONDS:
+                self._slow_until[archive] = time.monotonic() + _SLOW_REST_SECONDS
             raise UnreadableEntryError(f"{REASON} ({error})", waiting.entry_no) from error
 
     def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
@@ -225,7 +225,7 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
         is_empty = is_empty and item is None
         yield item
     if is_empty:
-        yield _problem(place, "there is nothing at this address; redirects are not followed")
+        yield _problem(place, "there is nothing at this address")
 
 
 def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -592,20 +592,23 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
 
     Raise ReadError if the file cannot be opened, or has changed.
     """
-    record, html = entry.record, None
+    record, html, damage = entry.record, None, None
     if record is None:
         return entry
     try:
         with open_file(record.path, is_sequential=False) as file:
             file.seek(record.offset)
-            with suppress(ReadError), unzipped(file, Progress()) as stream:  # of damage further on, too
+            with unzipped(file, Progress()) as stream:
                 html = _page_in(stream, record, tuning.max_article_bytes)
+    except ReadError as error:  # of damage further on, too
+        damage = error
     except OSError as error:
-        raise ReadError(f"{record.path} cannot be opened ({error.strerror})") from error
+        raise ReadError(f"{shown(record.path)} cannot be opened ({error.strerror})") from error
     whole = msgspec.structs.replace(entry, html=html, record=None)
     found = identify(whole, canonical_url(entry.url) if entry.url else None).content_hash
     if found != record.content_hash:
-        raise ReadError(f"{record.path} has changed since it was read")
+        more = "" if damage is None else f", or cannot be read: {damage}"
+        raise ReadError(f"{shown(record.path)} has changed since it was read{more}")
     return whole
 
 

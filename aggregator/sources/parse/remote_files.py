@@ -1,28 +1,34 @@
-"""Opens files of this machine, and archives at an address (`s3://BUCKET/KEY`, `https://HOST/x.warc.gz`).
+"""Opens files of this machine, and archives at an address: `https://HOST/x.warc.gz`, `s3://BUCKET/KEY`.
 
-The latter are read in parts by fsspec, the extra `archives`. Who runs `ingest` types the address, so it may
-be in a private network; redirects are not followed.
+Web servers are asked by httpx, object stores by fsspec (the extra `archives`). Who runs `ingest` types the
+address, so it may be in a private network; redirects are not followed.
 """
 
 import errno
 import io
 import os
 import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 from urllib.parse import unquote
+
+import httpx
 
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.folder_scan import plain_name
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
+_PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _WEB = ("http://", "https://")
-_SEQUENTIAL_BYTES = 2**22  # of a request, when a file is read from here on
 _RECORD_BYTES = 2**18  # of a request, when one page is read: the buffer of streams.py
 _REASON_CHARS = 200
+_PATIENCE_SECONDS = 60.0  # for the next bytes of a server
+_LEAST_BYTES_A_SECOND = 4096  # after that time, so that a file that drips ends
 
 
 def is_address(what: str) -> bool:
@@ -51,9 +57,10 @@ def shown(address: str) -> str:
 def require_readable(address: str) -> None:
     """Raise UsageError if addresses of this kind cannot be read."""
     try:
-        _register(address.partition("://")[0])
+        if not address.startswith(_WEB):
+            _register(address.partition("://")[0])
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{shown(address)}: {error}; type: pip install 'fsspec[http]' obstore") from error
+        raise UsageError(f"{shown(address)}: {error}; type: pip install fsspec obstore") from error
 
 
 def _register(scheme: str) -> None:
@@ -66,8 +73,6 @@ def _register(scheme: str) -> None:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError:
-        if f"{scheme}://" in _WEB:  # obstore would follow redirects
-            raise
         from obstore.fsspec import register
 
         register(scheme)
@@ -77,37 +82,39 @@ def open_file(path: str, *, is_sequential: bool) -> BinaryIO:
     """Open a file unbuffered. Raises OSError, as does reading from it."""
     if not is_remote(path):
         return cast("BinaryIO", Path(path).open("rb", buffering=0))
-    with _as_os_error():
-        return cast("BinaryIO", _RemoteFile(path, is_sequential=is_sequential))
+    with _as_os_error(path):
+        if path.startswith(_WEB):
+            return cast("BinaryIO", _WebFile(path, None if is_sequential else _RECORD_BYTES))
+        return cast("BinaryIO", _StoredFile(path))
 
 
 def size_of(file: BinaryIO) -> int | None:
     """Return the size of a file of `open_file` in bytes; None if its server does not serve it in parts."""
-    return file.size if isinstance(file, _RemoteFile) else os.fstat(file.fileno()).st_size
+    return file.size if isinstance(file, _WebFile | _StoredFile) else os.fstat(file.fileno()).st_size
 
 
-class _RemoteFile(io.RawIOBase):
-    def __init__(self, address: str, *, is_sequential: bool) -> None:
-        import fsspec
+class _WebFile(io.RawIOBase):
+    """A file of a web server, asked for in parts of `part_bytes`; None: all from the position on at once."""
 
-        _register(address.partition("://")[0])
-        options = {"allow_redirects": False} if address.startswith(_WEB) else {}
-        system, name = fsspec.url_to_fs(address, **options)
-        bytes_read = _SEQUENTIAL_BYTES if is_sequential else _RECORD_BYTES
-        cache = "readahead" if is_sequential else "none"
-        self.size: int | None = system.info(name)["size"]
-        self._file = system.open(name, "rb", block_size=bytes_read, cache_type=cache, size=self.size)
-        if is_sequential and self.size and not self._is_served_in_parts(self.size):
-            self._file, self.size = system.open(name, "rb", block_size=0), None
-
-    def _is_served_in_parts(self, size: int) -> bool:
-        try:
-            self._file.seek(size - 1)
-            self._file.read(1)
-            self._file.seek(0)
-        except ValueError:  # of fsspec: the answer was the whole file
-            return size == 1
-        return True
+    def __init__(self, address: str, part_bytes: int | None) -> None:
+        self.size: int | None = None
+        self._address = address
+        self._part_bytes = part_bytes
+        self._position = 0
+        self._left = 0  # bytes of the part that were not read
+        self._ready = b""
+        self._read_bytes, self._waited_seconds = 0, 0.0
+        self._failed: OSError | None = None
+        self._response: httpx.Response | None = None
+        # In parts: a compressed answer has other offsets. And the environment's proxies are not configured.
+        headers = {"Accept-Encoding": "identity"}
+        self._client = httpx.Client(timeout=_PATIENCE_SECONDS, headers=headers, trust_env=False)
+        if part_bytes is None:  # the size is wanted
+            try:
+                self._request()
+            except BaseException:
+                self._client.close()
+                raise
 
     def readable(self) -> bool:
         return True
@@ -115,14 +122,117 @@ class _RemoteFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET:
+            raise io.UnsupportedOperation("only offsets from the beginning")
+        if offset != self._position:
+            self._end_response()
+            self._position = offset
+        return offset
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
-        with _as_os_error():
+        """Fill the buffer, as a file does; what was read before an error is returned first."""
+        filled = 0
+        while filled < len(buffer) and self._failed is None:
+            try:
+                data = self._timed(len(buffer) - filled)
+            except OSError as error:
+                self._failed = error
+                break
+            if not data:
+                break
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        if not filled and self._failed is not None:
+            raise self._failed
+        return filled
+
+    def _timed(self, limit: int) -> bytes:
+        began = time.monotonic()
+        with _as_os_error(self._address):
+            data = self._next(limit)
+        self._read_bytes += len(data)
+        self._waited_seconds += time.monotonic() - began
+        if self._waited_seconds > _PATIENCE_SECONDS + self._read_bytes / _LEAST_BYTES_A_SECOND:
+            raise OSError(errno.ETIMEDOUT, _TOO_SLOW)
+        self._position += len(data)
+        return data
+
+    def _next(self, limit: int) -> bytes:
+        if self._response is None:
+            if self.size is not None and self._position >= self.size:
+                return b""
+            self._request()
+        assert self._response is not None
+        is_part = self._response.status_code == HTTPStatus.PARTIAL_CONTENT
+        if not self._ready:
+            self._ready = next(self._parts, b"")
+        data = self._ready[: min(limit, self._left) if is_part else limit]
+        self._ready, self._left = self._ready[len(data) :], self._left - len(data)
+        if not data and is_part and self._left:
+            raise EOFError("the server sends less than there is")
+        if is_part and not self._left:
+            self._end_response()
+        return data
+
+    def _request(self) -> None:
+        first = self._position
+        last = "" if self._part_bytes is None else first + self._part_bytes - 1
+        request = self._client.build_request("GET", self._address, headers={"Range": f"bytes={first}-{last}"})
+        self._response = response = self._client.send(request, stream=True, follow_redirects=False)
+        self._parts = response.iter_raw()
+        if response.status_code == HTTPStatus.OK and not first and self._part_bytes is None:
+            return
+        if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+            is_elsewhere = response.is_redirect
+            self._end_response()
+            words = f"the server answers {response.status_code}"
+            raise OSError(errno.EIO, words + "; redirects are not followed" * is_elsewhere)
+        part = _PART.fullmatch(response.headers.get("Content-Range", ""))
+        if part is None or int(part[1]) != first or self.size not in (None, int(part[2])):
+            self._end_response()
+            raise OSError(errno.EIO, "the server sends another part than it was asked for")
+        self.size = int(part[2])
+        self._left = min(self._part_bytes or self.size, self.size - first)
+
+    def _end_response(self) -> None:
+        if self._response is not None:
+            with suppress(httpx.HTTPError):
+                self._response.close()
+        self._response, self._ready = None, b""
+
+    def close(self) -> None:
+        self._end_response()
+        self._client.close()
+        super().close()
+
+
+class _StoredFile(io.RawIOBase):
+    """A file of an object store."""
+
+    def __init__(self, address: str) -> None:
+        import fsspec
+
+        _register(address.partition("://")[0])
+        system, name = fsspec.url_to_fs(address)
+        self._address = address
+        self.size: int = system.info(name)["size"]
+        self._file = system.open(name, "rb", size=self.size)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # as above
+        with _as_os_error(self._address):
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        with _as_os_error():
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _as_os_error(self._address):
             return int(self._file.seek(offset, whence))
 
     def close(self) -> None:
@@ -130,14 +240,20 @@ class _RemoteFile(io.RawIOBase):
         super().close()
 
 
+_TOO_SLOW = f"the server sends too little in {_PATIENCE_SECONDS:.0f} s"
+
+
 @contextmanager
-def _as_os_error() -> Iterator[None]:
+def _as_os_error(address: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # those of fsspec, aiohttp, botocore, of no common class
-        cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
-        if status := getattr(cause, "status", None):  # of aiohttp, whose words have the whole address
-            words = f"the server answers {status}"
-        else:
-            words = f"{type(cause).__name__}: {cause}" if cause else "there is no such file"
+    except httpx.TimeoutException as error:
+        raise OSError(errno.ETIMEDOUT, _TOO_SLOW) from error
+    except Exception as error:  # those of httpx, fsspec and its implementations, of no common class
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        words = str(error) if isinstance(error, EOFError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, FileNotFoundError):
+            words = "there is no such file"
+        words = words.replace(address, shown(address))
         raise OSError(errno.EIO, " ".join(words.split())[:_REASON_CHARS]) from error

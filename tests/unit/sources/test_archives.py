@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import random
 import sys
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse import remote_files
 from aggregator.sources.parse.files import (
     ArchiveSpan,
     InputEntry,
@@ -35,7 +37,7 @@ from aggregator.sources.parse.files import (
 from aggregator.sources.parse.jsonl import pieces
 from aggregator.sources.parse.remote_files import is_remote
 from aggregator.sources.parse.streams import Progress, unzipped
-from tests.support.loopback import LoopbackServer, Ranged, Response, redirect
+from tests.support.loopback import LoopbackServer, Ranged, Request, Response, redirect
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(effective_tuning())
@@ -512,10 +514,71 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: byte
                 for name in ("/moved.warc", "/denied.warc", "/none.warc", "/cut.warc")
             }
         assert other.requests == [], "a server must not lead to another one"
-    assert reasons["/moved.warc"] == ["there is nothing at this address; redirects are not followed"]
+    assert reasons["/moved.warc"] == [
+        "the file cannot be opened (the server answers 302; redirects are not followed)"
+    ]
     assert reasons["/denied.warc"] == ["the file cannot be opened (the server answers 403)"]
     assert reasons["/none.warc"] == ["the file cannot be opened (the server answers 404)"]
     assert ["cannot be read to its end" in one for one in reasons["/cut.warc"]] == [True]
     assert not is_remote("https://[pages.warc"), "an address without a path is none of an archive"
     with pytest.raises(UsageError, match=r"foo://a/b\.warc: Protocol not known"):
         found("foo://a/b.warc")
+
+
+def test_a_server_that_sends_another_part_than_it_was_asked_for_loses_nothing(pages: bytes) -> None:
+    """One that ends early is named: a cut between two members of an archive would look like its end."""
+    size, member = len(pages), pages.index(b"\x1f\x8b\x08", 1)
+
+    def sent(body: bytes, *, first: int = 0, is_endless: bool = False) -> Callable[[Request], Response]:
+        headers = {"Content-Range": f"bytes {first}-{size - 1}/{size}"}
+        more = itertools.cycle([bytes(65_536)] * is_endless)
+        return lambda _: Response(206, headers, itertools.chain([body], more))
+
+    wrong = {
+        "/other": sent(pages, first=1),
+        "/none": lambda _: Response(206, body=pages),
+        "/short": sent(pages[:member]),
+        "/endless": sent(pages, is_endless=True),
+    }
+    with LoopbackServer({f"{path}.warc.gz": route for path, route in wrong.items()}) as server:
+        read = {path: found(server.url(f"{path}.warc.gz")) for path in wrong}
+    entries = {path: sum(isinstance(one, InputEntry) for one in items) for path, items in read.items()}
+    assert entries == {"/other": 0, "/none": 0, "/short": 1, "/endless": 3}
+    reasons = {path: [one.reason for one in problems(items)] for path, items in read.items()}
+    assert reasons.pop("/endless") == []
+    assert {path: len(words) for path, words in reasons.items()} == {"/other": 1, "/none": 1, "/short": 1}
+    assert "the server sends less than there is" in reasons["/short"][0]
+    assert "another part" in reasons["/other"][0]
+
+
+def test_a_file_that_drips_is_given_up(pages: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_files, "_PATIENCE_SECONDS", 0.5)
+
+    def drip(request: Request) -> Response:
+        parts = (pages[n : n + 1] for n in range(len(pages)))
+        return Response(body=parts, drip_seconds=0.1) if request.method == "GET" else Response(405)
+
+    with LoopbackServer({"/a.warc.gz": drip}) as server:
+        (given_up,) = problems(found(server.url("/a.warc.gz")))
+    assert "the server sends too little" in given_up.reason
+
+
+def test_no_message_has_the_secrets_of_an_address(pages: bytes) -> None:
+    server = LoopbackServer({"/a.warc.gz": Ranged(pages)})
+    address = server.url("/a.warc.gz?key=hidden").replace("//", "//user:hidden@")
+    entries = [one.entry for one in found(address, list_pages=list_pages) if isinstance(one, InputEntry)]
+    server.routes["/a.warc.gz"] = Ranged(pages[::-1])
+    reasons = []
+    for _ in range(2):
+        with pytest.raises(ReadError) as error:
+            with_page(entries[0], TUNING)
+        reasons.append(str(error.value))
+        server.close()
+    reasons += [one.reason + one.where for one in problems(found(address.replace(str(server.port), "99999")))]
+    assert len(reasons) == 3
+    assert [one for one in reasons if "hidden" in one] == []
+
+
+def test_an_address_is_one_address(pages: bytes) -> None:
+    with LoopbackServer({"/a::b.warc.gz": Ranged(pages)}) as server:
+        assert len(found(server.url("/a::b.warc.gz"))) == 3

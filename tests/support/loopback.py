@@ -10,6 +10,7 @@ Routes can be changed while the server runs.
 
 import gzip
 import re
+import socket
 import ssl
 import threading
 import time
@@ -125,7 +126,7 @@ class LoopbackServer:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
@@ -139,7 +140,11 @@ class LoopbackServer:
     def close(self) -> None:
         """Stop, and end answers that never would."""
         self.stopping.set()
-        self._server.shutdown()
+        ending = threading.Thread(target=self._server.shutdown, daemon=True)
+        ending.start()
+        while ending.is_alive():  # it looks twice a second, or when a client comes
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                ending.join(0.005)
         self._server.server_close()
 
     def answer(self, request: Request) -> Response:

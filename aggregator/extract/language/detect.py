@@ -6,6 +6,7 @@ exists, a missing word has little weight by its document frequency.
 """
 
 import re
+import threading
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -81,6 +82,7 @@ def _as_written(tag: str | None) -> str | None:
 _KNOWN_BY_STOP_WORDS = ("en", "de")
 _LEAST_STOP_WORDS = 10
 _STOP_WORD_SHARE = 0.25
+_ONE_MODEL = threading.Lock()  # each thread that finds none would load one: 80 MB and .9 s
 
 
 def _detected(sample: str) -> str | None:
@@ -91,4 +93,5 @@ def _detected(sample: str) -> str | None:
             return language
     import py3langid
 
-    return _as_written(py3langid.classify(sample)[0])
+    with _ONE_MODEL:
+        return _as_written(py3langid.classify(sample)[0])

@@ -1,9 +1,12 @@
 """Which language a text is in, where its page says another."""
 
 import datetime as dt
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from py3langid import langid
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.language.detect import find_language, language_of_feed
@@ -98,3 +101,21 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
 )
 def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
     assert find_language("", text, None, TUNING) == language
+
+
+def test_threads_share_one_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `work.executor: inline` feeds are read in the fetch threads; a model takes 80 MB."""
+    loaded = []
+    load = langid._load_identifier
+
+    def counted() -> langid.LanguageIdentifier:
+        loaded.append(threading.get_ident())
+        return load()
+
+    monkeypatch.setattr(langid, "IDENTIFIER", None)
+    monkeypatch.setattr(langid, "_load_identifier", counted)
+    text = "La nave ha urtato il molo martedì mattina, undici persone sono in ospedale"
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: find_language("", text, None, TUNING), range(8)))
+    assert found == ["it"] * 8
+    assert len(loaded) == 1

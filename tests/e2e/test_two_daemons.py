@@ -82,7 +82,7 @@ class Pair:
         """What one command makes of the same articles, alone, on the other kind of database."""
         folder = self.folder / "alone"
         folder.mkdir()
-        ended = DaemonProcess(folder, {}).command("ingest", str(given))
+        ended = DaemonProcess(folder, {}).command("ingest", str(given), seconds=1800.0)
         assert ended.returncode in (0, 3), ended.stderr
         return left_in(f"sqlite:///{folder}/stories.db")
 

@@ -190,9 +190,11 @@ class DaemonProcess:
 
     # --- commands beside it -------------------------------------------------------------------------------
 
-    def command(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        """Run another command of the program on the same settings, to its end."""
-        ended = forked.run(arguments, self.folder, self._environment, given.encode())
+    def command(
+        self, *arguments: str, given: str = "", seconds: float = 120.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another command of the program on the same settings, to its end; after so long it is killed."""
+        ended = forked.run(arguments, self.folder, self._environment, given.encode(), seconds=seconds)
         return subprocess.CompletedProcess(arguments, ended.code, ended.out.decode(), ended.err.decode())
 
     def sources(self) -> dict[str, dict[str, Any]]:

@@ -78,14 +78,21 @@ class Process:
         return self.returncode
 
 
-def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: bytes = b"") -> Ended:
-    """One command to its end. After too long, or interrupted, it is killed."""
+def run(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: bytes = b"",
+    *,
+    seconds: float = _PATIENCE_SECONDS,
+) -> Ended:
+    """One command to its end. After so long, or interrupted, it is killed."""
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
         given.write(stdin)
         given.seek(0)
         process = start(arguments, folder, environment, (given.fileno(), out.fileno(), err.fileno()))
         try:
-            code = process.wait()
+            code = process.wait(seconds)
         except BaseException:
             process.kill()
             raise

@@ -203,12 +203,8 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
         yield _problem(place, "this is not a regular file")
         return
     is_mail = folder_scan.is_maildir(str(path.parent))
-    suffix = ".eml" if is_mail else _suffix(path.name)
+    suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
     yield from _read_listed(str(_absolute(path)), path.stat().st_size, suffix, place, reading)
-
-
-def _suffix(name: str) -> str:
-    return Path(folder_scan.plain_name(name)).suffix.lower()
 
 
 def _read_remote(address: str, reading: ReadOptions) -> Finding:
@@ -221,7 +217,7 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
         yield _problem(place, f"the file cannot be opened ({error.strerror})")
         return
     is_empty = True
-    for item in _read_listed(address, size or 0, _suffix(name), place, reading):
+    for item in _read_listed(address, size or 0, folder_scan.suffix_of(name), place, reading):
         is_empty = is_empty and item is None
         yield item
     if is_empty:

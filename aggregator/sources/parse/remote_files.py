@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import unquote
 
 import httpx
 
 from aggregator.model.errors import UsageError
-from aggregator.sources.parse.folder_scan import plain_name
+from aggregator.sources.parse.folder_scan import suffix_of
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
@@ -39,7 +39,7 @@ def is_address(what: str) -> bool:
 def is_remote(what: str) -> bool:
     """Return whether `what` is the address of an archive, not of a feed or a page."""
     if what.startswith(_WEB):
-        return PurePosixPath(plain_name(remote_name(what))).suffix.lower() in {".warc", ".jsonl"}
+        return suffix_of(remote_name(what)) in {".warc", ".jsonl"}
     return is_address(what)
 
 

@@ -41,9 +41,11 @@ import httpcore
 import httpx
 from sqlalchemy import func, select
 
+from aggregator.config.garbage import collect_garbage_seldom
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.daemon.process_memory import set_malloc_options
 from aggregator.extract.urls import canonical_url
 from aggregator.pipeline.jobs import read_feed
 from aggregator.pipeline.pipeline import Pipeline
@@ -594,6 +596,8 @@ def main() -> None:
     parser.add_argument("--pages", choices=["mixed", "none", "429"], help="one run; without it mixed and 429")
     parser.add_argument("--show", type=Path, help="write page and feed to this folder")
     given = parser.parse_args()
+    set_malloc_options()  # both as the daemon does
+    collect_garbage_seldom()
     for pages in [given.pages] if given.pages else ["mixed", "429"]:
         with tempfile.TemporaryDirectory() as folder:
             print(f"== pages {pages}", flush=True)

@@ -6,9 +6,10 @@ The database, which must be new, is filled by the program itself with the first 
 benchmarks/corpus.py (real articles of `events-fulltext`, their words exchanged); they are indexed and told.
 With `--cache FOLDER` it is a file with so many rows as benchmarks/corpus.py makes them (whole ten thousands;
 their stories are told when their texts go), for what the steps of a grown database take.
-Then everything comes of age at once: `live_reach` and `passage_reach` are set to nothing, as if 300,000
-articles had come since. Bytes are those in use, without free pages: on SQLite all pages but the free ones, on
-Postgres all tables and indexes after VACUUM FULL (what autovacuum leaves is more, and is used again).
+Then everything, or with `--due 10000` the oldest 10,000 articles, comes of age at once: `live_reach` and
+`passage_reach` are set to nothing, as if 300,000 articles had come since. Bytes are those in use, without
+free pages: on SQLite all pages but the free ones, on Postgres all tables and indexes after VACUUM FULL (what
+autovacuum leaves is more, and is used again).
 """
 
 import argparse
@@ -28,24 +29,27 @@ from aggregator.store.intake import inbox
 from aggregator.store.maintenance import retention
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import counter
+from aggregator.store.tables import article, counter
 from aggregator.stories.tuning import shipped_tuning
 from benchmarks.corpus import START, Stream, data_folder, database_of
 
 AT_ONCE = 100
 LATER = START + dt.timedelta(days=3 * 365)
 OUT_OF_REACH = effective_tuning({"events": {"live_reach": 0}, "copies": {"passage_reach": 0}})
-PLANS = (
-    ("in the window", RetentionPlan(), effective_tuning()),
-    ("packed", RetentionPlan(compress_after=86_400), effective_tuning()),
-    ("packed, out of reach", RetentionPlan(compress_after=86_400), OUT_OF_REACH),
-    ("texts gone", RetentionPlan(compress_after=86_400, text_after=2 * 86_400), OUT_OF_REACH),
-    (
-        "stories gone",
-        RetentionPlan(compress_after=86_400, text_after=2 * 86_400, stories_after=3 * 86_400),
-        OUT_OF_REACH,
-    ),
-)
+
+
+def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
+    """The stages, one after the other, for articles that are older than `age` seconds."""
+    packed = RetentionPlan(compress_after=age)
+    textless = RetentionPlan(compress_after=age, text_after=age)
+    deleted = RetentionPlan(compress_after=age, text_after=age, stories_after=age)
+    return [
+        ("in the window", RetentionPlan(), effective_tuning()),
+        ("packed", packed, effective_tuning()),
+        ("packed, out of reach", packed, OUT_OF_REACH),
+        ("texts gone", textless, OUT_OF_REACH),
+        ("stories gone", deleted, OUT_OF_REACH),
+    ]
 
 
 def fill(database: Database, stream: Stream) -> None:
@@ -123,7 +127,9 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--cache", type=Path, help="begin with the file of so many rows that is kept there")
+    parser.add_argument("--due", type=int, help="only so many articles, the oldest, come of age")
     given = parser.parse_args()
+    stream = Stream(given.data, given.count)
     database = Database(given.url)
     if given.cache is not None and database.file is not None:
         shutil.copyfile(database_of(given.count, given.cache, given.data), database.file)
@@ -133,11 +139,17 @@ def main() -> None:
         is_new = not connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar()
     began = time.perf_counter()
     if is_new:
-        fill(database, Stream(given.data, given.count))
+        fill(database, stream)
     print(f"{given.count} articles in {time.perf_counter() - began:.0f} s")
     print(f"{'whole':22} {used(database) / given.count:7.0f} bytes an article")
     print(f"{'':22} {parts(database, given.count)}")
-    for name, plan, all_tuning in PLANS:
+    age = 86_400
+    if given.due is not None:
+        with database.write() as connection:  # those of several blocks were not placed in order of time
+            values = {"placed_at": START - dt.timedelta(days=365)}
+            connection.execute(update(article).where(article.c.inbox_no <= given.due).values(values))
+        age = int((LATER - START).total_seconds()) + 86_400
+    for name, plan, all_tuning in plans(age):
         seconds = sorted(run(database, plan, all_tuning))
         line = f"{name:22} {used(database) / given.count:7.0f} bytes an article, {len(seconds):5} steps"
         middle, most = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]

@@ -31,10 +31,10 @@ def run(context: Context) -> None:
       aggregator run --config /etc/aggregator/config.yaml -v
     """
     from aggregator.daemon.daemon import Daemon, end_with_hung_threads
-    from aggregator.daemon.process_memory import give_back_freed_memory
+    from aggregator.daemon.process_memory import set_malloc_options
     from aggregator.daemon.watchdog import Notifier
 
-    give_back_freed_memory()
+    set_malloc_options()
     # The daemon ends when its terminal is closed, unless it was started by nohup.
     ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
     if not ends_with_terminal:

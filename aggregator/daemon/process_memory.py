@@ -18,7 +18,7 @@ _ARENAS = 2  # threads of Python seldom run at once
 _LARGE_BYTES = 256 << 10  # pages, feeds and responses: mapped alone, and unmapped when freed
 
 
-def give_back_freed_memory() -> bool:
+def set_malloc_options() -> bool:
     """Limit arenas, and return large blocks to the system. False if the C library has no mallopt.
 
     To be called before threads are started.

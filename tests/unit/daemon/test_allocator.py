@@ -9,9 +9,9 @@ import pytest
 # Twenty threads hold and free memory at once; then the arenas are counted in what malloc_info writes.
 _PROGRAM = """
 import ctypes, sys, threading
-from aggregator.daemon.process_memory import give_back_freed_memory
+from aggregator.daemon.process_memory import set_malloc_options
 if sys.argv[1] == "with":
-    assert give_back_freed_memory()
+    assert set_malloc_options()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 together = threading.Barrier(20)

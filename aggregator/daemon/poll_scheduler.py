@@ -149,7 +149,7 @@ class PollScheduler:
                     ttl_seconds=row.ttl_seconds,
                     tuning=tuning,
                 )
-                sooner = correct_due(row.id, row.next_due_at, now, longest_seconds=longest, tuning=tuning)
+                sooner = correct_due(row.id, row.next_due_at, now, longest_seconds=longest)
                 if sooner != row.next_due_at:
                     moved[row.id] = sooner
             set_due(connection, moved)

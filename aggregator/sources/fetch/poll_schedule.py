@@ -1,8 +1,8 @@
 """Poll schedule: when a source is polled next. Pure; the time is a parameter.
 
 The interval adapts to the source's rate of news (a quiet source is polled less often, an active one at the
-configured interval), doubles with every consecutive failure up to a day, and never ends. Jitter, which
-spreads the polls of sources, is derived from a hash, so the same history gives the same times everywhere.
+configured interval), doubles with every consecutive failure up to a day, and never ends. No wait is longer
+than a day, unless the user's interval is. Jitter, which spreads the polls of sources, is derived from a hash, so the same history gives the same times everywhere.
 """
 
 import datetime as dt
@@ -43,8 +43,7 @@ def after_success(
     interval. `gap_seconds` is the expected time between two new entries, None if unknown: a source with
     hourly news is not polled every four hours because of a quiet night.
     """
-    shortest = _bounded(configured_seconds, tuning)
-    longest = _bounded(configured_seconds * tuning.quiet_stretch, tuning)
+    shortest, longest = _shortest(configured_seconds, tuning), _longest(configured_seconds, tuning)
     before = min(max(interval_seconds, shortest), longest)
     usual = longest if gap_seconds is None else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
     if interval_seconds <= 0:
@@ -54,7 +53,7 @@ def after_success(
     else:
         rhythm = min(before * _QUIET_FACTOR, max(usual, shortest))
     interval = min(max(rhythm, shortest), longest)
-    wait = min(max(interval, ttl_seconds or 0.0), max(longest, interval))
+    wait = min(max(interval, ttl_seconds or 0.0), longest)
     return NextPoll(
         due=_moment(source, now, wait, tuning),
         interval_seconds=interval,
@@ -74,12 +73,12 @@ def after_failure(
 ) -> NextPoll:
     """Return the next poll after a failed fetch or feed; `failures` counts the consecutive ones before it.
 
-    A server's Retry-After is never shortened by jitter. The longest wait is a day; polling never ends.
+    A server's Retry-After is never shortened by jitter.
     """
-    shortest = _bounded(configured_seconds, tuning)
+    shortest = _shortest(configured_seconds, tuning)
     doublings = min(max(failures, 0), 32)  # reaches the cap from any interval, without overflow
     backed_off = min(shortest * tuning.backoff_factor**doublings, tuning.interval_cap_seconds)
-    wait = max(backed_off, min(retry_after_seconds or 0.0, tuning.retry_after_max_seconds))
+    wait = max(shortest, backed_off, min(retry_after_seconds or 0.0, tuning.retry_after_max_seconds))
     return NextPoll(
         due=_moment(source, now, wait, tuning),
         interval_seconds=max(interval_seconds, shortest),
@@ -95,7 +94,7 @@ def after_outage(
     Soon at first, then after as long as the outage has lasted, at most after its interval.
     """
     lasted = max((now - since).total_seconds(), tuning.interval_floor_seconds)
-    return _moment(source, now, min(lasted, _bounded(configured_seconds, tuning)), tuning)
+    return _moment(source, now, min(lasted, _shortest(configured_seconds, tuning)), tuning)
 
 
 def first_due(source: str, now: dt.datetime, *, spread_seconds: float) -> dt.datetime:
@@ -118,17 +117,16 @@ def after_hold(source: str, now: dt.datetime, *, seconds: float, tuning: NetTuni
 
 
 def correct_due(
-    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float, tuning: NetTuning
+    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float
 ) -> dt.datetime:
     """Return a due time that is plausible after the clock was set back.
 
     A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other is from the
     wrong clock; it is replaced by a time spread over that wait, so that sources are not all due at once.
     """
-    wait = min(longest_seconds, tuning.interval_cap_seconds)
-    if due <= now + dt.timedelta(seconds=wait):
+    if due <= now + dt.timedelta(seconds=longest_seconds):
         return due
-    return now + dt.timedelta(seconds=wait * _fraction(source, now.isoformat()))
+    return now + dt.timedelta(seconds=longest_seconds * _fraction(source, now.isoformat()))
 
 
 def longest_wait(
@@ -140,11 +138,12 @@ def longest_wait(
     tuning: NetTuning,
 ) -> float:
     """Return the longest wait, in seconds, that a source in this state may have."""
+    shortest, longest = _shortest(interval_seconds, tuning), _longest(interval_seconds, tuning)
+    most = max(shortest, tuning.interval_cap_seconds)
     if failures > 0:
-        return tuning.interval_cap_seconds
-    longest = _bounded(interval_seconds * tuning.quiet_stretch, tuning)
-    wait = max(_bounded(max(interval_seconds, adaptive_interval_seconds), tuning), min(ttl_seconds, longest))
-    return min(wait * (1 + tuning.jitter_share), tuning.interval_cap_seconds)
+        return most
+    wait = max(shortest, adaptive_interval_seconds, min(ttl_seconds, longest))
+    return min(wait * (1 + tuning.jitter_share), most)
 
 
 def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:
@@ -152,13 +151,20 @@ def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:
     return now < last - dt.timedelta(seconds=60)
 
 
-def _bounded(seconds: float, tuning: NetTuning) -> float:
-    return min(max(seconds, tuning.interval_floor_seconds), tuning.interval_cap_seconds)
+def _shortest(configured_seconds: float, tuning: NetTuning) -> float:
+    return max(configured_seconds, tuning.interval_floor_seconds)
+
+
+def _longest(configured_seconds: float, tuning: NetTuning) -> float:
+    """Return the interval of a quiet source."""
+    shortest = _shortest(configured_seconds, tuning)
+    return max(shortest, min(shortest * tuning.quiet_stretch, tuning.interval_cap_seconds))
 
 
 def _moment(source: str, now: dt.datetime, wait_seconds: float, tuning: NetTuning) -> dt.datetime:
     jitter = wait_seconds * tuning.jitter_share * _fraction(source, now.isoformat())
-    return now + dt.timedelta(seconds=min(wait_seconds + jitter, tuning.interval_cap_seconds))
+    most = max(wait_seconds, tuning.interval_cap_seconds)
+    return now + dt.timedelta(seconds=min(wait_seconds + jitter, most))
 
 
 def _fraction(source: str, moment: str) -> float:

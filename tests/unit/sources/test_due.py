@@ -80,7 +80,7 @@ def test_a_server_that_asks_for_time_gets_it(retry: float, least: float, most: f
 
 
 @given(st.text(), moments, seconds, seconds, st.integers(0, 1000), seconds | st.none())
-def test_every_wait_is_between_a_minute_and_a_day(
+def test_every_wait_is_between_a_minute_and_a_day_or_the_interval(
     source: str, now: dt.datetime, base: float, interval: float, count: int, asked: float | None
 ) -> None:
     polls = [
@@ -88,8 +88,15 @@ def test_every_wait_is_between_a_minute_and_a_day(
         failure(now, count, asked, source, configured_seconds=base, interval_seconds=interval),
     ]
     for poll in polls:
-        assert 60 <= wait(poll, now) <= DAY
-        assert poll.due == correct_due(source, poll.due, now, longest_seconds=DAY, tuning=TUNING)
+        most = max(base, DAY)
+        assert 60 <= wait(poll, now) <= most + 1e-3
+        assert poll.due == correct_due(source, poll.due, now, longest_seconds=most + 1e-3)
+
+
+def test_an_interval_of_a_week_is_kept() -> None:
+    for new, asked in ((0, None), (3, 60.0), (0, 1e9)):
+        assert wait(success(NOW, 0, new, configured_seconds=7 * DAY, ttl_seconds=asked)) == 7 * DAY
+    assert wait(failure(NOW, 3, configured_seconds=7 * DAY)) == 7 * DAY
 
 
 def test_a_week_of_errors_is_a_handful_of_requests() -> None:
@@ -112,11 +119,11 @@ def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times(
 def test_a_clock_that_was_wrong_starves_nobody_and_brings_nobody_together() -> None:
     far = NOW + dt.timedelta(days=400)
     names = [f"feed {number}" for number in range(1000)]
-    sooner = [correct_due(name, far, NOW, longest_seconds=600, tuning=TUNING) for name in names]
+    sooner = [correct_due(name, far, NOW, longest_seconds=600) for name in names]
     assert all(NOW <= due <= NOW + dt.timedelta(seconds=600) for due in sooner)
     assert max(Counter(due.replace(microsecond=0) for due in sooner).values()) < 20
     for right in (NOW - dt.timedelta(hours=8), NOW + dt.timedelta(seconds=599)):
-        assert correct_due("feed", right, NOW, longest_seconds=600, tuning=TUNING) == right
+        assert correct_due("feed", right, NOW, longest_seconds=600) == right
     assert is_overdue_by_jump(NOW, NOW - dt.timedelta(hours=1))
     assert not is_overdue_by_jump(NOW, NOW - dt.timedelta(seconds=59))
     assert not is_overdue_by_jump(NOW, NOW + dt.timedelta(hours=8))

@@ -18,6 +18,7 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
+from aggregator.sources.parse.remote_files import is_address, is_remote, shown
 
 
 class ExtractPreview(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -50,7 +51,7 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
     executor = open_executor(config.work.executor, config.work.worker_count, all_tuning)
     try:
         for one in what:
-            if one.startswith(("http://", "https://")):
+            if is_address(one) and not is_remote(one):
                 yield _page(config, executor, one)
                 continue
             problem = "there is no file in it that can be read"
@@ -61,13 +62,15 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                yield ExtractPreview(what=_as_utf8(one), verdict="empty", reason=problem)
+                yield ExtractPreview(what=_as_utf8(shown(one)), verdict="empty", reason=problem)
     finally:
         executor.close()
 
 
 def _name(typed: str, where: str) -> str:
     """Return the name of an input as it was typed: the file, or the folder and the path below it."""
+    if is_remote(typed):
+        return where
     prefix = "stdin" if typed == "-" else str(Path(typed))
     if typed != "-" and Path(typed).is_dir():
         below = where if prefix == "." else where.removeprefix(prefix)

@@ -594,7 +594,7 @@ def _folder_of(what: str) -> Path | None:
     """Return the absolute folder whose name identifies the files of `what`; None for standard input."""
     if what == "-" or is_address(what):
         return None
-    path = Path(os.path.abspath(what))  # noqa: PTH100 - as sources.files names folders
+    path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
     return path if path.is_dir() else path.parent
 
 
@@ -606,7 +606,7 @@ def _exists(what: str) -> bool:
 
 def _absolute(file: str) -> str:
     """Return the absolute path, which `doctor` shows; addresses and standard input stay as they are."""
-    return file if file == "stdin" or is_address(file) else os.path.abspath(file)  # noqa: PTH100 - as sources.files names folders
+    return file if file == "stdin" or is_address(file) else os.path.abspath(file)  # noqa: PTH100 - Path.resolve follows links
 
 
 def _size(what: str) -> int:

@@ -20,7 +20,7 @@ from sqlalchemy import text as sql
 from aggregator.store.engine.database import Database
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, STRIKE
-from tests.support.loopback import LoopbackServer, Response
+from tests.support.loopback import LoopbackServer, Ranged, Response
 from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -625,6 +625,16 @@ def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackSer
     assert found["image.html"]["verdict"] == "binary"
     assert found["short.txt"]["text"] or found["short.txt"]["title"], "what was found, whatever the verdict"
     assert not (terminal.folder / "aggregator.db").exists(), "nothing is stored"
+
+
+def test_extract_reads_an_archive_at_an_address(terminal: Terminal, server: LoopbackServer) -> None:
+    address = server.url("/2026/reports.jsonl")
+    server.routes["/2026/reports.jsonl"] = Ranged(reports().encode())
+    lines = terminal.type("extract", f"{address}?key=hidden", "--format", "jsonl").lines
+    assert {line["verdict"] for line in lines} == {"ok"}
+    assert [line["what"] for line in lines] == [f"{address}, line {n + 1}" for n in range(len(lines))]
+    (missing,) = terminal.type("extract", server.url("/none.jsonl?key=hidden"), "--format", "jsonl").lines
+    assert (missing["what"], "404" in missing["reason"]) == (server.url("/none.jsonl"), True)
 
 
 def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -> None:

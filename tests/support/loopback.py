@@ -78,9 +78,10 @@ class Resource:
 
 @dataclass
 class Ranged:
-    """A file of which parts can be asked for, as on an object store."""
+    """A file of which parts can be asked for, as on an object store; one answer has `most_bytes` at most."""
 
     body: bytes
+    most_bytes: int | None = None
 
     def __call__(self, request: Request) -> Response:
         headers = {
@@ -95,6 +96,7 @@ class Ranged:
         end = min(int(asked.group(2) or size), size - 1)
         if start > end:
             return Response(416, headers)
+        end = end if self.most_bytes is None else min(end, start + self.most_bytes - 1)
         headers["Content-Range"] = f"bytes {start}-{end}/{size}"
         return Response(206, headers, self.body[start : end + 1])
 

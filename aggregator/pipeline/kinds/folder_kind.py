@@ -89,7 +89,7 @@ class FolderWatcher:
             if source.folder_state
             else FolderStamps()
         )
-        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - as sources.files names folders
+        folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
         due = msgspec.structs.replace(
             source,
             next_due_at=now + dt.timedelta(seconds=source.interval_seconds),

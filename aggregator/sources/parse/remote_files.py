@@ -23,7 +23,7 @@ from aggregator.sources.parse.folder_scan import suffix_of
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
 _PASSWORD = re.compile(r"//[^/]*@")
-_PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_PART = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _WEB = ("http://", "https://")
 _RECORD_BYTES = 2**18  # of a request, when one page is read: the buffer of streams.py
 _REASON_CHARS = 200
@@ -59,8 +59,10 @@ def require_readable(address: str) -> None:
     try:
         if not address.startswith(_WEB):
             _register(address.partition("://")[0])
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         raise UsageError(f"{shown(address)}: {error}; type: pip install fsspec obstore") from error
+    except ValueError as error:
+        raise UsageError(f"{shown(address)}: {error}") from error
 
 
 def _register(scheme: str) -> None:
@@ -189,11 +191,11 @@ class _WebFile(io.RawIOBase):
             words = f"the server answers {response.status_code}"
             raise OSError(errno.EIO, words + "; redirects are not followed" * is_elsewhere)
         part = _PART.fullmatch(response.headers.get("Content-Range", ""))
-        if part is None or int(part[1]) != first or self.size not in (None, int(part[2])):
+        start, end, size = (-1, -1, -1) if part is None else map(int, part.groups())
+        if start != first or not first <= end < size or self.size not in (None, size):
             self._end_response()
             raise OSError(errno.EIO, "the server sends another part than it was asked for")
-        self.size = int(part[2])
-        self._left = min(self._part_bytes or self.size, self.size - first)
+        self.size, self._left = size, end - first + 1  # which may be less than what it was asked for
 
     def _end_response(self) -> None:
         if self._response is not None:

@@ -551,6 +551,13 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_loses_nothing(pa
     assert "another part" in reasons["/other"][0]
 
 
+def test_a_server_that_sends_a_part_of_what_it_is_asked_for_is_asked_again(pages: bytes) -> None:
+    with LoopbackServer({"/a.warc.gz": Ranged(pages, most_bytes=100)}) as server:
+        items = found(server.url("/a.warc.gz"), list_pages=list_pages)
+        entries = [one.entry for one in items if isinstance(one, InputEntry)]
+        assert [with_page(one, TUNING).html is None for one in entries] == [False] * 3
+
+
 def test_a_file_that_drips_is_given_up(pages: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote_files, "_PATIENCE_SECONDS", 0.5)
 

@@ -2,9 +2,11 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import urldefrag
 
 import msgspec
 
+from aggregator.config.messages import counted
 from aggregator.extract.html.dom import tree_of
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import ConfigError
@@ -29,20 +31,23 @@ def _listed(job: FeedJob) -> ParsedFeed:
     assert items is not None
     assert link is not None
     found = items(root)[: job.tuning.max_entries]
+    page = urldefrag(job.url).url
     entries: dict[str, DeclaredEntry] = {}
     for item in found:
-        anchors = [item] if item.tag == "a" else link(item)
-        urls = ((absolute_url(one.get("href", ""), job.url), one) for one in anchors)
-        url, anchor = next(((url, one) for url, one in urls if url), (None, None))
-        named = anchor if title is None else _first(item, title)
-        if url is not None and named is not None:
-            dated = None if date is None else _first(item, date)
-            published = "" if dated is None else dated.get("datetime") or _words(dated)
-            entries.setdefault(url, DeclaredEntry(url=url, title=_words(named), published=published))
+        headline = None if title is None else _words(_first(item, title))
+        for anchor in [item] if item.tag == "a" else link(item):
+            url = absolute_url(anchor.get("href", ""), job.url)
+            words = _words(anchor) if headline is None else headline  # a picture with a link has none
+            if url is not None and words and urldefrag(url).url != page:
+                dated = None if date is None else _first(item, date)
+                published = "" if dated is None else dated.get("datetime") or _words(dated)
+                entries.setdefault(url, DeclaredEntry(url=url, title=words, published=published))
+                break
+    if not found:
+        return ParsedFeed(problem="no element matches `list:`")
     if not entries:
-        return ParsedFeed(
-            problem=f"{len(found)} elements match `list:`, and none of them has a link and a title"
-        )
+        matches = counted(len(found), "element")
+        return ParsedFeed(problem=f"`list:` matches {matches}, none with a link and a title")
     name = plain_title(_words(root.find(".//title")))
     context = msgspec.structs.replace(job, title=name)
     made = (entry_of(entry, context) for entry in entries.values())
@@ -67,7 +72,10 @@ def _first(item: Any, selector: Any) -> Any:
 
 
 def _words(element: Any) -> str:
-    return "" if element is None else " ".join("".join(element.itertext()).split())
+    if element is None:
+        return ""
+    texts = element.xpath(".//text()[not(parent::script or parent::style)]")
+    return " ".join("".join(texts).split())
 
 
 KIND = SourceKind(address=address_of, poller=lambda poller: partial(poller.poll, read=read_page))

@@ -252,10 +252,26 @@ def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: Lo
     assert (checked.format, checked.title) == ("page", "Sennick & Port")
     assert checked.newest == ("Dockers strike", "Again <script>")
     wrong = listed.replace(".item", ".none")
-    assert "0 elements match `list:`" in str(next(check(sources.load(wrong), ["port"])).problem)
-    assert "0 elements match `list:`" in str(
+    assert "no element matches `list:`" in str(next(check(sources.load(wrong), ["port"])).problem)
+    assert "no element matches `list:`" in str(
         sources.poll(wrong.replace("name: port", "name: p2"))["p2"].problem
     )
+
+
+def test_the_link_of_an_item_of_a_page_leads_to_another_page_and_has_a_text(
+    sources: Sources, server: LoopbackServer
+) -> None:
+    server.routes["/news"] = Response(
+        body="""<ul><li><a href="#top">Up</a><a href=/1><img src=x></a><a href=/1>Dockers
+        <script>var x = 1</script><style>a {}</style>strike</a><a href=/x>more</a></li>
+        <li><a href=/news>All news</a></li><li><a href=/2><img src=y></a></li></ul>""",
+        content_type="text/html",
+    )
+    listed = f"- {{page: '{server.url('/news')}', name: port, list: li, pages: never}}\n"
+    (checked,) = check(sources.load(listed), ["port"])
+    assert checked.newest == ("Dockers strike",)
+    (checked,) = check(sources.load(listed.replace("list: li", "list: 'li + li'")), ["port"])
+    assert "`list:` matches 2 elements, none with a link and a title" in str(checked.problem)
 
 
 def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(

@@ -187,7 +187,7 @@ def _by_label(name: str, words: str, label: str, values: dict[str, int]) -> Metr
 
 
 def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
-    up = GaugeMetricFamily(SOURCE_UP, "1 for a source whose last poll succeeded", labels=("source",))
+    up = GaugeMetricFamily(SOURCE_UP, "0 for a source that fails or is gone", labels=("source",))
     success = GaugeMetricFamily(
         SOURCE_SUCCESS, "Time of the last successful poll of a source", labels=("source",)
     )
@@ -195,7 +195,7 @@ def _of_the_sources(snapshot: HealthSnapshot) -> Iterator[Metric]:
         SOURCE_ENTRIES, "Entries of a source since it was added", labels=("source", "outcome")
     )
     for one in snapshot.sources:
-        up.add_metric((one.id,), one.health in ("ok", "new", "paused"))
+        up.add_metric((one.id,), one.health not in ("failing", "gone"))
         if one.last_success is not None:
             success.add_metric((one.id,), one.last_success)
         for outcome, number in (("new", one.new), ("known", one.known), ("refused", one.refused)):

@@ -54,6 +54,7 @@ _VERDICT_WORDS: Mapping[str, str] = {
     "timeout": "not read in time",
     "memory": "too large for a worker",
     "muted": "muted",
+    "forgotten": "forgotten",
 }
 
 

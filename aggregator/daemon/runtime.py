@@ -99,12 +99,12 @@ class Runtime:
         self._plan = retention_plan(config)
         self._extras = source_extras(config)
         self._client = client_of(config, services.metrics_registry)
+        self._webhooks = self._make_webhooks()
+        self._summaries = self._make_summaries()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
             config.work.executor, config.work.worker_count, all_tuning, services.metrics_registry
         )
-        self._webhooks = self._make_webhooks()
-        self._summaries = self._make_summaries()
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._poll_scheduler = self._make_poll_scheduler()
         self._pipeline = self._make_pipeline(before)

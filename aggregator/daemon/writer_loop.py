@@ -3,12 +3,10 @@
 If the database cannot be written (full, read-only, restarting), it backs off and tries again while the rest
 of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
 
-Maintenance tasks of the writer, scheduled by APScheduler.
-
-A step is short work: the schedule marks it as due, and the placing thread runs it between two batches. A job
-is long work, such as a backup, and runs in a thread of its own. What a task has done is in the database or in
-files, so a restart needs no state. A failed task is logged and tried again after a back-off; it never ends
-the daemon.
+APScheduler schedules the maintenance tasks. A step is short work: the schedule marks it as due, and the
+placing thread runs it between two batches. A job is long work, such as a backup, and runs in a thread of its
+own. What a task has done is in the database or in files, so a restart needs no state. A failed task is logged
+and tried again after a back-off; it never ends the daemon.
 """
 
 import datetime as dt
@@ -17,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aggregator.config.messages import counted
@@ -40,6 +39,8 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.stories.tuning import StoryTuning
+
+log = logging.getLogger(__name__)
 
 MAINTENANCE_BACKOFF_SECONDS = 600.0  # after a failure
 
@@ -92,9 +93,12 @@ class Maintenance:
 
     def clock_jumped(self) -> None:
         """Run every task now: APScheduler waits by the wall clock, which may have been set back."""
+        from apscheduler.jobstores.base import JobLookupError
+
         if self._scheduler is not None:
             for task in (*self._steps, *self._jobs):
-                self._scheduler.modify_job(task.name, next_run_time=dt.datetime.now(dt.UTC))
+                with suppress(JobLookupError):  # `stop` was called meanwhile
+                    self._scheduler.modify_job(task.name, next_run_time=dt.datetime.now(dt.UTC))
 
     def next_runs(self) -> dict[str, dt.datetime]:
         """Return when each task is due next."""
@@ -211,8 +215,6 @@ def _scheduler() -> Any:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
-
-log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0  # sleep when nothing waits, unless it is woken
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox

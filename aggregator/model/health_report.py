@@ -64,7 +64,7 @@ def expected_gap_seconds(per_day: float) -> float | None:
     return _DAY_SECONDS / per_day if per_day > 0 else None
 
 
-DaemonRole = Literal["starting", "writer", "standby"]
+DaemonRole = Literal["writer", "standby"]
 
 
 class Finding(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -86,7 +86,7 @@ class Reload(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
 class ProcessState(FrozenStruct, frozen=True, kw_only=True):
     """The part of the health that only the running process knows."""
 
-    role: DaemonRole = "starting"
+    role: DaemonRole
     started_at: dt.datetime
     placing_started: bool = False
     stalled: tuple[str, ...] = ()  # threads that make no progress

@@ -136,7 +136,7 @@ class HealthJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadyJson(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether requests should be sent here. `role`: writer, standby or starting."""
+    """Whether requests should be sent here. `role`: writer or standby."""
 
     ready: bool
     status: Literal["ok", "degraded", "down"]
@@ -219,8 +219,9 @@ async def health(request: Request, probes: OfProbes) -> Response:
 async def ready(request: Request, probes: OfProbes) -> Response:
     """Whether requests should be sent here.
 
-    503 while the daemon starts, and if the database does not answer or has another version. A standby is
-    ready, too: it serves every request and passes corrections to the writer.
+    503 while the daemon starts, if the database does not answer or has another version, and if a part of the
+    daemon makes no progress. A standby is ready, too: it serves every request and passes corrections to the
+    writer.
     """
     report = await probes.report(fresh=True)
     body = ReadyJson(

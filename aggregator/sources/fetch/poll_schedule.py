@@ -2,7 +2,8 @@
 
 The interval adapts to the source's rate of news (a quiet source is polled less often, an active one at the
 configured interval), doubles with every consecutive failure up to a day, and never ends. No wait is longer
-than a day, unless the user's interval is. Jitter, which spreads the polls of sources, is derived from a hash, so the same history gives the same times everywhere.
+than a day, unless the configured interval is. Jitter, which spreads the polls of sources, is derived from a
+hash, so the same history gives the same times everywhere.
 """
 
 import datetime as dt
@@ -116,9 +117,7 @@ def after_hold(source: str, now: dt.datetime, *, seconds: float, tuning: NetTuni
     return _moment(source, now, min(max(seconds, 1.0), tuning.interval_cap_seconds), tuning)
 
 
-def correct_due(
-    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float
-) -> dt.datetime:
+def correct_due(source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float) -> dt.datetime:
     """Return a due time that is plausible after the clock was set back.
 
     A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other is from the

@@ -70,8 +70,6 @@ def problem(what: str, advice: str) -> Finding:
 
 def of_process(process: ProcessState) -> Iterator[Finding]:
     """Yield what is wrong with the running daemon, apart from its database."""
-    if process.role == "starting":
-        yield problem("the daemon is starting", _LOG)
     if process.trouble is not None:
         yield problem(f"placing is paused: {process.trouble}", _LOG)
     if process.workers is not None:

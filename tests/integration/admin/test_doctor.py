@@ -697,7 +697,7 @@ def test_a_proxy_that_makes_everybody_the_owner(
     watched, proxy = plain_proxy
     public = f"http://0.0.0.0:{proxy.port}"  # on Linux loopback by a name that does not say so
     patient.the_one("problem", "treated as the owner's", "owner_on_loopback", public_url=public)
-    watched.process = ProcessState(role="starting", started_at=NOW)  # 503 names problems, too
+    watched.process = ProcessState(role="writer", started_at=NOW)  # 503 names problems, too
     patient.the_one("problem", "treated as the owner's", "X-Forwarded-For", public_url=public)
 
 

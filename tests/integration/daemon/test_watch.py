@@ -282,7 +282,7 @@ def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None
             "id": source_id("feed", None, f"https://me:MARKER@{n}.example/feed"), "kind": "feed",
             "address": f"https://me:MARKER@{n}.example/feed", "interval_seconds": 3600, "pages": "auto",
             "origin": "user", "next_due_at": NOON - dt.timedelta(hours=n, minutes=1), "name": f"MARKER {n}",
-            "health": "failing" if n % 2 else "ok",
+            "health": "failing" if n % 2 else ("ok", "merged")[n // 2 % 2],
         }
         for n in range(25)
     ]  # fmt: skip
@@ -291,9 +291,12 @@ def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None
     answer = watched.client.get("/metrics")
     assert "MARKER" not in answer.text
     assert answer.text.count("aggregator_source_up{") == 10
+    failing = [source_id("feed", None, row["address"]) for row in rows if row["health"] == "failing"]
+    for number in re.findall(r'source_up{source="(\w+)"} 0', answer.text):
+        assert number in failing, "one that moved to a known address does not fail"
     found = watched.metrics()
     assert found["aggregator_sources{state=failing}"] == 12
-    assert found["aggregator_sources_due"] == 25
+    assert found["aggregator_sources_due"] == 19
     assert found["aggregator_sources_late_seconds"] == pytest.approx(24 * 3600, abs=120)
     watched.close()
 

@@ -148,6 +148,7 @@ def test_tasks_run_when_the_clock_jumped() -> None:
     assert ran.wait(30)
     jobs.stop()
     assert not jobs.join(30)
+    jobs.clock_jumped()  # a scheduler thread that a reload left behind
 
 
 def test_the_schedule_starts_while_steps_take_turns() -> None:

@@ -270,7 +270,6 @@ def _coming(text: ComparedText) -> IncomingArticle:
         signature=text.signature,
         bands=bands(text.signature, count=at.bands, rows=at.rows),
         sketch=sampled_shingles.sketch(sequence, window=at.window, limit=at.sketch_hashes),
-        shingle_count=len(sequence),
         terms=b"",
         body_words=0,
         text_hash=b"",

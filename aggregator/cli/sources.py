@@ -351,7 +351,10 @@ def _find(database: "Database", typed: str) -> "Source":
 @sources.command()
 def check(
     context: Context,
-    what: Annotated[list[str], argument("WHAT...", "Read the feeds in these files or at these addresses.")],
+    what: Annotated[
+        list[str],
+        argument("WHAT...", "Read these files, addresses or sources of config.yaml."),
+    ],
     format_: output.TextOrJsonl = "text",
 ) -> None:
     """Check feeds without storing anything.
@@ -385,7 +388,7 @@ def import_(
 ) -> None:
     """Add all feeds of an OPML file, with its folders.
 
-    Existing sources stay unchanged, except that those without a folder get the folder of the file.
+    Existing sources stay unchanged, except that those without a name or a folder get those of the file.
 
     \b
     Examples:

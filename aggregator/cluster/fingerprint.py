@@ -115,7 +115,6 @@ class Fingerprinter:
             signature=signed,
             bands=minhash.bands(signed, count=tuning.bands, rows=tuning.rows),
             sketch=sampled_shingles.sketch(sequence, window=tuning.window, limit=tuning.sketch_hashes),
-            shingle_count=len(shingles),
             terms=terms,
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),

@@ -388,7 +388,7 @@ def _mailbox_address(value: str) -> str:
     if not re.match(r"imaps?://[^/\s]", value, re.IGNORECASE):
         raise ValueError("this is not an address such as imaps://mail.example.org/INBOX")
     if "@" in value.partition("://")[2].partition("/")[0]:
-        raise ValueError("the user and the password belong into `auth:`")
+        raise ValueError("the user and the password belong in `auth:`")
     return value
 
 

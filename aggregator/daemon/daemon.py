@@ -175,8 +175,8 @@ class Daemon:
         )
         if not self._lock.wait_to_become_writer(self._stop) and not self._stop.is_set():
             raise AnotherDaemonError(
-                f"another daemon works on {shown_url(self._database.url)}, or a command that does not give "
-                "way; stop that one first (ingest, stories and the like work beside it)"
+                f"{shown_url(self._database.url)} is in use by another daemon or an exclusive command; stop "
+                "it first (`ingest`, `stories` and other commands can run beside a daemon)"
             )
 
     def _serve_and_work(self, runtime: Runtime) -> None:

@@ -296,8 +296,8 @@ class PollScheduler:
         parts += [f"{counted(count, noun)} {_VERDICT_WORDS[verdict]}" for verdict, count in failed.items()]
         return ", ".join(parts)
 
-    def _page(self, due_pages: pending_pages.PendingPage) -> None:
-        if self._poller.fetch_page(due_pages):
+    def _page(self, page: pending_pages.PendingPage) -> None:
+        if self._poller.fetch_page(page):
             self._arrived()
 
     def _log_too_many_files(self, error: TooManyFilesError) -> None:

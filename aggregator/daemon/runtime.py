@@ -130,7 +130,7 @@ class Runtime:
         self._repeating = {name: thread for name, thread in threads.items() if thread is not None}
         self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
-        self._is_stopped = False  # the database did not answer the last tick
+        self._is_away = False  # the database did not answer the last tick
 
     def web_services(self) -> "WebServices":
         """Return the services for the web server."""
@@ -359,13 +359,13 @@ class Runtime:
                 self._status_at = time.monotonic() + self._status_seconds
                 self._services.status(self._status_line())
         except AggregatorError as error:  # the database does not answer; tried again in a second
-            if not self._is_stopped:
+            if not self._is_away:
                 log.error("fetching failed: %s", error, extra={"event": "scheduling_failed"})  # noqa: TRY400 - in words
-            self._is_stopped = True
+            self._is_away = True
         except Exception as error:  # noqa: BLE001 - it would fail each second, and nothing would be fetched
             self._services.failed(error)
         else:
-            self._is_stopped = False
+            self._is_away = False
 
     def _status_line(self) -> str:
         """Return the status line."""

@@ -41,7 +41,7 @@ class FrozenStruct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Published(FrozenStruct, frozen=True, kw_only=True):
-    """The time of publication that an article states; never estimated."""
+    """The time of publication that an article states; "poll": that of the poll which found it, undated."""
 
     time: dt.datetime
     precision: Precision = "minute"
@@ -221,7 +221,6 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     signature: bytes  # MinHash, see cluster/copies/minhash.py; empty for a text without shingles
     bands: tuple[int, ...]  # LSH keys (signed 64 bit), from the signature
     sketch: bytes = b""  # sampled shingles, see cluster/copies/sampled_shingles.py
-    shingle_count: int
     terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text

@@ -281,9 +281,7 @@ def find(config: Config, typed: str, reader: FeedReader | None = None) -> Resolv
 def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
     if has_login(typed):
-        raise UsageError(
-            f"a user name or password belongs into config.yaml, into `auth:` there; {LOGIN_ADVICE}"
-        )
+        raise UsageError(f"a user name or password belongs in config.yaml, under `auth:`; {LOGIN_ADVICE}")
     address = web_address(typed)
     if address is not None:
         return [address]

@@ -467,7 +467,7 @@ class Poller:
             raise FetchError("no robots", "robots.txt of the site cannot be read")
 
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
-        is_sent = error.cause != "asked to wait"  # else its host backs off
+        is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
         tries = wanted.attempts + is_sent
         if error.cause == "stopped" or self._stops():
             return False

@@ -415,7 +415,7 @@ def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, {"tuning": {"leases": {"give_way_seconds": 0.5}}}) as daemon:
         second = daemon.command("run")
         assert second.returncode == 6
-        assert "another daemon works on" in second.stderr
+        assert "is in use by another daemon" in second.stderr
         beside = daemon.command("ingest", str(sample))
         assert beside.returncode == 0, beside.stderr
         assert "waiting until it has placed" in beside.stderr

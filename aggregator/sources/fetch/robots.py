@@ -44,10 +44,6 @@ class Robots:
         self._asking: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def allows(self, url: str, *, source_port: int | None = None, linked_from: str | None = None) -> bool:
-        """Return whether the page may be fetched now."""
-        return self.answer(url, source_port=source_port, linked_from=linked_from) == "yes"
-
     def answer(
         self, url: str, *, source_port: int | None = None, linked_from: str | None = None
     ) -> Literal["yes", "no", "not now"]:

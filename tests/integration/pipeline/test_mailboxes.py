@@ -209,7 +209,7 @@ def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(
     [
         ("imap: imaps://mail.example/INBOX", "`imap:` needs `auth:` with `user:` and a password"),
         ("{imap: imaps://mail.example, auth: {token: abc}}", "`imap:` needs `auth:` with `user:`"),
-        ("{imap: 'imaps://anna:s3cret@mail.example', auth: {user: a, password: b}}", "belong into `auth:`"),
+        ("{imap: 'imaps://anna:s3cret@mail.example', auth: {user: a, password: b}}", "belong in `auth:`"),
         ("{imap: mail.example, auth: {user: a, password: b}}", "imaps://mail.example.org/INBOX"),
         ("{imap: 'imaps://mail.example:x/', auth: {user: a, password: b}}", "not a valid address"),
         ("{imap: 'imaps://mail.example/?x', auth: {user: a, password: b}}", ""),

@@ -1,4 +1,4 @@
-"""Muted entries: refused at the door or after they were read, counted, listed, and placed once unmuted."""
+"""Muted entries: refused at intake or after they were read, counted, listed, and placed once unmuted."""
 
 from collections.abc import Iterator
 

@@ -127,7 +127,7 @@ _CLOCK = re.compile(
     r"(?:ص|صباحا|صباحًا|م|مساء|مساءً)(?![^\W\d_]))?"
     r"\s*(?:Uhr|hrs?|h\b|น\.)?\s*\(?(?P<zone>Z\b|UTC|GMT|CES?T|MES?Z|E[SD]T|C[SD]T|M[SD]T|P[SD]T|BST|MSK|JST|KST|AEDT|AEST|"
     r"WES?T|EES?T|IST|WIB|WITA|PKT|SGT|HKT|TRT|SAST|EAT|WAT|(?-i:ET|CT|MT|PT)\b)?"
-    r"(?P<off>\s?[+-]\d{2}:?\d{2})?",
+    r"(?P<off>\s?[+-](?:\d{2}:?\d{2}|(?<=(?:GMT|UTC)[+-])\d{1,2}(?![\d:])))?",
     re.IGNORECASE,
 )
 _ZONE_HOURS = {
@@ -241,6 +241,7 @@ def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None)
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
         return None
+    text = _CTIME.sub(r"\2 \1 \5 \3\4", text)
     for read in (_read_iso, _read_epoch, _read_rfc822):
         parts = read(text)
         if parts is not None:
@@ -264,7 +265,7 @@ def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
 _Parts = tuple[dt.date | None, dt.time | None, dt.timedelta | None]
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?\s*"
-    r"(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    r"(Z|UTC|GMT|[+-](?:\d\d(?::?\d\d)?|\d:\d\d))?",
     re.IGNORECASE,
 )
 
@@ -282,6 +283,10 @@ def _read_iso(text: str) -> _Parts | None:
     return _date(int(year), int(month), int(day)), clock, _offset(zone) if zone else None
 
 
+# As C's ctime() and `date` write it (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
+_CTIME = re.compile(
+    r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
+)
 _RFC822 = re.compile(
     r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d(?::\d\d)?"
     r"\s*(?:UTC?|GMT|Z|[ECMP][SD]T|[+-]\d{4})?"
@@ -497,7 +502,8 @@ def _half_of(clock: re.Match[str]) -> int | None:
 
 def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) -> dt.timedelta | None:
     if zone[0] in "+-":
-        digits = re.sub(r"\D", "", zone).ljust(4, "0")
+        digits = re.sub(r"\D", "", zone)
+        digits = f"{'0' * (len(digits) % 2)}{digits}".ljust(4, "0")  # "+8", "+8:00"
         size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
         return -size if zone[0] == "-" else size
     place = _ZONES_BY_SEASON.get(zone.lower())

@@ -41,7 +41,7 @@ def _listed(job: FeedJob) -> ParsedFeed:
             if url is not None and words and urldefrag(url).url != page:
                 dated = None if date is None else _first(item, date)
                 published = "" if dated is None else dated.get("datetime") or _words(dated)
-                entries.setdefault(url, DeclaredEntry(url=url, title=words, published=published))
+                entries.setdefault(url, DeclaredEntry(url=url, title=words, published=(published,)))
                 break
     if not found:
         return ParsedFeed(problem="no element matches `list:`")

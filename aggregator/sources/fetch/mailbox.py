@@ -254,14 +254,14 @@ def _new_messages(
     try:
         # After a failure without sizes: it may have been a size at which the server failed.
         sizes = {} if failures else session.sizes(chosen)
-        asked = _within(chosen, sizes, tuning, is_backlog=last is None)
+        asked = _within(chosen, sizes, tuning)
         for number in asked:
             is_long = sizes.get(number, 0) > tuning.max_article_bytes
             data = None if is_long else session.message(number)
             if is_long or data is not None:
                 messages.append(Message(number=number, data=data, problem=too_long if is_long else ""))
             reached = number
-        has_more = last is not None and len(asked) < len(numbers)
+        has_more = len(asked) < len(numbers)
     except _TooLongError:  # the rest of it stands in the way of further answers
         messages.append(Message(number=number, problem=too_long))
         reached = number
@@ -290,19 +290,17 @@ def _failed_at(number: int, attempts: int, error: FetchError, state: str, tuning
     )
 
 
-def _within(
-    numbers: Sequence[int], sizes: Mapping[int, int], tuning: SourceTuning, *, is_backlog: bool
-) -> list[int]:
-    """Return the first messages (of a backlog the last) that are together not longer than allowed, or one."""
+def _within(numbers: Sequence[int], sizes: Mapping[int, int], tuning: SourceTuning) -> list[int]:
+    """Return the first messages that are together not longer than allowed, or one."""
     taken: list[int] = []
     total = 0
-    for number in reversed(numbers) if is_backlog else numbers:
+    for number in numbers:
         size = sizes.get(number, 0)
         total += size if size <= tuning.max_article_bytes else 0
         if taken and total > tuning.mailbox_bytes:
             break
         taken.append(number)
-    return sorted(taken)
+    return taken
 
 
 def _quoted(words: str) -> str:

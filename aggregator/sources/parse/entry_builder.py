@@ -62,7 +62,7 @@ class DeclaredEntry(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     html: str = ""
     text: str = ""
-    published: str = ""
+    published: tuple[str, ...] = ()  # the first that is a date counts
     updated: str = ""
     author: str = ""
     outlet: str = ""
@@ -84,7 +84,8 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
-    published = declared_time(declared.published, context)
+    dates = (declared_time(one, context) for one in declared.published)
+    published = next((one for one in dates if one is not None), None)
     return Entry(
         source=context.source,
         guid=guid,

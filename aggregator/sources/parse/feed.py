@@ -247,13 +247,15 @@ def _parsed(version: str, title: str, context: FeedContext, entries: list[Entry 
 
 
 def _declared(raw: dict[str, Any]) -> DeclaredEntry:
-    source = raw.get("source")
+    source, guid, link = raw.get("source"), _string(raw, "id"), _string(raw, "link")
+    if link == guid and "/" not in link:
+        link = ""  # feedparser takes each guid for a link that is not declared to be none
     return DeclaredEntry(
-        guid=_string(raw, "id"),
-        url=_string(raw, "feedburner_origlink") or _string(raw, "link"),
+        guid=guid,
+        url=_string(raw, "feedburner_origlink") or link,
         title=_string(raw, "title"),
         html=_fullest(raw),
-        published=_first_string(raw, ("published", "created", "updated")),
+        published=tuple(_string(raw, name) for name in ("published", "created", "updated")),
         updated=_string(raw, "updated"),
         author=_author(raw),
         outlet=_string(source, "title") if isinstance(source, dict) else "",
@@ -341,7 +343,7 @@ def _declared_fast(raw: dict[str, Any]) -> DeclaredEntry:
         url=_string(raw, "link"),
         title=_string(raw, "title"),
         html=max([*bodies, _string(raw, "description")], key=len),
-        published=_first_string(raw, ("published", "updated")),
+        published=(_string(raw, "published"), _string(raw, "updated")),
         updated=_string(raw, "updated"),
         author=_string(raw, "author"),
         categories=tuple(_string(tag, "term") for tag in _dicts(raw, "tags")),
@@ -496,7 +498,7 @@ def _json_entry(item: dict[str, Any]) -> DeclaredEntry:
         url=_string(item, "url") or _string(item, "external_url"),
         title=_string(item, "title"),
         html=html or html_of_text(text),
-        published=_string(item, "date_published") or _string(item, "date_modified"),
+        published=(_string(item, "date_published"), _string(item, "date_modified")),
         updated=_string(item, "date_modified"),
         author=_json_author(item),
         language=_string(item, "language"),

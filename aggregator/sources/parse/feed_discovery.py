@@ -276,8 +276,8 @@ def _places(root: "etree._Element") -> list[str]:  # type: ignore[name-defined] 
 
 def _newness(page: DeclaredEntry, context: FeedContext) -> float:
     """Return when a page was published or changed, in seconds since 1970; 0 if unknown."""
-    declared = declared_time(page.published, context) or declared_time(page.updated, context)
-    return declared.time.timestamp() if declared else 0.0
+    dates = (declared_time(one, context) for one in (*page.published, page.updated))
+    return next((one.time.timestamp() for one in dates if one is not None), 0.0)
 
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
@@ -294,7 +294,7 @@ def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[nam
         guid=texts.get("loc", ""),
         url=texts.get("loc", ""),
         title=texts.get("title", ""),
-        published=texts.get("publication_date", ""),
+        published=(texts.get("publication_date", ""),),
         updated=texts.get("lastmod", ""),
         outlet=texts.get("name", ""),
         language=texts.get("language", ""),

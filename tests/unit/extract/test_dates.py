@@ -56,6 +56,26 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     assert assumed.timezone_assumed
 
 
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("Sun, 22 Nov 2026 10:00:00 GMT+8", 2),
+        ("Sun, 22 Nov 2026 10:00:00 GMT+08:00", 2),
+        ("2026-11-22 10:00 UTC-5", 15),
+        ("2026-11-22 10:00 (UTC+3)", 7),
+        ("2026-11-22T10:00:00+8:00", 2),
+        ("2026-11-22T10:00:00+0530", 4),
+        ("Sun Nov 22 10:00:00 2026", 10),
+        ("Sun Nov 22 10:00:00 UTC 2026", 10),
+        ("Sun Nov  22 10:00:00 +0200 2026", 8),
+    ],
+)
+def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
+    found = parse_declared(text, None)
+    assert found is not None
+    assert found.time.replace(minute=0) == dt.datetime(2026, 11, 22, hour, tzinfo=dt.UTC)
+
+
 @pytest.mark.parametrize("text", ["", "\0", "1" * 400, "2024-12-06T10:00:00+99:99"])
 def test_hostile_declarations_are_unknown(text: str) -> None:
     """What feeds write is asked in tests/unit/sources/test_hostile_feeds.py."""

@@ -121,6 +121,30 @@ def test_atom_without_published_takes_updated_and_the_fullest_text() -> None:
     assert entry.language == "de"
 
 
+def test_a_date_that_is_none_does_not_hide_another() -> None:
+    atom = ATOM.replace("<updated>", "<published>0001-01-01T00:00:00Z</published><updated>")
+    (rss,) = read(
+        "<rss version='2.0' xmlns:dc='http://purl.org/dc/elements/1.1/'><channel><title>x</title><item>"
+        "<title>a</title><pubDate>Invalid Date</pubDate><dc:date>2026-02-28T08:00:00Z</dc:date></item>"
+        "</channel></rss>"
+    ).entries
+    item = JSON_FEED["items"][0] | {"date_published": "never", "date_modified": "2026-02-28T08:00:00Z"}
+    (of_json,) = read(json.dumps(JSON_FEED | {"items": [item]})).entries
+    times = [one.published and one.published.time for one in (read(atom).entries[0], rss, of_json)]
+    assert times == [dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)] * 3
+
+
+@pytest.mark.parametrize(
+    ("guid", "url"), [("abc-123", None), ("1", None), ("/2026/a", "https://example.org/2026/a")]
+)
+def test_a_guid_is_an_address_only_if_it_looks_like_one(guid: str, url: str | None) -> None:
+    (entry,) = read(
+        "<rss version='2.0'><channel><title>x</title><link>https://example.org/</link>"
+        f"<item><title>a</title><guid>{guid}</guid></item></channel></rss>"
+    ).entries
+    assert (entry.guid, entry.url) == (guid, url)
+
+
 JSON_FEED = {
     "version": "https://jsonfeed.org/version/1.1",
     "title": "JSON Post",

@@ -149,6 +149,8 @@ def _prune(writer: WriterServices, command: Command, stop: Stop) -> None:
     ends = time.monotonic() + PRUNED_SECONDS
     while (more := retention_job.step(stop)) and time.monotonic() < ends:
         pass
+    if not more:
+        _end_if(stop)  # then there may be more, and the command is repeated
     result = msgspec.json.encode(PruneResult(is_done=not more))
     answer(writer.database, writer.now(), command, result)
 

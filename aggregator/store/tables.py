@@ -189,6 +189,7 @@ counter = Table(
     #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
+    #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
     #   keys_packed_to                      where packing of LSH keys goes on (store/stories/copy_keys.py)
     #   other *_to, late:*, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
     Column("name", Text, primary_key=True),

@@ -36,10 +36,15 @@ class ForgetResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False)
     log_folded: bool = True
 
 
-def to_forget(connection: Connection, name: str) -> tuple[EraseTarget, EraseSummary]:
-    """Return the articles of a name, and what would be deleted. Raises UsageError if there are none."""
+def to_forget(
+    connection: Connection, name: str, *, may_be_gone: bool = False
+) -> tuple[EraseTarget, EraseSummary]:
+    """Return the articles of a name, and what would be deleted. Raises UsageError if there are none.
+
+    `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
+    """
     resolve_target = erase.resolve_target(connection, name)
-    if not resolve_target.articles:
+    if not resolve_target.articles and not may_be_gone:
         raise UsageError(
             f"nothing is stored of {name}; name an article by its address or id, or an outlet as "
             "`aggregator story ID` shows it"

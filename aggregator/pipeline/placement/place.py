@@ -78,11 +78,13 @@ from aggregator.store.stories import articles, commands, copy_keys, stories
 from aggregator.store.stories.articles import NewArticle, StoredArticle
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import StoryRow
+from aggregator.store.tables import counter_value, set_counter
 from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result", CorrectionResult, RepairResult)
+_FORGET_UNFINISHED = "forget_unfinished"  # counter
 
 
 class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,11 +228,13 @@ class Placer:
         articles stay erased, and a repeated command continues. Raises UsageError if the name is unknown.
         """
         with self._database.read() as connection:
-            meant, summary = to_forget(connection, command.name)
+            is_interrupted = counter_value(connection, _FORGET_UNFINISHED) > 0
+            meant, summary = to_forget(connection, command.name, may_be_gone=is_interrupted)
             former = erasing.stories_of(connection, meant.articles)
 
         def unit(ids: Sequence[str]) -> None:
             with self.unit_of_work() as unit_of_work:
+                set_counter(unit_of_work.connection, _FORGET_UNFINISHED, 1)
                 self._forget_handler.carry_out(unit_of_work, ids, former)
 
         try:
@@ -249,17 +253,18 @@ class Placer:
             meant.kind,
             extra={"event": "articles_erased"},
         )
-        if request is not None:
-            answer = msgspec.json.encode(forgotten).decode()
-            number = request
 
-            def answered(connection: Connection) -> None:
-                commands.answer(connection, number, self._now(), "done", answer)
-                erasing.blank_command(connection, number)
+        def answered(connection: Connection) -> None:
+            set_counter(connection, _FORGET_UNFINISHED, 0)
+            if request is not None:
+                commands.answer(
+                    connection, request, self._now(), "done", msgspec.json.encode(forgotten).decode()
+                )
+                erasing.blank_command(connection, request)
 
-            self._database.transact(answered)
-            if folded:
-                self._database.checkpoint_log(self._database.tuning.checkpoint_seconds)
+        self._database.transact(answered)
+        if request is not None and folded:
+            self._database.checkpoint_log(self._database.tuning.checkpoint_seconds)
         return forgotten
 
     def restore_stream(self, unit_of_work: UnitOfWork) -> None:

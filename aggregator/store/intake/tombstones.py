@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.store.tables import insert_or, rows_with, tombstone
@@ -30,7 +30,10 @@ def add_tombstones(
     """Add tombstones. An article that has one already keeps it."""
     statement = insert_or(connection, tombstone)
     if kind == "forgotten":  # overrides "retention"
-        statement = statement.on_conflict_do_update(index_elements=["article"], set_={"kind": kind})
+        since = case((tombstone.c.kind == kind, tombstone.c.at), else_=statement.excluded.at)
+        statement = statement.on_conflict_do_update(
+            index_elements=["article"], set_={"kind": kind, "at": since}
+        )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=["article"])
     rows = [{"article": one, "at": at, "kind": kind} for one in sorted(ids)]

@@ -154,8 +154,8 @@ def _is_article(connection: Connection, name: str) -> bool:
 
 def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    key = name.casefold()
-    named = or_(folded(article.c.outlet) == key, folded(article.c.outlet_name) == key)
+    keys = {name.casefold(), name.lower()}  # PostgreSQL's function keeps ß
+    named = or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
     chosen = select(article.c.id).where(named)
     found = set(connection.execute(chosen).scalars())
     unplaced = select(entry.c.article, entry.c.payload).where(
@@ -164,7 +164,7 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
         given = codecs.decompress_struct(row.payload, Entry)
         outlet = outlet_of(given)
-        if outlet is not None and key in (outlet.key.casefold(), outlet.name.casefold()):
+        if outlet is not None and keys & {outlet.key.casefold(), outlet.name.casefold()}:
             found.add(row.article)
     return tuple(sorted(found))
 

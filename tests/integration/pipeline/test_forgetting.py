@@ -23,6 +23,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.pipeline import command_handlers
 from aggregator.pipeline.placement.erase import ForgetCommand, ForgetHandler, ForgetResult
 from aggregator.pipeline.placement.recluster import GroupingDifference, RegroupedStory
+from aggregator.pipeline.placement.retention import RetentionPlan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
@@ -449,6 +450,39 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None
     assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
     assert words_in(unit_of_work.database) == []
     assert what_is_wrong(unit_of_work.database) == []
+
+
+def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(unit_of_work: Rig) -> None:
+    """Its articles are gone by then, so that its name means none."""
+    unit_of_work.take(marked("1", FLOOD))
+    payload = msgspec.json.encode(ForgetCommand(name="Herald"))
+    number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
+    asked = iter([False, False, True])
+    assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
+    with unit_of_work.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(article)).scalar_one() == 0
+    unit_of_work.restart()
+    assert unit_of_work.pipeline.run_commands() == 1
+    assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
+    assert words_in(unit_of_work.database) == []
+    with pytest.raises(UsageError, match="nothing is stored"):
+        forget(unit_of_work, "Herald")
+
+
+def test_an_outlet_is_named_in_any_case(unit_of_work: Rig) -> None:
+    unit_of_work.take(record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON))
+    unit_of_work.accept(record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON))
+    assert forget(unit_of_work, "gießener ANZEIGER").summary.entries == 2
+
+
+def test_a_stopped_prune_is_not_done(unit_of_work: Rig) -> None:
+    unit_of_work.take(alone("1"), alone("2"))
+    unit_of_work.clock.time += dt.timedelta(days=30)
+    payload = msgspec.json.encode(RetentionPlan(compress_after=86_400))
+    command_handlers.enqueue(unit_of_work.database, NOON, "prune", payload)
+    asked = iter([False])
+    assert unit_of_work.pipeline.run_commands(lambda: next(asked, True)) == 0
+    assert unit_of_work.pipeline.run_commands() == 1
 
 
 def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Rig) -> None:

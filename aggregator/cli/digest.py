@@ -56,5 +56,5 @@ def digest(
             if dispatcher.make_digest(now) is None:
                 raise AggregatorError("the full-text index is being updated; try again in a moment")
     to = "".join(f"To: {one}\n" for one in config.digest.to)
-    subject = f"Subject: {settings.title}: {digest_title(made)}"
+    subject = f"Subject: {settings.title}: {digest_title(made, settings)}"
     output.out(f"{to}{subject}\n\n{digest_text(made, settings)}")

@@ -91,9 +91,11 @@ Saved = Annotated[
 Query = Annotated[str, option("--query", "TEXT", 'Select stories with these words, or with a "phrase".')]
 Since = Annotated[str, option("--since", "TIME", "Select stories since then: 24h, 7d, or a date.")]
 Until = Annotated[str, option("--until", "TIME", "Select stories until then: 24h, 7d, or a date.")]
-MinOutlets = Annotated[int, option("--min-outlets", "N", "Select stories with at least N outlets.", min=1)]
+MinOutlets = Annotated[
+    int | None, option("--min-outlets", "N", "Select stories with at least N outlets.", min=1)
+]
 MinReports = Annotated[
-    int, option("--min-reports", "N", "Select stories with at least N independent reports.", min=1)
+    int | None, option("--min-reports", "N", "Select stories with at least N independent reports.", min=1)
 ]
 Outlet = Annotated[str, option("--outlet", "NAME", "Select stories with an article by this outlet.")]
 Folder = Annotated[
@@ -107,9 +109,9 @@ Topic = Annotated[str, option("--topic", "TOPIC", "Select stories on this topic.
 Kind = Annotated[str, option("--kind", "KIND", "Select stories with an article of this kind: opinion, ...")]
 
 
-def typed(**options: str | int) -> dict[str, str | int]:
-    """Return the filters that were typed; a minimum of 1 restricts nothing."""
-    return {name: value for name, value in options.items() if value not in ("", 1)}
+def typed(**options: str | int | None) -> dict[str, str | int]:
+    """Return the filters that were typed."""
+    return {name: value for name, value in options.items() if value is not None and value != ""}
 
 
 def story_filter(config: "Config", *, limit: int, saved: str = "", **options: str | int) -> "StoryFilter":

@@ -38,8 +38,8 @@ def stories(
     query: filters.Query = "",
     since: filters.Since = "",
     until: filters.Until = "",
-    min_outlets: filters.MinOutlets = 1,
-    min_reports: filters.MinReports = 1,
+    min_outlets: filters.MinOutlets = None,
+    min_reports: filters.MinReports = None,
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
@@ -344,8 +344,8 @@ def feed(
     query: filters.Query = "",
     since: filters.Since = "",
     until: filters.Until = "",
-    min_outlets: filters.MinOutlets = 1,
-    min_reports: filters.MinReports = 1,
+    min_outlets: filters.MinOutlets = None,
+    min_reports: filters.MinReports = None,
     outlet: filters.Outlet = "",
     folder: filters.Folder = "",
     language: filters.Language = "",
@@ -394,7 +394,9 @@ def feed(
     with context.obj.reading() as (config, database):
         query_of = config.saved_query(saved) if saved else None
         now = dt.datetime.now(dt.UTC)
-        parsed = parse_filter(typed.items(), now, default_limit=config.feeds.items, saved=query_of)
+        parsed = parse_filter(
+            typed.items(), now, default_limit=config.feeds.items, saved=query_of, is_feed=True
+        )
         if limit is not None:
             parsed = msgspec.structs.replace(
                 parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)

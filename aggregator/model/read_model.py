@@ -432,7 +432,8 @@ class StoryReader(Protocol):
     def last_change(self, story_id: str = "", /) -> str:
         """Return an opaque version that changes with every story, article and correction. Cheap.
 
-        With the id of a story it also changes with its machine-written text.
+        It also changes with the full-text index, and with the id of a story once its merged text is rendered
+        and with its machine-written text.
         """
         ...
 

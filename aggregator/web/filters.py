@@ -105,6 +105,7 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
 }  # of the others `_text`
 SAVED = "saved"  # the parameter that names a saved query
 FILTER_NAMES: tuple[str, ...] = (*PARAMETERS, SAVED)
+_BY_OTHERS = re.compile(r"\b(?:folder|topic):")  # terms of a query
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
@@ -118,6 +119,16 @@ class ParsedFilter(msgspec.Struct, frozen=True):
     moves_with_clock: bool
     saved: SavedQuery | None = None  # the saved query that supplied the defaults
 
+    @property
+    def changes_with_stories(self) -> bool:
+        """Whether its stories change only when a story changes or is indexed.
+
+        Sources can be moved between folders, and topics and names are found when a text is rendered.
+        """
+        wanted = self.filter
+        is_by_others = wanted.folder or wanted.topic or wanted.name or _BY_OTHERS.search(wanted.query)
+        return not (self.moves_with_clock or is_by_others)
+
 
 def parse_filter(
     parameters: Iterable[tuple[str, str]],
@@ -127,9 +138,11 @@ def parse_filter(
     ignore_unknown: bool = False,
     queries: Iterable[SavedQuery] = (),
     saved: SavedQuery | None = None,
+    is_feed: bool = False,
 ) -> ParsedFilter:
     """Return the filter of query parameters; empty values are ignored.
 
+    `is_feed`: the `items` of a saved query replace `default_limit`.
     Parameters override the values of the saved query: the one of `queries` that the parameter `saved` names,
     else the argument `saved`. Raises UsageError with the name of the invalid parameter; unknown parameters
     are errors unless `ignore_unknown`.
@@ -139,7 +152,8 @@ def parse_filter(
     saved = _saved(saved_names[-1], queries) if saved_names else saved
     values: dict[str, object] = {"limit": default_limit}
     if saved is not None:
-        values = msgspec.structs.asdict(saved.story_filter(now, saved.items or default_limit))
+        limit = (saved.items if is_feed else None) or default_limit
+        values = msgspec.structs.asdict(saved.story_filter(now, limit))
     written: dict[str, str] = {SAVED: saved_names[-1]} if saved_names else {}
     for name, value in pairs:
         if name == SAVED:

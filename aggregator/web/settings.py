@@ -38,6 +38,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     prefer: tuple[str, ...] = ()  # preferred outlets, the most preferred one first
     digest_stories: int = 0  # in a digest; 0: there are no digests
     digest_query: SavedQuery = SavedQuery()
+    digest_timezone: str | None = None  # None: that of the machine
 
     def digest_filter(self, now: dt.datetime) -> StoryFilter:
         """Return the filter of the stories of a digest."""
@@ -74,5 +75,6 @@ def publish_settings(config: Config) -> PublishSettings:
         queries=config.saved_queries,
         digest_stories=0 if digest.every == "never" else digest.stories,
         digest_query=config.saved_query(digest.query) if digest.query else SavedQuery(),
+        digest_timezone=digest.timezone,
         **known,
     )

@@ -380,6 +380,11 @@ def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Ter
     assert atom.code == 0, atom.err
     assert atom.out.count(b"<entry") == 1
     assert b"<title>Water</title>" in atom.out
+    many = filled.write("many.yaml", "queries:\n  all: {min_reports: 9}\n")
+    of_saved = ["stories", "--config", str(many), "--database", "aggregator.db", "--saved", "all"]
+    every = filled.type(*of_saved, "--min-reports", "1", "--format", "jsonl").lines
+    assert every, "what is typed overrides the saved query"
+    assert filled.type(*of_saved, "--format", "jsonl").lines == []
     assert b'rel="self" href="http://127.0.0.1:8080/feeds/wet.atom"' in atom.out
     reported = json.loads(filled.type("feed", "--format", "jsonfeed", "--updates").out)
     assert reported["feed_url"] == "http://127.0.0.1:8080/feeds/updates.json"

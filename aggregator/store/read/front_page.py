@@ -93,7 +93,7 @@ def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[s
     """Return those of the stories that have an article of one of the outlets."""
     if not outlets or not ids:
         return frozenset()
-    keys = [outlet.casefold() for outlet in outlets]
+    keys = {key for outlet in outlets for key in (outlet.casefold(), outlet.lower())}  # PostgreSQL keeps ß
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
     named = or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
     held = select(article.c.story).where(article.c.story.in_(ids), named)

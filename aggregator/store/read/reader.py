@@ -44,6 +44,7 @@ from aggregator.store.read import digests, front_page, health_probes, story_list
 from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.health_probes import of_database
 from aggregator.store.read.statistics import listed
+from aggregator.store.search import index as search_index
 from aggregator.store.search.match import parse_query
 from aggregator.store.search.search import SearchTuning, search
 from aggregator.store.search.spelling import similar_words
@@ -451,9 +452,11 @@ class DatabaseStoryReader:
 
     def last_change(self, story_id: str = "") -> str:
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
+        is_rendered = select(story.c.text.is_not(None)).where(story.c.id == story_id).scalar_subquery()
+        parts = select(newest, search_index.progress(), is_rendered, version_of(story_id))
         with self._database.read() as connection:
-            number, summary = connection.execute(select(newest, version_of(story_id))).one()
-        return f"{number or 0}" if summary is None else f"{number} {bytes(summary).hex()}"
+            *numbers, summary = connection.execute(parts).one()
+        return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
 
     def last_change_at(self) -> dt.datetime | None:
         with self._database.read() as connection:

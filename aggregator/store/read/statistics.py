@@ -201,7 +201,7 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
     found = [
         ProblemText(
             at=row.accepted_at,
-            title=codecs.decompress_struct(row.payload, Entry).title,
+            title=codecs.decompress_struct(row.payload, Entry).title if row.payload else "",  # deleted
             url=row.url,
             verdict=row.verdict,
             page_verdict=row.page_verdict,

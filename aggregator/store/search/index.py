@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, case, func, select, text
+from sqlalchemy import Connection, Row, ScalarSelect, Select, case, func, select, text
 
 from aggregator.extract.language.search_tokens import in_index, index_words, search_words
 from aggregator.store.engine.database import Database
@@ -30,6 +30,11 @@ SPANS = {
     "m": 14,
     "k": 17,
 }  # tokens on Postgres, by letter: inbox numbers without so many low bits
+
+
+def progress() -> ScalarSelect[int]:
+    """Return, as a part of a statement, the last article number in the index."""
+    return select(counter.c.value).where(counter.c.name == _LAST).scalar_subquery()
 
 
 class IndexedText(NamedTuple):

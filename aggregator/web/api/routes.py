@@ -122,7 +122,7 @@ def list_stories(request: Request, site: OfSite) -> Response:
     """
     refuse_empty_numbers(request)
     wanted, began = site.filter_and_start(request, STORIES_AN_ANSWER)
-    tag = None if wanted.moves_with_clock else site.tag(request, wanted.query_string)
+    tag = site.tag(request, wanted.query_string) if wanted.changes_with_stories else None
 
     def render() -> Response:
         page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()

@@ -1,6 +1,8 @@
 """A digest as a fragment of HTML, as text, and as the items of its feed."""
 
+import datetime as dt
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, StoryView
@@ -18,9 +20,11 @@ DIGEST = "/digest"
 FEED_DIGESTS = 30  # in the feed; finished deliveries are kept for two weeks
 
 
-def digest_title(digest: Digest) -> str:
-    """Return `Digest of 20 Nov 2026`."""
-    return f"Digest of {short_day(digest.until)}"
+def digest_title(digest: Digest, settings: PublishSettings) -> str:
+    """Return `Digest of 20 Nov 2026`, the day where it was due."""
+    zone = None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
+    local = digest.until.astimezone(zone)
+    return f"Digest of {short_day(local.replace(tzinfo=dt.UTC))}"
 
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
@@ -71,7 +75,7 @@ def digest_channel(
             Item(
                 id=f"tag:aggregator,2026:digest/{one.until:%Y%m%dT%H%M%SZ}",
                 url=settings.base_url + DIGEST,
-                title=digest_title(one),
+                title=digest_title(one, settings),
                 html=digest_html(one, settings),
                 summary=_period(one),
                 updated=one.until,

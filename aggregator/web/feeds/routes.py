@@ -97,11 +97,12 @@ class _Feeds:
             default_limit=site.settings.items,
             queries=site.settings.queries,
             saved=which.saved,
+            is_feed=True,
         )
         media_type = _media_type(request, form)
         tag = None
         modified = None
-        if _changes_only_with_stories(parsed):
+        if parsed.changes_with_stories:
             parts = (request.url.query, media_type)
             tag = site.common_tag(request.url.path, *parts)
             if has_tag(request, tag):
@@ -158,11 +159,6 @@ def _not_modified(tag: str) -> Response:
     response = not_modified(tag)
     response.headers.update(_VARY)
     return response
-
-
-def _changes_only_with_stories(parsed: ParsedFilter) -> bool:
-    """Return False for relative times ("24h") and for folders, into which sources can be moved."""
-    return not parsed.moves_with_clock and parsed.filter.folder is None
 
 
 def _media_type(request: Request, form: Format) -> str:

@@ -45,14 +45,17 @@ def section_tabs(
     return [Tab("All", _href(parameters, **none), is_all), *tabs] if tabs else []
 
 
-def depth_tabs(parameters: Mapping[str, str], counts: Sequence[str]) -> list[Tab]:
-    """Return "All stories", "2+ reports" and "3+ reports"; `counts` are those of the last two."""
-    chosen = parameters.get("min_reports", "1")
+def depth_tabs(parameters: Mapping[str, str], chosen: int, counts: Sequence[str]) -> list[Tab]:
+    """Return "All stories", "2+ reports" and "3+ reports"; `counts` are those of the last two.
+
+    `chosen` is the least number of reports in force, which a saved query may have.
+    """
+    every = "1" if "saved" in parameters else ""
     tabs = [
-        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == str(least), count)
+        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == least, count)
         for least, count in zip(DEPTHS, counts, strict=True)
     ]
-    return [Tab("All stories", _href(parameters, min_reports=""), chosen == "1"), *tabs]
+    return [Tab("All stories", _href(parameters, min_reports=every), chosen == 1), *tabs]
 
 
 def depth_counts(ranking: Iterable[FrontPageStory]) -> tuple[str, ...]:

@@ -281,8 +281,8 @@ class Pages:
         number = _page_number(request)
         shown = wanted.query_string, view, number, self._today(), _seen_by(now), form_value(request)
         key = "\n".join(map(str, shown))
-        is_first_run = self._site.reader.last_change() == "0"  # sources change it
-        tag = None if wanted.moves_with_clock or is_first_run else self.tag(request, key)
+        is_first_run = self._site.reader.last_change_at() is None  # sources change it
+        tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
 
         def render() -> Response:
             if view in KEPT:
@@ -417,7 +417,7 @@ class Pages:
             "sections": section_tabs(
                 without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
             ),
-            "depths": depth_tabs(without_page | view, counts),
+            "depths": depth_tabs(without_page | view, wanted.filter.min_reports, counts),
             "folders": folders,
             "today": self._today(),
         }
@@ -609,7 +609,7 @@ class Pages:
         if not settings.digest_stories:
             return self.not_found(request)
         last = self._site.reader.digests(settings.digest_filter, 1)
-        heading = digest_title(last[0]) if last else "Digest"
+        heading = digest_title(last[0], settings) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
 

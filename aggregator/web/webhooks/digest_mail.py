@@ -13,7 +13,7 @@ from aggregator.web.settings import PublishSettings
 
 def digest_mail(digest: Digest, settings: PublishSettings, sender: str, to: str, id_: str) -> EmailMessage:
     """Return the mail of a digest. `id_` is the id of its delivery."""
-    subject = f"{one_line(settings.title)}: {digest_title(digest)}"
+    subject = f"{one_line(settings.title)}: {digest_title(digest, settings)}"
     mail = _mail(sender, to, id_, subject, digest.until)
     mail.set_content(digest_text(digest, settings))
     page = f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.read_model import SourceView
@@ -21,6 +22,7 @@ from aggregator.store.intake.sources import (
     sources_named,
 )
 from aggregator.store.read.statistics import listed, problem_texts
+from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
@@ -158,3 +160,6 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroo
     assert "headline" in (stub.reason or "")
     assert (refused.title, refused.verdict, refused.reason) == ("x.txt", "empty", "no bytes")
     assert room.list()["ok"].texts == {"ok": 1, "stub": 1}, "read again, and counted once"
+    with room.database.write() as connection:
+        connection.execute(update(entry).values(payload=b""))  # as retention leaves those of deleted articles
+        assert [one.title for one in problem_texts(connection, ok, 10)] == [""]

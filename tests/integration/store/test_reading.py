@@ -10,7 +10,9 @@ from aggregator.model.read_model import StoryFilter, StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, source
+from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import feed_source
 
@@ -205,6 +207,12 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
     assert reading.last_change() == before, "the same again changes nothing"
     rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
     assert reading.last_change() != before
+    for story_id in ("", reading.stories(StoryFilter()).stories[0].id):
+        before = reading.last_change(story_id)
+        rig.pipeline.index_text()
+        if story_id:
+            assert render_next(rig.database, 50, shipped_tuning())
+        assert reading.last_change(story_id) != before, "its words can be found, its topics are known"
 
 
 def test_health_counts_what_waits(rig: Rig) -> None:

@@ -16,7 +16,7 @@ from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.web.feeds.digest import digest_text
+from aggregator.web.feeds.digest import digest_text, digest_title
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.integration.web.test_notifications import Post
@@ -213,6 +213,14 @@ def test_page_and_feeds_have_the_stories() -> None:
         again = client.get(f"/feeds/digest.{ending}", headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
     assert client.get("/feeds/digest.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)])
+def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
+    settings = msgspec.structs.replace(SETTINGS, digest_timezone=zone)
+    hours = 8 if day == 13 else -4 if day == 11 else 0
+    digest = msgspec.structs.replace(ferry(), until=NOON + hours * HOUR)
+    assert digest_title(digest, settings) == f"Digest of {day} Oct 2026"
 
 
 def test_without_digests_there_is_neither() -> None:

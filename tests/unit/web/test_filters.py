@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from aggregator.config.settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.web.filters import ParsedFilter, parse_filter
 
@@ -47,6 +48,20 @@ def test_until_a_date_includes_that_day() -> None:
 def test_only_spans_move_with_the_clock() -> None:
     assert _parse(("since", "24h")).moves_with_clock
     assert not _parse(("since", "2026-11-01")).moves_with_clock
+
+
+def test_what_changes_without_a_story_is_known() -> None:
+    stays = [(), (("query", "levee"),), (("outlet", "x"), ("min_reports", "2"))]
+    moves = [("folder", "x"), ("topic", "x"), ("name", "x"), ("query", "-folder:x"), ("since", "1h")]
+    assert [_parse(*one).changes_with_stories for one in stays] == [True] * 3
+    assert [_parse(one).changes_with_stories for one in moves] == [False] * 5
+
+
+def test_the_items_of_a_saved_query_are_those_of_its_feed() -> None:
+    query = SavedQuery(items=7).named("x")
+    for is_feed, limit in ((False, 30), (True, 7)):
+        found = parse_filter([("saved", "x")], NOW, default_limit=30, queries=[query], is_feed=is_feed)
+        assert found.filter.limit == limit
 
 
 def test_the_same_filter_is_written_the_same_way_in_any_order() -> None:

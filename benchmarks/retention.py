@@ -146,9 +146,9 @@ def main() -> None:
     age = 86_400
     if given.due is not None:
         with database.write() as connection:  # those of several blocks were not placed in order of time
-            values = {"placed_at": START - dt.timedelta(days=365)}
+            values = {"placed_at": START - dt.timedelta(days=2 * 365)}
             connection.execute(update(article).where(article.c.inbox_no <= given.due).values(values))
-        age = int((LATER - START).total_seconds()) + 86_400
+        age = int((LATER - START).total_seconds()) + 365 * 86_400
     for name, plan, all_tuning in plans(age):
         seconds = sorted(run(database, plan, all_tuning))
         line = f"{name:22} {used(database) / given.count:7.0f} bytes an article, {len(seconds):5} steps"

@@ -18,7 +18,7 @@ from aggregator.model.read_model import SearchBounds, StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
-from aggregator.store.maintenance import erase
+from aggregator.store.maintenance import erase, retention
 from aggregator.store.read import health_probes, story_list
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.read.story_list import StoryMatcher
@@ -230,6 +230,18 @@ def test_no_whole_table_is_read(database: Database, case: str) -> None:
         for statement, values in sent:
             tables = scanned(connection, statement, values)
             assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
+
+
+def test_entries_of_an_article_are_not_sought_among_all_of_one_state(database: Database) -> None:
+    """SQLite prefers the index of the state where it has no statistics: .15 s at a million."""
+    if not database.is_sqlite:
+        pytest.skip("a server has statistics")
+    with overheard(database) as sent, database.write() as connection:
+        retention.slim_entries(connection, ["article7"])
+        (plan,) = (
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent
+        )
+    assert "ix_entry_article" in plan[0][-1]
 
 
 def test_machine_written_texts_cost_no_statement_of_their_own(database: Database) -> None:

@@ -52,18 +52,23 @@ def plans(age: int) -> list[tuple[str, RetentionPlan, Tuning]]:
     ]
 
 
-def fill(database: Database, stream: Stream) -> None:
-    """Place, index and tell the stream."""
+def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
+    """Place the articles of the stream from number `first` on."""
     moment = START
     pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment)
-    for first in range(1, len(stream) + 1, AT_ONCE):
-        some = [stream.article(n) for n in range(first, min(first + AT_ONCE, len(stream) + 1))]
+    for start in range(first, len(stream) + 1, AT_ONCE):
+        some = [stream.article(n) for n in range(start, min(start + AT_ONCE, len(stream) + 1))]
         moment = some[-1].time
         with database.write() as connection:
             inbox.accept(connection, [one.entry() for one in some], seen=[one.time for one in some])
         for _ in pipeline.place_waiting():
             pass
-    pipeline.index_text()
+    return pipeline
+
+
+def fill(database: Database, stream: Stream) -> None:
+    """Place, index and tell the stream."""
+    place(database, stream).index_text()
     while render_next(database, 50, shipped_tuning()):
         pass
 

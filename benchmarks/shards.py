@@ -16,33 +16,20 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from aggregator.config.tuning import effective_tuning
-from aggregator.pipeline.pipeline import Pipeline
-from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import article
-from benchmarks.corpus import START, Stream, data_folder
-
-AT_ONCE = 100
+from benchmarks.corpus import Stream, data_folder
+from benchmarks.retention import place
 
 
 def stories_of(stream: Stream, first: int) -> tuple[dict[int, str], float]:
     """The story of each article from number `first` on, and the CPU seconds of placing one."""
-    moment = START
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/bench.db")
         upgrade(database)
-        pipeline = Pipeline(database, InlineExecutor(), effective_tuning(), lambda: moment)
         began = time.process_time()
-        for start in range(first, len(stream) + 1, AT_ONCE):
-            some = [stream.article(n) for n in range(start, min(start + AT_ONCE, len(stream) + 1))]
-            moment = some[-1].time
-            with database.write() as connection:
-                inbox.accept(connection, [one.entry() for one in some], seen=[one.time for one in some])
-            for _ in pipeline.place_waiting():
-                pass
+        place(database, stream, first)
         spent = time.process_time() - began
         with database.read() as connection:
             rows = connection.execute(select(article.c.url, article.c.story)).all()

@@ -259,7 +259,7 @@ def _declared(raw: dict[str, Any]) -> DeclaredEntry:
         updated=_string(raw, "updated"),
         author=_author(raw),
         outlet=_string(source, "title") if isinstance(source, dict) else "",
-        outlet_url=_first_string(source, ("href", "link")) if isinstance(source, dict) else "",
+        outlet_url=_string(source, "href") or _string(source, "link") if isinstance(source, dict) else "",
         language=_string(raw, "language") or _content_language(raw),
         categories=tuple(_string(tag, "label") or _string(tag, "term") for tag in _dicts(raw, "tags")),
         enclosures=_enclosures(raw),
@@ -358,10 +358,6 @@ def _string(values: dict[str, Any], key: str) -> str:
     """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
     value = dict.get(values, key)
     return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
-
-
-def _first_string(values: dict[str, Any], keys: tuple[str, ...]) -> str:
-    return next((text for text in (_string(values, key) for key in keys) if text), "")
 
 
 def _dicts(values: dict[str, Any], key: str) -> list[dict[str, Any]]:

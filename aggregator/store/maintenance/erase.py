@@ -36,6 +36,7 @@ from aggregator.store.intake import prefetched, tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
 from aggregator.store.stories import copy_keys, story_links
+from aggregator.store.stories.article_views import is_of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
     VALUES_AT_ONCE,
@@ -153,10 +154,8 @@ def _is_article(connection: Connection, name: str) -> bool:
 
 
 def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
-    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    keys = {name.casefold(), name.lower()}  # PostgreSQL's function keeps ß
-    named = or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
-    chosen = select(article.c.id).where(named)
+    key = name.casefold()
+    chosen = select(article.c.id).where(is_of_outlets(connection, [name]))
     found = set(connection.execute(chosen).scalars())
     unplaced = select(entry.c.article, entry.c.payload).where(
         entry.c.state != "done", or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
@@ -164,7 +163,7 @@ def _of_outlet(connection: Connection, name: str) -> tuple[str, ...]:
     for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
         given = codecs.decompress_struct(row.payload, Entry)
         outlet = outlet_of(given)
-        if outlet is not None and keys & {outlet.key.casefold(), outlet.name.casefold()}:
+        if outlet is not None and key in (outlet.key.casefold(), outlet.name.casefold()):
             found.add(row.article)
     return tuple(sorted(found))
 

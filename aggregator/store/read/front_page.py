@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from aggregator.model.core import OPINION_KINDS
 from aggregator.model.read_model import (
@@ -93,9 +93,7 @@ def _with_outlet(connection: Connection, ids: Sequence[str], outlets: Sequence[s
     """Return those of the stories that have an article of one of the outlets."""
     if not outlets or not ids:
         return frozenset()
-    keys = {key for outlet in outlets for key in (outlet.casefold(), outlet.lower())}  # PostgreSQL keeps ß
-    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    named = or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
+    named = article_views.is_of_outlets(connection, outlets)
     held = select(article.c.story).where(article.c.story.in_(ids), named)
     return frozenset(connection.execute(held.distinct()).scalars())
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, RowMapping, Select, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindparam, case, func, or_, select
 
 from aggregator.model.core import ArticleView, Evidence
 from aggregator.store import codecs
@@ -22,6 +22,13 @@ _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 def view_columns(*more: str) -> Select[Any]:
     """Return SELECT of the columns of an ArticleView; `more` may add "text" and "evidence"."""
     return select(*(codecs.TEXT if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
+
+
+def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that an article is of one of the outlets, by key or name, in any case."""
+    keys = {key for name in names for key in (name.casefold(), name.lower())}  # PostgreSQL keeps ß
+    folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
+    return or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
 
 
 def view_of(new: NewArticle) -> ArticleView:

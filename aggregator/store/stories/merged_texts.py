@@ -7,21 +7,19 @@ few at a time, when nothing else waits. Until then readers get the old text.
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select, update
 
-from aggregator.model.core import ArticleView, MergedStory
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, counter_value, set_counter, story
-from aggregator.stories.counts import with_originals
 from aggregator.stories.subjects import SUBJECTS_VERSION
-from aggregator.stories.text.merged_text import MERGE_VERSION, merge
-from aggregator.stories.text.plain_text import as_text
+from aggregator.stories.text.merged_text import MERGE_VERSION
+from aggregator.stories.text.rendering import Renderer, UnrenderedStory, render
 from aggregator.stories.tuning import StoryTuning
 
 _RENDERED_BY = "render_version"  # counter: `render_version` of the last rendering
@@ -29,12 +27,19 @@ _RENDERED_FROM = "render_from"  # counter: stories with a lower number are rende
 
 
 def render_next(
-    database: Database, limit: int, tuning: StoryTuning, *, of: Collection[str] | None = None
+    database: Database,
+    limit: int,
+    tuning: StoryTuning,
+    *,
+    of: Collection[str] | None = None,
+    renderer: Renderer | None = None,
 ) -> int:
     """Render up to `limit` stories: unrendered ones, else those of another version. Return their number.
 
-    `of` are ids: only unrendered stories with one of these are rendered.
+    `of` are ids: only unrendered stories with one of these are rendered. `renderer`: with the same tuning; by
+    default this thread renders.
     """
+    renderer = renderer or (lambda stories: [render(one, tuning) for one in stories])
     with database.read() as connection:
         unrendered = _STORIES.where(story.c.text.is_(None)).order_by(story.c.bumped_at.desc())
         if of is not None:
@@ -47,8 +52,8 @@ def render_next(
             and connection.execute(rendered).first() is None
         )
     if not waiting:
-        return 0 if of is not None else _render_again(database, limit, tuning)
-    _render(database, waiting, tuning)
+        return 0 if of is not None else _render_again(database, limit, tuning, renderer)
+    _render(database, waiting, renderer)
     if is_first:  # no story was rendered with another version
         with database.write() as connection:
             set_counter(connection, _RENDERED_BY, render_version(tuning))
@@ -85,13 +90,18 @@ _STORIES: Select[Any] = select(story.c.id, story.c.story_no, story.c.title, stor
 )
 
 
-def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
+def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) -> None:
     with database.read() as connection:
         members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
-        subjects = {row.id: story_links.subjects_of(connection, members[row.id]) for row in rows}
-    renderings = [(row, rendering(members[row.id], row.title, tuning)) for row in rows]
+        stories = [
+            UnrenderedStory(
+                title=row.title, articles=story_links.with_categories(connection, members[row.id])
+            )
+            for row in rows
+        ]
+    renderings = renderer(stories)
     with database.write() as connection:
-        for row, one in renderings:
+        for row, one in zip(rows, renderings, strict=True):
             written = connection.execute(
                 update(story)
                 .where(story.c.id == row.id, story.c.last_inbox_no == row.last_inbox_no)
@@ -102,29 +112,11 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
                 )
             )
             if written.rowcount:
-                _note_originals(connection, row.id, one.articles)
-                story_links.write(connection, row.story_no, subjects[row.id])
+                _note_originals(connection, row.id, one.originals)
+                story_links.write(connection, row.story_no, one.names, one.topics)
 
 
-class Rendering(NamedTuple):
-    """The stored forms of a merged text."""
-
-    articles: list[ArticleView]  # each `copy_of` names the original
-    merged: MergedStory
-    text: str  # for SQL; empty for one article, whose text it would repeat
-
-
-def rendering(members: Sequence[ArticleView], title: str, tuning: StoryTuning) -> Rendering:
-    """Return the merged text of these articles, without their addresses.
-
-    An address may change while the story does not; readers take it from the article.
-    """
-    articles = [msgspec.structs.replace(one, url=None) for one in with_originals(members)]
-    merged = merge(articles, title, tuning)
-    return Rendering(articles, merged, "" if len(articles) == 1 else as_text(merged, articles))
-
-
-def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
+def _render_again(database: Database, limit: int, tuning: StoryTuning, renderer: Renderer) -> int:
     """Render up to `limit` stories of another version. Return their number."""
     version = render_version(tuning)
     with database.read() as connection:
@@ -151,7 +143,7 @@ def _render_again(database: Database, limit: int, tuning: StoryTuning) -> int:
                 ~is_gone,  # its text is final
             )
             rows = connection.execute(chosen.order_by(story.c.story_no.desc()).limit(limit)).all()
-    _render(database, rows, tuning)
+    _render(database, rows, renderer)
     reached = min((row.story_no for row in rows), default=0)
     if rendered_by != version or below != reached:
         with database.write() as connection:
@@ -166,13 +158,13 @@ _NOTE = (
 )
 
 
-def _note_originals(connection: Connection, story_id: str, views: Sequence[ArticleView]) -> None:
+def _note_originals(connection: Connection, story_id: str, originals: Mapping[str, str | None]) -> None:
     """Write `article.original` of copies and excerpts where it changed."""
     before = {row.id: row.original for row in connection.execute(_ORIGINALS, {"story_id": story_id})}
     changed = [
-        {"article_id": view.id, "original_id": view.copy_of}
-        for view in views
-        if view.id in before and before[view.id] != view.copy_of
+        {"article_id": id_, "original_id": original}
+        for id_, original in originals.items()
+        if id_ in before and before[id_] != original
     ]
     if changed:
         connection.execute(_NOTE, changed)

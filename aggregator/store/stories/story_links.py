@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, column, delete, insert, or_, selec
 from aggregator.model.core import ArticleView, Entry, LinkedStory, StoryName, StoryView
 from aggregator.store import codecs
 from aggregator.store.tables import entry, insert_or, rows_with, story, story_link, story_subject
-from aggregator.stories.subjects import names_of, resemblance, subject_key, topics_of
+from aggregator.stories.subjects import resemblance, subject_key
 
 _SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
 _LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))
@@ -78,24 +78,22 @@ _STRENGTH = 1.0  # ... and of it times the sum of the rarities
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
 
 
-Subjects = dict[str, tuple[StoryName, ...]]  # of a story, by kind: "name" and "topic"
-
-
-def subjects_of(connection: Connection, articles: Sequence[ArticleView]) -> Subjects:
-    """Return the names and topics of a story of these articles, which have their texts."""
+def with_categories(connection: Connection, articles: Sequence[ArticleView]) -> tuple[ArticleView, ...]:
+    """Return these articles with what their entries declare as categories."""
     unknown = [one.id for one in articles if one.categories is None]
     declared: dict[str, tuple[str, ...]] = {}
     for row in rows_with(connection, select(entry.c.article, entry.c.payload), entry.c.article, unknown):
         if row.payload:
             declared[row.article] = codecs.decompress_struct(row.payload, Entry).categories
-    whole = [
+    return tuple(
         one if one.categories is not None else replace(one, categories=declared.get(one.id, ()))
         for one in articles
-    ]
-    return {"name": names_of(articles), "topic": topics_of(whole)}
+    )
 
 
-def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
+def write(
+    connection: Connection, story_no: int, names: Sequence[StoryName], topics: Sequence[StoryName]
+) -> None:
     """Replace names, topics and related stories of a live story; without new ones the related ones stay."""
     connection.execute(delete(story_subject).where(story_subject.c.story_no == story_no))
     rows = [
@@ -107,12 +105,12 @@ def write(connection: Connection, story_no: int, subjects: Subjects) -> None:
             "label": one.name,
             "outlets": one.outlets,
         }
-        for kind, listed in subjects.items()
+        for kind, listed in (("name", names), ("topic", topics))
         for position, one in enumerate(listed)
     ]
     if rows:
         connection.execute(insert(story_subject), rows)
-    related = _related(connection, story_no, [subject_key(one.name) for one in subjects["name"]])
+    related = _related(connection, story_no, [subject_key(one.name) for one in names])
     if related:
         connection.execute(delete(story_link).where(story_link.c.story_no == story_no))
         _link(connection, story_no, related)

@@ -3,12 +3,17 @@
 import datetime as dt
 
 import msgspec
-from sqlalchemy import select, text, update
+import pytest
+from sqlalchemy import delete, select, text, update
 
+from aggregator.config.tuning import effective_tuning
+from aggregator.pipeline.render import renderer
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor, WorkerTuning
+from aggregator.pipeline.workers.process_pool import ProcessExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.merged_texts import render_next, unrendered_of_several
-from aggregator.store.tables import counter, story
+from aggregator.store.tables import article, counter, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 
@@ -60,6 +65,47 @@ def test_stories_of_several_articles_can_be_rendered_alone(database: Database) -
     assert [render_next(database, 10, TUNING, of=several) for _ in range(2)] == [1, 0]
     assert [id_ for id_, shown in texts(database).items() if shown is not None] == several
     assert tell_all(database) == 1
+
+
+WORK = effective_tuning().section("work", WorkerTuning)
+
+
+def rendered_by(database: Database, executor: Executor | None) -> list[object]:
+    """The rows after all stories were rendered again, by these workers or in this process."""
+    by = None if executor is None else renderer(executor, effective_tuning())
+    with database.write() as connection:
+        connection.execute(update(story).values(text=None, merged_story=None))
+        connection.execute(delete(story_subject))
+        connection.execute(update(article).values(original=None))
+    assert render_next(database, 10, TUNING, renderer=by) == 2
+    with database.read() as connection:
+        rows = [
+            connection.execute(select(*columns).order_by(*columns[:2])).all()
+            for columns in (
+                (story.c.id, story.c.merged_story, story.c.text),
+                story_subject.c,
+                (article.c.original,),
+            )
+        ]
+    return [*rows]
+
+
+@pytest.mark.parametrize("deadline", [WORK.parse_deadline_seconds, 0.0], ids=["workers", "workers fail"])
+def test_workers_render_as_this_process_does(database: Database, deadline: float) -> None:
+    filled(database)
+    here = rendered_by(database, None)
+    executor = ProcessExecutor(2, msgspec.structs.replace(WORK, parse_deadline_seconds=deadline))
+    try:
+        assert rendered_by(database, executor) == here
+    finally:
+        executor.close()
+
+
+def test_a_story_with_a_damaged_text_is_rendered_by_workers_too(database: Database) -> None:
+    filled(database)
+    with database.write() as connection:
+        connection.execute(update(article).values(text="", compressed_text=b"(\xb5/\xfd damaged"))
+    assert rendered_by(database, InlineExecutor()) == rendered_by(database, None)
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:

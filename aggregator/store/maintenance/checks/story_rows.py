@@ -23,6 +23,7 @@ from aggregator.store.stories.articles import MemberRow
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
 from aggregator.stories.counts import counts, from_bytes
+from aggregator.stories.text.rendering import UnrenderedStory, render
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -164,10 +165,10 @@ def merged_text_faults(
         for row in rows:
             if any(isinstance(one.text, codecs.DamagedText) for one in views[row.id]):
                 continue  # references.py reports it
-            expected = merged_texts.rendering(views[row.id], row.title, tuning)
+            expected = render(UnrenderedStory(title=row.title, articles=tuple(views[row.id])), tuning)
             if row.text != expected.text or not _holds(row.merged_story, codecs.pack(expected.merged)):
                 yield of_row("merged texts do not match their articles", row.id, "merged texts")
-            elif any(originals[one.id] != one.copy_of for one in expected.articles):
+            elif any(originals[id_] != original for id_, original in expected.originals.items()):
                 yield of_row("articles have an original that does not match", row.id, "merged texts")
         step(len(rows))
 

@@ -1,26 +1,36 @@
-"""What a page of a web archive costs the process that places, and its workers.
+"""What a page of a web archive costs the process that places, and its workers; and an import of many texts.
 
     python -m benchmarks.bulk [--data ../shared/data] [--pages 400] [--database postgresql://...]
+    python -m benchmarks.bulk --texts 10000 [--only-bulk]
 
 The pages of `pages` and `pages-world` in turn, with the title and the sentences of the articles of
 benchmarks/corpus.py in their paragraphs, as two archives: one of a gzip member a record, which workers read,
 and one of a single member, which the process that places reads. An `ingest` of each with one worker into a
 database of its own: CPU of both sides, without the start of the program, its workers and rendering.
+
+Texts: so many articles of the stream of benchmarks/corpus.py, dealt out to eight JSONL files by outlet.
+`ingest --bulk` reads these; a plain `ingest` reads the whole stream from one file, in order. Both render all
+stories of several articles. Printed are CPU and time, and the share of pairs of articles that both join.
 """
 
 import argparse
 import gzip
+import hashlib
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from lxml import html
 
+from aggregator.store.engine.database import Database
 from benchmarks.corpus import Made, Stream
+from benchmarks.shards import articles_in_stories, pairs
 from benchmarks.throughput import INGEST, own_database
 
 
@@ -75,14 +85,59 @@ def cost(archive: Path, server: str | None) -> tuple[float, float]:
     return here - rendering, workers
 
 
+def of_texts(data: Path, count: int, server: str | None, *, only_bulk: bool) -> None:
+    """Print what both ways cost, and compare their stories."""
+    stream, found = Stream(data, count), []
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.jsonl"
+        parts = [Path(folder) / f"part{number}.jsonl" for number in range(8)]
+        with ExitStack() as opened:
+            every, *each = (
+                opened.enter_context(path.open("w", encoding="utf-8")) for path in (whole, *parts)
+            )
+            for number in range(1, count + 1):
+                made = stream.article(number)
+                line = made.line() + "\n"
+                every.write(line)
+                each[hashlib.blake2b(made.outlet.encode()).digest()[0] % len(each)].write(line)
+        for typed in (
+            (["--bulk", *map(str, parts)],) if only_bulk else (["--bulk", *map(str, parts)], [str(whole)])
+        ):
+            with ExitStack() as opened:
+                kept = opened.enter_context(tempfile.TemporaryDirectory())
+                url = (
+                    f"sqlite:///{kept}/b.db" if server is None else opened.enter_context(own_database(server))
+                )
+                before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+                command = [sys.executable, "-m", "aggregator", "--database", url, "ingest", *typed]
+                subprocess.run(command, check=True, capture_output=True)
+                after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
+                database = Database(url)
+                found.append(pairs(articles_in_stories(database)))
+                database.close()
+            spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            way = "--bulk" if "--bulk" in typed else "plain"
+            print(
+                f"{way}: {count} texts in {seconds:,.0f} s, {spent:,.0f} s of CPU: "
+                f"{3600 * count / spent:,.0f} a core-hour, {3600 * count / seconds:,.0f} an hour; "
+                f"{len(found[-1])} pairs, {len(found[0] & found[-1]) / len(found[-1]):.2%} as --bulk",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--texts", type=int, default=0)
+    parser.add_argument("--only-bulk", action="store_true")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("AGGREGATOR_DATA", "../shared/data"))
     )
     parser.add_argument("--pages", type=int, default=400)
     parser.add_argument("--database", help="of a Postgres server, on which own databases are made")
     given = parser.parse_args()
+    if given.texts:
+        of_texts(given.data, given.texts, given.database, only_bulk=given.only_bulk)
+        return
     with tempfile.TemporaryDirectory() as folder:
         few, whole, members = (Path(folder) / f"{name}.warc.gz" for name in ("few", "whole", "members"))
         with members.open("wb") as one_each, gzip.open(whole, "wb", 6) as one:

@@ -31,10 +31,16 @@ def stories_of(stream: Stream, first: int) -> tuple[dict[int, str], float]:
         began = time.process_time()
         place(database, stream, first)
         spent = time.process_time() - began
-        with database.read() as connection:
-            rows = connection.execute(select(article.c.url, article.c.story)).all()
+        found = articles_in_stories(database)
         database.close()
-    return {int(row.url.rpartition("/")[2]): row.story for row in rows}, spent / (len(stream) + 1 - first)
+    return found, spent / (len(stream) + 1 - first)
+
+
+def articles_in_stories(database: Database) -> dict[int, str]:
+    """The story of each article of the stream."""
+    with database.read() as connection:
+        rows = connection.execute(select(article.c.url, article.c.story)).all()
+    return {int(row.url.rpartition("/")[2]): row.story for row in rows}
 
 
 def pairs(stories: dict[int, str]) -> set[tuple[int, int]]:

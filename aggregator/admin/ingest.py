@@ -46,9 +46,17 @@ from aggregator.pipeline.kinds.folder_kind import (
 from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.poll import Poller, parse_feed
 from aggregator.pipeline.prepare_queue import More
+from aggregator.pipeline.render import renderer
 from aggregator.pipeline.samples import first_start, with_dates_moved
 from aggregator.sources.limits import SourceTuning, source_tuning
-from aggregator.sources.parse.files import ArchiveSpan, InputProblem, PageList, open_source, with_page
+from aggregator.sources.parse.files import (
+    ArchiveSpan,
+    InputItem,
+    InputProblem,
+    PageList,
+    open_source,
+    with_page,
+)
 from aggregator.sources.parse.remote_files import is_address, is_remote, shown
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
@@ -68,7 +76,9 @@ Result = TypeVar("Result")
 _LAST_TRY = 99  # the attempt number of a page that is not requested again, since the command ends
 _MISSING = "there is no such file or folder"
 RENDER_SECONDS = 5.0  # from the beginning of rendering, in which stories of one article are rendered, too
-RENDERED_AT_ONCE = 20  # stories
+RENDERED_AT_ONCE = 20  # stories, by each worker or by this process
+RENDERED_HERE = 40  # stories at most: 1.5 s, in which workers would start and load what they need
+MOST_RENDERING = 20  # workers for which stories are read and written at once: 400, some 50 MB
 REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
 _AWAITED_CHECK_SECONDS = 1.0  # between two checks whether a daemon waits to become the writer
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
@@ -123,7 +133,6 @@ class _ReadItem(FrozenStruct, frozen=True, kw_only=True):
 class IngestProgress(FrozenStruct, frozen=True, kw_only=True):
     """The progress of an ingest; bytes are those of all files as stored, so possibly compressed."""
 
-    what: str
     read: int
     read_bytes: int
     total_bytes: int | None
@@ -173,8 +182,8 @@ class Ingest:
         """Whether this process places the entries; else another process does."""
         return self._pipeline is not None
 
-    def run(self, what: Sequence[str]) -> Iterator[IngestProgress]:
-        """Read all of `what`, in order; `summary` returns the result.
+    def run(self, what: Sequence[str], *, as_one: bool = False) -> Iterator[IngestProgress]:
+        """Read all of `what`, in order, or sorted by time `as_one` archive; `summary` returns the result.
 
         Raises UsageError if nothing of `what` exists; a missing part is rejected.
         """
@@ -182,15 +191,15 @@ class Ingest:
         if missing and len(missing) == len(what):
             raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
         self._newest_before = self._read(partial(counter_value, name="story"))
-        sizes = [_size(one) for one in what]
+        archives = [what] if as_one else [[one] for one in what]
+        sizes = [sum(map(_size, some)) for some in archives]
         done = 0
-        for number, one in enumerate(what):
+        for number, some in enumerate(archives):
             progress = Progress()
-            for _ in self._accept_all(_chunks(self._items(one, progress))):
+            for _ in self._accept_all(_chunks(self._items(some, progress, as_one=as_one))):
                 total = progress.total_bytes
                 following = sum(sizes[number + 1 :])
                 yield IngestProgress(
-                    what=one,
                     read=self._counts["read"],
                     read_bytes=done + progress.read_bytes,
                     total_bytes=None if total is None else done + total + following,
@@ -214,9 +223,13 @@ class Ingest:
         """
         tuning, ends = self._all_tuning.section("stories", StoryTuning), time.monotonic() + RENDER_SECONDS
         waiting = [*self._unrendered]
+        at_once, by = RENDERED_AT_ONCE, None
+        if len(waiting) > RENDERED_HERE and self._executor.workers > 1:
+            at_once *= min(self._executor.workers, MOST_RENDERING)
+            by = renderer(self._executor, self._all_tuning)
         while self._pipeline is not None and not self._is_to_stop() and (waiting or time.monotonic() < ends):
-            some, waiting = waiting[:RENDERED_AT_ONCE] or None, waiting[RENDERED_AT_ONCE:]
-            render = partial(render_next, self._database, RENDERED_AT_ONCE, tuning, of=some)
+            some, waiting = waiting[:at_once] or None, waiting[at_once:]
+            render = partial(render_next, self._database, at_once, tuning, of=some, renderer=by)
             if not self._with_retries(render) and not waiting:
                 break
             yield len(some or ())
@@ -344,13 +357,32 @@ class Ingest:
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def _items(self, what: str, progress: Progress) -> Iterator[_ReadItem]:
-        """Yield the entries and problems of one argument of the command."""
-        if is_address(what) and not is_remote(what):
-            yield from (_ReadItem(item=item, where=what, file=what) for item in self._fetched(what))
-            return
+    def _items(self, what: Sequence[str], progress: Progress, *, as_one: bool) -> Iterator[_ReadItem]:
+        """Yield the entries and problems of these arguments of the command; `as_one`: sorted together."""
+        feeds = [one for one in what if is_address(one) and not is_remote(one)]
+        for one in feeds:
+            yield from (_ReadItem(item=item, where=one, file=one) for item in self._fetched(one))
+        files = [one for one in what if one not in feeds]
+        limits, folders = source_tuning(self._all_tuning), dict[str, Path | None]()
+        inputs: Iterator[InputItem] = itertools.chain.from_iterable(
+            self._inputs(one, progress, folders) for one in files
+        )
+        if as_one or files != ["-"]:  # a pipe may never end, so it is not sorted by itself
+            inputs = in_order_of_time(inputs, progress, as_one_file=as_one)
+        for item in inputs:
+            folder = folders.get(_shown_name(item.file))
+            for found in entries_of(item, self._now(), self._executor, self._all_tuning):
+                entry = (
+                    self._with_folder_name(found, folder) if isinstance(found, Entry) and folder else found
+                )
+                if self._pipeline is None and isinstance(entry, Entry):  # not the writer any more
+                    entry = _with_page(entry, item.where, limits)
+                yield _ReadItem(item=entry, where=item.where, file=item.file)
+
+    def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
+        """Yield the contents of one argument; `folders` gets the folder that identifies each file."""
         if not _exists(what):
-            yield _ReadItem(item=InputProblem(where=what, reason=_MISSING), where=what, file=what)
+            yield InputProblem(where=what, reason=_MISSING, file=what)
             return
         try:
             limits = source_tuning(self._all_tuning)
@@ -359,17 +391,12 @@ class Ingest:
             inputs = open_source(what, tuning=limits, progress=progress, seen=self._now(), list_pages=listing)
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             where = shown(what) if is_remote(what) else what
-            yield _ReadItem(item=InputProblem(where=where, reason=str(error)), where=where, file=where)
+            yield InputProblem(where=where, reason=str(error), file=where)
             return
         folder = _folder_of(what)
-        if what != "-":  # a pipe may never end, so it cannot be sorted
-            inputs = in_order_of_time(inputs, progress)
         for item in inputs:
-            for one in entries_of(item, self._now(), self._executor, self._all_tuning):
-                entry = self._with_folder_name(one, folder) if isinstance(one, Entry) and folder else one
-                if self._pipeline is None and isinstance(entry, Entry):  # not the writer any more
-                    entry = _with_page(entry, item.where, limits)
-                yield _ReadItem(item=entry, where=item.where, file=item.file)
+            folders[_shown_name(item.file)] = folder
+            yield item
 
     def _listed(self, span: ArchiveSpan) -> PageList:
         """Have a worker list a part of an archive."""
@@ -588,6 +615,11 @@ def _with_page(entry: Entry, where: str, limits: SourceTuning) -> Entry | InputP
         return with_page(entry, limits)
     except ReadError as error:
         return InputProblem(where=where, reason=str(error))
+
+
+def _shown_name(file: str) -> str:
+    """Return the name as sorting may return it: bytes of a name that are not UTF-8 become question marks."""
+    return file.encode("utf-8", "replace").decode()
 
 
 def _folder_of(what: str) -> Path | None:

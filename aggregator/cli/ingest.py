@@ -32,6 +32,9 @@ def ingest(
     samples: Annotated[
         bool, flag("--samples", "Read the sample articles that come with the program.")
     ] = False,
+    bulk: Annotated[
+        bool, flag("--bulk", "Read all inputs as one archive, sorted by time; without a daemon.")
+    ] = False,
     no_wait: Annotated[
         bool, flag("--no-wait", "Exit without waiting for a running daemon to place them.")
     ] = False,
@@ -47,6 +50,7 @@ def ingest(
       aggregator ingest --samples
       aggregator ingest FOLDER
       aggregator ingest dump.jsonl.gz --format json
+      aggregator ingest --bulk ARCHIVES/*.warc.gz
       aggregator ingest - < records.jsonl
     """
     from aggregator.pipeline.samples import samples_folder
@@ -56,7 +60,12 @@ def ingest(
         raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
     with context.obj.writing() as (config, database):
         summary = _ingest(
-            config, database, inputs, wait=not no_wait, every=_SECONDS_A_LINE[context.obj.verbose > 0]
+            config,
+            database,
+            inputs,
+            bulk=bulk,
+            wait=not no_wait,
+            every=_SECONDS_A_LINE[context.obj.verbose > 0],
         )
     if format_ == "json":
         output.json_line(summary)
@@ -75,7 +84,7 @@ _TEXTS_HERE = 32
 
 
 def _ingest(
-    config: "Config", database: "Database", what: list[str], *, wait: bool, every: float
+    config: "Config", database: "Database", what: list[str], *, bulk: bool, wait: bool, every: float
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.config.garbage import collect_garbage_seldom
@@ -107,14 +116,18 @@ def _ingest(
             is_awaited=lock.is_awaited,
             give_up=lock.release,
         )
+        if bulk and not run.is_writer:
+            raise UsageError("--bulk needs the database for itself: stop the daemon first, or leave it out")
         collect_garbage_seldom()
-        return _run_with_progress(run, what, wait=wait, every=every)
+        return _run_with_progress(run, what, bulk=bulk, wait=wait, every=every)
 
 
-def _run_with_progress(run: "Ingest", what: list[str], *, wait: bool, every: float) -> "IngestSummary":
+def _run_with_progress(
+    run: "Ingest", what: list[str], *, bulk: bool, wait: bool, every: float
+) -> "IngestSummary":
     """Run it with progress: bars on a terminal, else a line each `every` seconds."""
     with reading_progress(every=every) as report:
-        for step in run.run(what):
+        for step in run.run(what, as_one=bulk):
             report(step.read, step.read_bytes, step.total_bytes)
     if wait and not run.is_writer and run.waiting:
         output.say(

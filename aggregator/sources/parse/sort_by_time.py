@@ -40,19 +40,25 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
 
 
 def in_order_of_time(
-    input_items: Iterator[InputItem], progress: Progress, *, run_chars: int = _RUN_CHARS
+    input_items: Iterator[InputItem],
+    progress: Progress,
+    *,
+    as_one_file: bool = False,
+    run_chars: int = _RUN_CHARS,
 ) -> Iterator[InputItem]:
-    """Yield the items of each file, the oldest first; memory holds about `run_chars` of text.
+    """Yield the items of each file, or of all as one file, the oldest first; memory holds about `run_chars`.
 
     An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
     of a file was yielded, not how much was read. Temporary files need about a third of the uncompressed size
     of the archive.
     """
     before = progress.read_bytes
-    for _, of_file in itertools.groupby(input_items, key=lambda one: one.file):
+    for _, of_file in itertools.groupby(input_items, key=lambda one: "" if as_one_file else one.file):
         with ExitStack() as open_files:
             runs, count = _runs(of_file, run_chars, open_files)
             file_bytes = progress.read_bytes - before
+            if as_one_file:
+                progress.total_bytes = progress.read_bytes
             for number, item in enumerate(heapq.merge(*runs, key=lambda one: one.key), start=1):
                 progress.read_bytes = before + file_bytes * number // count
                 yield item.item

@@ -61,6 +61,17 @@ def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
     assert list(in_order_of_time(iter(given_), Progress(), run_chars=run_chars)) == expected
 
 
+def test_files_are_sorted_as_one_if_asked_for() -> None:
+    found = [
+        entry(day, day, f"{name}.jsonl") for name, days in (("a", (5, 1)), ("b", (0, 3))) for day in days
+    ]
+    progress = Progress()
+    progress.read_bytes, progress.total_bytes = 100, 50
+    ordered = list(in_order_of_time(iter(found), progress, as_one_file=True, run_chars=25))
+    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == ["0", "1", "3", "5"]
+    assert progress.total_bytes == 100
+
+
 def test_a_name_that_is_no_text_harms_nothing() -> None:
     found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
     ordered = list(in_order_of_time(iter(found), Progress(), run_chars=5))

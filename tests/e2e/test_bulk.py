@@ -1,0 +1,68 @@
+"""`aggregator ingest --bulk`: several archives are placed as one would be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
+from tests.support.daemon_process import DaemonProcess
+from tests.support.terminal import Terminal, jsonl
+
+
+def report(id_: str, source: str, title: str, text: str, hour: int) -> dict[str, Any]:
+    time = f"2026-10-12T{hour:02}:00:00Z"
+    return {"id": id_, "source": source, "title": title, "text": text, "published": time}
+
+
+# Of the flood the second outlet reports first, so the order decides which report founds the story.
+GAZETTE = (
+    report("1", "Gazette", "Levee breaks at Pennmouth", FLOOD, 12),
+    report("2", "Gazette", "Dock workers strike", STRIKE, 8),
+)
+HERALD = (report("3", "Herald", "Pennmouth flooded", FLOOD_ELSEWHERE, 10),)
+IN_ORDER = (GAZETTE[1], HERALD[0], GAZETTE[0])
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> list[Terminal]:
+    made = []
+    for name in ("bulk", "whole", "plain"):
+        (tmp_path / name).mkdir()
+        made.append(Terminal(tmp_path / name))
+    return made
+
+
+def test_archives_are_placed_as_one_that_is_sorted_by_time(terminals: list[Terminal]) -> None:
+    bulk, whole, plain = terminals
+    for terminal in (bulk, plain):
+        terminal.write("gazette.jsonl", jsonl(*GAZETTE))
+        terminal.write("herald.jsonl", jsonl(*HERALD))
+    whole.write("all.jsonl", jsonl(*IN_ORDER))
+    assert bulk.type("ingest", "--bulk", "gazette.jsonl", "herald.jsonl").code == 0
+    assert plain.type("ingest", "gazette.jsonl", "herald.jsonl").code == 0
+    assert whole.type("ingest", "all.jsonl").code == 0
+    ids = [[story["id"] for story in one.stories()] for one in terminals]
+    assert len(ids[0]) == 2
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_files_of_a_folder_and_standard_input_are_sorted_too(terminals: list[Terminal]) -> None:
+    bulk, whole, _ = terminals
+    bulk.write("dump/gazette.jsonl", jsonl(*GAZETTE))
+    whole.write("all.jsonl", jsonl(*IN_ORDER))
+    assert bulk.type("ingest", "--bulk", "dump", "-", "missing", stdin=jsonl(*HERALD).encode()).code == 3
+    assert whole.type("ingest", "all.jsonl").code == 0
+    assert [one["id"] for one in bulk.stories()] == [one["id"] for one in whole.stories()]
+
+
+def test_it_refuses_to_run_beside_a_daemon(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(jsonl(*GAZETTE), encoding="utf-8")
+    daemon = DaemonProcess(tmp_path, {})
+    daemon.start()
+    try:
+        refused = daemon.command("ingest", "--bulk", "a.jsonl")
+    finally:
+        daemon.kill()
+    assert refused.returncode == 2
+    assert "stop the daemon first" in refused.stderr

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 import msgspec
 
+from aggregator.extract.language.shared_model import classifier
 from aggregator.extract.limits import ExtractTuning
 
 
@@ -91,7 +92,5 @@ def _detected(sample: str) -> str | None:
     for language in _KNOWN_BY_STOP_WORDS:
         if sum(map(stop_words(language).__contains__, words)) >= least:
             return language
-    import py3langid
-
     with _ONE_MODEL:
-        return _as_written(py3langid.classify(sample)[0])
+        return _as_written(classifier()(sample)[0])

@@ -16,10 +16,12 @@ import time
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 import aggregator
+from aggregator.extract.language.shared_model import DESCRIPTOR_VARIABLE, memory_file
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.pipeline.workers.executor import JobFunction, WorkerTuning, name_of
@@ -72,6 +74,7 @@ class ProcessExecutor:
         self._idle = 0
         self._needed_at = 0.0  # when a job found all workers busy, monotonic
         self._lanes: list[_Lane] = []
+        self.language_model = memory_file()  # filled by the first worker that needs it
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
@@ -100,6 +103,8 @@ class ProcessExecutor:
         deadline = time.monotonic() + _CLOSING_SECONDS
         for lane in self._lanes:
             lane.stop()
+        if self.language_model is not None:
+            self.language_model.close()  # of a stopped lane no worker is started
         for lane in self._lanes:
             lane.thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -222,7 +227,7 @@ class _Lane:
                 with self._lock:
                     if self._stopped:
                         raise _KilledFromOutsideError
-                    self.worker = _Worker(self._tuning)
+                    self.worker = _Worker(self._tuning, self._executor.language_model)
             except OSError as error:  # no files, processes or memory left: not caused by the job
                 self._executor.note(f"no worker can be started: {error.strerror}")
                 if time.monotonic() > deadline:
@@ -250,16 +255,18 @@ class _Lane:
 class _Worker:
     """One process and its pipes."""
 
-    def __init__(self, tuning: WorkerTuning) -> None:
+    def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
         arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
+        shared = [] if language_model is None else [language_model.fileno()]
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
             # -P: the folder in which the program runs may hold strangers' files; none of them is a module.
             [sys.executable, "-P", "-m", "aggregator.pipeline.workers.worker_main", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_worker_environment(),
+            env=_worker_environment() | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+            pass_fds=shared,
             start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
             bufsize=0,
         )

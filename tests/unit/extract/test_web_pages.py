@@ -7,6 +7,8 @@ from typing import Any
 
 import lxml.html
 import pytest
+from justext.core import define_stoplist
+from trafilatura import external
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.extract.article import clean_article
@@ -136,6 +138,15 @@ def test_a_second_box_of_the_same_build_stays() -> None:
     boxes = "".join(f"<div class='text'>{paragraphs(*part)}</div>" for part in (FERRY[:5], FERRY[5:]))
     html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{boxes}</article>"
     assert page(html).text.split("\n") == list(FERRY)
+
+
+def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_copy() -> None:
+    assert page("<title>Ferry</title><p>The ferry stayed.</p>").text, "too short for the fast reader alone"
+    words = define_stoplist(external.JT_STOPLIST)
+    assert not isinstance(external.JT_STOPLIST, tuple)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(external, "JT_STOPLIST", None)
+        assert words == define_stoplist(external.jt_stoplist_init()), "those that the library would take"
 
 
 def test_a_paragraph_that_stood_before_goes_and_a_refrain_stays() -> None:

@@ -32,8 +32,9 @@ def classifier() -> Callable[[str], tuple[str, float]]:
     import py3langid
 
     classify: Callable[[str], tuple[str, float]] = py3langid.classify  # loads the model when it is called
-    with suppress(OSError, ValueError):
-        classify = _shared(int(os.environ.get(DESCRIPTOR_VARIABLE, "-1"))).classify
+    if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
+        with suppress(OSError, ValueError):
+            classify = _shared(int(descriptor)).classify
     return classify
 
 

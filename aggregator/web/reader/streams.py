@@ -30,20 +30,24 @@ _LONG_ID = "tag:google.com,2005:reader/item/"
 MOST_COUNTED = 1000  # unread stories; clients show "1000+"
 _USER = re.compile(r"^user/[^/]+/")
 _SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
-_HEX = re.compile(r"[0-9a-fA-F]{1,16}", re.ASCII)
+_HEX_DIGITS = 16  # of a long id
+_HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
 
 Json = dict[str, Any]
 
 
 def item_number(text: str) -> int | None:
-    """Return the number in an id: decimal, or `tag:google.com,2005:reader/item/` and a hexadecimal number."""
-    if _SHORT_ID.fullmatch(text):
+    """Return the number in an id: decimal, or hexadecimal after `tag:google.com,2005:reader/item/`.
+
+    16 digits are hexadecimal without it, too: FeedFlow sends them so.
+    """
+    last = text.removeprefix(_LONG_ID)
+    if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
+        number = int(last, 16)
+    elif _SHORT_ID.fullmatch(text):
         number = int(text)
     else:
-        last = text.removeprefix(_LONG_ID)
-        if last == text or not _HEX.fullmatch(last):
-            return None
-        number = int(last, 16)
+        return None
     return number if 0 < number < 2**63 else None
 
 

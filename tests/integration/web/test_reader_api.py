@@ -236,7 +236,7 @@ def test_pages_follow_each_other_and_hold_every_story_once(room: Newsroom, phone
     assert shown == [f"tag:google.com,2005:reader/item/{int(one):016x}" for one in whole[:4]]
 
 
-def test_an_item_is_that_of_the_feed_and_both_forms_of_ids_name_it(
+def test_an_item_is_that_of_the_feed_and_every_form_of_ids_names_it(
     room: Newsroom, phone: ReaderClient
 ) -> None:
     (bridge,) = by_title(room.database, "Hollin Bridge")
@@ -249,8 +249,16 @@ def test_an_item_is_that_of_the_feed_and_both_forms_of_ids_name_it(
     assert item["canonical"][0]["href"] == entry["url"]
     assert item["timestampUsec"][:10] == str(item["published"])
     assert {LIST, "user/-/label/bridges"} <= set(item["categories"])
-    answer = phone.http.post("/reader/api/0/stream/items/contents", data={"i": number})
-    assert answer.json()["items"] == [item]
+    for form in (number, f"{int(number):016x}"):
+        answer = phone.http.post("/reader/api/0/stream/items/contents", data={"i": form})
+        assert answer.json()["items"] == [item]
+
+
+def test_short_hexadecimal_ids_mark_the_stories_that_they_name(phone: ReaderClient) -> None:
+    """As FeedFlow sends them; 0000000000000010 is the story 16."""
+    form = {"T": phone.token, "i": [f"{number:016x}" for number in (10, 16)], "a": READ}
+    assert phone.http.post("/reader/api/0/edit-tag", data=form).text == "OK"
+    assert {*phone.ids()} - {*phone.unread()} == {"10", "16"}
 
 
 def test_times_bound_a_list(phone: ReaderClient) -> None:

@@ -90,11 +90,11 @@ class _Api:
         who = self._marks.reader(name) if name and is_owner(request) else None
         if who is None:
             raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
-        call = request.path_params["call"].rstrip("/")
-        if call.startswith("stream/contents/"):
-            named = ("s", call.removeprefix("stream/contents/"))
-            call, fields = "stream/contents", ImmutableMultiDict([*fields.multi_items(), named])
-        run = _CALLS.get(call)
+        call: str = request.path_params["call"]
+        stream = call.removeprefix("stream/contents/")
+        if stream not in ("", call):
+            call, fields = "stream/contents", ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
+        run = _CALLS.get(call := call.rstrip("/"))
         if run is None:
             raise HTTPException(404, "this call is not supported")
         session = _Session(self._site, self._marks, who, request.headers["authorization"])

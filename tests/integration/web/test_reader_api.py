@@ -341,6 +341,19 @@ def test_folders_are_subscriptions_and_queries_are_labels(database: Database) ->
     opened.close()
 
 
+def test_a_folder_may_end_with_a_slash(database: Database) -> None:
+    opened = Newsroom(database)
+    feed = feed_source(FEED, folder="Ports/")
+    with database.write() as connection:
+        sources.add(connection, feed)
+    opened.writer.take(record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON))
+    phone = signed_in(opened)
+    assert len(phone.ids()) == 1
+    for call in ("stream/contents/user/-/label/Ports/", "stream/contents/", "stream/contents"):
+        assert len(phone.get(call)["items"]) == 1, call
+    opened.close()
+
+
 # --- bumps, merges, other databases ------------------------------------------------------------------------
 
 

@@ -176,6 +176,6 @@ def _query(request: Request, parsed: ParsedFilter) -> str:
 def _has_since(request: Request, modified: dt.datetime) -> bool:
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year or an offset with many digits
         return False
     return since.tzinfo is not None and modified <= since

@@ -241,7 +241,10 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
     )
 
 
-@pytest.mark.parametrize("nonsense", ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT"])
+@pytest.mark.parametrize(
+    "nonsense",
+    ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT", f"20 Nov {'9' * 20} 06:30:00 GMT"],
+)
 def test_a_time_that_is_none_is_passed_over(nonsense: str) -> None:
     site = Site(_written_story_reader())
     site.clock.now += dt.timedelta(minutes=1)

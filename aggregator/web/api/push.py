@@ -201,10 +201,11 @@ def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_i
     `source` is the source of records without an outlet, `seen` the latest accepted time. Raises RefusedError
     if the body is empty, is not JSON, or has more than `max_items` records.
     """
-    body = body.strip(_BLANK)
-    if not body:
+    stripped = body.lstrip(_BLANK)
+    if not stripped:
         raise RefusedError(400, "the body is empty; send a record, a list of records, or one record per line")
-    raw = list(_raw_records(body, lines=lines, most=max_items + 1))
+    first = 1 + body.count(b"\n", 0, len(body) - len(stripped))
+    raw = list(_raw_records(stripped.rstrip(_BLANK), lines=lines, most=max_items + 1, first_line=first))
     if not raw:
         raise RefusedError(400, "the list is empty")
     if len(raw) > max_items:
@@ -212,7 +213,7 @@ def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_i
     return [(number, _entry_or_reason(one, source, seen)) for number, one in raw]
 
 
-def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, object]]:
+def _raw_records(body: bytes, *, lines: bool, most: int, first_line: int) -> Iterator[tuple[int, object]]:
     """Yield at most `most` numbered records: lines as bytes, or decoded JSON values."""
     if not lines:
         first, _, rest = body.partition(b"\n")
@@ -228,7 +229,9 @@ def _raw_records(body: bytes, *, lines: bool, most: int) -> Iterator[tuple[int, 
             yield 1, record
             return
     numbered_lines = (
-        (number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip(_BLANK)
+        (number, line)
+        for number, line in enumerate(body.split(b"\n"), start=first_line)
+        if line.strip(_BLANK)
     )
     for _, numbered in zip(range(most), numbered_lines, strict=False):
         yield numbered

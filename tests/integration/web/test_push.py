@@ -155,6 +155,8 @@ def test_records_may_come_a_line(office: Office) -> None:
         (4, "accepted"),
     ]
     assert office.push(body).json()["known"] == 2, "lines under the name of JSON are read all the same"
+    below = office.push(b"\n \r\n" + body, Content_Type=JSONL).json()
+    assert [one["record"] for one in below["items"]] == [3, 5, 6], "blank lines at the beginning count, too"
 
 
 def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MOST = 30  # completed story ids: the newest, in the order of `aggregator stories`
+_MOST_COUNTED = 1000  # outlets or reports, as in config.yaml and the API
 
 Completion = tuple[str, str]  # the completed word and its description, which some shells show
 
@@ -92,10 +93,14 @@ Query = Annotated[str, option("--query", "TEXT", 'Select stories with these word
 Since = Annotated[str, option("--since", "TIME", "Select stories since then: 24h, 7d, or a date.")]
 Until = Annotated[str, option("--until", "TIME", "Select stories until then: 24h, 7d, or a date.")]
 MinOutlets = Annotated[
-    int | None, option("--min-outlets", "N", "Select stories with at least N outlets.", min=1)
+    int | None,
+    option("--min-outlets", "N", "Select stories with at least N outlets.", min=1, max=_MOST_COUNTED),
 ]
 MinReports = Annotated[
-    int | None, option("--min-reports", "N", "Select stories with at least N independent reports.", min=1)
+    int | None,
+    option(
+        "--min-reports", "N", "Select stories with at least N independent reports.", min=1, max=_MOST_COUNTED
+    ),
 ]
 Outlet = Annotated[str, option("--outlet", "NAME", "Select stories with an article by this outlet.")]
 Folder = Annotated[

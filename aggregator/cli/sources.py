@@ -88,7 +88,7 @@ _COLUMNS_CSV = (
 def show_(
     context: Context,
     source: _Source,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many texts.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most this many texts.")] = 20,
     format_: output.TableOrJsonl = "table",
 ) -> None:
     """Show a source and its texts with problems.

@@ -298,6 +298,18 @@ def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeyp
         assert typed(*arguments)[0] == 2
 
 
+def test_a_number_with_too_many_digits_is_out_of_range(stage: Path, typed: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(stage)
+    for arguments in (
+        ("stories", "--min-outlets"),
+        ("stories", "--min-reports"),
+        ("sources", "show", "SOURCE", "--limit"),
+    ):
+        code, out, said = typed(*arguments, "9" * 20)
+        assert (code, out) == (2, "")
+        assert "less than or equal to" in said
+
+
 # --- ended -------------------------------------------------------------------------------------------------
 
 

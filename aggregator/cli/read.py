@@ -246,10 +246,10 @@ def _suggest(reader: "DatabaseStoryReader", typed: str, kind: str) -> str:
     """Return a hint what to type instead of an unknown id."""
     suggestions = reader.suggest_ids(typed)
     for one in suggestions:
-        if one.id == typed.lower() and kind == "story":
-            return f"this is the id of an article; show its story with: aggregator story {one.story}"
-        if one.id == typed.lower():
-            return f"this is the id of a story; show its articles with: aggregator story {one.id}"
+        if one.id == typed.strip().lower() and one.kind != kind:
+            act = "its story" if one.kind == "article" else "its articles"
+            named = "an article" if one.kind == "article" else "a story"
+            return f"this is the id of {named}; show {act} with: aggregator story {one.story}"
     same_kind = [one for one in suggestions if one.kind == kind]
     if same_kind:
         return "did you mean " + " or ".join(f"{one.id} ({one.title})" for one in same_kind) + "?"

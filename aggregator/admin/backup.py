@@ -5,6 +5,7 @@ file that is synced and read back, and then renamed. `restore.py` restores it in
 """
 
 import datetime as dt
+import errno
 import fcntl
 import logging
 import os
@@ -211,8 +212,10 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     Readers see either the old or the new content, also after a power cut. Raises UsageError if it cannot be
     written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.parent / f".{path.name}.{os.getpid()}"  # `with_name` refuses "." and "/"
     try:
+        if path.is_dir():  # before anything is written
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with open(temporary, "wb", opener=partial(os.open, mode=mode)) as file:
             yield file
             file.flush()

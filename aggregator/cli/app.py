@@ -25,6 +25,7 @@ from typer.core import TyperCommand
 from typer.models import CommandInfo
 
 from aggregator.cli.context import Context, Settings
+from aggregator.cli.output import discard_output
 from aggregator.model.errors import AggregatorError, BrokenDaemonError, UsageError
 
 _REQUIRED = re.compile(r"\{([^{}\n]+?)(?:\.\.\.)?\}(\.\.\.)?")
@@ -53,8 +54,7 @@ class PlainCommand(TyperCommand):
             except typer.Exit:
                 raise
             except BrokenPipeError:
-                # The reader (head, less) has ended. That is no error, and flushing would fail.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                discard_output()  # the reader (head, less) has ended; that is no error
                 raise typer.Exit(0) from None
             except (KeyboardInterrupt, Exception) as error:
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):

@@ -1,6 +1,5 @@
 """The commands export and import: the whole content of the database as JSON lines."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -46,7 +45,7 @@ def export(
                 with written(Path(output)) as file:
                     _write(lines, file.write)
             else:
-                _write(lines, sys.stdout.buffer.write)
+                _write(lines, show.out)
     if output:
         show.say(f"wrote {output}")
     if lost:

@@ -24,7 +24,7 @@ import typer
 
 from aggregator.cli.options import option
 from aggregator.config.logging import one_line, writes_json
-from aggregator.model.errors import UsageError
+from aggregator.model.errors import NotWritableError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -245,10 +245,21 @@ def cell(value: object, now: dt.datetime) -> str:
 
 
 def out(data: bytes | str) -> None:
-    """Write exactly these bytes to standard output."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
-    sys.stdout.buffer.flush()
+    """Write exactly these bytes to standard output. Raises NotWritableError, for example on a full disk."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise NotWritableError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def discard_output() -> None:
+    """Discard what is still to be written to standard output, which would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def json_line(value: object) -> None:

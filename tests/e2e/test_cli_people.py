@@ -450,3 +450,13 @@ def test_a_closed_pipe_is_quiet_and_well(stage: Path, arguments: str) -> None:
     piped = f"{SCRIPT} {arguments} | true; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", piped], cwd=stage, capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", ["stories --format csv", "export", "config show"])
+def test_a_full_disk_under_standard_output_is_an_error_in_words(stage: Path, arguments: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [SCRIPT, *arguments.split()], cwd=stage, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = b"aggregator: standard output cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (5, said)

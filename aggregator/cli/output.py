@@ -245,10 +245,13 @@ def cell(value: object, now: dt.datetime) -> str:
 
 
 def out(data: bytes | str) -> None:
-    """Write exactly these bytes to standard output. Raises NotWritableError, for example on a full disk."""
+    """Write exactly these bytes to standard output. Raises NotWritableError, for example on a full disk.
+
+    A text may have the name of a file that is not UTF-8.
+    """
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data.encode() if isinstance(data, str) else data)
+        sys.stdout.buffer.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

@@ -300,6 +300,21 @@ def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeyp
         assert typed(*arguments)[0] == 2
 
 
+def test_what_is_not_utf_8_is_an_error_in_words(stage: Path, typed: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(stage)
+    for arguments in (("story",), ("stories", "--folder"), ("feed", "--query"), ("forget",)):
+        code, out, said = typed(*arguments, "caf\udce9")
+        assert (code, out) == (2, "")
+        assert said.endswith(": this is not UTF-8 text\n")
+
+
+def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path, typed: Any) -> None:
+    (tmp_path / "caf\udce9.xml").write_text(FEED)
+    assert typed("sources", "check", "caf\udce9.xml")[:2] == (
+        0, "caf\\udce9.xml: rss20, 1 entry, 'Gazette'\n  Dam\n",
+    )  # fmt: skip
+
+
 def test_a_number_with_too_many_digits_is_out_of_range(stage: Path, typed: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(stage)
     for arguments in (

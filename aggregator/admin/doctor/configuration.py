@@ -204,6 +204,10 @@ def _check_public_url(config: Config) -> None:
     if config.public_url:
         with at_key("public_url"):
             web_address(config.public_url, config)
+            if "@" in urlsplit(config.public_url).netloc or re.search("[?#]", config.public_url):
+                raise ConfigError(
+                    "give an address without a login, `?` and `#`: every link in feeds begins with it"
+                )
 
 
 # Both load much, to write backups and to place articles, so only where the setting is there: `config check`

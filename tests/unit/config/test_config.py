@@ -161,6 +161,8 @@ HUSH = "http://a.example:99999/hush"
         ("queries:\n  a: {title: A}\n", ["2: queries.a: give at least one filter"]),
         ("public_url: stories.example.org\n", ["1: public_url: stories.example.org is not"]),
         ("public_url: 'http://['\n", ["1: public_url: "]),
+        ("public_url: https://anna:pass@news.example\n", ["1: public_url: give an address without a login"]),
+        ("public_url: https://news.example/?a=b\n", ["1: public_url: give an address without a login"]),
         ("fetch:\n  contact: café\n", ["2: fetch.contact: only printable ASCII"]),
         ("backup:\n  folder: ~nobody-of-this-name/x\n", ["2: backup.folder: ~nobody-of-this"]),
         (f"webhooks:\n  - {{name: a, url: '{HUSH}', secret_file: nowhere}}\n",

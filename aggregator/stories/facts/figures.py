@@ -4,6 +4,7 @@ One grammar is used with the words of languages.yaml. Dates, ages, clock times, 
 are no figures. In a language without words only digits, percentages and currency signs are read.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -263,11 +264,12 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
         return None  # "10 to 15 inches" would overlap with nearly everything
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
-    low, high, exact = _interval(match, grammar.words)
-    stated = low, high
+    interval = _interval(match, grammar.words)
     plain = not (match["vague"] or match["money"] or match["scale"] or match["percent"] or match["symbol"])
-    if plain and 1900 <= low <= 2099:
-        return None  # a year
+    if interval is None or (plain and 1900 <= interval[0] <= 2099):
+        return None  # no value, or a year
+    low, high, exact = interval
+    stated = low, high
     words = match.group().strip()
     near = before[-QUALIFIER_REACH:]
     qualifier = None if grammar.qualifier is None else _last(grammar.qualifier, near)
@@ -298,20 +300,23 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return last
 
 
-def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float, bool]:
+def _interval(match: re.Match[str], words: LanguageWords) -> tuple[float, float, bool] | None:
+    """Return the interval; None for a value above all floats, or letters like those of a number: "sıx"."""
     if match["vague"]:
-        low, high = words.vague[match["vague"].lower()]
-        return float(low), float(high), False
+        bounds = words.vague.get(match["vague"].lower())
+        return None if bounds is None else (float(bounds[0]), float(bounds[1]), False)
     value = _value(match["value"].lower(), words)
     if match["scale"]:
-        value *= words.scales[match["scale"].lower()]
-    return value - _rounding(value), value + _rounding(value), True
+        value *= words.scales.get(match["scale"].lower(), math.nan)
+    return (value - _rounding(value), value + _rounding(value), True) if math.isfinite(value) else None
 
 
 def _value(digits: str, words: LanguageWords) -> float:
     number = words.numbers.get(digits, words.small_numbers.get(digits))
     if number is not None:
         return float(number)
+    if not digits[0].isdecimal():
+        return math.nan
     if words.decimal == ".":
         return float(digits.replace(",", ""))
     return float(re.sub(r"[.\s]", "", digits).replace(",", "."))

@@ -417,4 +417,4 @@ def _is_count(token: WordToken, text: str) -> bool:
 
 
 def _is_year(head: str) -> bool:
-    return len(head) == 4 and head.isdigit() and 1900 <= int(head) <= 2099
+    return len(head) == 4 and head.isdecimal() and 1900 <= int(head) <= 2099

@@ -37,6 +37,17 @@ def test_dates_ages_and_numbers_of_names_are_no_figures(sentence: str) -> None:
     assert figures_in(sentence) == []
 
 
+@pytest.mark.parametrize(
+    "sentence", ["Sıx people died.", "Hundredſ died.", "It cost $5 mıllion.", f"It cost ${'9' * 400}."]
+)
+def test_letters_like_those_of_a_number_and_endless_digits_are_no_figures(sentence: str) -> None:
+    assert figures_in(sentence) == []
+
+
+def test_raised_and_circled_digits_are_no_year() -> None:
+    assert read_sentence("The ²²²² ships and ①②③④ boats met.", "en").numbers == {"²²²²", "①②③④"}
+
+
 def test_a_figure_knows_what_it_counts() -> None:
     killed, freed = figures_in(
         "The attack killed 14 soldiers; later the rebels said 90 prisoners were freed."

@@ -16,6 +16,7 @@ from aggregator.stories.words import TOKEN, head_of
 CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 WORD_AFTER = re.compile(r"[^\W\d_]+")
 DIGIT = re.compile(r"\d")
+YEAR = re.compile(r"(?:19|20)\d\d")  # "1,950 people" are a count
 CLAUSE_REACH = 70  # characters around a figure searched for what is counted
 QUALIFIER_REACH = 18  # characters before a figure searched for "at least"
 CLAUSE_END = re.compile(r"[,;:.!?()\[\]\"“”„«»—–](?:\s|$)|\s[-(\[\"“„«—–]")
@@ -265,9 +266,9 @@ def _figure(sentence: str, match: re.Match[str], grammar: FigureGrammar) -> Figu
     if re.search(r",\s*$", before) and after.startswith(",") and not match["money"]:
         return None  # "Jane Doe, 34, said": an age
     interval = _interval(match, grammar.words)
-    plain = not (match["vague"] or match["money"] or match["scale"] or match["percent"] or match["symbol"])
-    if interval is None or (plain and 1900 <= interval[0] <= 2099):
-        return None  # no value, or a year
+    is_plain = not (match["money"] or match["scale"] or match["percent"] or match["symbol"])
+    if interval is None or (is_plain and YEAR.fullmatch(match["value"] or "")):
+        return None
     low, high, exact = interval
     stated = low, high
     words = match.group().strip()

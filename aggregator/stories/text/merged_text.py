@@ -52,7 +52,7 @@ from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import heads
 
 # Incremented by hand when a change of code (not of tuning) changes merged texts.
-MERGE_VERSION = 12
+MERGE_VERSION = 13
 
 
 WARNING_ORIGINS = 3  # so many outlets without similar sentences may not report one event ...

@@ -18,6 +18,7 @@ from aggregator.stories.facts.sentence_similarity import read_sentence
         ("They stood 10 miles from the city.", "10", 16.09, 16.09),
         ("Turnout was 61.5 percent.", "61.5 percent", 61.5, 61.5),
         ("Up to 40 fighters came.", "Up to 40", 20, 40),
+        ("At least 1,950 people were killed.", "At least 1,950", 1945, 2 * 1955),
     ],
 )
 def test_a_figure_is_an_interval(sentence: str, words: str, low: float, high: float) -> None:
@@ -29,8 +30,9 @@ def test_a_figure_is_an_interval(sentence: str, words: str, low: float, high: fl
 @pytest.mark.parametrize(
     "sentence",
     [
-        "It happened in 2019.", "It happened at 11:30 in the morning.", "Mara Lund, 34, was unhurt.",
-        "The 34-year-old was unhurt.", "He finished 3rd in Tarnow.", "Resolution 2254 was adopted.",
+        "It happened in 2019.", "The 2000 games were in Tarnow.", "Mara Lund, 34, was unhurt.",
+        "It happened at 11:30 in the morning.", "The 34-year-old was unhurt.",
+        "He finished 3rd in Tarnow.", "Resolution 2254 was adopted.",
     ],
 )  # fmt: skip
 def test_dates_ages_and_numbers_of_names_are_no_figures(sentence: str) -> None:

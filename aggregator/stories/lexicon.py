@@ -182,7 +182,8 @@ def _shipped(name: str) -> bytes:
 
 TITLE_CHARS = 300  # longer titles are cut
 NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE)
-CUT_TAIL = re.compile(r"\s*[|»«·]\s*(?P<tail>[^|»«·]{0,40})$")
+CUT_TAIL = re.compile(r"\s*[|»«·]\s*[^|»«·]{0,40}$")
+CUT_TAIL_OF_QUOTING = re.compile(r"\s*[|·]\s*[^|·]{0,40}$")  # "Boll : « Nous restons » | Le Fanal"
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
 MEDIA_TAIL = re.compile(r"\s*\(\+?\s?(?:video|photos?|audio)\)$", re.IGNORECASE)
 
@@ -197,14 +198,16 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     """Clean a title of at most `TITLE_CHARS` characters."""
     title = " ".join(title.split())
     title = MEDIA_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
-    while cut := CUT_TAIL.search(title):
+    is_quoting = "«" in title and "»" in title
+    cut_tail = CUT_TAIL_OF_QUOTING if is_quoting else CUT_TAIL
+    while cut := cut_tail.search(title):
         if not title[: cut.start()].strip():
             break
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
     if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
         title = title[: tail.start()]
-    return title.strip(" |»«·")
+    return title.strip(" |·" if is_quoting else " |»«·")
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:

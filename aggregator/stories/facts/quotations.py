@@ -5,8 +5,9 @@ A speaker is a run of capitalized words beside a verb of speech: `Anna Berg late
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
+from itertools import combinations
 
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, attribution_patterns
 from aggregator.stories.facts.standalone_sentences import QUOTED
@@ -70,11 +71,27 @@ def quoted_elsewhere(features: Sequence[SentenceFeatures]) -> frozenset[int]:
     )
 
 
-def speaker_key(speaker: str) -> str:
-    """Return the word by which a speaker is recognized: the last one of the name without its place."""
-    words = speaker.split()
-    end = next((n for n, word in enumerate(words) if n and word.lower() in ("of", "for")), len(words))
-    return words[end - 1].casefold()
+def full_names(speakers: Collection[str]) -> dict[str, str]:
+    """Return for each name the longest one of the same speaker; itself, where it may be of two."""
+    parts = {speaker: _name_parts(speaker) for speaker in speakers}
+
+    def may_be_one(one: str, other: str) -> bool:
+        (last, first), (other_last, other_first) = parts[one], parts[other]
+        return last == other_last and (not first or not other_first or not first.isdisjoint(other_first))
+
+    full = {}
+    for speaker in parts:
+        same = [other for other in parts if may_be_one(speaker, other)]
+        is_clear = all(may_be_one(one, other) for one, other in combinations(same, 2))
+        full[speaker] = max(same, key=lambda each: (len(each), each)) if is_clear else speaker
+    return full
+
+
+def _name_parts(speaker: str) -> tuple[str, frozenset[str]]:
+    """Return the last word of the name without its place, and the words before it that are no titles."""
+    words = speaker.casefold().split()
+    end = next((n for n, word in enumerate(words) if n and word in ("of", "for")), len(words))
+    return words[end - 1], frozenset(words[: end - 1]) - words_of("titles")
 
 
 def _is_name(word: str) -> bool:

@@ -10,6 +10,7 @@ Facts and quotations are in order of time, the newest first.
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -36,8 +37,8 @@ from aggregator.stories.facts.facts import (
 from aggregator.stories.facts.quotations import (
     QUOTED_MARK,
     common_source,
+    full_names,
     quoted_elsewhere,
-    speaker_key,
     speaker_of,
 )
 from aggregator.stories.facts.sentence_similarity import SentenceFeatures, read_features, shows_names
@@ -354,30 +355,23 @@ def _quotations(rendering: RenderContext, groups: Sequence[FactGroup]) -> tuple[
             quoted = group if quotes else FactGroup((index,), 1)  # the others only report what was said
             ranked.append((-quoted.origins - rendering.worth(index), quoted, speaker))
     ranked.sort(key=lambda each: (each[0], each[1].members))
+    full = full_names(dict.fromkeys(speaker for *_, speaker in ranked))
     chosen: list[tuple[FactGroup, str]] = []
-    speakers: dict[str, list[str]] = {}
-
+    shown: Counter[str] = Counter()
     for _, group, speaker in ranked:
-        said = speakers.setdefault(speaker_key(speaker), [])
+        name = full[speaker]
         near = rendering.closeness(group.members[0])
-        if len(chosen) == tuning.quotations_cap or len(said) == tuning.quotations_each:
+        if len(chosen) == tuning.quotations_cap or shown[name] == tuning.quotations_each:
             continue
         if near <= tuning.only_max_similarity:
-            said.append(speaker)
-            chosen.append((group, speaker))
+            shown[name] += 1
+            chosen.append((group, name))
             rendering.shown.update(dict.fromkeys(group.members))
-
-    def name(speaker: str) -> str:
-        return max(speakers[speaker_key(speaker)], key=lambda each: (len(each), each))
-
     first: dict[str, float] = {}
-    for group, speaker in chosen:
-        shown = name(speaker)
-        first[shown] = min(first.get(shown, 0.0), rendering.newest_first(group.members[0]))
-    chosen.sort(
-        key=lambda each: (first[name(each[1])], name(each[1]), rendering.newest_first(each[0].members[0]))
-    )
-    return tuple(_fact(rendering, group, name(speaker)) for group, speaker in chosen)
+    for group, name in chosen:
+        first[name] = min(first.get(name, 0.0), rendering.newest_first(group.members[0]))
+    chosen.sort(key=lambda each: (first[each[1]], each[1], rendering.newest_first(each[0].members[0])))
+    return tuple(_fact(rendering, group, name) for group, name in chosen)
 
 
 def _has_no_shared_fact(rendering: RenderContext) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.model.core import ArticleView, MergedStory
-from aggregator.stories.facts.quotations import speaker_key, speaker_of
+from aggregator.stories.facts.quotations import full_names, speaker_of
 from aggregator.stories.facts.sentence_similarity import read_features
 from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.merged_text import merge
@@ -54,8 +54,28 @@ def test_a_block_that_another_report_quotes_lacks_its_speaker() -> None:
     assert statement not in as_text(merged, [])
 
 
-def test_a_speaker_is_recognized_by_the_last_name() -> None:
-    assert speaker_key("Senator Anna Berg of Port Ellis") == speaker_key("Berg") == "berg"
+@pytest.mark.parametrize(
+    ("names", "full"),
+    [
+        (["Berg", "Senator Anna Berg of Port Ellis"], ["Senator Anna Berg of Port Ellis"] * 2),
+        (["Mayor Berg", "Anna K. Berg", "Anna Berg"], ["Anna K. Berg"] * 3),
+        (["Anna Berg", "Joren Berg", "Berg"], ["Anna Berg", "Joren Berg", "Berg"]),
+        (["Harbour Office", "Tax Office"], ["Harbour Office", "Tax Office"]),
+    ],
+)
+def test_a_speaker_is_recognized_by_the_last_name_and_told_apart_by_the_first(
+    names: list[str], full: list[str]
+) -> None:
+    assert [full_names(names)[name] for name in names] == full
+
+
+def test_a_quotation_stands_under_its_own_speaker_beside_one_of_the_same_name() -> None:
+    other = "“Nobody in the harbour office ever listened to the captains,” Marianne Hale said."
+    merged = merge([view("a", text=f"{NAMES}\n{QUOTED[:-1]},” Joren Hale said.\n{other}")])
+    assert {fact.speaker: fact.said[0].text for fact in merged.quotations} == {
+        "Joren Hale": f"{QUOTED[:-1]},” Joren Hale said.",
+        "Marianne Hale": other,
+    }
 
 
 @pytest.fixture(scope="module")

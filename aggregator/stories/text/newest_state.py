@@ -41,13 +41,16 @@ def newest_state(
     as the title is left out unless there is no other.
     """
     lead, facts = lead_and_facts(merged)
-    summary = () if lead is None else (lead, *map(_alone, merged.summary[1:]))
+    stated = {fact.said[0].text: fact for fact in facts}
+    rest = (stated.get(one.text) or _alone(one) for one in merged.summary[1:])
+    summary = () if lead is None else (lead, *rest)
     opening = [fact for fact in summary if not repeats(fact.said[0].text, merged.title)]
     state = opening or list(summary)
     left = words - sum(word_count(fact.said[0].text) for fact in state)
     first_only = {one.article: one for one in reversed(merged.only)}.values()
     newest_only = sorted(first_only, key=lambda one: one.time.timestamp() if one.time else 0.0, reverse=True)
-    for most, candidates in ((sentences, facts), (min(FEW_SENTENCES, sentences), map(_alone, newest_only))):
+    further = [fact for fact in facts if fact not in summary]
+    for most, candidates in ((sentences, further), (min(FEW_SENTENCES, sentences), map(_alone, newest_only))):
         for fact in candidates:
             needed = word_count(fact.said[0].text)
             if len(state) < most and needed <= left and not repeats(fact.said[0].text, merged.title):

@@ -108,16 +108,34 @@ def _spelling(spellings: Counter[str]) -> str:
 
 
 def _join_misspelt(used: dict[_Key, _Uses]) -> None:
-    """Join a name that one outlet writes once to one that differs in a letter and is used more."""
-    frequent = [key for key, one in used.items() if one.spellings.total() > 1]
+    """Join a name that one outlet writes once to the first one that differs in a letter and is used more."""
+    frequent: dict[tuple[object, ...], list[tuple[int, _Key]]] = {}  # a text may have ten thousand names
+    for place, (key, one) in enumerate(used.items()):
+        if one.spellings.total() > 1:
+            for trace in {*_traces(key, is_frequent=True)}:
+                frequent.setdefault(trace, []).append((place, key))
     for key in [key for key, one in used.items() if one.spellings.total() == 1]:
         written = " ".join(key)
-        like = (one for one in frequent if len(one) == len(key) and one[0][0] == key[0][0])
-        near = (one for one in like if _is_one_edit(written, " ".join(one)))
-        if len(written) > _MISSPELT and (right := next(near, None)):
+        like = (frequent.get(trace, ()) for trace in _traces(key, is_frequent=False))
+        near = (next((one for one in some if _is_one_edit(written, " ".join(one[1]))), None) for some in like)
+        if len(written) > _MISSPELT and (right := min(filter(None, near), default=None)):
             wrong = used.pop(key)
-            used[right].outlets |= wrong.outlets
-            used[right].in_title |= wrong.in_title
+            used[right[1]].outlets |= wrong.outlets
+            used[right[1]].in_title |= wrong.in_title
+
+
+def _traces(key: _Key, *, is_frequent: bool) -> Iterator[tuple[object, ...]]:
+    """Yield what a name has in common with those that differ from it in a letter.
+
+    It is the name without the letter at a place, or the whole shorter one of two of different length.
+    """
+    written, start = " ".join(key), (len(key), key[0][0])
+    whole, part = ("shorter", "longer") if is_frequent else ("longer", "shorter")
+    yield (*start, whole, written)
+    for at in range(len(written)):
+        without = written[:at] + written[at + 1 :]
+        yield (*start, at, without)
+        yield (*start, part, without)
 
 
 def _is_one_edit(one: str, other: str) -> bool:

@@ -1,6 +1,10 @@
 """Names that several outlets use, and topics that several declare."""
 
-from aggregator.model.core import ArticleView
+import itertools
+
+import pytest
+
+from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.subjects import names_of, resemblance, topics_of
 from tests.support.memory_reader import an_article
 
@@ -60,6 +64,18 @@ def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
     assert (
         not {"Tobacco", "R-Utah", "Obama-era", "Tales For All Boys"}
         & _names(_by("Herald", text), _by("Echo", text)).keys()
+    )
+
+
+@pytest.mark.timeout(60)  # comparing each with each took minutes
+def test_a_list_of_very_many_names_is_read_soon() -> None:
+    names = [
+        "A" + "".join(letters)
+        for letters in itertools.islice(itertools.product("bdklmrst", repeat=6), 25_000)
+    ]
+    text = "".join(f"then {name} met. " for name in (*names, *names[::2]))
+    assert names_of([_by("Herald", text), _by("Echo", "We saw Abbbbbb.")]) == (
+        StoryName(name="Abbbbbb", outlets=2),
     )
 
 

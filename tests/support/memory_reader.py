@@ -46,6 +46,7 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.store.read.front_page import FrontPageTuning, ranked
+from aggregator.stories.lexicon import clean_title
 
 
 def list_item_of(story: StoryView) -> StoryListItem:
@@ -61,7 +62,8 @@ def list_item_of(story: StoryView) -> StoryListItem:
     listed = [
         ListedTitle(outlet=one.outlet or "", title=one.title, url=one.url)
         for one in [*titles.values()][: TITLES_LISTED + 1]
-        if story.outlet_count > 1 and one.title not in ("", story.title) and one.kind not in OPINION_KINDS
+        if story.outlet_count > 1 and one.title and one.kind not in OPINION_KINDS
+        if story.title not in (one.title, clean_title(one))
     ]
     return StoryListItem(**shared, outlets=tuple(outlets.values()), titles=tuple(listed[:TITLES_LISTED]))
 

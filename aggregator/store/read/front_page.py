@@ -31,6 +31,7 @@ from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, source, story, story_log, story_subject
+from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each
@@ -165,8 +166,10 @@ def _titles_by_outlet(connection: Connection, headlines: Mapping[str, str]) -> d
     titles: dict[str, list[ListedTitle]] = {}
     for row in connection.execute(shown) if headlines else ():
         listed = titles.setdefault(row.story, [])
-        if row.title != headlines[row.story] and len(listed) < TITLES_LISTED:
-            listed.append(ListedTitle(outlet=row.outlet_name or row.outlet, title=row.title, url=row.url))
+        outlet = row.outlet_name or row.outlet
+        shown_title = clean_title_text(row.title[:TITLE_CHARS], outlet)  # as a headline is made of it
+        if headlines[row.story] not in (row.title, shown_title) and len(listed) < TITLES_LISTED:
+            listed.append(ListedTitle(outlet=outlet, title=row.title, url=row.url))
     return titles
 
 

@@ -85,6 +85,17 @@ def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None
     assert reading.list_stories(("nosuch", *ids)) == tuple(list_item_of(listed[one]) for one in ids)
 
 
+def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(database: Database) -> None:
+    Rig(database, Clock(NOON + DAY)).take(
+        record("Gazette", "1", "Levee breaks at Pennmouth, four dead » World", FLOOD, published=NOON),
+        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+    )
+    reading = DatabaseStoryReader(database)
+    (flood,) = reading.list_stories(tuple(one.id for one in reading.stories(StoryFilter()).stories))
+    assert flood.title == "Levee breaks at Pennmouth, four dead"
+    assert [one.title for one in flood.titles] == ["Pennmouth under water after levee fails"]
+
+
 def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
     server = Server(DatabaseStoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start()) as client:

@@ -114,15 +114,17 @@ def _step(one: ExtractedEntry, other: ExtractedEntry) -> int:
 
 def _apart(one: StatedDay, other: StatedDay) -> int:
     """Return the days from one stated day to another; 0 if they cannot be compared."""
-    if one.month and one.day and other.month and other.day:
-        year = one.year or other.year or _UNDATED_YEAR
-        days = dt.date(other.year or year, other.month, other.day) - dt.date(
-            one.year or year, one.month, one.day
-        )
-        if abs(days.days) > 180 and not (one.year and other.year):  # across New Year
-            return days.days + (365 if days.days < 0 else -365)
-        return days.days
-    return 0
+    if not (one.month and one.day and other.month and other.day):
+        return 0
+    year = one.year or other.year or _UNDATED_YEAR
+    first = _ordinal(one.year or year, one.month, one.day, real=True)
+    second = _ordinal(other.year or year, other.month, other.day, real=True)
+    if first is None or second is None:
+        return 0
+    days = second[0] - first[0]
+    if abs(days) > 180 and not (one.year and other.year):  # across New Year
+        return days + (365 if days < 0 else -365)
+    return days
 
 
 # --- days --------------------------------------------------------------------------------------------------
@@ -132,7 +134,10 @@ def _days(
     entries: Sequence[ExtractedEntry], times: ArticleTimes, tuning: ExtractTuning
 ) -> tuple[list[int], list[bool]]:
     """Return the day number of each entry in the order of time, and whether it is a date's ordinal."""
-    stated = [_stated(one, times) for one in entries]
+    stated = [_stated(one, times, times.reference) for one in entries]
+    known = next((dt.date.fromordinal(day[0]) for day in stated if day is not None and day[1]), None)
+    if times.reference is None and known is not None:  # "8 December" is near "9 December 2025"
+        stated = [_stated(one, times, known) for one in entries]
     numbers = _counted(entries, stated, tuning)
     if any(day is not None and day[1] for day in stated):
         return numbers, [True] * len(entries)
@@ -167,13 +172,13 @@ def _counted(
     return numbers
 
 
-def _stated(one: ExtractedEntry, times: ArticleTimes) -> tuple[int, bool] | None:
+def _stated(one: ExtractedEntry, times: ArticleTimes, reference: dt.date | None) -> tuple[int, bool] | None:
     """Return the ordinal of the day stated for an entry, and whether its year is known."""
     if one.moment is not None:
         return one.moment.astimezone(_zone_of(one.moment, times)).date().toordinal(), True
     if one.day is None or one.day.month is None or one.day.day is None:
         return None
-    return _dated(one.day, one.day.month, one.day.day, times.reference)
+    return _dated(one.day, one.day.month, one.day.day, reference)
 
 
 def _dated(stated: StatedDay, month: int, day: int, reference: dt.date | None) -> tuple[int, bool] | None:

@@ -186,6 +186,20 @@ def test_headings_tell_more_than_clocks() -> None:
     assert clocks_of(page, ArticleTimes()) == [(None, "21:00"), (None, "22:00"), (None, "23:50")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "days"),
+    [
+        ("8 December", "9 December 2025", ["2025-12-08", "2025-12-09"]),
+        ("31 December", "1 January 2026", ["2025-12-31", "2026-01-01"]),
+        ("29 February", "1 March 2025", ["2024-02-29", "2025-03-01"]),
+        ("1 March 2025", "29 February", ["2024-02-29", "2025-03-01"]),
+    ],
+)
+def test_a_heading_without_a_year_is_near_one_that_has_it(first: str, second: str, days: list[str]) -> None:
+    page = [first, "14:00: a", "14:30: b", second, "15:00: c", "15:30: d"]
+    assert list(dict.fromkeys(day for day, _ in clocks_of(page, ArticleTimes()))) == days
+
+
 def test_a_list_of_key_moments_is_not_repeated() -> None:
     page = ["14:31: The mayor", "13:02: Quake felt", "14:31: The mayor has come.", "13:02: Quake felt here."]
     assert [one.text for one in timed_entries(page, TUNING)] == ["Quake felt here.", "The mayor has come."]

@@ -249,6 +249,8 @@ def out(data: bytes | str) -> None:
 
     A text may have the name of a file that is not UTF-8.
     """
+    if sys.stdout is None:  # it was closed before the start: `>&-`
+        raise NotWritableError("standard output is closed")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)

@@ -1021,6 +1021,8 @@ def absolute_database_url(given: str, base: Path) -> str:
 
     Raises ConfigError for anything else.
     """
+    if given.strip() in ("", "sqlite://", "sqlite:///"):
+        raise ConfigError("database: give the name of a file, or postgresql://USER@HOST/NAME")
     if "://" not in given:
         with at_key("database"):
             return f"sqlite:///{(base / expanded(given)).absolute()}"

@@ -467,6 +467,12 @@ def test_a_closed_pipe_is_quiet_and_well(stage: Path, arguments: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_a_closed_standard_output_is_an_error_in_words(stage: Path) -> None:
+    typed = f"{SCRIPT} stories --format csv >&-"
+    ended = subprocess.run(["bash", "-c", typed], cwd=stage, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (5, b"aggregator: standard output is closed\n")
+
+
 @pytest.mark.parametrize("arguments", ["stories --format csv", "export", "config show"])
 def test_a_full_disk_under_standard_output_is_an_error_in_words(stage: Path, arguments: str) -> None:
     with Path("/dev/full").open("wb") as full:

@@ -192,6 +192,7 @@ class Streams:
 
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)  # cursors have no digits for later ones
 
 
 def microseconds(time: dt.datetime) -> int:
@@ -200,7 +201,8 @@ def microseconds(time: dt.datetime) -> int:
 
 
 def moment(text: str) -> dt.datetime | None:
-    """Return a time in seconds, or with 16 digits in microseconds; None for anything else."""
+    """Return a time in seconds, or with 16 digits in microseconds, before 3000; None for anything else."""
     if not re.fullmatch("[0-9]{1,11}|[0-9]{16}", text, re.ASCII):
         return None
-    return _BEGINNING + int(text) * dt.timedelta(**{"microseconds" if len(text) == 16 else "seconds": 1})
+    time = _BEGINNING + int(text) * dt.timedelta(**{"microseconds" if len(text) == 16 else "seconds": 1})
+    return min(time, _LATEST)

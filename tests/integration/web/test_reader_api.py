@@ -268,6 +268,7 @@ def test_times_bound_a_list(phone: ReaderClient) -> None:
     later = phone.ids(ot=middle)
     assert later == [one["id"] for one in refs if int(one["timestampUsec"]) >= middle * 1_000_000]
     assert later + phone.ids(nt=middle) == phone.ids()
+    assert phone.ids(nt=99_999_999_999) == phone.ids()  # in the year 5138
 
 
 def test_read_starred_and_unread_again(phone: ReaderClient) -> None:

@@ -100,6 +100,8 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("tuning:\n  leases: {renew_seconds: 9}\n", 2, "renew_seconds (9) must be less than lease_seconds"),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
+        ('database: ""\n', 1, "give the name of a file"),
+        ("database: sqlite:///\n", 1, "give the name of a file"),
         ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
         ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
         (

@@ -174,6 +174,14 @@ def test_a_figure_is_shown_with_what_it_counts_and_once() -> None:
     assert [same.words for same in merged.agreed] == ["killed 14", "$3 million"]
 
 
+@pytest.mark.parametrize(("further", "agreeing"), [(3, True), (20, False)])
+def test_a_sentence_of_many_figures_is_a_table_and_agrees_with_nobody(further: int, agreeing: bool) -> None:
+    table = " ".join(f"Quay {number} sold {number + 11}000 tons."[:-1] + "," for number in range(further))
+    sentence = f"The harbour of Tarnow sold $2.8 million of fish, {table} the board said."
+    merged = reported(sentence, sentence.replace("board", "port board of Tarnow"))
+    assert bool(merged.agreed) == agreeing
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -154,17 +154,22 @@ class JobPoller(Poller):
 class Feed(NamedTuple):
     address: str
     name: str
-    body: bytes
+    file: Path | None = None  # None: the invented feed
+
+    @property
+    def body(self) -> bytes:
+        """Read at each request: what other servers hold is not memory of this program."""
+        return _alerts() if self.file is None else self.file.read_bytes()
 
 
 def feeds_of(data: Path) -> list[Feed]:
     """The real feeds and the invented one."""
     lines = (data / "feeds" / "addresses.tsv").read_text(encoding="utf-8").splitlines()[1:]
     real = [
-        Feed(address, html.unescape(name), (data / "feeds" / "real" / file).read_bytes())
+        Feed(address, html.unescape(name), data / "feeds" / "real" / file)
         for file, address, name in (line.split("\t") for line in lines)
     ]
-    return [*real, Feed(ALERTS, "Harbour alerts", _alerts())]
+    return [*real, Feed(ALERTS, "Harbour alerts")]
 
 
 _PLACES = ("Calmouth", "Sennick", "Pennmouth", "Arrel Bridge", "Port Selwyn", "Lind", "Brannock")
@@ -243,7 +248,7 @@ class RealWorld:
     def _feed(self, feed: Feed, request: Request) -> Response:
         body, way = feed.body, share_of(feed.address)
         if self.round == 3:
-            body = edited(feed.body, edit_of(feed.address))
+            body = edited(body, edit_of(feed.address))
         elif self.round == 2 and way >= 2 / 3:
             body += f"<!-- {self.round} -->".encode() if body.lstrip()[:1] != b"{" else b"\n"
         return Resource(body, etag="" if way < 1 / 3 else None)(request)

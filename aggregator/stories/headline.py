@@ -597,7 +597,7 @@ def latest_stage(
     return stage
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def tells_outcome(title: str, language: str | None) -> bool:
     """Whether the title tells an outcome as done."""
     return bool(_outcomes(title, language))

@@ -36,7 +36,7 @@ class WordToken(msgspec.Struct, frozen=True, gc=False):
     capital: bool
 
 
-@lru_cache(maxsize=4096)  # a sentence is read for its similarity and for its outcome
+@lru_cache(maxsize=1024)  # a sentence is read for its similarity and for its outcome
 def tokens(text: str, language: str | None = None) -> tuple[WordToken, ...]:
     """Return the tokens of `text`; text without spaces (Chinese, Thai) becomes pairs of characters."""
     forms, of_language = _forms, language or "en"

@@ -211,7 +211,7 @@ class ReadSentence:
     language: str | None
 
 
-@lru_cache(maxsize=4096)  # a story is read again with each report
+@lru_cache(maxsize=1024)  # a story is read again with each report
 def read_sentence(text: str, language: str | None) -> ReadSentence:
     """Read a sentence; what depends on other sentences is in its features."""
     words = tokens(text, language)

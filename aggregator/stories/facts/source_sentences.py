@@ -89,7 +89,7 @@ def _chosen(articles: Sequence[ArticleView], cap: int) -> list[ArticleView]:
     return [article for _, article in rounds[:cap]]
 
 
-@lru_cache(maxsize=128)  # a story is read again with each report
+@lru_cache(maxsize=32)  # a story is read again with each report
 def _sentences(article_text: str, heading: str, tuning: StoryTuning) -> tuple[tuple[str, int | None], ...]:
     """Return the sentences of a text that may be shown, each with the position of the one before it."""
     title = _folded(heading)

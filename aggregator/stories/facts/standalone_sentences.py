@@ -196,7 +196,7 @@ FRONT_MATTER = (
 )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)  # called wherever a sentence may be shown
+@lru_cache(maxsize=1024)  # called wherever a sentence may be shown
 def standalone(sentence: str, language: str | None = None) -> float:
     """Return 1 for a sentence that can be shown by itself, less (also below 0) for one that refers to others.
 
@@ -240,7 +240,7 @@ def leans(sentence: str, language: str | None = None) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def refers(sentence: str, language: str | None = None) -> bool:
     """Whether a word refers to another sentence: "that case", "such a deal", "she" before any name.
 
@@ -258,7 +258,7 @@ def refers(sentence: str, language: str | None = None) -> bool:
     return not any(name.lower() not in words_of("stop") for name in named)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def front_matter(sentence: str, language: str | None = None) -> str | None:
     """Return why a sentence is no news text that can be shown; None if it is.
 
@@ -302,7 +302,7 @@ def _begins_inside(sentence: str) -> bool:
     return sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def shows_alone(sentence: str, language: str | None = None) -> bool:
     """Whether the sentence can be shown without the one before it."""
     return front_matter(sentence, language) is None and not leans(sentence, language)

@@ -190,7 +190,7 @@ def _numbered(words: Iterable[str]) -> frozenset[str]:
     return frozenset(numbered)
 
 
-@lru_cache(maxsize=1024)  # all leads but the newest were read before
+@lru_cache(maxsize=256)  # all leads but the newest were read before
 def _read(
     lead: str, language: str | None, title: str
 ) -> tuple[tuple[_Sentence, ...], frozenset[str], frozenset[str]]:

@@ -31,6 +31,7 @@ _JOINED_FROM: Final = "\u0590"  # Hebrew: from here on, words have particles, or
 _OFTEN: Final = 20  # texts of the background with a word that is an everyday one ... (chosen)
 _RARELY_NAME: Final = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
 _MISSPELT: Final = 5  # letters of names that may differ in one: "Jarret", "Jarrett" (chosen)
+_COMPARED_NAMES: Final = 50  # of equal length and beginning: a text may have ten thousand names (limit)
 _TOPIC: Final = re.compile(r"[^,;:/<>@©]+")
 
 _DATES: Final = frozenset(
@@ -109,33 +110,21 @@ def _spelling(spellings: Counter[str]) -> str:
 
 def _join_misspelt(used: dict[_Key, _Uses]) -> None:
     """Join a name that one outlet writes once to the first one that differs in a letter and is used more."""
-    frequent: dict[tuple[object, ...], list[tuple[int, _Key]]] = {}  # a text may have ten thousand names
+    frequent: dict[tuple[int, str, int], list[tuple[int, _Key]]] = {}
     for place, (key, one) in enumerate(used.items()):
         if one.spellings.total() > 1:
-            for trace in {*_traces(key, is_frequent=True)}:
-                frequent.setdefault(trace, []).append((place, key))
+            frequent.setdefault((len(key), key[0][0], len(" ".join(key))), []).append((place, key))
     for key in [key for key, one in used.items() if one.spellings.total() == 1]:
         written = " ".join(key)
-        like = (frequent.get(trace, ()) for trace in _traces(key, is_frequent=False))
-        near = (next((one for one in some if _is_one_edit(written, " ".join(one[1]))), None) for some in like)
-        if len(written) > _MISSPELT and (right := min(filter(None, near), default=None)):
-            wrong = used.pop(key)
-            used[right[1]].outlets |= wrong.outlets
-            used[right[1]].in_title |= wrong.in_title
-
-
-def _traces(key: _Key, *, is_frequent: bool) -> Iterator[tuple[object, ...]]:
-    """Yield what a name has in common with those that differ from it in a letter.
-
-    It is the name without the letter at a place, or the whole shorter one of two of different length.
-    """
-    written, start = " ".join(key), (len(key), key[0][0])
-    whole, part = ("shorter", "longer") if is_frequent else ("longer", "shorter")
-    yield (*start, whole, written)
-    for at in range(len(written)):
-        without = written[:at] + written[at + 1 :]
-        yield (*start, at, without)
-        yield (*start, part, without)
+        size = len(written)
+        alike = [frequent.get((len(key), key[0][0], chars), ()) for chars in (size - 1, size, size + 1)]
+        near = [
+            one for some in alike for one in some[:_COMPARED_NAMES] if _is_one_edit(written, " ".join(one[1]))
+        ]
+        if size > _MISSPELT and near:
+            wrong, (_, right) = used.pop(key), min(near)
+            used[right].outlets |= wrong.outlets
+            used[right].in_title |= wrong.in_title
 
 
 def _is_one_edit(one: str, other: str) -> bool:

@@ -41,11 +41,11 @@ def classifier() -> Callable[[str], tuple[str, float]]:
 def _shared(descriptor: int) -> Any:
     """Return a LanguageIdentifier with the arrays of the file. Raises OSError or ValueError without one."""
     path = f"/proc/self/fd/{descriptor}"
-    if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS):
+    if not _is_complete(descriptor):
         # Opened anew: all workers inherit one open file, and flock does not lock it against itself.
         with open(path, "rb") as own:  # noqa: PTH123 - a descriptor, no path
             fcntl.flock(own, fcntl.LOCK_EX)
-            if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS):
+            if not _is_complete(descriptor):
                 _write(path)
                 seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
                 fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
@@ -57,6 +57,11 @@ def _shared(descriptor: int) -> Any:
     # py3langid reads single elements: of a memoryview as fast as of a list, of an array at half the speed.
     nextmove, row, output = (part.data for part in automaton)
     return LanguageIdentifier(ptc, pc, classes.tolist(), nextmove, output, tk_row=row)
+
+
+def _is_complete(descriptor: int) -> bool:
+    # With vm.memfd_noexec=1 the kernel itself seals every new file: against execution only.
+    return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
 
 
 def _write(path: str) -> None:

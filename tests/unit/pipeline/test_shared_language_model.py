@@ -123,6 +123,23 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
             os.pwrite(executor.language_model.fileno(), b"a worker that was taken over", 0)
 
 
+def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noexec_seal, create = 0x0008, os.memfd_create  # MFD_NOEXEC_SEAL, which vm.memfd_noexec=1 adds
+
+    def hardened(name: str, flags: int) -> int:
+        try:
+            return create(name, flags | noexec_seal)
+        except OSError:
+            pytest.skip("this kernel is older than 6.3")
+
+    monkeypatch.setattr(os, "memfd_create", hardened)
+    with two_workers() as executor:
+        assert languages_by(executor, [FRENCH, POLISH]) == ["fr", "pl"]
+        assert is_complete(executor)
+
+
 def test_without_such_files_each_worker_has_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create")  # as on other systems than Linux
     with two_workers() as executor:

@@ -9,6 +9,7 @@ import threading
 import msgspec
 
 from aggregator.config.messages import story_numbers
+from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.webhook_post import PostResult
 from aggregator.web.sanitise import one_line
 from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
@@ -62,7 +63,10 @@ class AppriseRunner:
         self._stopped = False
 
     def send(self, url: str, title: str, text: str) -> PostResult:
-        """Send a notification to an address of Apprise. Errors are returned in the result."""
+        """Send a notification to an address of Apprise. Errors are returned in the result.
+
+        Raise TooManyFilesError if this process cannot open the pipes.
+        """
         job = NotificationJob(
             url=url,
             title=title,
@@ -70,7 +74,12 @@ class AppriseRunner:
             allow_private=self._allow_private,
             deadline_seconds=int(self._seconds) + 1,
         )
-        process = self._start()
+        try:
+            process = self._start()
+        except OSError as error:  # no files, processes or memory left
+            if TooManyFilesError.is_behind(error):
+                raise TooManyFilesError from error
+            return PostResult(status=None, problem=f"Apprise cannot be started: {error.strerror}")
         if process is None:
             return PostResult(status=None, problem="stopped", is_stopped=True)
         try:

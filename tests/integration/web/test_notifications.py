@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import os
 import random
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from sqlalchemy import update
 from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.tuning import effective_tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook
-from aggregator.model.errors import DatabaseBusyError
+from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.webhook_post import WebhookPoster
 from aggregator.store.engine.database import Database
@@ -291,6 +293,24 @@ def test_mail_of_apprise_is_guarded_too() -> None:
 def test_an_unknown_service_is_told() -> None:
     sent = AppriseRunner(LOOPBACK, 15.0).send("nosuch://127.0.0.1/x", "Title", "text")
     assert sent.problem == "Apprise does not know this address"
+
+
+def test_without_open_files_or_processes_left_it_is_tried_again(
+    ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = AppriseRunner(LOOPBACK, 15.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as highest:  # noqa: PTH123 - its number is the next free one
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno() + 1, hard))
+        try:
+            with pytest.raises(TooManyFilesError):
+                runner.send(ntfy.url(), "Title", "text")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with monkeypatch.context() as gone:
+        gone.setattr(sys, "executable", "/nowhere/python")
+        assert runner.send(ntfy.url(), "Title", "text").problem.startswith("Apprise cannot be started: ")
+    assert runner.send(ntfy.url(), "Title", "text").is_accepted
 
 
 def test_a_service_that_hangs_is_given_up_and_a_stop_ends_it(ntfy: Ntfy) -> None:

@@ -32,11 +32,13 @@ def _listed(job: FeedJob) -> ParsedFeed:
     assert link is not None
     found = items(root)[: job.tuning.max_entries]
     page = urldefrag(job.url).url
+    base = root.find(".//base[@href]")
+    base_url = job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
     entries: dict[str, DeclaredEntry] = {}
     for item in found:
         headline = None if title is None else _words(_first(item, title))
         for anchor in [item] if item.tag == "a" else link(item):
-            url = absolute_url(anchor.get("href", ""), job.url)
+            url = absolute_url(anchor.get("href", ""), base_url)
             words = _words(anchor) if headline is None else headline  # a picture with a link has none
             if url is not None and words and urldefrag(url).url != page:
                 dated = None if date is None else _first(item, date)

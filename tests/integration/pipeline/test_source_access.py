@@ -258,6 +258,19 @@ def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: Lo
     )
 
 
+@pytest.mark.parametrize(("base", "found"), [("/archive/", "/archive/1"), ("javascript:x", "/in/1")])
+def test_relative_links_of_a_page_are_relative_to_its_base(
+    sources: Sources, server: LoopbackServer, base: str, found: str
+) -> None:
+    server.routes["/in/news"] = Response(
+        body=f"<head><base target=_top><base href='{base}'></head><ul><li><a href=1>Dockers strike</a></ul>",
+        content_type="text/html",
+    )
+    listed = f"- {{page: '{server.url('/in/news')}', name: port, list: li, pages: never}}\n"
+    sources.poll(listed)
+    assert sources.paths() == {found}
+
+
 def test_the_link_of_an_item_of_a_page_leads_to_another_page_and_has_a_text(
     sources: Sources, server: LoopbackServer
 ) -> None:

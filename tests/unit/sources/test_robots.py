@@ -50,6 +50,7 @@ def allows(robots: Robots, url: str, **given: Any) -> bool:
         ("User-agent: Googlebot\nUser-agent: aggregator # us\nDisallow: /", "/", False),
         ("\ufeffUser-agent: *\r\nDisallow: /\r\n", "/", False),
         ("user agent *\ndisallow /a", "/a", False),
+        (f"User-agent: *\nDisallow: /{'*a' * 40}*b", "/" + "a" * 2000, True),
         ("<html>no such page</html>", "/", True),
     ],
 )

@@ -45,7 +45,8 @@ def input_of(
 ) -> tuple[bytes, frozenset[str]] | None:
     """Return the facts as JSON, and the ids of the articles in it; None without facts.
 
-    They are limited to what `access` permits. Articles that forbid snippets or text mining are left out.
+    They are limited to what `access` permits. Articles that forbid snippets or text mining are left out; if
+    the headline is of none of the others, the title of one of these takes its place.
     """
     shown, bounded = for_reader(story, merged, access, words)
     if bounded is None:
@@ -54,12 +55,17 @@ def input_of(
     sections = [
         limited for section in sections_of(bounded) if (limited := _only_of(section, usable)) is not None
     ]
+    titles = {
+        one.title: cut.title
+        for one, cut in zip(story.articles, shown.articles, strict=True)
+        if one.id in usable
+    }
     while sections:
         ids = {id_ for section in sections for one in section.sentences for id_ in one.article_ids}
         made = SummaryInput(
             version=1,
             story=story.id,
-            title=shown.title,
+            title=shown.title if story.title in titles else next(iter(titles.values())),
             language=story.language,
             articles=tuple({"id": id_, "outlet": usable[id_]} for id_ in sorted(ids)),
             sections=tuple(sections),

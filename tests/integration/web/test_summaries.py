@@ -181,6 +181,29 @@ def test_a_story_whose_articles_forbid_it_is_not_asked_about(database: Database)
     room.close()
 
 
+def test_a_headline_whose_article_reserves_text_mining_is_not_sent(database: Database) -> None:
+    room = Newsroom(database)
+    reserved = "Pennmouth levee gives way after a night of rain"
+    told = FLOOD_ELSEWHERE + " Nobody was hurt, the mayor said."
+    for number, (text, title) in enumerate(
+        ((FLOOD, reserved), (FLOOD_ELSEWHERE, "Flood"), (told, "Flooded"))
+    ):
+        meta = "<meta name=tdm-reservation content=1>" if title == reserved else ""
+        page = (
+            f"<html lang=en><head><title>{title}</title>{meta}</head>"
+            f"<body><article><h1>{title}</h1><p>{text}</p></article></body></html>"
+        )
+        entry = record(f"Post {number}", "1", title, "", published=NOON)
+        room.writer.take(msgspec.structs.replace(entry, text=None, html=page, is_page=True))
+    render(room)
+    assert flood(room)["title"] == reserved
+    hook = Hook()
+    summariser(room, hook).step()
+    (facts,) = hook.asked
+    assert (facts["title"], [one["outlet"] for one in facts["articles"]].count("Post 0")) == ("Flood", 0)
+    room.close()
+
+
 def test_failures_back_off_and_calls_keep_to_the_rate(room: Newsroom) -> None:
     hook = Hook(lambda _: b"no JSON")
     asking = summariser(room, hook, an_hour=60)

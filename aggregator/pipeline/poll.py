@@ -162,7 +162,9 @@ class Poller:
     def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         fetched = self._fetched(source, now)
-        body_hash = None if fetched.not_modified else _hash(fetched.body)
+        # The same page has other entries for other selectors.
+        read_as = repr(selectors).encode() if (selectors := self._selectors(source)) else b""
+        body_hash = None if fetched.not_modified else _hash(read_as + fetched.body)
         is_known = body_hash is None or body_hash == source.body_hash
         feed = None if is_known else self._parsed(fetched, source, now, read)
         if feed is not None and feed.sitemaps:
@@ -202,7 +204,8 @@ class Poller:
     def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
-        A silent feed may have a server that always answers 304: once a day the request is unconditional.
+        A silent feed may have a server that always answers 304: once a day the request is unconditional. That
+        of a page always is, because its selectors may have changed.
         """
         # The target of a redirect was not configured, so it must not lead into private networks.
         fetch = partial(
@@ -211,7 +214,7 @@ class Poller:
             source,
             linked_from=source.address if source.redirected_url else None,
         )
-        if self._is_first_of_a_silent_day(source, now):
+        if self._selectors(source) or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
@@ -222,6 +225,10 @@ class Poller:
 
     def _fetch(self, url: str, source: Source, **options: Any) -> FetchResult:
         return self._client.fetch(url, access=self._access(source.address), **options)
+
+    def _selectors(self, source: Source) -> tuple[str, ...]:
+        extras = self._extras.get(source.address)
+        return () if extras is None else extras.selectors
 
     def _access(self, address: str | None) -> Access | None:
         extras = self._extras.get(address or "")
@@ -246,7 +253,7 @@ class Poller:
             self._executor,
             FeedJob(
                 data=fetched.body,
-                selectors=self._extras[source.address].selectors if source.address in self._extras else (),
+                selectors=self._selectors(source),
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,

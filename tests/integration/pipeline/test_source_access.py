@@ -258,6 +258,24 @@ def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: Lo
     )
 
 
+def test_other_selectors_apply_to_a_page_that_has_not_changed(
+    sources: Sources, server: LoopbackServer
+) -> None:
+    def page(request: Request) -> Response:
+        if request.headers.get("if-none-match") == '"1"':
+            return Response(304)
+        body = "<ul><li class=top><a href=/1>Dockers strike</a><li><a href=/2>Levee breaks</a></ul>"
+        return Response(body=body, content_type="text/html", headers={"ETag": '"1"'})
+
+    server.routes["/news"] = page
+    listed = f"- {{page: '{server.url('/news')}', name: port, list: li.top, pages: never}}\n"
+    sources.poll(listed)
+    assert sources.paths() == {"/1"}
+    assert sources.poll(listed)["port"].unchanged
+    sources.poll(listed.replace("li.top", "li"))
+    assert sources.paths() == {"/1", "/2"}
+
+
 @pytest.mark.parametrize(("base", "found"), [("/archive/", "/archive/1"), ("javascript:x", "/in/1")])
 def test_relative_links_of_a_page_are_relative_to_its_base(
     sources: Sources, server: LoopbackServer, base: str, found: str

@@ -174,7 +174,7 @@ class Ingest:
         self._newest_before = 0  # the newest story at the start
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
-        self._file = ""  # the file that is being read
+        self._files: set[str] = set()  # that were begun; sorted together, they are read in turns
         self._folders: dict[Path, tuple[str, str | None]] = {}
 
     @property
@@ -553,7 +553,7 @@ class Ingest:
             return accepted
 
         accepted = self._with_retries(lambda: self._database.transact(work))
-        self._file = chunk[-1].file
+        self._files.update(one.file for one in chunk)
         self._counts["read"] += len(chunk)
         for one in chunk:
             if isinstance(one.item, InputProblem):
@@ -572,7 +572,7 @@ class Ingest:
 
     def _note_rejected(self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime) -> None:
         """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
-        started = {one.file for one in chunk} - {self._file}
+        started = {one.file for one in chunk} - self._files
         refused.clear_files(connection, [_absolute(file) for file in started])
         problems = [one for one in chunk if isinstance(one.item, InputProblem)]
         for one in problems[: max(0, REJECTED_LISTED - self._counts["refused"])]:

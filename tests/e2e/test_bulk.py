@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.terminal import Terminal, jsonl
@@ -54,6 +56,19 @@ def test_files_of_a_folder_and_standard_input_are_sorted_too(terminals: list[Ter
     assert bulk.type("ingest", "--bulk", "dump", "-", "missing", stdin=jsonl(*HERALD).encode()).code == 3
     assert whole.type("ingest", "all.jsonl").code == 0
     assert [one["id"] for one in bulk.stories()] == [one["id"] for one in whole.stories()]
+
+
+def test_what_was_rejected_is_kept_however_the_archives_are_read_in_turns(terminals: list[Terminal]) -> None:
+    bulk = terminals[0]
+
+    def news(source: str) -> str:
+        return jsonl(*(report(f"{n}", source, f"{source} {n}", f"{source} {n}", n // 10) for n in range(150)))
+
+    bulk.write("gazette.jsonl", "{broken\n" + news("Gazette"))
+    bulk.write("herald.jsonl", news("Herald"))
+    assert bulk.type("ingest", "--bulk", "gazette.jsonl", "herald.jsonl").code == 3
+    with Database(f"sqlite:///{bulk.folder / 'aggregator.db'}").read() as connection:
+        assert [Path(one.item).name for one in rejected.latest(connection, 5)] == ["gazette.jsonl, line 1"]
 
 
 def test_it_refuses_to_run_beside_a_daemon(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ class NotWritableError(AggregatorError):
     exit_code = 5
 
 
+class NoScratchFolderError(NotWritableError):
+    """The folder for the temporary files of a command cannot be used."""
+
+
 class DatabaseReplacedError(NotWritableError):
     """The database file is missing or is not the file that was opened."""
 

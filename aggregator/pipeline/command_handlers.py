@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.errors import AggregatorError, UsageError, WorkError
+from aggregator.model.errors import AggregatorError, NoScratchFolderError, UsageError, WorkError
 from aggregator.pipeline.placement.apply_corrections import decode_command
 from aggregator.pipeline.placement.erase import ForgetCommand
 from aggregator.pipeline.placement.place import Placer
@@ -104,7 +104,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
             _HANDLERS[command.kind](writer, command, stop)
         except _StoppedError:
             break  # it continues at the next start
-        except (UsageError, WorkError) as error:
+        except (UsageError, WorkError, NoScratchFolderError) as error:
             if isinstance(error, WorkError) and stop():
                 break  # the workers were ended; it continues at the next start
             reject(writer.database, writer.now(), command, str(error))
@@ -132,11 +132,11 @@ def _repair(writer: WriterServices, command: Command, _stop: Stop) -> None:
 
 
 def _forget(writer: WriterServices, command: Command, stop: Stop) -> None:
-    drop_scratch(writer.database)
     decoded = msgspec.json.decode(command.payload, type=ForgetCommand)
     try:
+        drop_scratch(writer.database)
         writer.placer.erase(decoded, command.command_no, lambda: _end_if(stop))
-    except UsageError:
+    except (UsageError, NoScratchFolderError):
         with writer.database.write() as connection:
             erase.blank_command(connection, command.command_no)
         raise

@@ -22,7 +22,7 @@ import msgspec
 from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import CleanArticle, Entry, FrozenStruct, Prepared
-from aggregator.model.errors import NotWritableError
+from aggregator.model.errors import NoScratchFolderError
 from aggregator.pipeline.jobs import FingerprintJob, FingerprintResult, fingerprints
 from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.story_options import StoryOptions
@@ -409,7 +409,7 @@ def _own_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
-        raise NotWritableError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
+        raise NoScratchFolderError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
     return folder
 
 
@@ -419,7 +419,7 @@ def _locked(path: Path) -> int | None:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise NotWritableError(f"{path.parent} cannot be written: {error.strerror}") from error
+            raise NoScratchFolderError(f"{path.parent} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

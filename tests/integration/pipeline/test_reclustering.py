@@ -1,8 +1,10 @@
 """Deciding again: the same input and rules give the same stories; what changes is shown first."""
 
 import datetime as dt
+import os
 import random
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,13 +21,14 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import recluster, retention
 from aggregator.store.stories import stream_history
-from aggregator.store.stories.commands import enqueue, one
+from aggregator.store.stories.commands import CommandKind, enqueue, one
 from aggregator.store.tables import (
     article,
     source_history,
     story,
     stream_period,
 )
+from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.story_checks import (
@@ -450,6 +453,26 @@ def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes
         request = one(connection, number)
     assert request.state == "done"
     assert f'"changed_stories":{done.changed_stories}' in str(request.result)
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("recluster", "{}"), ("forget", '{"name": "Post"}')])
+def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: CommandKind, asked: str
+) -> None:
+    folder = tmp_path / f"aggregator-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    address = postgres.lend(has_tables=True)
+    database = Database(address)
+    with database.write() as connection:
+        number = enqueue(connection, NOON, kind, asked)
+    assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
+    with database.read() as connection:
+        answer = one(connection, number)
+    assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
+    database.close()
+    postgres.take_back(address)
 
 
 def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(

@@ -37,7 +37,8 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 # Options of other programs that the documents call.
 _FOREIGN_OPTIONS = {
-    *("--now", "--no-build-isolation", "--no-deps", "--require-hashes", "--wheel-dir", "--tag", "--volume"),
+    *("--force-reinstall", "--now", "--no-build-isolation", "--no-deps", "--require-hashes", "--wheel-dir"),
+    *("--tag", "--volume"),
     *("--host", "--nthreads", "--memory-limit"),
     *("--build", "--detach", "--network", "--publish", "--read-only", "--rm", "--signal", "--tmpfs"),
 }

@@ -64,7 +64,7 @@ def mcp(context: Context) -> None:
     \b
     Examples:
       aggregator mcp
-      aggregator mcp --config /etc/aggregator/config.yaml
+      aggregator mcp --config ~/news/config.yaml
     """
     from aggregator.config.settings import MCP_LIBRARY, require_library
     from aggregator.store.read.reader import DatabaseStoryReader

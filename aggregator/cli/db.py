@@ -335,7 +335,7 @@ def prune(
     dry_run: Annotated[bool, flag("--dry-run", "Show what is due without changing anything.")] = False,
     vacuum: Annotated[
         bool,
-        flag("--vacuum", "Shrink the SQLite file afterwards, which needs free space of the file's size."),
+        flag("--vacuum", "Shrink the SQLite file afterwards, which needs twice its size of free space."),
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:

@@ -230,6 +230,20 @@ def test_every_decision_can_be_reached() -> None:
     assert [p.name for p in (REPOSITORY / "docs" / "decisions").glob("*.md") if p.name not in text] == []
 
 
+def test_every_decision_that_is_named_exists() -> None:
+    """By its number, also in the alert rules, config.yaml and the program."""
+    there = {int(path.name[:4]) for path in (REPOSITORY / "docs" / "decisions").glob("[0-9]*.md")}
+    places = [*DOCUMENTS, *REPOSITORY.glob("*.*ml"), *REPOSITORY.glob("docs/*.yaml")]
+    places += [path for ending in ("py", "yaml") for path in (REPOSITORY / "aggregator").rglob(f"*.{ending}")]
+    missing = [
+        (_named(path), number)
+        for path in places
+        for number in re.findall(r"\bADR (\d+)", path.read_text(encoding="utf-8"))
+        if int(number) not in there
+    ]
+    assert missing == []
+
+
 def test_the_picture_is_a_small_png() -> None:
     data = (REPOSITORY / "docs" / "story-page.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n")

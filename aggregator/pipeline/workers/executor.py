@@ -4,6 +4,7 @@ A job is a top-level function of this program and its argument, as bytes; the re
 Only functions below `aggregator` can be named, so that a damaged message cannot call anything else.
 """
 
+import errno
 import hashlib
 import importlib
 import re
@@ -19,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 import aggregator
-from aggregator.model.errors import WorkError
+from aggregator.model.errors import NoWorkersError, WorkError
 
 JobFunction = Callable[[bytes], bytes]
 
@@ -90,8 +91,18 @@ class Executor(Protocol):
         ...
 
 
-def failure(error: BaseException) -> WorkError:
-    """Convert an exception of a job to a WorkError with the verdict "memory" or "failed"."""
+def is_full(error: BaseException) -> bool:
+    """Return whether a job failed because a disk is full, which is not its fault.
+
+    py3langid, for example, unpacks its model into a temporary file.
+    """
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def failure(error: BaseException) -> WorkError | NoWorkersError:
+    """Convert an exception of a job to a WorkError "memory" or "failed", or to NoWorkersError."""
+    if is_full(error):
+        return NoWorkersError(describe(error))
     if isinstance(error, MemoryError):
         return WorkError("memory", "the job asked for more memory than a worker may have")
     return WorkError("failed", describe(error))

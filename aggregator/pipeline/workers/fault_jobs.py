@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 def echo(job: bytes) -> bytes:
@@ -53,6 +54,12 @@ def chatter(job: bytes) -> bytes:
     os.write(1, b"noise")
     os.write(2, b"noise")
     return job
+
+
+def fill_disk(_job: bytes) -> bytes:
+    """Fail as a library does that writes a temporary file on a full disk."""
+    Path("/dev/full").write_bytes(b"model")
+    return b""
 
 
 def fail(job: bytes) -> bytes:

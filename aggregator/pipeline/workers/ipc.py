@@ -24,7 +24,7 @@ class WorkerJob(msgspec.Struct, frozen=True, array_like=True):
 class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
     """A message of a worker, which is untrusted."""
 
-    verdict: Literal["ready", "ok", "memory", "failed"]
+    verdict: Literal["ready", "ok", "memory", "unable", "failed"]
     payload: bytes = b""
     detail: str = ""
 

@@ -202,6 +202,8 @@ class _Lane:
             self._executor.metrics_registry.count(
                 WORKERS_ENDED, "memory" if answer.verdict == "memory" else "retired"
             )
+        if answer.verdict == "unable":
+            raise NoWorkersError(f"a worker cannot work: {answer.detail}")
         if answer.verdict != "ok":
             raise WorkError(answer.verdict, answer.detail)
         return answer.payload

@@ -17,7 +17,7 @@ import warnings
 
 from aggregator.cluster.copies.minhash import load_datasketch
 from aggregator.config.garbage import collect_garbage_seldom
-from aggregator.pipeline.workers.executor import describe, function_named
+from aggregator.pipeline.workers.executor import describe, function_named, is_full
 from aggregator.pipeline.workers.ipc import PipeClosedError, WorkerJob, WorkerReply, receive, send
 
 # Loaded before the memory limit is set, so that it applies to jobs and not to libraries.
@@ -47,6 +47,8 @@ def _answer(job: WorkerJob) -> WorkerReply:
         gc.collect()
         return WorkerReply("memory", detail="the job asked for more memory than a worker may have")
     except Exception as error:  # noqa: BLE001 - parsers may raise anything
+        if is_full(error):
+            return WorkerReply("unable", detail=describe(error))
         return WorkerReply("failed", detail=describe(error))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.tuning import effective_tuning
-from aggregator.model.errors import ConfigError, WorkError
+from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import InlineExecutor, function_named, name_of
 from aggregator.pipeline.workers.factory import open_executor
@@ -248,6 +248,17 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
     assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
     assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
     executor.close()
+
+
+@pytest.mark.parametrize("kind", ["inline", "processes"])
+def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
+    executor = open_executor(kind, 1, effective_tuning())
+    try:
+        with pytest.raises(NoWorkersError, match="No space left"):
+            executor.submit(fault_jobs.fill_disk, b"").result(timeout=PATIENCE_SECONDS)
+        assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    finally:
+        executor.close()
 
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:

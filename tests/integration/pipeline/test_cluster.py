@@ -16,17 +16,22 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.render import renderer
 from aggregator.pipeline.workers import fault_jobs
 from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from tests.support.articles import Clock, Rig, record, settled
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import story
+from aggregator.stories.tuning import shipped_tuning
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, settled
 from tests.support.cluster import Cluster, children_of
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
@@ -105,6 +110,22 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     own = {str(process.pid).encode() for process in cluster.workers}
     worker = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
     assert worker not in own, "strangers' bytes stay out"
+
+
+def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: Path) -> None:
+    tuning = effective_tuning()
+    texts = []
+    for by in (None, renderer(executor, tuning)):
+        database = with_tables(Database(f"sqlite:///{tmp_path / str(by is None)}.db"))
+        Rig(database, Clock(NOON)).take(
+            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
+            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        )
+        assert render_next(database, 10, shipped_tuning(), renderer=by) == 1
+        with database.read() as connection:
+            texts.append(connection.execute(select(story.c.text, story.c.merged_story)).all())
+        database.close()
+    assert texts[0] == texts[1]
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:

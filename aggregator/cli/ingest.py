@@ -50,7 +50,7 @@ def ingest(
       aggregator ingest --samples
       aggregator ingest FOLDER
       aggregator ingest dump.jsonl.gz --format json
-      aggregator ingest --bulk ARCHIVES/*.warc.gz
+      aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
     from aggregator.pipeline.samples import samples_folder

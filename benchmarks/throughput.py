@@ -66,9 +66,8 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
         pass
 
 
-# `ingest` as it is typed, which says at the end the CPU seconds of rendering, its process, its workers. It
-# renders
-# by itself: what workers take for that could not be told from what they take to prepare.
+# `ingest` as it is typed, which says at the end the CPU seconds of rendering, its process, its workers.
+# It renders by itself: what workers take for that could not be told from what they take to prepare.
 INGEST = """
 import resource, sys, time
 from aggregator.__main__ import main

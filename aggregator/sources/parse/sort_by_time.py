@@ -9,7 +9,7 @@ import datetime as dt
 import heapq
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import BinaryIO, cast
 
@@ -22,6 +22,7 @@ from aggregator.sources.parse.streams import Progress
 _HEAD_BYTES = 4
 # Characters sorted in memory at once: 16 to 64 MB of memory; a million articles make 200 temporary files.
 _RUN_CHARS = 16_000_000
+_OPEN_RUNS = 200  # files; then they become one: a process may have 1024 open
 _ITEM_CHARS = 500  # that each item counts besides its text: some take no more, as pages stay in archives
 _LEVEL = 1  # of zstd: reduces to a third, as fast as a disk
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -33,10 +34,6 @@ class _Item(msgspec.Struct, frozen=True, array_like=True):
     time: dt.datetime
     number: int
     item: InputItem
-
-    @property
-    def key(self) -> tuple[dt.datetime, int]:
-        return self.time, self.number
 
 
 def in_order_of_time(
@@ -59,7 +56,7 @@ def in_order_of_time(
             file_bytes = progress.read_bytes - before
             if as_one_file:
                 progress.total_bytes = progress.read_bytes
-            for number, item in enumerate(heapq.merge(*runs, key=lambda one: one.key), start=1):
+            for number, item in enumerate(heapq.merge(*runs, key=_key), start=1):
                 progress.read_bytes = before + file_bytes * number // count
                 yield item.item
         before += file_bytes
@@ -70,6 +67,7 @@ def _runs(
 ) -> tuple[list[Iterator[_Item]], int]:
     """Return sorted runs and the number of items; all but the last run are in files kept by `open_files`."""
     runs: list[Iterator[_Item]] = []
+    of_runs = open_files.enter_context(ExitStack())
     items: list[_Item] = []
     time, chars, count = _LONG_AGO, 0, 0
     for count, one in enumerate(input_items, start=1):
@@ -77,12 +75,14 @@ def _runs(
         items.append(_Item(time, count, one))
         chars += _ITEM_CHARS + _chars_of(one)
         if chars >= run_chars:
-            file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
-            _write(file, items)
-            runs.append(_read(file))
+            runs.append(_stored(sorted(items, key=_key), of_runs))
             items, chars = [], 0
-    items.sort(key=lambda item: item.key)
-    return [*runs, iter(items)], count
+            if len(runs) == _OPEN_RUNS:
+                merged = open_files.enter_context(ExitStack())
+                runs = [_stored(heapq.merge(*runs, key=_key), merged)]
+                of_runs.close()
+                of_runs = merged
+    return [*runs, iter(sorted(items, key=_key))], count
 
 
 def _time_of(one: InputItem) -> dt.datetime | None:
@@ -97,13 +97,19 @@ def _chars_of(one: InputItem) -> int:
     return len(one.entry.html or "") + len(one.entry.text or "") if isinstance(one, InputEntry) else 0
 
 
-def _write(file: BinaryIO, items: list[_Item]) -> None:
-    items.sort(key=lambda item: item.key)
+def _key(item: _Item) -> tuple[dt.datetime, int]:
+    return item.time, item.number
+
+
+def _stored(items: Iterable[_Item], open_files: ExitStack) -> Iterator[_Item]:
+    """Write sorted items to a temporary file, and return them as read from it."""
+    file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
     with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file, closefd=False) as packed:
         for item in items:
             data = _encoded(item)
             packed.write(len(data).to_bytes(_HEAD_BYTES, "big") + data)
     file.seek(0)
+    return _read(file)
 
 
 def _encoded(item: _Item) -> bytes:

@@ -72,6 +72,15 @@ def test_files_are_sorted_as_one_if_asked_for() -> None:
     assert progress.total_bytes == 100
 
 
+def test_few_files_are_open_however_much_is_sorted() -> None:
+    found = [entry(number, 900 - number, "a.jsonl") for number in range(900)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    ordered = in_order_of_time(iter(found), Progress(), run_chars=1)
+    assert next(ordered) == found[-1]
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 250
+    assert list(ordered) == found[-2::-1]
+
+
 def test_a_name_that_is_no_text_harms_nothing() -> None:
     found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
     ordered = list(in_order_of_time(iter(found), Progress(), run_chars=5))

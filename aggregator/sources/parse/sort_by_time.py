@@ -10,12 +10,13 @@ import heapq
 import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from typing import BinaryIO, cast
+from contextlib import ExitStack, suppress
+from typing import IO, BinaryIO, cast
 
 import msgspec
 import zstandard
 
+from aggregator.model.errors import NotWritableError
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem
 from aggregator.sources.parse.streams import Progress
 
@@ -47,7 +48,7 @@ def in_order_of_time(
 
     An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
     of a file was yielded, not how much was read. Temporary files need about a third of the uncompressed size
-    of the archive.
+    of the archive. Raises NotWritableError where these cannot be written.
     """
     before = progress.read_bytes
     for _, of_file in itertools.groupby(input_items, key=lambda one: "" if as_one_file else one.file):
@@ -102,14 +103,26 @@ def _key(item: _Item) -> tuple[dt.datetime, int]:
 
 
 def _stored(items: Iterable[_Item], open_files: ExitStack) -> Iterator[_Item]:
-    """Write sorted items to a temporary file, and return them as read from it."""
-    file = open_files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed there
-    with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file, closefd=False) as packed:
-        for item in items:
-            data = _encoded(item)
-            packed.write(len(data).to_bytes(_HEAD_BYTES, "big") + data)
-    file.seek(0)
+    """Write sorted items to a temporary file, and return them as read from it. Raises NotWritableError."""
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `open_files`
+        open_files.callback(_closed, file)
+        with zstandard.ZstdCompressor(level=_LEVEL).stream_writer(file, closefd=False) as packed:
+            for item in items:
+                data = _encoded(item)
+                packed.write(len(data).to_bytes(_HEAD_BYTES, "big") + data)
+        file.seek(0)
+    except OSError as error:
+        raise NotWritableError(
+            f"an archive is sorted in temporary files, which cannot be written: {error.strerror}; set TMPDIR "
+            "to a folder with more space"
+        ) from error
     return _read(file)
+
+
+def _closed(file: IO[bytes]) -> None:
+    with suppress(OSError):  # on a full disk, of bytes that nobody needs any more
+        file.close()
 
 
 def _encoded(item: _Item) -> bytes:
@@ -123,7 +136,7 @@ def _encoded(item: _Item) -> bytes:
         return msgspec.msgpack.encode(msgspec.structs.replace(item, item=one))
 
 
-def _read(file: BinaryIO) -> Iterator[_Item]:
+def _read(file: IO[bytes]) -> Iterator[_Item]:
     with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as stream:
         unpacked = cast("BinaryIO", stream)
         while head := unpacked.read(_HEAD_BYTES):

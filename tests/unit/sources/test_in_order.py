@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import tempfile
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry, Published
+from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
 from aggregator.sources.parse.sort_by_time import in_order_of_time
@@ -79,6 +81,15 @@ def test_few_files_are_open_however_much_is_sorted() -> None:
     assert next(ordered) == found[-1]
     assert len(list(Path("/proc/self/fd").iterdir())) < before + 250
     assert list(ordered) == found[-2::-1]
+
+
+def test_temporary_files_that_cannot_be_written_are_an_error_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    ordered = in_order_of_time(iter([entry(1, 1, "a.jsonl")]), Progress(), run_chars=1)
+    with pytest.raises(NotWritableError, match="set TMPDIR"):
+        list(ordered)
 
 
 def test_a_name_that_is_no_text_harms_nothing() -> None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from aggregator.pipeline.pipeline import Pipeline
     from aggregator.store.engine.database import Database
 
+_FILES = "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst"
 _WHAT = argument(
     "WHAT",
-    "Read files, folders, - (standard input), or the address of a feed, an article or an archive; "
-    "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst.",
+    f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
     show_default=False,
 )
 
@@ -156,6 +156,8 @@ def _print(summary: "IngestSummary") -> None:
         *([("  waiting", summary.waiting)] if summary.waiting else []),
         ("stories extended", summary.stories_extended),
     ]
+    if summary.read == 0:
+        output.say(f"there was nothing to read; {_FILES}")
     output.out("".join(f"{name:19}{number:10,}\n" for name, number in rows))
     for one in summary.rejected:
         output.say(f"rejected {one.where}: {one.reason}")

@@ -71,6 +71,13 @@ def test_what_was_rejected_is_kept_however_the_archives_are_read_in_turns(termin
         assert [Path(one.item).name for one in rejected.latest(connection, 5)] == ["gazette.jsonl, line 1"]
 
 
+def test_a_folder_without_readable_files_is_reported(terminals: list[Terminal]) -> None:
+    terminal = terminals[0]
+    terminal.write("dump/feed", "<rss/>")
+    ended = terminal.type("ingest", "dump")
+    assert (ended.code, "there was nothing to read" in ended.err) == (0, True)
+
+
 def test_it_refuses_to_run_beside_a_daemon(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(jsonl(*GAZETTE), encoding="utf-8")
     daemon = DaemonProcess(tmp_path, {})

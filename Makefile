@@ -5,16 +5,12 @@ BIN := $(VENV)/bin
 DATA ?= $(if $(AGGREGATOR_DATA),$(AGGREGATOR_DATA),../shared/data)
 PIP := $(BIN)/pip install --disable-pip-version-check --no-deps
 
-# The groups of tests, as arguments of pytest. One can be narrowed: make test-unit UNIT=tests/unit/config/test_tuning.py
-UNIT ?= tests/unit
-E2E ?= tests/e2e
-INTEGRATION ?= tests/integration -k "not postgres"
-POSTGRES ?= tests/integration -k postgres
-SHORT := -m "not torture and not soak"
-PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest
+# pytest with one process per core; a file's tests stay in one process, in their order. WORKERS=0: no others.
+WORKERS ?= auto
+PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-e2e test-integration test-postgres lint size format bench eval torture soak picture docs lock clean
+.PHONY: help run check types test test-postgres test-kills test-all lint size format bench eval mutants picture docs lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,29 +19,36 @@ run: $(VENV)/run.done  ## install what is needed, then run the daemon with confi
 	$(BIN)/aggregator db upgrade
 	$(BIN)/aggregator run
 
-test: $(VENV)/dev.done  ## install what is needed, then run all tests (15 minutes on two cores)
+check: style  ## style, types and the quick unit tests, in a minute
+	@$(MAKE) --no-print-directory -j2 types quick
+
+test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (6 minutes on two cores)
 	@sh tests/support/browser.sh
-	@AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.run_lanes 'e2e=$(SHORT) $(E2E)' \
-	  'integration=$(SHORT) $(INTEGRATION)' 'unit=$(SHORT) $(UNIT)' 'postgres=$(SHORT) $(POSTGRES)'
+	$(PYTEST) -m "not (torture or soak or kills or twin)" tests
 
-test-unit: $(VENV)/dev.done  ## run the tests of single parts
-	$(PYTEST) $(SHORT) $(UNIT)
+test-postgres: $(VENV)/dev.done  ## run every test that a Postgres server is part of
+	$(PYTEST) -m "not (torture or soak or kills)" -k postgres tests
 
-test-e2e: $(VENV)/dev.done  ## run the tests of the whole program and its pages
-	$(PYTEST) $(SHORT) $(E2E)
+test-kills: $(VENV)/dev.done  ## run the tests that kill processes, each kind with fixed seeds
+	$(PYTEST) -m "kills and not (torture or soak)" tests
 
-test-integration: $(VENV)/dev.done  ## run the tests of several parts together, on SQLite
-	$(PYTEST) $(SHORT) $(INTEGRATION)
+test-all: $(VENV)/dev.done  ## run everything: the long tests too, with random seeds (hours)
+	@sh tests/support/browser.sh
+	$(PYTEST) --hypothesis-profile random --timeout 7200 tests
 
-test-postgres: $(VENV)/dev.done  ## run the tests of several parts together, on Postgres
-	$(PYTEST) $(SHORT) $(POSTGRES)
+lint: style types  ## check style, types, the direction of imports, and the layout
 
-lint: $(VENV)/dev.done  ## check style, types, the direction of imports, and the layout
+style: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m benchmarks.size --check
+
+types: $(VENV)/dev.done
+	$(BIN)/mypy
+
+quick: $(VENV)/dev.done
+	$(PYTEST) -m "not (torture or slow)" tests/unit
 
 size: $(VENV)/dev.done  ## print how large the project is
 	$(BIN)/python -m benchmarks.size
@@ -63,12 +66,6 @@ eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories 
 	$(BIN)/aggregator eval --worst 3 $(foreach set,fulltext leads lookalikes headlines,$(DATA)/events-$(set).jsonl.gz)
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python benchmarks/extraction.py
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
-
-torture: $(VENV)/dev.done  ## run the long tests: kills, power cuts, floods
-	$(PYTEST) -m torture --timeout 7200
-
-soak: $(VENV)/dev.done  ## run the test of half an hour of steady load
-	$(PYTEST) -m soak --timeout 7200
 
 picture: $(VENV)/dev.done  ## make the pictures of README and docs from the sample articles
 	@sh tests/support/browser.sh

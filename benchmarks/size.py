@@ -14,6 +14,7 @@ import sys
 import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,21 +48,24 @@ _WITH_BODY = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Source:
-    """One Python file: its tree and the numbers of its code lines."""
+    """One Python file: its tree, and the numbers of its code lines where they are asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = path.read_text(encoding="utf-8")
-        self.tree = ast.parse(text)
+        self._text = path.read_text(encoding="utf-8")
+        self.tree = ast.parse(self._text)
+
+    @cached_property
+    def code(self) -> set[int]:
         docstrings: set[int] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, _WITH_BODY) and ast.get_docstring(node, clean=False) is not None:
                 docstrings |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
         lines: set[int] = set()
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        for token in tokenize.generate_tokens(io.StringIO(self._text).readline):
             if token.type not in _NO_CODE:
                 lines |= set(range(token.start[0], token.end[0] + 1))
-        self.code = lines - docstrings
+        return lines - docstrings
 
     @property
     def name(self) -> str:
@@ -113,7 +117,10 @@ def long_functions(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = len(source.code & set(range(node.lineno, (node.end_lineno or 0) + 1)))
+                span = range(node.lineno, (node.end_lineno or 0) + 1)
+                if len(span) <= MOST_FUNCTION_LINES:
+                    continue
+                lines = len(source.code.intersection(span))
                 if lines > MOST_FUNCTION_LINES:
                     yield f"{source.name}: {node.name} has {lines} code lines, {MOST_FUNCTION_LINES} at most"
 

@@ -30,10 +30,15 @@ _NUMBERS = itertools.count()
 # Beside models and thousands of fixtures, looking for cycles as often as Python does is an eighth of it.
 gc.set_threshold(100_000, 50, 1000)
 
-# A machine that is busy with other things makes no property false.
-_MAY_BE_SLOW = [hypothesis.HealthCheck.too_slow]
-hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_MAY_BE_SLOW)
-hypothesis.settings.load_profile("any machine")
+# A machine that is busy with other things makes no property false. `make test-all` takes "random".
+_ANY_MACHINE = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("random", _ANY_MACHINE)
+hypothesis.settings.register_profile("fixed", _ANY_MACHINE, derandomize=True)
+hypothesis.settings.load_profile("fixed")
+
+LONG_SECONDS = 900  # the time limit of a test that is marked as slow; of others: pyproject.toml
 
 
 _LEVELS = {name: logging.getLogger(name).level for name in ("", *LIBRARY_LEVELS)}
@@ -52,6 +57,24 @@ def _log_of_commands() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
         logging.captureWarnings(capture=False)
         sys.excepthook, threading.excepthook = _HOOKS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests more time, and mark the Postgres twins of tests that run on SQLite, too.
+
+    A file tests one use case and begins with its main case: its first twin is not marked, so `make test` runs
+    it, as it runs all of tests/integration/store, where SQL is written. `make test-postgres` runs them all.
+    """
+    begun = set[Path]()
+    for item in items:
+        if item.get_closest_marker("slow") is not None:
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
+        parameters = getattr(item, "callspec", None)
+        if parameters is None or parameters.params.get("database_url") != "postgres":
+            continue
+        if item.path in begun and "integration/store" not in item.path.as_posix():
+            item.add_marker(pytest.mark.twin)
+        begun.add(item.path)
 
 
 def postgres_server() -> str | None:

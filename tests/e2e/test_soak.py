@@ -1,4 +1,4 @@
-"""Half an hour of steady work (`make soak`): memory, threads and open files stay as they were.
+"""Half an hour of steady work (part of `make test-all`): memory, threads and open files stay as they were.
 
 Of the database no more stays of each article than the ids and hashes by which it is known again.
 

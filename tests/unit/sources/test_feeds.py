@@ -534,7 +534,7 @@ def expected_entries(path: Path, data: bytes) -> int:
 @pytest.mark.skipif(not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds")
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.torture)])
 def test_every_feed_with_entries_yields_all_of_them(step: int) -> None:
-    """Every fifth file; all of them in `make torture`. NAME.json beside NAME.xml is an expected result."""
+    """Every fifth file; all of them in `make test-all`. NAME.json beside NAME.xml is an expected result."""
     missed, held = [], 0
     files = [path for path in sorted(FEEDS.rglob("*")) if path.is_file()]
     for path in files[::step]:

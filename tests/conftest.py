@@ -59,6 +59,11 @@ def _log_of_commands() -> Iterator[None]:
         sys.excepthook, threading.excepthook = _HOOKS
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Number bytes as pytest does objects: compressed ones hold the time, and workers must find the same ids."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give slow tests more time, and mark the Postgres twins of tests that run on SQLite, too.
 

@@ -60,7 +60,7 @@ def _log_of_commands() -> Iterator[None]:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Number bytes as pytest does objects: compressed ones hold the time, and workers must find the same ids."""
+    """Number bytes as pytest does objects: compressed ones hold the time, and workers must find the same."""
     return argname if isinstance(val, bytes) else None
 
 

@@ -245,6 +245,7 @@ def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) -> None:
     done = write_notices(environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -269,6 +270,7 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
         assert len(text) > 7_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "part", "complaint"),
     [

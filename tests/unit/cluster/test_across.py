@@ -140,6 +140,7 @@ FEATURES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(FEATURES, st.lists(st.tuples(FEATURES, st.none() | st.integers(0, 9000)), min_size=1, max_size=5))
 def test_reasons_sum_up_and_the_mean_is_the_mean(
     one: CrossLanguageFeatures, others: list[tuple[CrossLanguageFeatures, int | None]]
@@ -172,6 +173,7 @@ def test_a_packed_vector_keeps_its_direction(values: list[float]) -> None:
 # --- the index ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 9), FEATURES), max_size=60), FEATURES, st.integers(0, 40))
 def test_answers_depend_on_the_rows_alone(

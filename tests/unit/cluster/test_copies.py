@@ -74,6 +74,7 @@ def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(seed: int, cou
         assert found.other == "b"
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.floats(0.3, 1.0), st.integers(0, 300))
 @settings(max_examples=60, deadline=None)
 def test_resemblance_is_the_same_from_both_sides(seed: int, kept: float, added: int) -> None:
@@ -163,6 +164,7 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6), st.floats(0.0, 0.35), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_which_text_came_first_changes_no_copy_of_like_length(

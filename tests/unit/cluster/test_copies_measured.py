@@ -45,6 +45,7 @@ def library(bench: ModuleType, articles: list[Any], tmp_path_factory: pytest.Tem
     return bench.Library(articles, tmp_path_factory.mktemp("copies"))
 
 
+@pytest.mark.slow
 def test_derived_copies_are_found_and_nothing_else(
     bench: ModuleType, articles: list[Any], library: Any
 ) -> None:

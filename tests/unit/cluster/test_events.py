@@ -213,6 +213,7 @@ def test_a_live_blog_needs_more_than_a_report_as_no_second_look_moves_it(cohesio
 TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
 
 
+@pytest.mark.slow
 @given(st.permutations(range(len(TEXTS))), st.sets(st.integers(0, len(TEXTS) - 1)), st.none() | st.just(NOON))
 @settings(max_examples=40, deadline=None)
 def test_answers_do_not_depend_on_how_the_index_grew(order, replaced, minutes):

@@ -36,6 +36,7 @@ def seeds() -> list[Labelled]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("share", "least_f1", "most_over_merge"),
     [(4, 0.955, 0.05), pytest.param(1, 0.94, 0.12, marks=pytest.mark.torture)],
@@ -55,6 +56,7 @@ def test_full_texts_and_their_order_within_a_day(share, least_f1, most_over_merg
     assert every >= 0.9999
 
 
+@pytest.mark.slow
 def test_look_alikes():
     some, clusters = labelled("events-lookalikes.jsonl.gz")
     report = measure(grouped(some), clusters)

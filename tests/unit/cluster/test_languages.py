@@ -241,6 +241,7 @@ SCRAPS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map("".join),
     st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
@@ -252,6 +253,7 @@ def test_any_mixture_of_scripts_can_be_packed(text, language):
     assert set(ids_of(read(packed)).tolist()) <= set(PACKER.readable_terms(text[:20], text, language))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]
 )

@@ -54,6 +54,7 @@ def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[
     return sorted(found), [holders[place] >= CAP for place in range(len(asked))]
 
 
+@pytest.mark.slow
 @given(ROWS, st.integers(1, 160), SKETCHES, st.randoms())
 @settings(deadline=None, max_examples=60)
 def test_loaded_scanned_and_counted_by_hand_are_one(
@@ -67,6 +68,7 @@ def test_loaded_scanned_and_counted_by_hand_are_one(
     assert reported(scan(mixed, number, blob, reach=REACH, cap=CAP)) == expected
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(["add", "undo", "revise", "sweep"]), SKETCHES), max_size=60), SKETCHES
 )

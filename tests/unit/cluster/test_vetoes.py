@@ -248,6 +248,7 @@ LANGUAGES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(TITLES, TITLES, st.just("") | TITLES, LANGUAGES, st.integers(0, 3 * DAY))
 @settings(max_examples=300, deadline=None)
 def test_any_two_titles_get_an_answer_that_is_symmetric(

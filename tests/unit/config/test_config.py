@@ -208,6 +208,7 @@ def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None
     assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -231,6 +232,7 @@ def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path, data: bytes)
         load(file)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
     file = Path("any.yaml")

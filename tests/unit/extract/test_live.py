@@ -28,6 +28,7 @@ STORIES = effective_tuning().section("stories", StoryTuning)
 BOTH = [case for name in ("check", "dev") for case in cases(name)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BOTH, ids=lambda case: case["id"])
 def test_every_entry_in_the_right_order_and_no_look_alike(case: dict[str, Any]) -> None:
     assert is_right(case), reported(read(case))

@@ -105,6 +105,7 @@ def test_a_page_may_forbid_pictures(rule: str) -> None:
     assert clean(Entry(source="s", enclosures=(picture,), robots=rule), page()).media == ()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

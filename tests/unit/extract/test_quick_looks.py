@@ -17,6 +17,7 @@ _NOTICES = yaml.safe_load(files("aggregator.extract").joinpath("notices.yaml").r
 _PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", _NOTICES["consent"]["contains"], ids=lambda entry: entry["keywords"])
 def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
     entry: dict[str, str],

@@ -54,6 +54,7 @@ def test_no_sample_is_forgotten() -> None:
     assert {f"{path.parent.name}/{path.name}" for path in ARTICLES.glob("*/*.txt")} == set(EXPECTED)
 
 
+@pytest.mark.slow
 @every_sample
 def test_headline_time_and_author(name: str) -> None:
     title, published, author = EXPECTED[name]

@@ -98,6 +98,7 @@ def refused(samples: list[Sample]) -> list[Sample]:
     return [one for one in samples if not {*ACCEPTED_VERDICTS, "empty"} & set(one.right)]
 
 
+@pytest.mark.slow
 def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
     said = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million."
     own = Entry(source="s", title="Quay is sold", html=f"<p>{said}</p>", outlet="Lantern")
@@ -109,6 +110,7 @@ def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
         assert "its page: " in found.reason
 
 
+@pytest.mark.slow
 def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
     for one in refused(EARLIER):
         found = read(one.page, Entry(source="s", title="Quay is sold"))
@@ -187,6 +189,7 @@ def good_pages() -> Iterator[tuple[str, bytes, str]]:
             yield page_id, raw, truth.get("url")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "pages").is_dir(), reason="the sample pages are not here (AGGREGATOR_DATA)")
 def test_no_good_page_is_refused() -> None:
     refused = {

@@ -77,6 +77,7 @@ def test_agencies_are_right_in_every_language() -> None:
         assert sum(right) >= 0.95 * len(right), language
 
 
+@pytest.mark.slow
 def test_the_whole_way_of_an_entry_says_the_same() -> None:
     """Title, furniture and paragraphs told apart first; nothing quoted is marked, no agency is another."""
     lost = []

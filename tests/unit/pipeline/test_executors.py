@@ -89,6 +89,7 @@ def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     assert pool.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
+@pytest.mark.slow
 def test_a_late_job_is_killed_alone() -> None:
     with processes(2, parse_deadline_seconds=0.5) as executor:
         bystander = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
@@ -104,12 +105,14 @@ def test_memory_within_the_limit_is_had(pool: ProcessExecutor) -> None:
     assert pool.submit(fault_jobs.swell, wanted).result(timeout=PATIENCE_SECONDS) == wanted
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_too_long_is_refused() -> None:
     with processes(result_cap_bytes=1000) as executor:
         assert verdict_of(executor.submit(fault_jobs.echo, bytes(2000))) == "died"
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
 
 
+@pytest.mark.slow
 def test_workers_retire() -> None:
     with processes(jobs_before_retiring=3) as executor:
         seen = [
@@ -118,6 +121,7 @@ def test_workers_retire() -> None:
     assert [len(set(seen[:3])), len(set(seen[3:6])), len(set(seen))] == [1, 1, 3]
 
 
+@pytest.mark.slow
 def test_workers_that_nothing_needs_end_but_one() -> None:
     with processes(3, idle_seconds=0.5) as executor:
         held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]
@@ -130,6 +134,7 @@ def test_workers_that_nothing_needs_end_but_one() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.5"] * 3
 
 
+@pytest.mark.slow
 def test_kills_from_outside_cost_no_job() -> None:
     with processes(2, queued_jobs_per_worker=60, outside_deaths_per_job=50) as executor:
         futures = [executor.submit(fault_jobs.sleep, b"0.02") for _ in range(100)]
@@ -141,6 +146,7 @@ def test_kills_from_outside_cost_no_job() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [b"0.02"] * 100
 
 
+@pytest.mark.slow
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
         error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)

@@ -77,6 +77,7 @@ def has_opened_it(process_id: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> None:
     lines = b"".join(path.read_bytes() for path in sorted(TEXTS.glob("*.jsonl"))).splitlines()
     texts = [str(msgspec.json.decode(line)["text"]) for line in lines]
@@ -97,6 +98,7 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
         assert [mapped_kib(number)["Anonymous"] for number in executor.process_ids()] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() -> None:
     with two_workers() as executor:
         first = executor.submit(read_feed, feed_of(FRENCH))
@@ -112,6 +114,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
         assert victim not in executor.process_ids()
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
         assert executor.language_model is not None
@@ -123,6 +126,7 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
             os.pwrite(executor.language_model.fileno(), b"a worker that was taken over", 0)
 
 
+@pytest.mark.slow
 def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,6 +144,7 @@ def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
         assert is_complete(executor)
 
 
+@pytest.mark.slow
 def test_without_such_files_each_worker_has_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create")  # as on other systems than Linux
     with two_workers() as executor:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 SENTENCES = (
     "The bridge in Tarnow was closed on Monday after cracks were found in two pillars.",
@@ -37,6 +39,7 @@ def run(
     return done.stdout, [json.loads(line) for line in made.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(tmp_path: Path) -> None:
     bare = {"id": "bare", "articles": [{"title": "Ferry sinks off Port Ellis", "text": ""}]}
     printed, lines = run(tmp_path, RECORD, bare)
@@ -49,6 +52,7 @@ def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(tmp
     assert "over 1 records" in printed
 
 
+@pytest.mark.slow
 def test_without_rouge_the_output_is_written_all_the_same(tmp_path: Path) -> None:
     printed, lines = run(tmp_path, RECORD, without_rouge=True)
     assert "rouge-score is not installed" in printed

@@ -5,6 +5,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 ROW = re.compile(r"^- `([^`]+)` \(([a-z, ]+)\)(: .+)?$", re.MULTILINE)
@@ -51,6 +53,7 @@ def documented() -> dict[str, str]:
     return table
 
 
+@pytest.mark.slow
 def test_every_log_call_names_an_event() -> None:
     found = calls()
     assert len(found) > 50

@@ -15,6 +15,7 @@ def planted(pattern: str, method: str) -> Expression:
     return Expression("planted", "", repr(pattern), re.compile(pattern).flags, (method,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "method"),
     [
@@ -39,6 +40,7 @@ def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24) is None
 
 
+@pytest.mark.slow
 def test_the_expressions_are_all_there() -> None:
     files = {one.where.split(":")[0] for one in expressions()}
     assert len(expressions()) > 600
@@ -49,6 +51,7 @@ def test_the_expressions_are_all_there() -> None:
     } <= files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(8))
 def test_expressions_take_linear_time(part: int) -> None:
     check(part, 8, most=12)

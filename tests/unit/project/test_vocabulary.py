@@ -81,6 +81,7 @@ def retired_in(text: str) -> list[str]:
     return _RETIRED_TEXT.findall(TEXTS.sub(" ", text))
 
 
+@pytest.mark.slow
 def test_no_identifier_has_a_retired_word() -> None:
     found = [
         f"{path.relative_to(REPOSITORY)}:{line}: {name}"
@@ -107,6 +108,7 @@ def _keys(model: type) -> Iterator[str]:
             yield from _keys(field.annotation)
 
 
+@pytest.mark.slow
 def test_no_text_of_the_program_has_a_retired_word() -> None:
     found = [
         f"{path.relative_to(REPOSITORY)}:{line}: {word}"

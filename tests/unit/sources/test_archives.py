@@ -148,6 +148,7 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     assert damaged or len(read) <= len(plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PACKERS)
 def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
     (tmp_path / f"a.jsonl.{kind}").write_bytes(PACKERS[kind](bytes(200_000_000)))
@@ -210,6 +211,7 @@ def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     assert [one.verdict for one in problems(results)] == ["too_long"] * len(long)
 
 
+@pytest.mark.slow
 def test_a_long_list_is_held_a_piece_at_a_time(tmp_path: Path) -> None:
     one = json.dumps({"title": "A title", "text": "word " * 500})
     with (tmp_path / "a.json").open("w") as file:
@@ -230,6 +232,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]), st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_the_pieces_are_the_elements(values: list[object], indent: int | None, ascii_only: bool) -> None:

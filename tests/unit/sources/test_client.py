@@ -291,6 +291,7 @@ FAULTS: dict[str, tuple[Response, set[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_server_is_a_named_error_and_the_next_is_asked(
     client: Client, hasty: Client, fault: str
@@ -333,6 +334,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 
 
+@pytest.mark.slow
 def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     packed = bomb(1024)
     routes: dict[str, Route] = {

@@ -531,6 +531,7 @@ def expected_entries(path: Path, data: bytes) -> int:
     return len(feed.get("items") or []) if is_feed else 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds")
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.torture)])
 def test_every_feed_with_entries_yields_all_of_them(step: int) -> None:

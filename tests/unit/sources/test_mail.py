@@ -163,6 +163,7 @@ def nested(levels: int, end: bytes) -> bytes:
     return b"".join(parts) + end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),
     [

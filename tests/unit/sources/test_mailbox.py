@@ -266,6 +266,7 @@ FRAGMENTS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     parts=st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=5), min_size=1, max_size=4),
@@ -319,6 +320,7 @@ FATAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", FATAL)
 @pytest.mark.parametrize("command", ["UID FETCH 3 (UID BODY", "UID FETCH 3"])
 @pytest.mark.parametrize("start", [None, "7/0"])

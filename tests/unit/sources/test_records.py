@@ -152,6 +152,7 @@ NAMES = st.sampled_from(
 RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).encode())
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))
 def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:

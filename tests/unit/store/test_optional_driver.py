@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _WITHOUT_DRIVER = (
     "import sys; sys.modules['psycopg'] = None; from aggregator.cli.app import main; "
     "sys.argv = ['aggregator', *sys.argv[1:]]; main()"
@@ -20,6 +22,7 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
     (tmp_path / "a.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
@@ -28,6 +31,7 @@ def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
         assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (words, ended.stderr)
 
 
+@pytest.mark.slow
 def test_postgres_without_its_driver_is_refused_with_what_to_type(tmp_path: Path) -> None:
     ended = typed(tmp_path, "--database", "postgresql://postgres@127.0.0.1/none", "stories")
     assert ended.returncode != 0

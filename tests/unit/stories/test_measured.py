@@ -27,6 +27,7 @@ EVENTS = DATA / "events-fulltext.jsonl.gz"
 pytestmark = pytest.mark.skipif(not EVENTS.exists(), reason=f"{EVENTS} is not there")
 
 
+@pytest.mark.slow
 def test_every_sentence_stands_in_the_article_it_is_attributed_to() -> None:
     reported = [tell(articles) for articles in list(stories(EVENTS, least=3))[::4]]
     assert len(reported) == 33
@@ -38,6 +39,7 @@ def test_every_sentence_stands_in_the_article_it_is_attributed_to() -> None:
             assert articles[said.article].url
 
 
+@pytest.mark.slow
 def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     pairs = judged("counted-facts.tsv")
     ids = {article for pair in pairs for article, _ in pair.ends}
@@ -57,6 +59,7 @@ def test_counted_facts_are_right_on_the_judged_pairs() -> None:
     )  # .92 of these pairs are right when all are counted that are as like as .50
 
 
+@pytest.mark.slow
 def test_a_long_story_is_read_in_part() -> None:
     articles = saga(EVENTS, "impeach", 30)
     assert len(articles) == 30

@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -113,6 +114,7 @@ def _quotation_marks() -> tuple[StoryView, MergedStory]:
     return a_story(one, id="hostile", summary=text, updated=MORNING), reported
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(_stories(), st.integers(1, 60))
 @example(_quotation_marks(), 60)

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
@@ -76,6 +77,7 @@ def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.data(), st.integers(1, 60))
 def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:

@@ -88,6 +88,7 @@ def _hostile(form: Format) -> bytes:
     return _feed(form, *(story for story, _ in stories), rendered=rendered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_thousand_hostile_stories_are_a_valid_feed(form: Format) -> None:
     assert RULES[form](_hostile(form), _here(form), LATER) == []

@@ -65,6 +65,7 @@ def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
     assert f"<link>{served.url}/stories/lindferry</link>" in fetched(f"{served.url}/feeds/stories.rss").text
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_what_was_shown_before() -> None:
     """Each reload of the configuration makes a new app; a daemon is reloaded more often than started."""
     server = Server(full_reader(), PublishSettings(port=0))
@@ -119,6 +120,7 @@ def title(url: str) -> str:
     return fetched(f"{url}/feeds/stories.rss").text.split("<title>")[1].split("<")[0]
 
 
+@pytest.mark.slow
 def test_what_it_shows_is_changed_without_a_request_lost_or_a_thread_left() -> None:
     server = Server(full_reader(), PublishSettings(port=0, title="first"))
     url = server.start()
@@ -270,6 +272,7 @@ def test_a_connection_that_is_used_stays(monkeypatch: pytest.MonkeyPatch, hurrie
     assert len(set(own)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit")
 def test_who_does_not_read_loses_the_connection(hurried: Server) -> None:
     asked = HEAD.replace(b"robots.txt", b"static/style.css") + b"\r\n"
@@ -346,6 +349,7 @@ def get(server: Server, path: str) -> int:
     return httpx.get(server.url + path, trust_env=False, timeout=30).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
 def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: int) -> None:
     server = serving(opened)
@@ -413,6 +417,7 @@ def test_clients_of_a_trusted_proxy_are_limited_each(
     assert [one for one in warnings(caplog) if "answered with 429" in one and "(from 203.0.113.9)" in one]
 
 
+@pytest.mark.slow
 def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -432,6 +437,7 @@ def test_an_address_with_many_requests_under_way_waits_and_others_do_not(
     assert len([one for one in warnings(caplog) if "answered with 429" in one]) == 1, "once a minute"
 
 
+@pytest.mark.slow
 def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
     opened: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -447,6 +453,7 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
     assert len([one for one in caplog.messages if "requests are active" in one]) == 1
 
 
+@pytest.mark.slow
 def test_probes_are_answered_in_a_flood_from_loopback(
     opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

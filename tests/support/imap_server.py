@@ -88,6 +88,8 @@ class _Session(socketserver.BaseRequestHandler):
             self._talk()
         except (OSError, ssl.SSLError):
             pass  # the client hung up
+        finally:
+            self.request.close()  # the server closes the socket that was given, not the encrypted one
 
     def _talk(self) -> None:
         owner = self.server.owner

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -290,8 +290,8 @@ def test_only_functions_of_this_program_can_be_named(name: str) -> None:
 
 def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
-        with pytest.raises(ValueError):
-            open_executor(kind, 1, effective_tuning()).submit(lambda job: job, b"")
+        with closing(open_executor(kind, 1, effective_tuning())) as executor, pytest.raises(ValueError):
+            executor.submit(lambda job: job, b"")
     assert function_named(name_of(fault_jobs.echo)) is fault_jobs.echo
 
 

@@ -28,11 +28,10 @@ from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.maintenance.salvage import salvaged_batches
-from aggregator.store.migrate import is_known, newest_revision, revision_of
+from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
 from aggregator.store.stories import outbox
 from aggregator.store.tables import lsh_band, metadata
-from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, renamed_rows
 
 VERSION = 1
 _ZSTD_LEVEL = 6
@@ -78,9 +77,8 @@ def salvaged(database: Database, progress: Advance, lost: Counter[str]) -> Itera
 
     `lost` counts unreadable rows by table. It is a lower bound.
     """
-    is_0018 = revision_of(database) == REVISION_BEFORE_0_1
     with database.lossy_text().read() as connection:
-        yield from _lines_of(salvaged_batches(connection, lost, is_0018=is_0018), progress, incomplete=True)
+        yield from _lines_of(salvaged_batches(connection, lost), progress, incomplete=True)
 
 
 def _lines_of(stream: Iterable[Batch], progress: Advance, **more: bool) -> Iterator[bytes]:
@@ -171,7 +169,6 @@ def import_into(
                 raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
             stream = _batches(_rows(head, numbered, lost))
             total = row_stream.write_all(connection, stream, progress, lost if head.incomplete else None)
-            row_stream.restate(connection, head.revision)
             outbox.skip_backlog(connection)  # webhooks do not report imported stories
         index.index_all(database)
     return total
@@ -200,8 +197,6 @@ def _rows(
                 return
             table = line.table
             rows = [line.row] if line.row is not None else [{"band": b, "article": n} for b, n in line.pairs]
-            if head.revision == REVISION_BEFORE_0_1:
-                table, rows = renamed_rows(table, rows)
             if table not in names:
                 raise ReadError(f"there is no table {table!r}")
             for row in rows:
@@ -225,10 +220,10 @@ def _head(raw: bytes) -> _Head:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
         raise ReadError("line 1: this is not an export; read articles with `aggregator ingest`") from error
-    if head.export != "aggregator" or head.version > VERSION or not is_known(head.revision):
+    if head.export != "aggregator" or head.version > VERSION or is_newer(head.revision):
         raise UsageError(
             f"the export has revision {head.revision}, this version has {newest_revision()}: "
-            "import it with the version that made it, then run `aggregator db upgrade` with this version"
+            "import it with the version that made it"
         )
     return head
 

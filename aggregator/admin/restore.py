@@ -21,7 +21,17 @@ from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import PASSING
-from aggregator.store.migrate import check, clear, is_known, is_of_newer, make_file, revision_of, upgrade
+from aggregator.store.migrate import (
+    check,
+    clear,
+    is_known,
+    is_newer,
+    is_of_unknown_revision,
+    make_file,
+    revision_of,
+    too_old,
+    upgrade,
+)
 from aggregator.store.search import index
 
 _SQLITE_HEADER = b"SQLite format 3\0"
@@ -151,10 +161,12 @@ def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
     revision = revision_of(source)
     if revision is None:
         raise ReadError(f"{file} is a database, but not of this program")
-    if not is_known(revision):
+    if is_newer(revision):
         raise DatabaseTooNewError(
             f"{file} was made by a newer version (revision {revision}); install that version to restore it"
         )
+    if not is_known(revision):
+        raise too_old(str(file), revision)
     upgrade(source)
     return revision
 
@@ -171,7 +183,7 @@ def _fill(
     """
     replaces_pages = target.is_sqlite and source.is_sqlite
     make_file(target, allow_new=True)
-    is_cleared = not replaces_pages and replace and is_of_newer(target)
+    is_cleared = not replaces_pages and replace and is_of_unknown_revision(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
     busy = f"another process uses {shown_url(target.url)}; stop it, then repeat this command"

@@ -69,9 +69,9 @@ def import_(
 ) -> None:
     """Import an export into an empty database.
 
-    The database may be SQLite or PostgreSQL. The export must be of this version or an earlier one. Either
-    all of it is imported or nothing. Of an export made with --salvage, rows that refer to lost rows are
-    skipped; run `aggregator db check --repair` afterwards.
+    The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
+    with the same columns. Either all of it is imported or nothing. Of an export made with --salvage, rows
+    that refer to lost rows are skipped; run `aggregator db check --repair` afterwards.
 
     \b
     Examples:

@@ -1,16 +1,15 @@
-"""Migration of a database to the revision of this program; a newer database is refused.
+"""Migration of a database to the revision of this program; one of an unknown revision is refused.
 
 Every command checks the revision first, so Alembic is imported only when there is something to migrate.
 """
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
@@ -29,21 +28,11 @@ from aggregator.model.errors import (
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.engine.writer_lease import exclusively
-from aggregator.store.tables import metadata
-from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1, TABLES, VIEWS, upgrade_in_place
+from aggregator.store.tables import VIEWS, metadata
 
 log = logging.getLogger(__name__)
 
 _ADVISORY_KEY = 0x6D696772  # "migr"
-# Names of tables that are new in a revision: an upgrade to it finds no table or view of others with them.
-_NEW_TABLES: Final[Mapping[str, frozenset[str]]] = {
-    "0019": frozenset(TABLES.values()),
-    "0020": frozenset({"stream_period", "outlet_history"}),
-    "0021": frozenset({"v_follows", "source_history"}),
-    "0025": frozenset({"source_period"}),
-    "0027": frozenset({"story_subject", "story_link", "v_story_links", "v_story_names", "v_story_topics"}),
-    "0031": frozenset({"lsh_block"}),
-}
 _ATTEMPTS = 20  # while another process has the lock, each `lock_seconds` long: ten minutes
 
 
@@ -53,16 +42,26 @@ def migrations_folder() -> Path:
     return shipped if shipped.is_dir() else Path(__file__).parents[2] / "migrations"
 
 
-@cache
 def _revisions() -> tuple[str, ...]:
-    """Return all revisions, oldest first. They are the prefixes of the file names (0019_schema.py)."""
-    files_of = (migrations_folder() / "versions").glob("[0-9]*.py")
+    """Return all revisions, oldest first."""
+    return _revisions_in(migrations_folder())
+
+
+@cache
+def _revisions_in(folder: Path) -> tuple[str, ...]:
+    """Return the prefixes of the file names (0032_baseline.py)."""
+    files_of = (folder / "versions").glob("[0-9]*.py")
     return tuple(sorted(path.name.split("_")[0] for path in files_of))
 
 
 def is_known(revision: str) -> bool:
-    """Whether this program knows the revision. It does not know those of newer programs."""
-    return revision in _revisions() or revision == REVISION_BEFORE_0_1
+    """Whether this program can upgrade the revision, or has it."""
+    return revision in _revisions()
+
+
+def is_newer(revision: str) -> bool:
+    """Whether a newer program has this revision."""
+    return revision.isdigit() and revision > newest_revision()
 
 
 def is_outdated(database: Database) -> bool:
@@ -89,12 +88,6 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
     names = set(inspect(connection).get_table_names())
     revision = _stored_revision(connection, names)
     if revision is not None:
-        if revision.isdigit() and revision < REVISION_BEFORE_0_1:
-            raise ConfigError(
-                f"database: {shown_url(database.url)} is at revision {revision} of a program before version "
-                f"0.1, and this one upgrades revision {REVISION_BEFORE_0_1} only; run `aggregator db upgrade`"
-                " with the last program before version 0.1 first"
-            )
         return revision
     ours = names & set(metadata.tables)
     if _are_most(ours):
@@ -146,12 +139,13 @@ def upgrade(
 
     A missing file is created; `allow_new`: see `make_file`. `on_step` is called after each migration of an
     upgrade, but not for a new database. `keep` is called once before the first migration of an upgrade, with
-    the new revision, to take a backup; no other process writes meanwhile. Raises DatabaseTooNewError if this
-    program does not know the revision, AnotherDaemonError if a process of an older program uses the database.
+    the new revision, to take a backup; no other process writes meanwhile. Raises DatabaseTooNewError for the
+    revision of a newer program, ConfigError for another unknown one, AnotherDaemonError if a process of an
+    older program uses the database.
     """
     make_file(database, allow_new=allow_new)
     before = revision_of(database)
-    _refuse_newer(database, before)
+    _refuse_unknown(database, before)
     if before != newest_revision():
         _retry_while_locked(lambda: _migrate(database, on_step, keep))
     return before, newest_revision()
@@ -189,7 +183,7 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
         raise NotWritableError(f"{file} cannot be created: {error.strerror}") from error
 
 
-def is_of_newer(database: Database) -> bool:
+def is_of_unknown_revision(database: Database) -> bool:
     """Whether the database holds our tables at a revision that is unknown or lost."""
     with database.read() as connection:
         names = set(inspect(connection).get_table_names())
@@ -242,11 +236,10 @@ def _migrate(
         if not database.is_sqlite:  # one at a time; SQLite has one writing transaction anyway
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         before = _revision_in(connection, database)
-        _refuse_newer(database, before)
+        _refuse_unknown(database, before)
         if before == newest_revision():  # another process upgraded it while this one waited
             return
         if before is not None:
-            _refuse_taken_names(connection, database, before)
             older_program = (
                 f"the database {shown_url(database.url)} must be upgraded, and an older program is using it: "
                 "stop that program first (systemctl stop aggregator)"
@@ -257,8 +250,6 @@ def _migrate(
             settings.attributes["applied"] = _step_callback(before, on_step)
         settings.attributes["connection"] = connection
         try:
-            if before == REVISION_BEFORE_0_1:
-                upgrade_in_place(connection)
             command.upgrade(settings, "head")
         except DatabaseError as error:
             if not is_damage(error.orig):
@@ -269,27 +260,13 @@ def _migrate(
             ) from error
 
 
-def _refuse_taken_names(connection: Connection, database: Database, before: str) -> None:
-    """Raise ConfigError if tables or views of others have names that an upgrade from `before` gives."""
-    schema = inspect(connection)
-    new = {name for revision, names in _NEW_TABLES.items() if revision > before for name in names}
-    taken = {*schema.get_table_names(), *schema.get_view_names()} & new
-    if taken:
-        names = ", ".join(sorted(taken))
-        raise ConfigError(
-            f"database: {shown_url(database.url)} has a table or view of another program with a name that "
-            f"this version uses: {names}; rename it, then run `aggregator db upgrade`"
-        )
-
-
 def _step_callback(
     before: str, on_step: Callable[[MigrationStep], object] | None
 ) -> Callable[[str, str], None] | None:
     """Return the callback of migrations/env.py (revision, title) that calls `on_step`."""
     if on_step is None:
         return None
-    revisions = (REVISION_BEFORE_0_1, *_revisions())
-    pending = revisions[revisions.index(before) + 1 :]
+    pending = _revisions()[_revisions().index(before) + 1 :]
 
     def applied(revision: str, title: str) -> None:
         on_step(
@@ -305,19 +282,31 @@ def _step_callback(
 
 
 def check(database: Database) -> None:
-    """Raise DatabaseTooNewError or DatabaseOutdatedError if the database has another revision."""
+    """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError for another revision."""
     revision = revision_of(database)
-    _refuse_newer(database, revision)
+    _refuse_unknown(database, revision)
     if revision != newest_revision():
         raise DatabaseOutdatedError(
             f"the database {shown_url(database.url)} is older than this program; type: aggregator db upgrade"
         )
 
 
-def _refuse_newer(database: Database, revision: str | None) -> None:
-    if revision is not None and not is_known(revision):
+def _refuse_unknown(database: Database, revision: str | None) -> None:
+    if revision is None or is_known(revision):
+        return
+    shown = f"the database {shown_url(database.url)}"
+    if is_newer(revision):
         raise DatabaseTooNewError(
-            f"the database {shown_url(database.url)} was written by a newer aggregator "
-            f"(revision {revision}); install that version, or go back to a backup from before its upgrade: "
-            "aggregator db restore BACKUP --replace"
+            f"{shown} was written by a newer aggregator (revision {revision}); install that version, or go "
+            "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
+    raise too_old(shown, revision)
+
+
+def too_old(what: str, revision: str) -> ConfigError:
+    """Return the error for a database or backup of a revision from which no migration leads here."""
+    return ConfigError(
+        f"{what} is at revision {revision} of an unreleased aggregator, and this one upgrades from revision "
+        f"{_revisions()[0]} on: with the program that wrote it type `aggregator export --output "
+        "all.jsonl.zst`, with this one `aggregator import all.jsonl.zst --database sqlite:///new.db`"
+    )

@@ -155,8 +155,8 @@ def _by_address(table: str, column: str) -> Index:
 
 
 def _partial_index(name: str, *columns: str, where: str) -> Index:
-    # To say the same for PostgreSQL loads its dialect and five drivers in every process. There the migrations
-    # create the indexes with their condition, and upgrade_0018.py adds the one that is given here.
+    # To say the same for PostgreSQL loads its dialect and five drivers in every process: there only the
+    # migrations have the condition.
     return Index(name, *columns, sqlite_where=text(where))
 
 
@@ -177,6 +177,23 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+    }
+)
+
+# Of docs/sql.md. The migrations create them.
+VIEWS: Final = frozenset(
+    {
+        *(
+            "v_copies",
+            "v_corrections",
+            "v_follows",
+            "v_headline_changes",
+            "v_live_links",
+            "v_now",
+            "v_refused",
+        ),
+        *("v_sources", "v_stories", "v_story_articles", "v_story_links", "v_story_log", "v_story_names"),
+        *("v_story_topics", "v_waiting"),
     }
 )
 
@@ -541,8 +558,7 @@ article = Table(
     Column("published_origin", Text),  # feed | page | text | poll: where `published` is from
     Column("published_precision", Text),  # minute | day
     Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
-    # Whether the centroid counts the date: not one read in the text, which may be that of an event. Rows of
-    # older revisions keep what their centroids counted.
+    # Whether the centroid counts the date: not one read in the text, which may be that of an event.
     Column("date_counts", Boolean, nullable=False, server_default=true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
     Column("effective_at", UtcTime, nullable=False),  # the earlier of `published` and `seen_at`

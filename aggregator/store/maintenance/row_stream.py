@@ -214,11 +214,6 @@ def clear(connection: Connection) -> None:
 
 # --- rows as JSON ------------------------------------------------------------------------------------------
 
-# What the rows of earlier revisions have in columns that were added since.
-_ADDED: Final[Mapping[str, Values]] = {
-    article.name: {"date_counts": True, "kind": "report", "counts_as_report": True},
-    story.name: {"unknown_outlet_count": 0},
-}
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: Final[Mapping[type, Any]] = {
     UtcTime: Annotated[dt.datetime, msgspec.Meta(tz=True)],
@@ -228,18 +223,6 @@ _TYPES: Final[Mapping[type, Any]] = {
     Integer: _INTEGER,
     Float: float,
     Text: str,
-}
-# What an upgrade to a revision does to rows that were written before.
-_RESTATED: Final[Mapping[str, str]] = {
-    "0022": """
-        UPDATE story SET outlet_count = outlet_count - unknown.number, unknown_outlet_count = unknown.number
-        FROM (SELECT story, COUNT(*) AS number FROM article WHERE outlet IS NULL GROUP BY story) AS unknown
-        WHERE unknown.story = story.id""",
-    "0024": """
-        UPDATE story SET first_published = dated.first, last_published = dated.last
-        FROM (SELECT story, MIN(effective_at) AS first, MAX(effective_at) AS last FROM article
-              WHERE published IS NOT NULL GROUP BY story) AS dated
-        WHERE dated.story = story.id AND story.id IN (SELECT story FROM article WHERE published IS NULL)""",
 }
 
 
@@ -256,7 +239,7 @@ def as_json(table: Table, row: Values) -> Values:
 
 
 def checked(table: str, given: Mapping[str, Any]) -> Values:
-    """Convert a row, of this or an earlier revision, for `write_all`. Raises ReadError if it does not fit."""
+    """Convert a row for `write_all`. Raises ReadError if it does not fit."""
     try:
         return msgspec.structs.asdict(msgspec.convert(given, _row_type(table)))
     except msgspec.ValidationError as error:
@@ -265,22 +248,14 @@ def checked(table: str, given: Mapping[str, Any]) -> Values:
 
 @cache
 def _row_type(name: str) -> type[msgspec.Struct]:
-    added = _ADDED.get(name, {})
     fields: list[Any] = []
     for column in metadata.tables[name].columns:
         type_ = next(type_ for kind, type_ in _TYPES.items() if isinstance(column.type, kind))
         if column.nullable:
             fields.append((str(column.name), type_ | None, None))
         else:
-            fields.append((str(column.name), type_, added.get(column.name, msgspec.NODEFAULT)))
+            fields.append((str(column.name), type_))
     return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
-
-
-def restate(connection: Connection, revision: str) -> None:
-    """Update derived columns of rows that were exported at an earlier revision."""
-    for since, statement in _RESTATED.items():
-        if revision < since:
-            connection.execute(text(statement))
 
 
 # --- copy of a database ------------------------------------------------------------------------------------

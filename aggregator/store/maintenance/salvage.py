@@ -26,7 +26,6 @@ from sqlalchemy.exc import DatabaseError
 from aggregator.model.errors import ReadError
 from aggregator.store.engine.db_errors import is_damage
 from aggregator.store.maintenance.row_stream import AT_ONCE, Batch, Values, checked, tables
-from aggregator.store.upgrade_0018 import names_of_0018, renamed_rows
 
 _AT: Final[Label[int]] = literal_column("rowid").label("_at")
 _SPAN: Final = 1024  # row numbers that are read at once between two damaged places
@@ -36,20 +35,19 @@ _HIGHEST: Final = 1 << 40
 GARBLED: Final = (ValueError, TypeError, LookupError)
 
 
-def salvaged_batches(connection: Connection, lost: Counter[str], *, is_0018: bool) -> Iterator[Batch]:
+def salvaged_batches(connection: Connection, lost: Counter[str]) -> Iterator[Batch]:
     """As `row_stream.batches`, from a damaged file and unordered.
 
-    `lost` counts unreadable rows by table. `is_0018`: the file is at revision 0018; its rows get the new
-    names. A table that an earlier revision does not have yet has no rows.
+    `lost` counts unreadable rows by table. A table that an earlier revision does not have yet has no rows.
     """
     for table in tables():
-        rows = _salvaged(connection, table, lost, is_0018=is_0018)
+        rows = _salvaged(connection, table, lost)
         while chunk := list(islice(rows, AT_ONCE)):
             yield Batch(table, chunk)
 
 
-def _salvaged(connection: Connection, table: Table, lost: Counter[str], *, is_0018: bool) -> Iterator[Values]:
-    stored = _stored_table(connection, table, is_0018=is_0018)
+def _salvaged(connection: Connection, table: Table, lost: Counter[str]) -> Iterator[Values]:
+    stored = _stored_table(connection, table)
     if stored is None:
         return
     for row in salvage_rows(connection, stored):
@@ -57,8 +55,6 @@ def _salvaged(connection: Connection, table: Table, lost: Counter[str], *, is_00
             if row is None:
                 raise ReadError("the row cannot be read")
             values = {str(one.name): _without_nul(row._mapping[one]) for one in stored.columns}
-            if is_0018:
-                _, [values] = renamed_rows(stored.name, [values])
             values = checked(table.name, values)
         except (ReadError, *GARBLED):
             lost[table.name] += 1
@@ -66,17 +62,15 @@ def _salvaged(connection: Connection, table: Table, lost: Counter[str], *, is_00
             yield values
 
 
-def _stored_table(connection: Connection, table: Table, *, is_0018: bool) -> Table | None:
-    """Return the table with the names and columns of the file; None if the file has none."""
-    name, renamed = names_of_0018(table.name) if is_0018 else (table.name, {})
+def _stored_table(connection: Connection, table: Table) -> Table | None:
+    """Return the table with those columns that the file has; None if it has no such table."""
     schema = inspect(connection)
-    if not schema.has_table(name):
+    if not schema.has_table(table.name):
         return None
-    existing = {one["name"] for one in schema.get_columns(name)}
-    named = {renamed.get(one.name, one.name): one for one in table.columns}
-    held = (Column(n, one.type, primary_key=one.primary_key) for n, one in named.items() if n in existing)
+    existing = {one["name"] for one in schema.get_columns(table.name)}
+    held = (Column(c.name, c.type, primary_key=c.primary_key) for c in table.columns if c.name in existing)
     with_rowid = table.dialect_options["sqlite"]["with_rowid"]
-    return Table(name, MetaData(), *held, sqlite_with_rowid=with_rowid)
+    return Table(table.name, MetaData(), *held, sqlite_with_rowid=with_rowid)
 
 
 def _without_nul(value: Any) -> Any:

@@ -8,6 +8,8 @@ import resource
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -37,6 +39,7 @@ from aggregator.config.settings import BackupConfig, Config
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,
+    ConfigError,
     DatabaseOutdatedError,
     DatabaseTooNewError,
     NotWritableError,
@@ -48,14 +51,12 @@ from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.maintenance.row_stream import Advance
-from aggregator.store.migrate import newest_revision, revision_of, upgrade
+from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import entry, metadata, prefetched
-from aggregator.store.upgrade_0018 import REVISION_BEFORE_0_1
 from tests.conftest import Postgres
-from tests.support import forked
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
-from tests.support.revision_0018 import of_revision_0018
+from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
 from tests.support.story_checks import undo, what_is_wrong
 
@@ -196,11 +197,9 @@ def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database,
     assert export(full) != before == export(server)
 
 
-def test_a_source_of_another_version_is_named(database_url: str, tmp_path: Path) -> None:
-    old = of_revision_0018(Database(database_url))
-    with pytest.raises(DatabaseOutdatedError, match="db upgrade"):
-        copy(old, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
-    old.close()
+def test_a_source_of_another_version_is_named(database: Database, tmp_path: Path) -> None:
+    with later_version(), pytest.raises(DatabaseOutdatedError, match="db upgrade"):
+        copy(database, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 
 
 # --- backup and restore ------------------------------------------------------------------------------------
@@ -391,47 +390,65 @@ def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Databa
     assert export(database) == before
 
 
-def test_a_backup_of_revision_0018_is_brought_up_to_date_on_the_way(
-    database_url: str, tmp_path: Path
+def test_a_backup_of_an_unreleased_program_is_refused(
+    full: Database, database: Database, tmp_path: Path
 ) -> None:
-    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
-    back_up(old, tmp_path / "old.db.zst", quietly)
-    target = Database(database_url)
-    assert restore(tmp_path / "old.db.zst", target, quietly).revision == REVISION_BEFORE_0_1
-    upgrade(old)
-    assert export(target) == export(old)
-    assert list(faults(target)) == []
-    for one in (old, target):
-        one.close()
+    with full.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0031'"))
+    back_up(full, tmp_path / "older.db.zst", quietly)
+    before = export(database)
+    with pytest.raises(ConfigError, match=r"older\.db\.zst is at revision 0031 .* `aggregator import"):
+        restore(tmp_path / "older.db.zst", database, quietly, replace=True)
+    assert export(database) == before
 
 
-def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(tmp_path: Path) -> None:
+def test_an_older_backup_is_brought_up_to_date_on_the_way(
+    full: Database, database_url: str, tmp_path: Path
+) -> None:
+    back_up(full, tmp_path / "old.db.zst", quietly)
+    revision, target = newest_revision(), Database(database_url)
+    with later_version():
+        assert restore(tmp_path / "old.db.zst", target, quietly).revision == revision
+        upgrade(full)
+        check(target)
+        assert export(target) == export(full)
+        assert list(faults(target)) == []
+    target.close()
+
+
+def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(full: Database, tmp_path: Path) -> None:
     """What a newer program left is replaced by the older one's backup."""
-    old = of_revision_0018(Database(f"sqlite:///{tmp_path / 'old.db'}"))
-    back_up(old, tmp_path / "before.db.zst", quietly)
-    upgrade(old)
-    with old.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    restore(tmp_path / "before.db.zst", old, quietly, replace=True)
-    assert revision_of(old) == newest_revision()
-    assert list(faults(old)) == []
-    old.close()
+    back_up(full, tmp_path / "before.db.zst", quietly)
+    before = export(full)
+    with later_version():
+        upgrade(full)
+    with pytest.raises(DatabaseTooNewError):
+        check(full)
+    restore(tmp_path / "before.db.zst", full, quietly, replace=True)
+    check(full)
+    assert export(full) == before
+    assert list(faults(full)) == []
 
 
 @pytest.mark.parametrize(
-    "what", ["UPDATE alembic_version SET version_num = '9999'", "DELETE FROM alembic_version"]
+    ("what", "words"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "--replace"),
+        ("UPDATE alembic_version SET version_num = '0031'", "`aggregator export"),
+        ("DELETE FROM alembic_version", "--replace"),
+    ],
 )
 def test_a_server_too_goes_back_to_a_backup_from_before_an_upgrade(
-    kept: Path, server: Database, caplog: pytest.LogCaptureFixture, what: str
+    kept: Path, server: Database, caplog: pytest.LogCaptureFixture, what: str, words: str
 ) -> None:
     upgrade(server)
     with server.write() as connection:
         connection.execute(text(what))
         connection.execute(text("CREATE TABLE newer (article BIGINT)"))
-    with pytest.raises(AggregatorError, match="--replace"):
+    with pytest.raises(AggregatorError, match=words):
         restore(kept, server, quietly)
     restore(kept, server, quietly, replace=True)
-    assert revision_of(server) == newest_revision()
+    check(server)
     assert "are not of this version and stay: newer" in caplog.text
     assert list(faults(server)) == []
 
@@ -568,14 +585,14 @@ def test_the_oldest_go_but_what_others_made_stays(full: Database, config: Config
     folder.mkdir()
     (folder / "other-20200101T000000Z.db.zst").write_bytes(b"of another database")
     (folder / "full-by-hand.db.zst").write_bytes(b"named by a person")
-    before = back_up_as_configured(config, full, LATER - dt.timedelta(days=9), quietly, before="0018")
+    before = back_up_as_configured(config, full, LATER - dt.timedelta(days=9), quietly, before="0033")
     for day in range(5):
         back_up_as_configured(config, full, LATER + dt.timedelta(days=day), quietly)
     found = backups(config)
     assert [one.made_at.day for one in found if one.before is None] == [
         (LATER + dt.timedelta(days=day)).day for day in (4, 3, 2)
     ]
-    assert [one.path for one in found if one.before == "0018"] == [before]
+    assert [one.path for one in found if one.before == "0033"] == [before]
     assert len(list(folder.iterdir())) == 3 + 1 + 2
 
 
@@ -653,24 +670,21 @@ def test_what_the_system_refuses_is_said(
     assert now.words == f"no backup can be made: {kept} is not a folder"
 
 
-def test_an_older_database_is_kept_before_its_upgrade(config: Config, tmp_path: Path) -> None:
-    old = of_revision_0018(Database(config.database_url))
-    said: list[str] = []
-    upgrade(
-        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
-    )
-    old.close()
+def test_an_older_database_is_kept_before_its_upgrade(full: Database, config: Config, tmp_path: Path) -> None:
+    revision, said = newest_revision(), list[str]()
+    with later_version() as later:
+        upgrade(full, keep=lambda new: said.append(keep_before_upgrade(config, full, new, LATER, quietly)[1]))
     (kept,) = backups(config)
-    assert (kept.before, str(kept.path) in said[0]) == (newest_revision(), True)
+    assert (kept.before, str(kept.path) in said[0]) == (later.revisions[-1], True)
     new = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    assert restore(kept.path, new, quietly).revision == REVISION_BEFORE_0_1
+    assert restore(kept.path, new, quietly).revision == revision
     new.close()
 
 
 def test_upgrades_that_fail_again_and_again_leave_no_backups(
-    config: Config, capsys: pytest.CaptureFixture[str]
+    full: Database, config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = of_revision_0018(Database(config.database_url))
+    old = Database(full.url)
     with old.read() as connection:
         pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
     old.close()
@@ -679,38 +693,41 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
     def _small(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages + 3}")
 
-    for _ in range(2):
-        with pytest.raises(NotWritableError, match="full"):
-            bring_up(old, config)
-        assert backups(config) == []
-        assert "the upgrade failed, and the database is unchanged" in capsys.readouterr().err
-    old.close()
-    roomy = Database(config.database_url)
-    bring_up(roomy, config)
+    with later_version():
+        for _ in range(2):
+            with pytest.raises(NotWritableError, match="full"):
+                bring_up(old, config)
+            assert backups(config) == []
+            assert "the upgrade failed, and the database is unchanged" in capsys.readouterr().err
+        old.close()
+        bring_up(full, config)
     assert len(backups(config)) == 1
-    roomy.close()
 
 
-def test_the_steps_of_an_upgrade_are_json_where_the_log_is(config: Config) -> None:
-    of_revision_0018(Database(config.database_url)).close()
+def test_the_steps_of_an_upgrade_are_json_where_the_log_is(full: Database, config: Config) -> None:
     assert config.file is not None
-    ended = forked.run(["db", "upgrade", "--log-format", "json"], config.file.parent, dict(os.environ), b"")
-    messages = [json.loads(line)["message"] for line in ended.err.splitlines()]
+    full.close()
+    with later_version() as later:
+        ended = subprocess.run(
+            [sys.executable, "-m", "aggregator", "db", "upgrade", "--log-format", "json"],
+            cwd=config.file.parent,
+            env={**os.environ, "PYTHONPATH": str(later.folder)},
+            capture_output=True,
+            check=True,
+        )
+    messages = [json.loads(line)["message"] for line in ended.stderr.splitlines()]
     assert any("backed up the database" in message for message in messages)
-    steps = [found for message in messages if (found := re.search(r"step (\d+) of (\d+)", message))]
-    assert steps[-1][1] == steps[-1][2] == str(len(steps))
+    steps = [found.groups() for message in messages if (found := re.search(r"step (\d+) of (\d+)", message))]
+    assert steps == [("1", "2"), ("2", "2")]
 
 
 def test_an_upgrade_goes_on_where_no_copy_can_be_kept(
-    config: Config, monkeypatch: pytest.MonkeyPatch
+    full: Database, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
-    old = of_revision_0018(Database(config.database_url))
     said: list[str] = []
-    upgrade(
-        old, keep=lambda revision: said.append(keep_before_upgrade(config, old, revision, LATER, quietly)[1])
-    )
+    with later_version():
+        upgrade(full, keep=lambda new: said.append(keep_before_upgrade(config, full, new, LATER, quietly)[1]))
+        check(full)
     assert "no backup before the upgrade" in said[0]
     assert "MiB free" in said[0]
-    assert revision_of(old) == newest_revision()
-    old.close()

@@ -35,6 +35,7 @@ from aggregator.store.tables import counter, entry, source, webhook
 from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.later_version import later_version
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
 
@@ -436,9 +437,14 @@ def test_a_database_of_a_newer_program(patient: Patient) -> None:
 
 
 def test_a_database_of_an_older_program(patient: Patient) -> None:
-    _revision(patient.database, "0018")
-    found = patient.the_one("problem", "", "aggregator db upgrade")
+    with later_version():
+        found = patient.the_one("problem", "", "aggregator db upgrade")
     assert found.advice == "aggregator db upgrade"
+
+
+def test_a_database_of_an_unreleased_program(patient: Patient) -> None:
+    _revision(patient.database, "0031")
+    patient.the_one("problem", "revision 0031", "aggregator export")
 
 
 def _revision(database: Database, number: str) -> None:

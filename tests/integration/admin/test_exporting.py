@@ -139,11 +139,19 @@ def test_a_broken_export_is_said_and_leaves_nothing(
     assert _export(empty) == before
 
 
-def test_an_export_of_another_version_is_refused(filled: Database, empty: Database) -> None:
+def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Database, empty: Database) -> None:
     head, *rest = _export(filled)
-    other = json.dumps(json.loads(head) | {"revision": "0017"}).encode() + b"\n"
-    with pytest.raises(UsageError, match="revision 0017"):
-        import_into(empty, [other, *rest], _ignore)
+    newer, older = (
+        json.dumps(json.loads(head) | {"revision": revision}).encode() + b"\n"
+        for revision in ("9999", "0031")
+    )
+    with pytest.raises(UsageError, match="revision 9999"):
+        import_into(empty, [newer, *rest], _ignore)
+    before_a_column = [line.replace(b',"unknown_outlet_count":0', b"") for line in rest]
+    with pytest.raises(ReadError, match=r"a row of story does not fit: .*unknown_outlet_count"):
+        import_into(empty, [older, *before_a_column], _ignore)
+    import_into(empty, [older, *rest], _ignore)
+    assert _export(empty) == _export(filled)
 
 
 def test_only_an_empty_database_that_nobody_writes_takes_one(filled: Database, empty: Database) -> None:

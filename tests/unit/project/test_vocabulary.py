@@ -41,7 +41,6 @@ TEXTS = re.compile(
 # Data: stop words, and patterns that match texts of others.
 DATA = ("extract/language/detect.py", "extract/liveblog/detect.py")
 _TAG = re.compile(r"\{[{%].*?[%}]\}|<[^>]*>")
-_OLD_NAMES = PACKAGE / "store" / "upgrade_0018.py"  # the table of old names
 _RETIRED_TEXT = re.compile(rf"\b(?:{'|'.join((*RETIRED, *PHRASES))})\b", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -53,8 +52,7 @@ def parts(name: str) -> set[str]:
 
 @cache
 def modules() -> list[tuple[Path, ast.Module]]:
-    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path != _OLD_NAMES]
-    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
 def names(tree: ast.Module) -> Iterator[tuple[str, int]]:

@@ -153,7 +153,7 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
 
 
 def test_after_a_recluster_the_rows_agree_with_their_centroids(each_kind: Database) -> None:
-    """Rows of older revisions count dates that were read in a text; those that were decided again do not."""
+    """Imported rows may count dates that were read in a text; those that were decided again do not."""
     database = each_kind
     rig = Rig(database, Clock())
     for number, body in enumerate((FLOOD, FLOOD_ELSEWHERE)):

@@ -20,7 +20,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import article, outlet_line, source_history, story
+from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
 from aggregator.web.story_json import jsonl
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
@@ -148,21 +148,3 @@ def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -
         assert set(connection.execute(select(outlet_line.c.outlet)).scalars()) == {
             f"gazette.example {feed.id}"
         }
-
-
-def test_articles_of_an_older_database_keep_outlets_and_counts(newsroom: Newsroom) -> None:
-    feed = newsroom.add("gazette.example")
-    newsroom.poll(feed, LEVEE, link="<link>http://www.gazette.example/1</link>")
-    with newsroom.database.write() as connection:  # as revision 0021 stored it
-        connection.execute(update(article).values(outlet_name=None))
-        connection.execute(update(story).values(unknown_outlet_count=0))
-    newsroom.poll(feed, LEVEE, AGAIN, link="<link>http://www.gazette.example/1</link>")
-    newsroom.poll(
-        newsroom.add("herald.example", name="Herald"), ("Levee at Pennmouth broke", FLOOD_ELSEWHERE)
-    )
-    found = newsroom.stories()
-    assert sum(one.outlet_count for one in found) <= 2 * len(found)
-    assert {one.outlet_key for story in found for one in story.articles} == {
-        "gazette.example",
-        "herald.example",
-    }

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,10 +43,10 @@ from tests.support.story_checks import fill
 
 
 @pytest.fixture
-def empty(database_url: str) -> Database:
-    database = Database(database_url)
-    make_file(database)
-    return database
+def empty(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as database:
+        make_file(database)
+        yield database
 
 
 def test_an_empty_database_is_brought_up_once(empty: Database) -> None:
@@ -53,7 +54,6 @@ def test_an_empty_database_is_brought_up_once(empty: Database) -> None:
     assert upgrade(empty) == (None, newest_revision())
     assert upgrade(empty) == (newest_revision(), newest_revision())
     check(empty)
-    empty.close()
 
 
 def test_files_of_migrations_are_called_by_their_revisions() -> None:
@@ -217,7 +217,6 @@ def test_a_database_that_lost_its_revision_is_called_damaged(database: Database)
 def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:
     with pytest.raises(DatabaseOutdatedError, match="aggregator db upgrade"):
         check(empty)
-    empty.close()
 
 
 def test_every_counter_of_the_program_is_there(database: Database) -> None:
@@ -412,8 +411,7 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
         assert _killed_before(empty.url, statement) == statement
         with empty.read() as connection:
             assert inspect(connection).get_table_names() == []
-        empty.close()
-    upgrade(empty)
+        upgrade(empty)
     check(empty)
 
 
@@ -431,19 +429,22 @@ def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, la
 @pytest.mark.usefixtures("later")
 def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old: Database) -> None:
     kept: list[str] = []
-    lock = open_process_lock(Database(old.url))
-    assert lock.acquire()
-    before = _state(old)
-    with pytest.raises(AnotherDaemonError, match="stop that program first") as caught:
-        upgrade(old, keep=kept.append)
-    assert caught.value.exit_code == 6
-    assert (_state(old), kept) == (before, [])
-    lock.release()
+    with closing(Database(old.url)) as other:
+        lock = open_process_lock(other)
+        assert lock.acquire()
+        before = _state(old)
+        with pytest.raises(AnotherDaemonError, match="stop that program first") as caught:
+            upgrade(old, keep=kept.append)
+        assert caught.value.exit_code == 6
+        assert (_state(old), kept) == (before, [])
+        lock.release()
     upgrade(old, keep=kept.append)
     assert kept == [newest_revision()], "what keeps a copy is asked once, before the first step"
     upgrade(old, keep=kept.append)
     assert len(kept) == 1
-    assert open_process_lock(old).acquire()
+    lock = open_process_lock(old)
+    assert lock.acquire()
+    lock.release()
 
 
 def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:

@@ -605,7 +605,7 @@ class _Changes:
             ids=ids[order],
             weights=known.weights[order],
             times=known.times - self._minutes,
-            silent_times=known.silent_times - self._minutes,
+            unscored_times=known.unscored_times - self._minutes,
         )
         return centroid.to_bytes(moved, self._model)
 

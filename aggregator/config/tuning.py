@@ -18,7 +18,7 @@ from aggregator.config.messages import meant
 from aggregator.model.errors import ConfigError
 
 # Raise it by hand when code (not a constant) changes what is decided for the same input.
-DECIDING_CODE_VERSION = 6
+DECIDING_CODE_VERSION = 7
 
 # Paths have no part in the version: the model in the folder has a hash of its own.
 _PATH_KEYS = frozenset({("cross_language", "folder")})

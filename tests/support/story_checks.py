@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -156,7 +157,7 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                 folded = (
                     centroid.add(folded, known.member(model), model)
                     if member.counts_in_centroid
-                    else centroid.add_silent(folded, known.minutes)
+                    else centroid.add_silent(folded, known.stated_minutes)
                 )
             if folded.reports != sum(member.counts_in_centroid for member in members):
                 wrong.append(f"in {row.id} more articles say that they weigh than do")
@@ -181,12 +182,34 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
         orphans = connection.execute(
             select(func.count()).select_from(article).where(article.c.story.not_in(live))
         ).scalar_one()
+        wrong += out_of_reach(connection)
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
         if placing is not None:
             fresh = placing_of(database).story_writer.index(connection)
             wrong += differences(placing.story_writer.index(connection), fresh)
     return wrong
+
+
+def out_of_reach(connection: Connection) -> list[str]:
+    """The dated articles further than the window from every other date of their story, also read ones.
+
+    A person may put such articles together: stories of which a correction names an article are left out.
+    """
+    reach = dt.timedelta(days=shipped_model(effective_tuning()).tuning.window_days)
+    corrected = select(article.c.story).join(link_constraint, link_constraint.c.article == article.c.id)
+    dated = select(article.c.story, article.c.published).where(
+        article.c.published.is_not(None), article.c.story.not_in(corrected)
+    )
+    dates = defaultdict(list)
+    for row in connection.execute(dated.order_by(article.c.story, article.c.published)):
+        dates[row.story].append(row.published.replace(second=0, microsecond=0))
+    return [
+        f"{home} has an article of {before:%Y-%m-%d} and the next one of {after:%Y-%m-%d}"
+        for home, times in dates.items()
+        for before, after in pairwise(times)
+        if after - before > reach
+    ]
 
 
 def differences(kept: StoryIndex, fresh: StoryIndex) -> list[str]:

@@ -5,14 +5,14 @@ the dot product with the mean. So the sums of the members' term weights suffice 
 integers (term_codec.SCALE): adding and removing are exact inverses, and two stories merge by addition.
 
 A *silent* member (a copy, or a live blog or roundup in a story with reports) counts as a member with a date
-and adds no terms.
+and adds no terms. A date of it, or one that was read in a text, bounds the story but is no part of a score.
 
 Cohesion, the mean logit of two reports inside the story, is computed from the sums too: the summed pair
 cosine of a field is (|sum|^2 - q) / 2, where q is the sum of the members' squared lengths. It depends on the
 *set* of members only, bit for bit.
 
-Blob (little-endian): header, trimmed mean (packed), dates of reports and of silent members (int32, minutes
-since 1970, sorted), terms whose sum is a packed weight (most terms, as one member has them), other terms (ids
+Blob (little-endian): header, trimmed mean (packed), dates of reports and unscored dates (int32, minutes since
+1970, sorted), terms whose sum is a packed weight (most terms, as one member has them), other terms (ids
 uint32, sums int32). A story of one report stores its terms once, as the trimmed mean. The index needs only
 the beginning, which `read_summary` reads.
 """
@@ -49,8 +49,8 @@ Floats = npt.NDArray[np.float64]
 REASONS: Final = (*FIELDS, "days", "undated", "no_body")
 
 _LAYOUT: Final = 1
-# layout, terms of the trimmed mean, reports, bodyless, containers, silent, dates, silent dates, other packed
-# terms, wide terms, time pairs, squares by field, cohesion
+# layout, terms of the trimmed mean, reports, bodyless, containers, silent, dates, unscored dates, other
+# packed terms, wide terms, time pairs, squares by field, cohesion
 _HEADER: Final = struct.Struct(f"<HH8Iq{FIELD_COUNT}qd")
 _EMPTY: Final[Ints] = np.zeros(0, dtype=np.int64)
 _PAIRS_AT_ONCE: Final = 1 << 18  # pairs of dates per step: 2 MB
@@ -68,6 +68,7 @@ class CentroidMember(msgspec.Struct, frozen=True):
     minutes: int | None = None  # published, minutes since 1970; None: unknown
     bodyless: bool = False
     is_container: bool = False
+    text_minutes: int | None = None  # the date read in its text where none was declared
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,10 +81,10 @@ class Centroid:
     reports: int = 0  # members that are counted in the sums
     bodyless: int = 0  # reports without a body
     containers: int = 0  # live blogs and roundups among the reports: all or none
-    times: Ints = dataclasses.field(default_factory=_empty)  # minutes of the dated reports, sorted
+    times: Ints = dataclasses.field(default_factory=_empty)  # minutes declared by the reports, sorted
     time_pairs: int = 0  # sum of the time shares of all dated pairs, in units of 1/TIME_SCALE
     silent: int = 0  # members that are not counted in the sums
-    silent_times: Ints = dataclasses.field(default_factory=_empty)
+    unscored_times: Ints = dataclasses.field(default_factory=_empty)  # of silent members, or read in a text
 
     @property
     def members(self) -> int:
@@ -105,6 +106,8 @@ def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Cen
     """Return the centroid before `member` was added. Raise ValueError when it is not a member."""
     one = _from_member(member)
     times = _subtract_times(centroid.times, one.times)
+    if len(times) != len(centroid.times) - len(one.times):
+        raise ValueError("the centroid has no member of this date")
     spots = np.searchsorted(centroid.ids, one.ids)
     if centroid.reports < 1 or not np.array_equal(
         centroid.ids[np.minimum(spots, len(centroid.ids) - 1)], one.ids
@@ -123,6 +126,7 @@ def remove(centroid: Centroid, member: CentroidMember, model: EventModel) -> Cen
         containers=centroid.containers - one.containers,
         times=times,
         time_pairs=centroid.time_pairs - _time_between(times, one.times, model),
+        unscored_times=_subtract_times(centroid.unscored_times, one.unscored_times),
     )
 
 
@@ -144,7 +148,7 @@ def merge(left: Centroid, right: Centroid, model: EventModel) -> Centroid:
         times=np.sort(np.concatenate((left.times, right.times))),
         time_pairs=left.time_pairs + right.time_pairs + _time_between(left.times, right.times, model),
         silent=left.silent + right.silent,
-        silent_times=np.sort(np.concatenate((left.silent_times, right.silent_times))),
+        unscored_times=np.sort(np.concatenate((left.unscored_times, right.unscored_times))),
     )
 
 
@@ -164,18 +168,22 @@ def from_members(
 
 def add_silent(centroid: Centroid, minutes: int | None) -> Centroid:
     """Return the centroid with one more silent member."""
-    times = centroid.silent_times if minutes is None else np.sort(np.append(centroid.silent_times, minutes))
-    return dataclasses.replace(centroid, silent=centroid.silent + 1, silent_times=times)
+    times = np.sort(np.append(centroid.unscored_times, _date(minutes)))
+    return dataclasses.replace(centroid, silent=centroid.silent + 1, unscored_times=times)
 
 
 def remove_silent(centroid: Centroid, minutes: int | None) -> Centroid:
     """Return the centroid before `add_silent`. Raise ValueError when there is no such member."""
     if centroid.silent < 1:
         raise ValueError("the centroid has no silent member")
-    gone = _EMPTY if minutes is None else np.array([minutes], dtype=np.int64)
-    return dataclasses.replace(
-        centroid, silent=centroid.silent - 1, silent_times=_subtract_times(centroid.silent_times, gone)
-    )
+    times = _subtract_times(centroid.unscored_times, _date(minutes))
+    return dataclasses.replace(centroid, silent=centroid.silent - 1, unscored_times=times)
+
+
+def widest_gap(centroid: Centroid) -> int:
+    """Return the most minutes between a date of the story and the next one."""
+    dates = np.sort(np.concatenate((centroid.times, centroid.unscored_times)))
+    return int(np.diff(dates).max(initial=0))
 
 
 def without_terms(centroid: Centroid) -> Centroid:
@@ -264,13 +272,18 @@ class CentroidSummary(msgspec.Struct, frozen=True):
     bodyless: int
     silent: int
     is_container_only: bool
-    times: bytes  # int32 little-endian, of dated reports
-    silent_times: bytes
+    times: bytes  # int32 little-endian, declared by reports
+    unscored_times: bytes
 
     @property
     def members(self) -> int:
         """Reports and silent members."""
         return self.reports + self.silent
+
+    @property
+    def dates(self) -> Ints:
+        """All dates, in minutes, sorted."""
+        return np.sort(np.frombuffer(self.times + self.unscored_times, "<i4").astype(np.int64))
 
 
 def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
@@ -283,7 +296,7 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
     wide_ids, wide = (centroid.ids, centroid.weights) if len(narrow) else (_EMPTY, _EMPTY)
     wide_ids, wide = wide_ids[~narrow], wide[~narrow]
     counts = (centroid.reports, centroid.bodyless, centroid.containers, centroid.silent)
-    lengths = (len(centroid.times), len(centroid.silent_times), int(narrow.sum()), len(wide))
+    lengths = (len(centroid.times), len(centroid.unscored_times), int(narrow.sum()), len(wide))
     header = _HEADER.pack(
         _LAYOUT,
         len(summary),
@@ -294,7 +307,7 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
         cohesion(centroid, model),
     )
     parts = (
-        (summary, "<u4"), (centroid.times, "<i4"), (centroid.silent_times, "<i4"),
+        (summary, "<u4"), (centroid.times, "<i4"), (centroid.unscored_times, "<i4"),
         (codes[narrow], "<u4"), (wide_ids, "<u4"), (wide, "<i4"),
     )  # fmt: skip
     return header + b"".join(array.astype(kind).tobytes() for array, kind in parts)
@@ -303,9 +316,9 @@ def to_bytes(centroid: Centroid, model: EventModel) -> bytes:
 def read_summary(blob: bytes) -> CentroidSummary:
     """Read only the part of a blob that the index needs."""
     head = _header(blob)
-    summary, (reports, bodyless, containers, silent, dated, silent_dated) = head[1], head[2:8]
+    summary, (reports, bodyless, containers, silent, dated, unscored) = head[1], head[2:8]
     at = _HEADER.size
-    ends = (at + 4 * summary, at + 4 * (summary + dated), at + 4 * (summary + dated + silent_dated))
+    ends = (at + 4 * summary, at + 4 * (summary + dated), at + 4 * (summary + dated + unscored))
     return CentroidSummary(
         trimmed=blob[at : ends[0]],
         cohesion=float(head[-1]),
@@ -314,7 +327,7 @@ def read_summary(blob: bytes) -> CentroidSummary:
         silent=silent,
         is_container_only=reports > 0 and containers == reports,
         times=blob[ends[0] : ends[1]],
-        silent_times=blob[ends[1] : ends[2]],
+        unscored_times=blob[ends[1] : ends[2]],
     )
 
 
@@ -324,7 +337,7 @@ class SummaryColumns(NamedTuple):
     reports: Ints
     terms: Words  # the first of the trimmed mean, packed; a row for each centroid
     has_term: npt.NDArray[np.bool_]  # where a trimmed mean has fewer, the others are False
-    dates: Ints  # first and last date of reports, and of silent members
+    dates: Ints  # first and last date of reports, and unscored
     has_date: npt.NDArray[np.bool_]
 
 
@@ -342,16 +355,16 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
     words = np.frombuffer(b"".join(blobs), "<u4")
     layout, counts = words[starts], words[starts[:, None] + np.arange(1, 9)].astype(np.int64)
     terms = (layout >> np.uint32(16)).astype(np.int64)
-    reports, dated, silent_dated, narrow, wide = counts[:, [0, 4, 5, 6, 7]].T
-    whole = 4 * (head + terms + dated + silent_dated + narrow + 2 * wide)
+    reports, dated, unscored, narrow, wide = counts[:, [0, 4, 5, 6, 7]].T
+    whole = 4 * (head + terms + dated + unscored + narrow + 2 * wide)
     if (layout & np.uint32(0xFFFF) != _LAYOUT).any() or (whole != lengths).any():
         for blob in blobs:
             _header(blob)
     at = starts + head
     has_term = np.arange(most) < terms[:, None]
-    has_date = np.repeat(np.stack((dated, silent_dated), axis=1) > 0, 2, axis=1)
+    has_date = np.repeat(np.stack((dated, unscored), axis=1) > 0, 2, axis=1)
     first, ends = at + terms, at + terms + dated
-    spots = np.stack((first, ends - 1, ends, ends + silent_dated - 1), axis=1)
+    spots = np.stack((first, ends - 1, ends, ends + unscored - 1), axis=1)
     return SummaryColumns(
         reports=reports,
         terms=words[np.where(has_term, at[:, None] + np.arange(most), 0)],
@@ -364,10 +377,10 @@ def read_columns(blobs: Sequence[bytes], most: int) -> SummaryColumns:
 def from_bytes(blob: bytes) -> Centroid:
     """Read the centroid from its blob. Raise ValueError for another layout."""
     head = _header(blob)
-    summary, (dated, silent_dated, narrow, wide) = head[1], head[6:10]
+    summary, (dated, unscored, narrow, wide) = head[1], head[6:10]
     at = _HEADER.size
     arrays: list[Ints] = []
-    for length, kind in zip((summary, dated, silent_dated, narrow, wide, wide), "uiiuui", strict=True):
+    for length, kind in zip((summary, dated, unscored, narrow, wide, wide), "uiiuui", strict=True):
         arrays.append(np.frombuffer(blob, f"<{kind}4", length, at).astype(np.int64))
         at += 4 * length
     packed = (arrays[0] if head[2] == 1 else arrays[3]).astype(np.uint32)
@@ -383,7 +396,7 @@ def from_bytes(blob: bytes) -> Centroid:
         times=arrays[1],
         time_pairs=head[10],
         silent=head[5],
-        silent_times=arrays[2],
+        unscored_times=arrays[2],
     )
 
 
@@ -391,8 +404,8 @@ def _header(blob: bytes) -> tuple[int, ...]:
     if len(blob) < _HEADER.size or int.from_bytes(blob[:2], "little") != _LAYOUT:
         raise ValueError("not a centroid of the current layout")
     head: tuple[int, ...] = _HEADER.unpack_from(blob)
-    dated, silent_dated, narrow, wide = head[6:10]
-    if len(blob) != _HEADER.size + 4 * (head[1] + dated + silent_dated + narrow + 2 * wide):
+    dated, unscored, narrow, wide = head[6:10]
+    if len(blob) != _HEADER.size + 4 * (head[1] + dated + unscored + narrow + 2 * wide):
         raise ValueError("the bytes of a centroid are truncated")
     return head
 
@@ -409,8 +422,13 @@ def _from_member(member: CentroidMember) -> Centroid:
         reports=1,
         bodyless=int(member.bodyless),
         containers=int(member.is_container),
-        times=_EMPTY if member.minutes is None else np.array([member.minutes], dtype=np.int64),
+        times=_date(member.minutes),
+        unscored_times=_date(member.text_minutes),
     )
+
+
+def _date(minutes: int | None) -> Ints:
+    return _EMPTY if minutes is None else np.array([minutes], dtype=np.int64)
 
 
 def _squares(ids: Ints, weights: Ints) -> tuple[int, ...]:
@@ -452,13 +470,11 @@ def _days_between(left: Ints, right: Ints) -> float:
 
 def _subtract_times(times: Ints, gone: Ints) -> Ints:
     spots = np.searchsorted(times, gone)
-    if len(gone) and (int(spots[0]) >= len(times) or times[spots[0]] != gone[0]):
-        raise ValueError("the centroid has no member of this date")
-    return np.delete(times, spots)
+    return np.delete(times, spots[np.isin(gone, times)])
 
 
 def _uncount_container(centroid: Centroid) -> Centroid:
     if not centroid.is_container_only:
         return centroid
-    dates = np.sort(np.concatenate((centroid.times, centroid.silent_times)))
-    return Centroid(silent=centroid.members, silent_times=dates)
+    dates = np.sort(np.concatenate((centroid.times, centroid.unscored_times)))
+    return Centroid(silent=centroid.members, unscored_times=dates)

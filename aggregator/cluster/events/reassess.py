@@ -28,7 +28,7 @@ import numpy as np
 from aggregator.cluster.events import centroid as centroids
 from aggregator.cluster.events.centroid import Centroid, CentroidMember, ScoreShares
 from aggregator.cluster.events.scorer import Candidate, Floats, Scorer, ScoringInput, is_within_window
-from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BITS, Ints
+from aggregator.cluster.events.term_codec import DOT_SCALE, FIELD_COUNT, HASH_BITS
 from aggregator.cluster.events.weights import MINUTES_A_DAY, TIME_SCALE, EventModel, time_shares
 from aggregator.model.core import Reason
 
@@ -534,14 +534,10 @@ def _may_lose_members(story: Candidate) -> bool:
 
 def _are_in_one_window(one: Candidate, other: Candidate, model: EventModel) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
-    left, right = _dates(one), _dates(other)
+    left, right = one.summary.dates, other.summary.dates
     if not len(left) or not len(right):
         return abs(one.last_inbox - other.last_inbox) <= model.tuning.undated_reach
     spots = np.searchsorted(left, right)
     below = np.abs(left[np.maximum(spots - 1, 0)] - right)
     above = np.abs(left[np.minimum(spots, len(left) - 1)] - right)
     return int(np.minimum(below, above).min()) <= model.tuning.window_days * MINUTES_A_DAY
-
-
-def _dates(story: Candidate) -> Ints:
-    return np.sort(np.frombuffer(story.summary.times + story.summary.silent_times, "<i4").astype(np.int64))

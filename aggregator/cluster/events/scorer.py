@@ -79,7 +79,8 @@ class ScoringInput(msgspec.Struct, frozen=True):
 
     def member(self, model: EventModel) -> CentroidMember:
         """Return the article as a member of a centroid."""
-        return CentroidMember(self.terms, self.minutes, self.bodyless(model), self.is_container)
+        date = None if self.minutes is not None else self.text_minutes
+        return CentroidMember(self.terms, self.minutes, self.bodyless(model), self.is_container, date)
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -349,14 +350,13 @@ def is_open(article: ScoringInput, candidate: Candidate, model: EventModel) -> b
 def is_within_window(article: ScoringInput, candidate: Candidate, model: EventModel) -> bool:
     """Return whether the story is near enough in time, or in inbox numbers if a date is missing."""
     summary = candidate.summary
-    if article.minutes is None or not (summary.times or summary.silent_times):
+    date, times = article.stated_minutes, summary.times or summary.unscored_times
+    if date is None or not times:
         return article.inbox - candidate.last_inbox <= model.tuning.undated_reach
     reach = model.tuning.window_days * MINUTES_A_DAY
-    times = summary.times or summary.silent_times
-    if abs(int.from_bytes(times[-4:], "little", signed=True) - article.minutes) <= reach:
+    if abs(int.from_bytes(times[-4:], "little", signed=True) - date) <= reach:
         return True  # of most stories; the array of all dates takes ten times as long
-    dates = np.frombuffer(summary.times + summary.silent_times, "<i4").astype(np.int64)
-    return int(np.abs(dates - article.minutes).min()) <= reach
+    return int(np.abs(summary.dates - date).min()) <= reach
 
 
 def _followed(article: ScoringInput, best: ScoredCandidate, model: EventModel) -> str | None:

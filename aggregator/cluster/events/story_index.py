@@ -285,11 +285,12 @@ class StoryIndex:
         inbox = stories["inbox"][slots]
         live = self._are_live(inbox, stories["single"][slots], article.inbox)
         recent = inbox >= max(article.inbox - tuning.undated_reach, self.undated_from)
-        if article.minutes is None:
+        date = article.stated_minutes
+        if date is None:
             return live & recent
         reach = int(tuning.window_days * MINUTES_A_DAY)
         first, last = stories["first"][slots], stories["last"][slots]
-        near = (first - reach <= article.minutes) & (article.minutes <= last + reach)
+        near = (first - reach <= date) & (date <= last + reach)
         undated = first == _NEVER
         may_be_open: Flags = live & np.where(undated, recent, near)
         return may_be_open
@@ -451,7 +452,7 @@ def _counted(hits: Words) -> tuple[Ints, Ints]:
 
 
 def _range(summary: CentroidSummary) -> tuple[int, int]:
-    dates = list(_ends(summary.times)) + list(_ends(summary.silent_times))
+    dates = list(_ends(summary.times)) + list(_ends(summary.unscored_times))
     return (min(dates), max(dates)) if dates else (_NEVER, -_NEVER)
 
 

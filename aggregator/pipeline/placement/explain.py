@@ -472,6 +472,7 @@ _WHY = {
     "undone": "undo of a correction",
     "recluster": "all decisions were repeated",
     "second look": "second look",
+    "dates": "its date is too far from the others",
     "empty": "it had no articles left",
 }
 _HAPPENED = {

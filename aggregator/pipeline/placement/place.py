@@ -236,6 +236,8 @@ class Placer:
             with self.unit_of_work() as unit_of_work:
                 set_counter(unit_of_work.connection, _FORGET_UNFINISHED, 1)
                 self._forget_handler.carry_out(unit_of_work, ids, former)
+                at_no = self.story_writer.last_membership_change(unit_of_work.connection)
+                self._second_look.part(unit_of_work, at_no=at_no)
 
         try:
             for start in range(0, len(meant.articles), BATCH):
@@ -427,6 +429,7 @@ class Placer:
             if is_late or placed.outcome in ("founded", "joined"):
                 number = old.inbox_no if is_late and old is not None else inbox_entry.inbox_no
                 self._boilerplate.note(unit_of_work, inbox_entry.entry, number, prepared.lines)
+            placed = self._parted(unit_of_work, placed, at_no=inbox_entry.inbox_no)
         unit_of_work.ledger.finish(
             inbox_entry.entry_no,
             at=unit_of_work.now,
@@ -439,6 +442,14 @@ class Placer:
         )
         self._boilerplate.placed(inbox_entry.entry_no)
         return placed
+
+    def _parted(self, unit_of_work: UnitOfWork, placed: PlacementResult, *, at_no: int) -> PlacementResult:
+        """Split the stories in which the entry left dates out of reach; return it with its story then."""
+        if not unit_of_work.ledger.apart:
+            return placed
+        self._second_look.part(unit_of_work, at_no=at_no)
+        homes = articles.assigned_stories(unit_of_work.connection, [placed.article])
+        return msgspec.structs.replace(placed, story=homes.get(placed.article))
 
     def _mute(self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is not wanted; it keeps its text, to be queued again."""

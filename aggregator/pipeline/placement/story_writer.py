@@ -18,7 +18,7 @@ from aggregator.cluster.events import centroid
 from aggregator.cluster.events.scorer import ScoringInput
 from aggregator.cluster.events.story_index import IndexedStory as IndexRow
 from aggregator.cluster.events.story_index import StoryCache, StoryIndex
-from aggregator.cluster.events.weights import EventModel
+from aggregator.cluster.events.weights import MINUTES_A_DAY, EventModel
 from aggregator.config.garbage import give_back_memory
 from aggregator.model.core import ArticleView
 from aggregator.pipeline.placement.story_options import StoryOptions
@@ -278,7 +278,8 @@ class StoryWriter:
             grown = centroid.remove(grown, before.member(self._model), self._model)
             grown = centroid.add(grown, after.member(self._model), self._model)
         else:
-            grown = centroid.add_silent(centroid.remove_silent(grown, before.minutes), after.minutes)
+            grown = centroid.remove_silent(grown, before.stated_minutes)
+            grown = centroid.add_silent(grown, after.stated_minutes)
         members = articles.members(unit_of_work.connection, assigned_story.id)
         membership = Membership(
             centroid=grown,
@@ -522,7 +523,7 @@ class StoryWriter:
         if new.counts_in_centroid:
             grown = centroid.add(grown, article.member(self._model), self._model)
         else:
-            grown = centroid.add_silent(grown, article.minutes)
+            grown = centroid.add_silent(grown, article.stated_minutes)
         view = article_views.view_of(new)
         if before is None:
             standing = count_state_of([view])
@@ -675,6 +676,8 @@ class StoryWriter:
             state.title,
         )
         unit_of_work.ledger.change(unit_of_work.now, story, row, state, bump=bump, **change)
+        if centroid.widest_gap(membership.centroid) > self._model.tuning.window_days * MINUTES_A_DAY:
+            unit_of_work.ledger.apart.add(story)
         self._index_story(IndexRow(number, story, state.centroid, state.last_inbox_no))
         if self._index is not None:
             self.centroids.put(self._index.story(number), membership.centroid)

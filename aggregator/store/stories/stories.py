@@ -114,7 +114,7 @@ def membership_of(
     return Membership(
         centroid=centroid.from_members(
             [one.as_article().member(model) for one in members if one.id in counted],
-            [one.as_article().minutes for one in members if one.id not in counted],
+            [one.as_article().stated_minutes for one in members if one.id not in counted],
             model,
         ),
         count_state=count_state_of(members),

@@ -20,11 +20,14 @@ WORDS = (
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=30).map(" ".join)
 members = st.builds(
-    lambda title, body, minutes, bodyless: CentroidMember(PACKER.pack(title, body, "en"), minutes, bodyless),
+    lambda title, body, minutes, bodyless, read: CentroidMember(
+        PACKER.pack(title, body, "en"), minutes, bodyless, text_minutes=None if minutes else read
+    ),
     texts,
     texts,
     st.none() | st.integers(20_000_000, 20_060_000),
     st.booleans(),
+    st.none() | st.integers(20_000_000, 20_060_000),
 )
 
 
@@ -98,6 +101,19 @@ def test_a_silent_member_changes_nothing_but_count_and_dates():
     assert with_copy.reports == 1
     assert centroid.trimmed(with_copy, MODEL).tobytes() == centroid.trimmed(total, MODEL).tobytes()
     assert blob(centroid.remove_silent(with_copy, 700)) == blob(total)
+
+
+def test_a_date_read_in_a_text_bounds_a_story_and_changes_no_score():
+    terms = PACKER.pack("Harbour", "grain crane", "en")
+    undated, read = (summed([CentroidMember(terms, text_minutes=minutes)]) for minutes in (None, 700))
+    front = centroid.read_summary(blob(read))
+    assert (front.dates.tolist(), front.times) == ([700], b"")
+    other = summed([CentroidMember(terms, 500)])
+    assert centroid.widest_gap(centroid.merge(read, other, MODEL)) == 200
+    expected = centroid.pair_shares(undated, other, MODEL).score(MODEL)
+    assert centroid.pair_shares(read, other, MODEL).score(MODEL) == expected
+    earlier = undated  # as versions before stored it
+    assert centroid.remove(earlier, CentroidMember(terms, text_minutes=700), MODEL).members == 0
 
 
 def test_a_container_falls_silent_when_reports_come():

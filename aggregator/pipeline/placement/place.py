@@ -448,8 +448,8 @@ class Placer:
         if not unit_of_work.ledger.apart:
             return placed
         self._second_look.part(unit_of_work, at_no=at_no)
-        homes = articles.assigned_stories(unit_of_work.connection, [placed.article])
-        return msgspec.structs.replace(placed, story=homes.get(placed.article))
+        stories_ = articles.assigned_stories(unit_of_work.connection, [placed.article])
+        return msgspec.structs.replace(placed, story=stories_.get(placed.article))
 
     def _mute(self, unit_of_work: UnitOfWork, inbox_entry: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is not wanted; it keeps its text, to be queued again."""

@@ -10,7 +10,7 @@ WORKERS ?= auto
 PYTEST := AGGREGATOR_DATA=$(DATA) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run check types test test-postgres test-kills test-all lint size format bench eval mutants picture docs lock clean
+.PHONY: help run check types test test-later test-all lint size format bench eval mutants picture docs lock clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,11 @@ check: style  ## style, types and the quick unit tests, in a minute
 
 test: $(VENV)/dev.done  ## install what is needed, then run the tests that decide (6 minutes on two cores)
 	@sh tests/support/browser.sh
-	$(PYTEST) -m "not (torture or soak or kills or twin)" tests
+	$(PYTEST) -m "not (torture or soak or later)" tests
 
-test-postgres: $(VENV)/dev.done  ## run every test that a Postgres server is part of
-	$(PYTEST) -m "not (torture or soak or kills)" -k postgres tests
-
-test-kills: $(VENV)/dev.done  ## run the tests that kill processes, each kind with fixed seeds
-	$(PYTEST) -m "kills and not (torture or soak)" tests
+test-later: $(VENV)/dev.done  ## run what make test leaves out: tests on Postgres, kills, further end-to-end tests
+	@sh tests/support/browser.sh
+	$(PYTEST) -m "later and not (torture or soak)" tests
 
 test-all: $(VENV)/dev.done  ## run everything: the long tests too, with random seeds (hours)
 	@sh tests/support/browser.sh

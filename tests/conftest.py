@@ -67,8 +67,8 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give slow tests more time, and mark the Postgres twins of tests that run on SQLite, too.
 
-    A file tests one use case and begins with its main case: its first twin is not marked, so `make test` runs
-    it, as it runs all of tests/integration/store, where SQL is written. `make test-postgres` runs them all.
+    A file tests one use case and begins with its main case: `make test` runs its first twin, and all twins of
+    tests/integration/store, where SQL is written; `make test-later` the others.
     """
     begun = set[Path]()
     for item in items:
@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if parameters is None or parameters.params.get("database_url") != "postgres":
             continue
         if item.path in begun and "integration/store" not in item.path.as_posix():
-            item.add_marker(pytest.mark.twin)
+            item.add_marker(pytest.mark.later)
         begun.add(item.path)
 
 

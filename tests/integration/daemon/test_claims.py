@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -73,11 +74,7 @@ def test_a_host_is_one_daemons_until_it_gives_it_back(shared: Database, other: D
 
 def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, other: Database) -> None:
     short = LeaseTuning(**{**_values(TUNING), "host_lease_seconds": 3.0, "host_renew_seconds": 2.9})
-    dead, busy, third = (
-        HostLeases(shared, short),
-        HostLeases(other, short),
-        HostLeases(Database(shared.url), short),
-    )
+    dead, busy = HostLeases(shared, short), HostLeases(other, short)
     dead.take({"a.example"})
     busy.take({"b.example"})
 
@@ -85,7 +82,9 @@ def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, o
         busy.keep(["b.example"])
         return third.take({"a.example", "b.example"})
 
-    assert wait_until(taken_while_one_is_busy, "the claim of the dead one to end") == {"a.example"}
+    with closing(Database(shared.url)) as database:
+        third = HostLeases(database, short)
+        assert wait_until(taken_while_one_is_busy, "the claim of the dead one to end") == {"a.example"}
     dead.keep(["a.example"])
     assert dead.missing({"a.example"}) == {"a.example"}, "it knows by now"
 

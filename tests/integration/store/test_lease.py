@@ -266,7 +266,8 @@ def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, 
     try:
         with first.fenced.write() as connection:
             connection.execute(_ONE_MORE)
-            lose(first, Database(shared.url))
+            with closing(Database(shared.url)) as third:
+                lose(first, third)
             waiting.start()
             wait_until(lambda: waits_for_a_row(shared, other), "the next writer to wait")
             assert waiting.is_alive()
@@ -325,6 +326,7 @@ def anybody_writes(lock: WriterLease) -> bool:
     return lock._lock.others()[0]
 
 
+@pytest.mark.filterwarnings("ignore:.* was deleted while still open:ResourceWarning")  # another thread is in it
 def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
         lock = open_writer_lease(database, QUICK)

@@ -243,7 +243,7 @@ class StoryIndex:
         )
         undated = (others["first"] == _NEVER) | (own["first"] == _NEVER)
         recent = np.abs(others["inbox"] - own["inbox"]) <= tuning.undated_reach
-        recent &= others["inbox"] >= self.undated_from
+        recent &= np.minimum(others["inbox"], own["inbox"]) >= self.undated_from
         near = (others["first"] - reach <= own["last"]) & (own["first"] <= others["last"] + reach)
         beside: Flags = live & np.where(undated, recent, near)
         return beside

@@ -1,0 +1,287 @@
+"""Decisions about stories, by what becomes of articles: windows, the second look, links, bumps."""
+
+import datetime as dt
+import random
+import re
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from aggregator.config.settings import Config
+from aggregator.config.tuning import effective_tuning
+from aggregator.model.core import Entry, StoryView
+from aggregator.pipeline.pipeline import Pipeline
+from aggregator.pipeline.placement.story_options import story_options
+from aggregator.pipeline.workers.executor import InlineExecutor
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.stories.merged_texts import render_next
+from aggregator.store.tables import article, story
+from aggregator.stories.tuning import StoryTuning
+from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.events import GRAIN
+from tests.support.story_checks import correct, members, mistake, what_is_wrong
+
+DAY = dt.timedelta(days=1)
+NOW = NOON + 40 * DAY
+TRAMS = (
+    "Tram drivers in Marlow vote to strike over wages",
+    "Tram drivers in Marlow voted on Friday for a strike of 48 hours. The union asks for 6.5 percent more "
+    "wages, the company Marlow Transit offers 3 percent. Talks with the mediator Otto Brand are to go on.",
+)
+TRAMS_AGAIN = (
+    "Strike of Marlow tram drivers: union votes for 48 hours without trams",
+    "The union of the tram drivers in Marlow has voted for a strike of 48 hours, its speaker said. Marlow "
+    "Transit offers 3 percent more wages, the drivers ask for 6.5 percent. Mediator Otto Brand may help.",
+)
+# A later step of what GRAIN tells.
+CRANES = (
+    "Port Ellory buys two cranes after loss",
+    "Port Ellory will buy two new cranes for 40 million crowns, the council said on Friday. They replace "
+    "those that were lost in the grain slide. The Northern Salvage Company is to lift the wrecks in spring.",
+)
+TEXTS = dict(zip(("g0", "g1", "g2", "t0", "t1", "cranes"), (*GRAIN, TRAMS, TRAMS_AGAIN, CRANES), strict=True))
+APART = effective_tuning({"events": {"threshold": 1000.0}})  # each article is a story
+
+
+@pytest.fixture
+def database(sqlite: Database) -> Database:
+    """Only what is decided is asked."""
+    return sqlite
+
+
+def report(key: str) -> Entry:
+    """A report by its text and day: "g0@14". "g0@-" has no date. Each is of an outlet of its own."""
+    name, day = key.split("@")
+    published = None if day == "-" else NOON + int(day) * DAY
+    return record(key, key, *TEXTS[name], published=published)
+
+
+def placed(database: Database, *keys: str, **events: Any) -> set[str]:
+    """The stories after these reports came, each with its reports."""
+    Rig(database, Clock(NOW), effective_tuning({"events": events})).take(*map(report, keys))
+    return told(database)
+
+
+def told(database: Database) -> set[str]:
+    assert what_is_wrong(database) == []
+    groups = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(article.c.story, article.c.outlet).order_by(article.c.outlet)):
+            groups[row.story].append(row.outlet)
+    return {" ".join(one) for one in groups.values()}
+
+
+def story_of(database: Database, key: str) -> str:
+    with database.read() as connection:
+        found: str = connection.execute(select(article.c.story).where(article.c.outlet == key)).scalar_one()
+    return found
+
+
+def looked(database: Database, groups: str, *, held: bool = False, **events: Any) -> str:
+    """The stories after a second look at "a b, c": a and b in one story, whatever they say, and c in another.
+
+    `held`: a correction keeps the reports of each story together.
+    """
+    stories = [one.split() for one in groups.split(", ")]
+    keys = [key for one in stories for key in one]
+    Rig(database, Clock(NOW), APART).take(*map(report, keys))
+    for first, *others in stories:
+        for other in others:
+            change = correct if held else mistake
+            change(database, "merge", story_of(database, other), story_of(database, first))
+    tuning = effective_tuning({"events": {"reassess_every": len(keys) + 1, **events}})
+    Rig(database, Clock(NOW), tuning).take(record("later", "later", "Dock strike in Sennick", STRIKE))
+    return ", ".join(sorted(told(database) - {"later"}))
+
+
+# --- windows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reports", "stories"), [
+    (("g0@0", "g1@14"), {"g0@0 g1@14"}),
+    (("g0@0", "g1@15"), {"g0@0", "g1@15"}),
+    (("g1@15", "g0@0"), {"g0@0", "g1@15"}),
+    (("g0@0", "g1@14", "g2@28"), {"g0@0 g1@14 g2@28"}),  # the nearest date decides
+    (("g0@0", "g1@-"), {"g0@0 g1@-"}),
+])  # fmt: skip
+def test_a_story_is_open_for_two_weeks_around_its_dates(
+    database: Database, reports: tuple[str, ...], stories: set[str]
+) -> None:
+    assert placed(database, *reports) == stories
+
+
+@pytest.mark.parametrize(("groups", "after"), [
+    ("g0@0, g1@14", "g0@0 g1@14"),
+    ("g0@0, g1@15", "g0@0, g1@15"),
+    ("g0@0, g1@29", "g0@0, g1@29"),
+    ("g0@0 g1@14, g2@28", "g0@0 g1@14 g2@28"),  # the nearest date decides, ...
+    ("g0@0 g1@30, g2@15", "g0@0 g1@30, g2@15"),  # ... and not that the dates of one are around the other's
+    ("g0@0 t0@0, g1@15 g2@15", "g0@0, g1@15 g2@15, t0@0"),
+    ("g0@0 t0@0, g1@14 g2@14", "g0@0 g1@14 g2@14, t0@0"),
+])  # fmt: skip
+def test_a_second_look_has_the_same_window(database: Database, groups: str, after: str) -> None:
+    assert looked(database, groups) == after
+
+
+@pytest.mark.parametrize("later", ["g1@-", "g1@0", "g1@9"])
+@pytest.mark.parametrize(("days", "is_open"), [(13, True), (16, False)])
+def test_without_a_date_a_story_is_as_old_as_its_arrival(
+    database: Database, later: str, days: int, is_open: bool
+) -> None:
+    """For an article that arrives, and for a second look."""
+    clock = Clock(NOON)
+    Rig(database, clock, APART).take(report("g0@-"), report("t0@-"))
+    mistake(database, "merge", story_of(database, "t0@-"), story_of(database, "g0@-"))
+    both = story_of(database, "g0@-")
+    clock.time += days * DAY
+    rig = Rig(database, clock, effective_tuning({"events": {"reassess_every": 4}}))
+    rig.take(report(later))
+    assert (story_of(database, later) == both) is is_open
+    mistake(database, "split", both, articles=(members(database, both)[0],))
+    rig.restart()
+    rig.take(*(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2)))
+    assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
+
+
+def test_without_a_date_only_so_many_articles_back_are_compared(database: Database) -> None:
+    assert placed(database, "g0@-", "t0@0", "g1@0", undated_reach=1) == {"g0@-", "g1@0", "t0@0"}
+    assert placed(database, "t1@-", undated_reach=2) == {"g0@-", "g1@0", "t0@0 t1@-"}
+
+
+# --- who belongs to a story --------------------------------------------------------------------------------
+
+
+def test_a_full_story_takes_nothing_in(database: Database) -> None:
+    assert placed(database, "g0@0", "g1@0", "g2@0", story_cap=2) == {"g0@0 g1@0", "g2@0"}
+
+
+def test_the_nearest_story_is_joined(database: Database) -> None:
+    Rig(database, Clock(NOW), APART).take(report("cranes@0"), report("g0@0"))
+    assert placed(database, "g1@0") == {"cranes@0", "g0@0 g1@0"}
+
+
+@pytest.mark.parametrize(("groups", "held", "after"), [
+    # More than half of the reports must fit.
+    ("g0@0 t0@0, g1@0 g2@0", True, "g0@0 t0@0, g1@0 g2@0"),
+    ("g0@0 t0@0, g1@0", True, "g0@0 t0@0, g1@0"),
+    ("g0@0 g1@0 t0@0 t1@0, g2@0", True, "g0@0 g1@0 t0@0 t1@0, g2@0"),
+    ("g0@0 g1@0 t0@0, g2@0", True, "g0@0 g1@0 g2@0 t0@0"),
+    # A single report needs as much as would keep it in the story.
+    ("g0@0 g1@0 g2@0, cranes@3", False, "cranes@3, g0@0 g1@0 g2@0"),
+    ("g0@0 g1@0 g2@0, cranes@0", False, "cranes@0 g0@0 g1@0 g2@0"),
+    # Who fits elsewhere moves there, or stands alone; a correction holds.
+    ("g0@0 g1@0 t0@0, t1@0", False, "g0@0 g1@0, t0@0 t1@0"),
+    ("g0@0 g1@0 t0@0, t1@0", True, "g0@0 g1@0 t0@0, t1@0"),
+    ("g0@0 g1@0 t0@0", False, "g0@0 g1@0, t0@0"),
+])  # fmt: skip
+def test_a_second_look_decides(database: Database, groups: str, held: bool, after: str) -> None:
+    assert looked(database, groups, held=held) == after
+
+
+@pytest.mark.parametrize(("cap", "after"), [(2, "g0@0 g1@0, g2@0"), (3, "g0@0 g1@0 g2@0")])
+def test_a_second_look_fills_no_story_above_its_cap(database: Database, cap: int, after: str) -> None:
+    assert looked(database, "g0@0 g1@0, g2@0", story_cap=cap) == after
+
+
+# --- what a story follows ----------------------------------------------------------------------------------
+
+PLANNED, VOTED = "Parliament to vote on two billion crowns for dykes", "Parliament votes for dykes"
+LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+LATER = record("Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + 9 * DAY)
+HEADLINE = record("Herald", "1", PLANNED, "", published=NOON)
+VOTE = record("Echo", "3", VOTED, DYKES, published=NOON + 8 * DAY)
+LIVE = record("Echo", "3", f"{VOTED}: live blog", "\n".join(
+    f"{hour}:10 - {sentence}." for hour, sentence in enumerate(DYKES.replace("\n", " ").split(". "), start=10)
+), published=NOON + 8 * DAY)  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "events", "is_linked"), [
+    ((LEVEE,), VOTE, {}, True),
+    ((LEVEE, LATER), VOTE, {}, True),  # it began earlier, whenever it ended
+    ((LEVEE,), VOTE, {"slack": 0.0}, False),
+    ((LEVEE,), VOTE, {"follows_cosine": 0.9}, False),
+    ((HEADLINE,), VOTE, {}, False),  # without a text
+    ((LEVEE,), LIVE, {}, False),
+])  # fmt: skip
+def test_a_story_follows_one_that_is_near_and_began_earlier(
+    database: Database, before: tuple[Entry, ...], after: Entry, events: dict[str, float], is_linked: bool
+) -> None:
+    Rig(database, Clock(NOW)).take(*before)
+    Rig(database, Clock(NOW), effective_tuning({"events": events})).take(after)
+    with database.read() as connection:
+        links = connection.execute(text("SELECT title, earlier_title FROM v_follows")).all()
+    assert len(links) == is_linked, links
+
+
+# --- related stories ---------------------------------------------------------------------------------------
+
+
+WORDS = sorted(set(re.findall(r"[a-z]{5,}", FLOOD + FLOOD_ELSEWHERE + STRIKE + DYKES)))
+
+
+def rendered(database: Database, *days: int) -> list[StoryView]:
+    """The stories of these days, about one town."""
+    rig = Rig(database, Clock(NOW), APART)
+    for number, day in enumerate(days):
+        said = " ".join(random.Random(number).sample(WORDS, 24))
+        told_there = f"The council of Zellbrook spoke of {said}. It will meet again."
+        rig.take(
+            record(str(number), "1", f"Council of Zellbrook {number}", told_there, published=NOON + day * DAY)
+        )
+    while render_next(database, 3, rig.all_tuning.section("stories", StoryTuning)):
+        pass
+    found = [DatabaseStoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
+    return [one for one in found if isinstance(one, StoryView)]
+
+
+@pytest.mark.parametrize(("days", "is_related"), [
+    ((0, 21), True), ((0, 22), False), ((22, 0), False),  # three weeks
+    ((1,) * 40, True), ((1,) * 41, False),  # a name of more stories connects nothing
+])  # fmt: skip
+def test_stories_are_related_within_weeks_by_a_rare_name(
+    database: Database, days: tuple[int, ...], is_related: bool
+) -> None:
+    assert bool(rendered(database, *days)[0].related) is is_related
+
+
+def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Database) -> None:
+    views = rendered(database, *range(20))
+    with database.read() as connection:
+        rows = connection.execute(text("SELECT story_id, other_id FROM v_story_links")).all()
+    assert len(rows) <= 2 * 5 * len(views), "each of five, in both directions"
+    linked = {one.id: [other for other in views if (one.id, other.id) in rows] for one in views}
+    assert max(map(len, linked.values())) > 5
+    for one in views:
+        far = sorted(abs(other.first_published - one.first_published) for other in linked[one.id])
+        assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
+
+
+# --- bumps -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])
+def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
+    database: Database, hours: int, reports: int, is_bumped: bool
+) -> None:
+    rig = Rig(database, Clock(NOON))
+    options = story_options(Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}}))
+    rig.pipeline = Pipeline(database, InlineExecutor(), rig.all_tuning, rig.clock, options)
+    rig.accept(LEVEE, bump_by_clock=True)
+    if reports > 1:
+        rig.accept(LATER, bump_by_clock=True)
+    rig.place()
+
+    def bumped_at() -> dt.datetime:
+        with database.read() as connection:
+            (found,) = connection.execute(select(story.c.bumped_at)).scalars()
+        return found
+
+    before = bumped_at()
+    rig.clock.time = NOON + hours * dt.timedelta(hours=1)
+    changed = f"{FLOOD} A fifth body was found."
+    rig.accept(record("Herald", "1", "Why did the levee break?", changed, published=NOON), bump_by_clock=True)
+    rig.place()
+    assert (bumped_at() > before) is is_bumped

@@ -42,7 +42,18 @@ CRANES = (
     "Port Ellory will buy two new cranes for 40 million crowns, the council said on Friday. They replace "
     "those that were lost in the grain slide. The Northern Salvage Company is to lift the wrecks in spring.",
 )
-TEXTS = dict(zip(("g0", "g1", "g2", "t0", "t1", "cranes"), (*GRAIN, TRAMS, TRAMS_AGAIN, CRANES), strict=True))
+TRAMS_RUN = (
+    "Strike of tram drivers in Marlow ends",
+    "The strike of the tram drivers in Marlow ended on Sunday, their union said. Marlow Transit pays 5 "
+    "percent more wages from May. The first trams are to leave the depot on Monday, according to Otto Brand.",
+)
+TEXTS = dict(
+    zip(
+        ("g0", "g1", "g2", "t0", "t1", "t2", "cranes"),
+        (*GRAIN, TRAMS, TRAMS_AGAIN, TRAMS_RUN, CRANES),
+        strict=True,
+    )
+)
 APART = effective_tuning({"events": {"threshold": 1000.0}})  # each article is a story
 
 
@@ -104,7 +115,9 @@ def looked(database: Database, groups: str, *, held: bool = False, **events: Any
     (("g0@0", "g1@14"), {"g0@0 g1@14"}),
     (("g0@0", "g1@15"), {"g0@0", "g1@15"}),
     (("g1@15", "g0@0"), {"g0@0", "g1@15"}),
+    (("g1@14", "g0@0"), {"g0@0 g1@14"}),
     (("g0@0", "g1@14", "g2@28"), {"g0@0 g1@14 g2@28"}),  # the nearest date decides
+    (("g0@0", "g1@14", "g2@-10"), {"g0@0 g1@14 g2@-10"}),
     (("g0@0", "g1@-"), {"g0@0 g1@-"}),
 ])  # fmt: skip
 def test_a_story_is_open_for_two_weeks_around_its_dates(
@@ -113,11 +126,18 @@ def test_a_story_is_open_for_two_weeks_around_its_dates(
     assert placed(database, *reports) == stories
 
 
+def test_the_middle_of_a_story_may_be_far_from_its_dates(database: Database) -> None:
+    Rig(database, Clock(NOW), APART).take(report("g0@0"), report("g1@30"))
+    mistake(database, "merge", story_of(database, "g1@30"), story_of(database, "g0@0"))
+    assert placed(database, "g2@15") == {"g0@0 g1@30", "g2@15"}
+
+
 @pytest.mark.parametrize(("groups", "after"), [
     ("g0@0, g1@14", "g0@0 g1@14"),
     ("g0@0, g1@15", "g0@0, g1@15"),
     ("g0@0, g1@29", "g0@0, g1@29"),
     ("g0@0 g1@14, g2@28", "g0@0 g1@14 g2@28"),  # the nearest date decides, ...
+    ("g2@28, g0@0 g1@14", "g0@0 g1@14 g2@28"),
     ("g0@0 g1@30, g2@15", "g0@0 g1@30, g2@15"),  # ... and not that the dates of one are around the other's
     ("g0@0 t0@0, g1@15 g2@15", "g0@0, g1@15 g2@15, t0@0"),
     ("g0@0 t0@0, g1@14 g2@14", "g0@0 g1@14 g2@14, t0@0"),
@@ -196,6 +216,7 @@ VOTE = record("Echo", "3", VOTED, DYKES, published=NOON + 8 * DAY)
 LIVE = record("Echo", "3", f"{VOTED}: live blog", "\n".join(
     f"{hour}:10 - {sentence}." for hour, sentence in enumerate(DYKES.replace("\n", " ").split(". "), start=10)
 ), published=NOON + 8 * DAY)  # fmt: skip
+NEAR = {"threshold": 1000.0, "slack": 2000.0}  # nothing is joined, everything is near
 
 
 @pytest.mark.parametrize(("before", "after", "events", "is_linked"), [
@@ -203,8 +224,9 @@ LIVE = record("Echo", "3", f"{VOTED}: live blog", "\n".join(
     ((LEVEE, LATER), VOTE, {}, True),  # it began earlier, whenever it ended
     ((LEVEE,), VOTE, {"slack": 0.0}, False),
     ((LEVEE,), VOTE, {"follows_cosine": 0.9}, False),
-    ((HEADLINE,), VOTE, {}, False),  # without a text
-    ((LEVEE,), LIVE, {}, False),
+    ((LEVEE,), VOTE, NEAR, True),
+    ((HEADLINE,), VOTE, NEAR, False),  # without a text
+    ((LEVEE,), LIVE, NEAR, False),
 ])  # fmt: skip
 def test_a_story_follows_one_that_is_near_and_began_earlier(
     database: Database, before: tuple[Entry, ...], after: Entry, events: dict[str, float], is_linked: bool
@@ -259,7 +281,14 @@ def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Databas
         assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
 
 
-# --- bumps -------------------------------------------------------------------------------------------------
+# --- leads and bumps -------------------------------------------------------------------------------------
+
+
+def test_the_lead_of_a_story_is_of_its_latest_stage(database: Database) -> None:
+    assert placed(database, "t0@0", "t1@0", "t2@2") == {"t0@0 t1@0 t2@2"}
+    view = DatabaseStoryReader(database).story(story_of(database, "t2@2"))
+    assert isinstance(view, StoryView)
+    assert (view.title, view.summary) == TRAMS_RUN
 
 
 @pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])

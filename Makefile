@@ -66,7 +66,7 @@ eval: $(VENV)/run.done  ## measure grouping, text extraction and merged stories 
 	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m benchmarks.merged
 
 mutants: $(VENV)/dev.done  ## plant faults in the decisions and say which no test catches (ten minutes)
-	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.planted_faults
+	AGGREGATOR_DATA=$(DATA) $(BIN)/python -m tests.support.planted_faults
 
 picture: $(VENV)/dev.done  ## make the pictures of README and docs from the sample articles
 	@sh tests/support/browser.sh

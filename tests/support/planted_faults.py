@@ -1,7 +1,7 @@
-"""Plants the faults of planted_faults.yaml, one at a time, and says which survive: no test catches them.
+"""Plants the faults of tests/data/planted_faults.yaml, one at a time, and says which no test catches.
 
-    make mutants                          all of them, in about ten minutes
-    python -m tests.planted_faults WORD   those with this in their names
+    make mutants                                  all of them, in about ten minutes
+    python -m tests.support.planted_faults WORD   those with this in their names
 
 Each names the test files that are to catch it. A snippet that is not there once ends the script in an error;
 so do tests that fail without a fault.
@@ -19,7 +19,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.conftest import REPOSITORY
+
+FAULTS = REPOSITORY / "tests" / "data" / "planted_faults.yaml"
 AT_ONCE = 2  # processes of pytest
 
 
@@ -35,7 +37,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def planted(self) -> str:
         """Return the file with the fault. Raise SystemExit if the snippet is not there once."""
-        text = (ROOT / self.file).read_text(encoding="utf-8")
+        text = (REPOSITORY / self.file).read_text(encoding="utf-8")
         nodes = [node for node in ast.walk(ast.parse(text)) if getattr(node, "name", "") == self.function]
         parts = [ast.get_source_segment(text, node) or "" for node in nodes] if self.function else [text]
         if len(parts) != 1 or parts[0].count(self.before) != 1:
@@ -49,7 +51,7 @@ def _passes(tests: Iterable[str], fault: Fault | None = None) -> bool:
     """Return whether the tests pass on SQLite, in a copy of the project with the fault."""
     leave_out = shutil.ignore_patterns(".*", "__pycache__")
     with TemporaryDirectory() as folder:
-        copy = shutil.copytree(ROOT, Path(folder, "copy"), ignore=leave_out)
+        copy = shutil.copytree(REPOSITORY, Path(folder, "copy"), ignore=leave_out)
         if fault is not None:
             (copy / fault.file).write_text(fault.planted(), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-k", "not postgres", *tests]
@@ -70,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("word", nargs="?", default="")
     word = parser.parse_args().word
-    listed = msgspec.yaml.decode(Path(__file__).with_suffix(".yaml").read_bytes(), type=tuple[Fault, ...])
+    listed = msgspec.yaml.decode(FAULTS.read_bytes(), type=tuple[Fault, ...])
     faults = [fault for fault in listed if word in fault.name]
     for fault in listed:
         fault.planted()

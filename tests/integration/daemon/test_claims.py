@@ -85,8 +85,8 @@ def test_who_dies_loses_its_hosts_and_who_is_busy_keeps_them(shared: Database, o
     with closing(Database(shared.url)) as database:
         third = HostLeases(database, short)
         assert wait_until(taken_while_one_is_busy, "the claim of the dead one to end") == {"a.example"}
-    dead.keep(["a.example"])
-    assert dead.missing({"a.example"}) == {"a.example"}, "it knows by now"
+        dead.keep(["a.example"])
+        assert dead.missing({"a.example"}) == {"a.example"}, "it knows by now"
 
 
 def _values(tuning: LeaseTuning) -> dict[str, float]:

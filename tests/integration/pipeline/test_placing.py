@@ -1,6 +1,7 @@
 """Placing: events, copies, containers, revisions; the same rows from the same input, on both databases."""
 
 import datetime as dt
+import itertools
 import random
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.events import GRAIN
 from tests.support.fresh import with_tables
+from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
 LIVE = """9.40 p.m.: The levee at Pennmouth on the river Arrel has given way, firefighters say. Water stands
@@ -371,11 +373,17 @@ def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
     assert row.bumped_at > NOON + 3 * DAY
 
 
-def test_the_seeds_are_dated_by_the_one_that_has_a_date(rig: Rig, data: Path) -> None:
-    found = open_source(data / "seeds", tuning=source_tuning(effective_tuning()), seen=rig.clock())
-    rig.take(*(item.entry for item in found if isinstance(item, InputEntry)))
-    (seeds,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
-    assert seeds.article_count == 4
-    assert {seeds.first_published.date(), seeds.last_published.date(), seeds.updated.date()} == {
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_date(
+    sqlite: Database, data: Path, order: tuple[int, ...]
+) -> None:
+    rig = Rig(sqlite, Clock())
+    entries = seeds(data)
+    for place in order:
+        rig.take(entries[place])
+    assert what_is_wrong(sqlite, rig.pipeline.placer) == []
+    (only,) = DatabaseStoryReader(sqlite).stories(StoryFilter()).stories
+    assert only.article_count == 4
+    assert {only.first_published.date(), only.last_published.date(), only.updated.date()} == {
         dt.date(2024, 12, 6)
     }

@@ -79,7 +79,7 @@ docs: $(VENV)/dev.done  ## write the reference in docs/configuration.md from the
 lock: $(VENV)/run.done  ## choose new versions of the dependencies (needs uv)
 	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
-	uv pip compile pyproject.toml --extra postgres --extra vectors --extra dask --extra archives --extra notify --extra mcp --group dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra postgres --extra dask --extra archives --extra notify --extra mcp --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -c requirements/run.txt -o requirements/dev.txt
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | uv pip compile - --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header -o requirements/build.txt

@@ -1,17 +1,11 @@
 """Fingerprints: all values computed from one clean article for comparison, once, in a worker.
 
-Sentence vectors put texts of many languages into one vector space. They are an optional extra and loaded in
-workers only. The model is a folder on disk (a static multilingual model in the format of model2vec); nothing
-is downloaded. The vector of a text is the mean over its words' vectors, which takes far less than a
-millisecond. See ADR 13.
-
 The timed entries of a live blog are fingerprinted as short texts of their own, by which they are compared
 with stories. Such an entry has no headline: its first line is used if it looks like a heading, else its first
 sentence.
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -20,8 +14,6 @@ import msgspec
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.copies.shingles import distinct, shingle_sequence
-from aggregator.cluster.cross_language import features
-from aggregator.cluster.cross_language.features import pack_vector
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
@@ -64,32 +56,6 @@ def entry_title(text: str) -> str:
     return next((sentence for line in lines for sentence in split_sentences(line)), text)
 
 
-class SentenceVectors:
-    """The model of one folder."""
-
-    def __init__(self, folder: str) -> None:
-        """Load the model. config/settings.py checks the folder before.
-
-        Raises any exception of the library if the files are not a model.
-        """
-        os.environ["HF_HUB_OFFLINE"] = "1"  # prevents downloads by the library
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"  # work is parallel by worker processes already
-        from model2vec import StaticModel
-
-        self._model = StaticModel.from_pretrained(folder)
-
-    def encode(self, texts: Sequence[str]) -> list[bytes]:
-        """Return one packed vector for each text; b"" for a text without known words."""
-        vectors = self._model.encode(list(texts), use_multiprocessing=False)
-        return [pack_vector(vector) for vector in vectors]
-
-
-@lru_cache(maxsize=1)
-def sentence_vectors(folder: str) -> SentenceVectors:
-    """Return the model of `folder`; the same object for the same folder."""
-    return SentenceVectors(folder)
-
-
 class Fingerprinter:
     """Computes fingerprints under one set of rules. Caches words, so use one for many articles."""
 
@@ -97,10 +63,6 @@ class Fingerprinter:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._links = all_tuning.section("links", LiveBlogLinkTuning)
         self._packer = TermPacker(shipped_model(all_tuning))
-        self._cross_language = all_tuning.section("cross_language", features.CrossLanguageTuning)
-        self._features = (
-            features.FeatureExtractor(self._cross_language) if self._cross_language.is_on else None
-        )
 
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
         """Return the fingerprint of `article`."""
@@ -118,23 +80,10 @@ class Fingerprinter:
             terms=terms,
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),
-            across=self._across_languages(article),
             entries=fingerprint_timed_entries(article, self._packer, self._links)
             if article.is_container
             else (),
         )
-
-    def _across_languages(self, article: CleanArticle) -> bytes:
-        """Return the packed cross-language features; b"" if disabled or if the language is unknown."""
-        if self._features is None:
-            return b""
-        vector = b""
-        if self._cross_language.has_vectors:
-            vector = sentence_vectors(self._cross_language.folder).encode(
-                [f"{article.title}\n{article.lead}"]
-            )[0]
-        extracted = self._features.features(article.title, article.text, article.language, vector)
-        return b"" if extracted is None else features.pack(extracted)
 
 
 def text_hash(title: str, text: str) -> bytes:

@@ -31,7 +31,11 @@ KeyPath = tuple[str | int, ...]
 _MAX_DEPTH = 4  # nested keys in config.yaml
 _MAX_VALUES = 1_000_000  # with every alias expanded; a file of 10,000 sources has 100,000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
-_RENAMED_KEYS = {"rules": "tuning"}
+_FORMER_KEYS: dict[KeyPath, str] = {
+    ("rules",): "`rules` is now `tuning`",
+    ("grouping", "across_languages"): "reports in different languages are not joined: remove this key",
+    ("grouping", "vectors"): "reports in different languages are not joined: remove this key",
+}
 _OTHER_WORDS = {
     "url": "feed",
     "address": "feed",
@@ -338,8 +342,8 @@ def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
 
 def _unknown_key_text(path: KeyPath) -> str:
     key = str(path[-1])
-    if path == (key,) and key in _RENAMED_KEYS:
-        return f"`{key}` is now `{_RENAMED_KEYS[key]}`"
+    if path in _FORMER_KEYS:
+        return _FORMER_KEYS[path]
     known = _known_keys(path[:-1])
     other = _OTHER_WORDS.get(key, "")
     return f"there is no such key{meant(other if other in known else key, known)}"

@@ -6,7 +6,6 @@ AGGREGATOR_DATABASE and AGGREGATOR_DATABASE_FILE in the environment take precede
 import base64
 import binascii
 import datetime as dt
-import hashlib
 import os
 import re
 import shlex
@@ -49,10 +48,6 @@ _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # of a query or a webhook
 _SERVER_ADDRESS = re.compile(r"https?://[^/\s?#@\\]+/?")
 _CLUSTER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
-_MODEL_FILES = ("config.json", "tokenizer.json", "model.safetensors")  # of a model2vec folder
-_HASHED_BYTES = 1 << 20  # at each end of a model file
-_LOADING_FACTOR = 4  # times a model's size that a worker may use in addition
-_LOADING_SECONDS = 30.0  # added to the deadline of a job
 _ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # for a syntax check, which does not depend on the time
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -371,10 +366,8 @@ class WorkConfig(_Part):
 
 
 class GroupingConfig(_Part):
-    """The section `grouping`: whether and how articles in different languages share stories; memory."""
+    """The section `grouping`: the memory for live stories."""
 
-    across_languages: Literal["off", "names", "vectors"] = "off"
-    vectors: str | None = None
     memory: Annotated[int, _size_like("600 MB"), _TYPED_SIZE] = 600_000_000
 
 
@@ -897,11 +890,7 @@ class Config(_Part):
     @property
     def effective_tuning(self) -> Tuning:
         """The tuning in force, with `grouping` applied. Raises ConfigError for invalid values."""
-        chosen = sorted({"mode", "model", "folder"} & set(self.tuning.get("cross_language", {})))
-        if chosen:
-            raise ConfigError(f"tuning.cross_language.{chosen[0]}: `grouping:` sets this")
-        below = _merge_overrides(self._across_languages(), self._live_reach())
-        all_tuning = effective_tuning(_merge_overrides(below, self.tuning))
+        all_tuning = effective_tuning(_merge_overrides(self._live_reach(), self.tuning))
         least = float(all_tuning.values("retention")["min_age_days"]) * _SECONDS["d"]
         for name in ("text_after", "stories_after"):
             age = getattr(self.retention, name)
@@ -925,27 +914,6 @@ class Config(_Part):
             raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
         return {"events": {"live_reach": reach}}
 
-    def _across_languages(self) -> dict[str, dict[str, Any]]:
-        """Return the overrides that follow from `grouping`; {} where it is off."""
-        mode, vectors = self.grouping.across_languages, self.grouping.vectors
-        if mode == "off":
-            return {}
-        if mode == "names":
-            return {"cross_language": {"mode": mode}}
-        if vectors is None:
-            raise ConfigError("grouping.vectors: give the folder of a model (docs/configuration.md)")
-        require_library("model2vec", "grouping.across_languages: vectors need", ">=0.10,<1")
-        folder = self.path(vectors)
-        model, size = _model_of(folder)
-        work: dict[str, Any] = effective_tuning().values("work")
-        return {
-            "cross_language": {"mode": mode, "model": model, "folder": str(folder)},
-            "work": {
-                "memory_extra_bytes": work["memory_extra_bytes"] + _LOADING_FACTOR * size,
-                "parse_deadline_seconds": work["parse_deadline_seconds"] + _LOADING_SECONDS,
-            },
-        }
-
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""
         credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
@@ -967,38 +935,6 @@ def _merge_overrides(
     below: Mapping[str, Mapping[str, Any]], above: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
-
-
-def _model_of(folder: Path) -> tuple[str, int]:
-    """Return a hash of the model in `folder`, and its size in bytes.
-
-    Reads only the ends of the files. Raises ConfigError where the folder has no model, because workers that
-    cannot load it would reject every article.
-    """
-    digest, size = hashlib.blake2b(digest_size=6), 0
-    for name in _MODEL_FILES:
-        file = folder / name
-        try:
-            with file.open("rb") as opened:
-                beginning = opened.read(_HASHED_BYTES)
-                length = opened.seek(0, os.SEEK_END)
-                opened.seek(max(0, length - _HASHED_BYTES))
-                digest.update(f"{name} {length}\n".encode() + beginning + opened.read())
-        except OSError as error:
-            raise ConfigError(
-                f"grouping.vectors: {folder} is not a model: {name} cannot be read: {error.strerror}"
-            ) from error
-        if not _begins_like(name, beginning, length):
-            raise ConfigError(f"grouping.vectors: {folder} is not a model: {name} has an unknown format")
-        size += length
-    return digest.hexdigest(), size
-
-
-def _begins_like(name: str, beginning: bytes, length: int) -> bool:
-    if name.endswith(".json"):
-        return beginning.lstrip()[:1] == b"{"
-    header = int.from_bytes(beginning[:8], "little")  # safetensors: bytes of the JSON that follows
-    return 8 + header <= length and beginning[8:9] == b"{" and b'"embeddings"' in beginning[: 8 + header]
 
 
 def _database_in_a_file() -> str | None:

@@ -20,9 +20,6 @@ from aggregator.model.errors import ConfigError
 # Raise it by hand when code (not a constant) changes what is decided for the same input.
 DECIDING_CODE_VERSION = 7
 
-# Paths have no part in the version: the model in the folder has a hash of its own.
-_PATH_KEYS = frozenset({("cross_language", "folder")})
-
 # A lease that is renewed later than it ends is lost again and again.
 _SHORTER_THAN = {
     "leases": (("renew_seconds", "lease_seconds"), ("host_renew_seconds", "host_lease_seconds")),
@@ -70,11 +67,7 @@ class Tuning(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str:
         """12 hex digits: a hash of every constant in force and of DECIDING_CODE_VERSION."""
-        deciding = {
-            name: {key: value for key, value in values.items() if (name, key) not in _PATH_KEYS}
-            for name, values in self.overrides.items()
-        }
-        return _version(Tuning(overrides=deciding).to_json())
+        return _version(self.to_json())
 
 
 def effective_tuning(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Tuning:

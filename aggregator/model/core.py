@@ -224,8 +224,6 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text
-    # features for other languages, see cluster/cross_language/features.py; b"" where that is off
-    across: bytes = b""
     entries: tuple[TimedEntryFingerprint, ...] = ()  # of a live blog, the newest ones
 
 

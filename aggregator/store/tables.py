@@ -2,7 +2,7 @@
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
 and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `lsh_block`,
-`sketch`, `cross_language`, `live_blog`, `live_blog_link`, `story_subject` and `story_link`, the columns that
+`sketch`, `live_blog`, `live_blog_link`, `story_subject` and `story_link`, the columns that
 are marked "(derived)", and the full-text index. All times are UTC; `UtcTime` refuses naive values. A name in
 backquotes refers to a column, like `article.id`.
 
@@ -719,15 +719,6 @@ sketch = Table(
     # texts.
     _article_key(),
     Column("hashes", LargeBinary, nullable=False),
-)
-
-cross_language = Table(
-    "cross_language",
-    metadata,
-    # Features by which an article is compared with articles of other languages
-    # (cluster/cross_language/features.py; derived). No rows unless config.yaml enables it.
-    _article_key(),
-    Column("features", LargeBinary, nullable=False),
 )
 
 live_blog = Table(

@@ -91,9 +91,7 @@ def _similarities(evidence: Evidence) -> str:
     strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
     if evidence.stage not in _SCORED or not strongest:
         return ""
-    return "; most similar in " + ", ".join(
-        reason.name.removeprefix("across:").replace("_", " ") for reason in strongest
-    )
+    return "; most similar in " + ", ".join(reason.name.replace("_", " ") for reason in strongest)
 
 
 class ArticleJson(msgspec.Struct, frozen=True, kw_only=True):

@@ -643,11 +643,6 @@ def _create_tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "cross_language",
-        _article_key(_NUMBER),
-        sa.Column("features", sa.LargeBinary, nullable=False),
-    )
-    op.create_table(
         "live_blog",
         _article_key(_NUMBER),
         sa.Column("entry_fingerprints", sa.LargeBinary, nullable=False),

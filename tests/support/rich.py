@@ -27,7 +27,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, 
 from tests.support.fresh import with_tables
 from tests.support.story_checks import small_set
 
-ALL_TUNING: Tuning = effective_tuning({"cross_language": {"mode": "names"}})
+ALL_TUNING: Tuning = effective_tuning()
 LATER = NOON + dt.timedelta(days=9)
 
 

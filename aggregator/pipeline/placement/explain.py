@@ -46,10 +46,6 @@ _NAMES = {
     "days": "time (to the nearest report)",
     "undated": "no declared date",
     "no_body": "hardly any text",
-    "across:names": "names in any language",
-    "across:numbers": "numbers in any language",
-    "across:days": "time difference",
-    "across:vector": "meaning (sentence vectors)",
 }
 
 

@@ -51,7 +51,6 @@ from aggregator.pipeline.placement.apply_corrections import (
 )
 from aggregator.pipeline.placement.boilerplate import BoilerplateLearner, PrepareOptions
 from aggregator.pipeline.placement.copy_lookup import CopyFinder, CopyMatch
-from aggregator.pipeline.placement.cross_language import CrossLanguageMatcher, DecidedArticle
 from aggregator.pipeline.placement.erase import (
     BATCH,
     ForgetCommand,
@@ -146,7 +145,6 @@ class Placer:
         self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
-        self._cross_language = CrossLanguageMatcher(all_tuning, self._scorer)
         self._constraints = Constraints()
         self._boilerplate = BoilerplateLearner(all_tuning)
         self._swept = -1
@@ -156,7 +154,6 @@ class Placer:
             all_tuning.section("stories", StoryTuning),
             options,
             undated_from=self._comparison.undated_from,
-            has_foreign_language=self._cross_language.is_on,
         )
         self._correction_handler = CorrectionHandler(self.story_writer, self._constraints, self._version)
         self._forget_handler = ForgetHandler(self.story_writer, self._copy_finder)
@@ -178,7 +175,6 @@ class Placer:
 
     def _forget_stories(self) -> None:
         self.story_writer.forget()
-        self._cross_language.forget()
         self._constraints.forget()
         self._comparison.forget()
         self._second_look.forget()
@@ -355,7 +351,6 @@ class Placer:
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
             self._copy_finder.commit_batch(last)
-            self._cross_language.commit_batch(last)
             period = last // self._tuning.sweep_every
             if period != self._swept:
                 self._swept = period
@@ -539,8 +534,6 @@ class Placer:
         self._write(unit_of_work, new, article, assigned_story)
         self._copy_finder.add(new.inbox_no, found.held)
         self._count_for_history(connection, new)
-        if self._cross_language.is_on:
-            self._cross_language.put(connection, new.inbox_no, incoming.fingerprint.across)
         unit_of_work.ledger.log(
             unit_of_work.now,
             story,
@@ -693,11 +686,6 @@ class Placer:
         decided = self._without_kept_apart(connection, decided)
         if copy is not None and copy.kind == "excerpt" and decided.role == "report":
             return msgspec.structs.replace(decided, role="excerpt", counts_in_centroid=decided.story is None)
-        if self._cross_language.is_on and decided.story is None and not decided.absorbed_stories:
-            foreign = DecidedArticle(article, incoming.fingerprint.across, own.veto)
-            return self._cross_language.decide(
-                connection, foreign, index, barred=story_constraints.barred, founds=decided
-            )
         return decided
 
     def _story_of_original(
@@ -861,8 +849,6 @@ class Placer:
         )
         self._copy_finder.replace(new.inbox_no, revised)
         self._comparison.revised(new.inbox_no)
-        if self._cross_language.is_on:
-            self._cross_language.put(unit_of_work.connection, new.inbox_no, incoming.fingerprint.across)
         if was_searchable:
             search.put_back(unit_of_work.connection, old.inbox_no)
         return new

@@ -73,17 +73,12 @@ class StoryWriter:
         options: StoryOptions,
         *,
         undated_from: Callable[[Connection], int],
-        has_foreign_language: bool = False,
     ) -> None:
-        """`undated_from` returns the first inbox number that was accepted within `window_days`.
-
-        `has_foreign_language`: stories may have guest reports (pipeline/placement/cross_language.py).
-        """
+        """`undated_from` returns the first inbox number that was accepted within `window_days`."""
         self._undated_from = undated_from
         self._early_from: int | None = None  # see `sweep`
         self._options = options
         self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
-        self._has_foreign_language = has_foreign_language
         self._model = model
         self._story_tuning = story_tuning
         self._index: StoryIndex | None = None
@@ -584,7 +579,7 @@ class StoryWriter:
             else max(self._last_membership_change, membership_changed_no)
         )
         derived = stories.derived_columns(membership, self._model, self._options.families)
-        shown = self._shown(membership, assigned_story)
+        shown = membership.shown
         chosen = headline(
             shown, assigned_story.title if assigned_story else None, self._story_tuning, self._options.prefer
         )
@@ -636,11 +631,6 @@ class StoryWriter:
             membership_changed_no=membership_changed_no,
         )
 
-    def _shown(self, membership: Membership, row: StoryRow | None) -> Sequence[ArticleView]:
-        if self._has_foreign_language:
-            return _hosts(membership.shown, row.language if row else None)
-        return membership.shown
-
     # --- writing ------------------------------------------------------------------------------------------
 
     def _store(
@@ -670,7 +660,7 @@ class StoryWriter:
             unit_of_work.ledger.states[story] = state
         unit_of_work.ledger.summaries[story] = partial(
             summary,
-            self._shown(membership, row),
+            membership.shown,
             self._options.summary_words,
             self._story_tuning,
             state.title,
@@ -737,22 +727,8 @@ def _counted_members(members: Sequence[MemberRow]) -> set[str]:
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:
-            groups = _without_foreign_language(groups)
             return {min(group, key=lambda member: member.inbox_no).id for group in groups}
     return set()
-
-
-def _without_foreign_language(groups: list[list[MemberRow]]) -> list[list[MemberRow]]:
-    """Return the members without guests (pipeline/placement/cross_language.py).
-
-    If no counted member remains, the article placed first determines the language.
-    """
-    hosts = [group for group in groups if any(member.counts_in_centroid for member in group)]
-    hosts = hosts or [min(groups, key=lambda group: min(member.inbox_no for member in group))]
-    languages = {member.language for group in hosts for member in group} | {None}
-    return [
-        group for group in groups if any(one.counts_in_centroid or one.language in languages for one in group)
-    ]
 
 
 def _shown(members: Sequence[MemberRow], titled: str | None) -> list[str]:
@@ -763,12 +739,6 @@ def _shown(members: Sequence[MemberRow], titled: str | None) -> list[str]:
     newest = sorted(originals, key=lambda member: (member.effective_at, member.inbox_no), reverse=True)
     shown = [member.id for member in newest[: article_views.SHOWN_MEMBERS]]
     return shown + [member.id for member in members if member.id == titled and titled not in shown]
-
-
-def _hosts(shown: Sequence[ArticleView], language: str | None) -> Sequence[ArticleView]:
-    """Return the articles in the language of the story, that of its first one; all if none is left."""
-    own = language or next((view.language for view in shown), None)
-    return [view for view in shown if view.language == own] or shown
 
 
 def _language(members: Iterable[ArticleView]) -> str | None:

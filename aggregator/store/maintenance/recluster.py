@@ -21,7 +21,6 @@ from aggregator.store.tables import (
     article,
     correction,
     counter,
-    cross_language,
     entry,
     link_constraint,
     live_blog,
@@ -210,7 +209,7 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
     for pairs in copy_keys.all_keys(live):
         copy_keys.add(scratch, pairs.where(pairs.numbers < n).listed())
         step()
-    for table in (sketch, cross_language, live_blog, live_blog_link):
+    for table in (sketch, live_blog, live_blog_link):
         _copy(live, scratch, table, select(table).where(table.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
@@ -425,12 +424,11 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
-    """Copy the bands, sketches and features of these articles from the scratch database."""
+    """Copy the bands and sketches of these articles from the scratch database."""
     copy_keys.remove_articles(live, numbers)
     for pairs in copy_keys.all_keys(scratch):
         copy_keys.add(live, pairs.where(np.isin(pairs.numbers, numbers)).listed())
-    for table in (sketch, cross_language):
-        live.execute(delete(table).where(table.c.article.in_(numbers)))
-        rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
-        if rows:
-            live.execute(insert(table), [dict(row) for row in rows])
+    live.execute(delete(sketch).where(sketch.c.article.in_(numbers)))
+    rows = scratch.execute(select(sketch).where(sketch.c.article.in_(numbers))).mappings().all()
+    if rows:
+        live.execute(insert(sketch), [dict(row) for row in rows])

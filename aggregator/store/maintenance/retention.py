@@ -35,7 +35,6 @@ from aggregator.store.tables import (
     command,
     counter,
     counter_value,
-    cross_language,
     delete_some,
     entry,
     live_blog,
@@ -300,8 +299,7 @@ def unlink(
         copy_keys.pack(connection, newest, len(keys))
     else:
         copy_keys.remove(connection, keys)
-    for table in (sketch, cross_language):
-        connection.execute(delete(table).where(table.c.article.in_(numbers)))
+    connection.execute(delete(sketch).where(sketch.c.article.in_(numbers)))
     connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))
 
 

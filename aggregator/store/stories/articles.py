@@ -140,7 +140,6 @@ class MemberRow(FrozenStruct, frozen=True, kw_only=True):
     effective_at: dt.datetime
     terms: bytes
     body_words: int
-    language: str | None = None
 
     @property
     def outlet_key(self) -> str | None:

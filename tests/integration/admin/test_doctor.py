@@ -150,14 +150,6 @@ def test_what_a_reload_refuses_is_no_correct_configuration(tmp_path: Path, setti
         check(load(file))
 
 
-def test_a_folder_without_a_model_is_a_mistake_of_the_settings(tmp_path: Path) -> None:
-    file = tmp_path / "config.yaml"
-    file.write_text("grouping:\n  across_languages: vectors\n  vectors: model\n", encoding="utf-8")
-    with pytest.raises(ConfigError) as raised:
-        load(file)
-    assert "grouping" in next(iter(mistakes(raised.value))).what
-
-
 def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     (found,) = patient.ill(work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"connect_seconds": 0.3}})
     assert found.level == "problem"

@@ -73,6 +73,7 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
         ("log: {}\ntuning:\n  events:\n    nope: 1\n", 4, "there is no such constant"),
         ("log: {}\nrules: {}\n", 2, "rules: `rules` is now `tuning`"),
+        ("grouping:\n  vectors: model\n", 2, "different languages are not joined: remove this key"),
         ("tuning:\n  event:\n    a: 1\n", 2, "no such section in config/tuning.yaml; did you mean `events`?"),
         ("tuning:\n  events:\n    widow_days: 1\n", 3, "config/tuning.yaml; did you mean `window_days`?"),
         ("tuning:\n  events:\n    window_days: long\n", 3, "like the shipped 14.0"),

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from aggregator.cluster.copies.copy_check import CopyTuning
-from aggregator.cluster.cross_language.features import CrossLanguageTuning
 from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
@@ -43,7 +42,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "events": EventTuning,
     "pairs": PairTuning,
     "vetoes": VetoTuning,
-    "cross_language": CrossLanguageTuning,
     "stories": StoryTuning,
     "front_page": FrontPageTuning,
     "webhooks": WebhookTuning,

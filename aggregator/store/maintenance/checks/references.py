@@ -288,7 +288,7 @@ ORPHANS: Final = (
             table,
             _lacks("article", f"article.inbox_no = {table}.article"),
         )
-        for table in ("sketch", "cross_language", "live_blog", "live_blog_link", "outlet_line")
+        for table in ("sketch", "live_blog", "live_blog_link", "outlet_line")
     ),
     OrphanCheck(
         "links of live blogs lead to a story that does not exist",

@@ -157,11 +157,10 @@ def _table(stories: "Iterable[StoryView]") -> None:
 
 
 if TYPE_CHECKING:
-    from aggregator.model.core import ArticleView, LiveBlogLink, StoryView
+    from aggregator.model.core import ArticleView, StoryView
     from aggregator.model.read_model import MachineSummary
     from aggregator.store.read.reader import DatabaseStoryReader
 
-_LINK_WORDS = 40  # words shown of an entry of a live blog
 
 _Id = Annotated[
     str,
@@ -211,7 +210,6 @@ def story(
             "",
             *_articles(found.articles),
             *_copy_trails(found),
-            *_links(found.links),
         ]
         lines += _about(found)
         output.out(output.wrapped("\n".join(lines)))
@@ -291,20 +289,6 @@ def _later(minutes: int | None) -> str:
     hours, rest = divmod(abs(minutes), 60)
     span = f"{hours // 24} days" if hours >= 48 else f"{hours} h {rest} min" if hours else f"{rest} min"
     return f" {span} {'later' if minutes >= 0 else 'earlier'}"
-
-
-def _links(links: "Sequence[LiveBlogLink]") -> list[str]:
-    """Return one line per entry of live blogs of other stories that reports this story."""
-    from aggregator.stories.text.plain_text import NO_OUTLET
-    from aggregator.web.excerpts import first_words
-    from aggregator.web.story_json import clock
-
-    lines = [
-        f"- {f'{one.day} ' if one.day else ''}{clock(one.clock_minutes)}  {one.outlet or NO_OUTLET}, "
-        f"{one.title} (story {one.live_blog_story}): {first_words(' '.join(one.text.split()), _LINK_WORDS)}"
-        for one in links
-    ]
-    return ["", "Also reported in live blogs", *lines] if lines else []
 
 
 def explain(

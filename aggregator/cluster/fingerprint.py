@@ -1,15 +1,7 @@
-"""Fingerprints: all values computed from one clean article for comparison, once, in a worker.
-
-The timed entries of a live blog are fingerprinted as short texts of their own, by which they are compared
-with stories. Such an entry has no headline: its first line is used if it looks like a heading, else its first
-sentence.
-"""
+"""Fingerprints: all values computed from one clean article for comparison, once, in a worker."""
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
-
-import msgspec
 
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -17,43 +9,7 @@ from aggregator.cluster.copies.shingles import distinct, shingle_sequence
 from aggregator.cluster.events.terms import TermPacker
 from aggregator.cluster.events.weights import shipped_model
 from aggregator.config.tuning import Tuning
-from aggregator.extract.lines import count_words, ends_sentence
-from aggregator.extract.sentences import split_sentences
-from aggregator.model.core import CleanArticle, Fingerprint, TimedEntryFingerprint
-
-
-class LiveBlogLinkTuning(msgspec.Struct, frozen=True, kw_only=True):
-    """Section `links` of config/tuning.yaml."""
-
-    entries: int
-    min_words: int
-    margin: float
-    relink_after: int
-    relink_factor: int
-    relink_rounds: int
-    relink_at_once: int
-
-
-def fingerprint_timed_entries(
-    article: CleanArticle, packer: TermPacker, tuning: LiveBlogLinkTuning
-) -> tuple[TimedEntryFingerprint, ...]:
-    """Return the fingerprints of the newest timed entries that are long enough."""
-    first = max(0, len(article.timed) - tuning.entries)
-    fingerprints = []
-    for position, entry in enumerate(article.timed[first:], first):
-        if count_words(entry.text) >= tuning.min_words:
-            title = entry_title(entry.text)
-            terms, body_words = packer.pack_counted(title, entry.text, article.language)
-            fingerprints.append(TimedEntryFingerprint(position=position, terms=terms, body_words=body_words))
-    return tuple(fingerprints)
-
-
-def entry_title(text: str) -> str:
-    """Return the text that is used as the headline of a timed entry."""
-    lines: Sequence[str] = [line for line in text.split("\n") if line]
-    if len(lines) > 1 and not ends_sentence(lines[0]):
-        return lines[0]
-    return next((sentence for line in lines for sentence in split_sentences(line)), text)
+from aggregator.model.core import CleanArticle, Fingerprint
 
 
 class Fingerprinter:
@@ -61,7 +17,6 @@ class Fingerprinter:
 
     def __init__(self, all_tuning: Tuning) -> None:
         self._tuning = all_tuning.section("copies", CopyTuning)
-        self._links = all_tuning.section("links", LiveBlogLinkTuning)
         self._packer = TermPacker(shipped_model(all_tuning))
 
     def fingerprint(self, article: CleanArticle) -> Fingerprint:
@@ -80,9 +35,6 @@ class Fingerprinter:
             terms=terms,
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),
-            entries=fingerprint_timed_entries(article, self._packer, self._links)
-            if article.is_container
-            else (),
         )
 
 

@@ -207,14 +207,6 @@ class LineHashes(FrozenStruct, frozen=True, kw_only=True):
     removed: tuple[int, ...] = ()
 
 
-class TimedEntryFingerprint(FrozenStruct, frozen=True, kw_only=True):
-    """The terms by which an entry of a live blog is scored, see cluster/events/terms.py."""
-
-    position: int  # among the timed entries, from 0
-    terms: bytes
-    body_words: int
-
-
 class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     """Everything that is computed from one text for comparison; cluster/ describes the layouts."""
 
@@ -224,7 +216,6 @@ class Fingerprint(FrozenStruct, frozen=True, kw_only=True):
     terms: bytes  # packed field-weighted terms, see cluster/events/terms.py
     body_words: int
     text_hash: bytes  # 16 bytes over the clean title and text
-    entries: tuple[TimedEntryFingerprint, ...] = ()  # of a live blog, the newest ones
 
 
 class Prepared(FrozenStruct, frozen=True, kw_only=True):
@@ -388,24 +379,6 @@ class CopyTrail(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     reprints: tuple[Reprint, ...]
 
 
-class LiveBlogLink(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
-    """A link from an entry of a live blog to a story other than that of the live blog."""
-
-    article: str  # the live blog
-    title: str
-    outlet: str | None
-    url: str | None
-    live_blog_story: str  # the story of the live blog
-    story: str  # the story that the entry reports
-    position: int  # among the timed entries, from 0
-    clock_minutes: int
-    text: str
-    score: float  # logits, as for an article and its story
-    day: dt.date | None = None
-    time: dt.datetime | None = None
-    nosnippet: bool = False
-
-
 class LinkedStory(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     """Another story, to which a story has a link."""
 
@@ -443,7 +416,6 @@ class StoryView(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
     later: tuple[LinkedStory, ...] = ()  # stories that continue it
     related: tuple[LinkedStory, ...] = ()  # others about the same people, places and bodies
-    links: tuple[LiveBlogLink, ...] = ()  # only for one story: from live blogs of other stories
     trails: tuple[CopyTrail, ...] = ()  # only for one story
     texts_gone: bool = False  # only for one story: retention deleted texts of it
 

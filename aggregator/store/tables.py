@@ -2,7 +2,7 @@
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
 and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `lsh_block`,
-`sketch`, `live_blog`, `live_blog_link`, `story_subject` and `story_link`, the columns that
+`sketch`, `story_subject` and `story_link`, the columns that
 are marked "(derived)", and the full-text index. All times are UTC; `UtcTime` refuses naive values. A name in
 backquotes refers to a column, like `article.id`.
 
@@ -188,7 +188,6 @@ VIEWS: Final = frozenset(
             "v_corrections",
             "v_follows",
             "v_headline_changes",
-            "v_live_links",
             "v_now",
             "v_refused",
         ),
@@ -719,27 +718,6 @@ sketch = Table(
     # texts.
     _article_key(),
     Column("hashes", LargeBinary, nullable=False),
-)
-
-live_blog = Table(
-    "live_blog",
-    metadata,
-    # A live blog whose timed entries are linked to stories (derived).
-    _article_key(),
-    Column("entry_fingerprints", LargeBinary, nullable=False),  # msgpack, zstd
-    Column("link_round", Integer, nullable=False),  # times it was linked since its last revision
-    Column("due_no", BigInteger, index=True),  # inbox number of the next round; null: no more rounds
-)
-
-live_blog_link = Table(
-    "live_blog_link",
-    metadata,
-    # A timed entry of a live blog that reports on a story other than the blog's own. It does not affect
-    # counts or clustering (derived).
-    _article_key(),
-    Column("position", Integer, primary_key=True, autoincrement=False),  # of the timed entry, from 0
-    Column("story", Text, nullable=False, index=True),  # `story.id`; readers follow redirects
-    Column("score", Float, nullable=False),  # log odds
 )
 
 story_subject = Table(

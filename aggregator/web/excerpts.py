@@ -21,7 +21,6 @@ from aggregator.model.core import (
     ArticleView,
     AttributedSentence,
     Fact,
-    LiveBlogLink,
     MergedStory,
     StoryView,
 )
@@ -101,8 +100,7 @@ def for_reader_with_summary(
     bounded_story = _bounded_story(story, allowance)
     bounded_merged = _bounded_merged(merged, allowance) if merged else None
     articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
-    links = _bounded_links(story.links, words)
-    bounded = msgspec.structs.replace(bounded_story, articles=articles, links=links)
+    bounded = msgspec.structs.replace(bounded_story, articles=articles)
     return _with_linked_titles(bounded, words), bounded_merged, _bounded_summarised(summarised, allowance)
 
 
@@ -154,7 +152,6 @@ def for_item(
             )
             for one in story.articles
         ),
-        links=(),
         trails=(),
     )
     return _with_linked_titles(bounded, words), bounded_merged
@@ -357,18 +354,6 @@ def _bounded_article(article: ArticleView, allowance: _Allowance) -> ArticleView
     )
 
 
-def _bounded_links(links: tuple[LiveBlogLink, ...], words: int) -> tuple[LiveBlogLink, ...]:
-    """Limit each live blog to `words` words: its title, and as many entries as fit, from the first."""
-    left: dict[str, int] = {}
-    bounded = []
-    for link in links:
-        free = left.setdefault(link.article, max(0, words - count_words(link.title)))
-        text = "" if link.nosnippet else first_words(link.text, free)
-        left[link.article] = max(0, free - count_words(link.text))
-        bounded.append(msgspec.structs.replace(link, title=first_words(link.title, words), text=text))
-    return tuple(bounded)
-
-
 def _bounded_merged(merged: MergedStory, allowance: _Allowance) -> MergedStory:
     lead = merged.lead if merged.lead and allowance.allows(merged.lead.article, merged.lead.text) else None
     summary = _bounded_summary(merged, lead, allowance)
@@ -546,7 +531,6 @@ def bounded_explanation(
         shared=shared,
         passages=() if explained.nosnippet else passages,
         log=tuple(msgspec.structs.replace(line, detail=None) for line in explained.log),
-        links=tuple(msgspec.structs.replace(link, title=title, text="") for link in explained.links),
         pair=pair,
     )
 

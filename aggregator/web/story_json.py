@@ -18,7 +18,6 @@ from aggregator.model.core import (
     Evidence,
     Kind,
     LinkedStory,
-    LiveBlogLink,
     MergedStory,
     Precision,
     PublishedOrigin,
@@ -177,23 +176,6 @@ class MomentJson(msgspec.Struct, frozen=True, kw_only=True):
     copy_count: int
 
 
-class LinkJson(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry about this story in a live blog of another story (`story`).
-
-    `clock` ("21:43") is the time as the live blog shows it; `day` and `time` are null if unknown.
-    """
-
-    article: str
-    outlet: str | None
-    title: str
-    url: str | None
-    story: str
-    time: dt.datetime | None
-    day: dt.date | None
-    clock: str | None
-    text: str
-
-
 class SectionSentenceJson(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence of a section, the articles in which it stands word for word, and its time.
 
@@ -249,7 +231,6 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     no_shared_fact: bool
     merge_version: int
     trails: tuple[CopyTrail, ...]
-    links: tuple[LinkJson, ...]
     earlier: tuple[LinkedStory, ...]
     later: tuple[LinkedStory, ...]
     related: tuple[LinkedStory, ...]
@@ -294,7 +275,6 @@ def whole_story(
         agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
         merge_version=merged.merge_version if merged else 0,
-        links=tuple(_link(link) for link in story.links),
         summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
     )
 
@@ -365,10 +345,6 @@ def _section_sentences(said: Sequence[AttributedSentence]) -> tuple[SectionSente
 def _moment(item: TimelineItem, addresses: Mapping[str, str | None]) -> MomentJson:
     copies = tuple(msgspec.structs.replace(one, url=addresses.get(one.article)) for one in item.copies)
     return like(MomentJson, item, clock=clock(item.clock_minutes), copies=copies)
-
-
-def _link(link: LiveBlogLink) -> LinkJson:
-    return like(LinkJson, link, story=link.live_blog_story, clock=clock(link.clock_minutes))
 
 
 def clock(minutes: int | None) -> str | None:

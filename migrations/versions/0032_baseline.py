@@ -79,14 +79,6 @@ _VIEWS = {
         SELECT log_no AS n, story AS story_id, at,
                TEXT(before) AS title_before, TEXT(after) AS title_after, TEXT(reason) AS reason
         FROM story_log WHERE kind = 'headline'""",
-    "v_live_links": """
-        SELECT COALESCE(described.redirect_to, described.id) AS story_id, article.id AS article_id,
-               article.story AS live_blog_story_id,
-               COALESCE(article.outlet_name, article.outlet) AS outlet, article.title, article.url,
-               article.effective_at AS effective, live_blog_link.position, live_blog_link.score
-        FROM live_blog_link
-        JOIN article ON article.inbox_no = live_blog_link.article
-        JOIN story AS described ON described.id = live_blog_link.story""",
     "v_sources": """
         SELECT id, kind, address, name, outlet, folder, CASE WHEN paused THEN 1 ELSE 0 END AS paused,
                health, health_cause, last_success_at, next_due_at, failures,
@@ -641,22 +633,6 @@ def _create_tables() -> None:
         sa.Column("read_to", _TIME),
         sa.Column("is_starred", sa.Boolean, nullable=False),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "live_blog",
-        _article_key(_NUMBER),
-        sa.Column("entry_fingerprints", sa.LargeBinary, nullable=False),
-        sa.Column("link_round", sa.Integer, nullable=False),
-        sa.Column("due_no", sa.BigInteger),
-        sa.Index("ix_live_blog_due_no", "due_no"),
-    )
-    op.create_table(
-        "live_blog_link",
-        _article_key(_NUMBER),
-        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("story", sa.Text, nullable=False),
-        sa.Column("score", sa.Float, nullable=False),
-        sa.Index("ix_live_blog_link_story", "story"),
     )
     op.create_table(
         "outlet_line",

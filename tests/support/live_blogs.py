@@ -14,7 +14,6 @@ from aggregator.extract.liveblog.detect import entries_of
 from aggregator.extract.liveblog.ordering import ArticleTimes
 from aggregator.model.core import CleanArticle, Entry, Published, TimedEntry
 from tests.conftest import REPOSITORY
-from tests.support.articles import record
 
 FOLDER = REPOSITORY / "tests" / "data" / "live"
 SEEN = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -64,54 +63,6 @@ def is_right(case: dict[str, Any], all_tuning: Tuning | None = None) -> bool:
         and [one[:2] for one in found] == [(day, clock) for day, clock, _ in wanted]
         and all(one[2].startswith(words) for one, (_, _, words) in zip(found, wanted, strict=True))
     )
-
-
-# --- links -------------------------------------------------------------------------------------------------
-
-
-@cache
-def linking_set() -> dict[str, Any]:
-    """Reports of eight events and live blogs that tell of some of them."""
-    found: dict[str, Any] = yaml.safe_load((FOLDER / "links.yaml").read_text(encoding="utf-8"))
-    return found
-
-
-def reports() -> list[Entry]:
-    """The reports, each with its event in its GUID."""
-    return [
-        record(
-            one["outlet"],
-            f"{one['event']}-{number}",
-            one["title"],
-            one["text"],
-            language=one.get("language", "en"),
-            published=dt.datetime.fromisoformat(one["published"]),
-        )
-        for number, one in enumerate(linking_set()["reports"])
-    ]
-
-
-def live_blogs() -> list[Entry]:
-    """The live blogs, newest entry first."""
-    return [
-        record(
-            one["outlet"],
-            one["title"],
-            one["title"],
-            "\n".join([one["intro"], *(f"{clock} - {text}" for clock, _, text in one["entries"])]),
-            language=one["language"],
-            published=dt.datetime.fromisoformat(one["published"]),
-        )
-        for one in linking_set()["live_blogs"]
-    ]
-
-
-def fillers(count: int) -> list[Entry]:
-    """Articles that have nothing to do with anything."""
-    return [
-        record("Filler", f"f{n}", f"Notice{n} of office{n}", " ".join(f"word{n}x{k}" for k in range(30)))
-        for n in range(count)
-    ]
 
 
 def timed_entries(

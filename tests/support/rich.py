@@ -85,9 +85,6 @@ def _fill(database: Database) -> None:
     rig.restart()
     rig.pipeline.index_text()
     with database.write() as connection:
-        blog = connection.execute(select(tables.live_blog.c.article)).scalar_one()
-        link = {"article": blog, "position": 0, "story": found[-1], "score": 1 / 3}
-        connection.execute(insert(tables.live_blog_link).values(link))
         stream_history.count_sources(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
         _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
         old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)

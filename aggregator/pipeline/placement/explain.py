@@ -26,7 +26,6 @@ from aggregator.model.core import (
     Evidence,
     FrozenStruct,
     Kind,
-    LiveBlogLink,
     Reason,
 )
 from aggregator.model.errors import UsageError
@@ -34,7 +33,6 @@ from aggregator.store.read.reader import DatabaseStoryReader, ExplainedArticle, 
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
-_ENTRY_CHARS = 80  # shown of an entry of a live blog
 _NAMES = {
     "all": "words of the whole text",
     "title": "words of the title",
@@ -103,7 +101,6 @@ class Explanation(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     runner_up_title: str | None
     today: StoryFit | None  # None: no other report, or the article is not part of the centroid
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
-    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
     pair: PairExplanation | None = None
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
@@ -140,7 +137,6 @@ def explanation(
         runner_up_title=None if rival is None else reading.title_of(rival.story),
         today=explainer.fit_today(one),
         log=tuple(line for line in one.log if line.kind not in ("created", "joined")),
-        links=one.links,
         pair=None if other is None else explainer.pair(one, explainer.found(other)),
     )
 
@@ -338,8 +334,6 @@ def _lines(explained: Explanation) -> list[str]:
     if explained.log:
         since = (f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log)
         lines += ["", "Later events:", *since]
-    if explained.links:
-        lines += ["", "Its entries also report other stories:", *map(_link_line, explained.links)]
     if explained.pair is not None:
         lines += ["", *_pair_lines(explained.pair, explained.weights)]
     return lines
@@ -427,14 +421,6 @@ def _on_one_line(passage: str) -> str:
 def _shared_lines(shared: SharedTerms, words: str) -> list[str]:
     kinds = (("names", shared.names), ("numbers", shared.numbers), ("words", shared.words))
     return [f"  {words}, {kind}: {', '.join(found)}" for kind, found in kinds if found]
-
-
-def _link_line(link: LiveBlogLink) -> str:
-    day = f"{link.day} " if link.day else ""
-    clock = f"{link.clock_minutes // 60:02}:{link.clock_minutes % 60:02}"
-    words = _on_one_line(link.text)
-    shown = words if len(words) <= _ENTRY_CHARS else words[:_ENTRY_CHARS].rpartition(" ")[0] + " …"
-    return f"  {day}{clock} story {link.story} (score {link.score:+.2f}): {shown}"
 
 
 def log_words(line: LogLine) -> str:

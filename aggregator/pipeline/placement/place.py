@@ -23,8 +23,7 @@ from aggregator.cluster.events.scorer import (
     is_within_window,
 )
 from aggregator.cluster.events.weights import shipped_model
-from aggregator.cluster.fingerprint import LiveBlogLinkTuning
-from aggregator.cluster.vetoes.vetoes import VetoInput, VetoTuning
+from aggregator.cluster.vetoes.vetoes import VetoInput
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import canonical_url
@@ -60,7 +59,6 @@ from aggregator.pipeline.placement.erase import (
     to_forget,
 )
 from aggregator.pipeline.placement.incoming_article import IncomingArticle
-from aggregator.pipeline.placement.live_blog_links import LiveBlogLinker
 from aggregator.pipeline.placement.reassess import SecondLook
 from aggregator.pipeline.placement.repair import RepairCommand, RepairHandler, RepairResult
 from aggregator.pipeline.placement.report_comparison import ComparedArticle, ReportComparison
@@ -142,7 +140,6 @@ class Placer:
         self._scorer = Scorer(self._model)
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._page_words: int = all_tuning.values("polling")["full_text_words"]
-        self._veto_tuning = all_tuning.section("vetoes", VetoTuning)
         self._comparison = ReportComparison(self._model, all_tuning)
         self._copy_finder = CopyFinder(all_tuning)
         self._constraints = Constraints()
@@ -161,12 +158,6 @@ class Placer:
         self._second_look = SecondLook(
             self.story_writer, self._constraints, self._scorer, self._comparison, self._version
         )
-        self._live_blog_linker = LiveBlogLinker(
-            self.story_writer,
-            self._scorer,
-            all_tuning.section("links", LiveBlogLinkTuning),
-            self._veto_tuning,
-        )
 
     def forget(self) -> None:
         """Drop the indexes in memory; the next batch builds them again."""
@@ -178,7 +169,6 @@ class Placer:
         self._constraints.forget()
         self._comparison.forget()
         self._second_look.forget()
-        self._live_blog_linker.forget()
         self._boilerplate.forget()
 
     def prepare_options(self, batch: Sequence[InboxEntry]) -> list[PrepareOptions]:
@@ -376,7 +366,6 @@ class Placer:
         known: _KnownArticles,
     ) -> PlacementResult:
         """Place an entry, unless its article was forgotten or deleted."""
-        self._live_blog_linker.before(unit_of_work, inbox_entry.inbox_no)
         if inbox_entry.article in known.refused:
             return self._reject_forgotten(unit_of_work, inbox_entry, inbox_entry.article)
         clean, fingerprint = prepared.article, prepared.fingerprint
@@ -542,7 +531,6 @@ class Placer:
             role=decision.role,
             score=evidence.score,
         )
-        self._live_blog_linker.placed(unit_of_work, new.inbox_no, incoming.fingerprint, at_no=new.inbox_no)
         outcome: Outcome = (
             "founded" if assigned_story is None else "copy" if decision.role == "copy" else "joined"
         )
@@ -762,9 +750,7 @@ class Placer:
         if incoming.fingerprint.text_hash == old.text_hash or old.is_gone:
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         has_lost_page = self._has_lost_page(incoming, old)
-        if has_lost_page or self._live_blog_linker.has_lost_its_page(
-            unit_of_work.connection, old, incoming.clean
-        ):
+        if has_lost_page or _has_lost_entries(unit_of_work.connection, old, incoming.clean):
             return PlacementResult(entry_no=n, outcome="unchanged", article=old.id, story=old.story)
         entry = incoming.inbox_entry.entry
         is_first_page = bool(own_text) and self._shares(old.text, own_text, max)
@@ -809,12 +795,6 @@ class Placer:
             self._agree_again(unit_of_work.connection, old, old.role)
         self.story_writer.revise(
             unit_of_work, assigned_story, new, before, after, at_no=incoming.inbox_entry.inbox_no
-        )
-        self._link_revised(unit_of_work, incoming, old)
-
-    def _link_revised(self, unit_of_work: UnitOfWork, incoming: IncomingArticle, old: StoredArticle) -> None:
-        self._live_blog_linker.placed(
-            unit_of_work, old.inbox_no, incoming.fingerprint, at_no=incoming.inbox_entry.inbox_no
         )
         unit_of_work.ledger.log(unit_of_work.now, old.story, "revised", article=old.id)
 
@@ -886,7 +866,7 @@ class Placer:
         articles.set_role(connection, old.id, role, copied, found.reuse)
         self._agree_again(connection, old, role)
         self.story_writer.restate(unit_of_work, old.story, at_no=at_no)
-        self._link_revised(unit_of_work, incoming, old)
+        unit_of_work.ledger.log(unit_of_work.now, old.story, "revised", article=old.id)
         story = self._join_original(unit_of_work, incoming, old, found)
         if story is None:
             story = self._second_look.look_at(unit_of_work, old.id, at_no=at_no)
@@ -958,6 +938,15 @@ def _article_of_own_url(connection: Connection, inbox_entry: InboxEntry) -> Stor
         return None
     owner = inbox.owner(connection, url_key(canonical))
     return articles.latest(connection, owner) if owner else None
+
+
+def _has_lost_entries(connection: Connection, old: StoredArticle, clean: CleanArticle) -> bool:
+    """Whether a live blog is received again without its entries, because its page could not be read.
+
+    A page with less text has fewer entries, not none.
+    """
+    is_less = not clean.timed and len(clean.text) < len(old.text)
+    return is_less and articles.has_timed_entries(connection, old.inbox_no)
 
 
 def _is_same_item(connection: Connection, old: StoredArticle, entry: Entry) -> bool:

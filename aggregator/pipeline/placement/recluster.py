@@ -21,7 +21,7 @@ import msgspec
 
 from aggregator.cluster.entry_identity import story_id
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import CleanArticle, Entry, FrozenStruct, Prepared
+from aggregator.model.core import FrozenStruct, Prepared
 from aggregator.model.errors import NoScratchFolderError
 from aggregator.pipeline.jobs import FingerprintJob, FingerprintResult, fingerprints
 from aggregator.pipeline.placement.place import Placer
@@ -30,7 +30,6 @@ from aggregator.pipeline.placement.story_writer import UnitOfWork
 from aggregator.pipeline.workers.executor import Executor
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import recluster, retention
 from aggregator.store.maintenance.recluster import GroupedArticle, ReplayedArticle
 from aggregator.store.migrate import upgrade
@@ -152,7 +151,6 @@ class Reclusterer:
         with self._database.read() as live:
             start = recluster.first_seen_since(live, since)
             total = recluster.count_from(live, start)
-            end, end_accepted_at = recluster.last_decided(live)
         placer = Placer(fresh.database, self._all_tuning, self._now, self._options)
         if start:
             with self._database.read() as live:
@@ -168,8 +166,6 @@ class Reclusterer:
             with self._database.read() as live:
                 batch = recluster.placed_from(live, at, BATCH)
             if not batch:
-                if end_accepted_at is not None and end >= start:
-                    placer.place([_nothing(end, end_accepted_at)])  # links of live blogs may be due
                 return start
             placer.place(list(zip([one.waiting for one in batch], self._prepared(batch), strict=True)))
             at = batch[-1].waiting.inbox_no + 1
@@ -267,7 +263,6 @@ class Reclusterer:
                     unit_of_work.now, plan.names[one], None, state, bump=state.bumped_at
                 )
             recluster.take_over(live, scratch, plan.names, step)
-            recluster.take_links(live, scratch, plan.names, step)
             members = _members(after, plan.names)
             old_members = defaultdict(set)
             for article, story in before.items():
@@ -428,20 +423,6 @@ def _locked(path: Path) -> int | None:
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
         os.close(descriptor)  # who held it removed it meanwhile
-
-
-def _nothing(inbox_no: int, accepted_at: dt.datetime) -> tuple[InboxEntry, Prepared]:
-    """Return an entry without an article."""
-    waiting = InboxEntry(
-        entry_no=0,
-        inbox_no=inbox_no,
-        article="",
-        is_revision=False,
-        bump_by_clock=False,
-        accepted_at=accepted_at,
-        entry=Entry(source=""),
-    )
-    return waiting, Prepared(article=CleanArticle(verdict="empty", title=""))
 
 
 def _matched(

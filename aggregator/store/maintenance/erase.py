@@ -48,7 +48,6 @@ from aggregator.store.tables import (
     identity_key,
     in_parts,
     is_indexed,
-    live_blog_link,
     metadata,
     outbox,
     rejected_input,
@@ -330,7 +329,6 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002
     ended = or_(story.c.id == id, story.c.redirect_to == id)
     numbers = connection.execute(select(story.c.story_no).where(ended)).scalars().all()
     rewrite(connection, story.c.story_no, {n: {**_BLANK_STORY, **empty} for n in numbers})
-    connection.execute(delete(live_blog_link).where(live_blog_link.c.story == id))
     story_links.erase(connection, [id])
 
 

@@ -147,7 +147,7 @@ _REBUILT: Final = (
     "no row is lost: stop the daemon, keep a copy of the file, type aggregator export --salvage "
     "--output FILE, and import that into a new database"
 )
-_DERIVED: Final = frozenset({"sketch", "live_blog", "live_blog_link", "outlet_line"})
+_DERIVED: Final = frozenset({"sketch", "outlet_line"})
 
 
 def _file_faults(database: Database) -> Iterator[Fault]:

@@ -21,10 +21,7 @@ from aggregator.store.tables import (
     article,
     correction,
     counter,
-    entry,
     link_constraint,
-    live_blog,
-    live_blog_link,
     revision,
     rows_with,
     sketch,
@@ -88,20 +85,6 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
         select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
     ).scalar_one()
     return max(least, found if found is not None else retention.newest(connection) + 1)
-
-
-def last_decided(connection: Connection) -> tuple[int, dt.datetime | None]:
-    """Return the highest inbox number that was decided, and its time of acceptance; 0 and None without any.
-
-    Refused entries are included.
-    """
-    entries = select(entry.c.inbox_no, entry.c.accepted_at).where(entry.c.state.in_(("done", "refused")))
-    placed = select(article.c.inbox_no, article.c.seen_at)
-    found = [
-        connection.execute(rows.order_by(number.desc()).limit(1)).first()
-        for rows, number in ((entries, entry.c.inbox_no), (placed, article.c.inbox_no))
-    ]
-    return max(((row[0], row[1]) for row in found if row is not None), default=(0, None))
 
 
 def rewritten(connection: Connection) -> str:
@@ -209,8 +192,7 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
     for pairs in copy_keys.all_keys(live):
         copy_keys.add(scratch, pairs.where(pairs.numbers < n).listed())
         step()
-    for table in (sketch, live_blog, live_blog_link):
-        _copy(live, scratch, table, select(table).where(table.c.article < n), step)
+    _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
     if sources:
@@ -379,32 +361,6 @@ def take_stream_history(live: Connection, scratch: Connection, step: Callable[[]
     for table in (stream_period, source_history, source_period):
         live.execute(delete(table))
         _copy(scratch, live, table, select(table), step)
-
-
-def take_links(
-    live: Connection, scratch: Connection, names: Mapping[str, str], step: Callable[[], None]
-) -> None:
-    """Replace the links of live blogs by those of the scratch database.
-
-    `names` as in `take_over`. Articles that were placed meanwhile keep their links.
-    """
-    last = retention.newest(scratch)
-    for table in (live_blog_link, live_blog):
-        live.execute(delete(table).where(table.c.article <= last))
-    _copy(scratch, live, live_blog, select(live_blog).where(live_blog.c.article <= last), step)
-    today = func.coalesce(story.c.redirect_to, story.c.id)
-    columns = [
-        live_blog_link.c.article,
-        live_blog_link.c.position,
-        today.label("story"),
-        live_blog_link.c.score,
-    ]
-    links = select(*columns).join(story, story.c.id == live_blog_link.c.story)
-    for part in _parts(scratch, links.where(live_blog_link.c.article <= last)):
-        rows = [row | {"story": names[row["story"]]} for row in part if row["story"] in names]
-        if rows:
-            live.execute(insert(live_blog_link), rows)
-        step()
 
 
 def _parts(connection: Connection, statement: Any) -> Iterator[list[dict[str, Any]]]:

@@ -37,8 +37,6 @@ from aggregator.store.tables import (
     counter_value,
     delete_some,
     entry,
-    live_blog,
-    live_blog_link,
     rejected_input,
     revision,
     rows_with,
@@ -329,8 +327,6 @@ def drop_texts(connection: Connection, old: Sequence[OldArticle]) -> None:
     }
     erase.rewrite(connection, article.c.inbox_no, rows)
     connection.execute(delete(revision).where(revision.c.article.in_(ids)))
-    for table in (live_blog, live_blog_link):
-        connection.execute(delete(table).where(table.c.article.in_(numbers)))
     _put_back(connection, indexed)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Column, Connection, Row, Select, Table, and_, func, or_, 
 
 from aggregator.cluster.constraints import Constraint
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Evidence, FrozenStruct, LiveBlogLink, MergedStory, StoryView
+from aggregator.model.core import ArticleView, Evidence, FrozenStruct, MergedStory, StoryView
 from aggregator.model.health_report import HealthCheckTuning
 from aggregator.model.read_model import (
     ArticleDetail,
@@ -52,7 +52,6 @@ from aggregator.store.stories import (
     article_views,
     articles,
     corrections,
-    live_blog_links,
     stories,
     story_links,
     stream_history,
@@ -245,7 +244,6 @@ class ExplainedArticle(FrozenStruct, frozen=True, kw_only=True):
     story_last_inbox_no: int
     log: tuple[LogLine, ...]  # of the article, and of its story as a whole; oldest first
     constraints: tuple[Constraint, ...]  # of all corrections in force
-    links: tuple[LiveBlogLink, ...] = ()  # of a live blog: other stories that its entries report
 
 
 _DIGESTS_KEPT: Final = 64  # whose stories are known until the next change; a feed has 30
@@ -305,13 +303,12 @@ class DatabaseStoryReader:
             if row.redirect_to is not None:
                 return StoryRedirect(to=row.redirect_to)
             members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
-            links = live_blog_links.links_to_story(connection, id)
             stripped = select(article.c.inbox_no).where(article.c.story == id, codecs.IS_GONE).limit(1)
             texts_gone = connection.execute(stripped).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
             (whole,) = story_links.with_links(connection, [whole])
         copied = trails(whole.articles)
-        return msgspec.structs.replace(whole, links=links, trails=copied, texts_gone=texts_gone)
+        return msgspec.structs.replace(whole, trails=copied, texts_gone=texts_gone)
 
     def with_links(self, stories: tuple[StoryView, ...], /) -> tuple[StoryView, ...]:
         with self._database.read() as connection:
@@ -486,7 +483,6 @@ class DatabaseStoryReader:
             if row is None:
                 return None
             log = _log_of(connection, row.id, row.story)
-            links = live_blog_links.links_of(connection, row.inbox_no)
             constraints = corrections.all_constraints(connection)
         view = article_views.view(row)
         assert view.evidence is not None, "it was selected"
@@ -499,7 +495,6 @@ class DatabaseStoryReader:
             inbox_no=row.inbox_no,
             log=log,
             constraints=tuple(constraints),
-            links=links,
         )
 
     def suggest_ids(self, word: str) -> "tuple[IdSuggestion, ...]":

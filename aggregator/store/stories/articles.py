@@ -85,6 +85,12 @@ def details_of(clean: CleanArticle) -> ArticleDetails:
     return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
 
 
+def has_timed_entries(connection: Connection, n: int) -> bool:
+    """Whether article `n`, which must exist, has timed entries."""
+    details = connection.execute(select(article.c.details).where(article.c.inbox_no == n)).scalar_one()
+    return bool(codecs.unpack(details, ArticleDetails).timed)
+
+
 class StoredArticle(FrozenStruct, frozen=True, kw_only=True):
     """A placed article with the columns that revisions and removal from a story need."""
 

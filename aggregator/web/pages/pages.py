@@ -229,7 +229,6 @@ def copied(copy: CopyEvidence) -> str:
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
 SOURCES_A_PAGE = 200  # 20,000 on one page were 7 MB and took seconds
-LINK_WORDS = 40  # of an entry in a live blog of another story
 FACTS_SHOWN = 12  # the others are folded; the merged text of a page should have 700 to 900 words
 MOMENTS_SHOWN = 24  # of the timeline; later days are folded
 HISTORY_SHOWN = 60  # events in the history of a story
@@ -468,7 +467,6 @@ class Pages:
             story=shown,
             span=time_span(shown),
             spans_days=shown.first_published.date() != shown.last_published.date(),
-            links=[msgspec.structs.replace(x, text=first_words(x.text, LINK_WORDS)) for x in shown.links],
             merged=merged,
             summarised=summarised if summarised and summarised.sentences else None,
             articles=articles,

@@ -1,32 +1,26 @@
-"""Live blogs on their way through the program: one home, pages read again, entries found and linked."""
+"""Live blogs on their way through the program: one home, pages read again, entries found."""
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import pairwise
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.tuning import Tuning, effective_tuning
+from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryRedirect
-from aggregator.pipeline.placement.explain import explanation
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import article, entry, live_blog, live_blog_link
-from aggregator.store.tables import story as stories
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.live_blogs import fillers, linking_set, live_blogs, reports
+from aggregator.store.tables import article, entry
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
-from tests.support.story_checks import correct, reclustering, rows_of, small_set, undo, what_is_wrong
+from tests.support.story_checks import what_is_wrong
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
-TUESDAY = dt.datetime(2026, 2, 4, tzinfo=dt.UTC)
 
 FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the lower town is flooded.
 23:40 - Firefighters have taken more than three hundred residents off roofs with boats, the district says.
@@ -252,227 +246,6 @@ def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
     assert across.entries == (), "no entry holds both"
     (begun,) = DatabaseStoryReader(database).search("firef*", 5).hits
     assert len(begun.entries) == 1
-
-
-# --- entries are linked ------------------------------------------------------------------------------------
-
-
-def _links(database: Database) -> dict[tuple[str, int], str]:
-    """(headline of the live blog, position of the entry) to story."""
-    statement = select(article.c.title, live_blog_link.c.position, live_blog_link.c.story).join(
-        article, article.c.inbox_no == live_blog_link.c.article
-    )
-    with database.read() as connection:
-        return {(row.title, row.position): row.story for row in connection.execute(statement)}
-
-
-def _judged(database: Database) -> tuple[int, int, int, int]:
-    """Links, right ones, entries that should have one (their event is not home), entries of nothing."""
-    with database.read() as connection:
-        rows = connection.execute(select(article.c.title, article.c.story))
-        homes = {row.title: row.story for row in rows}
-    events: dict[str, set[str]] = {}
-    for one in linking_set()["reports"]:
-        events.setdefault(one["event"], set()).add(homes[one["title"]])
-    links = _links(database)
-    right = due_pages = nothing = 0
-    for blog in linking_set()["live_blogs"]:
-        last = len(blog["entries"]) - 1
-        for place, (_, tells, _) in enumerate(blog["entries"]):
-            story = links.get((blog["title"], last - place))
-            right += tells is not None and story in events[tells]
-            due_pages += tells is not None and homes[blog["title"]] not in events[tells]
-            nothing += tells is None
-    return len(links), right, due_pages, nothing
-
-
-def test_links_are_right(sqlite: Database) -> None:
-    links, right, due_pages, nothing = _judged(linked(sqlite).database)
-    assert nothing == 21
-    assert right >= max(0.95 * links, 0.8 * due_pages)
-    assert right
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("live_blogs_first", [False, True])
-def test_links_are_right_whichever_comes_first(sqlite: Database, live_blogs_first: bool) -> None:
-    """The figures of docs/evaluation.md: 36 entries, 21 of them of nothing."""
-    rig = Rig(sqlite, Clock(TUESDAY))
-    rig.take(*small_set())
-    if live_blogs_first:
-        rig.take(*live_blogs())
-        assert _links(sqlite) == {}
-        rig.take(*reports())
-    else:
-        rig.take(*reports())
-        rig.take(*live_blogs())
-    rig.take(*fillers(70))
-    links, right, due_pages, nothing = _judged(sqlite)
-    print(f"links {links}, right {right}, wanted {due_pages}, of nothing {nothing}")
-    assert nothing == 21
-    assert right >= 0.95 * links
-    assert right >= 0.8 * due_pages
-    assert what_is_wrong(sqlite) == []
-
-
-def test_without_the_margin_links_are_wrong(sqlite: Database) -> None:
-    rig = Rig(sqlite, Clock(TUESDAY), Tuning(overrides={"links": {"margin": -20.0}}))
-    rig.take(*reports())
-    rig.take(*live_blogs())
-    links, right, *_ = _judged(sqlite)
-    assert right < 0.95 * links
-
-
-def linked(database: Database) -> Rig:
-    """The reports, then the live blogs."""
-    rig = Rig(database, Clock(TUESDAY))
-    rig.take(*reports())
-    rig.take(*live_blogs())
-    return rig
-
-
-def test_a_link_changes_no_count_and_is_shown(each_kind: Database) -> None:
-    database = each_kind
-    rig = Rig(database, Clock(TUESDAY))
-    rig.take(*reports())
-    columns = ("id", "article_count", "report_count", "bumped_at", "centroid")
-    before = {row[0]: row for row in _columns(database, stories, columns)}
-    rig.take(*live_blogs())
-    reported = set(_links(database).values())
-    assert reported
-    after = {row[0]: row for row in _columns(database, stories, columns)}
-    with database.read() as connection:
-        homes = set(
-            connection.execute(select(article.c.story).where(article.c.role == "container")).scalars()
-        )
-    assert all(after[one] == before[one] for one in reported - homes)
-    reading = DatabaseStoryReader(database)
-    ferry = next(one for one in reported if "ferry" in reading.title_of(one))
-    shown = reading.story(ferry)
-    assert shown is not None
-    assert not isinstance(shown, StoryRedirect)
-    assert [one.clock_minutes for one in shown.links] == [6 * 60 + 20, 7 * 60 + 50]
-    assert {one.outlet for one in shown.links} == {"Vessaly Now"}
-    assert "hypothermia" in shown.links[0].text
-    mentions = explanation(reading, shown.links[0].article, None, effective_tuning())
-    assert ferry in {one.story for one in mentions.links}
-    assert f"06:20 story {ferry}" in mentions.as_text()
-
-
-def _columns(database: Database, table: object, names: tuple[str, ...]) -> list[tuple[object, ...]]:
-    with database.read() as connection:
-        rows = connection.execute(select(*(table.c[name] for name in names)))  # type: ignore[attr-defined]
-        return [tuple(row) for row in rows]
-
-
-def test_links_follow_a_merge_and_come_back_with_its_undoing(sqlite: Database) -> None:
-    linked(sqlite)
-    reading = DatabaseStoryReader(sqlite)
-    reported = sorted(set(_links(sqlite).values()))
-    ferry, rate = (
-        next(one for one in reported if word in reading.title_of(one)) for word in ("ferry", "rate")
-    )
-    number = correct(sqlite, "merge", ferry, rate).n
-    kept = rate if isinstance(reading.story(ferry), StoryRedirect) else ferry
-    both = reading.story(kept)
-    assert both is not None
-    assert not isinstance(both, StoryRedirect)
-    assert len(both.links) == 3
-    undo(sqlite, number)
-    again = reading.story(ferry)
-    assert again is not None
-    assert not isinstance(again, StoryRedirect)
-    assert len(again.links) == 2
-
-
-def test_deciding_again_gives_the_same_links(database: Database) -> None:
-    rig = linked(database)
-    before, marks = _links(database), rows_of(database, live_blog)
-    reclustering(database).take_over(rig.pipeline.placer, None)
-    assert _links(database) == before
-    assert rows_of(database, live_blog) == marks
-    assert what_is_wrong(database) == []
-
-
-def test_a_revision_is_linked_anew_and_one_without_entries_has_none(sqlite: Database) -> None:
-    rig = linked(sqlite)
-    blog = linking_set()["live_blogs"][0]
-    kept = [one for one in blog["entries"] if one[1] != "ferry"]
-    lines = [blog["intro"], *(f"{clock} - {text}" for clock, _, text in kept)]
-    words = live_blogs()[0]
-    (placed,) = rig.take(msgspec.structs.replace(words, text="\n".join(lines)))
-    assert placed.outcome == "revised"
-    reading = DatabaseStoryReader(sqlite)
-    titles = {
-        reading.title_of(story) for (title, _), story in _links(sqlite).items() if title == blog["title"]
-    }
-    assert titles
-    assert not any("ferry" in title for title in titles)
-
-
-@pytest.mark.torture
-def test_links_are_made_again_at_the_same_numbers_after_a_restart(sqlite: Database) -> None:
-    """Due by rows: with the memory lost after every article the links are the same."""
-    rig = Rig(sqlite, Clock(TUESDAY))
-    rig.take(*live_blogs())
-    for one in (*reports(), *fillers(46)):
-        rig.take(one)
-        rig.restart()
-    with sqlite.read() as connection:
-        rounds = connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).all()
-    assert [tuple(row) for row in rounds] == [(1, 192)] * 3
-    assert len(_links(sqlite)) == 9
-
-
-def test_linking_ends(sqlite: Database) -> None:
-    all_tuning = effective_tuning({"links": {"relink_after": 2, "relink_factor": 2, "relink_rounds": 3}})
-    rig = Rig(sqlite, Clock(TUESDAY), all_tuning)
-    rig.take(live_blogs()[0])
-    rounds = []
-    for one in fillers(40):
-        rig.take(one)
-        with sqlite.read() as connection:
-            rounds.append(tuple(connection.execute(select(live_blog.c.link_round, live_blog.c.due_no)).one()))
-    assert rounds[-1] == (3, None)
-    assert rounds.index((3, None)) < 30
-
-
-def test_many_live_blogs_are_not_linked_again_before_one_article(each_kind: Database) -> None:
-    """The others wait in their rows: a restart in between links no more of them."""
-    database = each_kind
-    all_tuning = effective_tuning({"links": {"relink_after": 4, "relink_at_once": 2}})
-    rig = Rig(database, Clock(TUESDAY), all_tuning)
-    blog = live_blogs()[0]
-    copies = [
-        msgspec.structs.replace(blog, guid=f"{n}", title=f"{blog.title} {n}", text=f"{blog.text} Part {n}.")
-        for n in range(7)
-    ]
-    rig.take(*copies)
-    rounds = []
-    for one in fillers(24):
-        rig.take(one)
-        rig.restart()
-        rounds.append([again for _, _, again, _ in rows_of(database, live_blog)])
-    assert max(sum(later) - sum(earlier) for earlier, later in pairwise(rounds[1::4])) == 2, "a period"
-    assert min(rounds[-1]) >= 1, "each has its turn"
-
-
-def test_only_so_many_entries_are_linked_and_short_ones_are_not(sqlite: Database) -> None:
-    all_tuning = effective_tuning({"links": {"entries": 5, "min_words": 20}})
-    rig = Rig(sqlite, Clock(TUESDAY), all_tuning)
-    rig.take(*reports())
-    rig.take(live_blogs()[0])
-    newest = len(linking_set()["live_blogs"][0]["entries"]) - 5
-    assert all(position >= newest for _, position in _links(sqlite))
-
-
-def test_a_strike_elsewhere_is_another_story(sqlite: Database) -> None:
-    """The entry's own home is no further story."""
-    rig = Rig(sqlite, Clock())
-    rig.take(flood_report())
-    rig.take(record("Gazette", "b", "Dock workers in Sennick walk out", STRIKE, published=NOON))
-    rig.take(flood_live(published=NOON.replace(hour=23, minute=50)))
-    assert _links(sqlite) == {}
 
 
 def test_nothing_waits_in_the_inbox(office: Office) -> None:

@@ -25,7 +25,6 @@ from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.live_blogs import live_blogs, reports
 from tests.support.story_checks import copied, correct, small_set
 
 DOCUMENT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")
@@ -62,10 +61,10 @@ warned of the flood on Saturday. No train reaches Calmouth, and schools are shut
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Events, copies, live blogs with links; what waits, was refused, was corrected; a source that fails."""
+    """Events, copies; what waits, was refused, was corrected; a source that fails."""
     database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}"))
     rig = Rig(database, Clock(NOW))
-    rig.take(*small_set(), *reports(), *live_blogs())
+    rig.take(*small_set())
     rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 200 * HOUR))
     early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR, categories=("Floods",))
     rig.take(early)

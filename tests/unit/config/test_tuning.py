@@ -11,7 +11,6 @@ from aggregator.cluster.copies.copy_check import CopyTuning
 from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.cluster.events.pair_model import PairTuning
 from aggregator.cluster.events.weights import EventTuning
-from aggregator.cluster.fingerprint import LiveBlogLinkTuning
 from aggregator.cluster.vetoes.vetoes import VetoTuning
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.watchdog import ServiceTuning
@@ -54,7 +53,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "sources": SourceTuning,
     "placing": PlacingTuning,
     "polling": PollTuning,
-    "links": LiveBlogLinkTuning,
     "identity": IdentityTuning,
     "push": PushTuning,
     "editor": EditorTuning,

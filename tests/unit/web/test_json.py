@@ -61,7 +61,7 @@ def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
     reported = {
         "text", "sections", "timeline", "disagreements", "agreed", "no_shared_fact", "merge_version",
-        "trails", "links", "earlier", "later", "related", "summarised",
+        "trails", "earlier", "later", "related", "summarised",
     }  # fmt: skip
     assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}

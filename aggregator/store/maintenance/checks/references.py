@@ -288,12 +288,7 @@ ORPHANS: Final = (
             table,
             _lacks("article", f"article.inbox_no = {table}.article"),
         )
-        for table in ("sketch", "live_blog", "live_blog_link", "outlet_line")
-    ),
-    OrphanCheck(
-        "links of live blogs lead to a story that does not exist",
-        "live_blog_link",
-        _lacks("story", "story.id = live_blog_link.story"),
+        for table in ("sketch", "outlet_line")
     ),
 )
 

@@ -466,7 +466,6 @@ story = Table(
     # The merged text as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
     # text the view shows, and for old stories (derived).
     Column("text", Text),
-    Column("disagreement_count", Integer),  # 0; null until the merged text is rendered (derived)
     Column("merged_story", LargeBinary),  # model.core.MergedStory: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
     Column("first_published", UtcTime, nullable=False),

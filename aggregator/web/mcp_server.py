@@ -73,7 +73,6 @@ def server_of(reader: DatabaseStoryReader, all_tuning: Tuning, access: Access, w
         tools.stories,
         tools.story,
         tools.timeline,
-        tools.differences,
         tools.explain,
         tools.sources,
     ):
@@ -171,19 +170,8 @@ class _Tools:
 
     def timeline(self, id: _Id) -> dict[str, object]:  # noqa: A002
         """Show what happened when in one story, and who printed whose text."""
-        return _parts(self.story(id), "id", "title", "timeline", "trails")
-
-    def differences(self, id: _Id) -> dict[str, object]:  # noqa: A002
-        """Show how the articles of one story differ.
-
-        `sections` are one statement in the words of each article ("fact", "quotation"), figures that several
-        have ("figure"), and what a single article has ("only"). `no_shared_fact`: they may report different
-        events.
-        """
         whole = self.story(id)
-        sections = [one for one in whole.sections if one.kind != "lead"]
-        outlets = {article.id: article.outlet for article in whole.articles}
-        return {**_parts(whole, "id", "title", "no_shared_fact"), "sections": sections, "outlets": outlets}
+        return {name: getattr(whole, name) for name in ("id", "title", "timeline", "trails")}
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
@@ -193,7 +181,3 @@ class _Tools:
     def sources(self) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.all_sources(bounded_source(one, self._access) for one in self._reader.sources())
-
-
-def _parts(story: story_json.WholeStoryJson, *names: str) -> dict[str, object]:
-    return {name: getattr(story, name) for name in names}

@@ -217,16 +217,15 @@ class WholeStoryJson(StoryJson, frozen=True, kw_only=True):
     """One story: `text` is the merged text, one sentence per paragraph, each with the outlets that have it.
 
     `no_shared_fact`: there are three outlets or more and no shared fact; they may report different events.
-    `disagreements` is always empty. `earlier` are the stories that it continues, `later` those that continue
-    it, `related` others about the same people, places and bodies; the nearest in time first. `summarised` is
-    null without a machine-written text.
+    `earlier` are the stories that it continues, `later` those that continue it, `related` others about the
+    same people, places and bodies; the nearest in time first. `summarised` is null without a machine-written
+    text.
     """
 
     articles: tuple[WholeArticleJson, ...]
     text: str
     sections: tuple[SectionJson, ...]
     timeline: tuple[MomentJson, ...]
-    disagreements: tuple[str, ...]
     agreed: tuple[AgreedJson, ...]
     no_shared_fact: bool
     merge_version: int
@@ -271,7 +270,6 @@ def whole_story(
         text=_merged_text(merged, story.articles) if merged else story.summary,
         sections=sections_of(merged) if merged else (),
         timeline=tuple(_moment(item, addresses) for item in merged.timeline) if merged else (),
-        disagreements=(),
         agreed=tuple(like(AgreedJson, each) for each in merged.agreed) if merged else (),
         no_shared_fact=merged.no_shared_fact if merged else False,
         merge_version=merged.merge_version if merged else 0,

@@ -42,7 +42,6 @@ _VIEWS = {
                          FROM article WHERE article.story = story.id LIMIT 1)
                END AS text, language, first_published, last_published, bumped_at AS updated,
                article_count, outlet_count, report_count,
-               CASE WHEN text IS NOT NULL THEN disagreement_count END AS disagreement_count,
                DAY(last_published) AS day, unknown_outlet_count
         FROM story WHERE redirect_to IS NULL""",
     # The headline is a subquery: a query that does not select it reads no row of `story`.
@@ -391,7 +390,6 @@ def _create_tables() -> None:
         sa.Column("summary", sa.Text, nullable=False),
         sa.Column("language", sa.Text),
         sa.Column("text", sa.Text),
-        sa.Column("disagreement_count", sa.Integer),
         sa.Column("merged_story", sa.LargeBinary),
         sa.Column("first_published", _TIME, nullable=False),
         sa.Column("last_published", _TIME, nullable=False),

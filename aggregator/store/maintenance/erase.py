@@ -311,7 +311,6 @@ _BLANK_STORY: dict[str, Any] = {
     "merged_story": None,
     "count_state": None,
     "centroid": b"",
-    "disagreement_count": None,
 }
 
 

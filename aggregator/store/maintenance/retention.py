@@ -394,7 +394,7 @@ def keep_merged_text(
 
 def final_text(connection: Connection, id: str) -> dict[str, Any] | None:  # noqa: A002 - as people type
     """Return the columns of the merged text of a story that cannot be rendered again; None for others."""
-    columns = story.c.text, story.c.merged_story, story.c.disagreement_count
+    columns = story.c.text, story.c.merged_story
     is_gone = exists().where(article.c.story == story.c.id, codecs.IS_GONE)
     chosen = select(*columns).where(story.c.id == id, story.c.merged_story.is_not(None), is_gone)
     row = connection.execute(chosen).mappings().first()

@@ -108,7 +108,6 @@ def _render(database: Database, rows: Sequence[Row[Any]], renderer: Renderer) ->
                 .values(
                     merged_story=codecs.compress_struct(one.merged),
                     text=one.text,
-                    disagreement_count=0,  # a column of `v_stories`
                 )
             )
             if written.rowcount:

@@ -76,7 +76,7 @@ def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Pa
     async def owner() -> None:
         async with Client(stdio_client(server("{}"))) as client:
             listed = (await client.list_tools()).tools
-            names = {"search", "stories", "story", "timeline", "differences", "explain", "sources"}
+            names = {"search", "stories", "story", "timeline", "explain", "sources"}
             assert {one.name for one in listed} == names
             for one in listed:
                 assert one.annotations is not None
@@ -96,9 +96,9 @@ def test_an_assistant_reads_and_changes_nothing(database: Database, tmp_path: Pa
                 "as it was written, beside the notice"
             )
             assert story["timeline"] == (await ask("timeline", id=id_))[1]["timeline"]
-            differ = (await ask("differences", id=id_))[1]
-            assert [one["kind"] for one in differ["sections"]] == ["fact", "only", "only"]
-            assert set(differ["outlets"].values()) == {"Gazette", "Herald", "Mirror"}
+            kinds = [one["kind"] for one in story["sections"]]
+            assert kinds == ["lead", "fact", "only", "only"]
+            assert {one["outlet"] for one in story["articles"]} == {"Gazette", "Herald", "Mirror"}
             ids = [one["id"] for one in story["articles"]]
             explained = (await ask("explain", article=ids[0], other=ids[1]))[1]
             assert explained["story"] == id_

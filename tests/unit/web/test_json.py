@@ -60,14 +60,13 @@ def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
 def test_one_story_adds_text_timeline_and_how_each_article_came_in() -> None:
     whole = json.loads(whole_story_json(*the_ferry()))
     reported = {
-        "text", "sections", "timeline", "disagreements", "agreed", "no_shared_fact", "merge_version",
+        "text", "sections", "timeline", "agreed", "no_shared_fact", "merge_version",
         "trails", "earlier", "later", "related", "summarised",
     }  # fmt: skip
     assert set(whole) == {*STORY_KEYS, *reported}
     extra = {"lead", "author", "published_origin", "published_precision", "reason", "kind_reason"}
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"
-    assert whole["disagreements"] == []
     assert whole["timeline"][-1]["time"] is None
     assert whole["timeline"][-1]["clock"] == "12:00"
 
@@ -87,7 +86,7 @@ def test_without_a_merged_text_the_summary_stands_for_it() -> None:
     story, _ = the_ferry()
     whole = json.loads(whole_story_json(story, None))
     assert whole["text"] == story.summary
-    assert whole["timeline"] == whole["disagreements"] == []
+    assert whole["timeline"] == []
 
 
 @pytest.mark.parametrize("stage", get_args(Stage))

@@ -29,6 +29,7 @@ from tests.support.daemon_process import PROGRAM
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
 from tests.support.kills import HONEST, SEED, WAYS, assert_same, left_in
+from tests.support.rows import queried
 from tests.support.warc import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes
@@ -160,9 +161,8 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
     database = Database(urls[0])
     waiting: list[bytes] = []
     while not waiting and running.poll() is None:
-        with database.read() as connection:
-            chosen = select(entry.c.payload).where(entry.c.state == "ready")
-            waiting = list(connection.execute(chosen).scalars())
+        chosen = select(entry.c.payload).where(entry.c.state == "ready")
+        waiting = list(queried(database, chosen).scalars())
     running.kill()
     running.wait()
     database.close()

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
-from aggregator.store.engine.database import Database
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.loopback import LoopbackServer, Ranged, Response
+from tests.support.rows import executed
 from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -160,10 +160,10 @@ def test_exit_codes(terminal: Terminal, arguments: list[str], code: int) -> None
 
 def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
     assert terminal.type("db", "upgrade").code == 0
-    database = Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
-    with database.write() as connection:
-        connection.execute(sql("UPDATE alembic_version SET version_num = '9999'"))
-    database.close()
+    executed(
+        f"sqlite:///{terminal.folder / 'aggregator.db'}",
+        sql("UPDATE alembic_version SET version_num = '9999'"),
+    )
     for command in (["stories"], ["db", "upgrade"], ["ingest", "config.yaml"], ["run"]):
         said = terminal.type(*command)
         assert (said.code, said.err.count("\n")) == (4, 1)

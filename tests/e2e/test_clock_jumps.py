@@ -16,6 +16,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import Response
 from tests.support.outlets import Outlet, Report, report
 from tests.support.receiver import SECRET, Receiver
+from tests.support.rows import queried
 
 pytestmark = pytest.mark.torture
 
@@ -95,8 +96,7 @@ class Patient:
         self._database = Database(url)
 
     def count(self, what: str) -> int:
-        with self._database.read() as connection:
-            found: int = connection.execute(text(f"SELECT count(*) FROM {what}")).scalar_one()
+        found: int = queried(self._database, text(f"SELECT count(*) FROM {what}")).scalar_one()
         return found
 
     def is_reported(self, title: str) -> bool:

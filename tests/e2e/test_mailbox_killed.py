@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.e2e.test_notify_killed import place
 from tests.e2e.test_webhooks_killed import unlike_any_other
 from tests.support.daemon_process import DaemonProcess
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+from tests.support.rows import queried
 
 MESSAGES, KILLS, SEED = 40, 8, 23
 
@@ -53,8 +53,4 @@ def bodies(imap: ImapServer) -> int:
 
 
 def titles(url: str) -> Counter[str]:
-    database = Database(url)
-    with database.read() as connection:
-        found = Counter(connection.execute(select(article.c.title)).scalars())
-    database.close()
-    return found
+    return Counter(queried(url, select(article.c.title)).scalars())

@@ -23,6 +23,7 @@ from aggregator.store.tables import command, metadata
 from tests.support import forked
 from tests.support.articles import NOON
 from tests.support.daemon_process import PROGRAM, DaemonProcess
+from tests.support.rows import queried
 from tests.support.story_checks import (
     TRIPWIRE,
     assigned,
@@ -66,11 +67,10 @@ class Bench:
         return done
 
     def requests(self) -> list[tuple[str, str | None]]:
-        with self.database.read() as connection:
-            rows = connection.execute(
-                select(command.c.state, command.c.result).order_by(command.c.command_no)
-            )
-            return [(row.state, row.result) for row in rows]
+        rows = queried(
+            self.database, select(command.c.state, command.c.result).order_by(command.c.command_no)
+        )
+        return [(row.state, row.result) for row in rows]
 
     def corrections(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = json.loads(self.correct("list", "--format", "json").stdout)

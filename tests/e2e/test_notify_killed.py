@@ -24,6 +24,7 @@ from tests.support.kill_records import invented
 from tests.support.loopback import Request, Response
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.receiver import Receiver
+from tests.support.rows import queried
 
 READERS = ["anna@b.example", "ben@b.example"]
 
@@ -36,11 +37,7 @@ def place(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
 
 
 def rows_of(trial: Trial, statement: Any) -> list[Any]:
-    database = Database(trial.database)
-    with database.read() as connection:
-        rows = list(connection.execute(statement))
-    database.close()
-    return rows
+    return list(queried(trial.database, statement))
 
 
 def is_quiet(trial: Trial, recipient: str) -> bool:

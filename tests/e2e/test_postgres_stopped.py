@@ -12,12 +12,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, entry
 from tests.support.daemon_process import DaemonProcess
 from tests.support.growing_feeds import Newsroom, rss
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.own_postgres import OwnPostgres
+from tests.support.rows import queried
 from tests.support.waiting import PATIENCE_SECONDS
 
 SEED = int(os.environ.get("AGGREGATOR_TROUBLE_SEED", random.randrange(2**32)))
@@ -74,14 +74,11 @@ class Reading(threading.Thread):
 
 def counts(url: str) -> tuple[list[str], int, int]:
     """Ids of all articles, entries, entries without a place."""
-    database = Database(url)
-    with database.read() as connection:
-        ids = list(connection.execute(select(article.c.id)).scalars())
-        entries = connection.execute(select(func.count()).select_from(entry)).scalar_one()
-        waiting = connection.execute(
-            select(func.count()).select_from(entry).where(entry.c.state != "done")
-        ).scalar_one()
-    database.close()
+    ids = list(queried(url, select(article.c.id)).scalars())
+    entries = queried(url, select(func.count()).select_from(entry)).scalar_one()
+    waiting = queried(
+        url, select(func.count()).select_from(entry).where(entry.c.state != "done")
+    ).scalar_one()
     return ids, entries, waiting
 
 

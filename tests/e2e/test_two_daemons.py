@@ -23,6 +23,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import records
 from tests.support.kills import Settled, assert_same, left_in, rounds
 from tests.support.loopback import LoopbackServer
+from tests.support.rows import queried
 from tests.support.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
@@ -65,8 +66,7 @@ class Pair:
         return seconds
 
     def placed(self) -> int:
-        with self.database.read() as connection:
-            return int(connection.execute(select(func.count()).select_from(article)).scalar_one())
+        return int(queried(self.database, select(func.count()).select_from(article)).scalar_one())
 
     def wait_until_all_is_placed(self) -> None:
         """And can be found."""

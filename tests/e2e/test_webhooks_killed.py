@@ -24,6 +24,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import invented
 from tests.support.loopback import Request, Response
 from tests.support.receiver import SECRET, Receiver
+from tests.support.rows import queried
 
 SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
 
@@ -120,8 +121,7 @@ class Trial:
         database = Database(self.database)
         merged = select(outbox.c.change).where(outbox.c.state == "given_up", outbox.c.attempts == 0)
         sent = select(change.c.change_no).where(change.c.change_no.not_in(merged))
-        with database.read() as connection:
-            numbers = list(connection.execute(sent.order_by(change.c.change_no)).scalars())
+        numbers = list(queried(database, sent.order_by(change.c.change_no)).scalars())
         database.close()
         return numbers
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import counter, metadata
+from tests.support.rows import queried
 
 
 def with_tables(database: Database) -> Database:
@@ -33,8 +34,7 @@ def _migrated() -> _Migrated:
         file = Path(folder) / "migrated.db"
         database = Database(f"sqlite:///{file}")
         upgrade(database)
-        with database.read() as connection:
-            counters = [dict(row) for row in connection.execute(select(counter)).mappings()]
+        counters = [dict(row) for row in queried(database, select(counter)).mappings()]
         database.close()
         return _Migrated(file.read_bytes(), counters)
 

@@ -28,6 +28,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.tables import entry
+from tests.support.rows import queried
 
 KILLS = 5
 
@@ -92,12 +93,9 @@ def forked(archive: str, url: str, kill_after: int | None) -> int:
 
 
 def placed(url: str) -> int:
-    database = Database(url)
-    with database.read() as connection:
-        count: int = connection.execute(
-            select(func.count()).select_from(entry).where(entry.c.outcome.is_not(None))
-        ).scalar_one()
-    database.close()
+    count: int = queried(
+        url, select(func.count()).select_from(entry).where(entry.c.outcome.is_not(None))
+    ).scalar_one()
     return count
 
 

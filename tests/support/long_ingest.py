@@ -31,6 +31,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY
 from tests.support.daemon_process import WORKERS, DaemonProcess
 from tests.support.kills import HONEST, Settled, children_of, left_in
+from tests.support.rows import queried
 
 PATIENCE_SECONDS = 3600.0
 LONGEST_WAIT = 0.25  # seconds between a kill's being due and the kill: a batch takes about as long
@@ -242,8 +243,7 @@ def placed(url: str) -> int:
             return 0  # no tables yet
     database = Database(url)
     try:
-        with database.read() as connection:
-            return connection.execute(select(func.max(article.c.inbox_no))).scalar_one() or 0
+        return queried(database, select(func.max(article.c.inbox_no))).scalar_one() or 0
     except Exception as error:
         if "has no tables" in str(error):
             return 0

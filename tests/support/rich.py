@@ -25,6 +25,7 @@ from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = effective_tuning()
@@ -102,9 +103,8 @@ def _fill(database: Database) -> None:
         written = MachineSummary(written_by="model", written_at=clock(), sentences=(sentence,))
         summaries.store(connection, task, written)
     marks = ReadMarks(database, clock)
-    with database.read() as connection:
-        numbers = connection.execute(select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
-        starred = numbers.scalars().all()
+    numbers = queried(database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
+    starred = numbers.scalars().all()
     marks.edit(marks.sign_in("ada"), starred, read=True, starred=True)
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     rig.accept(

@@ -32,6 +32,7 @@ from aggregator.stories.counts import Counts, count
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import emptied, numbered_on, with_tables
+from tests.support.rows import queried
 
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 
@@ -65,9 +66,8 @@ def fill(database: Database) -> None:
 
 def by_title(database: Database, *words: str) -> list[str]:
     """The ids of the live stories whose headlines hold these words, one for each."""
-    with database.read() as connection:
-        rows = connection.execute(select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None)))
-        titles = {row.title: row.id for row in rows}
+    rows = queried(database, select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None)))
+    titles = {row.title: row.id for row in rows}
     found = [[id_ for title, id_ in titles.items() if word in title] for word in words]
     assert all(len(ids) == 1 for ids in found), f"{words} are not one story each: {sorted(titles)}"
     return [ids[0] for ids in found]
@@ -106,8 +106,7 @@ def reclustering(
 
 def assigned(database: Database) -> dict[str, str]:
     """Article to story."""
-    with database.read() as connection:
-        return {row.id: row.story for row in connection.execute(select(article.c.id, article.c.story))}
+    return {row.id: row.story for row in queried(database, select(article.c.id, article.c.story))}
 
 
 def partition(database: Database) -> dict[str, frozenset[str]]:
@@ -120,17 +119,15 @@ def partition(database: Database) -> dict[str, frozenset[str]]:
 
 def redirects(database: Database) -> dict[str, str | None]:
     """Where the address of every story leads; None: it is one itself."""
-    with database.read() as connection:
-        rows = connection.execute(select(story.c.id, story.c.redirect_to))
-        return {row.id: row.redirect_to for row in rows}
+    rows = queried(database, select(story.c.id, story.c.redirect_to))
+    return {row.id: row.redirect_to for row in rows}
 
 
 def rows_of(database: Database, table: Any, *leave_out: str) -> list[tuple[Any, ...]]:
     """All rows of a table, in the order of their first key."""
     columns = [column for column in table.c if column.name not in leave_out]
     order = list(table.primary_key.columns)
-    with database.read() as connection:
-        return [tuple(row) for row in connection.execute(select(*columns).order_by(*order))]
+    return [tuple(row) for row in queried(database, select(*columns).order_by(*order))]
 
 
 def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str]:
@@ -265,8 +262,7 @@ def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[s
 
 def evidence_of(database: Database, article_id: str) -> Evidence:
     """Why an article is where it is."""
-    with database.read() as connection:
-        blob = connection.execute(select(article.c.evidence).where(article.c.id == article_id)).scalar_one()
+    blob = queried(database, select(article.c.evidence).where(article.c.id == article_id)).scalar_one()
     return codecs.unpack(blob, Evidence)
 
 

@@ -58,6 +58,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.later_version import later_version
 from tests.support.rich import LATER, later_entries, rich, rig_at
+from tests.support.rows import executed, queried
 from tests.support.story_checks import undo, what_is_wrong
 
 
@@ -75,8 +76,7 @@ def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
     kept = [
         table for table in metadata.sorted_tables if table.name in row_stream.LEFT_OUT - row_stream.PASSING
     ]
-    with database.read() as connection:
-        return {table.name: [tuple(row) for row in connection.execute(select(table))] for table in kept}
+    return {table.name: [tuple(row) for row in queried(database, select(table))] for table in kept}
 
 
 def assert_same(one: Database, other: Database) -> None:
@@ -122,12 +122,11 @@ def server(postgres: Postgres) -> Iterator[Database]:
 
 
 def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> None:
-    with full.read() as connection:
-        empty = {
-            table.name
-            for table in metadata.sorted_tables
-            if not connection.execute(select(func.count()).select_from(table)).scalar_one()
-        }
+    empty = {
+        table.name
+        for table in metadata.sorted_tables
+        if not queried(full, select(func.count()).select_from(table)).scalar_one()
+    }
     assert empty <= row_stream.PASSING
 
 
@@ -300,8 +299,7 @@ def test_what_was_prepared_for_other_entries_goes_with_them(kept: Path, server: 
         }
         connection.execute(insert(prefetched).values(row))
     restore(kept, server, quietly, replace=True)
-    with server.read() as connection:
-        assert connection.execute(select(prefetched)).all() == []
+    assert queried(server, select(prefetched)).all() == []
 
 
 def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:
@@ -364,8 +362,7 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_what_is_there(
     upgrade(target)
     restore(file, target, quietly, replace=True)
     assert export(target) == export(full)
-    with target.read() as connection:
-        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+    assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
     target.close()
 
 
@@ -380,8 +377,7 @@ def test_damage_in_an_unpacked_backup_is_found(full: Database, tmp_path: Path) -
 
 
 def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Database, tmp_path: Path) -> None:
-    with full.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    executed(full, text("UPDATE alembic_version SET version_num = '9999'"))
     back_up(full, tmp_path / "newer.db.zst", quietly)
     before = export(database)
     with pytest.raises(DatabaseTooNewError, match="9999") as caught:
@@ -393,8 +389,7 @@ def test_a_backup_of_a_newer_program_is_refused(full: Database, database: Databa
 def test_a_backup_of_an_unreleased_program_is_refused(
     full: Database, database: Database, tmp_path: Path
 ) -> None:
-    with full.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0031'"))
+    executed(full, text("UPDATE alembic_version SET version_num = '0031'"))
     back_up(full, tmp_path / "older.db.zst", quietly)
     before = export(database)
     with pytest.raises(ConfigError, match=r"older\.db\.zst is at revision 0031 .* `aggregator import"):
@@ -620,8 +615,7 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config:
 
 def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Config) -> None:
     day = dt.timedelta(days=1)
-    with full.read() as connection:
-        first = connection.execute(select(func.min(entry.c.accepted_at))).scalar_one()
+    first = queried(full, select(func.min(entry.c.accepted_at))).scalar_one()
     assert due_at(config, full, LATER) == first + day, "the first when a day's work is there"
     assert backup_state(config, full, first + 3 * day).is_late
     file = back_up_as_configured(config, full, first + day, quietly)
@@ -685,8 +679,7 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
     full: Database, config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = Database(full.url)
-    with old.read() as connection:
-        pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    pages = int(queried(old, text("PRAGMA page_count")).scalar_one())
     old.close()
 
     @event.listens_for(old.engine, "connect")

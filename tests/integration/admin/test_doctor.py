@@ -38,6 +38,7 @@ from tests.support.fresh import with_tables
 from tests.support.later_version import later_version
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
+from tests.support.rows import executed
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = 65534
@@ -74,8 +75,7 @@ class Patient(NamedTuple):
             "next_due_at": NOW + dt.timedelta(hours=1), "first_poll_done": True, "health": "ok",
             "last_success_at": NOW, "host": host_of(values["address"]),
         }  # fmt: skip
-        with self.database.write() as connection:
-            connection.execute(insert(source).values(**(given | values)))
+        executed(self.database, insert(source).values(**(given | values)))
         return id_
 
 
@@ -363,8 +363,7 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
     with patient.database.read() as reading:
         reading.execute(text("SELECT count(*) FROM counter"))
         for n in range(40):
-            with patient.database.write() as connection:
-                connection.execute(update(counter).values(value=n))
+            executed(patient.database, update(counter).values(value=n))
         patient.the_one(
             "warning", "stories.db-wal", "fuser -v", tuning={"health_checks": {"wal_bytes": 65536}}
         )
@@ -440,8 +439,7 @@ def test_a_database_of_an_unreleased_program(patient: Patient) -> None:
 
 
 def _revision(database: Database, number: str) -> None:
-    with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+    executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": number})
 
 
 @pytest.mark.parametrize("at", [0, 1])
@@ -532,22 +530,19 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_clock_that_went_back(patient: Patient) -> None:
     clock = Clock()
     Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
-    with patient.database.write() as connection:
-        connection.execute(update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
+    executed(patient.database, update(entry).values(accepted_at=NOW + dt.timedelta(days=1)))
     patient.the_one("problem", "the clock shows", "timedatectl")
 
 
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
     clock = Clock()
     Rig(patient.database, clock).take(record("Echo", "1", "Levee breaks", "Water " * 60, published=NOON))
-    with patient.database.write() as connection:
-        connection.execute(update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
+    executed(patient.database, update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
     patient.the_one("problem", "1 article waits, the oldest for 5 hours", "systemctl restart aggregator")
 
 
 def test_an_index_that_is_behind(patient: Patient) -> None:
-    with patient.database.write() as connection:
-        connection.execute(update(counter).where(counter.c.name == "unindexed").values(value=50_000))
+    executed(patient.database, update(counter).where(counter.c.name == "unindexed").values(value=50_000))
     patient.the_one("warning", "50,000 articles are not in the search index", "let the daemon run")
 
 
@@ -601,13 +596,12 @@ def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
 
 
 def test_a_webhook_that_fails(patient: Patient) -> None:
-    with patient.database.write() as connection:
-        connection.execute(
-            insert(webhook).values(
-                name="desk", url_hash=b"x", is_configured=True, last_change_no=0, state="failing",
-                problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
-            )
-        )  # fmt: skip
+    executed(patient.database,
+        insert(webhook).values(
+            name="desk", url_hash=b"x", is_configured=True, last_change_no=0, state="failing",
+            problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
+        )
+    )  # fmt: skip
     patient.the_one("warning", "webhook desk: failing since", "aggregator webhooks test")
 
 

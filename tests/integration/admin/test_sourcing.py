@@ -21,6 +21,7 @@ from aggregator.store.intake.sources import Source, all_sources, pause, save, so
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import queried
 
 NOTHING = SourceOptions()
 
@@ -237,8 +238,7 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(
     )  # fmt: skip
     assert (kept.id, kept.health, kept.first_poll_done) == (added.source.id, "new", False)
     assert abs(kept.next_due_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
-    with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(entry)).scalar_one() == 0
+    assert queried(database, select(func.count()).select_from(entry)).scalar_one() == 0
 
 
 def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Database) -> None:

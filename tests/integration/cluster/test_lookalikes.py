@@ -27,6 +27,7 @@ from aggregator.model.core import Reason
 from aggregator.store.engine.database import Database
 from tests.support import articles
 from tests.support.articles import Clock, record
+from tests.support.rows import queried
 
 RUSSIAN = Path(__file__).parents[2] / "data" / "lookalikes-russian.jsonl"
 CASES = Path(__file__).parents[2] / "data" / "lookalikes.jsonl"
@@ -145,8 +146,7 @@ def test_undated_lookalikes_in_russian_are_mostly_apart(database: Database) -> N
     records = [json.loads(line) for line in RUSSIAN.read_text(encoding="utf-8").splitlines()]
     entries = [record(one["outlet"], one["id"], one["title"], one["text"], language="ru") for one in records]
     placed = articles.Rig(database, Clock()).take(*entries)
-    with database.read() as connection:
-        today = dict(connection.execute(text("SELECT id, story FROM article")).all())  # after second looks
+    today = dict(queried(database, text("SELECT id, story FROM article")).all())  # after second looks
     stories = {one["id"]: today[result.article] for one, result in zip(records, placed, strict=True)}
     events = {one["id"]: one["cluster"] for one in records}
     same = different = 0

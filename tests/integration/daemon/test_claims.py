@@ -24,6 +24,7 @@ from aggregator.store.tables import entry, host_lease, source
 from tests.support.articles import NOON
 from tests.support.loopback import Response, Route
 from tests.support.polling import feed_source
+from tests.support.rows import executed, queried
 from tests.support.waiting import wait_until
 from tests.support.world import Time, World
 
@@ -259,8 +260,7 @@ def test_a_host_of_quick_answers_stays_one_daemons_for_as_long_as_it_is_asked(sh
         daemon = Daemon(shared, world, effective_tuning(soon | ALL_TUNING.overrides), leads=True, threads=0)
         for _ in range(3):
             daemon.rounds.tick()
-            with shared.read() as connection:
-                ends.append(connection.execute(select(host_lease.c.expires_at)).scalar_one())
+            ends.append(queried(shared, select(host_lease.c.expires_at)).scalar_one())
             world.time.run(1)
             time.sleep(0.1)
         daemon.end()
@@ -273,8 +273,7 @@ def polls(world: World) -> int:
 
 
 def pages_are_in(database: Database) -> bool:
-    with database.read() as connection:
-        states = set(connection.execute(select(entry.c.state)).scalars())
+    states = set(queried(database, select(entry.c.state)).scalars())
     return states == {"ready"}
 
 
@@ -302,8 +301,7 @@ def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(dat
         add(connection, feed_source("http://a.example/0", interval_seconds=60))
     with database.read() as connection:
         [before] = all_sources(connection)
-    with database.write() as connection:
-        connection.execute(update(source).values(last_polled_at=NOON, etag="newer"))
+    executed(database, update(source).values(last_polled_at=NOON, etag="newer"))
     with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
         save(connection, before, before)
     with database.read() as connection:

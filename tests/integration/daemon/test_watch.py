@@ -37,6 +37,7 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
+from tests.support.rows import executed
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PROBES = ("/healthz", "/readyz")
@@ -151,8 +152,7 @@ def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None
 
 
 def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
-    with watched.database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    executed(watched.database, text("UPDATE alembic_version SET version_num = '9999'"))
     answer = watched.client.get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert "another version" in answer.json()["problems"][0]
@@ -167,8 +167,7 @@ def test_gauges_follow_the_database(either: Watched) -> None:
         record("Post", "2", "Strike at the harbour", "Dockers stopped work at noon. " * 20, published=NOON),
     )
     watched.clock.time += dt.timedelta(hours=3)
-    with watched.database.write() as connection:
-        connection.execute(update(entry).where(entry.c.entry_no == 2).values(state="ready"))
+    executed(watched.database, update(entry).where(entry.c.entry_no == 2).values(state="ready"))
     found = watched.metrics()
     assert found["aggregator_article_number"] == 2
     assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
@@ -261,8 +260,7 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
     rows.append({"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"} | given)
     rows[-1]["paused"] = True
     rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
-    with sqlite.write() as connection:
-        connection.execute(insert(source), [{**row, "host": host_of(row["address"])} for row in rows])
+    executed(sqlite, insert(source), [{**row, "host": host_of(row["address"])} for row in rows])
     wanted = ([words] if words else [], "degraded" if words else "ok")
     for path in (*PROBES, "/status"):
         reported = watched.client.get(path)
@@ -286,8 +284,7 @@ def test_sources_are_ids_and_bounded(database: Database, tmp_path: Path) -> None
         }
         for n in range(25)
     ]  # fmt: skip
-    with database.write() as connection:
-        connection.execute(insert(source), rows)
+    executed(database, insert(source), rows)
     answer = watched.client.get("/metrics")
     assert "MARKER" not in answer.text
     assert answer.text.count("aggregator_source_up{") == 10

@@ -22,6 +22,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
+from tests.support.rows import executed, queried
 
 ARTICLES = 150
 FOOTER = "Sign up for the letter of the Gazette, which comes every morning at six."
@@ -99,17 +100,15 @@ def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
     assert first.step() + second.step() > 64
     while first.step() + second.step():
         pass
-    with database.read() as connection:
-        holders = connection.execute(select(rows.c.holder, func.count()).group_by(rows.c.holder)).all()
-        done = connection.execute(select(func.count(rows.c.result))).scalar_one()
+    holders = queried(database, select(rows.c.holder, func.count()).group_by(rows.c.holder)).all()
+    done = queried(database, select(func.count(rows.c.result))).scalar_one()
     assert {holder for holder, _ in holders} == {"first", "second"}
     assert sum(count for _, count in holders) == done == ARTICLES
     own = Counting()
     list(placing(database, own).place_waiting())
     assert without_rules(settled(database)) == without_rules(alone)
     assert 0 < own.jobs < ARTICLES / 2, "only what was prepared before its outlet's lines were learnt"
-    with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(rows)).scalar_one() == 0
+    assert queried(database, select(func.count()).select_from(rows)).scalar_one() == 0
 
 
 def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Database) -> None:
@@ -118,8 +117,7 @@ def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Dat
     other = helper(database, "other", all_tuning=effective_tuning({**EAGER, "events": {"packed_terms": 40}}))
     assert one.step() == 10
     assert (other.step(), one.step()) == (0, 0)
-    with database.write() as connection:
-        connection.execute(update(rows).values(expires_at=NOON))
+    executed(database, update(rows).values(expires_at=NOON))
     assert other.step() == 10, "the one that places may be of its version"
 
 
@@ -153,5 +151,4 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
             next(placing(database).place_waiting(), None)
     list(placing(database).place_waiting())
     assert without_rules(settled(database)) == without_rules(alone)
-    with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(rows)).scalar_one() == 0
+    assert queried(database, select(func.count()).select_from(rows)).scalar_one() == 0

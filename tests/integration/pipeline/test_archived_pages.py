@@ -30,6 +30,7 @@ from aggregator.store.tables import article, entry
 from tests.integration.pipeline.test_quarantine import repaired
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Ranged, Response
+from tests.support.rows import queried
 from tests.support.warc import answer, warc_record
 
 TEXTS = {"Levee breaks": FLOOD, "Dock workers strike": STRIKE}
@@ -66,8 +67,7 @@ def left_in(archive: Path | str) -> list[Entry]:
 
 
 def texts(database: Database) -> list[str]:
-    with database.read() as connection:
-        return list(connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars())
+    return list(queried(database, select(article.c.text).order_by(article.c.inbox_no)).scalars())
 
 
 def outcomes(placed: list[PlacementResult]) -> list[str]:
@@ -80,11 +80,10 @@ def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) 
     assert [one.outcome for one in accepted] == ["new", "new"]
     assert outcomes(rig.place()) == ["founded", "founded"]
     assert [text.split()[:4] for text in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]
-    with rig.database.read() as connection:
-        stored = [
-            codecs.decompress_struct(one, Entry)
-            for one in connection.execute(select(entry.c.payload)).scalars()
-        ]
+    stored = [
+        codecs.decompress_struct(one, Entry)
+        for one in queried(rig.database, select(entry.c.payload)).scalars()
+    ]
     assert [one.record for one in stored] == [None, None], "no path of this machine stays"
     known = rig.accept(*(one.entry for one in whole if isinstance(one, InputEntry)))
     assert [one.outcome for one in known] == ["known", "known"]
@@ -131,8 +130,7 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: 
     rig.accept(*left_in(archive))
     away = archive.rename(tmp_path / "away")
     assert rig.place() == []
-    with rig.database.read() as connection:
-        reasons = connection.execute(select(entry.c.reason)).scalars().all()
+    reasons = queried(rig.database, select(entry.c.reason)).scalars().all()
     assert reasons == [f"{REASON} ({archive} cannot be opened (No such file or directory))"] * 2
     away.rename(archive)
     assert sum("in quarantine" in what for what in repaired(rig.database)) > 0

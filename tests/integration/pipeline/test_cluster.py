@@ -42,6 +42,8 @@ pytest.importorskip("distributed", reason="pip install distributed")
 import dask
 from distributed import Client, Security
 
+from tests.support.rows import queried
+
 ARTICLES, FIRST = 120, 96  # more jobs than workers
 
 
@@ -122,8 +124,7 @@ def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: P
             record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
         )
         assert render_next(database, 10, shipped_tuning(), renderer=by) == 1
-        with database.read() as connection:
-            texts.append(connection.execute(select(story.c.text, story.c.merged_story)).all())
+        texts.append(queried(database, select(story.c.text, story.c.merged_story)).all())
         database.close()
     assert texts[0] == texts[1]
 

@@ -25,6 +25,7 @@ from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry, intake_count
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.kill_records import invented
+from tests.support.rows import executed, queried
 from tests.support.story_checks import placing_of
 
 SEED = int(os.environ.get("AGGREGATOR_CONSERVATION_SEED") or random.SystemRandom().randrange(2**32))
@@ -107,8 +108,7 @@ class Life:
         self.rig.take(record("Void", str(self.rng.randrange(1000)), "", ""))
 
     def forget(self) -> None:
-        with self.database.read() as connection:
-            ids = connection.execute(select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
+        ids = queried(self.database, select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
         if ids:
             placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
             self.rig.restart()
@@ -140,8 +140,7 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
 def test_deleted_entries_are_still_counted(database: Database) -> None:
     rig = Rig(database, Clock(NOON))
     rig.take(record("Void", "1", "", ""), record("Void", "2", "", ""))
-    with database.write() as connection:
-        connection.execute(delete(entry).where(entry.c.entry_no == 1))
+    executed(database, delete(entry).where(entry.c.entry_no == 1))
     assert [one.rows for one in conservation.faults(database)] == [1]
     with database.write() as connection:
         of_void = intake_count.c.source == "Void", intake_count.c.outcome == "new"

@@ -20,6 +20,7 @@ from aggregator.store.maintenance import integrity_check
 from aggregator.store.tables import article, lsh_band, sketch, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 
 TUNING = effective_tuning().section("copies", CopyTuning)
 WORDS = sorted(set((FLOOD + FLOOD_ELSEWHERE + STRIKE).split()))
@@ -60,20 +61,16 @@ def piece(outlet: str, name: str, text: str, title: str = "", **more: Any) -> En
 
 def links(database: Database) -> dict[str, tuple[str, str | None]]:
     """By title: role, and the title of what it is linked to."""
-    with database.read() as connection:
-        rows = connection.execute(select(article.c.id, article.c.title, article.c.role, article.c.copy_of))
-        held_rows = [tuple(row) for row in rows]
+    rows = queried(database, select(article.c.id, article.c.title, article.c.role, article.c.copy_of))
+    held_rows = [tuple(row) for row in rows]
     title_of = {id_: title for id_, title, _, _ in held_rows}
     return {title: (role, title_of[copy_of] if copy_of else None) for _, title, role, copy_of in held_rows}
 
 
 def finders(database: Database) -> list[list[tuple[Any, ...]]]:
     """The rows by which articles are found."""
-    with database.read() as connection:
-        tables = (lsh_band, sketch)
-        return [
-            [tuple(row) for row in connection.execute(select(table).order_by(*table.c))] for table in tables
-        ]
+    tables = (lsh_band, sketch)
+    return [[tuple(row) for row in queried(database, select(table).order_by(*table.c))] for table in tables]
 
 
 def part(text: str, start: int, words: int) -> str:
@@ -91,8 +88,7 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> Non
     assert found["Excerpt that came later"] == ("excerpt", "Whole that came first")
     # What came first keeps its word: the whole says what it holds, and may be a page stuffed with it.
     assert found["Excerpt that came first"] == ("report", None)
-    with rig.database.read() as connection:
-        rows = connection.execute(select(article.c.title, article.c.id, article.c.evidence)).all()
+    rows = queried(rig.database, select(article.c.title, article.c.id, article.c.evidence)).all()
     id_of = {row.title: row.id for row in rows}
     evidence = {row.title: codecs.unpack(row.evidence, Evidence) for row in rows}
     held = evidence["Whole that came later"].excerpts
@@ -171,9 +167,8 @@ def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callabl
         framed = f"{prose(f'before {at}', 20)}\n{wire}\n{prose(f'after {at}', 40)}"
         rig.take(piece(f"Outlet {at}", f"{at}", framed))
     rig.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
-    with rig.database.read() as connection:
-        roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
-        hashes = [len(held(blob)) for blob in connection.execute(select(sketch.c.hashes)).scalars()]
+    roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
+    hashes = [len(held(blob)) for blob in queried(rig.database, select(sketch.c.hashes)).scalars()]
     assert roles[1:71] == ["copy"] * 70
     assert links(rig.database)["An excerpt after all"][1] is not None
     assert sum(hashes) < 3 * hashes[0], "what copies share is held once; a flood adds nothing"
@@ -193,13 +188,12 @@ def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: C
     found = links(rig.database)
     assert {found[f"The weather on day {at}"][0] for at in range(120)} <= {"report"}
     assert found["Tomorrow's weather"] == ("copy", "The weather on day 119")
-    with rig.database.read() as connection:
-        keys = (
-            connection.execute(select(func.count(lsh_band.c.article)).group_by(lsh_band.c.band))
-            .scalars()
-            .all()
-        )
-        blobs = connection.execute(select(sketch.c.hashes)).scalars().all()
+    keys = (
+        queried(rig.database, select(func.count(lsh_band.c.article)).group_by(lsh_band.c.band))
+        .scalars()
+        .all()
+    )
+    blobs = queried(rig.database, select(sketch.c.hashes)).scalars().all()
     shingles: dict[int, int] = {}
     for blob in blobs:
         for hash_ in held(blob).tolist():
@@ -220,11 +214,10 @@ def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> 
     rewritten = f"{prose('own', 180)} {part(whole, 0, 140)}"
     title = "Harbour bridge of Pennmouth closed after storm"
     rig.take(piece("Reuters", "wire", whole, title), piece("Lantern", "rewritten", rewritten, title))
-    with rig.database.read() as connection:
-        rows = connection.execute(select(article).order_by(article.c.inbox_no)).all()
-        counted = connection.execute(
-            select(story.c.article_count, story.c.outlet_count, story.c.report_count)
-        ).all()
+    rows = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
+    counted = queried(
+        rig.database, select(story.c.article_count, story.c.outlet_count, story.c.report_count)
+    ).all()
     agency, reuse = rows
     assert [tuple(row) for row in counted] == [(2, 2, 1)]
     assert (reuse.role, reuse.copy_of, reuse.reuses) == ("report", None, agency.id)

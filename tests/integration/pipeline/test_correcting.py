@@ -34,6 +34,7 @@ from tests.support.articles import (
     strike,
 )
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -71,11 +72,8 @@ def blog() -> object:
 
 
 def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
-    with database.read() as connection:
-        rows = connection.execute(
-            select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no)
-        )
-        return [(row.kind, json.loads(row.detail or "{}")) for row in rows]
+    rows = queried(database, select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no))
+    return [(row.kind, json.loads(row.detail or "{}")) for row in rows]
 
 
 # --- merge -------------------------------------------------------------------------------------------------
@@ -151,14 +149,12 @@ def test_the_founder_may_leave_and_the_story_keeps_its_id(grouped: Database) -> 
 
 def test_a_story_may_be_left_with_a_live_blog_alone(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
-    with grouped.read() as connection:
-        reports = connection.execute(
-            select(article.c.id).where(article.c.story == bridge, article.c.role == "report")
-        )
-        leaving = tuple(reports.scalars())
+    reports = queried(
+        grouped, select(article.c.id).where(article.c.story == bridge, article.c.role == "report")
+    )
+    leaving = tuple(reports.scalars())
     correct(grouped, "split", bridge, articles=leaving)
-    with grouped.read() as connection:
-        row = connection.execute(select(story).where(story.c.id == bridge)).one()
+    row = queried(grouped, select(story).where(story.c.id == bridge)).one()
     assert (row.article_count, row.report_count, row.container_only) == (1, 1, True)
     assert what_is_wrong(grouped) == []
 
@@ -463,8 +459,7 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
     """The report comes to the blog's story by a correction made elsewhere; then the blog gets new words."""
     other = record("Live Desk", "1", "Live blog: council of Sennick votes on budget", BLOG, published=NOON)
     (opened,) = rig.take(other)
-    with rig.database.read() as connection:
-        assert connection.execute(select(story.c.container_only)).scalar_one()
+    assert queried(rig.database, select(story.c.container_only)).scalar_one()
     ids = [one.article for one in rig.accept(strike())]
     with rig.database.write() as connection:
         detail = {"correction_no": 1, "at": NOON, "kind": "merge", "detail": '{"words":"elsewhere"}'}

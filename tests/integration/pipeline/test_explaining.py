@@ -17,13 +17,13 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import queried
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
 
 def evidence_of_all(database: Database) -> list[Evidence]:
-    with database.read() as connection:
-        rows = connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars().all()
+    rows = queried(database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars().all()
     return [codecs.unpack(row, Evidence) for row in rows]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from aggregator.config.tuning import effective_tuning
 from aggregator.store.engine.database import Database
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import executed, queried
 from tests.support.story_checks import by_title, correct, members, placing_of, reclustering, undo
 
 DAY = dt.timedelta(days=1)
@@ -28,9 +29,8 @@ def placed(rig: Rig, days: int = 8) -> Database:
 
 
 def links(database: Database) -> list[tuple[str, str]]:
-    with database.read() as connection:
-        shown = "SELECT title, earlier_title FROM v_follows ORDER BY title"
-        return [(row.title, row.earlier_title) for row in connection.execute(text(shown))]
+    shown = "SELECT title, earlier_title FROM v_follows ORDER BY title"
+    return [(row.title, row.earlier_title) for row in queried(database, text(shown))]
 
 
 def test_the_next_step_follows_and_another_event_does_not(rig: Rig) -> None:
@@ -76,8 +76,7 @@ def test_a_story_that_began_earlier_continues_nothing_after_a_merge(rig: Rig) ->
 
 def test_reclustering_decides_the_links_again(rig: Rig) -> None:
     database = placed(rig)
-    with database.write() as connection:
-        connection.execute(text("UPDATE article SET follows = NULL"))
+    executed(database, text("UPDATE article SET follows = NULL"))
     assert reclustering(database).take_over(placing_of(database), None).written
     assert links(database) == [(VOTED, BROKEN)]
     never = effective_tuning({"events": {"follows_cosine": 1.0}})
@@ -91,11 +90,10 @@ def test_what_follows_a_story_is_found_by_its_id(rig: Rig) -> None:
     (levee,) = by_title(placed(rig), "Levee")
     asked = "SELECT title FROM v_follows WHERE earlier_id = :levee"
     explain = "EXPLAIN QUERY PLAN " if rig.database.is_sqlite else "EXPLAIN "
-    with rig.database.read() as connection:
-        if not rig.database.is_sqlite:
-            connection.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = " ".join(str(row) for row in connection.execute(text(explain + asked), {"levee": levee}))
-        assert [row.title for row in connection.execute(text(asked), {"levee": levee})] == [VOTED]
+    if not rig.database.is_sqlite:
+        queried(rig.database, text("SET LOCAL enable_seqscan = off"))
+    plan = " ".join(str(row) for row in queried(rig.database, text(explain + asked), {"levee": levee}))
+    assert [row.title for row in queried(rig.database, text(asked), {"levee": levee})] == [VOTED]
     assert "ix_article_follows" in plan
     assert "ix_story_redirect_to" in plan
     assert "SCAN " not in plan

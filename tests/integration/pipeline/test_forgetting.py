@@ -41,6 +41,7 @@ from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import executed, queried
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -156,9 +157,8 @@ def filling_of(unit_of_work: Rig, reading: DatabaseStoryReader | None = None) ->
 
 
 def the_article(database: Database, guid: str = "1") -> str:
-    with database.read() as connection:
-        chosen = select(article.c.id).where(article.c.url == f"https://herald.example/{MARK}-{guid}")
-        return str(connection.execute(chosen).scalar_one())
+    chosen = select(article.c.id).where(article.c.url == f"https://herald.example/{MARK}-{guid}")
+    return str(queried(database, chosen).scalar_one())
 
 
 @pytest.fixture
@@ -239,15 +239,13 @@ def test_no_word_of_it_is_left(unit_of_work: Rig, tmp_path: Path) -> None:
     left = DatabaseStoryReader(database).stories(StoryFilter(limit=9)).stories
     assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
     assert DatabaseStoryReader(database).story(ended) is None
-    with database.read() as connection:
-        waiting = connection.execute(select(func.count()).where(outbox_table.c.body.is_not(None)))
-        assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
+    waiting = queried(database, select(func.count()).where(outbox_table.c.body.is_not(None)))
+    assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
     assert all(MARK not in line for line in map(_unpacked, exported(database, lambda _: None)))
 
 
 def _in_order(database: Database) -> list[str]:
-    with database.read() as connection:
-        return list(connection.execute(select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
+    return list(queried(database, select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
 
 
 def _unpacked(line: bytes) -> str:
@@ -342,8 +340,7 @@ def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) 
     unit_of_work.take(marked("1", FLOOD))
     id_ = the_article(unit_of_work.database)
     forget(unit_of_work, id_)
-    with unit_of_work.database.write() as connection:
-        connection.execute(tombstone.delete())
+    executed(unit_of_work.database, tombstone.delete())
     assert unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
     with unit_of_work.database.write() as connection:
         tombstones.add_tombstones(connection, [id_], NOON)
@@ -378,11 +375,10 @@ def test_copies_stay_and_the_first_of_them_is_the_original(unit_of_work: Rig) ->
     assert not held[2][1]
     assert forget(unit_of_work, first).summary.copies == 2
     assert _finders(database) == {2: held[1], 3: held[3]}, "copies to come find the next original by them"
-    with database.read() as connection:
-        rows = connection.execute(
-            select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
-        )
-        assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
+    rows = queried(
+        database, select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
+    )
+    assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
     assert what_is_wrong(database) == []
     assert [
         one.outcome for one in unit_of_work.take(record("Post", "1", "Levee", FLOOD, published=NOON))
@@ -442,8 +438,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None
     number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    with unit_of_work.database.read() as connection:
-        left = connection.execute(select(func.count()).select_from(article)).scalar_one()
+    left = queried(unit_of_work.database, select(func.count()).select_from(article)).scalar_one()
     assert 0 < left < 45
     unit_of_work.restart()
     assert unit_of_work.pipeline.run_commands() == 1
@@ -459,8 +454,7 @@ def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(u
     number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    with unit_of_work.database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(article)).scalar_one() == 0
+    assert queried(unit_of_work.database, select(func.count()).select_from(article)).scalar_one() == 0
     unit_of_work.restart()
     assert unit_of_work.pipeline.run_commands() == 1
     assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
@@ -507,8 +501,7 @@ def test_what_a_stopped_recluster_left_goes_too(unit_of_work: Rig) -> None:
 def test_a_name_that_means_nothing_is_refused_and_not_kept(unit_of_work: Rig) -> None:
     with pytest.raises(UsageError, match="nothing is stored"):
         forget(unit_of_work, f"https://herald.example/{MARK}")
-    with unit_of_work.database.read() as connection:
-        assert connection.execute(select(command.c.payload)).scalar_one() == "{}"
+    assert queried(unit_of_work.database, select(command.c.payload)).scalar_one() == "{}"
 
 
 def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None:
@@ -532,8 +525,7 @@ def test_a_delivery_that_was_being_made_is_made_again(unit_of_work: Rig) -> None
         pass
     assert met
     assert words_in(unit_of_work.database) == []
-    with unit_of_work.database.read() as connection:
-        assert connection.execute(select(outbox_table.c.body)).first() is not None
+    assert queried(unit_of_work.database, select(outbox_table.c.body)).first() is not None
 
 
 def test_an_address_of_any_length_is_stored_and_forgotten(unit_of_work: Rig) -> None:
@@ -575,11 +567,10 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
         placer.erase(ForgetCommand(name=id_))
     assert set(assigned(database)) == set(everything) - set(going)
     assert what_is_wrong(database, placer) == []
-    with database.read() as connection:
-        dangling = select(article.c.id).where(
-            article.c.copy_of.is_not(None), article.c.copy_of.not_in(select(article.c.id))
-        )
-        assert connection.execute(dangling).all() == []
+    dangling = select(article.c.id).where(
+        article.c.copy_of.is_not(None), article.c.copy_of.not_in(select(article.c.id))
+    )
+    assert queried(database, dangling).all() == []
 
 
 def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:

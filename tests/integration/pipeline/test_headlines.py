@@ -14,6 +14,7 @@ from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import queried
 
 BAIT = "Why did the levee at Pennmouth break?"
 PLAIN = "Levee on the Arrel breaks at Pennmouth, four people killed"
@@ -41,17 +42,16 @@ class Newsroom(Rig):
         statement = select(story.c.title, article.c.outlet).outerjoin(
             article, article.c.id == story.c.title_article
         )
-        with self.database.read() as connection:
-            return [
-                (row.title, row.outlet) for row in connection.execute(statement.order_by(story.c.story_no))
-            ]
+        return [
+            (row.title, row.outlet) for row in queried(self.database, statement.order_by(story.c.story_no))
+        ]
 
     def changes(self) -> list[dict[str, Any]]:
-        with self.database.read() as connection:
-            rows = connection.execute(
-                select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.log_no)
-            )
-            return [json.loads(row.detail) for row in rows]
+        rows = queried(
+            self.database,
+            select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.log_no),
+        )
+        return [json.loads(row.detail) for row in rows]
 
 
 def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None:

@@ -14,6 +14,7 @@ from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, story
 from tests.support import articles
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.rows import queried
 from tests.support.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
 
 HEADLINE = "Levee on the Arrel breaks, Pennmouth under water"
@@ -86,9 +87,8 @@ def of_feed(guid: str, title: str, text: str, source: str = SPAM, **more: object
 
 def reports(database: Database) -> list[int]:
     """The reports that each story counts, in the order of stories."""
-    with database.read() as connection:
-        live = select(story.c.report_count).where(story.c.redirect_to.is_(None)).order_by(story.c.story_no)
-        return list(connection.execute(live).scalars())
+    live = select(story.c.report_count).where(story.c.redirect_to.is_(None)).order_by(story.c.story_no)
+    return list(queried(database, live).scalars())
 
 
 def know(database: Database, source: str, articles_before: int) -> None:
@@ -168,11 +168,9 @@ def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) ->
 
 def test_reclustering_counts_alike(rig: Rig) -> None:
     rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
-    with rig.database.read() as connection:
-        before = connection.execute(select(article).order_by(article.c.inbox_no)).all()
+    before = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
     assert reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
-    with rig.database.read() as connection:
-        assert connection.execute(select(article).order_by(article.c.inbox_no)).all() == before
+    assert queried(rig.database, select(article).order_by(article.c.inbox_no)).all() == before
     assert reports(rig.database) == [2]
 
 

@@ -21,6 +21,7 @@ from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.feeds import feed_of
 from tests.support.hostile_feeds import rss
+from tests.support.rows import queried
 
 TUNING = source_tuning(effective_tuning())
 SEED = 20261120
@@ -82,13 +83,11 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
         assert entries
         rig.take(*entries)
         placed += len(entries)
-    with database.read() as connection:
-        kept = [
-            codecs.decompress_struct(one, Entry) for (one,) in connection.execute(select(entry.c.payload))
-        ]
-        lengths = connection.execute(
-            select(article.c.title, func.length(article.c.title), article.c.text, func.length(article.c.text))
-        ).all()
+    kept = [codecs.decompress_struct(one, Entry) for (one,) in queried(database, select(entry.c.payload))]
+    lengths = queried(
+        database,
+        select(article.c.title, func.length(article.c.title), article.c.text, func.length(article.c.text)),
+    ).all()
     for one in kept:
         msgspec.json.encode(one).decode()
     assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)  # no NUL ends a string
@@ -125,8 +124,7 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
       <media:thumbnail url="https://news.example.org/1.jpg"/>
       <description>All are on board.</description></item>"""
     Rig(database, Clock()).take(*read(rss(item).encode()))
-    with database.read() as connection:
-        payload = connection.execute(select(entry.c.payload)).scalar_one()
+    payload = queried(database, select(entry.c.payload)).scalar_one()
     kept = codecs.decompress_struct(payload, Entry)
     assert kept.enclosures == (
         Enclosure(url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77),
@@ -146,8 +144,7 @@ def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
         for title, raw in (("Ferry returns to harbour", future), ("Parliament passes budget law", today))
     )
     rig.take(*read(rss(items).encode()))
-    with database.read() as connection:
-        rows = connection.execute(select(article.c.title, article.c.published, article.c.effective_at)).all()
+    rows = queried(database, select(article.c.title, article.c.published, article.c.effective_at)).all()
     assert {row.title: row.published is None for row in rows} == {
         "Ferry returns to harbour": True,
         "Parliament passes budget law": False,

@@ -20,6 +20,7 @@ from aggregator.store.intake.identify import PollContext
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 
 TUNING = effective_tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
@@ -178,9 +179,8 @@ def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[in
 
 
 def rows(database: Database, source: str) -> tuple[Any, ...]:
-    with database.read() as connection:
-        return (
-            connection.execute(select(func.count()).select_from(identity_key)).scalar_one(),
-            connection.execute(select(observation).where(observation.c.source == source)).all(),
-            connection.execute(select(func.count()).select_from(entry)).scalar_one(),
-        )
+    return (
+        queried(database, select(func.count()).select_from(identity_key)).scalar_one(),
+        queried(database, select(observation).where(observation.c.source == source)).all(),
+        queried(database, select(func.count()).select_from(entry)).scalar_one(),
+    )

@@ -18,6 +18,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 
 ADDRESS = "https://gazette.example/levee"
 
@@ -28,9 +29,8 @@ def rig(sqlite: Database) -> Rig:
 
 
 def texts(rig: Rig) -> list[tuple[str, str | None]]:
-    with rig.database.read() as connection:
-        rows = connection.execute(select(article.c.text, article.c.outlet).order_by(article.c.inbox_no))
-        return [(row.text, row.outlet) for row in rows]
+    rows = queried(rig.database, select(article.c.text, article.c.outlet).order_by(article.c.inbox_no))
+    return [(row.text, row.outlet) for row in rows]
 
 
 def own(text: str = FLOOD) -> Entry:
@@ -87,8 +87,7 @@ def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> Non
     with rig.database.write() as connection:
         assert inbox.claim(connection, b"k" * 16, "first") == "first"
         assert inbox.claim(connection, b"k" * 16, "second") == "first"
-    with rig.database.read() as connection:
-        assert connection.execute(select(identity_key.c.article)).scalars().all() == ["first"]
+    assert queried(rig.database, select(identity_key.c.article)).scalars().all() == ["first"]
 
 
 def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig: Rig, tmp_path: Path) -> None:

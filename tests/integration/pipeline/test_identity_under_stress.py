@@ -37,6 +37,7 @@ from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import queried
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
@@ -161,11 +162,10 @@ class Office:
 
     def left(self) -> dict[str, Any]:
         """What must stay as it is: articles, stories, output; and nothing was even accepted."""
-        with self.database.read() as connection:
-            counts = {
-                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for table in (article, entry, revision, story_log)
-            }
+        counts = {
+            table.name: queried(self.database, select(func.count()).select_from(table)).scalar_one()
+            for table in (article, entry, revision, story_log)
+        }
         placed = settled(self.database)
         return {
             "counts": counts,
@@ -175,12 +175,10 @@ class Office:
         }
 
     def count(self, table: Any) -> int:
-        with self.database.read() as connection:
-            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+        return queried(self.database, select(func.count()).select_from(table)).scalar_one()
 
     def column(self, column: Any, *order: Any) -> list[Any]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(column).order_by(*order)).scalars())
+        return list(queried(self.database, select(column).order_by(*order)).scalars())
 
 
 @pytest.fixture(scope="module")
@@ -561,16 +559,14 @@ def test_a_guid_that_is_used_again_for_other_news_is_another_article(everywhere:
 def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None) -> None:
     paper = Paper(reports())
     office.poll(paper, office.source(outlet="Gazette"))
-    with office.database.read() as connection:
-        before = connection.execute(select(article).order_by(article.c.inbox_no)).all()
+    before = queried(office.database, select(article).order_by(article.c.inbox_no)).all()
     lie = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
     rival = Paper(lie, guid=paper.guid, url=paper.url, more="<source url='x'>Gazette</source>")
     source = office.source("/rival", host="rival.test", outlet=outlet)
     for body in (rival.body, lambda one: f"<p>{one.text} More.</p>"):
         rival.body = body
         office.poll(rival, source, "/rival")
-    with office.database.read() as connection:
-        after = connection.execute(select(article).order_by(article.c.inbox_no)).all()
+    after = queried(office.database, select(article).order_by(article.c.inbox_no)).all()
     assert after[: len(before)] == before
 
 

@@ -17,6 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import queried
 
 
 @pytest.fixture
@@ -130,8 +131,7 @@ def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None
 
     with pytest.raises(RuntimeError):
         accept_and_fail()
-    with rig.database.read() as connection:
-        assert connection.execute(select(entry)).all() == []
+    assert queried(rig.database, select(entry)).all() == []
     assert [one.entry_no for one in rig.accept(flood, strike)] == [1, 2]
 
 
@@ -141,10 +141,8 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: R
     with rig.database.write() as connection:
         for reason in ("the file is empty", "the file is still empty"):
             rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
-    with rig.database.read() as connection:
-        rows = connection.execute(select(rejected_input.c.reason)).scalars().all()
+    rows = queried(rig.database, select(rejected_input.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     with rig.database.write() as connection:
         rejected.clear(connection, source="ingest", items=["x.txt"])
-    with rig.database.read() as connection:
-        assert connection.execute(select(rejected_input)).all() == []
+    assert queried(rig.database, select(rejected_input)).all() == []

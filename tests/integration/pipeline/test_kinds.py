@@ -15,6 +15,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.story_json import jsonl, whole_story_json
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, placing_of, reclustering
 
 TUNING = effective_tuning()
@@ -51,8 +52,7 @@ def rig(database: Database) -> Rig:
 
 
 def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
-    with database.read() as connection:
-        return [tuple(row) for row in connection.execute(text(sql))]
+    return [tuple(row) for row in queried(database, text(sql))]
 
 
 KINDS = "SELECT outlet, kind, kind_evidence FROM article ORDER BY inbox_no"
@@ -164,8 +164,7 @@ def test_after_a_recluster_the_rows_agree_with_their_centroids(each_kind: Databa
         row[0] != "text" for row in rows(database, dates)
     ]
     assert ("text", 0) in [(row[0], int(bool(row[1]))) for row in rows(database, dates)]
-    with database.write() as connection:
-        connection.execute(text("UPDATE article SET date_counts = (1 = 1)"))
+    executed(database, text("UPDATE article SET date_counts = (1 = 1)"))
     rig.restart()
     reclustering(database).take_over(placing_of(database), None)
     assert [bool(row[1]) for row in rows(database, dates)] == [

@@ -30,6 +30,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, 
 from tests.support.fresh import with_tables
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import queried
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
 
@@ -75,8 +76,7 @@ def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
 
 def rows(database: Database, of: Table = story) -> list:
     number = of.c.get("inbox_no", of.c.get("story_no"))
-    with database.read() as connection:
-        return list(connection.execute(select(of).order_by(*([] if number is None else [number]))))
+    return list(queried(database, select(of).order_by(*([] if number is None else [number]))))
 
 
 def is_sound(rig: Rig) -> None:

@@ -18,6 +18,7 @@ from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import queried
 from tests.support.story_checks import what_is_wrong
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
@@ -65,11 +66,10 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database
     assert together is not None
     assert not isinstance(together, StoryRedirect)
     assert (together.article_count, together.report_count) == (3, 2)
-    with database.read() as connection:
-        counts_in_centroid = {
-            row.role: row.counts_in_centroid
-            for row in connection.execute(select(article.c.role, article.c.counts_in_centroid))
-        }
+    counts_in_centroid = {
+        row.role: row.counts_in_centroid
+        for row in queried(database, select(article.c.role, article.c.counts_in_centroid))
+    }
     assert counts_in_centroid == {"container": False, "report": True}
     assert what_is_wrong(database) == []
 
@@ -132,8 +132,7 @@ class Office:
     def timed(self) -> list[str]:
         """The texts of the entries that are stored."""
         reading = DatabaseStoryReader(self.database)
-        with self.database.read() as connection:
-            (home,) = connection.execute(select(article.c.story)).scalars()
+        (home,) = queried(self.database, select(article.c.story)).scalars()
         story = reading.story(home)
         assert story is not None
         assert not isinstance(story, StoryRedirect)
@@ -163,8 +162,7 @@ def test_its_page_is_read_again_when_its_feed_entry_changes(office: Office) -> N
     office.serve(THIRD, SECOND, FIRST, summary="Now three hundred rescued.")
     assert office.poll() == 1
     assert len(office.timed()) == 3
-    with office.database.read() as connection:
-        assert len(connection.execute(select(article.c.id)).all()) == 1
+    assert len(queried(office.database, select(article.c.id)).all()) == 1
 
 
 def test_a_later_updated_in_the_feed_is_a_change(office: Office) -> None:
@@ -251,5 +249,4 @@ def test_a_search_finds_the_entry_with_its_time(each_kind: Database) -> None:
 def test_nothing_waits_in_the_inbox(office: Office) -> None:
     office.serve(FIRST)
     office.poll()
-    with office.database.read() as connection:
-        assert connection.execute(select(entry.c.state)).scalars().all() == ["done"]
+    assert queried(office.database, select(entry.c.state)).scalars().all() == ["done"]

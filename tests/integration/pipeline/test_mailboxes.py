@@ -23,6 +23,7 @@ from aggregator.store.intake.sources import Source, all_sources, sync_config
 from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+from tests.support.rows import queried
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
 
@@ -74,13 +75,11 @@ class Desk:
             return all_sources(connection)[0]
 
     def titles(self) -> list[str]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars())
+        return list(queried(self.database, select(article.c.title).order_by(article.c.inbox_no)).scalars())
 
     def rejected(self) -> list[tuple[str, str]]:
         chosen = select(rejected_input.c.item, rejected_input.c.reason)
-        with self.database.read() as connection:
-            return [(row.item, row.reason) for row in connection.execute(chosen)]
+        return [(row.item, row.reason) for row in queried(self.database, chosen)]
 
 
 @pytest.fixture
@@ -93,8 +92,7 @@ def test_newsletters_become_articles_once(desk: Desk) -> None:
     assert len(desk.poll().accepted) == 2
     desk.rig.place()
     assert desk.titles() == ["Briefing 1", "Briefing 2"]
-    with desk.database.read() as connection:
-        rows = connection.execute(select(article.c.title, article.c.url, article.c.outlet)).all()
+    rows = queried(desk.database, select(article.c.title, article.c.url, article.c.outlet)).all()
     assert {(row.title, row.url, row.outlet) for row in rows} == {
         ("Briefing 1", None, "Harbour Post"),
         ("Briefing 2", "https://harbour.example/l/2", "Harbour Post"),

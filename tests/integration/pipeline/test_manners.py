@@ -32,6 +32,7 @@ from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import executed, queried
 from tests.support.world import World
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -84,8 +85,7 @@ class Week:
         return polled
 
     def entries(self) -> int:
-        with self.database.read() as connection:
-            return connection.execute(select(func.count()).select_from(entry)).scalar_one()
+        return queried(self.database, select(func.count()).select_from(entry)).scalar_one()
 
 
 @pytest.fixture
@@ -397,8 +397,7 @@ def test_a_hold_outlives_a_restart(either: Week, world: World) -> None:
 def test_a_hold_is_written_down_later_where_the_database_refused(week: Week, world: World) -> None:
     world.sites = {"big.example": {"/0": Response(429, {"Retry-After": "1800"})}}
     stale = week.source(week.add("http://big.example/0"))
-    with week.database.write() as connection:
-        connection.execute(update(source_table).values(last_polled_at=NOON, etag="newer"))
+    executed(week.database, update(source_table).values(last_polled_at=NOON, etag="newer"))
     with pytest.raises(AggregatorError, match="another process"):
         week.poll(stale)
     week.poll(week.source(stale.id))  # which is held by then

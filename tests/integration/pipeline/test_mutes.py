@@ -22,6 +22,7 @@ from aggregator.store.read.statistics import problem_texts
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, record
 from tests.support.loopback import LoopbackServer
+from tests.support.rows import queried
 
 ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
 PAGE = "<html><body><article><h1>{0}</h1><p>{1}</p></article></body></html>"
@@ -79,8 +80,7 @@ class Reading:
             pass
 
     def titles(self) -> set[str]:
-        with self.database.read() as connection:
-            return set(connection.execute(select(article.c.title)).scalars())
+        return set(queried(self.database, select(article.c.title)).scalars())
 
     def reasons(self, source: str) -> set[str | None]:
         with self.database.read() as connection:

@@ -18,6 +18,7 @@ from aggregator.store.tables import article, entry, observation
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, record
 from tests.support.loopback import LoopbackServer
+from tests.support.rows import queried
 
 __all__ = ["client"]  # a fixture: pytest finds it here
 
@@ -68,9 +69,8 @@ def is_sound(office: Office) -> bool:
 
 
 def authorities(office: Office) -> set[str]:
-    with office.database.read() as connection:
-        chosen = select(observation.c.source).where(observation.c.is_authoritative)
-        return set(connection.execute(chosen).scalars())
+    chosen = select(observation.c.source).where(observation.c.is_authoritative)
+    return set(queried(office.database, chosen).scalars())
 
 
 # --- two feeds ---------------------------------------------------------------------------------------------
@@ -173,8 +173,7 @@ def test_nearly_the_same_words_under_one_url_are_one_article(rig: Rig, title: st
     rig.take(later)
     assert [one.outcome for one in rig.take(own())] == ["revised"]
     assert [one.outcome for one in rig.take(linked(FLOOD + " ...", "planet", title="Levee"))] == []
-    with rig.database.read() as connection:
-        (row,) = connection.execute(select(article)).all()
+    (row,) = queried(rig.database, select(article)).all()
     assert (row.title, row.copy_of) == ("Levee breaks", None)
     assert "appeared first" not in row.text
     assert rig.take(msgspec.structs.replace(later, text=STRIKE)) == [], "no authority any more"
@@ -188,8 +187,7 @@ def test_a_change_before_the_site_was_found_to_have_the_article(office: Office) 
     rig.accept(own())
     rig.accept(own(FLOOD + " Two are missing still."))
     assert [one.outcome for one in rig.place()] == ["revised", "revised"]
-    with rig.database.read() as connection:
-        (row,) = connection.execute(select(article)).all()
+    (row,) = queried(rig.database, select(article)).all()
     assert row.text.endswith("missing still.")
     assert is_sound(office)
 
@@ -199,8 +197,7 @@ def test_two_feeds_of_aggregators_with_nearly_the_same_words(rig: Rig) -> None:
     (placed,) = rig.take(linked(FLOOD + ENDING, "planet", title="Levee", published=None))
     assert placed.outcome == "unchanged"
     assert rig.take(linked(STRIKE, "planet", title="Levee", published=None)) == [], "it did not come first"
-    with rig.database.read() as connection:
-        assert connection.execute(select(article.c.copy_of)).scalars().all() == [None]
+    assert queried(rig.database, select(article.c.copy_of)).scalars().all() == [None]
 
 
 def test_an_entry_that_waits_for_its_page_is_the_article_that_the_site_delivers(rig: Rig) -> None:
@@ -210,8 +207,7 @@ def test_an_entry_that_waits_for_its_page_is_the_article_that_the_site_delivers(
         assert waiting.entry_no is not None
         pending_pages.give_up(connection, waiting.entry_no, verdict=None, reason="429")
     assert [one.outcome for one in rig.place()] == ["unchanged"]
-    with rig.database.read() as connection:
-        (row,) = connection.execute(select(article)).all()
+    (row,) = queried(rig.database, select(article)).all()
     assert (row.id, row.title) == (waiting.article, "Levee breaks")
 
 
@@ -228,8 +224,7 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
             connection, accepted.entry_no, page=page, url=URL.format(n=1), charset="utf-8"
         )
     assert [one.outcome for one in rig.place()] == ["revised"]
-    with rig.database.read() as connection:
-        (row,) = connection.execute(select(article)).all()
+    (row,) = queried(rig.database, select(article)).all()
     assert "three hundred residents" in " ".join(row.text.split())
 
 
@@ -237,8 +232,7 @@ def test_tracking_parameters_never_replace_an_address(rig: Rig) -> None:
     rig.take(own())
     changed = own(FLOOD + " Two are missing still.", url=TRACKED.format(n=1))
     assert [one.outcome for one in rig.take(changed)] == ["revised"]
-    with rig.database.read() as connection:
-        assert connection.execute(select(article.c.url)).scalars().all() == [URL.format(n=1)]
+    assert queried(rig.database, select(article.c.url)).scalars().all() == [URL.format(n=1)]
 
 
 def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
@@ -246,8 +240,7 @@ def test_within_one_source_and_url_nothing_is_a_copy(rig: Rig) -> None:
     again = NOON + dt.timedelta(days=1)
     rig.take(linked())
     rig.take(linked(FLOOD + ENDING, guid="again", title="Levee", published=Published(time=again)))
-    with rig.database.read() as connection:
-        assert connection.execute(select(article.c.copy_of, article.c.role)).all() == [(None, "report")] * 2
+    assert queried(rig.database, select(article.c.copy_of, article.c.role)).all() == [(None, "report")] * 2
     (story,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert story.report_count == 1
 

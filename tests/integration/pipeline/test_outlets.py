@@ -26,6 +26,7 @@ from aggregator.web.story_json import jsonl
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import executed, queried
 
 ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
@@ -131,8 +132,9 @@ def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -
     feed = newsroom.add("gazette.example", name="Gazette")
     newsroom.poll(feed, LEVEE)
     before = newsroom.stories()[0]
-    with newsroom.database.write() as connection:
-        connection.execute(update(sources).where(sources.c.id == feed.id).values(name="Gazette of Pennmouth"))
+    executed(
+        newsroom.database, update(sources).where(sources.c.id == feed.id).values(name="Gazette of Pennmouth")
+    )
     newsroom.poll(feed, LEVEE, AGAIN)
     articles = [one for story in newsroom.stories() for one in story.articles]
     assert {one.outlet for one in articles} == {"Gazette", "Gazette of Pennmouth"}
@@ -143,8 +145,7 @@ def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -
     assert newsroom.stories(outlet="Pennmouth") == []
     kept = next(one for one in newsroom.stories() if one.id == before.id)
     assert kept.title == before.title
-    with newsroom.database.read() as connection:
-        assert set(connection.execute(select(source_history.c.source)).scalars()) == {feed.id}
-        assert set(connection.execute(select(outlet_line.c.outlet)).scalars()) == {
-            f"gazette.example {feed.id}"
-        }
+    assert set(queried(newsroom.database, select(source_history.c.source)).scalars()) == {feed.id}
+    assert set(queried(newsroom.database, select(outlet_line.c.outlet)).scalars()) == {
+        f"gazette.example {feed.id}"
+    }

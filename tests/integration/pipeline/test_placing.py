@@ -25,6 +25,7 @@ from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.events import GRAIN
 from tests.support.fresh import with_tables
+from tests.support.rows import executed, queried
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -83,11 +84,10 @@ def test_every_decision_is_stored_with_evidence_that_adds_up(rig: Rig) -> None:
         record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
         record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
     )
-    with rig.database.read() as connection:
-        found = [
-            codecs.unpack(blob, Evidence)
-            for blob in connection.execute(select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
-        ]
+    found = [
+        codecs.unpack(blob, Evidence)
+        for blob in queried(rig.database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
+    ]
     assert [one.stage for one in found] == ["founded", "event"]
     assert all(one.rules_version == effective_tuning().version for one in found)
     joined = found[1]
@@ -114,10 +114,7 @@ def test_a_reprint_under_the_headline_of_a_round_up_is_a_reprint(rig: Rig, later
     rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
     at = NOON + later * DAY
     (placed,) = rig.take(record("Courier", "9", "Morning briefing: Pennmouth", FLOOD, published=at))
-    with rig.database.read() as connection:
-        rows = connection.execute(
-            select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)
-        ).all()
+    rows = queried(rig.database, select(article.c.role, article.c.copy_of).order_by(article.c.inbox_no)).all()
     assert rows[1].copy_of is not None
     assert (placed.outcome, rows[1].role) == (("founded", "report") if later else ("copy", "copy"))
 
@@ -127,8 +124,7 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     rig.take(record("Live Desk", "1", title, LIVE, published=NOON))
     rig.take(record("Courier", "1", title, LIVE, published=NOON))
     rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
-    with rig.database.read() as connection:
-        roles = connection.execute(select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
+    roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
     assert roles == ["container", "container", "report"]
     (found,) = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
@@ -139,12 +135,11 @@ def test_a_copy_does_not_bump_and_does_not_weigh(rig: Rig) -> None:
     before = DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated
     rig.take(record("Courier", "9", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY))
     assert DatabaseStoryReader(rig.database).stories(StoryFilter()).stories[0].updated == before
-    with rig.database.read() as connection:
-        weights = (
-            connection.execute(select(article.c.counts_in_centroid).order_by(article.c.inbox_no))
-            .scalars()
-            .all()
-        )
+    weights = (
+        queried(rig.database, select(article.c.counts_in_centroid).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     assert weights == [True, False]
 
 
@@ -155,10 +150,9 @@ def test_a_text_run_again_a_year_later_is_linked_and_opens_its_own_story(rig: Ri
         record("Gazette", "again", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + 365 * DAY)
     )
     assert [one.outcome for one in placed] == ["founded"]
-    with rig.database.read() as connection:
-        paired_copies = (
-            connection.execute(select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
-        )
+    paired_copies = (
+        queried(rig.database, select(article.c.copy_of).order_by(article.c.inbox_no)).scalars().all()
+    )
     assert paired_copies[0] is None
     assert paired_copies[1] is not None
 
@@ -178,8 +172,7 @@ def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     (second,) = rig.take(changed)
     assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
     assert [one.outcome for one in rig.take(changed)] == []
-    with rig.database.read() as connection:
-        assert "Five people" in connection.execute(select(article.c.text)).scalar_one()
+    assert "Five people" in queried(rig.database, select(article.c.text)).scalar_one()
 
 
 def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
@@ -312,8 +305,7 @@ def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
     assert placed.article is not None
     assert placed.story is not None
     assert len(placed.article) == len(placed.story) == 16
-    with rig.database.write() as connection:
-        connection.execute(update(article).values(url=None))  # nothing of the id is read from the row again
+    executed(rig.database, update(article).values(url=None))  # nothing of the id is read from the row again
     assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
 
 
@@ -354,8 +346,7 @@ def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(rig: Rig, undate
     undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
     for one in [undated, flood()] if undated_first else [flood(), undated]:
         rig.take(one)
-    with rig.database.read() as connection:
-        row = connection.execute(select(story)).one()
+    row = queried(rig.database, select(story)).one()
     assert row.article_count == 2
     assert row.first_published == row.last_published == NOON
     assert row.bumped_at.replace(microsecond=0) == NOON
@@ -367,8 +358,7 @@ def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
     rig.accept(undated, bump_by_clock=True)
     rig.place()
     rig.take(flood())
-    with rig.database.read() as connection:
-        row = connection.execute(select(story)).one()
+    row = queried(rig.database, select(story)).one()
     assert (row.article_count, row.last_published) == (2, NOON)
     assert row.bumped_at > NOON + 3 * DAY
 

@@ -17,6 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, lsh_band, sketch, story, story_log
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 
 _STEPS = 20  # of SQLite's machine, to one count
 _LITTLE = ("the", "of", "and", "in", "to", "a", "that", "was", "for", "on", "with", "by", "at", "from")
@@ -166,9 +167,8 @@ def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, ea
     assert _is_flat(before._replace(steps=0), after._replace(steps=0), 1.5), (before, after)
     members = min(late, effective_tuning().section("events", EventTuning).story_cap) - early
     assert _STEPS * (after.steps - before.steps) <= 60 * 32 * max(members, 32), (before, after)
-    with database.read() as connection:
-        outlets = connection.execute(select(func.max(story.c.outlet_count))).scalar_one()
-        reports = connection.execute(select(func.max(story.c.report_count))).scalar_one()
+    outlets = queried(database, select(func.max(story.c.outlet_count))).scalar_one()
+    reports = queried(database, select(func.max(story.c.report_count))).scalar_one()
     assert (outlets, reports) == (1, 1), "one outlet is one voice, however often it speaks"
 
 
@@ -237,11 +237,8 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     placed = rig.take(again)
     assert placed[0].outcome == "copy", "a copy of a member always comes in"
     assert placed[0].story is not None
-    with database.read() as connection:
-        size = connection.execute(
-            select(story.c.article_count).where(story.c.id == placed[0].story)
-        ).scalar_one()
-        full = connection.execute(select(func.count()).where(story_log.c.kind == "full")).scalar_one()
+    size = queried(database, select(story.c.article_count).where(story.c.id == placed[0].story)).scalar_one()
+    full = queried(database, select(func.count()).where(story_log.c.kind == "full")).scalar_one()
     assert size == cap + 1
     assert full >= 1
 

@@ -27,6 +27,7 @@ from aggregator.store.tables import source as sources
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import executed, queried
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -58,12 +59,10 @@ class Office:
             return all_sources(connection)[0]
 
     def entries(self) -> list[Any]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(entry).order_by(entry.c.entry_no)))
+        return list(queried(self.database, select(entry).order_by(entry.c.entry_no)))
 
     def stories(self) -> list[Any]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(story).order_by(story.c.story_no)))
+        return list(queried(self.database, select(story).order_by(story.c.story_no)))
 
 
 def feed_of(address: str, **more: Any) -> Source:
@@ -316,8 +315,7 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     else:
         office.polling.poll(office.source)
         moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
-        with database.write() as connection:
-            connection.execute(sources.delete() if by == "a feed that was removed" else moved)
+        executed(database, sources.delete() if by == "a feed that was removed" else moved)
     with database.read() as connection:
         (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
     assert office.polling.fetch_page(due_pages), "it is done without"
@@ -329,8 +327,7 @@ def test_an_address_that_a_source_on_the_internet_moved_to_is_not_asked_in_the_o
     database: Database, client: Client, server: LoopbackServer
 ) -> None:
     office = Office(database, client, feed_of("http://192.0.2.1/feed"))
-    with database.write() as connection:
-        connection.execute(sources.update().values(redirected_url=server.url("/feed")))
+    executed(database, sources.update().values(redirected_url=server.url("/feed")))
     assert "refused" in str(office.polling.poll(office.source).problem)
     assert server.paths() == []
 
@@ -471,8 +468,9 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     (after,) = office.stories()
     assert after.title == "Another title of the post"
     assert (after.bumped_at != before.bumped_at) == bumps
-    with office.database.read() as connection:
-        moved_at = connection.execute(select(change.c.bumped_at).where(change.c.kind == "headline")).scalar()
+    moved_at = queried(
+        office.database, select(change.c.bumped_at).where(change.c.kind == "headline")
+    ).scalar()
     assert moved_at is not None
     assert (moved_at >= NOON) == bumps
 

@@ -14,6 +14,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import entry, story
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import executed, queried
 
 TUNING = effective_tuning().section("stories", StoryTuning)
 LEVEE = record("Herald", "1", "Levee breaks", " ".join(FLOOD.split()), published=NOON)
@@ -22,16 +23,14 @@ DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
 
 
 def states(database: Database) -> dict[int, str]:
-    with database.read() as connection:
-        return {
-            row.entry_no: row.state
-            for row in connection.execute(select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
-        }
+    return {
+        row.entry_no: row.state
+        for row in queried(database, select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
+    }
 
 
 def damage(database: Database, **columns: bytes) -> None:
-    with database.write() as connection:
-        connection.execute(update(story).values(**columns))
+    executed(database, update(story).values(**columns))
 
 
 def repaired(database: Database) -> list[str]:
@@ -75,11 +74,10 @@ def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Datab
     assert [no for no, state in states(database).items() if state != "done"] == [9]
     found = [one.what for one in faults(database, now=NOON)]
     assert all("count states" in what or "quarantine" in what for what in found)
-    with database.read() as connection:  # nothing of the attempts that failed stayed behind
-        log = [
-            row.article
-            for row in connection.execute(text("SELECT article FROM story_log WHERE kind <> 'headline'"))
-        ]
+    log = [
+        row.article
+        for row in queried(database, text("SELECT article FROM story_log WHERE kind <> 'headline'"))
+    ]
     assert len(log) == len(set(log)) == 12
 
 
@@ -110,10 +108,7 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
     rig = Rig(database, Clock())
     rig.accept(LEVEE)
     rig.accept(DOCKS)
-    with database.write() as connection:
-        connection.execute(
-            update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense")
-        )
+    executed(database, update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense"))
     assert [one.outcome for one in rig.place()] == ["founded"]
     assert states(database) == {1: "refused", 2: "done"}
 
@@ -121,26 +116,22 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
 def test_damaged_sums_of_a_story_are_worked_out_anew(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     whole = select(story.c.centroid)
-    with database.read() as connection:
-        before = connection.execute(whole).scalar_one()
+    before = queried(database, whole).scalar_one()
     damage(database, centroid=b"nonsense")
     [placed] = Rig(database, Clock()).take(DOCKS)
     assert placed.outcome == "founded"
-    with database.read() as connection:
-        assert connection.execute(whole.where(story.c.story_no == 1)).scalar_one() == before
+    assert queried(database, whole.where(story.c.story_no == 1)).scalar_one() == before
 
 
 def test_a_damaged_merged_text_is_rendered_again(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE, DOCKS)
     while render_next(database, 20, TUNING):
         pass
-    with database.write() as connection:
-        connection.execute(
-            text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
-        )
+    executed(
+        database, text("UPDATE story SET merged_story = :junk WHERE story_no = 1"), {"junk": b"nonsense"}
+    )
     reading = DatabaseStoryReader(database)
-    with database.read() as connection:
-        damaged, sound = connection.execute(select(story.c.id).order_by(story.c.story_no)).scalars()
+    damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
     merged = reading.merged(damaged)
     assert merged is not None

@@ -31,6 +31,7 @@ from aggregator.store.tables import (
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -70,10 +71,9 @@ def is_the_same(difference: GroupingDifference) -> bool:
 
 def came_in(database: Database, n: int) -> dt.datetime:
     """When the article of this inbox number was accepted."""
-    with database.read() as connection:
-        seen: dt.datetime = connection.execute(
-            select(article.c.seen_at).where(article.c.inbox_no == n)
-        ).scalar_one()
+    seen: dt.datetime = queried(
+        database, select(article.c.seen_at).where(article.c.inbox_no == n)
+    ).scalar_one()
     return seen
 
 
@@ -183,8 +183,7 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
         f"<body><article><h1>Levee breaks at Pennmouth, four dead</h1><p>{FLOOD}</p></article></body></html>"
     )
     Rig(database, Clock()).take(Entry(source="files", guid="a.html", html=page, is_page=True))
-    with database.read() as connection:
-        assert connection.execute(select(article.c.outlet)).scalar_one() is None
+    assert queried(database, select(article.c.outlet)).scalar_one() is None
     before = everything(database)
     reclustering(database).take_over(placing_of(database), None)
     assert everything(database) == before
@@ -200,8 +199,7 @@ def test_the_words_of_today_are_decided_about(database: Database) -> None:
         record("Gazette", "1", "Levee breaks at Pennmouth, five dead", FLOOD + " A fifth body was found.")
     )
     reclustering(database).take_over(placing_of(database), None)
-    with database.read() as connection:
-        titles = connection.execute(select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
+    titles = queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
 
@@ -276,12 +274,11 @@ def test_since_a_time_nothing_changes_under_the_same_rules(grouped: Database) ->
 
 def history_of(database: Database) -> list[tuple[object, ...]]:
     tables = (source_history, stream_period)
-    with database.read() as connection:
-        return [
-            tuple(row)
-            for table in tables
-            for row in connection.execute(select(table).order_by(*table.primary_key.columns))
-        ]
+    return [
+        tuple(row)
+        for table in tables
+        for row in queried(database, select(table).order_by(*table.primary_key.columns))
+    ]
 
 
 def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> None:
@@ -306,8 +303,7 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
     since = came_in(grouped, 29)
     before = partition(grouped)
     difference = reclustering(grouped, strict).take_over(placing_of(grouped, strict), since)
-    with grouped.read() as connection:
-        rows = connection.execute(select(article.c.id, article.c.inbox_no, article.c.seen_at)).all()
+    rows = queried(grouped, select(article.c.id, article.c.inbox_no, article.c.seen_at)).all()
     later = {row.id for row in rows if row.seen_at >= since}
     assert difference.articles == len(later) < len(rows)
     assert difference.changed_stories > 0

@@ -28,6 +28,7 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, restore_text, settled
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.story_checks import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
@@ -93,21 +94,17 @@ def texts(database: Database) -> list[tuple[Any, ...]]:
         article.c.details,
         article.c.verdict,
     )
-    with database.read() as connection:
-        held = [tuple(row) for row in connection.execute(select(*columns).order_by(article.c.inbox_no))]
-        window = select(outlet_line).order_by(outlet_line.c.outlet, outlet_line.c.article)
-        return held + [tuple(row) for row in connection.execute(window)]
+    held = [tuple(row) for row in queried(database, select(*columns).order_by(article.c.inbox_no))]
+    window = select(outlet_line).order_by(outlet_line.c.outlet, outlet_line.c.article)
+    return held + [tuple(row) for row in queried(database, window)]
 
 
 def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
     """The lines taken out of the outlet's articles, in the order of their placing."""
-    with database.read() as connection:
-        rows = connection.execute(
-            select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.inbox_no)
-        )
-        return [
-            tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows
-        ]
+    rows = queried(
+        database, select(article.c.details).where(article.c.outlet == outlet).order_by(article.c.inbox_no)
+    )
+    return [tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
 
 
 def fresh(folder: Path, name: str) -> Database:
@@ -120,10 +117,7 @@ def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database
     for outlet, footer in FOOTERS.items():
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
-    with database.read() as connection:
-        rows = connection.execute(
-            select(article.c.text, article.c.details).order_by(article.c.inbox_no)
-        ).all()
+    rows = queried(database, select(article.c.text, article.c.details).order_by(article.c.inbox_no)).all()
     whole = [restore_text(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
@@ -289,8 +283,7 @@ def test_a_brief_printed_again_under_a_like_headline_is_no_wall(database: Databa
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
     rig.take(record("Lantern", "1", title, text), record("Lantern", "2", f"Update: {title}", text))
-    with database.read() as connection:
-        assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
+    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
 def test_what_one_outlet_takes_from_another_is_no_wall(database: Database) -> None:
@@ -298,8 +291,7 @@ def test_what_one_outlet_takes_from_another_is_no_wall(database: Database) -> No
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
     rig.take(record("Lantern", "1", title, text), record("Beacon", "2", "Nobody saw it coming", text))
-    with database.read() as connection:
-        assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
+    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
 def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) -> None:
@@ -310,8 +302,7 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
     ])  # fmt: skip
     titles = ("Ferry of Isk sails again", "Engineers waited long for spare parts")
     rig.take(*(record("Lantern", str(n), title, text) for n, title in enumerate(titles)))
-    with database.read() as connection:
-        assert connection.execute(select(article.c.text)).scalars().all() == [text, text]
+    assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
 def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
@@ -322,10 +313,7 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
         record("Lantern", f"plain {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))
     ]
     Rig(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
-    with database.read() as connection:
-        held = (
-            connection.execute(select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()
-        )
+    held = queried(database, select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()
     taken = taken_out(database, "Lantern")
     database.close()
     assert held == list(range(29, 53))
@@ -375,8 +363,7 @@ def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(database: Database, 
     rig.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
     (title, said), *_ = events(31)[30:]
     (placed,) = rig.take(own(99, title, "\n".join([true, *said])))
-    with database.read() as connection:
-        text = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    text = queried(database, select(article.c.text).where(article.c.id == placed.article)).scalar_one()
     assert text.startswith(true)
 
 
@@ -386,6 +373,5 @@ def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> 
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))
     (placed,) = rig.take(own(2, HEADLINES[7], text))
-    with database.read() as connection:
-        held = connection.execute(select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    held = queried(database, select(article.c.text).where(article.c.id == placed.article)).scalar_one()
     assert held == text

@@ -42,6 +42,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.integration.pipeline.test_forgetting import forget, plain
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
 
 DAY = 86_400
@@ -85,8 +86,7 @@ def kept(
 
 
 def stored(database: Database, *columns: Any) -> list[Any]:
-    with database.read() as connection:
-        return [tuple(row) for row in connection.execute(select(*columns).order_by(columns[0]))]
+    return [tuple(row) for row in queried(database, select(*columns).order_by(columns[0]))]
 
 
 def bytes_of(database: Database, table: Any) -> int:
@@ -169,9 +169,8 @@ def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) 
     settle(rig)
 
     def holds() -> bool:
-        with rig.database.read() as connection:
-            blocks = connection.execute(text("SELECT block FROM article_search_data")).scalars()
-            return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
+        blocks = queried(rig.database, text("SELECT block FROM article_search_data")).scalars()
+        return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
 
     assert holds()
     kept(
@@ -200,8 +199,7 @@ def test_a_packed_article_is_revised_and_stays_packed(rig: Rig) -> None:
     assert found is not None
     assert found.article.text.endswith("Late.")
     plain = select(article.c.text).where(article.c.id == placed.article)
-    with rig.database.read() as connection:
-        assert connection.execute(plain).scalar_one() == ""
+    assert queried(rig.database, plain).scalar_one() == ""
     assert what_is_wrong(rig.database) == []
 
 
@@ -301,10 +299,9 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     assert [one.outcome for one in rig.accept(given(FLOOD))] == ["known"]
     again = rig.take(given(f"{FLOOD} Late."))
     assert [one.outcome for one in again] == ["unchanged"]
-    with rig.database.read() as connection:
-        row = connection.execute(
-            select(codecs.TEXT, codecs.IS_GONE).where(article.c.id == placed.article)
-        ).one()
+    row = queried(
+        rig.database, select(codecs.TEXT, codecs.IS_GONE).where(article.c.id == placed.article)
+    ).one()
     assert tuple(row) == ("", True)
 
 
@@ -357,11 +354,8 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
 
 
 def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig) -> None:
-    with rig.database.read() as connection:
-        largest = select(story.c.id, story.c.title, story.c.article_count).order_by(
-            story.c.article_count.desc()
-        )
-        old = connection.execute(largest.limit(1)).one()
+    largest = select(story.c.id, story.c.title, story.c.article_count).order_by(story.c.article_count.desc())
+    old = queried(rig.database, largest.limit(1)).one()
     assert old.article_count > 4
     rig.clock = Clock(YEAR)
     rig.all_tuning = effective_tuning(REACH | {"retention": {"members_a_step": 2}})
@@ -373,8 +367,7 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     seen = set()
     state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
     while retention_job.step():
-        with rig.database.read() as connection:
-            now = tuple(connection.execute(state).one())
+        now = tuple(queried(rig.database, state).one())
         if now not in seen:  # a part of it went
             seen.add(now)
             assert checked(rig.database) == []
@@ -447,8 +440,7 @@ def is_nothing_late(rig: Rig) -> bool:
 
 
 def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
-    with rig.database.write() as connection:
-        connection.execute(update(story).values(centroid=b"noise"))
+    executed(rig.database, update(story).values(centroid=b"noise"))
     rig.restart()
     kept(rig, text_after=180 * DAY)
     assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.compressed_text)} == {
@@ -541,8 +533,7 @@ def test_free_pages_leave_the_file_in_small_steps(rig: Rig) -> None:
     with database.write() as connection:
         connection.execute(text("CREATE TABLE ballast (a BLOB)"))
         connection.execute(text("INSERT INTO ballast VALUES (zeroblob(16000000))"))
-    with database.write() as connection:
-        connection.execute(text("DROP TABLE ballast"))
+    executed(database, text("DROP TABLE ballast"))
     database.checkpoint_log()
     assert database.file is not None
     before = database.file.stat().st_size
@@ -574,9 +565,8 @@ def test_a_file_of_an_older_program_that_is_written_anew_is_laid_out_as_a_new_on
 
 
 def layout(database: Database) -> tuple[Any, ...]:
-    with database.read() as connection:
-        asked = ("page_size", "auto_vacuum", "journal_mode")
-        return tuple(connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in asked)
+    asked = ("page_size", "auto_vacuum", "journal_mode")
+    return tuple(queried(database, text(f"PRAGMA {name}")).scalar_one() for name in asked)
 
 
 def test_streams_are_kept_for_some_time(rig: Rig) -> None:
@@ -701,8 +691,7 @@ def stored_last(connection: Any) -> int:
 
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
-    with rig.database.read() as connection:
-        size = connection.execute(
-            select(func.length(entry.c.payload)).where(entry.c.article == placed.article)
-        ).scalar_one()
+    size = queried(
+        rig.database, select(func.length(entry.c.payload)).where(entry.c.article == placed.article)
+    ).scalar_one()
     assert size < 200 < len(FLOOD) // 2

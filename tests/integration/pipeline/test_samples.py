@@ -22,6 +22,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, entry
 from tests.conftest import REPOSITORY
 from tests.support.articles import Clock, Rig
+from tests.support.rows import queried
 
 SAMPLES = REPOSITORY / "examples" / "articles"
 
@@ -48,8 +49,7 @@ def labels() -> dict[str, dict[str, str]]:
 def assigned(rig: Rig) -> dict[str, str]:
     """The story of each file."""
     statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
-    with rig.database.read() as connection:
-        rows = connection.execute(statement).all()
+    rows = queried(rig.database, statement).all()
     return {str(codecs.decompress_struct(row.payload, Entry).guid): row.story for row in rows}
 
 

@@ -14,6 +14,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, correction, link_constraint, story, story_log
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record, settled
+from tests.support.rows import queried
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -40,8 +41,7 @@ def look(database: Database) -> Rig:
 
 def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
     chosen = select(story_log).where(story_log.c.story == id_, story_log.c.kind == kind)
-    with database.read() as connection:
-        rows = connection.execute(chosen.order_by(story_log.c.log_no)).all()
+    rows = queried(database, chosen.order_by(story_log.c.log_no)).all()
     return [{"article": row.article, **json.loads(row.detail or "{}")} for row in rows]
 
 
@@ -116,10 +116,9 @@ def test_silent_copies_go_along_and_a_live_blog_stays(grouped: Database) -> None
 
 def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
     bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
-    with grouped.read() as connection:
-        blog = connection.execute(
-            select(article.c.id).where(article.c.story == bridge, article.c.role == "container")
-        ).scalar_one()
+    blog = queried(
+        grouped, select(article.c.id).where(article.c.story == bridge, article.c.role == "container")
+    ).scalar_one()
     mistake(grouped, "move", norvale, articles=(blog,))
     look(grouped)
     assert assigned(grouped)[blog] == norvale, "it says nothing of its own"
@@ -213,7 +212,6 @@ def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database
     difference = reclustering(grouped).take_over(placing_of(grouped), None)
     assert difference.moved == 1
     assert partition(grouped) == before
-    with grouped.read() as connection:
-        touched = dict(connection.execute(select(story.c.id, story.c.membership_changed_no)).all())
+    touched = dict(queried(grouped, select(story.c.id, story.c.membership_changed_no)).all())
     assert touched[bridge] <= 63
     assert what_is_wrong(grouped) == []

@@ -25,6 +25,7 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import all_sources, sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
+from tests.support.rows import queried
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
@@ -68,8 +69,7 @@ class Sources:
         return polled
 
     def paths(self) -> set[str]:
-        with self.database.read() as connection:
-            return {urlsplit(row.url)[2] for row in connection.execute(select(entry.c.url))}
+        return {urlsplit(row.url)[2] for row in queried(self.database, select(entry.c.url))}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.integration.admin.test_seeds_among_all import seeds
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
+from tests.support.rows import queried
 from tests.support.story_checks import correct, out_of_reach, what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -39,9 +40,8 @@ def rig(database: Database) -> Rig:
 def homes(rig: Rig) -> list[str]:
     """The stories of all articles, in the order of their arrival; everything about them is right."""
     assert what_is_wrong(rig.database, rig.pipeline.placer) == []
-    with rig.database.read() as connection:
-        rows = connection.execute(select(article.c.story).order_by(article.c.inbox_no))
-        return [row.story for row in rows]
+    rows = queried(rig.database, select(article.c.story).order_by(article.c.inbox_no))
+    return [row.story for row in rows]
 
 
 @pytest.mark.parametrize(("days", "stories"), [(1, 1), (3_650, 2)])

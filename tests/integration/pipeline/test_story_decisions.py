@@ -22,6 +22,7 @@ from aggregator.store.tables import article, story
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.events import GRAIN
+from tests.support.rows import queried
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -86,8 +87,7 @@ def told(database: Database) -> set[str]:
 
 
 def story_of(database: Database, key: str) -> str:
-    with database.read() as connection:
-        found: str = connection.execute(select(article.c.story).where(article.c.outlet == key)).scalar_one()
+    found: str = queried(database, select(article.c.story).where(article.c.outlet == key)).scalar_one()
     return found
 
 
@@ -233,8 +233,7 @@ def test_a_story_follows_one_that_is_near_and_began_earlier(
 ) -> None:
     Rig(database, Clock(NOW)).take(*before)
     Rig(database, Clock(NOW), effective_tuning({"events": events})).take(after)
-    with database.read() as connection:
-        links = connection.execute(text("SELECT title, earlier_title FROM v_follows")).all()
+    links = queried(database, text("SELECT title, earlier_title FROM v_follows")).all()
     assert len(links) == is_linked, links
 
 
@@ -271,8 +270,7 @@ def test_stories_are_related_within_weeks_by_a_rare_name(
 
 def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Database) -> None:
     views = rendered(database, *range(20))
-    with database.read() as connection:
-        rows = connection.execute(text("SELECT story_id, other_id FROM v_story_links")).all()
+    rows = queried(database, text("SELECT story_id, other_id FROM v_story_links")).all()
     assert len(rows) <= 2 * 5 * len(views), "each of five, in both directions"
     linked = {one.id: [other for other in views if (one.id, other.id) in rows] for one in views}
     assert max(map(len, linked.values())) > 5
@@ -304,8 +302,7 @@ def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     rig.place()
 
     def bumped_at() -> dt.datetime:
-        with database.read() as connection:
-            (found,) = connection.execute(select(story.c.bumped_at)).scalars()
+        (found,) = queried(database, select(story.c.bumped_at)).scalars()
         return found
 
     before = bumped_at()

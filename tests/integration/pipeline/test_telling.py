@@ -16,6 +16,7 @@ from aggregator.store.stories.merged_texts import render_next, unrendered_of_sev
 from aggregator.store.tables import article, counter, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import executed, queried
 
 TUNING = shipped_tuning()
 OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
@@ -32,17 +33,13 @@ def filled(database: Database) -> Database:
 
 
 def texts(database: Database) -> dict[str, str | None]:
-    with database.read() as connection:
-        rows = connection.execute(select(story.c.id, story.c.text).where(story.c.redirect_to.is_(None))).all()
+    rows = queried(database, select(story.c.id, story.c.text).where(story.c.redirect_to.is_(None))).all()
     return {row.id: row.text for row in rows}
 
 
 def merged(database: Database) -> dict[str, bytes | None]:
-    with database.read() as connection:
-        rows = connection.execute(
-            select(story.c.id, story.c.merged_story).where(story.c.redirect_to.is_(None))
-        )
-        return {row.id: row.merged_story for row in rows}
+    rows = queried(database, select(story.c.id, story.c.merged_story).where(story.c.redirect_to.is_(None)))
+    return {row.id: row.merged_story for row in rows}
 
 
 def tell_all(database: Database, tuning: object = TUNING, limit: int = 10) -> int:
@@ -78,15 +75,14 @@ def rendered_by(database: Database, executor: Executor | None) -> list[object]:
         connection.execute(delete(story_subject))
         connection.execute(update(article).values(original=None))
     assert render_next(database, 10, TUNING, renderer=by) == 2
-    with database.read() as connection:
-        rows = [
-            connection.execute(select(*columns).order_by(*columns[:2])).all()
-            for columns in (
-                (story.c.id, story.c.merged_story, story.c.text),
-                story_subject.c,
-                (article.c.original,),
-            )
-        ]
+    rows = [
+        queried(database, select(*columns).order_by(*columns[:2])).all()
+        for columns in (
+            (story.c.id, story.c.merged_story, story.c.text),
+            story_subject.c,
+            (article.c.original,),
+        )
+    ]
     return [*rows]
 
 
@@ -103,20 +99,17 @@ def test_workers_render_as_this_process_does(database: Database, deadline: float
 
 def test_a_story_with_a_damaged_text_is_rendered_by_workers_too(database: Database) -> None:
     filled(database)
-    with database.write() as connection:
-        connection.execute(update(article).values(text="", compressed_text=b"(\xb5/\xfd damaged"))
+    executed(database, update(article).values(text="", compressed_text=b"(\xb5/\xfd damaged"))
     assert rendered_by(database, InlineExecutor()) == rendered_by(database, None)
 
 
 def test_sql_reads_a_story_of_one_article_in_that_article(database: Database) -> None:
     filled(database)
     asked = text("SELECT article_count, text FROM v_stories ORDER BY article_count")
-    with database.read() as connection:
-        assert connection.execute(asked).all() == [(1, None), (2, None)]
+    assert queried(database, asked).all() == [(1, None), (2, None)]
     tell_all(database)
     assert sorted(texts(database).values(), key=lambda one: len(one or ""))[0] == ""
-    with database.read() as connection:
-        alone, several = connection.execute(asked).all()
+    alone, several = queried(database, asked).all()
     assert tuple(alone) == (1, STRIKE)
     assert several.text.startswith("Levee on the Arrel breaks in Pennmouth\n2 articles")
 
@@ -157,8 +150,7 @@ def test_old_stories_are_not_rendered_again(database: Database) -> None:
     tell_all(filled(database))
     (old, *_) = texts(database)
     long_ago = NOON - dt.timedelta(days=TUNING.rerender_days + 400)
-    with database.write() as connection:
-        connection.execute(update(story).where(story.c.id == old).values(bumped_at=long_ago))
+    executed(database, update(story).where(story.c.id == old).values(bumped_at=long_ago))
     before = merged(database)
     assert tell_all(database, OTHERS) == 1
     assert merged(database)[old] == before[old]

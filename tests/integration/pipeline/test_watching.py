@@ -30,6 +30,7 @@ from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.rows import queried
 
 ALL_TUNING = effective_tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
@@ -195,8 +196,7 @@ def looks(folder: Folder) -> int:
 
 
 def titles(folder: Folder) -> list[str]:
-    with folder.database.read() as connection:
-        packed = connection.execute(select(entry.c.payload)).scalars().all()
+    packed = queried(folder.database, select(entry.c.payload)).scalars().all()
     return sorted(str(codecs.decompress_struct(one, Entry).title) for one in packed)
 
 
@@ -288,8 +288,7 @@ def test_a_file_that_was_half_written_is_whole_at_the_next_look(folder: Folder) 
     assert folder.reported() == ["a.jsonl, line 2"]
     folder.write("a.jsonl", whole, 1)
     assert (len(folder.poll().accepted), folder.reported()) == (1, [])
-    with folder.database.read() as connection:
-        assert len(connection.execute(select(entry.c.entry_no)).all()) == 2
+    assert len(queried(folder.database, select(entry.c.entry_no)).all()) == 2
 
 
 def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) -> None:
@@ -303,9 +302,8 @@ def test_a_replaced_text_is_a_revision_and_a_renamed_one_a_copy(folder: Folder) 
     (folder.path / "a.txt").rename(folder.path / "b.txt")
     folder.poll()
     assert [one.outcome for one in rig.place()] == ["copy"]
-    with folder.database.read() as connection:
-        assert len(connection.execute(select(articles.c.id)).all()) == 2
-        assert len(connection.execute(select(revision)).all()) == 1
+    assert len(queried(folder.database, select(articles.c.id)).all()) == 2
+    assert len(queried(folder.database, select(revision)).all()) == 1
 
 
 def test_a_deleted_file_takes_no_article_along(folder: Folder) -> None:

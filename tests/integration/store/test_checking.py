@@ -47,6 +47,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import executed, queried
 from tests.support.story_checks import assigned, correct
 
 Contents = dict[str, list[dict[str, Any]]]
@@ -82,14 +83,13 @@ class Sound:
 
     def contents(self) -> Contents:
         """All rows of all tables."""
-        with self.database.read() as connection:
-            return {
-                table.name: [
-                    dict(row._mapping)
-                    for row in connection.execute(select(table).order_by(*table.primary_key))
-                ]
-                for table in metadata.sorted_tables
-            }
+        return {
+            table.name: [
+                dict(row._mapping)
+                for row in queried(self.database, select(table).order_by(*table.primary_key))
+            ]
+            for table in metadata.sorted_tables
+        }
 
     def damage(self, statements: Iterable[Executable]) -> None:
         with self.database.write() as connection:
@@ -288,8 +288,7 @@ def without(contents: Contents, columns: dict[str, tuple[str, ...]]) -> Contents
 
 
 def test_a_lost_counter_of_the_index_is_no_damage_where_rows_are_missing(sound: Sound) -> None:
-    with sound.database.write() as connection:
-        connection.execute(update(counter).where(counter.c.name == "searchable").values(value=99))
+    executed(sound.database, update(counter).where(counter.c.name == "searchable").values(value=99))
     assert sound.found() == []
 
 
@@ -313,8 +312,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
 def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
     if not sound.database.is_sqlite:
         pytest.skip("Postgres keeps its words in a table of its own")
-    with sound.database.write() as connection:
-        connection.execute(text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"))
+    executed(sound.database, text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"))
     assert "the full-text index cannot be read" in [one.what for one in sound.found()]
     assert sound.repair()
     assert sound.found() == []
@@ -451,14 +449,12 @@ def test_chained_redirects_are_made_short(sound: Sound) -> None:
     assert ["redirect to a story that redirects itself" in one.what for one in sound.found()] == [True]
     sound.repair()
     assert sound.found() == []
-    with sound.database.read() as connection:
-        assert set(connection.execute(select(story.c.redirect_to).where(RETIRED)).scalars()) == {live}
+    assert set(queried(sound.database, select(story.c.redirect_to).where(RETIRED)).scalars()) == {live}
 
 
 def test_a_daemon_repairs_what_a_command_found(sound: Sound) -> None:
     rig = Rig(sound.database, Clock())
-    with sound.database.write() as connection:
-        connection.execute(update(story).where(LIVE).values(outlet_count=7))
+    executed(sound.database, update(story).where(LIVE).values(outlet_count=7))
     (preference,) = pieces(sound.found())
     number = command_handlers.enqueue(sound.database, NOON, "repair", msgspec.json.encode(preference))
     assert rig.pipeline.run_commands() == 1

@@ -9,6 +9,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.repair import ClockTuning, pull_back
 from aggregator.store.tables import story
 from tests.support.articles import NOON, Clock, Rig, record
+from tests.support.rows import queried
 
 TUNING = Tuning().section("clock", ClockTuning)
 YEAR = dt.timedelta(days=365)
@@ -21,11 +22,10 @@ def take(rig: Rig, number: int) -> None:
 
 
 def newest_first(database: Database) -> list[str]:
-    with database.read() as connection:
-        found = connection.execute(
-            select(story.c.title).order_by(story.c.bumped_at.desc(), story.c.story_no.desc())
-        )
-        return [title.rsplit(" ", 1)[1] for title in found.scalars()]
+    found = queried(
+        database, select(story.c.title).order_by(story.c.bumped_at.desc(), story.c.story_no.desc())
+    )
+    return [title.rsplit(" ", 1)[1] for title in found.scalars()]
 
 
 def pulled_back(database: Database, now: dt.datetime) -> int:
@@ -47,8 +47,7 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Data
     clock.time += dt.timedelta(seconds=1)
     take(rig, 5)
     assert newest_first(database) == ["5", "3", "2", "4", "1"]
-    with database.read() as connection:
-        moments = connection.execute(select(story.c.bumped_at)).scalars().all()
+    moments = queried(database, select(story.c.bumped_at)).scalars().all()
     assert len(set(moments)) == 5, "feeds tell items apart by it"
     assert max(moments) <= clock.time + dt.timedelta(seconds=1)
     assert pulled_back(database, clock.time) == 0

@@ -32,6 +32,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import Clock
 from tests.support.fresh import with_tables
 from tests.support.later_version import later_version
+from tests.support.rows import executed, queried
 from tests.support.story_checks import fill, what_is_wrong
 
 
@@ -95,8 +96,7 @@ def brought_over(torn: Database, new: Database) -> Counter[str]:
 
 
 def count(database: Database) -> int:
-    with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(article)).scalar_one()
+    return queried(database, select(func.count()).select_from(article)).scalar_one()
 
 
 @pytest.mark.parametrize(
@@ -217,9 +217,8 @@ def test_an_article_whose_story_is_lost_has_one_again(file: Path, empty: Databas
         import_into(empty, rows, ignored)
     brought_over(database, empty)
     repair(empty)
-    with empty.read() as connection:
-        chosen = select(story.c.article_count, func.length(story.c.centroid)).where(story.c.id == lost)
-        row = connection.execute(chosen).one()
+    chosen = select(story.c.article_count, func.length(story.c.centroid)).where(story.c.id == lost)
+    row = queried(empty, chosen).one()
     assert row.article_count > 2
     assert row[1] > 0
     database.close()
@@ -235,16 +234,14 @@ def test_a_text_that_is_no_utf8_is_named_and_written_out(file: Path, empty: Data
     with pytest.raises(DamagedFileError):
         list(exported(database, ignored))
     assert not brought_over(database, empty)
-    with empty.read() as connection:
-        title = connection.execute(select(article.c.title).where(article.c.inbox_no == 2)).scalar_one()
+    title = queried(empty, select(article.c.title).where(article.c.inbox_no == 2)).scalar_one()
     assert title == "Le�vee"
     database.close()
 
 
 def test_a_damaged_signature_is_named_and_stops_no_question(file: Path) -> None:
     database = Database(f"sqlite:///{file}")
-    with database.write() as connection:
-        connection.execute(update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
+    executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
     named = [one for one in damage_of(database) if one.what == "article.signature cannot be read"]
     assert [one.keys for one in named] == [("2",)]
     repair(database)

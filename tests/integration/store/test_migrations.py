@@ -39,6 +39,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import shape, with_tables
 from tests.support.later_version import LaterVersion, later_version
+from tests.support.rows import executed, queried
 from tests.support.story_checks import fill
 
 
@@ -74,8 +75,7 @@ def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
 def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
     Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
     upgrade(database)
-    with database.read() as connection:
-        assert connection.execute(select(story.c.title)).scalars().all() == ["Dock workers strike"]
+    assert queried(database, select(story.c.title)).scalars().all() == ["Dock workers strike"]
 
 
 # Everything that SQLAlchemy creates for a model; on SQLite the statements themselves.
@@ -130,8 +130,7 @@ def test_what_sqlalchemy_does_not_declare_is_made_too(database: Database) -> Non
         else "SELECT concat_ws(' ', relkind, relpersistence, reloptions) FROM pg_class "
         "WHERE relname IN ('article_search', 'ix_article_search_words', 'prefetched') ORDER BY relname"
     )
-    with database.read() as connection:
-        made = connection.execute(text(asked)).scalars().all()
+    made = queried(database, text(asked)).scalars().all()
     assert made == (
         [
             "CREATE VIRTUAL TABLE article_search USING fts5(title, body, marks, content='', columnsize=0, "
@@ -143,8 +142,7 @@ def test_what_sqlalchemy_does_not_declare_is_made_too(database: Database) -> Non
 
 
 def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
-    with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    executed(database, text("UPDATE alembic_version SET version_num = '9999'"))
     for use in (upgrade, check):
         with pytest.raises(DatabaseTooNewError, match="9999") as caught:
             use(database)
@@ -156,8 +154,7 @@ def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
 def test_a_database_of_an_unreleased_program_is_refused_with_what_to_do(
     database: Database, revision: str
 ) -> None:
-    with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
     for use in (upgrade, check):
         with pytest.raises(
             ConfigError, match=rf"revision {revision} .* `aggregator export .* import"
@@ -168,8 +165,7 @@ def test_a_database_of_an_unreleased_program_is_refused_with_what_to_do(
 
 
 def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
-    with empty.write() as connection:
-        connection.execute(text("CREATE TABLE article (id INTEGER PRIMARY KEY)"))
+    executed(empty, text("CREATE TABLE article (id INTEGER PRIMARY KEY)"))
     with pytest.raises(ConfigError, match=r"tables of another program \(article\)"):
         upgrade(empty)
     with empty.read() as connection:
@@ -180,8 +176,7 @@ def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
 def test_a_view_with_a_name_of_ours_is_named(empty: Database, name: str) -> None:
     if empty.is_sqlite:
         pytest.skip("a file is not shared with another program")
-    with empty.write() as connection:
-        connection.execute(text(f"CREATE VIEW {name} AS SELECT 1 AS one"))
+    executed(empty, text(f"CREATE VIEW {name} AS SELECT 1 AS one"))
     with pytest.raises(ConfigError, match=rf"another program \({name}\)"):
         upgrade(empty)
 
@@ -208,8 +203,7 @@ def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Pos
 
 
 def test_a_database_that_lost_its_revision_is_called_damaged(database: Database) -> None:
-    with database.write() as connection:
-        connection.execute(text("DELETE FROM alembic_version"))
+    executed(database, text("DELETE FROM alembic_version"))
     with pytest.raises(AggregatorError, match=r"damaged.*aggregator db restore FILE --replace"):
         check(database)
 
@@ -220,10 +214,7 @@ def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:
 
 
 def test_every_counter_of_the_program_is_there(database: Database) -> None:
-    with database.read() as connection:
-        counters = {
-            row.name: row.value for row in connection.execute(select(counter.c.name, counter.c.value))
-        }
+    counters = {row.name: row.value for row in queried(database, select(counter.c.name, counter.c.value))}
     assert {"entry", "inbox", "story", "bump", "searchable"} <= set(counters)
     assert set(counters.values()) == {0}
 
@@ -316,9 +307,8 @@ def _state(database: Database) -> tuple[object, ...]:
     """The revision, all tables, columns, indexes and views, and all rows."""
     if not database.is_sqlite:
         return revision_of(database), shape(database), rows_of_all_tables(database)
-    with database.read() as connection:
-        made = connection.execute(text("SELECT type, name, sql FROM sqlite_master ORDER BY type, name"))
-        return revision_of(database), made.all(), rows_of_all_tables(database)
+    made = queried(database, text("SELECT type, name, sql FROM sqlite_master ORDER BY type, name"))
+    return revision_of(database), made.all(), rows_of_all_tables(database)
 
 
 def _killed_before(address: str, statement: int | None) -> int:
@@ -452,8 +442,7 @@ def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
     fill(database)
     before = _state(database)
     database.close()
-    with database.read() as connection:
-        pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    pages = int(queried(database, text("PRAGMA page_count")).scalar_one())
     database.close()
 
     @event.listens_for(database.engine, "connect")

@@ -15,6 +15,7 @@ from aggregator.store.tables import article, source
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import feed_source
+from tests.support.rows import executed
 
 DAY = dt.timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
@@ -152,8 +153,7 @@ def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> N
     reader = DatabaseStoryReader(rig.database)
     before = reader.stories(StoryFilter()).stories
     changed = before[0].articles[0].id
-    with rig.database.write() as connection:  # no line of the story log says so
-        connection.execute(update(article).where(article.c.id == changed).values(outlet_name="New Name"))
+    executed(rig.database, update(article).where(article.c.id == changed).values(outlet_name="New Name"))
     after = reader.stories(StoryFilter()).stories
     named = {one.id: one.outlet for story in after for one in story.articles}
     assert [id_ for id_, outlet in named.items() if outlet == "New Name"] == [changed]

@@ -25,6 +25,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import queried
 from tests.support.story_checks import copied, correct, small_set
 
 DOCUMENT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")
@@ -91,11 +92,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
             connection, source="s", item="broken.jsonl, line 3", verdict="empty", reason="no text", at=NOW
         )
     _tell(database)
-    with database.read() as connection:
-        alone = connection.execute(
-            text("SELECT id FROM v_stories WHERE article_count = 1 ORDER BY id LIMIT 2")
-        ).scalars()
-        correct(database, "merge", *alone)
+    alone = queried(
+        database, text("SELECT id FROM v_stories WHERE article_count = 1 ORDER BY id LIMIT 2")
+    ).scalars()
+    correct(database, "merge", *alone)
     _tell(database)
     yield database
     database.close()

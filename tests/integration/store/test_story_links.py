@@ -17,6 +17,7 @@ from aggregator.store.tables import story_link, story_subject
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.filters import parse_filter
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import executed, queried
 from tests.support.story_checks import by_title, correct, placing_of, undo
 
 DAY = dt.timedelta(days=1)
@@ -96,8 +97,7 @@ def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     source = Source(id="Herald", kind="feed", address="https://herald.example/", folder="Local / North",
                     interval_seconds=600, next_due_at=NOON)  # fmt: skip
     row = {name: getattr(source, name) for name in Source.__struct_fields__}
-    with rig.database.write() as connection:
-        connection.execute(insert(table), [row, *(row | {"id": str(n), "folder": "x"} for n in range(4000))])
+    executed(rig.database, insert(table), [row, *(row | {"id": str(n), "folder": "x"} for n in range(4000))])
     assert _titles(rig, query='-folder:"Local / North" -nobody') == {VOTED, STRUCK, PUMPS}
     assert len(_titles(rig, query="-folder:x " * 17)) == 5  # of a large list of feeds
     hits = DatabaseStoryReader(rig.database).search("pennmouth -topic:floods -folder:none", 1).hits
@@ -131,10 +131,9 @@ def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
 def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
     levee, pumps = by_title(rig.database, "Levee", "Pump")
     correct(rig.database, "merge", pumps, levee)
-    with rig.database.read() as connection:
-        links = connection.execute(text("SELECT * FROM v_story_links WHERE story_id = other_id"))
-        assert links.all() == []
-        assert connection.execute(text("SELECT * FROM v_story_links WHERE relation = 'related'")).all() == []
+    links = queried(rig.database, text("SELECT * FROM v_story_links WHERE story_id = other_id"))
+    assert links.all() == []
+    assert queried(rig.database, text("SELECT * FROM v_story_links WHERE relation = 'related'")).all() == []
 
 
 def test_forgetting_removes_names_at_once(rig: Rig) -> None:
@@ -152,5 +151,4 @@ def test_an_older_database_gets_them_when_it_is_rendered_again(rig: Rig) -> None
     _render(rig)
     assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
     assert _titles(rig, topic="politics") == {VOTED}
-    with rig.database.read() as connection:
-        assert connection.execute(text("SELECT id, bumped_at FROM story ORDER BY id")).all() == before
+    assert queried(rig.database, text("SELECT id, bumped_at FROM story ORDER BY id")).all() == before

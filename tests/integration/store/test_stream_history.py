@@ -12,6 +12,7 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, source_history, stream_period
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import queried
 
 DAY = 20_000  # days since 1970
 
@@ -81,8 +82,7 @@ def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(database:
     assert closed(database) == {"Herald": (5, 1), "Echo": (1, 0)}
     close(database, period(2))
     assert closed(database) == {"Herald": (5, 2), "Echo": (1, 0), "New": (1, 1)}
-    with database.read() as connection:
-        rows = connection.execute(select(source_history).order_by(source_history.c.source)).all()
+    rows = queried(database, select(source_history).order_by(source_history.c.source)).all()
     assert [tuple(row) for row in rows] == [
         ("Echo", 1, 0, 1, 0),
         ("Gazette", 0, 1, 0, 1),
@@ -114,8 +114,7 @@ def test_an_undated_article_is_as_old_as_its_arrival(database: Database, days: i
     rig.take(record("Herald", "1", "Levee breaks", FLOOD))
     clock.time += dt.timedelta(days=days)  # nothing arrives meanwhile
     rig.take(record("Echo", "2", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE))
-    with database.read() as connection:
-        assert len(set(connection.execute(select(article.c.story)).scalars())) == stories
+    assert len(set(queried(database, select(article.c.story)).scalars())) == stories
 
 
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:

@@ -47,6 +47,7 @@ from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import publish_settings
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
+from tests.support.rows import queried
 from tests.support.world import World
 
 LOGS_KEPT = 4
@@ -250,9 +251,8 @@ class Installation:
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
         self.database.checkpoint_log(1.0)
-        with self.database.read() as connection:
-            articles = connection.execute(select(func.count()).select_from(article)).scalar_one()
-            purged = connection.execute(select(func.count()).select_from(tombstone)).scalar_one()
+        articles = queried(self.database, select(func.count()).select_from(article)).scalar_one()
+        purged = queried(self.database, select(func.count()).select_from(tombstone)).scalar_one()
         kept = backup.backups(self.config)
         return Month(
             memory_mib=process_tree().own_bytes / 2**20,
@@ -432,12 +432,12 @@ class Year:
 
     def _check_that_each_came_once(self) -> None:
         """What a feed had when it was asked last is one entry each: none lost, none back."""
-        with self.at.database.read() as connection:
-            rows = connection.execute(
-                select(intake_count.c.source, intake_count.c.count).where(intake_count.c.outcome == "new")
-            )
-            new: dict[str, int] = {source: int(count) for source, count in rows}
-            revised = connection.execute(select(func.count()).where(entry.c.is_revision)).scalar_one()
+        rows = queried(
+            self.at.database,
+            select(intake_count.c.source, intake_count.c.count).where(intake_count.c.outcome == "new"),
+        )
+        new: dict[str, int] = {source: int(count) for source, count in rows}
+        revised = queried(self.at.database, select(func.count()).where(entry.c.is_revision)).scalar_one()
         assert revised == 0
         listed = {one: self.at.asked[one.host] for one in self.wire.feeds}
         should = {source_id("feed", None, one.address): one.published(last) for one, last in listed.items()}
@@ -445,11 +445,10 @@ class Year:
 
     def _check_what_is_kept(self, now: dt.datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
-        with self.at.database.read() as connection:
-            oldest = connection.execute(select(func.min(article.c.placed_at))).scalar_one()
-            shown = connection.execute(
-                select(func.count()).select_from(story).where(story.c.redirect_to.is_(None))
-            ).scalar_one()
+        oldest = queried(self.at.database, select(func.min(article.c.placed_at))).scalar_one()
+        shown = queried(
+            self.at.database, select(func.count()).select_from(story).where(story.c.redirect_to.is_(None))
+        ).scalar_one()
         age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")
         assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (

@@ -21,6 +21,7 @@ from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.memory_reader import list_item_of
 from tests.support.polling import feed_source
+from tests.support.rows import executed
 from tests.support.story_checks import correct, fill, undo
 
 DAY = dt.timedelta(days=1)
@@ -111,8 +112,7 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
         )
         assert len(numbers()) == 3
         assert "Mail" in client.get("/").text
-        with rig.database.write() as connection:  # as where an article is erased: nothing is logged
-            connection.execute(text("UPDATE story SET report_count = 1, title = 'Corrected'"))
+        executed(rig.database, text("UPDATE story SET report_count = 1, title = 'Corrected'"))
         assert "Dock workers" not in client.get("/").text
         assert numbers() == [[], [], []]
         assert '2+ reports <span class="count">0<' in client.get("/").text

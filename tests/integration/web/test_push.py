@@ -38,6 +38,7 @@ from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
+from tests.support.rows import executed, queried
 from tests.support.waiting import PATIENCE_SECONDS
 
 RECORD = {
@@ -78,8 +79,7 @@ class Office:
         return self.client.post("/api/v1/articles", content=data, headers=headers)
 
     def entries(self) -> int:
-        with self.database.read() as connection:
-            return connection.execute(select(func.count()).select_from(entry)).scalar_one()
+        return queried(self.database, select(func.count()).select_from(entry)).scalar_one()
 
     def place(self) -> None:
         Rig(self.database, self.clock).place()
@@ -122,9 +122,8 @@ def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> No
     reported = answer.json()
     assert (reported["accepted"], reported["known"], reported["rejected"]) == (1, 0, 0)
     office.place()
-    with office.database.read() as connection:
-        row = connection.execute(select(article.c.id, article.c.outlet, article.c.published)).one()
-        bumped = connection.execute(select(story.c.bumped_at)).scalar_one()
+    row = queried(office.database, select(article.c.id, article.c.outlet, article.c.published)).one()
+    bumped = queried(office.database, select(story.c.bumped_at)).scalar_one()
     assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
     assert row.published.date() == dt.date(2026, 10, 11)
     assert bumped > NOON, "pushed is announced like polled, whatever its date"
@@ -230,8 +229,7 @@ def test_old_keys_are_forgotten(local: Office) -> None:
     local.push([RECORD], key="a")
     local.clock.time += dt.timedelta(hours=49)
     assert local.push([RECORD], key="a").json()["known"] == 1
-    with local.database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(idempotency_key)).scalar_one() == 1
+    assert queried(local.database, select(func.count()).select_from(idempotency_key)).scalar_one() == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
@@ -292,8 +290,7 @@ def test_a_token_that_may_read_sees_whole_articles(local: Office) -> None:
 
 def test_the_database_holds_no_token_but_its_hash(office: Office) -> None:
     office.push(RECORD)
-    with office.database.read() as connection:
-        row = connection.execute(select(token_table)).one()
+    row = queried(office.database, select(token_table)).one()
     assert office.secret.encode() not in bytes(row.hash)
     assert office.secret not in str(row)
     assert len(bytes(row.hash)) == 32
@@ -305,8 +302,7 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
     local.push(RECORD)
     local.push(RECORD, secret="agg_secret-guess")
     local.client.get("/stories", headers={"Authorization": f"Bearer {local.secret}"})
-    with local.database.write() as connection:
-        connection.execute(text("ALTER TABLE api_token RENAME TO gone"))
+    executed(local.database, text("ALTER TABLE api_token RENAME TO gone"))
     assert local.push(RECORD).status_code == 503
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     assert not any(word in str(record.__dict__) for record in ours for word in (local.secret, "secret-guess"))
@@ -464,11 +460,9 @@ def test_a_client_that_goes_away_leaves_nothing_behind(local: Office) -> None:
 
 
 def test_nothing_is_promised_that_was_not_stored(local: Office) -> None:
-    with local.database.write() as connection:
-        connection.execute(text("ALTER TABLE entry RENAME TO gone"))
+    executed(local.database, text("ALTER TABLE entry RENAME TO gone"))
     problem_of(local.push(RECORD, key="a"), 503)
-    with local.database.write() as connection:
-        connection.execute(text("ALTER TABLE gone RENAME TO entry"))
+    executed(local.database, text("ALTER TABLE gone RENAME TO entry"))
     assert local.push(RECORD, key="a").json()["accepted"] == 1
 
 

@@ -21,6 +21,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
+from tests.support.rows import queried
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
 DAY = dt.timedelta(days=1)
@@ -48,8 +49,7 @@ def signed_in(room: Newsroom, name: str = "Ada", **headers: str) -> ReaderClient
 
 def numbers(database: Database, *ids: str) -> list[str]:
     """The decimal ids of items."""
-    with database.read() as connection:
-        rows = {row.id: row.story_no for row in connection.execute(select(story.c.id, story.c.story_no))}
+    rows = {row.id: row.story_no for row in queried(database, select(story.c.id, story.c.story_no))}
     return [str(rows[one]) for one in ids]
 
 
@@ -75,8 +75,7 @@ def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(room: Ne
     assert second.unread() == first.unread() == first.ids()[1:], "what is read belongs to the reader"
     other = ReaderClient(room.client.base_url, "Grace", secret)
     assert other.unread() == other.ids()
-    with room.database.read() as connection:
-        names = connection.execute(select(reader.c.name).order_by(reader.c.name)).scalars().all()
+    names = queried(room.database, select(reader.c.name).order_by(reader.c.name)).scalars().all()
     assert names == ["ada lovelace", "grace"]
 
 
@@ -93,8 +92,7 @@ def test_strangers_need_a_token_that_may_read(room: Newsroom, password: str) -> 
     assert (refused.status_code, refused.text) == (401, "Error=BadAuthentication\n")
     form["Passwd"] = room.token("wire", "push")
     assert room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER).status_code == 401
-    with room.database.read() as connection:
-        assert connection.execute(select(reader.c.name)).first() is None
+    assert queried(room.database, select(reader.c.name)).first() is None
 
 
 def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_asks(room: Newsroom) -> None:
@@ -114,8 +112,7 @@ def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(room: N
     for given in ({"Cookie": f"aggregator_token={secret}"}, {"Authorization": f"Basic {basic}"}):
         answer = room.client.post("/accounts/ClientLogin", data=form, headers=foreign | given)
         assert answer.status_code == 401
-    with room.database.read() as connection:
-        assert connection.execute(select(reader.c.name)).first() is None
+    assert queried(room.database, select(reader.c.name)).first() is None
 
 
 def test_a_name_that_no_reader_can_have_is_unknown(room: Newsroom, phone: ReaderClient) -> None:
@@ -296,8 +293,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
     phone.mark_all(ts=until)
     left = [one for one, time in zip(ids, times, strict=True) if time // 10**6 > until // 10**6]
     assert phone.unread() == left[1:]
-    with room.database.read() as connection:
-        assert len(connection.execute(select(read_mark)).all()) == 2, "one later story, one star"
+    assert len(queried(room.database, select(read_mark)).all()) == 2, "one later story, one star"
     phone.mark(ids[-1], remove=READ)
     assert phone.unread(n=4) == [*left[1:], ids[-1]], "an old one that is kept as unread"
     phone.mark_all(ts=times[-1] // 10**6)
@@ -455,8 +451,7 @@ def test_marks_and_readers_are_bounded(
     assert phone.unread() == ids[6:]
     phone.mark(ids[8], add=READ)
     assert phone.unread() == [], "older ones count as read"
-    with room.database.read() as connection:
-        assert len(connection.execute(select(read_mark)).all()) <= 4
+    assert len(queried(room.database, select(read_mark)).all()) <= 4
     phone.mark(*ids[:2], add=STARRED)
     form = {"i": ids[2], "a": STARRED}
     assert phone.http.post("/reader/api/0/edit-tag", data=form).status_code == 400

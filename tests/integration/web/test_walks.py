@@ -19,6 +19,7 @@ from aggregator.web.filters import PARAMETERS, cursor_time, next_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
+from tests.support.rows import executed, queried
 
 WORDS = ("ferry", "orchard", "council", "glacier", "opera", "harvest", "tunnel", "bakery", "comet")
 
@@ -147,8 +148,7 @@ def test_a_walk_shows_what_does_not_move_once(
         if page.next is None:
             break
         for n in data.draw(st.lists(st.sampled_from(numbers), max_size=3)):
-            with story_reader.write() as connection:
-                connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
+            executed(story_reader, update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
             turn += 1
             moved.add(f"s{n}")
         page = reading.stories(StoryFilter(limit=limit, after=page.next))
@@ -156,8 +156,7 @@ def test_a_walk_shows_what_does_not_move_once(
         pytest.fail("the walk does not end")
     assert len(shown) == len(set(shown)), "nothing twice"
     assert {f"s{n}" for n in numbers} - moved <= set(shown), "what has not moved is shown"
-    with story_reader.read() as connection:
-        newest = connection.execute(select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
+    newest = queried(story_reader, select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
     assert set(newest[: len(moved)]) == moved, "what has moved is at the top of the next walk"
 
 

@@ -49,6 +49,7 @@ from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.memory_reader import a_story, an_article
 from tests.support.receiver import SECRET, Receiver, documented_check
+from tests.support.rows import executed, queried
 from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
@@ -270,8 +271,7 @@ def test_a_merge_of_old_stories_is_sent_to_whoever_knows_them(
     post.run()
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
-    with database.read() as connection:
-        stories = list(dict.fromkeys(connection.execute(select(outbox_table.c.story)).scalars()))
+    stories = list(dict.fromkeys(queried(database, select(outbox_table.c.story)).scalars()))
     others = {one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories} - set(stories)
     correct(database, "merge", *stories, *others)
     post.run()
@@ -330,9 +330,8 @@ def test_two_reports_wait_for_no_page(database: Database, receiver: Receiver) ->
     awaited(post)
     post.run()
     post.rig.take(flood())
-    with database.read() as connection:
-        ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
-        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar_one() == 1
+    ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
+    assert queried(database, select(func.count()).select_from(outbox_table)).scalar_one() == 1
     correct(database, "merge", *ids)
     post.run()
     assert "story.created" in receiver.types()
@@ -452,8 +451,7 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
         post.filling.prune()
         post.clock.time += 2 * HOUR
     assert (post.tally().waiting, post.tally().given_up) == (1, 0)
-    with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(outbox_table)).scalar() == 2
+    assert queried(database, select(func.count()).select_from(outbox_table)).scalar() == 2
     for _ in range(20):  # the clock was right: then it is given up
         post.clock.time += 8 * HOUR
         look(post)
@@ -634,16 +632,14 @@ def test_rows_and_cursor_are_one_transaction(each_kind: Database, receiver: Rece
     with pytest.raises(Exception, match=r"(?i)unique"):
         post.filling.step()
     assert post.rows()[0].last_change_no == 0
-    with database.write() as connection:
-        connection.execute(update(outbox_table).values(change=99, state="done", body=None))
+    executed(database, update(outbox_table).values(change=99, state="done", body=None))
     post.run()
     assert _count(database) == 2
     assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [1]
 
 
 def _count(database: Database) -> int:
-    with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(outbox_table)).scalar_one()
+    return queried(database, select(func.count()).select_from(outbox_table)).scalar_one()
 
 
 # --- what a delivery may hold ------------------------------------------------------------------------------
@@ -749,8 +745,7 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_a_stop_no_daemon(
     webhooks.wake()
 
     def attempts() -> set[tuple[str, int]]:
-        with database.read() as connection:
-            return {(row.webhook, row.attempts) for row in connection.execute(select(outbox_table))}
+        return {(row.webhook, row.attempts) for row in queried(database, select(outbox_table))}
 
     # the stop must not cancel a delivery to "quick" that the receiver has and the database has not
     receiver.wait(lambda: hanging.is_set() and attempts() == {("hangs", 0), ("quick", 1)})

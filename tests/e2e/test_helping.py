@@ -13,6 +13,7 @@ from tests.conftest import Postgres
 from tests.support.articles import settled
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import invented
+from tests.support.rows import read_by
 
 ARTICLES = 300
 
@@ -41,8 +42,7 @@ def test_a_helper_that_is_killed_loses_nothing(postgres: Postgres, tmp_path: Pat
         database = Database(address)
 
         def waiting() -> int:
-            with database.read() as connection:
-                return inbox.waiting_count(connection)
+            return read_by(database, inbox.waiting_count)
 
         while left := waiting():
             writer.wait_for(lambda at=left: waiting() < at, "more to be placed")

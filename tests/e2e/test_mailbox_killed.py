@@ -1,6 +1,5 @@
 """The real daemon, killed while it reads a mailbox: every message is an article, and none is twice."""
 
-import random
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,30 +8,28 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.store.tables import article
-from tests.e2e.test_notify_killed import place
-from tests.e2e.test_webhooks_killed import unlike_any_other
 from tests.support.daemon_process import DaemonProcess
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
+from tests.support.killed_daemon import unlike_any_other
 from tests.support.rows import queried
+from tests.support.seeds import drawn
 
-MESSAGES, KILLS, SEED = 40, 8, 23
+MESSAGES, KILLS = 40, 8
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_no_message_is_lost_or_doubled(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    rng = random.Random(SEED)
+def test_no_message_is_lost_or_doubled(database_url: str, tmp_path: Path) -> None:
+    rng = drawn("mailbox")
     with ImapServer() as imap:
         texts = [str(unlike_any_other(rng, n)["text"]) for n in range(MESSAGES)]
-        url = place(engine, tmp_path, request)
         settings = {
-            "database": url,
+            "database": database_url,
             "sources": [{"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}],
             "tuning": {"sources": {"mailbox_messages": 7}},
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             imap.add(mail(1, texts[0]))  # after the first poll of a folder, which reads the newest only
-            daemon.wait_for(lambda: titles(url).total(), "the first message")
+            daemon.wait_for(lambda: titles(database_url).total(), "the first message")
             for number in range(KILLS):
                 sent = bodies(imap) + rng.randrange(1, 4)
                 done = MESSAGES * (number + 1) // KILLS
@@ -40,8 +37,8 @@ def test_no_message_is_lost_or_doubled(engine: str, tmp_path: Path, request: pyt
                 daemon.wait_for(lambda sent=sent: bodies(imap) >= sent, "a message")
                 daemon.kill()
                 daemon.start()
-            daemon.wait_for(lambda: titles(url).total() >= MESSAGES, "all articles")
-            assert titles(url) == Counter(f"Briefing {n}" for n in range(1, MESSAGES + 1))
+            daemon.wait_for(lambda: titles(database_url).total() >= MESSAGES, "all articles")
+            assert titles(database_url) == Counter(f"Briefing {n}" for n in range(1, MESSAGES + 1))
             assert daemon.stop() == 0
             assert daemon.command("db", "check").returncode == 0
         changing = re.compile(r"STORE|EXPUNGE|COPY|MOVE|APPEND|SELECT|BODY\[")

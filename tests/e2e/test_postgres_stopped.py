@@ -10,14 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from aggregator.store.tables import article, entry
 from tests.support.daemon_process import DaemonProcess
 from tests.support.growing_feeds import Newsroom, rss
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.own_postgres import OwnPostgres
-from tests.support.rows import queried
+from tests.support.rows import counted, queried
 from tests.support.waiting import PATIENCE_SECONDS
 
 SEED = int(os.environ.get("AGGREGATOR_TROUBLE_SEED", random.randrange(2**32)))
@@ -75,10 +75,8 @@ class Reading(threading.Thread):
 def counts(url: str) -> tuple[list[str], int, int]:
     """Ids of all articles, entries, entries without a place."""
     ids = list(queried(url, select(article.c.id)).scalars())
-    entries = queried(url, select(func.count()).select_from(entry)).scalar_one()
-    waiting = queried(
-        url, select(func.count()).select_from(entry).where(entry.c.state != "done")
-    ).scalar_one()
+    entries = counted(url, entry)
+    waiting = counted(url, entry, entry.c.state != "done")
     return ids, entries, waiting
 
 

@@ -29,6 +29,7 @@ from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import with_tables
+from tests.support.rows import written_by
 from tests.support.story_checks import fill
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.web.test_pages import HOSTILE, assert_tame
@@ -54,8 +55,7 @@ class Newsroom:
             self._writer.pipeline.run_commands()
 
     def token(self, *scopes: Scope) -> str:
-        with self.database.write() as connection:
-            return api_tokens.create(connection, "-".join(scopes), scopes, self._clock())[1]
+        return written_by(self.database, api_tokens.create, "-".join(scopes), scopes, self._clock())[1]
 
     def titles(self) -> dict[str, str]:
         """Of all stories, by id."""

@@ -12,7 +12,6 @@ from sqlalchemy import select, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import story_summary
-from tests.e2e.test_notify_killed import place
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Response
@@ -34,30 +33,24 @@ print(json.dumps({"sentences": [{"text": said["text"], "article_ids": said["arti
 """
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_a_program_ends_with_its_daemon_and_is_asked_again(
-    engine: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_program_ends_with_its_daemon_and_is_asked_again(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "slow").touch()
     (tmp_path / "summarise.py").write_text(PROGRAM, encoding="utf-8")
-    database = place(engine, tmp_path, request)
-    with summarising(database, tmp_path, command=f"{sys.executable} summarise.py") as daemon:
+    with summarising(database_url, tmp_path, command=f"{sys.executable} summarise.py") as daemon:
         daemon.wait_for((tmp_path / "pids").exists, "the program")
         pids = [int(one) for one in (tmp_path / "pids").read_text(encoding="ascii").split()]
         assert all(map(is_alive, pids))
         daemon.kill()
         wait_until(lambda: not any(map(is_alive, pids)), "the program to end")
         (tmp_path / "slow").unlink()
-        assert is_written_after_restart(daemon, database)
+        assert is_written_after_restart(daemon, database_url)
 
 
-def test_an_address_is_asked_again(
-    tmp_path: Path, request: pytest.FixtureRequest, server: LoopbackServer
-) -> None:
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_an_address_is_asked_again(database_url: str, tmp_path: Path, server: LoopbackServer) -> None:
     server.routes["*"] = Response(body=b"{" * 500, drip_seconds=0.2)
     url = server.url("/v1/chat/completions")
-    database = place("postgres", tmp_path, request)
-    with summarising(database, tmp_path, url=url, model="small") as daemon:
+    with summarising(database_url, tmp_path, url=url, model="small") as daemon:
         daemon.wait_for(lambda: server.requests, "a request")
         daemon.kill()
         facts = json.loads(json.loads(server.requests[0].body)["messages"][1]["content"])
@@ -65,7 +58,7 @@ def test_an_address_is_asked_again(
         answer = {"sentences": [{"text": said["text"], "article_ids": said["article_ids"]}]}
         body = {"choices": [{"message": {"content": json.dumps(answer)}}]}
         server.routes["*"] = Response(body=json.dumps(body))
-        assert is_written_after_restart(daemon, database)
+        assert is_written_after_restart(daemon, database_url)
         assert len(server.requests) == 2
 
 

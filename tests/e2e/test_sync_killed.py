@@ -4,24 +4,22 @@ One follows `/api/v1/changes` as docs/api.md says, one reads and stars by the Go
 what a complete answer told them, and ask again after a broken one.
 """
 
-import random
 import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from aggregator.store.tables import article, story, story_log
-from tests.e2e.test_notify_killed import place, rows_of
 from tests.e2e.test_reloading import free_port
-from tests.e2e.test_webhooks_killed import SEED, Trial, unlike_any_other
-from tests.support.kill_records import invented
+from tests.support.killed_daemon import KilledDaemon, mixed, wait_a_while
 from tests.support.reader_client import READ, STARRED, ReaderClient
 from tests.support.receiver import Receiver
+from tests.support.rows import queried
+from tests.support.seeds import drawn
 
 
 class Copy:
@@ -91,73 +89,69 @@ def follow(client: Copy | Phone, until: threading.Event) -> None:
             until.wait(0.05)  # the daemon is away, or was killed within the answer
 
 
-def sync_through(trial: Trial, address: str, rng: random.Random, articles: int, kills: int) -> None:
-    records: list[dict[str, Any]] = [*invented(articles // 2)]
-    records += [unlike_any_other(rng, number) for number in range(articles - len(records))]
-    rng.shuffle(records)
-    trial.daemon.start()
+def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) -> None:
+    rng = drawn("sync", articles)
+    records = mixed(rng, articles)
+    daemon.start()
     copy, phone, is_over = Copy(address), Phone(address), threading.Event()
     threads = [threading.Thread(target=follow, args=(one, is_over)) for one in (copy, phone)]
     for thread in threads:
         thread.start()
-    share = -(-articles // (kills + 1))
+    heard = lambda: len(copy.numbers) + len(phone.marked)  # noqa: E731
     try:
-        for start in range(0, articles, share):
-            asked = len(copy.numbers) + len(phone.marked)
-            trial.drop([one | {"published": None} for one in records[start : start + share]])
-            if start + share < articles:
-                until = time.monotonic() + 10
-                while len(copy.numbers) + len(phone.marked) == asked and time.monotonic() < until:
-                    time.sleep(0.01)
-                time.sleep(rng.uniform(0.0, 0.3))
-                trial.kill()
-                trial.daemon.start()
+        for _ in daemon.killed_while_it_reads(records, kills):
+            before = heard()
+            wait_a_while(lambda: heard() != before, seconds=10.0)  # noqa: B023 - called at once
+            time.sleep(rng.uniform(0.0, 0.3))
         titles = {one["title"] for one in records if one["id"].startswith("own ")}
-        has_all = lambda: titles <= {row.title for row in rows_of(trial, select(article.c.title))}  # noqa: E731
-        trial.daemon.wait_for(lambda: has_all() and not trial.daemon.waiting(), "all to be placed")
+        has_all = lambda: titles <= {*queried(daemon.database, select(article.c.title)).scalars()}  # noqa: E731
+        daemon.wait_for(lambda: has_all() and not daemon.waiting(), "all to be placed")
     finally:
         is_over.set()
         for thread in threads:
             thread.join()
     while copy.follow() or phone.follow():
         pass
-    live = {row.id: row for row in rows_of(trial, select(story).where(story.c.redirect_to.is_(None)))}
-    listed = {one["id"]: one["updated"] for one in trial.daemon.stories()}
+    live = {
+        row.id: row for row in queried(daemon.database, select(story).where(story.c.redirect_to.is_(None)))
+    }
+    listed = {one["id"]: one["updated"] for one in daemon.stories()}
     assert copy.updated == listed, "the copy has every story, as it is"
     assert copy.numbers == sorted(set(copy.numbers)), "no change twice"
-    last = max(row.log_no for row in rows_of(trial, select(story_log.c.log_no)))
+    last = queried(daemon.database, select(func.max(story_log.c.log_no))).scalar_one()
     assert copy.numbers[-1] == last
     assert max(copy.created.values()) == 1
     everything, read, starred = phone.states()
     assert everything == read == {str(row.story_no) for row in live.values()}
     assert everything <= phone.items, "no item is read that the client has not seen"
-    ids = {row.id: str(row.story_no) for row in rows_of(trial, select(story))}
-    into = {ids[row.id]: ids[row.redirect_to] for row in rows_of(trial, select(story)) if row.redirect_to}
+    ids = {row.id: str(row.story_no) for row in queried(daemon.database, select(story))}
+    into = {
+        ids[row.id]: ids[row.redirect_to]
+        for row in queried(daemon.database, select(story))
+        if row.redirect_to
+    }
     assert starred == {into.get(one, one) for one in phone.starred}, "each star is kept"
     again = [one for one in phone.again if one[0] not in into.values()]  # merged with an unread one
     assert again == [], "what was read comes again only with a bump"
-    print(f"seed {SEED}: {kills} kills, {len(copy.numbers)} changes, {len(phone.items)} items")
-    assert trial.daemon.stop() == 0
+    print(f"{kills} kills, {len(copy.numbers)} changes, {len(phone.items)} items")
+    assert daemon.stop() == 0
 
 
-def begin(folder: Path, receiver: Receiver, database: str) -> tuple[Trial, str]:
-    port = free_port()
-    return Trial(folder, receiver, database, server={"port": port}), f"http://127.0.0.1:{port}"
-
-
+@pytest.mark.later
 @pytest.mark.parametrize(
-    ("kind", "articles", "kills"),
+    ("database_url", "articles", "kills"),
     [
         ("sqlite", 24, 2),
         *(pytest.param(one, 168, 20, marks=pytest.mark.torture) for one in ("sqlite", "postgres")),
     ],
+    indirect=["database_url"],
 )
 def test_a_client_that_follows_misses_nothing_and_gets_nothing_twice(
-    kind: str, articles: int, kills: int, tmp_path: Path, request: pytest.FixtureRequest
+    database_url: str, articles: int, kills: int, tmp_path: Path
 ) -> None:
-    with Receiver(signed=False) as receiver:
-        trial, address = begin(tmp_path, receiver, place(kind, tmp_path, request))
-        try:
-            sync_through(trial, address, random.Random(SEED), articles, kills)
-        finally:
-            trial.daemon.kill()
+    port = free_port()
+    with (
+        Receiver(signed=False) as receiver,
+        KilledDaemon(tmp_path, receiver, database_url, server={"port": port}) as daemon,
+    ):
+        sync_through(daemon, f"http://127.0.0.1:{port}", articles, kills)

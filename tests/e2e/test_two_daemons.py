@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -23,7 +22,7 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import records
 from tests.support.kills import Settled, assert_same, left_in, rounds
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried
+from tests.support.rows import counted
 from tests.support.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
@@ -66,7 +65,7 @@ class Pair:
         return seconds
 
     def placed(self) -> int:
-        return int(queried(self.database, select(func.count()).select_from(article)).scalar_one())
+        return counted(self.database, article)
 
     def wait_until_all_is_placed(self) -> None:
         """And can be found."""

@@ -15,7 +15,6 @@ import sys
 from concurrent.futures import Future
 
 import msgspec
-from sqlalchemy import func, select
 
 from aggregator.admin.ingest import Ingest
 from aggregator.config.tuning import effective_tuning
@@ -28,7 +27,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.tables import entry
-from tests.support.rows import queried
+from tests.support.rows import counted
 
 KILLS = 5
 
@@ -93,9 +92,7 @@ def forked(archive: str, url: str, kill_after: int | None) -> int:
 
 
 def placed(url: str) -> int:
-    count: int = queried(
-        url, select(func.count()).select_from(entry).where(entry.c.outcome.is_not(None))
-    ).scalar_one()
+    count: int = counted(url, entry, entry.c.outcome.is_not(None))
     return count
 
 

@@ -24,6 +24,7 @@ from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.rows import written_by
 
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this machine
 
@@ -83,8 +84,7 @@ class Newsroom:
 
     def token(self, name: str, *scopes: Scope) -> str:
         """A new token's secret."""
-        with self.database.write() as connection:
-            return api_tokens.create(connection, name, scopes, self.clock())[1]
+        return written_by(self.database, api_tokens.create, name, scopes, self.clock())[1]
 
     def get(self, path: str, secret: str | None = None, **headers: str) -> httpx.Response:
         """With the secret as Bearer."""

@@ -25,7 +25,7 @@ from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, written_by
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = effective_tuning()
@@ -70,8 +70,7 @@ def _fill(database: Database) -> None:
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         rig.take(*small_set()[start : start + 7])
-    with database.write() as connection:
-        copy_keys.pack_all(connection)
+    written_by(database, copy_keys.pack_all)
     rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))

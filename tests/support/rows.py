@@ -1,12 +1,14 @@
 """One statement on a database that a test looks at or changes; of an address, a database is opened for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Executable, Result
+from sqlalchemy import ColumnElement, Executable, FromClause, Result, func, select
 
 from aggregator.store.engine.database import Database
+
+Found = TypeVar("Found")
 
 
 @contextmanager
@@ -28,7 +30,28 @@ def queried(database: Database | str, statement: Executable, *values: Any) -> Re
         return connection.execute(statement, *values).freeze()()
 
 
+def counted(database: Database | str, table: FromClause, *where: ColumnElement[bool]) -> int:
+    """How many rows of a table fit."""
+    return queried(database, select(func.count()).select_from(table).where(*where)).scalar_one()
+
+
 def executed(database: Database | str, statement: Executable, *values: Any) -> None:
     """Execute a statement that changes rows, and commit it."""
     with opened(database) as held, held.write() as connection:
         connection.execute(statement, *values)
+
+
+def read_by(
+    database: Database | str, function: Callable[..., Found], *arguments: Any, **settings: Any
+) -> Found:
+    """What a function of the program answers in a reading transaction of its own."""
+    with opened(database) as held, held.read() as connection:
+        return function(connection, *arguments, **settings)
+
+
+def written_by(
+    database: Database | str, function: Callable[..., Found], *arguments: Any, **settings: Any
+) -> Found:
+    """Likewise in a writing one, which is committed."""
+    with opened(database) as held, held.write() as connection:
+        return function(connection, *arguments, **settings)

@@ -38,7 +38,7 @@ from tests.support.fresh import with_tables
 from tests.support.later_version import later_version
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
-from tests.support.rows import executed
+from tests.support.rows import executed, written_by
 
 NOW = dt.datetime.now(dt.UTC)
 NOBODY = 65534
@@ -219,8 +219,7 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
     )  # fmt: skip
     from aggregator.store.stories import api_tokens
 
-    with patient.database.write() as connection:
-        api_tokens.create(connection, "reader", ("read",), NOW)
+    written_by(patient.database, api_tokens.create, "reader", ("read",), NOW)
     patient.the_one("warning", "links point to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
 
 

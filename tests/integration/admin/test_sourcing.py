@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event
 
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
@@ -21,7 +21,7 @@ from aggregator.store.intake.sources import Source, all_sources, pause, save, so
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried
+from tests.support.rows import counted, read_by, written_by
 
 NOTHING = SourceOptions()
 
@@ -50,8 +50,7 @@ def link(href: str, title: str = "", kind: str = "application/rss+xml") -> str:
 
 
 def stored(database: Database) -> list[Source]:
-    with database.read() as connection:
-        return all_sources(connection)
+    return read_by(database, all_sources)
 
 
 def found_at(config: Config, database: Database, server: LoopbackServer, path: str = "/") -> str:
@@ -238,7 +237,7 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(
     )  # fmt: skip
     assert (kept.id, kept.health, kept.first_poll_done) == (added.source.id, "new", False)
     assert abs(kept.next_due_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
-    assert queried(database, select(func.count()).select_from(entry)).scalar_one() == 0
+    assert counted(database, entry) == 0
 
 
 def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Database) -> None:
@@ -252,8 +251,7 @@ def test_a_feed_is_added_once(config: Config, server: LoopbackServer, sqlite: Da
         add(config, sqlite, server.url("/"), NOTHING)
     with pytest.raises(UsageError, match="has that name already"):
         add(config, sqlite, server.url("/two"), SourceOptions(name="post"))
-    with sqlite.write() as connection:
-        pause(connection, kept.id)
+    written_by(sqlite, pause, kept.id)
     with pytest.raises(UsageError, match=f"aggregator sources resume {kept.id}"):
         add(config, sqlite, server.url("/rss"), NOTHING)
 
@@ -335,8 +333,7 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
     listed_in_file = msgspec.structs.replace(
         stored(database)[0], id="other", address=one, origin="config", name=None
     )
-    with database.write() as connection:
-        sync_config(connection, [listed_in_file])
+    written_by(database, sync_config, [listed_in_file])
     assert {item.id for item in stored(database)} == {
         source_id("feed", None, one),
         source_id("feed", None, two),
@@ -388,8 +385,7 @@ def asked(database: Database) -> set[tuple[str, str | None]]:
 
 
 def follow(database: Database, *wanted: Source) -> None:
-    with database.write() as connection:
-        sync_config(connection, wanted)
+    written_by(database, sync_config, wanted)
 
 
 def test_a_feed_that_the_file_names_too_is_asked_once(
@@ -424,8 +420,7 @@ def test_two_feeds_that_were_one_are_two(database: Database) -> None:
     old, new = "https://a.example/old", "https://a.example/new"
     follow(database, of_file(old, "x"))
     (row,) = stored(database)
-    with database.write() as connection:
-        save(connection, msgspec.structs.replace(row, redirected_url=new))
+    written_by(database, save, msgspec.structs.replace(row, redirected_url=new))
     follow(database, of_file(old), of_file(new))
     assert asked(database) == {(old, None), (new, None)}
 

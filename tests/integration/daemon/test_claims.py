@@ -24,7 +24,7 @@ from aggregator.store.tables import entry, host_lease, source
 from tests.support.articles import NOON
 from tests.support.loopback import Response, Route
 from tests.support.polling import feed_source
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.waiting import wait_until
 from tests.support.world import Time, World
 
@@ -53,8 +53,7 @@ def other(shared: Database) -> Iterator[Database]:
 
 
 def of_others(claims: HostLeases, database: Database) -> frozenset[str]:
-    with database.read() as connection:
-        return claims.of_others(connection)
+    return read_by(database, claims.of_others)
 
 
 # --- claims ------------------------------------------------------------------------------------------------
@@ -280,8 +279,7 @@ def pages_are_in(database: Database) -> bool:
 def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database, other: Database) -> None:
     with World() as world:
         world.sites["a.example"] = {"*": feed(0)}
-        with shared.write() as connection:
-            add(connection, feed_source("http://a.example/0", interval_seconds=60))
+        written_by(shared, add, feed_source("http://a.example/0", interval_seconds=60))
         brief = {"leases": {"host_lease_seconds": 0.5, "host_renew_seconds": 0.4}}  # of the server's clock
         late = Daemon(other, world, effective_tuning(brief), leads=False)
         with shared.write() as connection:  # said to another daemon, after this one began
@@ -297,12 +295,9 @@ def test_what_a_host_asked_of_one_daemon_the_next_one_keeps_to(shared: Database,
 
 
 def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
-    with database.write() as connection:
-        add(connection, feed_source("http://a.example/0", interval_seconds=60))
-    with database.read() as connection:
-        [before] = all_sources(connection)
+    written_by(database, add, feed_source("http://a.example/0", interval_seconds=60))
+    [before] = read_by(database, all_sources)
     executed(database, update(source).values(last_polled_at=NOON, etag="newer"))
     with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
         save(connection, before, before)
-    with database.read() as connection:
-        assert all_sources(connection)[0].etag == "newer"
+    assert read_by(database, all_sources)[0].etag == "newer"

@@ -23,6 +23,7 @@ from aggregator.store.intake.sources import Source, add, all_sources, due, sourc
 from aggregator.store.maintenance.erase import blank_entry
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
+from tests.support.rows import read_by, written_by
 from tests.support.world import Time, World
 
 DAY = 86400.0
@@ -108,10 +109,11 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database
         last = record("other", "1", "Title", "", url="http://other.example/1")
         rig.accept(*crowd, wants_page=[True] * len(crowd))
         rig.accept(last, wants_page=[True])
-        with sqlite.write() as connection:
-            save_host_backoffs(
-                connection, [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))]
-            )
+        written_by(
+            sqlite,
+            save_host_backoffs,
+            [HostBackoff(name="big.example", backoff_until=NOON + dt.timedelta(hours=1))],
+        )
         rounds = rounds_of(sqlite, client, all_tuning, world.time)
         rounds.take_up(world.time())
         for _ in range(4):
@@ -126,8 +128,7 @@ def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         rounds.tick()
-        with database.read() as connection:
-            waiting = due(connection, time() + dt.timedelta(days=2), 1, a_host=2)
+        waiting = read_by(database, due, time() + dt.timedelta(days=2), 1, a_host=2)
         wait = (waiting[0].next_due_at - time()).total_seconds() if waiting else HOUR
         time.run(min(max(1.0, wait), HOUR, max(1.0, end - time.monotonic())))
 
@@ -173,8 +174,7 @@ def test_after_the_clock_went_back_no_source_sleeps_for_years(database: Database
         client = world.client(effective_tuning())
         rounds_of(database, client, effective_tuning(), world.time).take_up(NOON)
         client.close()
-    with database.read() as connection:
-        assert len(due(connection, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
+    assert len(read_by(database, due, NOON + dt.timedelta(hours=5), 5, a_host=2)) == 1
 
 
 def drips_beside_good(database: Database, deadline: float, slow: float, count: int) -> tuple[float, int]:
@@ -193,8 +193,7 @@ def drips_beside_good(database: Database, deadline: float, slow: float, count: i
     began = time.monotonic()
     while time.monotonic() - began < 10 * deadline:
         rounds.tick()
-        with database.read() as connection:
-            sources = all_sources(connection)
+        sources = read_by(database, all_sources)
         if all(one.health == "ok" for one in sources if one.address in addresses):
             break
         time.sleep(min(1.0, deadline / 20))
@@ -264,8 +263,7 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
             return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
 
         assert poll(feed) == [("INFO", "Asia: 5 new")]
-        with sqlite.write() as connection:
-            blank_entry(connection, 1, world.time())  # that of page 4
+        written_by(sqlite, blank_entry, 1, world.time())  # that of page 4
         ((level, line),) = poll(feed)
         assert (level, set(line.split(", "))) == (
             "INFO",
@@ -304,8 +302,7 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
     assert rejected[2].endswith("d.xml: there is nothing in it (and 2 more)")
     assert polled[:2] == ("source_polled", "INFO")
     assert ": 1 new" in polled[2]
-    with sqlite.read() as connection:
-        (source,) = all_sources(connection)
+    (source,) = read_by(sqlite, all_sources)
     assert (source.health, source.failures, source.entries_new, source.entries_rejected) == ("ok", 0, 1, 3)
 
 

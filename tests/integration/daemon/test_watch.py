@@ -37,7 +37,7 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER
 from tests.support.own_postgres import OwnPostgres
-from tests.support.rows import executed
+from tests.support.rows import executed, written_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PROBES = ("/healthz", "/readyz")
@@ -325,8 +325,7 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
         assert (
             watched.client.get(path, headers=STRANGER | {"Authorization": "Bearer agg_x"}).status_code == 401
         )
-    with watched.database.write() as connection:
-        _, secret = api_tokens.create(connection, "prometheus", ("read",), watched.clock())
+    _, secret = written_by(watched.database, api_tokens.create, "prometheus", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
     for path in OWNERS:
         assert watched.client.get(path, headers=STRANGER | key).status_code == 200
@@ -336,8 +335,7 @@ def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres,
     """All its processes stand still: it takes connections and never answers."""
     database = with_tables(Database(own_postgres.make()))
     watched = Watched(tmp_path, database, tuning={"health_checks": {"probe_seconds": 1.5}})
-    with database.write() as connection:
-        _, secret = api_tokens.create(connection, "probe", ("read",), watched.clock())
+    _, secret = written_by(database, api_tokens.create, "probe", ("read",), watched.clock())
     key = {"Authorization": f"Bearer {secret}"}
     assert watched.client.get("/readyz").status_code == 200
     stopped = _family(int((own_postgres.data / "postmaster.pid").read_text().split()[0]))

@@ -22,7 +22,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, queried, written_by
 
 ARTICLES = 150
 FOOTER = "Sign up for the letter of the Gazette, which comes every morning at six."
@@ -108,7 +108,7 @@ def test_what_was_prepared_elsewhere_is_used_and_gives_the_same_stories(
     list(placing(database, own).place_waiting())
     assert without_rules(settled(database)) == without_rules(alone)
     assert 0 < own.jobs < ARTICLES / 2, "only what was prepared before its outlet's lines were learnt"
-    assert queried(database, select(func.count()).select_from(rows)).scalar_one() == 0
+    assert counted(database, rows) == 0
 
 
 def test_helpers_of_two_versions_do_not_prepare_against_each_other(database: Database) -> None:
@@ -136,19 +136,19 @@ def test_helpers_that_come_and_go_change_nothing(database: Database, alone: dict
             case 1:
                 Prefetcher(database, Counting(breaks=True), effective_tuning(EAGER), holder="broken").step()
             case 2:  # killed in the middle: claimed, and never prepared
-                with database.write() as connection:
-                    prefetched.claim(
-                        connection,
-                        "gone",
-                        code_version=made_for(effective_tuning(EAGER)),
-                        seconds=3600.0,
-                        skip=0,
-                        most=20,
-                    )
+                written_by(
+                    database,
+                    prefetched.claim,
+                    "gone",
+                    code_version=made_for(effective_tuning(EAGER)),
+                    seconds=3600.0,
+                    skip=0,
+                    most=20,
+                )
             case _:
                 helper(database).step()
         if rng.random() < 0.5:
             next(placing(database).place_waiting(), None)
     list(placing(database).place_waiting())
     assert without_rules(settled(database)) == without_rules(alone)
-    assert queried(database, select(func.count()).select_from(rows)).scalar_one() == 0
+    assert counted(database, rows) == 0

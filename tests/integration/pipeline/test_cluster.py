@@ -42,7 +42,7 @@ pytest.importorskip("distributed", reason="pip install distributed")
 import dask
 from distributed import Client, Security
 
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 
 ARTICLES, FIRST = 120, 96  # more jobs than workers
 
@@ -212,8 +212,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
             list(pipeline.place_waiting())
     finally:
         executor.close()
-    with database.read() as connection:
-        assert inbox.waiting_count(connection) == ARTICLES - FIRST
+    assert read_by(database, inbox.waiting_count) == ARTICLES - FIRST
     list(Pipeline(database, InlineExecutor(), effective_tuning(), Clock()).place_waiting())
     assert settled(database) == settled(inline)
     for one in (inline, database):

@@ -25,7 +25,7 @@ from aggregator.store.maintenance.integrity_check import balance, faults
 from aggregator.store.tables import article, entry, intake_count
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.kill_records import invented
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, written_by
 from tests.support.story_checks import placing_of
 
 SEED = int(os.environ.get("AGGREGATOR_CONSERVATION_SEED") or random.SystemRandom().randrange(2**32))
@@ -84,15 +84,15 @@ class Life:
         entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
         tuning = effective_tuning().section("identity", IdentityTuning)
         poll = PollContext(outlet=None, is_first=False, tuning=tuning)
-        with self.database.write() as connection:
-            inbox.accept(
-                connection,
-                entries,
-                seen=[self.clock()] * len(entries),
-                wants_page=[False] * len(entries),
-                bump_by_clock=True,
-                poll=poll,
-            )
+        written_by(
+            self.database,
+            inbox.accept,
+            entries,
+            seen=[self.clock()] * len(entries),
+            wants_page=[False] * len(entries),
+            bump_by_clock=True,
+            poll=poll,
+        )
 
     def wait_for_pages(self) -> None:
         entries = self.some()

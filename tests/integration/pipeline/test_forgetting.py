@@ -41,7 +41,7 @@ from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -309,8 +309,7 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) ->
         one.outcome for one in unit_of_work.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
     ] == ["forgotten"], "it is known by the keys that it came under since"
 
-    with database.write() as connection:
-        _, secret = api_tokens.create(connection, "newsroom", ("push",), unit_of_work.clock())
+    _, secret = written_by(database, api_tokens.create, "newsroom", ("push",), unit_of_work.clock())
     letterbox = PushEndpoint(database, ALL_TUNING, unit_of_work.clock)
     holder = letterbox.holder(secret)
     assert holder is not None
@@ -329,8 +328,7 @@ def test_it_does_not_come_back_by_any_door(unit_of_work: Rig, tmp_path: Path) ->
 
     assert unit_of_work.place() == []
     assert words_in(database) == []
-    with database.read() as connection:
-        newest_tombstones = tombstones.newest_tombstones(connection, 9)
+    newest_tombstones = read_by(database, tombstones.newest_tombstones, 9)
     assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
     assert all(one != id_ for one in assigned(database))
 
@@ -342,8 +340,7 @@ def test_what_was_accepted_meanwhile_is_refused_in_its_place(unit_of_work: Rig) 
     forget(unit_of_work, id_)
     executed(unit_of_work.database, tombstone.delete())
     assert unit_of_work.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
-    with unit_of_work.database.write() as connection:
-        tombstones.add_tombstones(connection, [id_], NOON)
+    written_by(unit_of_work.database, tombstones.add_tombstones, [id_], NOON)
     placed = unit_of_work.place()
     assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
     assert words_in(unit_of_work.database) == []
@@ -438,7 +435,7 @@ def test_what_a_stop_left_over_goes_at_the_next_start(unit_of_work: Rig) -> None
     number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    left = queried(unit_of_work.database, select(func.count()).select_from(article)).scalar_one()
+    left = counted(unit_of_work.database, article)
     assert 0 < left < 45
     unit_of_work.restart()
     assert unit_of_work.pipeline.run_commands() == 1
@@ -454,7 +451,7 @@ def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(u
     number = command_handlers.enqueue(unit_of_work.database, NOON, "forget", payload)
     asked = iter([False, False, True])
     assert unit_of_work.pipeline.run_commands(lambda: next(asked)) == 0
-    assert queried(unit_of_work.database, select(func.count()).select_from(article)).scalar_one() == 0
+    assert counted(unit_of_work.database, article) == 0
     unit_of_work.restart()
     assert unit_of_work.pipeline.run_commands() == 1
     assert command_handlers.wait_for_answer(unit_of_work.database, number, patience_seconds=0) is not None
@@ -559,8 +556,7 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     fill(database)
     chance = random.Random(seed)
     placer = placing_of(database)
-    with database.read() as connection:
-        placer.story_writer.index(connection)
+    read_by(database, placer.story_writer.index)
     everything = sorted(assigned(database))
     going = chance.sample(everything, 25)
     for id_ in going:

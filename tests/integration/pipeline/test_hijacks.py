@@ -14,7 +14,7 @@ from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, story
 from tests.support import articles
 from tests.support.articles import NOON, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import queried, written_by
 from tests.support.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
 
 HEADLINE = "Levee on the Arrel breaks, Pennmouth under water"
@@ -178,16 +178,19 @@ def test_reclustering_counts_alike(rig: Rig) -> None:
 def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, counted: int) -> None:
     (accepted,) = rig.accept(of_feed("x", HEADLINE, "", url="https://spam.example/x"), wants_page=[True])
     assert accepted.entry_no is not None
-    with rig.database.write() as connection:
-        pending_pages.place_without(connection, [accepted.entry_no])
+    written_by(rig.database, pending_pages.place_without, [accepted.entry_no])
     assert [one.outcome for one in rig.place()] == ["joined"]
     assert reports(rig.database) == [2]
     body = " ".join(text.split()[-60:])
     page = f"<html><body><article><h1>{HEADLINE}</h1><p>{body}</p></article></body></html>".encode()
-    with rig.database.write() as connection:
-        pending_pages.store_page(
-            connection, accepted.entry_no, page=page, url="https://spam.example/x", charset="utf-8"
-        )
+    written_by(
+        rig.database,
+        pending_pages.store_page,
+        accepted.entry_no,
+        page=page,
+        url="https://spam.example/x",
+        charset="utf-8",
+    )
     rig.place()
     assert reports(rig.database) == [counted]
     assert is_sound(rig)
@@ -206,14 +209,17 @@ def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> Non
     entry = of_feed("x", HEADLINE, FLOOD, url="https://spam.example/x")
     (accepted,) = rig.accept(entry, wants_page=[True])
     assert accepted.entry_no is not None
-    with rig.database.write() as connection:
-        pending_pages.place_without(connection, [accepted.entry_no])
+    written_by(rig.database, pending_pages.place_without, [accepted.entry_no])
     rig.place()
     page = f"<html><body><article><h1>{HEADLINE}</h1><p>{ADVERTISEMENT}</p></article></body></html>".encode()
-    with rig.database.write() as connection:
-        pending_pages.store_page(
-            connection, accepted.entry_no, page=page, url="https://spam.example/x", charset="utf-8"
-        )
+    written_by(
+        rig.database,
+        pending_pages.store_page,
+        accepted.entry_no,
+        page=page,
+        url="https://spam.example/x",
+        charset="utf-8",
+    )
     assert [one.outcome for one in rig.place()] == ["revised"]
     assert reports(rig.database) == [2]
     assert is_sound(rig)

@@ -17,6 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories.corrections import all_constraints
 from aggregator.store.tables import link_constraint, story_log
 from tests.support.fresh import with_tables
+from tests.support.rows import read_by
 from tests.support.story_checks import (
     assigned,
     fill,
@@ -97,8 +98,7 @@ def carried_out(placing: Placer, asked: CorrectionCommand) -> int | None:
 def in_memory(database: Database) -> Placer:
     """A writer with its index in memory from now on."""
     placing = placing_of(database)
-    with database.read() as connection:
-        placing.story_writer.index(connection)
+    read_by(database, placing.story_writer.index)
     return placing
 
 
@@ -170,8 +170,7 @@ def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[st
 
 def kept_to(database: Database) -> None:
     """Of any two articles that corrections name together or apart, the latest word holds."""
-    with database.read() as connection:
-        table = ConstraintTable(all_constraints(connection))
+    table = ConstraintTable(read_by(database, all_constraints))
     now = assigned(database)
     for article in table.articles:
         with_, never = table.linked_articles(article)

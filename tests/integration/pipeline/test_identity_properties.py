@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from aggregator.cluster.entry_identity import IdentityTuning
 from aggregator.config.tuning import effective_tuning
@@ -20,7 +20,7 @@ from aggregator.store.intake.identify import PollContext
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import counted, queried, written_by
 
 TUNING = effective_tuning().section("identity", IdentityTuning)
 NUMBERS = itertools.count()
@@ -166,21 +166,21 @@ def changed(keys: Keys, step: str) -> Keys:
 
 
 def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[inbox.AcceptResult]:
-    with database.write() as connection:
-        taken = inbox.accept(
-            connection,
-            entries,
-            seen=[NOON] * len(entries),
-            wants_page=[False] * len(entries),
-            bump_by_clock=not is_first,
-            poll=PollContext(outlet=None, is_first=is_first, tuning=TUNING),
-        )
+    taken = written_by(
+        database,
+        inbox.accept,
+        entries,
+        seen=[NOON] * len(entries),
+        wants_page=[False] * len(entries),
+        bump_by_clock=not is_first,
+        poll=PollContext(outlet=None, is_first=is_first, tuning=TUNING),
+    )
     return list(taken.accepted)
 
 
 def rows(database: Database, source: str) -> tuple[Any, ...]:
     return (
-        queried(database, select(func.count()).select_from(identity_key)).scalar_one(),
+        counted(database, identity_key),
         queried(database, select(observation).where(observation.c.source == source)).all(),
-        queried(database, select(func.count()).select_from(entry)).scalar_one(),
+        counted(database, entry),
     )

@@ -18,7 +18,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, written_by
 
 ADDRESS = "https://gazette.example/levee"
 
@@ -150,10 +150,14 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(rig: Rig) -
     with_page = record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None)
     (accepted,) = rig.accept(with_page, wants_page=[True])
     assert accepted.entry_no is not None
-    with rig.database.write() as connection:
-        pending_pages.store_page(
-            connection, accepted.entry_no, page=page.encode(), url=ADDRESS, charset="utf-8"
-        )
+    written_by(
+        rig.database,
+        pending_pages.store_page,
+        accepted.entry_no,
+        page=page.encode(),
+        url=ADDRESS,
+        charset="utf-8",
+    )
     rig.place()
     rig.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
     assert {outlet for _, outlet in texts(rig)} == {"gazette.example"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import feedparser
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import StoryView
@@ -37,7 +37,7 @@ from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, settled
 from tests.support.feeds import feed_of
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried
+from tests.support.rows import counted, queried, read_by, written_by
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 
@@ -137,8 +137,7 @@ class Office:
         """A new feed at this path; its id."""
         address = self.server.url(path, more.pop("host", "gazette.example"))
         made = feed_source(address, **({"pages": "never"} | more))
-        with self.database.write() as connection:
-            add(connection, made)
+        written_by(self.database, add, made)
         return made.id
 
     def poll(self, paper: Paper, id_: str, path: str = "/feed") -> PollResult:
@@ -163,8 +162,7 @@ class Office:
     def left(self) -> dict[str, Any]:
         """What must stay as it is: articles, stories, output; and nothing was even accepted."""
         counts = {
-            table.name: queried(self.database, select(func.count()).select_from(table)).scalar_one()
-            for table in (article, entry, revision, story_log)
+            table.name: counted(self.database, table) for table in (article, entry, revision, story_log)
         }
         placed = settled(self.database)
         return {
@@ -175,7 +173,7 @@ class Office:
         }
 
     def count(self, table: Any) -> int:
-        return queried(self.database, select(func.count()).select_from(table)).scalar_one()
+        return counted(self.database, table)
 
     def column(self, column: Any, *order: Any) -> list[Any]:
         return list(queried(self.database, select(column).order_by(*order)).scalars())
@@ -283,8 +281,7 @@ def test_guids_that_are_new_at_every_poll_are_not_believed(
     assert office.left() == before
     assert keys[-1] == keys[3], "keys that are not asked are not kept"
     assert "they are ignored from now on" in caplog.text
-    with office.database.read() as connection:
-        assert identify.distrusted(connection) == {source: "the GUIDs of its entries are unstable"}
+    assert read_by(office.database, identify.distrusted) == {source: "the GUIDs of its entries are unstable"}
 
 
 def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere: Office) -> None:
@@ -300,8 +297,7 @@ def test_addresses_that_are_new_at_every_poll_are_not_believed_either(everywhere
         keys.append(everywhere.count(identity_key))
     assert everywhere.left() == before
     assert keys[-1] == keys[3]
-    with everywhere.database.read() as connection:
-        assert list(identify.distrusted(connection)) == [source]
+    assert list(read_by(everywhere.database, identify.distrusted)) == [source]
 
 
 def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: Office) -> None:
@@ -377,8 +373,7 @@ def test_a_section_feed_that_only_repeats_the_main_one_is_believed(office: Offic
         office.poll(paper, main, "/main")
         paper.guid = lambda one: f"section/{one.number}"
         office.poll(paper, section, "/section")
-    with office.database.read() as connection:
-        assert identify.distrusted(connection) == {}
+    assert read_by(office.database, identify.distrusted) == {}
     assert office.count(article) == 20
 
 
@@ -613,8 +608,7 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
     )
     source = office.source("/rival", host="rival.test", pages="always")
     office.poll(rival, source, "/rival")
-    with office.database.read() as connection:
-        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    (due_pages,) = read_by(office.database, pending_pages.due_pages, office.clock(), 10)
     office.polling.fetch_page(due_pages)
     office.rig.place()
     assert office.count(article) == 2

@@ -17,7 +17,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages, rejected
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 
 
 @pytest.fixture
@@ -31,8 +31,7 @@ def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
     assert [one.outcome for one in first + second] == ["new", "known"]
     assert first[0].article == second[0].article
     assert second[0].entry_no is None
-    with rig.database.read() as connection:
-        assert inbox.waiting_count(connection) == 1
+    assert read_by(rig.database, inbox.waiting_count) == 1
 
 
 def test_the_same_entry_twice_in_one_batch_is_known_the_second_time(rig: Rig) -> None:
@@ -51,8 +50,7 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
     rig: Rig, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
-    with database.read() as connection:
-        waiting = inbox.ready(connection, 10)
+    waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, effective_tuning().section("work", WorkerTuning))
     options = PrepareOptions()
     dispatcher = PrepareDispatcher(executor, effective_tuning(), lambda entries: [options for _ in entries])
@@ -103,8 +101,7 @@ def test_numbers_are_given_when_all_of_an_article_is_stored(rig: Rig) -> None:
         pending_pages.store_page(
             connection, accepted[0].entry_no, page=page, url="https://gazette.example/1", charset="utf-8"
         )
-    with rig.database.read() as connection:
-        waiting = inbox.ready(connection, 10)
+    waiting = read_by(rig.database, inbox.ready, 10)
     assert [(one.entry.guid, one.inbox_no) for one in waiting] == [("2", 1), ("1", 2)]
     assert waiting[1].page == page
 
@@ -114,8 +111,7 @@ def test_a_page_that_does_not_come_is_asked_for_again_later(rig: Rig) -> None:
     (accepted,) = rig.accept(due_pages, wants_page=[True])
     assert accepted.entry_no is not None
     later = NOON + dt.timedelta(hours=1)
-    with rig.database.write() as connection:
-        pending_pages.later(connection, accepted.entry_no, later, attempts=1)
+    written_by(rig.database, pending_pages.later, accepted.entry_no, later, attempts=1)
     with rig.database.read() as connection:
         assert pending_pages.due_pages(connection, later - dt.timedelta(seconds=1), 10) == []
         assert [one.attempts for one in pending_pages.due_pages(connection, later, 10)] == [1]
@@ -143,6 +139,5 @@ def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: R
             rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
     rows = queried(rig.database, select(rejected_input.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
-    with rig.database.write() as connection:
-        rejected.clear(connection, source="ingest", items=["x.txt"])
+    written_by(rig.database, rejected.clear, source="ingest", items=["x.txt"])
     assert queried(rig.database, select(rejected_input)).all() == []

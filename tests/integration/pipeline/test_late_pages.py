@@ -30,7 +30,7 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, 
 from tests.support.fresh import with_tables
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 from tests.support.world import World
 
@@ -61,15 +61,13 @@ def waits(rig: Rig, item: Entry) -> int:
 def placed_without(rig: Rig, item: Entry) -> int:
     """Place an entry with its own words; the number of the row that waits for the page."""
     n = waits(rig, item)
-    with rig.database.write() as connection:
-        assert pending_pages.place_without(connection, [n]) == 1
+    assert written_by(rig.database, pending_pages.place_without, [n]) == 1
     assert [one.outcome for one in rig.place()] in (["founded"], ["joined"], ["copy"])
     return n
 
 
 def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
-    with rig.database.write() as connection:
-        pending_pages.store_page(connection, n, page=page, url=URL, charset="utf-8")
+    written_by(rig.database, pending_pages.store_page, n, page=page, url=URL, charset="utf-8")
     (placed,) = rig.place()
     return placed
 
@@ -115,8 +113,7 @@ def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
 
 def test_what_has_only_an_address_waits_on(rig: Rig) -> None:
     n = waits(rig, Entry(source="127.0.0.1", url=URL, authority="page"))
-    with rig.database.write() as connection:
-        assert pending_pages.place_without(connection, [n]) == 0
+    assert written_by(rig.database, pending_pages.place_without, [n]) == 0
     assert rig.place() == []
     assert overdue(rig, WAIT) == []
     assert comes(rig, n, page_of(FLOOD)).outcome == "founded"
@@ -146,13 +143,11 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
     world.sites["old.example"] = {"/feed": Resource(f"<rss version='2.0'><channel>{items}</channel></rss>")}
     poller = poller_of(database, world, client)
     source = feed_source("http://old.example/feed", pages="auto")
-    with database.write() as connection:
-        add(connection, source)
+    written_by(database, add, source)
     poller.poll(source)
     rig = Rig(database, world.time)
     rig.accept(teaser(), wants_page=[True], bump_by_clock=True)
-    with database.read() as connection:
-        due = pending_pages.due_pages(connection, world.time(), 1000)
+    due = read_by(database, pending_pages.due_pages, world.time(), 1000)
     assert due[0].url == URL, "news comes first"
     assert {one.url for one in due[1:]} == {f"http://old.example/{n}" for n in range(most)}
     assert len(rig.place()) == 20, "the older ones wait for nothing"
@@ -204,8 +199,7 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
 
 
 def due_now(rig: Rig, world: World) -> list[pending_pages.PendingPage]:
-    with rig.database.read() as connection:
-        return pending_pages.due_pages(connection, world.time(), 100)
+    return read_by(rig.database, pending_pages.due_pages, world.time(), 100)
 
 
 # --- when the page comes -----------------------------------------------------------------------------------
@@ -472,8 +466,7 @@ def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Databa
 def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Database) -> None:
     placing(sqlite, restarts=True)
     assert settled(sqlite) == settled(whole)
-    with sqlite.read() as connection:
-        assert inbox.waiting_count(connection) == 0
+    assert read_by(sqlite, inbox.waiting_count) == 0
 
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
@@ -482,9 +475,13 @@ def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
     (whole,) = (row.text for row in rows(rig.database, article))
     (again,) = rig.accept(teaser("Levee broke", words, published=NOON), wants_page=[True])
     assert again.entry_no is not None
-    with rig.database.write() as connection:
-        pending_pages.store_page(
-            connection, again.entry_no, page=None, url="https://consent.example/x", charset="utf-8"
-        )
+    written_by(
+        rig.database,
+        pending_pages.store_page,
+        again.entry_no,
+        page=None,
+        url="https://consent.example/x",
+        charset="utf-8",
+    )
     assert [one.outcome for one in rig.place()] == ["unchanged"]
     assert [row.text for row in rows(rig.database, article)] == [whole]

@@ -18,7 +18,7 @@ from aggregator.store.tables import article, entry
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import what_is_wrong
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
@@ -94,8 +94,7 @@ class Office:
         self.database = database
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.polling = poller_on(database, client, ALL_TUNING, self.clock, pages="auto")
-        with database.write() as connection:
-            add(connection, feed_source(server.url("/feed"), pages="auto"))
+        written_by(database, add, feed_source(server.url("/feed"), pages="auto"))
 
     def serve(self, *entries: str, summary: str = "All news of the flood.", updated: str = "") -> None:
         """The page has these entries now, newest first."""
@@ -119,11 +118,9 @@ class Office:
     def poll(self) -> int:
         """Poll, fetch pages, place; returns how often the page was asked for."""
         before = self.server.paths().count("/live")
-        with self.database.read() as connection:
-            source = all_sources(connection)[0]
+        source = read_by(self.database, all_sources)[0]
         self.polling.poll(source)
-        with self.database.read() as connection:
-            due_pages = pending_pages.due_pages(connection, self.clock(), 10)
+        due_pages = read_by(self.database, pending_pages.due_pages, self.clock(), 10)
         for one in due_pages:
             self.polling.fetch_page(one)
         self.rig.place()

@@ -23,7 +23,7 @@ from aggregator.store.intake.sources import Source, all_sources, sync_config
 from aggregator.store.tables import article, rejected_input
 from tests.support.articles import FLOOD, STRIKE, Clock, Rig
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, interval: 1h}\nwork: {executor: inline}\n"
 
@@ -63,16 +63,14 @@ class Desk:
             extras=source_extras(config),
         )
         poller = Poller(services, robots=False, pages="auto", mutes=mutes_of(config))
-        with self.database.write() as connection:
-            sync_config(connection, configured_sources(config, self.clock()))
+        written_by(self.database, sync_config, configured_sources(config, self.clock()))
         result = source_kind("imap").poller(poller)(self.source)
         client.close()
         return result
 
     @property
     def source(self) -> Source:
-        with self.database.read() as connection:
-            return all_sources(connection)[0]
+        return read_by(self.database, all_sources)[0]
 
     def titles(self) -> list[str]:
         return list(queried(self.database, select(article.c.title).order_by(article.c.inbox_no)).scalars())
@@ -183,8 +181,7 @@ def test_check_previews_and_changes_nothing(desk: Desk, capsys: pytest.CaptureFi
         assert checked.problem is None
     (unknown,) = check(config, ["imaps://mail.example/INBOX"])
     assert unknown.problem == "login: list the mailbox in config.yaml, with its user and password"
-    with desk.database.read() as connection:
-        assert all_sources(connection) == []
+    assert read_by(desk.database, all_sources) == []
 
 
 def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(

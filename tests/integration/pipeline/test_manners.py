@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import AggregatorError, FetchError
@@ -32,7 +32,7 @@ from aggregator.store.tables import source as source_table
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.loopback import Request, Resource, Response, redirect
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, read_by, written_by
 from tests.support.world import World
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -58,8 +58,7 @@ class Week:
 
     def add(self, address: str, **more: Any) -> str:
         item = feed_of(address, **more)
-        with self.database.write() as connection:
-            add(connection, item)
+        written_by(self.database, add, item)
         return item.id
 
     def source(self, id_: str) -> Source:
@@ -70,8 +69,7 @@ class Week:
         """Let so much time pass and poll what becomes due meanwhile."""
         end = self.world.time() + dt.timedelta(hours=hours)
         while True:
-            with self.database.read() as connection:
-                waiting = due(connection, end, 1000, a_host=2)
+            waiting = read_by(self.database, due, end, 1000, a_host=2)
             if not waiting:
                 break
             wait = (waiting[0].next_due_at - self.world.time()).total_seconds()
@@ -85,7 +83,7 @@ class Week:
         return polled
 
     def entries(self) -> int:
-        return queried(self.database, select(func.count()).select_from(entry)).scalar_one()
+        return counted(self.database, entry)
 
 
 @pytest.fixture
@@ -140,8 +138,7 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week,
     week.live(24)
     assert len(world.paths("old.example")) == before, "the old address is asked no more"
     assert week.entries() == 2, "nothing came in twice"
-    with week.database.read() as connection:
-        found = source_at(connection, NEW)
+    found = read_by(week.database, source_at, NEW)
     assert found is not None
     assert found.id == id_
 
@@ -215,8 +212,7 @@ def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: 
     week.live(24)
     assert len(world.paths("old.example")) == asked
     assert week.entries() == before
-    with week.database.write() as connection:
-        remove(connection, second)
+    written_by(week.database, remove, second)
     week.live(24)
     assert week.source(first).health == "ok", "with the other one gone it is asked again"
 
@@ -250,8 +246,7 @@ def test_a_paused_source_takes_nobody_over(week: Week, world: World) -> None:
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
     first, second = week.add(OLD), week.add(NEW)
     week.live(2)
-    with week.database.write() as connection:
-        pause(connection, second)
+    written_by(week.database, pause, second)
     world.sites["old.example"] = hijacked(301)
     week.live(24 * 5)
     assert (week.source(first).health, week.source(first).polled_url) == ("ok", OLD)
@@ -274,21 +269,17 @@ def test_an_adopted_address_that_fails_for_days_is_given_up_for_the_typed_one(
 def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: World) -> None:
     """Its id is made of the old address; articles would be new under another id."""
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
-    with week.database.write() as connection:
-        sync_config(connection, [feed_of(OLD, origin="config")])
+    written_by(week.database, sync_config, [feed_of(OLD, origin="config")])
     id_ = source_id("feed", None, OLD)
     week.live(2)
     world.sites["old.example"] = hijacked(301)
     week.live(72)
     for _ in range(2):
-        with week.database.write() as connection:
-            sync_config(connection, [feed_of(OLD, origin="config")])
+        written_by(week.database, sync_config, [feed_of(OLD, origin="config")])
         assert week.source(id_).polled_url == NEW, "a restart does not forget where it moved"
     for _ in range(2):
-        with week.database.write() as connection:
-            sync_config(connection, [feed_of(NEW, origin="config")])
-        with week.database.read() as connection:
-            (only,) = all_sources(connection)
+        written_by(week.database, sync_config, [feed_of(NEW, origin="config")])
+        (only,) = read_by(week.database, all_sources)
         assert (only.id, only.address, only.redirected_url, only.paused) == (id_, NEW, None, False)
         assert only.health == "ok"
     week.live(24)
@@ -321,8 +312,7 @@ def test_a_feed_that_is_gone_is_asked_three_times_over_a_day_and_then_no_more(
     gone = week.source(id_)
     assert gone.health == "gone"
     assert "no longer polled" in health_of(gone, world.time(), health_tuning(ALL_TUNING)).words
-    with week.database.write() as connection:
-        revive(connection, id_, world.time())
+    written_by(week.database, revive, id_, world.time())
     world.sites["old.example"] = {"/feed": Resource(TWO)}
     week.live(1)
     assert (week.source(id_).health, week.source(id_).gone_count) == ("ok", 0)
@@ -369,8 +359,7 @@ def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world
     first = [path for path in world.paths("big.example") if path != "/0"]
     week.live(0.9)
     assert [path for path in world.paths("big.example") if path != "/0"] == first, "held"
-    with week.database.read() as connection:
-        assert list(backing_off_hosts(connection, world.time())) == ["big.example"]
+    assert list(read_by(week.database, backing_off_hosts, world.time())) == ["big.example"]
     week.live(3)
     assert all(week.source(one).health == "ok" for one in ids[1:])
     assert all(week.source(one).failures == 0 for one in ids[1:])
@@ -436,8 +425,7 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     polling = poller_on(week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always")
 
     def due_pages() -> list[pending_pages.PendingPage]:
-        with week.database.read() as connection:
-            return pending_pages.due_pages(connection, world.time(), 10)
+        return read_by(week.database, pending_pages.due_pages, world.time(), 10)
 
     assert polling.fetch_page(due_pages()[0]), "the entry is placed"
     assert due_pages() == [], "later again"
@@ -457,8 +445,7 @@ def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> 
     rig.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
     polling = poller_on(week.database, week.client, ALL_TUNING, world.time, pages="always")
     for _ in range(4):
-        with week.database.read() as connection:
-            due_pages = pending_pages.due_pages(connection, world.time() + dt.timedelta(days=1), 10)
+        due_pages = read_by(week.database, pending_pages.due_pages, world.time() + dt.timedelta(days=1), 10)
         assert [one.attempts for one in due_pages] == [0]
         assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"

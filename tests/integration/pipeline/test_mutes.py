@@ -22,7 +22,7 @@ from aggregator.store.read.statistics import problem_texts
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, record
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 
 ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
 PAGE = "<html><body><article><h1>{0}</h1><p>{1}</p></article></body></html>"
@@ -65,15 +65,13 @@ class Reading:
         self.pipeline = Pipeline(self.database, InlineExecutor(), ALL_TUNING, self.clock, options)
 
     def round(self) -> None:
-        with self.database.read() as connection:
-            sources = all_sources(connection)
+        sources = read_by(self.database, all_sources)
         for one in sources:
             self.poller.poll(one)
         self.read_pages()
 
     def read_pages(self) -> None:
-        with self.database.read() as connection:
-            due = pending_pages.due_pages(connection, self.clock(), 50)
+        due = read_by(self.database, pending_pages.due_pages, self.clock(), 50)
         for one in due:
             self.poller.fetch_page(one)
         for _ in self.pipeline.place_waiting():

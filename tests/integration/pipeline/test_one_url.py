@@ -18,7 +18,7 @@ from aggregator.store.tables import article, entry, observation
 from tests.integration.pipeline.test_identity_under_stress import THINGS, Office, Paper, Report, client
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Rig, record
 from tests.support.loopback import LoopbackServer
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 
 __all__ = ["client"]  # a fixture: pytest finds it here
 
@@ -219,10 +219,14 @@ def test_the_page_that_only_the_site_gets_is_a_revision(rig: Rig) -> None:
     assert accepted.outcome == "revision"
     assert accepted.entry_no is not None
     page = f"<html><body><article><h1>Levee breaks</h1><p>{FLOOD}</p></article></body></html>".encode()
-    with rig.database.write() as connection:
-        pending_pages.store_page(
-            connection, accepted.entry_no, page=page, url=URL.format(n=1), charset="utf-8"
-        )
+    written_by(
+        rig.database,
+        pending_pages.store_page,
+        accepted.entry_no,
+        page=page,
+        url=URL.format(n=1),
+        charset="utf-8",
+    )
     assert [one.outcome for one in rig.place()] == ["revised"]
     (row,) = queried(rig.database, select(article)).all()
     assert "three hundred residents" in " ".join(row.text.split())
@@ -262,8 +266,7 @@ def test_items_that_differ_in_the_fragment_have_no_page_of_their_own(office: Off
         *given.reports,
     ]
     assert poll(office, given, source, host) == 1
-    with office.database.read() as connection:
-        assert pending_pages.due_pages(connection, office.clock(), 10) == []
+    assert read_by(office.database, pending_pages.due_pages, office.clock(), 10) == []
     assert office.column(article.c.text, article.c.inbox_no) == [
         f"Short note {number}." for number in (2, 1, 0, 9)
     ]
@@ -274,8 +277,7 @@ def test_a_fragment_that_only_tracks_leaves_an_item_its_page(office: Office) -> 
     given.url = lambda one: f"{URL.format(n=one.number)}#xtor=RSS-1"
     source = office.source(f"/{GAZETTE}", pages="always")
     poll(office, given, source, GAZETTE)
-    with office.database.read() as connection:
-        assert len(pending_pages.due_pages(connection, office.clock(), 10)) == 3
+    assert len(read_by(office.database, pending_pages.due_pages, office.clock(), 10)) == 3
 
 
 def test_a_copy_within_one_outlet_is_not_who_copied_whom(rig: Rig) -> None:

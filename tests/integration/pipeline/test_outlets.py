@@ -26,7 +26,7 @@ from aggregator.web.story_json import jsonl
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by, written_by
 
 ALL_TUNING = effective_tuning({"net": {"host_gap_seconds": 0.0}})
 LEVEE = ("Levee breaks at Pennmouth, four dead", FLOOD)
@@ -45,8 +45,7 @@ class Newsroom:
 
     def add(self, host: str, path: str = "/feed", name: str | None = None) -> Source:
         added = feed_source(self.server.url(path, host), name=name)
-        with self.database.write() as connection:
-            add(connection, added)
+        written_by(self.database, add, added)
         return added
 
     def poll(self, source: Source, *items: tuple[str, str], link: str = "", title: str = "Gazette") -> None:
@@ -100,8 +99,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
     listed = tmp_path / "feeds.opml"
     listed.write_text(f"<opml><body><outline text='Our Gazette' xmlUrl='{address}'/></body></opml>")
     import_opml(load(None), newsroom.database, listed)
-    with newsroom.database.read() as connection:
-        (feed,) = all_sources(connection)
+    (feed,) = read_by(newsroom.database, all_sources)
     newsroom.poll(feed, LEVEE, title="RSS")
     assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]
     assert read_opml(export_opml(load(None), newsroom.database))[0].title == ("Our Gazette")

@@ -25,7 +25,7 @@ from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.events import GRAIN
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -334,8 +334,7 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
     (waited,) = rig.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article
-    with database.read() as connection:
-        assert inbox.waiting_count(connection) == 0
+    assert read_by(database, inbox.waiting_count) == 0
 
 
 # --- when a story happened ---------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from aggregator.store.tables import source as sources
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by, written_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0}})
@@ -50,13 +50,11 @@ class Office:
         self.database = database
         self.polling = poller_on(database, client, ALL_TUNING, self.clock, self.stopped.is_set, pages="auto")
         self.watching = FolderWatcher(self.polling.services)
-        with database.write() as connection:
-            add(connection, source)
+        written_by(database, add, source)
 
     @property
     def source(self) -> Source:
-        with self.database.read() as connection:
-            return all_sources(connection)[0]
+        return read_by(self.database, all_sources)[0]
 
     def entries(self) -> list[Any]:
         return list(queried(self.database, select(entry).order_by(entry.c.entry_no)))
@@ -128,8 +126,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     if what == "a failure":
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
-    with database.read() as connection:
-        pages = pending_pages.due_pages(connection, NOON + dt.timedelta(hours=1), 10)
+    pages = read_by(database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10)
     outcome: list[Any] = []
 
     def run() -> None:
@@ -148,8 +145,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     assert (after.health, after.failures) == (("failing", 1) if what == "a failure" else ("ok", 0))
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
-        with database.read() as connection:
-            assert not pending_pages.due_pages(connection, NOON + dt.timedelta(hours=1), 10)
+        assert not read_by(database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10)
     impatient.close()
 
 
@@ -230,15 +226,13 @@ def test_a_network_that_comes_a_minute_late_costs_minutes(
     assert {one.failures for one in all_of(database)} == {0}
     server.routes["/feed"] = Resource(rss())
     back = feed_of(server.url("/feed"))
-    with database.write() as connection:
-        add(connection, back)
+    written_by(database, add, back)
     office.polling.poll(back)
     assert "can be reached again after" in caplog.text
 
 
 def all_of(database: Database) -> list[Source]:
-    with database.read() as connection:
-        return all_sources(connection)
+    return read_by(database, all_sources)
 
 
 def test_a_stop_is_nobodys_failure(office: Office, server: LoopbackServer, client: Client) -> None:
@@ -267,8 +261,7 @@ def test_an_entry_gets_its_number_with_its_page(
     server.routes |= {"/feed": Resource(rss(*reversed(items))), "/quick": Response(body=page)}
     office.polling.poll(office.source)
     assert [row.inbox_no for row in office.entries()] == [None, None]
-    with database.read() as connection:
-        slow, quick = pending_pages.due_pages(connection, office.clock(), 10)
+    slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert slow.feed == server.url("/feed")
     assert office.polling.fetch_page(quick)
     assert [row.inbox_no for row in office.entries()] == [None, 1]
@@ -289,8 +282,7 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     entry = item("1", "Teaser", "A few words only.", f"<link>{server.url('/away')}</link>")
     server.routes |= {"/feed": Resource(rss(entry)), "/away": Response(status)}
     office.polling.poll(office.source)
-    with database.read() as connection:
-        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
     office.polling.fetch_page(msgspec.structs.replace(due_pages, attempts=2))
     Rig(database, office.clock).place()
     (row,) = office.entries()
@@ -310,14 +302,12 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     server.routes |= {"/feed": Resource(feed), "/off": Response(body=page)}
     if by == "a push":
         pushed = Entry(source="127.0.0.1", url=server.url("/off"), authority="page")
-        with database.write() as connection:
-            inbox.accept(connection, [pushed], seen=[office.clock()], wants_page=[True])
+        written_by(database, inbox.accept, [pushed], seen=[office.clock()], wants_page=[True])
     else:
         office.polling.poll(office.source)
         moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
         executed(database, sources.delete() if by == "a feed that was removed" else moved)
-    with database.read() as connection:
-        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert office.polling.fetch_page(due_pages), "it is done without"
     assert "/off" not in server.paths()
     assert [(row.state, row.page) for row in office.entries()] == [("ready", None)]

@@ -31,7 +31,7 @@ from aggregator.store.tables import (
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
     by_title,
@@ -441,12 +441,10 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
 def test_a_request_is_answered_with_the_difference_in_the_transaction_that_makes_it(
     grouped: Database,
 ) -> None:
-    with grouped.write() as connection:
-        number = enqueue(connection, NOON, "recluster", "{}")
+    number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     strict = effective_tuning(STRICT)
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
-    with grouped.read() as connection:
-        request = one(connection, number)
+    request = read_by(grouped, one, number)
     assert request.state == "done"
     assert f'"changed_stories":{done.changed_stories}' in str(request.result)
 
@@ -461,11 +459,9 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     address = postgres.lend(has_tables=True)
     database = Database(address)
-    with database.write() as connection:
-        number = enqueue(connection, NOON, kind, asked)
+    number = written_by(database, enqueue, NOON, kind, asked)
     assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
-    with database.read() as connection:
-        answer = one(connection, number)
+    answer = read_by(database, one, number)
     assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
     database.close()
     postgres.take_back(address)
@@ -474,18 +470,15 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
 def test_a_request_whose_workers_are_ended_with_the_daemon_goes_on_at_the_next_start(
     grouped: Database,
 ) -> None:
-    with grouped.write() as connection:
-        number = enqueue(connection, NOON, "recluster", "{}")
+    number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     executor = open_executor("processes", 1, effective_tuning())
     executor.close()
     asked = iter([False])  # then the stop is heard of: the workers were ended first
     pipeline = Pipeline(grouped, executor, effective_tuning(), Clock(NOON + DAY))
     answered = pipeline.run_commands(lambda: next(asked, True))
-    with grouped.read() as connection:
-        assert (answered, one(connection, number).state) == (0, "waiting")
+    assert (answered, read_by(grouped, one, number).state) == (0, "waiting")
     assert Rig(grouped, Clock(NOON + DAY)).pipeline.run_commands() == 1
-    with grouped.read() as connection:
-        assert one(connection, number).state == "done"
+    assert read_by(grouped, one, number).state == "done"
 
 
 def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(grouped: Database) -> None:

@@ -28,7 +28,7 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, entry, outlet_line, story
 from tests.support.articles import NOON, Clock, Rig, record, restore_text, settled
 from tests.support.fresh import with_tables
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 from tests.support.story_checks import placing_of, reclustering
 
 ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
@@ -135,8 +135,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     """What is left where every article is prepared after the one before it was placed."""
     database = fresh(tmp_path_factory.mktemp("one"), "one")
     Rig(database, Clock()).accept(*articles_of(ARTICLES))
-    with database.read() as connection:
-        waiting = inbox.ready(connection, ARTICLES)
+    waiting = read_by(database, inbox.ready, ARTICLES)
     placing = placing_of(database)
     for one in waiting:
         (how,) = placing.prepare_options([one])

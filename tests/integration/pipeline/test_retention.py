@@ -42,7 +42,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.integration.pipeline.test_forgetting import forget, plain
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import correct, fill, placing_of, undo, what_is_wrong
 
 DAY = 86_400
@@ -435,8 +435,7 @@ def packed_of(rig: Rig, story_id: str) -> list[bytes | None]:
 
 
 def is_nothing_late(rig: Rig) -> bool:
-    with rig.database.read() as connection:
-        return not retention.late(connection)
+    return not read_by(rig.database, retention.late)
 
 
 def test_damaged_sums_hold_up_no_retention(rig: Rig) -> None:
@@ -508,8 +507,7 @@ def test_no_stream_is_shortened_on_the_word_of_a_clock_that_jumped(rig: Rig) -> 
 
 
 def test_above_its_size_the_oldest_texts_go_first_then_the_oldest_stories(rig: Rig) -> None:
-    with rig.database.read() as connection:
-        file_space = retention.file_space(connection)
+    file_space = read_by(rig.database, retention.file_space)
     if file_space is None:
         kept(rig, size=1)
         assert len(stored(rig.database, article.c.inbox_no)) > 60, "Postgres does not tell of its free pages"
@@ -621,8 +619,10 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
     rows = stored(rig.database, article.c.inbox_no, article.c.placed_at)
     for moment in [*(placed for _, placed in rows), YEAR, NOON]:
         expected = max((n for n, placed in rows if placed < moment), default=0)
-        with rig.database.read() as connection:
-            assert retention.placed_before(connection, moment, NOON + dt.timedelta(days=9_999)) == expected
+        assert (
+            read_by(rig.database, retention.placed_before, moment, NOON + dt.timedelta(days=9_999))
+            == expected
+        )
 
 
 # --- with the rest -----------------------------------------------------------------------------------------
@@ -670,8 +670,7 @@ def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_sa
 
 def results_of(database: Database) -> list[inbox.EntryResult]:
     numbers = [row[0] for row in stored(database, entry.c.entry_no)]
-    with database.read() as connection:
-        return inbox.results(connection, numbers)
+    return read_by(database, inbox.results, numbers)
 
 
 def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:

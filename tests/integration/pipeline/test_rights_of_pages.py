@@ -22,6 +22,7 @@ from aggregator.web.settings import PublishSettings
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import read_by, written_by
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 5.0, "host_gap_seconds": 0.0}})
 STRANGER = {"X-Forwarded-For": "203.0.113.9"}
@@ -94,13 +95,10 @@ def polled(database: Database, outlet: LoopbackServer) -> DatabaseStoryReader:
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
     polling = poller_on(database, client, ALL_TUNING, clock, lambda: False, pages="always")
-    with database.write() as connection:
-        add(connection, feed_source(outlet.url("/feed"), pages="always"))
-    with database.read() as connection:
-        (source,) = all_sources(connection)
+    written_by(database, add, feed_source(outlet.url("/feed"), pages="always"))
+    (source,) = read_by(database, all_sources)
     polling.poll(source)
-    with database.read() as connection:
-        due_pages = pending_pages.due_pages(connection, clock() + dt.timedelta(hours=1), 100)
+    due_pages = read_by(database, pending_pages.due_pages, clock() + dt.timedelta(hours=1), 100)
     for one in due_pages:
         assert polling.fetch_page(one)
     client.close()

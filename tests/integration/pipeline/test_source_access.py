@@ -25,7 +25,7 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import all_sources, sync_config
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 
 HEAD = "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s}\nwork: {executor: inline}\nsources:\n"
 ITEM = "<item><title>Levee {n}</title><link>{link}</link></item>"
@@ -61,8 +61,7 @@ class Sources:
             sync_config(connection, configured_sources(config, utc_now()))
             stored = all_sources(connection)
         polled = {one.shown_name: source_kind(one.kind).poller(poller)(one) for one in stored}
-        with self.database.read() as connection:
-            pages = pending_pages.due_pages(connection, utc_now(), 100)
+        pages = read_by(self.database, pending_pages.due_pages, utc_now(), 100)
         for page in pages:
             poller.fetch_page(page)
         client.close()
@@ -124,8 +123,7 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     assert server.requests[-1].headers["authorization"] == basic
     for secret in ("s3cr", "Kek5", "key5ecret", "t0ken5ecret", "pas5word"):
         assert secret not in shown
-    with sources.database.read() as connection:
-        assert "s3cr" not in repr(all_sources(connection))
+    assert "s3cr" not in repr(read_by(sources.database, all_sources))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.integration.admin.test_seeds_among_all import seeds
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by
 from tests.support.story_checks import correct, out_of_reach, what_is_wrong
 
 DAY = dt.timedelta(days=1)
@@ -102,5 +102,4 @@ def dev_set(data: Path, name: str) -> list[LabelledRecord]:
 def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(data: Path, sqlite: Database, name: str) -> None:
     pipeline = Pipeline(sqlite, InlineExecutor(), effective_tuning(), Clock(), keep_all=True)
     place_records(dev_set(data, name), sqlite, pipeline, lambda _: None)
-    with sqlite.read() as connection:
-        assert out_of_reach(connection) == []
+    assert read_by(sqlite, out_of_reach) == []

@@ -16,7 +16,7 @@ from aggregator.store.stories.merged_texts import render_next, unrendered_of_sev
 from aggregator.store.tables import article, counter, story, story_subject
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by
 
 TUNING = shipped_tuning()
 OTHERS = msgspec.structs.replace(TUNING, timeline_cap=0)
@@ -57,8 +57,7 @@ def test_each_story_is_rendered_once(database: Database) -> None:
 
 def test_stories_of_several_articles_can_be_rendered_alone(database: Database) -> None:
     filled(database)
-    with database.read() as connection:
-        several = unrendered_of_several(connection)
+    several = read_by(database, unrendered_of_several)
     assert [render_next(database, 10, TUNING, of=several) for _ in range(2)] == [1, 0]
     assert [id_ for id_, shown in texts(database).items() if shown is not None] == several
     assert tell_all(database) == 1

@@ -30,7 +30,7 @@ from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.tables import article as articles
 from aggregator.store.tables import entry, revision
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 
 ALL_TUNING = effective_tuning()
 GOOD = '{"id": "%d", "title": "Report %d", "text": "Words of report %d."}\n'
@@ -47,11 +47,11 @@ class Folder:
         path.mkdir()
         address = str(path)
         id_ = source_id("folder", None, address)
-        with database.write() as connection:
-            add(
-                connection,
-                Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
-            )
+        written_by(
+            database,
+            add,
+            Source(id=id_, kind="folder", address=address, interval_seconds=10, next_due_at=NOON),
+        )
 
     def services(self, all_tuning: Tuning) -> PollServices:
         client = Client(ClientSettings(), all_tuning)
@@ -67,16 +67,14 @@ class Folder:
 
     @property
     def source(self) -> Source:
-        with self.database.read() as connection:
-            return all_sources(connection)[0]
+        return read_by(self.database, all_sources)[0]
 
     def poll(self) -> PollResult:
         return self.watching.poll(self.source)
 
     def reported(self) -> list[str]:
         """What `doctor` shows as refused, without the folder."""
-        with self.database.read() as connection:
-            shown = rejected.latest(connection, 1000)
+        shown = read_by(self.database, rejected.latest, 1000)
         return sorted(one.item.removeprefix(f"{self.path}/") for one in shown)
 
     def ingest(self, *what: Path | str) -> IngestSummary:

@@ -47,7 +47,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
 
 Contents = dict[str, list[dict[str, Any]]]
@@ -305,8 +305,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
     assert "with other words" in found
     assert sound.repair()
     assert sound.found() == []
-    with sound.database.read() as connection:
-        assert newest(connection, wanted, 10, reach=10) == before
+    assert read_by(sound.database, newest, wanted, 10, reach=10) == before
 
 
 def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:

@@ -18,6 +18,7 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories import copy_keys
 from aggregator.store.tables import counter, lsh_band, lsh_block, set_counter
 from tests.support.articles import Clock, Rig
+from tests.support.rows import read_by, written_by
 from tests.support.story_checks import small_set, what_is_wrong
 
 ANY = (1 << 63) - 1
@@ -161,16 +162,14 @@ def test_the_keys_of_a_damaged_block_are_computed_again(rig: Rig) -> None:
     for _ in range(2):  # first the damaged blocks go, then the articles lack bands
         for piece in pieces(list(faults(rig.database))):
             Placer(rig.database, effective_tuning(), Clock()).repair(piece)
-    with rig.database.read() as connection:
-        assert stored(connection) == before
+    assert read_by(rig.database, stored) == before
     assert what_is_wrong(rig.database) == []
 
 
 def test_a_copy_is_found_and_removed_by_its_packed_keys(rig: Rig) -> None:
     first, *others = small_set()
     rig.take(first)
-    with rig.database.write() as connection:
-        copy_keys.pack_all(connection)
+    written_by(rig.database, copy_keys.pack_all)
     (copied,) = rig.take(msgspec.structs.replace(first, source="Other", guid="o", outlet="Other", url=None))
     assert copied.outcome == "copy"
     rig.take(*others)
@@ -196,8 +195,7 @@ with Database(sys.argv[1]).write() as connection:
 
 def test_killed_while_it_packs_all_keys_are_there(database: Database) -> None:
     held = drawn(7, 900)
-    with database.write() as connection:
-        copy_keys.add(connection, pairs_of(held))
+    written_by(database, copy_keys.add, pairs_of(held))
     database.close()
     command = [sys.executable, "-c", _PACKS, database.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

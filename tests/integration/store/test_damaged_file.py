@@ -32,7 +32,7 @@ from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import Clock
 from tests.support.fresh import with_tables
 from tests.support.later_version import later_version
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, queried, written_by
 from tests.support.story_checks import fill, what_is_wrong
 
 
@@ -47,8 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_all_rows(file: Path) -> Database:
     database = with_tables(Database(f"sqlite:///{file}"))
     fill(database)
-    with database.write() as connection:
-        assert index.index_next(connection, 1000)
+    assert written_by(database, index.index_next, 1000)
     while render_next(database, 50, effective_tuning().section("stories", StoryTuning)):
         pass
     return database
@@ -96,7 +95,7 @@ def brought_over(torn: Database, new: Database) -> Counter[str]:
 
 
 def count(database: Database) -> int:
-    return queried(database, select(func.count()).select_from(article)).scalar_one()
+    return counted(database, article)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response
 from tests.support.polling import feed_source, poller_on
+from tests.support.rows import read_by, written_by
 
 ALL_TUNING = effective_tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
 LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
@@ -59,8 +60,7 @@ class Newsroom:
                 add(connection, feed_source(self.server.url(f"/{path}"), name=path))
 
     def ask_all(self) -> None:
-        with self.database.read() as connection:
-            asked = all_sources(connection)
+        asked = read_by(self.database, all_sources)
         for one in asked:
             self.polling.poll(one)
         self.rig.place()
@@ -87,8 +87,7 @@ def quick_room(sqlite: Database, server: LoopbackServer) -> Iterator[Newsroom]:
 
 def test_the_list_says_how_each_does_and_what_its_texts_became(room: Newsroom) -> None:
     room.has("ok", "missing", "page", "resting")
-    with room.database.write() as connection:
-        pause(connection, source_id("feed", "resting", ""))
+    written_by(room.database, pause, source_id("feed", "resting", ""))
     assert {one.state for one in room.list().values()} == {"new", "paused"}
     room.ask_all()
     shown = room.list()
@@ -118,18 +117,18 @@ def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(quick_room: Newsro
     gone = quick_room.list()["gone"]
     assert (gone.state, gone.next_due) == ("gone", None)
     assert "410" in (gone.problem or "")
-    with quick_room.database.write() as connection:
-        revive(connection, gone.id, NOON)
+    written_by(quick_room.database, revive, gone.id, NOON)
     assert quick_room.list()["gone"].next_due == NOON
 
 
 def test_a_host_that_asked_us_to_wait_is_listed_with_its_time(quick_room: Newsroom) -> None:
     quick_room.has("ok")
     until = quick_room.clock() + dt.timedelta(hours=3)
-    with quick_room.database.write() as connection:
-        save_host_backoffs(
-            connection, [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", backoff_until=until)]
-        )
+    written_by(
+        quick_room.database,
+        save_host_backoffs,
+        [HostBackoff(name=f"127.0.0.1:{quick_room.server.port}", backoff_until=until)],
+    )
     assert quick_room.list()["ok"].next_due == until
 
 
@@ -148,10 +147,15 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroo
     room.server.routes["/ok"] = Resource(FEED.replace("all of its passengers", "every passenger"))
     room.clock.time += dt.timedelta(hours=1)
     room.ask_all()
-    with room.database.write() as connection:
-        note_refusal(
-            connection, source="a folder", item="x.txt", verdict="empty", reason="no bytes", at=room.clock()
-        )
+    written_by(
+        room.database,
+        note_refusal,
+        source="a folder",
+        item="x.txt",
+        verdict="empty",
+        reason="no bytes",
+        at=room.clock(),
+    )
     ok = source_id("feed", "ok", "")
     with room.database.read() as connection:
         (stub,) = problem_texts(connection, ok, 10)

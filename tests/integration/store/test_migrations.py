@@ -39,7 +39,7 @@ from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import shape, with_tables
 from tests.support.later_version import LaterVersion, later_version
-from tests.support.rows import executed, queried
+from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import fill
 
 
@@ -168,8 +168,7 @@ def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
     executed(empty, text("CREATE TABLE article (id INTEGER PRIMARY KEY)"))
     with pytest.raises(ConfigError, match=r"tables of another program \(article\)"):
         upgrade(empty)
-    with empty.read() as connection:
-        assert inspect(connection).get_table_names() == ["article"]
+    assert read_by(empty, inspect).get_table_names() == ["article"]
 
 
 @pytest.mark.parametrize("name", ["webhook", "article_search", "v_now", "v_follows"])
@@ -399,8 +398,7 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
     total = _killed_before(empty.url, None)
     for statement in (random.randrange(1, total),):
         assert _killed_before(empty.url, statement) == statement
-        with empty.read() as connection:
-            assert inspect(connection).get_table_names() == []
+        assert read_by(empty, inspect).get_table_names() == []
         upgrade(empty)
     check(empty)
 

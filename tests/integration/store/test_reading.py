@@ -15,7 +15,7 @@ from aggregator.store.tables import article, source
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.polling import feed_source
-from tests.support.rows import executed
+from tests.support.rows import executed, written_by
 
 DAY = dt.timedelta(days=1)
 FERRY = """Die Fähre von Isk nach Tavelle fährt seit Montag wieder. Die Reederei hatte den Betrieb im
@@ -79,8 +79,7 @@ def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
 
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = feed_source("https://a.example/feed", folder="Ports")
-    with rig.database.write() as connection:
-        sources.add(connection, feed)
+    written_by(rig.database, sources.add, feed)
     rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
     assert titles(rig, folder="Ports") == {"Harbour"}
     assert titles(rig, folder="Hills") == set()

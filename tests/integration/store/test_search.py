@@ -19,6 +19,7 @@ from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
+from tests.support.rows import read_by
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
 LYON = "Le maire de Besançon a été réélu dimanche. Les électeurs étaient nombreux à l'école."
@@ -142,11 +143,9 @@ def test_a_revised_text_is_found_by_its_new_words_alone(rig: Rig) -> None:
 
 
 def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
-    with rig.database.read() as connection:
-        assert index.unindexed_count(connection) == 0
+    assert read_by(rig.database, index.unindexed_count) == 0
     rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
-    with rig.database.read() as connection:
-        assert index.unindexed_count(connection) == 1
+    assert read_by(rig.database, index.unindexed_count) == 1
     assert found(rig, "quillon") == []
     assert rig.pipeline.index_text() == 1
     assert rig.pipeline.index_text() == 0
@@ -209,8 +208,7 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
     assert found(rig, "quill") == ["Gazette"]
     assert found(rig, "brandt") == []
     assert not DatabaseStoryReader(rig.database).search("the", 5).partial
-    with rig.database.read() as connection:
-        assert index.unindexed_count(connection) == 0
+    assert read_by(rig.database, index.unindexed_count) == 0
 
 
 def empty_index(connection: Connection) -> None:

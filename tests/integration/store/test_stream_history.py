@@ -12,7 +12,7 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, source_history, stream_period
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 
 DAY = 20_000  # days since 1970
 
@@ -23,18 +23,15 @@ def period(number: int, terms: bytes = b"terms") -> StreamPeriod:
 
 def close(database: Database, *periods: StreamPeriod, keep: int = 100) -> None:
     for one in periods:
-        with database.write() as connection:
-            stream_history.close_period(connection, one, keep=keep)
+        written_by(database, stream_history.close_period, one, keep=keep)
 
 
 def count(database: Database, **counts: tuple[int, int]) -> None:
-    with database.write() as connection:
-        stream_history.count_sources(connection, counts)
+    written_by(database, stream_history.count_sources, counts)
 
 
 def closed(database: Database) -> dict[str, tuple[int, int]]:
-    with database.read() as connection:
-        return stream_history.closed_sources(connection)
+    return read_by(database, stream_history.closed_sources)
 
 
 def test_periods_are_read_as_they_were_closed(database: Database) -> None:
@@ -51,16 +48,14 @@ def test_periods_are_read_as_they_were_closed(database: Database) -> None:
 def test_two_periods_of_one_day_are_in_the_order_of_their_numbers(database: Database) -> None:
     both = [StreamPeriod(number, DAY, number, 1, b"t") for number in (1, 2)]
     close(database, *both)
-    with database.read() as connection:
-        assert stream_history.periods_from(connection, DAY, DAY) == both
+    assert read_by(database, stream_history.periods_from, DAY, DAY) == both
 
 
 def test_a_period_is_closed_once(database: Database) -> None:
     close(database, period(1))
     with pytest.raises(IntegrityError):
         close(database, period(1, b"other"))
-    with database.read() as connection:
-        assert stream_history.latest(connection) == period(1)
+    assert read_by(database, stream_history.latest) == period(1)
 
 
 def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(database: Database) -> None:
@@ -164,8 +159,7 @@ def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(da
         clock.time = NOON + dt.timedelta(days=days, minutes=number)
         words = " ".join(f"word{number}x{place}" for place in range(60))
         rig.take(record("Herald", str(number), f"Number {number}", words, published=NOON))
-    with database.read() as connection:
-        periods = stream_history.periods_from(connection, 0, first + 9_999)
+    periods = read_by(database, stream_history.periods_from, 0, first + 9_999)
     assert [(one.day - first, one.articles) for one in periods] == [
         (-1, 0),
         (0, 2),
@@ -189,8 +183,7 @@ def place_on(database: Database, days: list[int]) -> None:
 @pytest.mark.parametrize("other", [4_000, -20])  # a clock that jumps; an entry that was queued again
 def test_one_entry_of_another_time_leaves_the_frequencies_of_the_week(database: Database, other: int) -> None:
     place_on(database, [0, 1, 2, 3, 4, 5, other, 5, 6])
-    with database.read() as connection:
-        periods = stream_history.snapshot(connection, 8).periods
+    periods = read_by(database, stream_history.snapshot, 8).periods
     assert sum(count for count, _ in periods) >= 7, "all but the one of the jump and the present day"
 
 
@@ -201,14 +194,12 @@ def test_dropped_terms_can_be_counted_again(database: Database) -> None:
         dropped = stream_history.dropped_from(connection, DAY + 1)
         assert [(after, one.number) for after, one in dropped] == [(-1, 1), (20, 3)]
         assert [one.number for _, one in stream_history.dropped_from(connection, DAY + 3)] == [3]
-    with database.write() as connection:
-        stream_history.restore_terms(connection, 3, b"again")
-    with database.read() as connection:
-        assert stream_history.periods_from(connection, DAY + 3, DAY + 5) == [
-            period(3, b"again"),
-            period(4),
-            period(5),
-        ]
+    written_by(database, stream_history.restore_terms, 3, b"again")
+    assert read_by(database, stream_history.periods_from, DAY + 3, DAY + 5) == [
+        period(3, b"again"),
+        period(4),
+        period(5),
+    ]
 
 
 def unlike(number: int) -> str:
@@ -280,8 +271,7 @@ def test_what_is_refused_at_midnight_ends_no_period(database: Database) -> None:
     clock.time = NOON + dt.timedelta(days=1)
     (refused,) = rig.take(record("Herald", "2", "", ""))
     assert refused.outcome == "refused"
-    with database.read() as connection:
-        last = stream_history.latest(connection)
+    last = read_by(database, stream_history.latest)
     clock.time += dt.timedelta(days=1)
     rig.take(record("Herald", "3", "Strike", STRIKE, published=NOON))
     with database.read() as connection:

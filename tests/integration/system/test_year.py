@@ -47,7 +47,7 @@ from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import publish_settings
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
-from tests.support.rows import queried
+from tests.support.rows import counted, queried, read_by, written_by
 from tests.support.world import World
 
 LOGS_KEPT = 4
@@ -196,8 +196,7 @@ class Installation:
             is_writer=lambda: True,
             clock=self.world.time.monotonic,
         )
-        with database.write() as connection:
-            sync_config(connection, configured_sources(config, now()))
+        written_by(database, sync_config, configured_sources(config, now()))
         self.rounds.take_up(now())
 
     def _end(self) -> None:
@@ -220,8 +219,7 @@ class Installation:
             turn = min(end, clock.monotonic() + TURN_HOURS * HOUR)
             while clock.monotonic() < turn:
                 self.rounds.tick()
-                with self.database.read() as connection:
-                    waiting = due(connection, clock() + dt.timedelta(days=2), 1, a_host=2)
+                waiting = read_by(self.database, due, clock() + dt.timedelta(days=2), 1, a_host=2)
                 wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()
@@ -251,8 +249,8 @@ class Installation:
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
             assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
         self.database.checkpoint_log(1.0)
-        articles = queried(self.database, select(func.count()).select_from(article)).scalar_one()
-        purged = queried(self.database, select(func.count()).select_from(tombstone)).scalar_one()
+        articles = counted(self.database, article)
+        purged = counted(self.database, tombstone)
         kept = backup.backups(self.config)
         return Month(
             memory_mib=process_tree().own_bytes / 2**20,
@@ -446,9 +444,7 @@ class Year:
     def _check_what_is_kept(self, now: dt.datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
         oldest = queried(self.at.database, select(func.min(article.c.placed_at))).scalar_one()
-        shown = queried(
-            self.at.database, select(func.count()).select_from(story).where(story.c.redirect_to.is_(None))
-        ).scalar_one()
+        shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
         age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")
         assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (

@@ -24,6 +24,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
+from tests.support.rows import written_by
 from tests.support.waiting import PATIENCE_SECONDS
 
 WRONG = "agg_" + "w" * 43
@@ -189,8 +190,7 @@ def test_a_password_that_is_no_token_is_for_a_proxy(room: Newsroom) -> None:
 
 def test_an_old_cookie_locks_nobody_out_and_goes(room: Newsroom) -> None:
     secret = room.token("reader", "read")
-    with room.database.write() as connection:
-        api_tokens.revoke(connection, "reader", room.clock())
+    written_by(room.database, api_tokens.revoke, "reader", room.clock())
     answer = room.client.get("/", headers={"Cookie": f"{COOKIE}={secret}"})
     assert answer.status_code == 200
     assert f"{COOKIE}=;" in answer.headers["set-cookie"]
@@ -331,8 +331,7 @@ def test_elsewhere_nothing_starts_without_a_token_that_may_read(room: Newsroom, 
     with pytest.raises(ConfigError, match="no token has the scope read"):
         server.start()
     room.token("gone", "read")
-    with room.database.write() as connection:
-        api_tokens.revoke(connection, "gone", room.clock())
+    written_by(room.database, api_tokens.revoke, "gone", room.clock())
     with pytest.raises(ConfigError, match="no token has the scope read"):
         server.start()
 

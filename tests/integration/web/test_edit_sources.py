@@ -13,6 +13,7 @@ from aggregator.web.pages.pages import SOURCES_A_PAGE
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source
+from tests.support.rows import read_by, written_by
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></item></channel></rss>"
 
@@ -51,8 +52,7 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
         {"url": "x.example", "color": "red"},
     ):
         problem_of(ask("POST", **wrong), 422)
-    with room.database.read() as connection:
-        (stored,) = all_sources(connection)
+    (stored,) = read_by(room.database, all_sources)
     assert stored.interval_seconds == 1800
 
     changed = ask("PATCH", f"/{source['id']}", name=None, folder="Rivers", interval="2h", paused=True)
@@ -60,17 +60,16 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
         "Courier", "Rivers", "paused",
     )  # fmt: skip
     assert ask("PATCH", f"/{source['id']}", paused=False, interval="0s").json()["state"] == "new"
-    with room.database.read() as connection:
-        assert all_sources(connection)[0].interval_seconds > 0, "0 is the interval of the configuration"
+    assert read_by(room.database, all_sources)[0].interval_seconds > 0, (
+        "0 is the interval of the configuration"
+    )
     assert problem_of(ask("PATCH", "/nobody", paused=True), 404)
     exported = room.get("/api/v1/sources/opml")
     assert f'xmlUrl="{server.url("/f/feed")}"' in exported.text
-    with room.database.write() as connection:
-        choose(connection, source["id"], origin="config")
+    written_by(room.database, choose, source["id"], origin="config")
     for refused in (ask("PATCH", f"/{source['id']}", name="x"), ask("DELETE", f"/{source['id']}")):
         assert "is listed in" in problem_of(refused, 409)
-    with room.database.write() as connection:
-        choose(connection, source["id"], origin="user")
+    written_by(room.database, choose, source["id"], origin="user")
     assert ask("DELETE", f"/{source['id']}").status_code == 204
     problem_of(ask("DELETE", f"/{source['id']}"), 404)
     for times, counts in enumerate(((1, 0), (0, 1))):
@@ -187,8 +186,7 @@ def test_the_interval_in_the_form(room: Newsroom, server: LoopbackServer) -> Non
     configured = 3600
 
     def interval() -> int:
-        with room.database.read() as connection:
-            return all_sources(connection)[0].interval_seconds
+        return read_by(room.database, all_sources)[0].interval_seconds
 
     for typed, seconds, shown in (
         ("90m", 5400, "90m"),
@@ -222,12 +220,10 @@ def test_changes_at_the_same_moment(room: Newsroom, server: LoopbackServer) -> N
     for _ in range(3):
         added = at_once("POST", "/api/v1/sources", *[{"url": server.url("/f")}] * 3)
         assert (added.count(201), set(added) <= {201, 409, 503}) == (1, True)
-        with room.database.read() as connection:
-            (stored,) = all_sources(connection)
+        (stored,) = read_by(room.database, all_sources)
         path = f"/api/v1/sources/{stored.id}"
         changed = at_once("PATCH", path, {"name": "A"}, {"folder": "B"}, {"interval": "2h"})
-        with room.database.read() as connection:
-            (kept,) = all_sources(connection)
+        (kept,) = read_by(room.database, all_sources)
         if changed == [200] * 3:
             assert (kept.name, kept.folder, kept.interval_seconds) == ("A", "B", 7200), "no field is lost"
         with ThreadPoolExecutor(2) as threads:

@@ -30,7 +30,6 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.notification import AppriseRunner
 from aggregator.web.webhooks.sender import WebhookSender, WebhookTuning
 from aggregator.web.webhooks.transmit import Transmitter, request_body
-from tests.e2e.test_webhooks_killed import unlike_any_other
 from tests.support.articles import (
     FLOOD,
     NOON,
@@ -42,8 +41,10 @@ from tests.support.articles import (
     record,
     strike,
 )
+from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.receiver import SECRET, Receiver
+from tests.support.rows import read_by
 from tests.support.story_checks import correct
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -117,12 +118,10 @@ class Post:
                 pass
 
     def stats(self) -> outbox.WebhookStats:
-        with self.database.read() as connection:
-            return outbox.webhook_stats(connection)[0]
+        return read_by(self.database, outbox.webhook_stats)[0]
 
     def problems(self) -> tuple[str, ...]:
-        with self.database.read() as connection:
-            return outbox.problems(connection, 1)
+        return read_by(self.database, outbox.problems, 1)
 
 
 def phone(ntfy: Ntfy, each: str = "story", limit: int = 30, **query: object) -> Notification:
@@ -167,8 +166,7 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
     post.rig.take(flood(), strike())
     post.run()
     assert len(ntfy.taken) == 2
-    with database.read() as connection:
-        rows = outbox.announced(connection, "notify:phone", _ids(database), post.clock())
+    rows = read_by(database, outbox.announced, "notify:phone", _ids(database), post.clock())
     assert rows == set(_ids(database))
     correct(database, "merge", *_ids(database))
     post.rig.take(flood_elsewhere())

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, select, text
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.core import Entry
@@ -38,7 +38,7 @@ from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.waiting import PATIENCE_SECONDS
 
 RECORD = {
@@ -64,8 +64,7 @@ class Office:
         self.secret = self.token("newsroom", "push")
 
     def token(self, name: str, *scopes: Scope) -> str:
-        with self.database.write() as connection:
-            return api_tokens.create(connection, name, scopes, self.clock())[1]
+        return written_by(self.database, api_tokens.create, name, scopes, self.clock())[1]
 
     def push(
         self, body: Any, *, key: str | None = None, secret: str | None = "", **more: str
@@ -79,7 +78,7 @@ class Office:
         return self.client.post("/api/v1/articles", content=data, headers=headers)
 
     def entries(self) -> int:
-        return queried(self.database, select(func.count()).select_from(entry)).scalar_one()
+        return counted(self.database, entry)
 
     def place(self) -> None:
         Rig(self.database, self.clock).place()
@@ -172,23 +171,20 @@ def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
     assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, (
         "of the token's source"
     )
-    with office.database.write() as connection:
-        (known,) = inbox.accept(connection, [read], seen=[NOON]).accepted
+    (known,) = written_by(office.database, inbox.accept, [read], seen=[NOON]).accepted
     assert (known.outcome, known.article) == ("known", pushed)
 
 
 def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) -> None:
     polled = Entry(source="feed 1", guid="g", url="https://herald.example/1", text=FLOOD, authority="own")
-    with office.database.write() as connection:
-        (mine,) = inbox.accept(connection, [polled], seen=[NOON]).accepted
+    (mine,) = written_by(office.database, inbox.accept, [polled], seen=[NOON]).accepted
     item = office.push({"url": "https://herald.example/1", "title": "Nothing happened"}).json()["items"][0]
     assert (item["status"], item["article"]) == ("known", mine.article)
 
 
 def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> None:
     assert office.push({"url": "https://herald.example/2"}).json()["accepted"] == 1
-    with office.database.read() as connection:
-        (due_pages,) = pending_pages.due_pages(connection, office.clock(), 10)
+    (due_pages,) = read_by(office.database, pending_pages.due_pages, office.clock(), 10)
     assert due_pages.url == "https://herald.example/2"
 
 
@@ -229,7 +225,7 @@ def test_old_keys_are_forgotten(local: Office) -> None:
     local.push([RECORD], key="a")
     local.clock.time += dt.timedelta(hours=49)
     assert local.push([RECORD], key="a").json()["known"] == 1
-    assert queried(local.database, select(func.count()).select_from(idempotency_key)).scalar_one() == 1
+    assert counted(local.database, idempotency_key) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
@@ -248,8 +244,7 @@ def test_pushing_needs_a_token_that_may_push(local: Office) -> None:
     problem_of(local.client.post("/api/v1/articles", content=b"{}", headers=odd), 401)
     assert "may not push" in problem_of(local.push(RECORD, secret=local.token("reader", "read")), 403)
     assert local.push(RECORD, secret=local.token("boss", "admin")).status_code == 202
-    with local.database.write() as connection:
-        api_tokens.revoke(connection, "newsroom", local.clock())
+    written_by(local.database, api_tokens.revoke, "newsroom", local.clock())
     problem_of(local.push(RECORD), 401)
     assert local.entries() == 1
 

@@ -21,7 +21,7 @@ from tests.support.fresh import with_tables
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
 from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
-from tests.support.rows import queried
+from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
 DAY = dt.timedelta(days=1)
@@ -127,8 +127,7 @@ def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom)
         f"{in_path}/accounts/ClientLogin", data={"Email": "ada", "Passwd": "x"}, headers=STRANGER
     )
     assert answer.status_code == 401
-    with room.database.read() as connection:
-        assert all_readers(connection) == []
+    assert read_by(room.database, all_readers) == []
     ada = signed_in(room)
     form = {"i": ada.ids()[0], "a": READ}
     for given, status in (("ada/-", 401), (ada.auth, 200)):
@@ -184,8 +183,7 @@ def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) 
         assert answer.status_code == status, header
         assert (answer.headers.get("X-Reader-Google-Bad-Token") == "true") == (status == 401)
         assert (answer.headers.get("Google-Bad-Token") == "true") == (status == 401)
-    with room.database.write() as connection:
-        api_tokens.revoke(connection, "phone of Ada", NOON)
+    written_by(room.database, api_tokens.revoke, "phone of Ada", NOON)
     assert phone.http.get("/reader/api/0/user-info").status_code == 401
 
 
@@ -307,8 +305,7 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
 def test_folders_are_subscriptions_and_queries_are_labels(database: Database) -> None:
     opened = Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),))
     feed = feed_source(FEED, folder="Ports & ships")
-    with database.write() as connection:
-        sources.add(connection, feed)
+    written_by(database, sources.add, feed)
     opened.writer.take(
         record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
         record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
@@ -341,8 +338,7 @@ def test_folders_are_subscriptions_and_queries_are_labels(database: Database) ->
 def test_a_folder_may_end_with_a_slash(database: Database) -> None:
     opened = Newsroom(database)
     feed = feed_source(FEED, folder="Ports/")
-    with database.write() as connection:
-        sources.add(connection, feed)
+    written_by(database, sources.add, feed)
     opened.writer.take(record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON))
     phone = signed_in(opened)
     assert len(phone.ids()) == 1

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, select, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.settings import SavedQuery, signing_key
@@ -49,7 +49,7 @@ from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.memory_reader import a_story, an_article
 from tests.support.receiver import SECRET, Receiver, documented_check
-from tests.support.rows import executed, queried
+from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import correct
 
 DAY = dt.timedelta(days=1)
@@ -125,12 +125,10 @@ class Post:
         return self.send()
 
     def rows(self) -> list[outbox.WebhookState]:
-        with self.database.read() as connection:
-            return outbox.webhooks(connection)
+        return read_by(self.database, outbox.webhooks)
 
     def tally(self) -> outbox.WebhookStats:
-        with self.database.read() as connection:
-            return outbox.webhook_stats(connection)[0]
+        return read_by(self.database, outbox.webhook_stats)[0]
 
 
 def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
@@ -289,16 +287,14 @@ def awaited(post: Post) -> int:
     )  # fmt: skip
     (accepted,) = post.rig.accept(item, wants_page=[True], bump_by_clock=True)
     assert accepted.entry_no is not None
-    with post.database.write() as connection:
-        pending_pages.place_without(connection, [accepted.entry_no])
+    written_by(post.database, pending_pages.place_without, [accepted.entry_no])
     post.rig.place()
     return accepted.entry_no
 
 
 def comes(post: Post, n: int, text: str) -> None:
     page = f"<html><body><article><h1>Monday morning</h1><p>{text}</p></article></body></html>".encode()
-    with post.database.write() as connection:
-        pending_pages.store_page(connection, n, page=page, url=None, charset="utf-8")
+    written_by(post.database, pending_pages.store_page, n, page=page, url=None, charset="utf-8")
     post.rig.place()
 
 
@@ -331,7 +327,7 @@ def test_two_reports_wait_for_no_page(database: Database, receiver: Receiver) ->
     post.run()
     post.rig.take(flood())
     ids = [one.id for one in DatabaseStoryReader(database).stories(StoryFilter()).stories]
-    assert queried(database, select(func.count()).select_from(outbox_table)).scalar_one() == 1
+    assert counted(database, outbox_table) == 1
     correct(database, "merge", *ids)
     post.run()
     assert "story.created" in receiver.types()
@@ -434,8 +430,7 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
     database = each_kind
 
     def look(post: Post) -> None:
-        with database.write() as connection:
-            retention.steady_since(connection, post.clock.time, DAY)
+        written_by(database, retention.steady_since, post.clock.time, DAY)
 
     post = Post(database, hook(receiver))
     look(post)
@@ -451,7 +446,7 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
         post.filling.prune()
         post.clock.time += 2 * HOUR
     assert (post.tally().waiting, post.tally().given_up) == (1, 0)
-    assert queried(database, select(func.count()).select_from(outbox_table)).scalar() == 2
+    assert counted(database, outbox_table) == 2
     for _ in range(20):  # the clock was right: then it is given up
         post.clock.time += 8 * HOUR
         look(post)
@@ -639,7 +634,7 @@ def test_rows_and_cursor_are_one_transaction(each_kind: Database, receiver: Rece
 
 
 def _count(database: Database) -> int:
-    return queried(database, select(func.count()).select_from(outbox_table)).scalar_one()
+    return counted(database, outbox_table)
 
 
 # --- what a delivery may hold ------------------------------------------------------------------------------

@@ -1,0 +1,16 @@
+"""Random numbers of tests: the same in each run, others with AGGREGATOR_SEED=N or AGGREGATOR_SEED=random.
+
+The number is printed, so that a run can be had again.
+"""
+
+import os
+import random
+
+_GIVEN = os.environ.get("AGGREGATOR_SEED", "20261122")
+SEED = random.SystemRandom().randrange(2**32) if _GIVEN == "random" else int(_GIVEN)
+
+
+def drawn(*names: object) -> random.Random:
+    """A stream of random numbers; another one for other names."""
+    print(f"AGGREGATOR_SEED={SEED} ({names})")
+    return random.Random(f"{SEED} {names}")

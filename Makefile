@@ -32,7 +32,7 @@ test-later: $(VENV)/dev.done  ## run what make test leaves out: tests on Postgre
 
 test-all: $(VENV)/dev.done  ## run everything: the long tests too, with random seeds (hours)
 	@sh tests/support/browser.sh
-	$(PYTEST) --hypothesis-profile random --timeout 7200 tests
+	AGGREGATOR_SEED=$${AGGREGATOR_SEED:-random} $(PYTEST) --hypothesis-profile random --timeout 7200 tests
 
 lint: style types  ## check style, types, the direction of imports, and the layout
 

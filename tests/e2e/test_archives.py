@@ -28,8 +28,9 @@ from tests.conftest import REPOSITORY, postgres_server
 from tests.support.daemon_process import PROGRAM
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
-from tests.support.kills import HONEST, SEED, WAYS, assert_same, left_in
+from tests.support.kills import HONEST, WAYS, assert_same, left_in
 from tests.support.rows import queried
+from tests.support.seeds import printed_seed
 from tests.support.warc import answer, warc_record
 
 RECORDS, PAGES = 120, 4  # more than one transaction takes
@@ -90,11 +91,10 @@ def test_an_archive_killed_five_times_gives_every_record_once(
     archive: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """On both databases, in one run: loading the program takes longer than reading."""
-    print(f"AGGREGATOR_KILL_SEED={SEED}")
     urls = [f"sqlite:///{tmp_path / 'killed.db'}"]
     if postgres_server() is not None:
         urls.append(request.getfixturevalue("postgres").make())
-    for url, reported in zip(urls, read_killed(archive, SEED, *urls), strict=True):
+    for url, reported in zip(urls, read_killed(archive, printed_seed(), *urls), strict=True):
         assert_each_record_once(url, reported, RECORDS + PAGES)
 
 
@@ -181,11 +181,10 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
 def test_many_archives_killed_five_times(
     kind: str, archive: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    print(f"AGGREGATOR_KILL_SEED={SEED}")
     for number in range(10):
         made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
         url = made or f"sqlite:///{tmp_path / f'{number}.db'}"
-        (reported,) = read_killed(archive, f"{SEED} {number}", url)
+        (reported,) = read_killed(archive, f"{printed_seed()} {number}", url)
         assert_each_record_once(url, reported, RECORDS + PAGES)
 
 

@@ -5,7 +5,6 @@ and of what it does not take, nothing is in force.
 """
 
 import json
-import os
 import random
 import re
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from aggregator.pipeline.manage_sources import configured_sources
 from tests.e2e.test_reloading import title
 from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet
+from tests.support.seeds import drawn
 
 Settings = dict[str, Any]
 
@@ -170,8 +170,6 @@ def wanted_of_file(file: Path) -> list[str]:
     "cases", [10, pytest.param(500, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])]
 )
 def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_path: Path) -> None:
-    seed = int(os.environ.get("AGGREGATOR_FUZZ_SEED", str(random.randrange(1 << 32))))
-    print(f"AGGREGATOR_FUZZ_SEED={seed}")
     outlet = Outlet("Lowland Post", "rss", [FIRE])
     added, named = (Outlet(name, "rss", [DAM]) for name in ("Added", "Named"))
     settings: Settings = {"sources": [outlet.settings()], "queries": {"fires": {"query": "fire"}}}
@@ -187,7 +185,7 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
         file = tmp_path / "config.yaml"
         good = yaml.safe_load(file.read_text())
         generator = Generator(
-            random.Random(seed), good, [one.server.url("/feed") for one in (outlet, added, named)]
+            drawn("fuzz"), good, [one.server.url("/feed") for one in (outlet, added, named)]
         )
         shown, asked, taken = title(daemon), asked_of_file(daemon), 0
         for number in range(cases):

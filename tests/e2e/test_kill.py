@@ -32,9 +32,9 @@ from tests.support.kills import (
     assert_same,
     children_of,
     left_in,
-    rounds,
 )
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 ARTICLES = 150
@@ -140,7 +140,7 @@ def test_killed_and_started_again_it_ends_like_a_run_undisturbed(
     bench: Bench, way: str, undisturbed: tuple[Settled, float]
 ) -> None:
     expected, seconds = undisturbed
-    assert_same(bench.killed_often(rounds(way), WAYS[way], (0.2, 0.8 * seconds), kills=3), expected)
+    assert_same(bench.killed_often(drawn(way), WAYS[way], (0.2, 0.8 * seconds), kills=3), expected)
 
 
 @pytest.mark.torture
@@ -207,7 +207,7 @@ def test_many_rounds_of_kills(bench: Bench, way: str, undisturbed: tuple[Settled
     expected, _ = undisturbed
     left, seconds = bench.undisturbed(WAYS[way])
     assert_same(left, expected)
-    rng = rounds(f"many {way}")
+    rng = drawn(f"many {way}")
     for _ in range(ROUNDS):
         moments = (0.1, rng.uniform(0.3, 1.0) * seconds)
         assert_same(bench.killed_often(rng, WAYS[way], moments, kills=rng.randint(2, 8)), expected)
@@ -217,7 +217,7 @@ def test_many_rounds_of_kills(bench: Bench, way: str, undisturbed: tuple[Settled
 @pytest.mark.timeout(7200)
 def test_many_rounds_of_killed_workers(bench: Bench, undisturbed: tuple[Settled, float]) -> None:
     expected, _ = undisturbed
-    rng = rounds("many workers")
+    rng = drawn("many workers")
     for _ in range(ROUNDS):
         left, _ = bench.workers_killed(rng, rng.choice([WAYS["one"], WAYS["two"]]), kills=rng.randint(1, 6))
         assert_same(left, expected)

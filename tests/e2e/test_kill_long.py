@@ -12,23 +12,15 @@ import pytest
 
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import faults
-from tests.conftest import Postgres
 from tests.support.kill_records import records
-from tests.support.kills import CARELESS, assert_same, rounds
+from tests.support.kills import CARELESS, assert_same
 from tests.support.long_ingest import LongIngest, Material, Outcome, placed
+from tests.support.seeds import drawn
 
 ARTICLES = int(os.environ.get("AGGREGATOR_KILL_ARTICLES") or 20_000)
 KILLS = int(os.environ.get("AGGREGATOR_KILLS") or 200)
 THIN = 200
 THIN_KILLS = 4
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'killed.db'}"
-    postgres: Postgres = request.getfixturevalue("postgres")
-    return postgres.make()
 
 
 def undisturbed(place: Path, count: int) -> tuple[Material, Outcome, int]:
@@ -57,25 +49,25 @@ def assert_nothing_lost(place: Path, count: int, kills: int, url: str, rng: rand
 
 @pytest.mark.torture  # half a minute: in `make test` stand the slices of test_kill.py
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
-def test_killed_in_ingest_and_in_the_daemon_nothing_is_lost(tmp_path: Path, address: str) -> None:
-    assert_nothing_lost(tmp_path, THIN, THIN_KILLS, address, rounds("long, thin"))
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_killed_in_ingest_and_in_the_daemon_nothing_is_lost(tmp_path: Path, database_url: str) -> None:
+    assert_nothing_lost(tmp_path, THIN, THIN_KILLS, database_url, drawn("long, thin"))
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(6 * 3600)
-def test_two_hundred_kills_in_one_long_ingestion(tmp_path: Path, address: str) -> None:
-    assert_nothing_lost(tmp_path, ARTICLES, KILLS, address, rounds("long"))
+def test_two_hundred_kills_in_one_long_ingestion(tmp_path: Path, database_url: str) -> None:
+    assert_nothing_lost(tmp_path, ARTICLES, KILLS, database_url, drawn("long"))
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(6 * 3600)
-@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
-def test_the_same_harness_finds_losses_where_the_rule_is_broken(tmp_path: Path, address: str) -> None:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_same_harness_finds_losses_where_the_rule_is_broken(tmp_path: Path, database_url: str) -> None:
     material, expected, end = undisturbed(tmp_path, ARTICLES // 10)
     (tmp_path / "killed").mkdir()
-    careless = LongIngest(tmp_path / "killed", material, address, CARELESS)
-    left = careless.killed(rounds("long, careless"), KILLS // 5, end=end)
+    careless = LongIngest(tmp_path / "killed", material, database_url, CARELESS)
+    left = careless.killed(drawn("long, careless"), KILLS // 5, end=end)
     print(f"{left.kills}, {len(expected.rows['articles']) - len(left.rows['articles'])} articles lost")
     with pytest.raises(AssertionError):
         assert_same(left.rows, expected.rows)

@@ -151,7 +151,8 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
         daemon = digested(tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}", server)
         with daemon:
             daemon.start()
-            daemon.drop([unlike_any_other(drawn("due"), number) for number in range(3)])
+            rng = drawn("due")
+            daemon.drop([unlike_any_other(rng, number) for number in range(3)])
             daemon.wait_for(lambda: len(daemon.changes()) == 3, "three stories")
             assert daemon.stop() == 0
         database = Database(daemon.database)

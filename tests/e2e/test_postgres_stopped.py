@@ -1,7 +1,5 @@
 """A Postgres that goes away under a working daemon and comes back: nothing is lost, doubled or unsaid."""
 
-import os
-import random
 import signal
 import threading
 import time
@@ -18,9 +16,9 @@ from tests.support.growing_feeds import Newsroom, rss
 from tests.support.loopback import LoopbackServer, Resource
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import counted, queried
+from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS
 
-SEED = int(os.environ.get("AGGREGATOR_TROUBLE_SEED", random.randrange(2**32)))
 ENDS_SECONDS = 10.0  # promised, whatever the database does
 PATHS = {"/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"}
 BACK_SECONDS = 10.0  # promised: after the server is back, new articles have their place by then
@@ -36,7 +34,7 @@ class Pushing(threading.Thread):
         self.done = threading.Event()
         self._address = f"{address}/api/v1/articles"
         self._secret = secret
-        self._random = random.Random(SEED)
+        self._random = drawn("trouble")
 
     def run(self) -> None:
         with httpx.Client(trust_env=False, timeout=60) as client:
@@ -102,7 +100,6 @@ def go_through(
     hangs: bool = False,
 ) -> None:
     """`hangs`: the server is suspended; else it stops as by a crash."""
-    print(f"AGGREGATOR_TROUBLE_SEED={SEED}")
     url = own_postgres.make()
     feeds = [Resource(rss([])) for _ in range(3)]
     routes = {f"/feed{number}": feed for number, feed in enumerate(feeds)}
@@ -136,7 +133,7 @@ def go_through(
                 passed = seconds_until_placed(daemon, pushing, url)
                 print(f"work went on {passed:.1f} s after the server was back")
                 assert passed < within
-                time.sleep(random.Random(SEED).uniform(0.5, 2.0))
+                time.sleep(drawn("trouble").uniform(0.5, 2.0))
             for worker in workers:
                 worker.done.set()
                 worker.join()

@@ -20,9 +20,10 @@ from aggregator.store.tables import article
 from tests.conftest import Postgres
 from tests.support.daemon_process import DaemonProcess
 from tests.support.kill_records import records
-from tests.support.kills import Settled, assert_same, left_in, rounds
+from tests.support.kills import Settled, assert_same, left_in
 from tests.support.loopback import LoopbackServer
 from tests.support.rows import counted
+from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS
 
 ARTICLES = 120
@@ -177,7 +178,7 @@ def asks_a_standby(pair: Pair) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(7200)
 def test_the_writer_is_killed_or_suspended_many_times(tmp_path: Path, address: str) -> None:
-    rng = rounds("takeovers")
+    rng = drawn("takeovers")
     file = given(tmp_path, MANY_ARTICLES)
     pair = Pair(tmp_path, address, {})
     took: dict[signal.Signals, list[float]] = {signal.SIGKILL: [], signal.SIGSTOP: []}

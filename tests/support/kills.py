@@ -1,8 +1,6 @@
 """What tests that kill the program share: what a run left, whether it is the same, who its workers are."""
 
 import datetime as dt
-import os
-import random
 import re
 import sys
 from pathlib import Path
@@ -29,7 +27,6 @@ from tests.support.articles import settled
 
 HONEST = [str(Path(sys.executable).with_name("aggregator"))]
 CARELESS = [sys.executable, "-m", "tests.support.careless_ingest"]
-SEED = int(os.environ.get("AGGREGATOR_KILL_SEED") or random.SystemRandom().randrange(2**32))
 
 _REPORTED = re.compile(r'"reported_at": "([^"]*)"')  # of an undated report, our clock
 Settled = dict[str, list[tuple[Any, ...]]]
@@ -48,12 +45,6 @@ class Way(NamedTuple):
 
 
 WAYS = {"two": Way("processes", 2), "one": Way("processes", 1), "inline": Way("inline", 1)}
-
-
-def rounds(name: str) -> random.Random:
-    """Random moments that can be had again: AGGREGATOR_KILL_SEED=the printed number."""
-    print(f"AGGREGATOR_KILL_SEED={SEED} ({name})")
-    return random.Random(f"{SEED} {name}")
 
 
 def left_in(url: str) -> Settled:

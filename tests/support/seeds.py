@@ -1,6 +1,6 @@
 """Random numbers of tests: the same in each run, others with AGGREGATOR_SEED=N or AGGREGATOR_SEED=random.
 
-The number is printed, so that a run can be had again.
+The number is printed, so that a run can be repeated.
 """
 
 import os
@@ -10,7 +10,12 @@ _GIVEN = os.environ.get("AGGREGATOR_SEED", "20261122")
 SEED = random.SystemRandom().randrange(2**32) if _GIVEN == "random" else int(_GIVEN)
 
 
+def printed_seed() -> int:
+    """The seed of this run; pytest shows what a failed test printed."""
+    print(f"AGGREGATOR_SEED={SEED}")
+    return SEED
+
+
 def drawn(*names: object) -> random.Random:
     """A stream of random numbers; another one for other names."""
-    print(f"AGGREGATOR_SEED={SEED} ({names})")
-    return random.Random(f"{SEED} {names}")
+    return random.Random(f"{printed_seed()} {' '.join(map(str, names))}")

@@ -24,6 +24,7 @@ from aggregator.store.maintenance.erase import blank_entry
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import read_by, written_by
+from tests.support.seeds import printed_seed
 from tests.support.world import Time, World
 
 DAY = 86400.0
@@ -491,7 +492,6 @@ class Many:
 
 
 def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 10, hours: int = 1) -> None:
-    print(f"seed {seed}")
     with World() as world:
         many = Many(database, world, feeds, days, seed, each=each, hours=hours)
         began = time.monotonic()
@@ -507,10 +507,9 @@ def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 
 
 
 def test_a_day_and_a_half_of_a_few_feeds(sqlite: Database) -> None:
-    week(sqlite, feeds=30, days=1.5, seed=int(os.environ.get("AGGREGATOR_WEEK_SEED", "4")), each=3)
+    week(sqlite, feeds=30, days=1.5, seed=4, each=3)
 
 
 @pytest.mark.torture
 def test_a_week_of_two_thousand_feeds(sqlite: Database) -> None:
-    seed = int(os.environ.get("AGGREGATOR_WEEK_SEED", str(random.randrange(1 << 32))))
-    week(sqlite, 2000, 7.0, seed, hours=3)
+    week(sqlite, 2000, 7.0, printed_seed(), hours=3)

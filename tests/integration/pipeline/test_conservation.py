@@ -1,10 +1,6 @@
-"""Nothing is lost on the way, at any moment: a random life of an inbox, counted after each step.
-
-AGGREGATOR_CONSERVATION_SEED repeats a life whose seed was printed.
-"""
+"""Nothing is lost on the way, at any moment: a random life of an inbox, counted after each step."""
 
 import datetime as dt
-import os
 import random
 from collections.abc import Callable
 
@@ -26,9 +22,9 @@ from aggregator.store.tables import article, entry, intake_count
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.kill_records import invented
 from tests.support.rows import executed, queried, written_by
+from tests.support.seeds import drawn
 from tests.support.story_checks import placing_of
 
-SEED = int(os.environ.get("AGGREGATOR_CONSERVATION_SEED") or random.SystemRandom().randrange(2**32))
 STEPS = 40
 
 
@@ -125,8 +121,7 @@ class Life:
 
 
 def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) -> None:
-    print(f"AGGREGATOR_CONSERVATION_SEED={SEED}")
-    life = Life(database, random.Random(f"{SEED} {database.is_sqlite}"))
+    life = Life(database, drawn("life", database.is_sqlite))
     for _ in range(STEPS):
         life.step()
         assert list(conservation.faults(database)) == []

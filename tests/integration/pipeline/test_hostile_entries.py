@@ -22,9 +22,9 @@ from tests.support.articles import NOON, Clock, Rig
 from tests.support.feeds import feed_of
 from tests.support.hostile_feeds import rss
 from tests.support.rows import queried
+from tests.support.seeds import drawn
 
 TUNING = source_tuning(effective_tuning())
-SEED = 20261120
 # Where the trouble is: controls, surrogates, markup's own signs, beyond the basic plane, combining, bidi.
 _RANGES = (
     (0x00, 0x20), (0x20, 0x7F), (0x7F, 0xA0), (0xA0, 0x250), (0x300, 0x370), (0x590, 0x700), (0x2000, 0x2070),
@@ -75,8 +75,7 @@ def chance_feed(rng: random.Random, count: int) -> bytes:
 
 @pytest.mark.parametrize("strings", [200, pytest.param(20_000, marks=pytest.mark.torture)])
 def test_chance_strings_go_through_feed_database_and_output(strings: int, database: Database) -> None:
-    rng = random.Random(SEED)
-    print(f"seed {SEED}")
+    rng = drawn("hostile entries")
     rig, placed, fields = Rig(database, Clock()), 0, 6
     while placed * fields < strings:
         entries = read(chance_feed(rng, 40), source=f"feed-{placed}")

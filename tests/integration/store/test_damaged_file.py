@@ -33,6 +33,7 @@ from tests.support.articles import Clock
 from tests.support.fresh import with_tables
 from tests.support.later_version import later_version
 from tests.support.rows import counted, executed, queried, written_by
+from tests.support.seeds import drawn
 from tests.support.story_checks import fill, what_is_wrong
 
 
@@ -156,21 +157,14 @@ def repair(database: Database) -> None:
             pass
 
 
-SEED = int(os.environ.get("AGGREGATOR_DAMAGE_SEED") or random.SystemRandom().randrange(1 << 32))
 ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 24)
 
 
 @pytest.mark.parametrize(
     "number", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.torture) for n in range(3, ROUNDS))]
 )
-def test_whatever_a_sector_holds_the_rest_is_saved(
-    file: Path, empty: Database, number: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    draw = random.Random(f"{SEED} {number}")
-    with capsys.disabled():
-        if number == 0:
-            print(f"\nAGGREGATOR_DAMAGE_SEED={SEED}")
-    spoil(file, draw)
+def test_whatever_a_sector_holds_the_rest_is_saved(file: Path, empty: Database, number: int) -> None:
+    spoil(file, drawn("damage", number))
     database = Database(f"sqlite:///{file}")
     found = damage_of(database)
     if any("damaged page" in one.what for one in found):

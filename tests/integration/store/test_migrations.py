@@ -40,6 +40,7 @@ from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import shape, with_tables
 from tests.support.later_version import LaterVersion, later_version
 from tests.support.rows import executed, queried, read_by
+from tests.support.seeds import printed_seed
 from tests.support.story_checks import fill
 
 
@@ -375,13 +376,12 @@ def _kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]])
 
 
 def _some(seed: int) -> Callable[[int], Iterable[int]]:
-    print(f"seed {seed}")
     return lambda total: sorted(random.Random(seed).sample(range(1, total + 1), 3))
 
 
 @pytest.mark.usefixtures("later")
 def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
-    seed = int(os.environ.get("AGGREGATOR_KILL_SEED", "0")) or random.SystemRandom().randrange(2**32)
+    seed = printed_seed()
     assert _kill_on_the_way(old, _some(seed)) > 10
     check(old)
 

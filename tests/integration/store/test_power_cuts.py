@@ -21,8 +21,8 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.tables import metadata
 from tests.support.articles import Clock, Rig, record, settled
 from tests.support.fresh import with_tables
+from tests.support.seeds import SEED
 
-SEED = int(os.environ.get("AGGREGATOR_CUT_SEED", random.randrange(2**32)))
 CUTS = int(os.environ.get("AGGREGATOR_CUTS", "200"))
 ARTICLES = 12
 _SECTOR = 512
@@ -116,7 +116,7 @@ def garbled(log: bytes, place: int, chance: random.Random) -> bytes:
 
 
 def cut(written: Written, tmp_path: Path, times: int) -> None:
-    print(f"AGGREGATOR_CUT_SEED={SEED}, {len(written.states)} commits, a log of {len(written.log)} bytes")
+    print(f"AGGREGATOR_SEED={SEED}, {len(written.states)} commits, a log of {len(written.log)} bytes")
     assert len({state for _, state in written.states}) > ARTICLES, "there is little to tell apart"
     chance = random.Random(SEED)
     for number in range(times):

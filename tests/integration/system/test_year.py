@@ -1,13 +1,12 @@
 """A simulated year of one installation: 300 feeds, retention, backups, reloads, log rotation.
 
 The program's own rounds, pipeline, chores, backups and migrations on a real database and an injected clock,
-which also jumps. AGGREGATOR_YEAR_SEED repeats a year whose seed was printed.
+which also jumps.
 """
 
 import datetime as dt
 import logging
 import os
-import random
 import shutil
 import time
 from collections import Counter
@@ -48,6 +47,7 @@ from aggregator.web.settings import publish_settings
 from tests.support.loopback import Request, Response
 from tests.support.newswire import DAY, HOUR, Feed, Wire
 from tests.support.rows import counted, queried, read_by, written_by
+from tests.support.seeds import printed_seed
 from tests.support.world import World
 
 LOGS_KEPT = 4
@@ -472,8 +472,7 @@ def unrecorded() -> Iterator[None]:
 
 def year(folder: Path, database_url: str, scale: Scale) -> list[Month]:
     """Live through it and check it; what the installation held at the end of each month."""
-    seed = int(os.environ.get("AGGREGATOR_YEAR_SEED") or random.SystemRandom().randrange(1 << 32))
-    print(f"AGGREGATOR_YEAR_SEED={seed}")
+    seed = printed_seed()
     with unrecorded(), World() as world:
         one = Year(folder, database_url, world, scale, seed)
         try:

@@ -1,11 +1,8 @@
 """Schemathesis reads the description of the API and asks a real server all it can think of: nothing found.
 
-Its own program runs, with all its checks, as anybody would run it. The short run has always the same seed;
-the long ones draw one, print it where they fail, and `AGGREGATOR_SEED=N` repeats it.
+Its own program runs, with all its checks, as anybody would run it. AGGREGATOR_SEED is its seed.
 """
 
-import os
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +13,7 @@ import pytest
 from aggregator.store.engine.database import Database
 from tests.support.fresh import with_tables
 from tests.support.newsroom import Newsroom
+from tests.support.seeds import SEED
 
 
 @pytest.fixture
@@ -27,11 +25,7 @@ def room(tmp_path: Path) -> Iterator[Newsroom]:
     database.close()
 
 
-def _seed() -> str:
-    return os.environ.get("AGGREGATOR_SEED") or str(random.SystemRandom().randrange(10**6))
-
-
-def _run(room: Newsroom, folder: Path, *options: str, seed: str, secret: str | None = None) -> None:
+def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None) -> None:
     given = ["--header", f"Authorization: Bearer {secret}"] if secret else []
     # No server has the addresses that it makes up: 422 with the reason, as for a document without feeds.
     # The other statuses are those that Schemathesis accepts by itself.
@@ -47,35 +41,28 @@ def _run(room: Newsroom, folder: Path, *options: str, seed: str, secret: str | N
             Path(sys.executable).parent / "schemathesis",
             "--config-file", folder / "schemathesis.toml", "run",
             f"{str(room.client.base_url).rstrip('/')}/api/v1/openapi.json",
-            "--seed", seed, "--no-color", *given, *options,
+            "--seed", str(SEED), "--no-color", *given, *options,
         ],
         cwd=folder, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f"AGGREGATOR_SEED={seed}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == 0, f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     assert "19 selected" in done.stdout
     assert room.get("/healthz").json()["status"] == "ok"
 
 
 def test_the_description_holds(room: Newsroom, tmp_path: Path) -> None:
     secret = room.token("tester", "admin")
-    _run(
-        room,
-        tmp_path,
-        "--phases=examples,fuzzing",
-        "--max-examples=3",
-        secret=secret,
-        seed=os.environ.get("AGGREGATOR_SEED", "1"),
-    )
+    _run(room, tmp_path, "--phases=examples,fuzzing", "--max-examples=3", secret=secret)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_the_description_holds_whatever_is_asked(room: Newsroom, tmp_path: Path) -> None:
     secret = room.token("tester", "admin")
-    _run(room, tmp_path, "--max-examples=200", secret=secret, seed=_seed())
+    _run(room, tmp_path, "--max-examples=200", secret=secret)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_the_description_holds_for_those_without_a_token(room: Newsroom, tmp_path: Path) -> None:
-    _run(room, tmp_path, "--max-examples=50", seed=_seed())
+    _run(room, tmp_path, "--max-examples=50")

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +74,11 @@ def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]
 
 
 def assert_each_record_once(url: str, reported: dict[str, int], records: int) -> None:
-    database = Database(url)
-    with database.read() as connection:
+    with closing(Database(url)) as database, database.read() as connection:
         ids = connection.execute(select(entry.c.article)).scalars().all()
         waiting = connection.execute(select(entry.c.entry_no).where(entry.c.outcome.is_(None))).all()
         refused = connection.execute(select(entry.c.reason).where(entry.c.outcome == "refused")).all()
         held = connection.execute(select(func.count()).select_from(article)).scalar_one()
-    database.close()
     assert (len(ids), len(set(ids))) == (records, records)
     assert (waiting, refused, held) == ([], [], records)
     assert reported["last"] == records - reported["placed_before"], "what was placed is not extracted again"

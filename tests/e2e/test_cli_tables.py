@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from contextlib import closing
 
 import pytest
 from rich.cells import cell_len
@@ -122,9 +123,8 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Datab
 
 
 def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
-    database = Database(f"sqlite:///{listed.folder / 'aggregator.db'}")
-    page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
-    database.close()
+    with closing(Database(f"sqlite:///{listed.folder / 'aggregator.db'}")) as database:
+        page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
     said = listed.type("stories", "--limit", "5", "--format", "json")
     assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"
     ids = [one["id"] for one in json.loads(said.out)["stories"]]

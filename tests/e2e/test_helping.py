@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,8 @@ def test_a_helper_that_is_killed_loses_nothing(postgres: Postgres, tmp_path: Pat
     alone.mkdir()
     one = DaemonProcess(alone, {**settings, "database": "stories.db"})
     assert one.command("ingest", str(records)).returncode == 0
-    database = Database(f"sqlite:///{alone}/stories.db")
-    expected = settled(database)
-    database.close()
+    with closing(Database(f"sqlite:///{alone}/stories.db")) as database:
+        expected = settled(database)
     for name in ("articles", "keys", "sightings"):
         assert found[name] == expected[name]
     assert [row[:5] for row in found["stories"]] == [row[:5] for row in expected["stories"]]

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article
 from tests.conftest import Postgres
@@ -34,6 +33,7 @@ from tests.support.kills import (
     left_in,
 )
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.rows import queried, read_by
 from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -181,12 +181,9 @@ def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(tmp_path: Pa
         running.wait()
         server.routes["/2"] = pages[2]
         ended(tmp_path, start(tmp_path, "ingest", server.url("/feed")))
-    database = Database(f"sqlite:///{tmp_path / 'aggregator.db'}")
-    with database.read() as connection:
-        held = connection.execute(select(article.c.text)).scalars().all()
-        waiting = inbox.waiting_count(connection)
-    database.close()
-    assert waiting == 0
+    url = f"sqlite:///{tmp_path / 'aggregator.db'}"
+    held = queried(url, select(article.c.text)).scalars().all()
+    assert read_by(url, inbox.waiting_count) == 0
     assert len(held) == len(texts)
     assert all(any(text.split("\n")[-1] in one for one in held) for text in texts), "each by its page"
 

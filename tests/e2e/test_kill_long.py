@@ -6,6 +6,7 @@ kill hits the process or one of its workers. The reference is the same run that 
 
 import os
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,8 @@ def assert_nothing_lost(place: Path, count: int, kills: int, url: str, rng: rand
     assert left.kills["daemon"]
     assert_same(left.rows, expected.rows)
     assert left.feeds == expected.feeds
-    database = Database(url)
-    assert [fault.what for fault in faults(database)] == []
-    database.close()
+    with closing(Database(url)) as database:
+        assert [fault.what for fault in faults(database)] == []
 
 
 @pytest.mark.torture  # half a minute: in `make test` stand the slices of test_kill.py

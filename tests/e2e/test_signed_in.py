@@ -6,6 +6,7 @@ The writer of stories is real too: it answers what the forms left for it, as the
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -75,11 +76,10 @@ class Newsroom:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database as each test finds it."""
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
-    database = with_tables(Database(f"sqlite:///{file}"))
-    fill(database)
-    while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
-        pass
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{file}"))) as database:
+        fill(database)
+        while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
+            pass
     return file
 
 

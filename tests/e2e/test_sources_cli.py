@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from aggregator.store.intake.sources import Source, add
 from tests.support.articles import NOON
 from tests.support.fresh import with_tables
 from tests.support.loopback import LoopbackServer, Response
+from tests.support.rows import written_by
 from tests.support.terminal import Said, Terminal
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
@@ -55,11 +57,9 @@ def terminal(
 
 
 def has(terminal: Terminal, *sources: Source) -> None:
-    database = with_tables(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}"))
-    with database.write() as connection:
+    with closing(with_tables(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}"))) as database:
         for one in sources:
-            add(connection, one)
-    database.close()
+            written_by(database, add, one)
 
 
 def source(word: str, **more: object) -> Source:

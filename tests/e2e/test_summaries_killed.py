@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +97,11 @@ def summarising(database: str, folder: Path, **summarise: str) -> DaemonProcess:
 
 def is_written_after_restart(daemon: DaemonProcess, url: str) -> bool:
     """Whether nothing was stored of the text that was cut off, and all of it later."""
-    database = Database(url)
-    with database.write() as connection:
+    with closing(Database(url)) as database, database.write() as connection:
         row = connection.execute(select(story_summary)).one()
         assert (row.summary, row.failures) == (None, 1)
         earlier = row.attempted_at - dt.timedelta(minutes=6)  # it is repeated after five
         connection.execute(update(story_summary).values(attempted_at=earlier))
-    database.close()
     daemon.start()
     id_ = daemon.stories()[0]["id"]
     shown = daemon.wait_for(lambda: daemon.get(f"/api/v1/stories/{id_}").json()["summarised"], "the text")

@@ -1,5 +1,6 @@
 """Fresh databases with tables, without migrating each one: that would take most of the tests' time."""
 
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,10 +33,9 @@ class _Migrated(NamedTuple):
 def _migrated() -> _Migrated:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "migrated.db"
-        database = Database(f"sqlite:///{file}")
-        upgrade(database)
-        counters = [dict(row) for row in queried(database, select(counter)).mappings()]
-        database.close()
+        with closing(Database(f"sqlite:///{file}")) as database:
+            upgrade(database)
+            counters = [dict(row) for row in queried(database, select(counter)).mappings()]
         return _Migrated(file.read_bytes(), counters)
 
 

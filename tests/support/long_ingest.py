@@ -187,29 +187,24 @@ class LongIngest:
 
     def _is_done(self) -> bool:
         """Whether the folder was read, and all that came is placed and can be found."""
-        database = Database(self._url)
-        try:
-            with database.read() as connection:
-                is_read = select(source.c.id).where(
-                    source.c.name == "watched", source.c.folder_state.is_not(None)
-                )
-                waiting = select(func.count()).where(entry.c.state.in_(("page", "ready")))
-                return (
-                    connection.execute(is_read).first() is not None
-                    and not connection.execute(waiting).scalar_one()
-                    and not unindexed_count(connection)
-                )
-        finally:
-            database.close()
+        with closing(Database(self._url)) as database, database.read() as connection:
+            is_read = select(source.c.id).where(
+                source.c.name == "watched", source.c.folder_state.is_not(None)
+            )
+            waiting = select(func.count()).where(entry.c.state.in_(("page", "ready")))
+            return (
+                connection.execute(is_read).first() is not None
+                and not connection.execute(waiting).scalar_one()
+                and not unindexed_count(connection)
+            )
 
     def _left(self) -> Outcome:
-        database = Database(self._url)
-        tuning = effective_tuning().section("stories", StoryTuning)
-        while render_next(
-            database, 50, tuning
-        ):  # it is told later and by the way: here all of it is compared
-            pass
-        database.close()
+        with closing(Database(self._url)) as database:
+            tuning = effective_tuning().section("stories", StoryTuning)
+            while render_next(
+                database, 50, tuning
+            ):  # it is told later and by the way: here all of it is compared
+                pass
         feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2"), ("--updates",)))
         return Outcome(left_in(self._url), feeds, dict(self._kills))
 

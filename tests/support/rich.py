@@ -1,6 +1,7 @@
 """A database with rows in every table that is kept: what copies, backups and exports have to carry."""
 
 import datetime as dt
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,10 +58,9 @@ def later_entries() -> list[Entry]:
 @cache
 def _file() -> bytes:
     with TemporaryDirectory() as folder:
-        database = with_tables(Database(f"sqlite:///{folder}/rich.db"))
-        _fill(database)
-        database.checkpoint_log()
-        database.close()
+        with closing(with_tables(Database(f"sqlite:///{folder}/rich.db"))) as database:
+            _fill(database)
+            database.checkpoint_log()
         return (Path(folder) / "rich.db").read_bytes()
 
 

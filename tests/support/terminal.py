@@ -6,7 +6,7 @@ import pty
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,9 +75,8 @@ class Terminal:
 
     def stories(self) -> list[dict[str, Any]]:
         """As `stories --format json` gives them, without starting a program for it."""
-        database = Database(f"sqlite:///{self.folder / 'aggregator.db'}")
-        page = DatabaseStoryReader(database).stories(StoryFilter())
-        database.close()
+        with closing(Database(f"sqlite:///{self.folder / 'aggregator.db'}")) as database:
+            page = DatabaseStoryReader(database).stories(StoryFilter())
         found: list[dict[str, Any]] = json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
         return found
 

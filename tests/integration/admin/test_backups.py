@@ -115,9 +115,8 @@ def full(tmp_path: Path) -> Iterator[Database]:
 def server(postgres: Postgres) -> Iterator[Database]:
     """A new, empty database on a server."""
     address = postgres.lend()
-    database = Database(address)
-    yield database
-    database.close()
+    with closing(Database(address)) as database:
+        yield database
     postgres.take_back(address)
 
 
@@ -132,13 +131,12 @@ def test_the_database_of_these_tests_has_rows_in_every_table(full: Database) -> 
 def test_copied_to_a_server_and_back_not_a_byte_changes(
     full: Database, server: Database, tmp_path: Path
 ) -> None:
-    back = Database(f"sqlite:///{tmp_path / 'back.db'}")
-    assert copy(full, server, quietly)
-    assert_same(full, server)
-    assert copy(server, back, quietly)
-    assert_same(full, back)
-    assert_goes_on(full, server)
-    back.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'back.db'}")) as back:
+        assert copy(full, server, quietly)
+        assert_same(full, server)
+        assert copy(server, back, quietly)
+        assert_same(full, back)
+        assert_goes_on(full, server)
 
 
 def test_from_file_to_file_and_from_server_to_server(
@@ -243,10 +241,9 @@ def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: 
 
     back_up(full, tmp_path / "kept.db.zst", busy)
     assert took
-    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    restore(tmp_path / "kept.db.zst", new, quietly)
-    assert export(new) == before != export(full)
-    new.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+        restore(tmp_path / "kept.db.zst", new, quietly)
+        assert export(new) == before != export(full)
 
 
 def test_a_backup_is_only_for_who_made_it(kept: Path, full: Database, tmp_path: Path) -> None:
@@ -303,13 +300,12 @@ def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path
     before = full.file.read_bytes()
     link = tmp_path / "another.db"
     link.symlink_to(full.file)
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
-    upgrade(other)
-    assert other.file is not None
-    for file in (full.file, link, other.file):
-        with pytest.raises(UsageError, match="in use"):
-            back_up(full, file, quietly)
-    other.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'other.db'}")) as other:
+        upgrade(other)
+        assert other.file is not None
+        for file in (full.file, link, other.file):
+            with pytest.raises(UsageError, match="in use"):
+                back_up(full, file, quietly)
     assert full.file.read_bytes() == before
 
 
@@ -354,12 +350,11 @@ def test_a_backup_with_pages_of_another_size_is_restored_over_what_is_there(
     with closing(sqlite3.connect(tmp_path / "old.db")) as old:
         old.execute("PRAGMA page_size=4096")
         old.execute("VACUUM")
-    target = Database(f"sqlite:///{tmp_path / 'old.db'}")
-    upgrade(target)
-    restore(file, target, quietly, replace=True)
-    assert export(target) == export(full)
-    assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
-    target.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'old.db'}")) as target:
+        upgrade(target)
+        restore(file, target, quietly, replace=True)
+        assert export(target) == export(full)
+        assert queried(target, text("PRAGMA journal_mode")).scalar_one() == "wal"
 
 
 def test_damage_in_an_unpacked_backup_is_found(full: Database, tmp_path: Path) -> None:
@@ -666,9 +661,8 @@ def test_an_older_database_is_kept_before_its_upgrade(full: Database, config: Co
         upgrade(full, keep=lambda new: said.append(keep_before_upgrade(config, full, new, LATER, quietly)[1]))
     (kept,) = backups(config)
     assert (kept.before, str(kept.path) in said[0]) == (later.revisions[-1], True)
-    new = Database(f"sqlite:///{tmp_path / 'new.db'}")
-    assert restore(kept.path, new, quietly).revision == revision
-    new.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
+        assert restore(kept.path, new, quietly).revision == revision
 
 
 def test_upgrades_that_fail_again_and_again_leave_no_backups(

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,9 +82,8 @@ class Patient(NamedTuple):
 
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Patient]:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
-    yield Patient(tmp_path, database)
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))) as database:
+        yield Patient(tmp_path, database)
 
 
 @pytest.fixture
@@ -310,10 +310,9 @@ def as_somebody_in(folder: Path, file: Path) -> Iterator[Any]:
 def test_a_folder_and_a_file_that_cannot_be_written(open_folder: Path) -> None:
     place = open_folder / "data"
     place.mkdir()
-    database = with_tables(Database(f"sqlite:///{place / 'stories.db'}"))
-    with database.write():
+    url = f"sqlite:///{place / 'stories.db'}"
+    with closing(with_tables(Database(url))) as database, database.write():
         pass
-    database.close()
     for one in (*place.iterdir(), place):
         one.chmod(stat.S_IMODE(one.stat().st_mode) & ~0o222 | 0o444)
     file = open_folder / "given.yaml"

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,8 @@ def empty(made: Path, tmp_path: Path) -> Iterator[Database]:
 
 def _copied(file: Path, folder: Path) -> Iterator[Database]:
     shutil.copy(file, folder / file.name)
-    database = Database(f"sqlite:///{folder / file.name}")
-    yield database
-    database.close()
+    with closing(Database(f"sqlite:///{folder / file.name}")) as database:
+        yield database
 
 
 def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(

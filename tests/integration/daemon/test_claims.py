@@ -47,9 +47,8 @@ ALL_TUNING = effective_tuning(
 @pytest.fixture
 def other(shared: Database) -> Iterator[Database]:
     """The same, as another daemon opens it."""
-    opened = Database(shared.url)
-    yield opened
-    opened.close()
+    with closing(Database(shared.url)) as opened:
+        yield opened
 
 
 def of_others(claims: HostLeases, database: Database) -> frozenset[str]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -61,20 +62,17 @@ def entries() -> list[Entry]:
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Database]:
     address = postgres.lend(has_tables=True)
-    opened = Database(address)
-    yield opened
-    opened.close()
+    with closing(Database(address)) as opened:
+        yield opened
     postgres.take_back(address)
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one daemon makes of it."""
-    one = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('alone')}/one.db"))
-    Rig(one, Clock()).take(*entries())
-    found = settled(one)
-    one.close()
-    return found
+    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('alone')}/one.db"))) as one:
+        Rig(one, Clock()).take(*entries())
+        return settled(one)
 
 
 def helper(database: Database, name: str = "helper", *, all_tuning: Tuning | None = None) -> Prefetcher:

@@ -39,6 +39,8 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytest.importorskip("distributed", reason="pip install distributed")
 
+from contextlib import closing
+
 import dask
 from distributed import Client, Security
 
@@ -131,8 +133,7 @@ def test_stories_are_rendered_as_in_this_process(executor: Executor, tmp_path: P
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
     all_tuning = effective_tuning({"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}})
-    limited = open_executor(cluster.executor, 0, all_tuning)
-    try:
+    with closing(open_executor(cluster.executor, 0, all_tuning)) as limited:
         for function, job, verdict in (
             (fault_jobs.spin, b"", "timeout"),
             (fault_jobs.echo, bytes(2000), "died"),
@@ -140,8 +141,6 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
             error = limited.submit(function, job).exception(timeout=PATIENCE_SECONDS)
             assert isinstance(error, WorkError)
             assert error.verdict == verdict
-    finally:
-        limited.close()
 
 
 def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Running) -> None:
@@ -234,16 +233,13 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
 
     monkeypatch.setattr(dask, "_COUNTING_SECONDS", 0.1)
     kill(cluster.unknown_entry)
-    executor = open_executor(cluster.executor, 0, effective_tuning())
-    try:
+    with closing(open_executor(cluster.executor, 0, effective_tuning())) as executor:
         wait_until(lambda: executor.trouble, "the trouble to be told")
         assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
         assert caplog.text.count("has no workers") == 1, "told once"
         cluster.start_worker()
         wait_until(lambda: executor.trouble is None, "a worker to be seen")
         assert "has workers again" in caplog.text
-    finally:
-        executor.close()
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:

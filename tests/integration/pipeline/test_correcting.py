@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -419,9 +420,8 @@ def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Pat
     """An empty database of the other kind."""
     server = request.getfixturevalue("postgres") if database.is_sqlite else None
     address = server.lend() if server else f"sqlite:///{tmp_path / 'other.db'}"
-    other = with_tables(Database(address))
-    yield other
-    other.close()
+    with closing(with_tables(Database(address))) as other:
+        yield other
     if server:
         server.take_back(address)
 

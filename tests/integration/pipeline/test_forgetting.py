@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import random
 import string
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -350,10 +351,9 @@ def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None
     unit_of_work.take(marked("1", FLOOD))
     forget(unit_of_work, "Herald")
     lines = list(exported(unit_of_work.database, lambda _: None))
-    other = with_tables(Database(f"sqlite:///{tmp_path / 'other.db'}"))
-    import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
-    assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
-    other.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'other.db'}"))) as other:
+        import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
+        assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
 
 
 # --- what is left ------------------------------------------------------------------------------------------

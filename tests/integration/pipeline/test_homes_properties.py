@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,8 @@ def template() -> Iterator[Path]:
     """A file that nobody has open."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "template.db"
-        database = with_tables(Database(f"sqlite:///{file}"))
-        fill(database)
-        database.close()
+        with closing(with_tables(Database(f"sqlite:///{file}"))) as database:
+            fill(database)
         yield file
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,9 +36,10 @@ TITLES = (
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('identity') / 'streams.db'}"))
-    yield made
-    made.close()
+    with closing(
+        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('identity') / 'streams.db'}"))
+    ) as made:
+        yield made
 
 
 @dataclass(frozen=True)

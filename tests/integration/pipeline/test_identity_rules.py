@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -101,13 +102,12 @@ def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig:
     small = Rig(rig.database, rig.clock, all_tuning)
     for entry in entries:
         small.take(entry)
-    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'restarted.db'}"))
-    other = Rig(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
-    for entry in entries:
-        other.restart()
-        other.take(entry)
-    assert settled(fresh) == settled(rig.database)
-    fresh.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'restarted.db'}"))) as fresh:
+        other = Rig(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
+        for entry in entries:
+            other.restart()
+            other.take(entry)
+        assert settled(fresh) == settled(rig.database)
 
 
 def test_stories_that_leave_before_the_window_is_over_are_logged(

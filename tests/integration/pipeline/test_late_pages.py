@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -425,10 +426,9 @@ def placing(database: Database, *, batches: int | None = None, restarts: bool = 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """What nothing interrupted."""
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('late')}/whole.db"))
-    placing(database)
-    yield database
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('late')}/whole.db"))) as database:
+        placing(database)
+        yield database
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import random
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -211,12 +212,11 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         for number, text in enumerate(texts)
     ]
     rig.take(*entries)
-    fresh = with_tables(Database(f"sqlite:///{tmp_path / 'one-by-one.db'}"))
-    other = Rig(fresh, Clock(NOON + 3 * DAY))
-    for entry in entries:
-        other.take(entry)
-    assert settled(fresh) == settled(rig.database)
-    fresh.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'one-by-one.db'}"))) as fresh:
+        other = Rig(fresh, Clock(NOON + 3 * DAY))
+        for entry in entries:
+            other.take(entry)
+        assert settled(fresh) == settled(rig.database)
 
 
 def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig: Rig) -> None:
@@ -293,10 +293,9 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
     entries = shuffled_records(data, 80)
     held = []
     for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
-        database = with_tables(Database(url))
-        Rig(database, Clock(NOON)).take(*entries)
-        held.append(settled(database))
-        database.close()
+        with closing(with_tables(Database(url))) as database:
+            Rig(database, Clock(NOON)).take(*entries)
+            held.append(settled(database))
     assert held[0] == held[1]
 
 

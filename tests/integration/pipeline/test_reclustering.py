@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -160,11 +161,13 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
                 known[retention.newest(connection)] = stream_history.closed_sources(connection)
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
-        scratch = with_tables(Database(f"sqlite:///{tmp_path / f'{n}.db'}"))
-        with database.read() as live, scratch.write() as connection:
+        with (
+            closing(with_tables(Database(f"sqlite:///{tmp_path / f'{n}.db'}"))) as scratch,
+            database.read() as live,
+            scratch.write() as connection,
+        ):
             recluster.seed(live, connection, n, lambda: None, corrected=True)
             assert stream_history.closed_sources(connection) == sources, n
-        scratch.close()
 
 
 QUICK_LOOKS = effective_tuning({"events": {"reassess_every": 8}})
@@ -425,12 +428,9 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))
     fill(database)
     strict = effective_tuning(STRICT)
-    executor = open_executor("processes", 2, strict)
-    try:
+    with closing(open_executor("processes", 2, strict)) as executor:
         run = Reclusterer(database, executor, strict, StoryOptions(), now=Clock())
         spread = run.take_over(placing_of(database, strict), None)
-    finally:
-        executor.close()
     rows = everything(database)
     assert is_the_same(reclustering(database, strict).take_over(placing_of(database, strict), None))
     assert everything(database) == rows
@@ -458,12 +458,11 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
     folder.chmod(0o777)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     address = postgres.lend(has_tables=True)
-    database = Database(address)
-    number = written_by(database, enqueue, NOON, kind, asked)
-    assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
-    answer = read_by(database, one, number)
-    assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
-    database.close()
+    with closing(Database(address)) as database:
+        number = written_by(database, enqueue, NOON, kind, asked)
+        assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
+        answer = read_by(database, one, number)
+        assert (answer.state, "set TMPDIR" in str(answer.result)) == ("refused", True)
     postgres.take_back(address)
 
 

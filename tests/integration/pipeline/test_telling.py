@@ -1,6 +1,7 @@
 """Merged texts are worked out after placing, and anew by other rules of telling; on both databases."""
 
 import datetime as dt
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -89,11 +90,10 @@ def rendered_by(database: Database, executor: Executor | None) -> list[object]:
 def test_workers_render_as_this_process_does(database: Database, deadline: float) -> None:
     filled(database)
     here = rendered_by(database, None)
-    executor = ProcessExecutor(2, msgspec.structs.replace(WORK, parse_deadline_seconds=deadline))
-    try:
+    with closing(
+        ProcessExecutor(2, msgspec.structs.replace(WORK, parse_deadline_seconds=deadline))
+    ) as executor:
         assert rendered_by(database, executor) == here
-    finally:
-        executor.close()
 
 
 def test_a_story_with_a_damaged_text_is_rendered_by_workers_too(database: Database) -> None:

@@ -5,6 +5,7 @@ What follows from other rows is what it was once it is repaired; of the rest it 
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import chain
 from typing import Any
 
@@ -131,9 +132,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     else:
         server: Postgres = request.getfixturevalue("postgres")
         url = server.make()
-    database = with_tables(Database(url))
-    yield Sound(database)
-    database.close()
+    with closing(with_tables(Database(url))) as database:
+        yield Sound(database)
 
 
 @pytest.fixture

@@ -61,9 +61,8 @@ def file(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Database]:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'new.db'}"))
-    yield database
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'new.db'}"))) as database:
+        yield database
 
 
 def tear(file: Path, name: str, filling: int = 0xFF) -> None:
@@ -111,9 +110,8 @@ def count(database: Database) -> int:
 def test_what_only_finds_rows_loses_none(
     file: Path, empty: Database, torn: str, filling: int, named: str
 ) -> None:
-    sound = Database(f"sqlite:///{file}")
-    before = b"".join(exported(sound, ignored)).splitlines()
-    sound.close()
+    with closing(Database(f"sqlite:///{file}")) as sound:
+        before = b"".join(exported(sound, ignored)).splitlines()
     tear(file, torn, filling)
     database = Database(f"sqlite:///{file}")
     found = damage_of(database)
@@ -128,9 +126,8 @@ def test_what_only_finds_rows_loses_none(
 
 @pytest.mark.parametrize("torn", ["article", "story", "observation", "story_log", "lsh_band"])
 def test_a_table_is_named_and_its_other_rows_are_saved(file: Path, empty: Database, torn: str) -> None:
-    sound = Database(f"sqlite:///{file}")
-    all_of_them = count(sound)
-    sound.close()
+    with closing(Database(f"sqlite:///{file}")) as sound:
+        all_of_them = count(sound)
     tear(file, torn)
     database = Database(f"sqlite:///{file}")
     found = damage_of(database)
@@ -233,13 +230,12 @@ def test_a_text_that_is_no_utf8_is_named_and_written_out(file: Path, empty: Data
 
 
 def test_a_damaged_signature_is_named_and_stops_no_question(file: Path) -> None:
-    database = Database(f"sqlite:///{file}")
-    executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
-    named = [one for one in damage_of(database) if one.what == "article.signature cannot be read"]
-    assert [one.keys for one in named] == [("2",)]
-    repair(database)
-    assert balance(database) is not None
-    database.close()
+    with closing(Database(f"sqlite:///{file}")) as database:
+        executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
+        named = [one for one in damage_of(database) if one.what == "article.signature cannot be read"]
+        assert [one.keys for one in named] == [("2",)]
+        repair(database)
+        assert balance(database) is not None
 
 
 @pytest.mark.parametrize("torn", ["article", "observation", "outlet_line"])

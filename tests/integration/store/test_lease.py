@@ -65,9 +65,8 @@ for line in sys.stdin:
 @pytest.fixture
 def other(database: Database) -> Iterator[Database]:
     """The same database as another process would open it."""
-    opened = Database(database.url)
-    yield opened
-    opened.close()
+    with closing(Database(database.url)) as opened:
+        yield opened
 
 
 def one_more(database: Database) -> int:

@@ -452,7 +452,6 @@ def test_out_of_room_in_the_middle_all_is_as_it_was(tmp_path: Path) -> None:
             upgrade(database)
         assert _state(database) == before
         database.close()
-        roomy = Database(database.url)
-        upgrade(roomy)
-        check(roomy)
-        roomy.close()
+        with closing(Database(database.url)) as roomy:
+            upgrade(roomy)
+            check(roomy)

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -104,10 +104,9 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     else:
         server: Postgres = request.getfixturevalue("postgres")
         address = server.make()
-    opened = with_tables(Database(address))
-    fill(opened)
-    yield opened
-    opened.close()
+    with closing(with_tables(Database(address))) as opened:
+        fill(opened)
+        yield opened
 
 
 @contextmanager

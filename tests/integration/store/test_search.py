@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -39,9 +40,8 @@ def story_reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         address = f"sqlite:///{tmp_path_factory.mktemp('search') / 'reader.db'}"
     else:
         address = request.getfixturevalue("postgres").make()
-    database = with_tables(Database(address))
-    yield filled(database)
-    database.close()
+    with closing(with_tables(Database(address))) as database:
+        yield filled(database)
 
 
 def filled(database: Database) -> Rig:

@@ -6,6 +6,7 @@ import html
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def both(filled: Database, postgres: Postgres) -> Iterator[tuple[Database, Database]]:
     """The same rows on SQLite and on Postgres."""
     address = postgres.lend()
-    server = Database(address)
-    upgrade(server)
-    copied(filled, server)
-    yield filled, server
-    server.close()
+    with closing(Database(address)) as server:
+        upgrade(server)
+        copied(filled, server)
+        yield filled, server
     postgres.take_back(address)
 
 

@@ -1,6 +1,7 @@
 """The API over a real server and both kinds of database."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -176,14 +177,11 @@ def test_explaining_holds_up_nobody_else_on_pages_either(
     article = next(iter(room.stories().values()))["articles"][0]["id"]
     monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
     monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
-    busy = Newsroom(room.database)
-    try:
+    with closing(Newsroom(room.database)) as busy:
         for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
             answer = busy.get(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
             assert "too many explanations" in answer.text
-    finally:
-        busy.close()
 
 
 # --- corrections -------------------------------------------------------------------------------------------
@@ -264,8 +262,7 @@ def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
 
 
 def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
-    room = Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill()
-    try:
+    with closing(Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill()) as room:
         secret = room.token("editor", "admin")
         merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}
         waits = room.ask("POST", "/api/v1/corrections", secret, json=merge)
@@ -281,8 +278,6 @@ def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> N
         room.writer.pipeline.run_commands()
         assert "one story already" in room.get(refused, secret).json()["reason"]
         problem_of(room.get("/api/v1/corrections/requests/999", secret), 404)
-    finally:
-        room.close()
 
 
 def test_a_body_that_is_too_large_or_no_json(room: Newsroom) -> None:
@@ -398,8 +393,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
 @pytest.fixture(scope="module")
 def room_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
 
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}"))
-    opened = Newsroom(database).fill().start_writing()
-    yield opened
-    opened.close()
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}"))) as database:
+        opened = Newsroom(database).fill().start_writing()
+        yield opened
+        opened.close()

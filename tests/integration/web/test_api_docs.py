@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -24,11 +25,12 @@ CALLS = [
 
 @pytest.fixture
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'docs.db'}"))
-    opened = Newsroom(database).fill().start_writing()
-    yield opened
-    opened.close()
-    database.close()
+    with closing(
+        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'docs.db'}"))
+    ) as database:
+        opened = Newsroom(database).fill().start_writing()
+        yield opened
+        opened.close()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")

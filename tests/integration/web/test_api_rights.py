@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,8 +116,7 @@ def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
 
 
 def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tmp_path: Path) -> None:
-    everybody = Newsroom(room.database, excerpt_words=WORDS, full_text="all")
-    try:
+    with closing(Newsroom(room.database, excerpt_words=WORDS, full_text="all")) as everybody:
         whole, kept = [], []
         for story in everybody.stories().values():
             for one in story["articles"]:
@@ -126,8 +126,6 @@ def test_where_all_may_read_a_noarchive_page_stays_an_excerpt(room: Newsroom, tm
         assert all(reported["text"] for reported in whole)
         assert len(kept) == 2
         assert all(reported["text"] is None and count_words(reported["lead"]) <= WORDS for reported in kept)
-    finally:
-        everybody.close()
 
 
 def test_ninety_thousand_quotation_marks_are_an_excerpt_too(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import base64
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -39,9 +39,10 @@ def basic(secret: str, name: str = "anyone") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}"))
-    yield database
-    database.close()
+    with closing(
+        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}"))
+    ) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +58,10 @@ def room(file: Path, tmp_path: Path) -> Iterator[Newsroom]:
 
     with sqlite3.connect(file) as source, sqlite3.connect(tmp_path / "room.db") as target:
         source.backup(target)
-    database = Database(f"sqlite:///{tmp_path / 'room.db'}")
-    opened = Newsroom(database).start_writing()
-    yield opened
-    opened.close()
-    database.close()
+    with closing(Database(f"sqlite:///{tmp_path / 'room.db'}")) as database:
+        opened = Newsroom(database).start_writing()
+        yield opened
+        opened.close()
 
 
 def flood(room: Newsroom) -> str:

@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPResponse
 from typing import Any
 
@@ -64,10 +65,9 @@ def opened(database: Database, **chosen: Any) -> Newsroom:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('owner') / 'owner.db'}"))
-    Newsroom(made).fill().close()
-    yield made
-    made.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('owner') / 'owner.db'}"))) as made:
+        Newsroom(made).fill().close()
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -155,18 +155,12 @@ def test_where_the_settings_name_a_proxy_or_other_machines_nobody_is_the_owner_w
     room: Newsroom, database: Database, two_paths: list[str], chosen: dict[str, Any]
 ) -> None:
     secret = room.token(f"reader {chosen}"[:60], "read")
-    room = opened(database, **chosen)
-    try:
+    with closing(opened(database, **chosen)) as room:
         assert differing(room, two_paths) == set()
         assert differing(room, two_paths, f"Authorization: Bearer {secret}")
-    finally:
-        room.close()
-    room = opened(database, owner_on_loopback=True, **chosen)
-    try:
+    with closing(opened(database, owner_on_loopback=True, **chosen)) as room:
         assert differing(room, two_paths)
         assert differing(room, two_paths, "Via: 1.1 proxy") == set()
-    finally:
-        room.close()
 
 
 def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
@@ -176,8 +170,7 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
     caplog.set_level(logging.INFO, logger="aggregator.web")
     for owner_on_loopback in (None, False):
         caplog.clear()
-        room = opened(database, owner_on_loopback=owner_on_loopback)
-        try:
+        with closing(opened(database, owner_on_loopback=owner_on_loopback)) as room:
             assert bool(differing(room, two_paths)) is (owner_on_loopback is None)
             notice = f"anyone who can connect to 127.0.0.1:{room.client.base_url.port}, including through"
             assert (notice in caplog.text) is (owner_on_loopback is None)
@@ -186,13 +179,10 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
                 WebServices(room.reading, PublishSettings(port=0, owner_on_loopback=owner_on_loopback))
             )
             assert (notice in caplog.text) is (owner_on_loopback is None), "also after a reload"
-        finally:
-            room.close()
 
 
 def test_names_of_loopback_are_no_other_machines(database: Database, two_paths: list[str]) -> None:
-    room = opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1"))
-    try:
+    with closing(
+        opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1"))
+    ) as room:
         assert differing(room, two_paths)
-    finally:
-        room.close()

@@ -6,6 +6,7 @@ Its own program runs, with all its checks, as anybody would run it. AGGREGATOR_S
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,10 @@ from tests.support.seeds import SEED
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Newsroom]:
-    database = with_tables(Database(f"sqlite:///{tmp_path / 'schema.db'}"))
-    opened = Newsroom(database).fill().start_writing()
-    yield opened
-    opened.close()
-    database.close()
+    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'schema.db'}"))) as database:
+        opened = Newsroom(database).fill().start_writing()
+        yield opened
+        opened.close()
 
 
 def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None) -> None:

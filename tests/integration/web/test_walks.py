@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -36,8 +37,7 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_walk(
     database: Database,
 ) -> None:
-    room = Newsroom(database)
-    try:
+    with closing(Newsroom(database)) as room:
         room.writer.take(record("Post", "f", "Levee breaks in Pennmouth", FLOOD, published=NOON))
         room.writer.take(record("Echo", "s", "Dockers strike in Sennick", STRIKE, published=NOON))
         for n, word in enumerate(WORDS):
@@ -60,13 +60,10 @@ def test_a_story_that_is_bumped_between_pages_comes_once_and_first_in_the_next_w
         assert len(seen) == len(set(seen)), "nothing twice"
         assert seen == [one for one in before if one != bumped], "nothing lost but what moved up"
         assert room.get("/api/v1/stories?limit=1").json()["stories"][0]["id"] == bumped
-    finally:
-        room.close()
 
 
 def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None:
-    room = Newsroom(database)
-    try:
+    with closing(Newsroom(database)) as room:
         for n, word in enumerate(WORDS[:4]):
             room.writer.take(record("Bote", str(n), word, of(word), published=NOON))
         now = [NOON + dt.timedelta(hours=23, minutes=50)]
@@ -76,8 +73,6 @@ def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None
             rest = client.get(f"/api/v1/stories?since=24h&limit=2&after={first['next']}").json()
             assert len(first["stories"]) == len(rest["stories"]) == 2
             assert not client.get("/api/v1/stories?since=24h").json()["stories"], "a walk that begins now"
-    finally:
-        room.close()
 
 
 def served(room: Newsroom, clock: Any) -> Any:
@@ -95,9 +90,10 @@ def served(room: Newsroom, clock: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def story_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}"))
-    yield opened
-    opened.close()
+    with closing(
+        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}"))
+    ) as opened:
+        yield opened
 
 
 def put(database: Database, count: int) -> list[int]:

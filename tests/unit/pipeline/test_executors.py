@@ -258,13 +258,10 @@ def test_inline_runs_here_and_names_failures_alike() -> None:
 
 @pytest.mark.parametrize("kind", ["inline", "processes"])
 def test_a_full_disk_is_not_the_fault_of_the_job(kind: str) -> None:
-    executor = open_executor(kind, 1, effective_tuning())
-    try:
+    with closing(open_executor(kind, 1, effective_tuning())) as executor:
         with pytest.raises(NoWorkersError, match="No space left"):
             executor.submit(fault_jobs.fill_disk, b"").result(timeout=PATIENCE_SECONDS)
         assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
-    finally:
-        executor.close()
 
 
 def test_an_unknown_executor_is_a_configuration_error() -> None:

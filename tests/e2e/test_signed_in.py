@@ -6,7 +6,6 @@ The writer of stories is real too: it answers what the forms left for it, as the
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -29,7 +28,7 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.articles import NOON, Clock, Rig
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import written_by
 from tests.support.story_checks import fill
 from tests.support.waiting import PATIENCE_SECONDS
@@ -76,7 +75,7 @@ class Newsroom:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database as each test finds it."""
     file = tmp_path_factory.mktemp("told") / "newsroom.db"
-    with closing(with_tables(Database(f"sqlite:///{file}"))) as database:
+    with sqlite_at(file) as database:
         fill(database)
         while render_next(database, 100, effective_tuning().section("stories", StoryTuning)):
             pass

@@ -5,17 +5,15 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from aggregator.cli.app import main
-from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from tests.support.articles import NOON
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.rows import written_by
 from tests.support.terminal import Said, Terminal
@@ -57,7 +55,7 @@ def terminal(
 
 
 def has(terminal: Terminal, *sources: Source) -> None:
-    with closing(with_tables(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}"))) as database:
+    with sqlite_at(terminal.folder / "aggregator.db") as database:
         for one in sources:
             written_by(database, add, one)
 

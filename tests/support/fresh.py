@@ -1,6 +1,7 @@
 """Fresh databases with tables, without migrating each one: that would take most of the tests' time."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,13 @@ def with_tables(database: Database) -> Database:
         database.file.touch(0o600)
         database.file.write_bytes(_migrated().file)
     return database
+
+
+@contextmanager
+def sqlite_at(file: Path | str) -> Iterator[Database]:
+    """A new SQLite database with tables; closed in the end."""
+    with closing(with_tables(Database(f"sqlite:///{file}"))) as made:
+        yield made
 
 
 class _Migrated(NamedTuple):

@@ -1,7 +1,6 @@
 """A database with rows in every table that is kept: what copies, backups and exports have to carry."""
 
 import datetime as dt
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import queried, written_by
 from tests.support.story_checks import small_set
 
@@ -58,7 +57,7 @@ def later_entries() -> list[Entry]:
 @cache
 def _file() -> bytes:
     with TemporaryDirectory() as folder:
-        with closing(with_tables(Database(f"sqlite:///{folder}/rich.db"))) as database:
+        with sqlite_at(folder / "rich.db") as database:
             _fill(database)
             database.checkpoint_log()
         return (Path(folder) / "rich.db").read_bytes()

@@ -35,7 +35,7 @@ from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.tables import counter, entry, source, webhook
 from tests.integration.daemon.test_watch import Watched
 from tests.support.articles import NOON, Clock, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.own_postgres import OwnPostgres
@@ -82,7 +82,7 @@ class Patient(NamedTuple):
 
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Patient]:
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'stories.db'}"))) as database:
+    with sqlite_at(tmp_path / "stories.db") as database:
         yield Patient(tmp_path, database)
 
 

@@ -21,7 +21,7 @@ from aggregator.store.intake import prefetched
 from aggregator.store.tables import prefetched as rows
 from tests.conftest import Postgres
 from tests.support.articles import NOON, Clock, Rig, record, settled
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.kill_records import invented
 from tests.support.rows import counted, executed, queried, written_by
 
@@ -70,7 +70,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What one daemon makes of it."""
-    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('alone')}/one.db"))) as one:
+    with sqlite_at(tmp_path_factory.mktemp("alone") / "one.db") as one:
         Rig(one, Clock()).take(*entries())
         return settled(one)
 

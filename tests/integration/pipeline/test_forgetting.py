@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import random
 import string
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.sender import WebhookTuning
 from tests.integration.pipeline.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
@@ -351,7 +350,7 @@ def test_an_export_carries_tombstones(unit_of_work: Rig, tmp_path: Path) -> None
     unit_of_work.take(marked("1", FLOOD))
     forget(unit_of_work, "Herald")
     lines = list(exported(unit_of_work.database, lambda _: None))
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'other.db'}"))) as other:
+    with sqlite_at(tmp_path / "other.db") as other:
         import_into(other, b"".join(lines).splitlines(keepends=True), lambda _: None)
         assert Rig(other, Clock()).accept(marked("1", FLOOD))[0].outcome == "forgotten"
 

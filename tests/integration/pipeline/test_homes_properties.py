@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.store.engine.database import Database
 from aggregator.store.stories.corrections import all_constraints
 from aggregator.store.tables import link_constraint, story_log
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import read_by
 from tests.support.story_checks import (
     assigned,
@@ -45,7 +44,7 @@ def template() -> Iterator[Path]:
     """A file that nobody has open."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "template.db"
-        with closing(with_tables(Database(f"sqlite:///{file}"))) as database:
+        with sqlite_at(file) as database:
             fill(database)
         yield file
 

@@ -3,7 +3,6 @@
 import datetime as dt
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +19,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.identify import PollContext
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import counted, queried, written_by
 
 TUNING = effective_tuning().section("identity", IdentityTuning)
@@ -36,9 +35,7 @@ TITLES = (
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with closing(
-        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('identity') / 'streams.db'}"))
-    ) as made:
+    with sqlite_at(tmp_path_factory.mktemp("identity") / "streams.db") as made:
         yield made
 
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,7 @@ from aggregator.store.intake.sources import known_as, known_folder
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.rows import queried, written_by
 
 ADDRESS = "https://gazette.example/levee"
@@ -102,7 +101,7 @@ def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig:
     small = Rig(rig.database, rig.clock, all_tuning)
     for entry in entries:
         small.take(entry)
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'restarted.db'}"))) as fresh:
+    with sqlite_at(tmp_path / "restarted.db") as fresh:
         other = Rig(fresh, Clock(NOON + dt.timedelta(days=3)), all_tuning)
         for entry in entries:
             other.restart()

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
 
 import msgspec
 import pytest
@@ -28,7 +27,7 @@ from aggregator.store.read.statistics import page_verdicts_by_source, verdicts_b
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.loopback import Resource, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
@@ -426,7 +425,7 @@ def placing(database: Database, *, batches: int | None = None, restarts: bool = 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """What nothing interrupted."""
-    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('late')}/whole.db"))) as database:
+    with sqlite_at(tmp_path_factory.mktemp("late") / "whole.db") as database:
         placing(database)
         yield database
 

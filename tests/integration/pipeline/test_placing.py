@@ -25,7 +25,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import article, story
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
 from tests.support.events import GRAIN
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import what_is_wrong
 
@@ -212,7 +212,7 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         for number, text in enumerate(texts)
     ]
     rig.take(*entries)
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'one-by-one.db'}"))) as fresh:
+    with sqlite_at(tmp_path / "one-by-one.db") as fresh:
         other = Rig(fresh, Clock(NOON + 3 * DAY))
         for entry in entries:
             other.take(entry)

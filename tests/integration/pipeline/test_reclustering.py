@@ -31,7 +31,7 @@ from aggregator.store.tables import (
 )
 from tests.conftest import Postgres
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import queried, read_by, written_by
 from tests.support.story_checks import (
     assigned,
@@ -162,7 +162,7 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
         with (
-            closing(with_tables(Database(f"sqlite:///{tmp_path / f'{n}.db'}"))) as scratch,
+            sqlite_at(tmp_path / f"{n}.db") as scratch,
             database.read() as live,
             scratch.write() as connection,
         ):

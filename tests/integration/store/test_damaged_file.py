@@ -30,7 +30,7 @@ from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.tables import article, metadata, story
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import Clock
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at, with_tables
 from tests.support.later_version import later_version
 from tests.support.rows import counted, executed, queried, written_by
 from tests.support.seeds import drawn
@@ -61,7 +61,7 @@ def file(made: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Database]:
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'new.db'}"))) as database:
+    with sqlite_at(tmp_path / "new.db") as database:
         yield database
 
 

@@ -20,7 +20,7 @@ from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import OneArticleJson, SearchJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.memory_reader import MemoryReader
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.story_checks import correct, placing_of
@@ -393,7 +393,8 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
 @pytest.fixture(scope="module")
 def room_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
 
-    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('api') / 'api.db'}"))) as database:
-        opened = Newsroom(database).fill().start_writing()
+    with (
+        sqlite_at(tmp_path_factory.mktemp("api") / "api.db") as database,
+        closing(Newsroom(database).fill().start_writing()) as opened,
+    ):
         yield opened
-        opened.close()

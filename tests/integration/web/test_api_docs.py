@@ -10,10 +10,9 @@ from contextlib import closing
 
 import pytest
 
-from aggregator.store.engine.database import Database
 from aggregator.web.responses import PROBLEMS
 from tests.conftest import REPOSITORY
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 
 DOCUMENT = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
@@ -25,12 +24,11 @@ CALLS = [
 
 @pytest.fixture
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
-    with closing(
-        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('docs') / 'docs.db'}"))
-    ) as database:
-        opened = Newsroom(database).fill().start_writing()
+    with (
+        sqlite_at(tmp_path_factory.mktemp("docs") / "docs.db") as database,
+        closing(Newsroom(database).fill().start_writing()) as opened,
+    ):
         yield opened
-        opened.close()
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")

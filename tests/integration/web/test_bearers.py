@@ -22,7 +22,7 @@ from aggregator.web.security.connection_limits import OF_ONE_ADDRESS
 from aggregator.web.security.token_auth import COOKIE, BadTokens, form_of, secret_in
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.rows import written_by
 from tests.support.waiting import PATIENCE_SECONDS
@@ -39,9 +39,7 @@ def basic(secret: str, name: str = "anyone") -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with closing(
-        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('tokens') / 'tokens.db'}"))
-    ) as database:
+    with sqlite_at(tmp_path_factory.mktemp("tokens") / "tokens.db") as database:
         yield database
 
 
@@ -58,10 +56,11 @@ def room(file: Path, tmp_path: Path) -> Iterator[Newsroom]:
 
     with sqlite3.connect(file) as source, sqlite3.connect(tmp_path / "room.db") as target:
         source.backup(target)
-    with closing(Database(f"sqlite:///{tmp_path / 'room.db'}")) as database:
-        opened = Newsroom(database).start_writing()
+    with (
+        closing(Database(f"sqlite:///{tmp_path / 'room.db'}")) as database,
+        closing(Newsroom(database).start_writing()) as opened,
+    ):
         yield opened
-        opened.close()
 
 
 def flood(room: Newsroom) -> str:

@@ -12,7 +12,7 @@ import pytest
 from aggregator.store.engine.database import Database
 from aggregator.web.server import WebServices
 from aggregator.web.settings import PublishSettings
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 
 SHORT = 12  # words of an article for others
@@ -65,7 +65,7 @@ def opened(database: Database, **chosen: Any) -> Newsroom:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with closing(with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('owner') / 'owner.db'}"))) as made:
+    with sqlite_at(tmp_path_factory.mktemp("owner") / "owner.db") as made:
         Newsroom(made).fill().close()
         yield made
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.engine.database import Database
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.seeds import SEED
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Iterator[Newsroom]:
-    with closing(with_tables(Database(f"sqlite:///{tmp_path / 'schema.db'}"))) as database:
-        opened = Newsroom(database).fill().start_writing()
+    with (
+        sqlite_at(tmp_path / "schema.db") as database,
+        closing(Newsroom(database).fill().start_writing()) as opened,
+    ):
         yield opened
-        opened.close()
 
 
 def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None) -> None:

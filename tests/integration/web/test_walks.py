@@ -18,7 +18,7 @@ from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.store.tables import story
 from aggregator.web.filters import PARAMETERS, cursor_time, next_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
-from tests.support.fresh import with_tables
+from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.rows import executed, queried
 
@@ -90,9 +90,7 @@ def served(room: Newsroom, clock: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def story_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    with closing(
-        with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('walks') / 'walks.db'}"))
-    ) as opened:
+    with sqlite_at(tmp_path_factory.mktemp("walks") / "walks.db") as opened:
         yield opened
 
 

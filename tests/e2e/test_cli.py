@@ -8,7 +8,6 @@ import io
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +16,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
-from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, STRIKE
-from tests.support.loopback import LoopbackServer, Ranged, Response
+from tests.support.loopback import LoopbackServer, Ranged, Response, free_port
 from tests.support.rows import executed
 from tests.support.terminal import DAY, SCRIPT, Said, Terminal, jsonl, kept, reports
 from tests.support.waiting import PATIENCE_SECONDS
@@ -160,10 +158,7 @@ def test_exit_codes(terminal: Terminal, arguments: list[str], code: int) -> None
 
 def test_a_database_of_a_newer_program_ends_with_4(terminal: Terminal) -> None:
     assert terminal.type("db", "upgrade").code == 0
-    executed(
-        f"sqlite:///{terminal.folder / 'aggregator.db'}",
-        sql("UPDATE alembic_version SET version_num = '9999'"),
-    )
+    executed(terminal.database, sql("UPDATE alembic_version SET version_num = '9999'"))
     for command in (["stories"], ["db", "upgrade"], ["ingest", "config.yaml"], ["run"]):
         said = terminal.type(*command)
         assert (said.code, said.err.count("\n")) == (4, 1)
@@ -479,16 +474,8 @@ def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackSe
     assert (summary(again)["new"], summary(again)["known"]) == (0, 2)
 
 
-@pytest.fixture
-def dead_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
-    terminal: Terminal, server: LoopbackServer, dead_port: int
+    terminal: Terminal, server: LoopbackServer
 ) -> None:
     bad = {
         "empty.txt": b"",
@@ -507,7 +494,7 @@ def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
     )
     terminal.write("some.jsonl", broken_lines)
     terminal.write("latin.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n".encode() + b"\xff\xfe caf\xe9\n")
-    addresses = [server.url("/gone"), f"http://127.0.0.1:{dead_port}/feed", "http://nosuchhost.invalid/"]
+    addresses = [server.url("/gone"), f"http://127.0.0.1:{free_port()}/feed", "http://nosuchhost.invalid/"]
     what = [*bad, "nowhere.txt", "some.jsonl", *addresses, "latin.txt"]
     said = terminal.type("ingest", *what, "--format", "json")
     assert said.code == 3
@@ -539,31 +526,21 @@ def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None
 def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(terminal: Terminal) -> None:
     terminal.write("reports.jsonl", reports())
     assert terminal.type("db", "upgrade").code == 0
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDS_THE_LOCK, str(terminal.folder / "aggregator.db")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=REPOSITORY,
-    )
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    holder.stdout.readline()
-    left = terminal.type("ingest", "reports.jsonl", "--no-wait", "--format", "json")
-    assert summary(left)["waiting"] == 3
-    waiting = subprocess.Popen(
-        [SCRIPT, "ingest", "-", "--format", "json"],
-        cwd=terminal.folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert waiting.stdin is not None
-    assert waiting.stderr is not None
-    waiting.stdin.write(f"Ferries stop at Isk\n\n{STRIKE[::-1]}\n".encode())
-    waiting.stdin.close()
-    assert b"waiting until it has placed" in waiting.stderr.readline()
-    holder.stdin.close()  # the writer ends without having placed anything
-    holder.wait(timeout=PATIENCE_SECONDS)
+    with terminal.as_writer():  # which ends without having placed anything
+        left = terminal.type("ingest", "reports.jsonl", "--no-wait", "--format", "json")
+        assert summary(left)["waiting"] == 3
+        waiting = subprocess.Popen(
+            [SCRIPT, "ingest", "-", "--format", "json"],
+            cwd=terminal.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert waiting.stdin is not None
+        assert waiting.stderr is not None
+        waiting.stdin.write(f"Ferries stop at Isk\n\n{STRIKE[::-1]}\n".encode())
+        waiting.stdin.close()
+        assert b"waiting until it has placed" in waiting.stderr.readline()
     assert waiting.stdout is not None
     reported = json.loads(waiting.stdout.read())
     assert waiting.wait(timeout=PATIENCE_SECONDS) == 0
@@ -572,20 +549,10 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
     assert sum(one["article_count"] for one in terminal.stories()) == 4
 
 
-HOLDS_THE_LOCK = """
-import sys
-from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
-assert open_writer_lease(Database("sqlite:///" + sys.argv[1])).acquire()
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
 # --- extract -----------------------------------------------------------------------------------------------
 
 
-def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackServer, dead_port: int) -> None:
+def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackServer) -> None:
     terminal.write("d/one.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
     terminal.write("d/sub/two.txt", f"Dock workers strike\n\n{STRIKE}\n")
     terminal.write("d/empty.txt", "")
@@ -606,7 +573,7 @@ def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackSer
         "nothing",
         "nowhere.txt",
     ]
-    inputs += [server.url("/wall"), server.url("/gone"), f"http://127.0.0.1:{dead_port}/"]
+    inputs += [server.url("/wall"), server.url("/gone"), f"http://127.0.0.1:{free_port()}/"]
     lines = terminal.type("extract", *inputs, "--format", "jsonl").lines
     keys = {"what", "verdict", "title", "text", "published", "language", "author", "outlet", "wire"}
     assert all(keys <= set(line) for line in lines)

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 import typer
 
-from aggregator.cli.app import main, make_app
+from aggregator.cli.app import make_app
 from aggregator.store.engine.database import Database
 from aggregator.store.read.read_marks import ReadMarks
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.receiver import SECRET
-from tests.support.terminal import DAY, SCRIPT, Terminal, jsonl, reports
+from tests.support.terminal import DAY, SCRIPT, Terminal, exit_code, jsonl, reports
 from tests.support.waiting import PATIENCE_SECONDS
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
@@ -56,16 +56,14 @@ NOT_RUN = {
 
 @pytest.fixture
 def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Any:
-    """Runs a command within this process: a hundred starts of the program would take a minute."""
+    """Runs a command within this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGGREGATOR_DATABASE", raising=False)
     Terminal(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        said = capfdbinary.readouterr()
-        return int(ended.value.code or 0), said.out.decode(), said.err.decode()
+        code, said = exit_code(*arguments), capfdbinary.readouterr()
+        return code, said.out.decode(), said.err.decode()
 
     return run
 
@@ -121,7 +119,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     others = [one["id"] for one in terminal.stories() if one["article_count"] == 1]
     _within(terminal.folder, "correct", "merge", *others)
     _within(terminal.folder, "token", "create", "old", "--scope", "read")
-    with contextlib.closing(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")) as database:
+    with contextlib.closing(Database(terminal.database)) as database:
         ReadMarks(database, lambda: dt.datetime.now(dt.UTC)).sign_in("anna")
     _within(terminal.folder, "export", "--output", "everything.jsonl.zst")
     _within(terminal.folder, "export", "--output", "everything.jsonl")
@@ -133,9 +131,7 @@ def _within(folder: Path, *arguments: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("AGGREGATOR_DATABASE", raising=False)
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-    assert not ended.value.code
+        assert exit_code(*arguments) == 0
 
 
 def _placeholders(folder: Path, url: str) -> dict[str, str]:

@@ -123,7 +123,7 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Datab
 
 
 def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
-    with closing(Database(f"sqlite:///{listed.folder / 'aggregator.db'}")) as database:
+    with closing(Database(listed.database)) as database:
         page = DatabaseStoryReader(database).stories(StoryFilter(limit=5))
     said = listed.type("stories", "--limit", "5", "--format", "json")
     assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"

@@ -16,7 +16,7 @@ import feedparser
 import pytest
 
 from tests.support.daemon_process import WORKER, WORKERS, DaemonProcess, resident_mib
-from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.loopback import LoopbackServer, Request, Response, free_port
 from tests.support.outlets import SAMPLES, Outlet, report
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -271,13 +271,6 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
 # --- what is broken ----------------------------------------------------------------------------------------
 
 
-def dead_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-    return port
-
-
 def endless(_request: Request) -> Response:
     return Response(200, body=(b"<!-- filler -->" * 4096 for _ in range(400)), content_type="application/xml")
 
@@ -300,7 +293,7 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
     servers = {name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()}
     good = Outlet("Lowland Post", "rss", [FIRE_IN_POST])
     addresses = {name: server.url("/feed") for name, server in servers.items()}
-    addresses |= {"dead": f"http://127.0.0.1:{dead_port()}/feed", "nameless": "http://nowhere.invalid/feed"}
+    addresses |= {"dead": f"http://127.0.0.1:{free_port()}/feed", "nameless": "http://nowhere.invalid/feed"}
     listed = [{"feed": address, "name": name} for name, address in addresses.items()]
     causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
     settings = {

@@ -4,8 +4,6 @@ import json
 import os
 import pty
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +15,6 @@ from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.terminal import DAY, Terminal, jsonl, kept, reports
-from tests.support.waiting import PATIENCE_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORRECTED = STRIKE.replace("Sennick", "Iskmouth")
@@ -76,41 +73,23 @@ def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: 
     assert by_indent[2][0] == sum(by_indent[4])
 
 
-HOLDS_THE_LOCK = """
-import sys
-from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_writer_lease
-assert open_writer_lease(Database("sqlite:///" + sys.argv[1])).acquire()
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.write("reports.jsonl", reports())
     assert terminal.type("db", "upgrade").code == 0
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDS_THE_LOCK, str(tmp_path / "aggregator.db")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=REPOSITORY,
-    )
-    assert holder.stdin is not None
-    assert holder.stdout is not None
-    holder.stdout.readline()
-    ours, theirs = pty.openpty()
-    environment = kept({"COLUMNS": "80", "TERM": "xterm"})
-    with Path(os.devnull).open("r+b") as nothing:
-        command = ["ingest", "reports.jsonl"]
-        process = forked.start(command, tmp_path, environment, (nothing.fileno(), nothing.fileno(), theirs))
-    os.close(theirs)
-    shown = b""
-    while b"0/3" not in shown:
-        shown += os.read(ours, 65536)
-    assert b"placed/s" in shown
-    holder.stdin.close()  # the writer ends without having placed anything
-    holder.wait(PATIENCE_SECONDS)
+    with terminal.as_writer():  # which ends without having placed anything
+        ours, theirs = pty.openpty()
+        environment = kept({"COLUMNS": "80", "TERM": "xterm"})
+        with Path(os.devnull).open("r+b") as nothing:
+            command = ["ingest", "reports.jsonl"]
+            process = forked.start(
+                command, tmp_path, environment, (nothing.fileno(), nothing.fileno(), theirs)
+            )
+        os.close(theirs)
+        shown = b""
+        while b"0/3" not in shown:
+            shown += os.read(ours, 65536)
+        assert b"placed/s" in shown
     with suppress(OSError):  # that is how a terminal tells that its last writer has gone
         while more := os.read(ours, 65536):
             shown += more

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.support.daemon_process import PROGRAM, WORKER, WORKERS, DaemonProcess
-from tests.support.loopback import LoopbackServer
+from tests.support.loopback import LoopbackServer, free_port
 from tests.support.outlets import DAM, FIRE, SAMPLES, Outlet
 from tests.support.receiver import SECRET, Receiver
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -30,12 +30,6 @@ SIGNAL_SECONDS = 3.0
 
 def title(daemon: DaemonProcess, feed: str = "stories") -> str:
     return daemon.get(f"/feeds/{feed}.rss").text.split("<title>")[1].split("<")[0]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 # --- what changes, and what stays --------------------------------------------------------------------------

@@ -3,55 +3,27 @@
 import csv
 import io
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
-from aggregator.cli.app import main
 from aggregator.store.intake.sources import Source, add
 from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.rows import written_by
-from tests.support.terminal import Said, Terminal
+from tests.support.terminal import Prompt, Terminal
 
 BROKEN = "http 404: not found, and a long account of what was asked, when and by whom, as servers give it"
-
-
-class Prompt(Terminal):
-    """A terminal whose commands run in this process."""
-
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[bytes]) -> None:
-        super().__init__(folder)
-        self._capture = capture
-
-    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
-        assert not stdin
-        assert not environment
-        self._capture.readouterr()
-        code: object = 0
-        try:
-            main([one if isinstance(one, str) else one.decode() for one in arguments])
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = self._capture.readouterr()
-        assert isinstance(code, int)
-        return Said(code, out, err.decode())
 
 
 @pytest.fixture
 def terminal(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Prompt]:
+) -> Prompt:
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield Prompt(tmp_path, capfdbinary)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return Prompt(tmp_path, capfdbinary)
 
 
 def has(terminal: Terminal, *sources: Source) -> None:

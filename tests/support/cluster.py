@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
+from tests.support.loopback import free_port
 
 
 class Cluster:
@@ -16,9 +16,7 @@ class Cluster:
     def __init__(self, folder: Path, certificate: Path | None = None) -> None:
         """With a `certificate` (and its key), which is its own authority, all speak TLS."""
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._tls = [] if certificate is None else [
             f"--tls-{name}={certificate}" for name in ("ca-file", "cert", "key")
         ]  # fmt: skip

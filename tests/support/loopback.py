@@ -267,3 +267,10 @@ def slowly(parts: Iterable[bytes], seconds: float) -> Iterable[bytes]:
     for part in parts:
         time.sleep(seconds)
         yield part
+
+
+def free_port() -> int:
+    """A port of loopback at which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -1,6 +1,5 @@
 """A mail server on loopback (aiosmtpd) that can be told how to answer, and the mail that it took."""
 
-import socket
 import ssl
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
+from tests.support.loopback import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 USER, PASSWORD = "reader", "qX7secret"
@@ -34,7 +34,7 @@ class MailServer:
                 "auth_required": True,
                 "authenticator": self._login,
             }
-        self._controller = Controller(self, hostname="127.0.0.1", port=port or _free_port(), **more)
+        self._controller = Controller(self, hostname="127.0.0.1", port=port or free_port(), **more)
         self._controller.start()
         self.port: int = self._controller.port
 
@@ -76,13 +76,6 @@ class MailServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _free_port() -> int:
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def plain_text(mail: EmailMessage) -> str:

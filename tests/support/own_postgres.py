@@ -15,7 +15,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.support.loopback import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
 # A server that is to be killed must sync, else what it answered may be lost; all else is small and quick.
@@ -67,7 +67,7 @@ class OwnPostgres:
                 "--no-sync",
             ]
         )
-        self.port = _free_port()  # asked for last: another process could take it meanwhile
+        self.port = free_port()  # asked for last: another process could take it meanwhile
         own = {
             "port": str(self.port),
             "listen_addresses": "'127.0.0.1'",
@@ -248,9 +248,3 @@ def _user() -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
     raise LookupError("no user but root, and PostgreSQL refuses to run as root")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

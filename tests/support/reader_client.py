@@ -25,7 +25,11 @@ class ReaderClient:
     """One signed-in client. Ids are decimal, as both keep them."""
 
     def __init__(self, base_url: httpx.URL, name: str, password: str, **headers: str) -> None:
-        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30, headers=headers)
+        # No connection outlives its answer, so none has to be closed.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(
+            base_url=base_url, trust_env=False, timeout=30, headers=headers, limits=limits
+        )
         answer = self.http.post("/accounts/ClientLogin", data={"Email": name, "Passwd": password})
         assert answer.status_code == 200, answer.text
         parts = [line.split("=") for line in answer.text.split("\n") if line]

@@ -5,13 +5,17 @@ import os
 import pty
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
+from aggregator.cli.app import main
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_writer_lease
 from aggregator.store.read.reader import DatabaseStoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of
@@ -73,12 +77,48 @@ class Terminal:
         assert code == 0
         return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
+    @property
+    def database(self) -> str:
+        return f"sqlite:///{self.folder / 'aggregator.db'}"
+
+    @contextmanager
+    def as_writer(self) -> Iterator[None]:
+        """Be the writer of its database, one that places nothing."""
+        with closing(Database(self.database)) as database:
+            lease = open_writer_lease(database)
+            assert lease.acquire()
+            yield
+            lease.release()
+
     def stories(self) -> list[dict[str, Any]]:
         """As `stories --format json` gives them, without starting a program for it."""
-        with closing(Database(f"sqlite:///{self.folder / 'aggregator.db'}")) as database:
+        with closing(Database(self.database)) as database:
             page = DatabaseStoryReader(database).stories(StoryFilter())
         found: list[dict[str, Any]] = json.loads(encode_json(page_of(page.stories, page.next)))["stories"]
         return found
+
+
+def exit_code(*arguments: str) -> int:
+    """Run a command in this process: a hundred starts of the program would take a minute."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+class Prompt(Terminal):
+    """A terminal whose commands run in this process, in its current folder."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[bytes]) -> None:
+        super().__init__(folder)
+        self._capture = capture
+
+    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
+        assert not stdin
+        assert not environment
+        self._capture.readouterr()
+        code = exit_code(*map(os.fsdecode, arguments))
+        out, err = self._capture.readouterr()
+        return Said(code, out, err.decode())
 
 
 def kept(environment: Mapping[str, str]) -> dict[str, str]:

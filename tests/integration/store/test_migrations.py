@@ -165,11 +165,15 @@ def test_a_database_of_an_unreleased_program_is_refused_with_what_to_do(
     assert revision_of(database) == revision
 
 
+def _table_names(database: Database) -> list[str]:
+    return read_by(database, lambda connection: inspect(connection).get_table_names())
+
+
 def test_a_database_of_another_program_is_left_alone(empty: Database) -> None:
     executed(empty, text("CREATE TABLE article (id INTEGER PRIMARY KEY)"))
     with pytest.raises(ConfigError, match=r"tables of another program \(article\)"):
         upgrade(empty)
-    assert read_by(empty, inspect).get_table_names() == ["article"]
+    assert _table_names(empty) == ["article"]
 
 
 @pytest.mark.parametrize("name", ["webhook", "article_search", "v_now", "v_follows"])
@@ -398,7 +402,7 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
     total = _killed_before(empty.url, None)
     for statement in (random.randrange(1, total),):
         assert _killed_before(empty.url, statement) == statement
-        assert read_by(empty, inspect).get_table_names() == []
+        assert _table_names(empty) == []
         upgrade(empty)
     check(empty)
 

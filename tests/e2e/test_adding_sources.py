@@ -11,6 +11,8 @@ from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Response
 
+pytestmark = pytest.mark.later
+
 REPORTS = {
     "Arrel Courier": [("Levee on the Arrel breaks in Pennmouth", FLOOD)],
     "Calmouth Post": [("Pennmouth under water after levee fails", FLOOD_ELSEWHERE)],

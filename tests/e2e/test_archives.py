@@ -33,6 +33,8 @@ from tests.support.rows import queried
 from tests.support.seeds import printed_seed
 from tests.support.warc import answer, warc_record
 
+pytestmark = pytest.mark.later
+
 RECORDS, PAGES = 120, 4  # more than one transaction takes
 
 

@@ -542,9 +542,9 @@ def test_where_another_process_is_the_writer_the_command_waits_or_leaves_it(term
         waiting.stdin.close()
         assert b"waiting until it has placed" in waiting.stderr.readline()
     assert waiting.stdout is not None
-    reported = json.loads(waiting.stdout.read())
-    assert waiting.wait(timeout=PATIENCE_SECONDS) == 0
-    waiting.stderr.close()
+    with waiting:
+        reported = json.loads(waiting.stdout.read())
+    assert waiting.returncode == 0
     assert (reported["new"], reported["waiting"]) == (1, 0)
     assert sum(one["article_count"] for one in terminal.stories()) == 4
 

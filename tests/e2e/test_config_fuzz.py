@@ -24,6 +24,8 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet
 from tests.support.seeds import drawn
 
+pytestmark = pytest.mark.later
+
 Settings = dict[str, Any]
 
 _LISTENING = re.compile(r"listening on (http://[^\s,]+)")

@@ -8,6 +8,8 @@ import pytest
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.daemon_process import DaemonProcess
 
+pytestmark = pytest.mark.later
+
 
 @pytest.mark.timeout(240)
 def test_the_daemon_corrects_and_listens_to_others_with_a_token_alone(tmp_path: Path) -> None:

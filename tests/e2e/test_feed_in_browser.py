@@ -8,6 +8,8 @@ from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 from tests.support.memory_reader import full_reader
 
+pytestmark = pytest.mark.later
+
 
 def _looked_at(browser: Browser, address: str) -> tuple[str, list[str], list[str]]:
     page = browser.new_page()

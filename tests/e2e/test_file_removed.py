@@ -12,6 +12,8 @@ import pytest
 from tests.support.articles import FLOOD, STRIKE
 from tests.support.daemon_process import DaemonProcess
 
+pytestmark = pytest.mark.later
+
 
 def write(folder: Path, name: str, text: str) -> None:
     outlet = folder / "news" / name

@@ -15,6 +15,8 @@ from tests.support.daemon_process import PROGRAM, WORKER, DaemonProcess
 from tests.support.kill_records import records
 from tests.support.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.later
+
 AT_ONCE = 100  # enough for a chunk of the command
 SLOWLY = 2  # records in a tenth of a second, while the daemon starts
 

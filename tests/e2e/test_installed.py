@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.support.daemon_process import PROGRAM
 
+pytestmark = pytest.mark.later
+
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 
 

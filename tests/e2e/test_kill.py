@@ -37,6 +37,8 @@ from tests.support.rows import queried, read_by
 from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
+pytestmark = pytest.mark.later
+
 ARTICLES = 150
 ROUNDS = int(os.environ.get("AGGREGATOR_KILL_ROUNDS") or 10)  # of the full count
 

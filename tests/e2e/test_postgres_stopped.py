@@ -19,6 +19,8 @@ from tests.support.rows import counted, queried
 from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.later
+
 ENDS_SECONDS = 10.0  # promised, whatever the database does
 PATHS = {"/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"}
 BACK_SECONDS = 10.0  # promised: after the server is back, new articles have their place by then

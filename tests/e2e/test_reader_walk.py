@@ -23,6 +23,8 @@ from tests.support.loopback import LoopbackServer, Resource
 from tests.support.mail_server import MailServer
 from tests.support.reader_client import libgreader_client
 
+pytestmark = pytest.mark.later
+
 PICTURES = Path(os.environ.get("AGGREGATOR_PICTURES", OUTPUT))
 MUTED = "Kestrow"  # the dam failure, with most outlets
 DIGEST_SIZE: ViewportSize = {"width": 640, "height": 430}

@@ -25,6 +25,8 @@ from tests.support.outlets import DAM, FIRE, SAMPLES, Outlet
 from tests.support.receiver import SECRET, Receiver
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
+pytestmark = pytest.mark.later
+
 SIGNAL_SECONDS = 3.0
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.conftest import Postgres
 from tests.support.daemon_process import DaemonProcess
@@ -11,6 +12,8 @@ from tests.support.loopback import LoopbackServer, Response
 from tests.support.outlets import Outlet, report
 from tests.support.receiver import SECRET, Receiver
 from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.later
 
 FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
 MARK = "qX7marker"

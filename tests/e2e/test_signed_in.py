@@ -34,6 +34,8 @@ from tests.support.story_checks import fill
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.unit.web.test_pages import HOSTILE, assert_tame
 
+pytestmark = pytest.mark.later
+
 
 class Newsroom:
     """A server over a database with 63 invented articles, and a writer who does what he is asked."""

@@ -14,6 +14,8 @@ from tests.support.daemon_process import WORKERS, DaemonProcess
 from tests.support.kill_records import records
 from tests.support.loopback import LoopbackServer
 
+pytestmark = pytest.mark.later
+
 MINUTES = float(os.environ.get("AGGREGATOR_READERS_MINUTES") or 20)
 ARTICLES = 4000
 READERS = 4  # two of them in the short test: each reads all libraries first

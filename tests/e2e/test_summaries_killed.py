@@ -18,6 +18,8 @@ from tests.support.daemon_process import DaemonProcess
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.later
+
 # Starts a child, and waits for ever as long as a file says so.
 PROGRAM = """\
 import json, os, subprocess, sys, time

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from aggregator.store.tables import article, story, story_log
 from tests.support.killed_daemon import KilledDaemon, mixed, wait_a_while
-from tests.support.loopback import free_port
+from tests.support.loopback import free_port, http_client
 from tests.support.reader_client import READ, STARRED, ReaderClient
 from tests.support.receiver import Receiver
 from tests.support.rows import queried
@@ -26,8 +26,7 @@ class Copy:
     """What a client knows of the stories by their changes."""
 
     def __init__(self, address: str) -> None:
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.Client(base_url=address, trust_env=False, timeout=30, limits=limits)
+        self._http = http_client(base_url=address)
         self._next = 0
         self.updated: dict[str, str] = {}
         self.numbers: list[int] = []

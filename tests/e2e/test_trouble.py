@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import resource
 import shutil
 import signal
@@ -22,8 +21,10 @@ from tests.support.daemon_process import WORKER, DaemonProcess
 from tests.support.growing_feeds import Newsroom, rss
 from tests.support.kill_records import invented
 from tests.support.loopback import LoopbackServer, Resource
+from tests.support.seeds import drawn
 
-SEED = int(os.environ.get("AGGREGATOR_DISK_SEED", random.randrange(2**32)))
+pytestmark = pytest.mark.later
+
 ITEM = "<item><title>%s</title><description>%s</description></item>"
 FERRY = "A ferry with ninety passengers ran aground off Callow Head in fog on Friday. Nobody was hurt."
 MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
@@ -337,8 +338,7 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
 
 @pytest.mark.torture
 def test_a_disk_that_is_full_at_fifty_moments(tmp_path: Path) -> None:
-    print(f"AGGREGATOR_DISK_SEED={SEED}")
-    chance = random.Random(SEED)
+    chance = drawn("disk")
     refused = 0
     with small_disk(tmp_path / "disk", 64) as disk, fed_daemon(tmp_path, disk) as (daemon, newsroom):
         daemon.wait_for(daemon.stories, "the first story")

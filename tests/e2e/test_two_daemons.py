@@ -26,6 +26,8 @@ from tests.support.rows import counted
 from tests.support.seeds import drawn
 from tests.support.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.later
+
 ARTICLES = 120
 MANY_ARTICLES = int(os.environ.get("AGGREGATOR_TAKEOVER_ARTICLES") or 20_000)
 KILLS = int(os.environ.get("AGGREGATOR_TAKEOVERS") or 20)

@@ -23,6 +23,7 @@ import httpx
 import yaml
 
 from tests.support import forked
+from tests.support.loopback import http_client
 from tests.support.waiting import PATIENCE_SECONDS
 
 PROGRAM = [sys.executable, "-c", "from aggregator.cli.app import main; main()"]
@@ -69,7 +70,7 @@ class DaemonProcess:
         self._log_file = folder / "daemon.log"
         self._log_start = 0
         # One client for all: each new one reads the system's certificates first.
-        self._client = httpx.Client(timeout=PATIENCE_SECONDS, trust_env=False, verify=False)
+        self._client = http_client(verify=False)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         self._environment = kept | environment
         self.configure(settings)

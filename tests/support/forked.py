@@ -138,6 +138,8 @@ def _parent() -> _Parent:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+    atexit.register(process.wait)
+    atexit.register(ours.close)  # first: it ends the process
     return _Parent(process, ours)
 
 

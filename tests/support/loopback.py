@@ -23,6 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar
 
+import httpx
+
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 @dataclass(frozen=True)
 class Request:
@@ -267,6 +271,12 @@ def slowly(parts: Iterable[bytes], seconds: float) -> Iterable[bytes]:
     for part in parts:
         time.sleep(seconds)
         yield part
+
+
+def http_client(**settings: Any) -> httpx.Client:
+    """A client whose connections end with their answers: none of them has to be closed."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, limits=limits, **settings)
 
 
 def free_port() -> int:

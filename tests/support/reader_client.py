@@ -15,6 +15,8 @@ import pytest
 from libgreader.auth import ClientAuthMethod
 from libgreader.url import ReaderUrl
 
+from tests.support.loopback import http_client
+
 LIST = "user/-/state/com.google/reading-list"
 READ = "user/-/state/com.google/read"
 STARRED = "user/-/state/com.google/starred"
@@ -25,11 +27,7 @@ class ReaderClient:
     """One signed-in client. Ids are decimal, as both keep them."""
 
     def __init__(self, base_url: httpx.URL, name: str, password: str, **headers: str) -> None:
-        # No connection outlives its answer, so none has to be closed.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self.http = httpx.Client(
-            base_url=base_url, trust_env=False, timeout=30, headers=headers, limits=limits
-        )
+        self.http = http_client(base_url=base_url, headers=headers)
         answer = self.http.post("/accounts/ClientLogin", data={"Email": name, "Passwd": password})
         assert answer.status_code == 200, answer.text
         parts = [line.split("=") for line in answer.text.split("\n") if line]

@@ -366,7 +366,6 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
         assert health["state"] == "ok"
         assert "noise.txt" in health["problem"] or "empty.txt" in health["problem"]
         assert len(daemon.lines("warning desk: ")) <= 2, "told once, not at every look"
-        assert daemon.process is not None
         assert resident_mib(daemon.process.pid) <= MOST_MIB, "with an article placed on a new database"
         imported = imported_by(daemon)
         assert {"sqlalchemy", "numpy", "alembic"} <= imported
@@ -443,7 +442,6 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
             assert daemon.get("/").status_code == 200, "ready means: it can be read"
             after = [systemd.recv(4096) for _ in range(4)]
             assert after.count(b"WATCHDOG=1") >= 2
-            assert daemon.process is not None
             size = resident_mib(daemon.process.pid)
             assert not daemon.workers(), "a daemon with nothing to read needs no workers"
             assert daemon.stop(signal.SIGINT) == 0

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import time
@@ -34,7 +33,7 @@ from tests.support.story_checks import (
     rows_of,
     what_is_wrong,
 )
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 PACKED_AT_ONCE = {"retention": {"compress_after": "1s"}}
 WRONG_COUNT = "UPDATE story SET outlet_count = 77 WHERE redirect_to IS NULL"
@@ -149,7 +148,7 @@ def test_a_recluster_that_was_killed_goes_on_and_gives_the_same(bench: Bench, in
         assert time.monotonic() < ends
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait(20)
     assert list(bench.folder.glob(".recluster-*.db"))
     assert bench.program.command("recluster").returncode == 0
@@ -321,10 +320,8 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
     bench.program.start()
     for round_, one in enumerate(placed[:3]):
         bench.correct("split", bridge, one, "--no-wait")
-        assert bench.program.process is not None
         time.sleep(0.3 * round_)  # before, while and after it is carried out
-        bench.program.process.send_signal(signal.SIGKILL)
-        bench.program.process.wait(20)
+        bench.program.kill()
         bench.program.start()
         bench.program.wait_for(lambda: bench.requests()[-1][0] != "waiting", "the request to be answered")
     assert bench.program.stop() == 0
@@ -361,10 +358,7 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     process = subprocess.Popen(
         [*PROGRAM, "correct", "merge", goat, bridge], cwd=bench.folder, stdout=subprocess.PIPE, text=True
     )
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while not bench.requests():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    wait_until(bench.requests, "the request")
     lock.release()
     reported, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0

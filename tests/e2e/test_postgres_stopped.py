@@ -232,7 +232,6 @@ def test_a_reload_while_the_server_is_away_is_done_when_it_is_back_and_tells_how
     tmp_path: Path, own_postgres: OwnPostgres
 ) -> None:
     with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
-        assert daemon.process is not None
 
         def rests() -> bool:
             problems = daemon.get("/status").json()["process_problems"]

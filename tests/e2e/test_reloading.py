@@ -80,7 +80,6 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
 
 
 def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
-    assert daemon.process is not None
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port, twice = taken.getsockname()[1], {"feed": "http://nowhere.invalid/feed"}
         for broken, words in (
@@ -151,7 +150,6 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
 
 def many_signals_do_not_block(daemon: DaemonProcess) -> None:
     """A handler that needs a lock which the interrupted code holds would never return."""
-    assert daemon.process is not None
     before, ends = len(daemon.log()), time.monotonic() + SIGNAL_SECONDS
     while time.monotonic() < ends:
         os.kill(daemon.process.pid, signal.SIGHUP)
@@ -243,7 +241,6 @@ class Load:
 
 def held(daemon: DaemonProcess) -> tuple[int, int]:
     """Threads and open files of the process."""
-    assert daemon.process is not None
     place = Path(f"/proc/{daemon.process.pid}")
     return len(list((place / "task").iterdir())), len(list((place / "fd").iterdir()))
 
@@ -289,7 +286,6 @@ def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path)
 
 
 def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
-    assert daemon.process is not None
     for number in range(5):
         daemon.configure(settings | {"publish": {"title": f"Wish {number}"}})
         daemon.process.send_signal(signal.SIGHUP)
@@ -382,7 +378,6 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
     with notified() as (place, systemd):
         daemon = DaemonProcess(tmp_path, settings, NOTIFY_SOCKET=place, WATCHDOG_USEC="400000")
         with daemon:
-            assert daemon.process is not None
             assert "EXTEND_TIMEOUT_USEC" in systemd.next(), "opening the database may take long"
             assert systemd.next(but=("WATCHDOG", "STATUS", "EXTEND_TIMEOUT_USEC"))["READY"] == "1"
 

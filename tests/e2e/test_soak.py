@@ -41,7 +41,6 @@ class Vitals(NamedTuple):
 
 
 def vitals(daemon: DaemonProcess, written: int) -> Vitals:
-    assert daemon.process is not None
     pid = daemon.process.pid
     return Vitals(
         resident_mib=resident_mib(pid),
@@ -88,7 +87,6 @@ def accepted(daemon: DaemonProcess) -> int:
 def disturb(daemon: DaemonProcess, server: LoopbackServer, turn: int) -> None:
     """Another configuration, and a backup over the last one."""
     daemon.configure(settings(server, is_odd=turn % 2 == 1))
-    assert daemon.process is not None
     daemon.process.send_signal(signal.SIGHUP)
     backup = daemon.command("db", "backup", "--to", str(daemon.folder / "kept.db.zst"))
     assert backup.returncode == 0, backup.stderr
@@ -118,7 +116,6 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
         newsroom.done.set()
         newsroom.join()
         daemon.configure(settings(server, is_odd=False))
-        assert daemon.process is not None
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for(lambda: accepted(daemon) == newsroom.written, "everything to be accepted")
         daemon.wait_for(lambda: not daemon.waiting(), "everything to be placed")

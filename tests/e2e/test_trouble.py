@@ -40,7 +40,6 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_pa
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     with DaemonProcess(tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}) as daemon:
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
-        assert daemon.process is not None
         # What a full disk looks like to a process: nothing may grow beyond what the log needs.
         before = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (32_768, resource.RLIM_INFINITY))
         write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
@@ -115,7 +114,6 @@ def idle_connections(daemon: DaemonProcess, count: int) -> Iterator[None]:
 
 
 def open_files(daemon: DaemonProcess) -> int:
-    assert daemon.process is not None
     return sum(1 for _ in Path(f"/proc/{daemon.process.pid}/fd").iterdir())
 
 
@@ -131,7 +129,6 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             daemon.wait_for(lambda: len(daemon.stories()) == 1 and server.requests, "the first story")
-            assert daemon.process is not None
             pid = daemon.process.pid
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(daemon), before[1]))
@@ -180,7 +177,6 @@ def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) 
                 daemon.wait_for(lambda: len(server.requests) > asked + 2 * len(feeds), "them to be asked on")
             daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "it to answer again")
             assert {one["state"] for one in daemon.sources().values()} == {"ok"}
-            assert daemon.process is not None
             assert len(daemon.log().splitlines()) < 50
             assert daemon.stop() == 0
 
@@ -210,7 +206,6 @@ def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
     settings = {"sources": [{"folder": "news"}], "work": WORKER}
     program = [sys.executable, "-c", FULL_ONCE_PLACED]
     with DaemonProcess(tmp_path, settings, program=program) as daemon:
-        assert daemon.process is not None
         before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
         daemon.wait_for(lambda: daemon.lines("placing is paused"), "the writer to say it")
         assert "LimitNOFILE" in daemon.lines("placing is paused")[0]
@@ -387,7 +382,6 @@ def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Pa
         }
         with DaemonProcess(tmp_path, settings) as daemon:
             daemon.wait_for(lambda: len(server.requests) > 2, "it to poll")
-            assert daemon.process is not None
             daemon.process.send_signal(signal.SIGSTOP)
             time.sleep(6.0)  # longer than is taken for a stall
             asked = len(server.requests)

@@ -59,7 +59,6 @@ class Pair:
 
     def take_over(self, *, by: signal.Signals) -> float:
         """Kill or suspend the writer; the seconds until the other one writes. They change their roles."""
-        assert self.writer.process is not None
         os.kill(self.writer.process.pid, by)
         began, before = time.monotonic(), len(self.standby.lines(WRITER_NOW))
         self.standby.wait_for(lambda: len(self.standby.lines(WRITER_NOW)) > before, "the other to take over")
@@ -203,7 +202,6 @@ def test_the_writer_is_killed_or_suspended_many_times(tmp_path: Path, address: s
 
 def begin_again(daemon: DaemonProcess, by: signal.Signals, rng: random.Random) -> None:
     """Start what was killed, let what was suspended go on: both stand by from then on."""
-    assert daemon.process is not None
     if by == signal.SIGKILL:
         daemon.process.wait()
         daemon.start()

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
@@ -64,7 +63,7 @@ class DaemonProcess:
         self, folder: Path, settings: Mapping[str, Any], *, program: Sequence[str] = (), **environment: str
     ) -> None:
         self.folder = folder
-        self.process: subprocess.Popen[bytes] | forked.Process | None = None
+        self._process: subprocess.Popen[bytes] | forked.Process | None = None
         self._program = program or (PROGRAM if environment else ())
         self.address = ""
         self._log_file = folder / "daemon.log"
@@ -89,12 +88,12 @@ class DaemonProcess:
         self._log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
         with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if self._program:
-                self.process = subprocess.Popen(
+                self._process = subprocess.Popen(
                     [*self._program, "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
                 )
             else:
                 streams = (nothing.fileno(), log.fileno(), log.fileno())
-                self.process = forked.start(["run"], self.folder, self._environment, streams)
+                self._process = forked.start(["run"], self.folder, self._environment, streams)
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -105,35 +104,39 @@ class DaemonProcess:
         """After `launch`."""
         self.address = self.wait_for(lambda: _LISTENING.search(self.log()), "the daemon to listen").group(1)
 
+    @property
+    def process(self) -> subprocess.Popen[bytes] | forked.Process:
+        """The one that was started last."""
+        assert self._process is not None
+        return self._process
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal; the exit code."""
-        assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
     def wait_for_end(self) -> int:
         """The exit code of a process that ends by itself."""
-        assert self.process is not None
         return self.process.wait(PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """End it at once, if it still runs."""
-        if self.process is not None and self.process.poll() is None:
+        if self.is_running():
             self.process.kill()
             self.process.wait()
 
     def workers(self) -> list[int]:
         """Process ids of its children that are alive."""
-        assert self.process is not None
         return [pid for pid in _processes() if _parent(pid) == self.process.pid]
 
     def __enter__(self) -> "DaemonProcess":
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
 
     # --- what it says -------------------------------------------------------------------------------------
@@ -152,9 +155,9 @@ class DaemonProcess:
         """Look again and again until `look()` is true, and return what it gave; fails with the log's end."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (got := look()):
-            ended = self.process is not None and self.process.poll() is not None
+            ended = self._process is not None and not self.is_running()
             if ended or time.monotonic() > deadline:
-                state = f"ended with {self.process and self.process.returncode}" if ended else "lives"
+                state = f"ended with {self._process and self._process.returncode}" if ended else "lives"
                 raise AssertionError(f"waited for {what}; the daemon {state}. Its log:\n{self.log()[-6000:]}")
             time.sleep(0.05)
         return got
@@ -180,7 +183,6 @@ class DaemonProcess:
     def reload(self) -> str:
         """Send SIGHUP and wait for its end: the line of the log that says what came of it."""
         before = len(self.reloads())
-        assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
         self.wait_for(lambda: len(self.reloads()) > before, "the end of a reload")
         return self.reloads()[-1]

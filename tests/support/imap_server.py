@@ -6,7 +6,6 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from types import TracebackType
 
 USER, PASSWORD = "anna@example.org", 'Zoë "s3cret\\'
 Answer = Callable[[str], bytes | Iterable[bytes] | None]
@@ -64,9 +63,7 @@ class ImapServer:
     def __enter__(self) -> "ImapServer":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

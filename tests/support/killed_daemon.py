@@ -56,7 +56,7 @@ class KilledDaemon(DaemonProcess):
         """Drop the records in parts; it is killed after each but the last, when the caller goes on."""
         share = -(-len(records) // (kills + 1))
         for number, start in enumerate(range(0, len(records), share)):
-            if self.process is None or self.process.poll() is not None:
+            if not self.is_running():
                 self.start()
             self.drop(records[start : start + share])
             if start + share < len(records):

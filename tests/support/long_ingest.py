@@ -123,7 +123,6 @@ class LongIngest:
         while True:
             self._daemon.launch()
             running = self._daemon.process
-            assert running is not None
             try:
                 self._disturb(rng, left, running, "daemon", self._is_done)
                 if running.poll() is None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, ClassVar
 
 import httpx
@@ -167,9 +166,7 @@ class LoopbackServer:
     def __enter__(self) -> "LoopbackServer":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

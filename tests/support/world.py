@@ -10,7 +10,6 @@ Names lead to public addresses that are never dialled: the dialler lands on loop
 
 import datetime as dt
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import httpcore
@@ -88,9 +87,7 @@ class World:
     def __enter__(self) -> "World":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _resolve(self, name: str, _port: int, _seconds: float) -> list[str]:

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from types import TracebackType
 
 import httpx
 import pytest
@@ -67,9 +66,7 @@ class RawServer:
     def __enter__(self) -> "RawServer":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listening.close()
         for peer in self._open:
             with suppress(OSError):

@@ -437,18 +437,6 @@ api_token = Table(
     Column("revoked_at", UtcTime),
 )
 
-idempotency_key = Table(
-    "idempotency_key",
-    metadata,
-    # The response to a push with an Idempotency-Key header, so that a repeated push gets the same response.
-    Column("token", Text, ForeignKey("api_token.id"), primary_key=True),
-    Column("key", LargeBinary, primary_key=True),  # 16-byte hash of the header
-    Column("body_hash", LargeBinary, nullable=False),  # of the request
-    Column("response", LargeBinary),  # JSON, zstd; null only within the transaction that writes it
-    Column("at", UtcTime, nullable=False),
-    Index(None, "at"),
-)
-
 story = Table(
     "story",
     metadata,

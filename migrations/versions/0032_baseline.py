@@ -584,15 +584,6 @@ def _create_tables() -> None:
         _partial("ix_article_url", "url", where="length(url) <= 600"),
     )
     op.create_table(
-        "idempotency_key",
-        sa.Column("token", sa.Text, sa.ForeignKey("api_token.id"), primary_key=True),
-        sa.Column("key", sa.LargeBinary, primary_key=True),
-        sa.Column("body_hash", sa.LargeBinary, nullable=False),
-        sa.Column("response", sa.LargeBinary),
-        sa.Column("at", _TIME, nullable=False),
-        sa.Index("ix_idempotency_key_at", "at"),
-    )
-    op.create_table(
         "link_constraint",
         sa.Column("correction", sa.BigInteger, sa.ForeignKey("correction.correction_no"), primary_key=True),
         sa.Column("article", sa.Text, primary_key=True),

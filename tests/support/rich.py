@@ -145,11 +145,6 @@ def _installation(database: Database, clock: Clock) -> None:
             )
         )
         connection.execute(
-            insert(tables.idempotency_key).values(
-                token="t", key=b"k" * 16, body_hash=b"b", response=codecs.compress_bytes(b"{}"), at=now
-            )
-        )
-        connection.execute(
             insert(tables.command).values(
                 at=now, kind="correct", payload="{}", state="done", result="{}", done_at=now
             )

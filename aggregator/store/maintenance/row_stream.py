@@ -49,7 +49,7 @@ from aggregator.store.tables import UtcTime, article, counter, entry, metadata, 
 
 # State of the daemons that run now, useless in a copy.
 PASSING: Final = frozenset({"writer_lease", "host_lease", "prefetched"})
-LEFT_OUT: Final = frozenset({"api_token", "idempotency_key", "command", "webhook", "outbox"}) | PASSING
+LEFT_OUT: Final = frozenset({"api_token", "command", "webhook", "outbox"}) | PASSING
 AT_ONCE: Final = 500  # rows of a batch
 _INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has
 

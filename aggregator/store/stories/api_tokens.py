@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store import codecs
-from aggregator.store.tables import api_token, delete_some, idempotency_key, insert_or
+from aggregator.store.tables import api_token
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -113,54 +112,3 @@ def _hash(secret: str) -> bytes:
 def _token(row: Row[Any]) -> ApiToken:
     columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
     return ApiToken(**columns | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))})
-
-
-# --- stored responses to pushes: a repeated push (by its Idempotency-Key) gets the same response -----------
-
-_DELETED_AT_ONCE = 100
-
-
-class StoredAnswer(FrozenStruct, frozen=True, kw_only=True):
-    """The response to an earlier push with a key. `same_body`: whether both requests are equal."""
-
-    response: bytes
-    same_body: bool
-
-
-def open_key(
-    connection: Connection, token: str, key: str, body_hash: bytes, now: dt.datetime
-) -> StoredAnswer | None:
-    """Reserve the key for this push. Return the stored response if it was used before, else None.
-
-    On Postgres a push with the key of a push that is being processed waits here for its end.
-    """
-    row = {"token": token, "key": _key(key), "body_hash": body_hash, "at": now}
-    taken = (
-        insert_or(connection, idempotency_key)
-        .values(row)
-        .on_conflict_do_nothing(index_elements=["token", "key"])
-    )
-    if connection.execute(taken.returning(idempotency_key.c.key)).first() is not None:
-        return None
-    found = connection.execute(
-        select(idempotency_key).where(idempotency_key.c.token == token, idempotency_key.c.key == _key(key))
-    ).one()
-    return StoredAnswer(
-        response=codecs.decompress_bytes(found.response), same_body=bytes(found.body_hash) == body_hash
-    )
-
-
-def keep_response(connection: Connection, token: str, key: str, answer: bytes) -> None:
-    """Store the response to every later push with this key."""
-    mine = (idempotency_key.c.token == token, idempotency_key.c.key == _key(key))
-    connection.execute(update(idempotency_key).where(*mine).values(response=codecs.compress_bytes(answer)))
-
-
-def forget_keys_before(connection: Connection, oldest: dt.datetime) -> None:
-    """Delete responses from before `oldest`, at most 100 at a time."""
-    at = idempotency_key.c.at
-    delete_some(connection, idempotency_key, at < oldest, at, _DELETED_AT_ONCE)
-
-
-def _key(key: str) -> bytes:
-    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -6,7 +6,6 @@ it is pushed or read from a file, so its source is its outlet, else the name of 
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
@@ -36,8 +35,6 @@ from aggregator.web.security.middleware import read_body, refused, require_scope
 from aggregator.web.security.token_auth import TokenStore
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
-# That responses are stored for a repeated key; later a repetition is known by its articles (chosen).
-_IDEMPOTENCY_HOURS = 48.0
 
 PATH = "/api/v1/articles"
 WRITING_AT_ONCE = 2  # threads; pushes wait for each other in the database, and readers need the other threads
@@ -54,7 +51,6 @@ class PushTuning(msgspec.Struct, frozen=True, kw_only=True):
     max_items: int
     max_buffered_bytes: int
     body_deadline_seconds: float
-    max_key_chars: int
 
 
 class PushedItem(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
@@ -74,13 +70,6 @@ class PushResult(FrozenStruct, frozen=True, kw_only=True, omit_defaults=False):
     known: int
     rejected: int
     items: tuple[PushedItem, ...]
-
-
-class PushAnswer(FrozenStruct, frozen=True, kw_only=True):
-    """The response body; `replayed` is True if the Idempotency-Key was used before and nothing was stored."""
-
-    body: bytes
-    replayed: bool = False
 
 
 Read = tuple[int, Entry | str]  # number of the record, and its entry or the reason of its rejection
@@ -107,44 +96,23 @@ class PushEndpoint(TokenStore):
         self._fetch_pages = fetch_pages
         self._arrived = arrived
 
-    def take(self, token: ApiToken, body: bytes, *, lines: bool, key: str | None) -> PushAnswer:
-        """Store the records in `body` and return after they are on disk; a used `key` stores nothing.
+    def take(self, token: ApiToken, body: bytes, *, lines: bool) -> PushResult:
+        """Store the records in `body` and return after they are on disk.
 
         `lines`: the Content-Type is JSONL. Raises RefusedError if no record can be accepted.
         """
         now = self._now()
         read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.tuning.max_items)
 
-        def work(connection: Connection) -> PushAnswer:
-            earlier = self._earlier_answer(connection, token, body, key, now)
-            if earlier is not None:
-                return earlier
+        def work(connection: Connection) -> PushResult:
             pushed = self._accept(connection, read, now)
-            answer = PushAnswer(body=encode_json(pushed))
-            if key is not None:
-                api_tokens.keep_response(connection, token.id, key, answer.body)
             if api_tokens.is_to_be_noted(token, now):
                 api_tokens.note_use(connection, token, now)
-            return answer
+            return pushed
 
-        answer = self._database.transact(work, durable=True)
+        pushed = self._database.transact(work, durable=True)
         self._arrived()
-        return answer
-
-    def _earlier_answer(
-        self, connection: Connection, token: ApiToken, body: bytes, key: str | None, now: dt.datetime
-    ) -> PushAnswer | None:
-        """Return the stored response of the same key; reserve an unused key and return None."""
-        if key is None:
-            return None
-        api_tokens.forget_keys_before(connection, now - dt.timedelta(hours=_IDEMPOTENCY_HOURS))
-        digest = hashlib.blake2b(body, digest_size=16).digest()
-        found = api_tokens.open_key(connection, token.id, key, digest, now)
-        if found is None:
-            return None
-        if not found.same_body:
-            raise RefusedError(422, "this Idempotency-Key was used with another body; use a new key")
-        return PushAnswer(body=found.response, replayed=True)
+        return pushed
 
     def _accept(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
@@ -383,28 +351,23 @@ async def push_articles(request: Request, pushes: Annotated[Pushes, of_app("push
     202: every record that is not rejected is stored permanently and is placed within moments.
 
     A repeated article is `known` and changes nothing; with another text it is accepted as a revision. The
-    header `Idempotency-Key` (any string of at most 255 characters, a new one for each push) makes a push
-    repeatable: a repeated key with the same body stores nothing and gets the same response, with
-    `Idempotency-Replayed: true`; with another body it is refused with 422. The body may have one record
-    per line (Content-Type: application/jsonl), and may be compressed (Content-Encoding: gzip).
+    body may have one record per line (Content-Type: application/jsonl), and may be compressed
+    (Content-Encoding: gzip).
     """
     endpoint = pushes.endpoint
-    tuning = endpoint.tuning
     try:
         token = require_scope(request, "push", "a push", "push", challenge="Bearer")
         lines = _is_jsonl(request)
-        key = _idempotency_key(request, tuning)
         with pushes.memory.reservation() as reserve:
-            body = await read_body(request, _MAX_BODY_BYTES, tuning.body_deadline_seconds, reserve)
+            body = await read_body(request, _MAX_BODY_BYTES, endpoint.tuning.body_deadline_seconds, reserve)
 
-            def store() -> PushAnswer:
-                return endpoint.take(token, _decoded(request, body), lines=lines, key=key)
+            def store() -> PushResult:
+                return endpoint.take(token, _decoded(request, body), lines=lines)
 
-            answered = await to_thread.run_sync(store, limiter=pushes.writing)
+            pushed = await to_thread.run_sync(store, limiter=pushes.writing)
     except RefusedError as error:
         return await refused(request, error, _MAX_BODY_BYTES)
-    replayed = {"Idempotency-Replayed": "true"} if answered.replayed else {}
-    return Response(answered.body, 202, media_type=JSON, headers=replayed)
+    return Response(encode_json(pushed), 202, media_type=JSON)
 
 
 def _is_jsonl(request: Request) -> bool:
@@ -421,15 +384,6 @@ def _is_jsonl(request: Request) -> bool:
     raise RefusedError(
         415, "send Content-Type: application/json, or application/jsonl for one record per line"
     )
-
-
-def _idempotency_key(request: Request, tuning: PushTuning) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not key.strip() or len(key) > tuning.max_key_chars:
-        raise RefusedError(400, f"an Idempotency-Key has 1 to {tuning.max_key_chars} characters")
-    return key.strip()
 
 
 def _decoded(request: Request, body: bytes) -> bytes:

@@ -47,7 +47,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import articles as article_rows
-from aggregator.store.stories import copy_keys, stories
+from aggregator.store.stories import stories
 
 # Furniture as pages carry it, invented for this file.
 # ruff: noqa: ARG001 (every way to make a copy takes the same arguments)
@@ -250,7 +250,6 @@ class Library:
                 found = self._finder.find(connection, coming, original.id)
                 article_rows.insert_articles(connection, [_row(coming, original.id, found)])
                 self._finder.add(original.order, found.held)
-                copy_keys.pack(connection, original.order, 1)
                 for evidence in (found.copy, *found.excerpts):
                     if evidence is not None:
                         self.paired_copies[original.id].add(evidence.other)

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, event, update
+from sqlalchemy import Connection, event, select, update
 
 from aggregator.cluster.copies import minhash, sampled_shingles
 from aggregator.cluster.copies.copy_check import CopyTuning
@@ -51,7 +51,6 @@ from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
-from aggregator.store.stories import copy_keys
 from aggregator.store.stories.merged_texts import render_version
 from aggregator.store.tables import set_counter
 from aggregator.stories.tuning import shipped_tuning
@@ -72,7 +71,7 @@ ACCEPTED_AT_ONCE = 100
 _CHUNK = re.compile(r"^(\W*)(.*?)(\W*)$")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
-_EDITION = 4  # to be raised when the same numbers give other rows
+_EDITION = 5  # to be raised when the same numbers give other rows
 _COMMON = 120  # words so frequent that they stay what they are
 _FIXED, _SMALL, _CAPITAL, _NUMBER, _OPENING = range(5)
 _ALL = (_SMALL, _CAPITAL, _NUMBER, _OPENING)
@@ -395,29 +394,19 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
         set_counter(connection, "render_version", render_version(shipped_tuning()))
 
 
-def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int, newest: int) -> None:
-    """At most `cap` articles under one key, the oldest.
-
-    As if the last round of packing had just ended: of the lowest keys those of the newest eighth of the
-    articles are rows, of the highest none, and all others are in blocks.
-    """
+def _insert_bands(connection: Connection, keys: Ints, owners: Ints, cap: int) -> None:
+    """At most `cap` articles under one key, the oldest."""
     order = np.lexsort((owners, keys))
     keys, owners = keys[order], owners[order]
     kept = _first_of_each(keys, cap)
     kept[1:] &= (keys[1:] != keys[:-1]) | (owners[1:] != owners[:-1])
     keys, owners = keys[kept], owners[kept]
-    since_packed = (0.5 - keys / 2.0**64) * newest / copy_keys._ROUND  # articles
-    is_row = owners > newest - since_packed
     raw = connection.connection.driver_connection
     assert raw is not None, "the connection is open"
-    rows = zip(keys[is_row].tolist(), owners[is_row].tolist(), strict=True)
-    raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
-    packed = copy_keys.KeyPairs(keys[~is_row], owners[~is_row])
-    starts = np.unique(np.searchsorted(packed.bands, packed.bands[::500_000]))
-    for start, end in itertools.pairwise([*starts.tolist(), len(packed.bands)]):
-        part = slice(start, end)
-        copy_keys._insert(connection, copy_keys.KeyPairs(packed.bands[part], packed.numbers[part]))
-    set_counter(connection, copy_keys._PACKED_TO, copy_keys.LOWEST)
+    for start in range(0, len(keys), 500_000):
+        part = slice(start, start + 500_000)
+        rows = zip(keys[part].tolist(), owners[part].tolist(), strict=True)
+        raw.executemany("INSERT INTO lsh_band (band, article) VALUES (?, ?)", rows)
 
 
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
@@ -463,7 +452,7 @@ def _stack(connection: Connection, base: Path, blocks: int, all_tuning: Tuning) 
         keys += columns
         owners += [holders + at] * len(columns)
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
-    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap, blocks * BLOCK)
+    _insert_bands(connection, np.concatenate(keys), np.concatenate(owners), tuning.band_cap)
     _copy_history(raw, (blocks - 1) * BLOCK)
     set_counter(connection, "render_version", render_version(shipped_tuning()))
     names = ("entry", "inbox", "searchable", "bump")
@@ -475,7 +464,7 @@ def _own_keys(
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
     """The articles that hold LSH keys, their keys by band, and which of these another story has, too."""
     with Database(f"sqlite:///{base}").read() as connection:
-        held = {n for pairs in copy_keys.all_keys(connection) for n in pairs.numbers.tolist()}
+        held = set(connection.execute(select(tables.lsh_band.c.article).distinct()).scalars())
     story_of = dict(raw.execute("SELECT inbox_no, story FROM base.article"))
     holders = [(n, mark) for n, mark in signed if n in held]
     own = np.array([minhash.bands(mark, count=tuning.bands, rows=tuning.rows) for _, mark in holders])

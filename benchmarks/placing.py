@@ -49,7 +49,6 @@ from aggregator.pipeline.workers.factory import open_executor
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.stories import copy_keys
 from benchmarks.corpus import Clock, Made, continuation, data_folder, database_of
 from benchmarks.throughput import own_database
 
@@ -285,8 +284,9 @@ def hash_of_rows(database: Database) -> str:
                 chosen = select(table)
             for row in connection.execute(chosen.order_by(key).execution_options(yield_per=1_000)):
                 digest.update(repr([bytes(v) if isinstance(v, memoryview) else v for v in row]).encode())
-        for pairs in copy_keys.all_keys(connection):
-            digest.update(pairs.bands.tobytes() + pairs.numbers.tobytes())
+        keys = tables.lsh_band
+        for pair in connection.execute(select(keys).order_by(*keys.c).execution_options(yield_per=1_000)):
+            digest.update(repr(tuple(pair)).encode())
     return digest.hexdigest()
 
 

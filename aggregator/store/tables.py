@@ -1,7 +1,7 @@
 """The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
 
 The comment above the columns of a table says what a row is and who writes it; comments of columns give units
-and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`, `lsh_block`,
+and allowed values. Derived data can be rebuilt from the other columns: the tables `lsh_band`,
 `sketch`, `story_subject` and `story_link`, the columns that
 are marked "(derived)", and the full-text index. All times are UTC; `UtcTime` refuses naive values. A name in
 backquotes refers to a column, like `article.id`.
@@ -206,7 +206,6 @@ counter = Table(
     #   searchable, unindexed               progress of the full-text index (store/search/index.py)
     #   render_version, render_from         progress of rendering (store/stories/merged_texts.py)
     #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
-    #   keys_packed_to                      where packing of LSH keys goes on (store/stories/copy_keys.py)
     #   other *_to, late:*, index_*, retained_at, steady_from   retention (store/maintenance/retention.py)
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
@@ -675,25 +674,10 @@ source_period = Table(
 lsh_band = Table(
     "lsh_band",
     metadata,
-    # The index of near-duplicates: the articles that have a band of their signature in common (derived). Most
-    # rows are packed in `lsh_block`.
+    # The index of near-duplicates: the articles that have a band of their signature in common (derived).
     Column("band", BigInteger, primary_key=True, autoincrement=False),  # hash of one band, signed 64 bits
     Column("article", BigInteger, primary_key=True, autoincrement=False),  # `article.inbox_no`
     sqlite_with_rowid=False,
-)
-
-lsh_block = Table(
-    "lsh_block",
-    metadata,
-    # Packed rows of `lsh_band`, a range of bands in each (store/stories/copy_keys.py; derived). Written by
-    # the writer.
-    Column(
-        "first_band",
-        BigInteger().with_variant(Integer, "sqlite"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    Column("entries", LargeBinary, nullable=False),  # bands and inbox numbers, sorted
 )
 
 sketch = Table(

@@ -257,11 +257,6 @@ def _create_tables() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "lsh_block",
-        sa.Column("first_band", _NUMBER, primary_key=True, autoincrement=False),
-        sa.Column("entries", sa.LargeBinary, nullable=False),
-    )
-    op.create_table(
         "observation",
         sa.Column("article", sa.Text, primary_key=True),
         sa.Column("source", sa.Text, primary_key=True),

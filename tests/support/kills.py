@@ -11,10 +11,10 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
 from aggregator.store.search.match import newest, parse_query
-from aggregator.store.stories import copy_keys
 from aggregator.store.tables import (
     article,
     entry,
+    lsh_band,
     outlet_line,
     revision,
     sketch,
@@ -68,7 +68,7 @@ def left_in(url: str) -> Settled:
             "entries": connection.execute(entries.order_by(entry.c.inbox_no)).all(),
             "order": connection.execute(ordered).all(),
             "sketches": connection.execute(select(sketch).order_by(sketch.c.article)).all(),
-            "bands": [pair for pairs in copy_keys.all_keys(connection) for pair in pairs.listed()],
+            "bands": connection.execute(select(lsh_band).order_by(*lsh_band.c)).all(),
             "texts": connection.execute(
                 select(article.c.inbox_no, article.c.text, article.c.details).order_by(article.c.inbox_no)
             ).all(),

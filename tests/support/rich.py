@@ -19,13 +19,13 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories import copy_keys, stream_history, summaries
+from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.merged_texts import render_next
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.stories.tuning import StoryTuning
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import sqlite_at
-from tests.support.rows import queried, written_by
+from tests.support.rows import queried
 from tests.support.story_checks import small_set
 
 ALL_TUNING: Tuning = effective_tuning()
@@ -69,7 +69,6 @@ def _fill(database: Database) -> None:
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         rig.take(*small_set()[start : start + 7])
-    written_by(database, copy_keys.pack_all)
     rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
     rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))

@@ -71,7 +71,7 @@ from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing
 from aggregator.store.search import index as search
-from aggregator.store.stories import articles, commands, copy_keys, stories
+from aggregator.store.stories import articles, commands, stories
 from aggregator.store.stories.articles import NewArticle, StoredArticle
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.stories.stories import StoryRow
@@ -336,8 +336,6 @@ class Placer:
                 placed.append(self._place_one(unit_of_work, inbox_entry, prepared, known))
                 known.placed.add(inbox_entry.article)
             self._comparison.write_counts(unit_of_work.connection)
-            if placed:
-                copy_keys.pack(unit_of_work.connection, batch[len(placed) - 1][0].inbox_no, len(placed))
         if placed:
             last = batch[len(placed) - 1][0].inbox_no
             self._copy_finder.commit_batch(last)

@@ -64,7 +64,6 @@ class RepairHandler:
             "orphans": repair.delete_orphans,
             "redirects": repair.shorten_redirects,
             "stray bands": partial(repair.delete_stray_bands, bands_of=self._copy_finder.keys),
-            "key blocks": repair.delete_key_blocks,
             "stories": self._recompute_stories,
             "bands": self._restore_bands,
             "search": repair.rebuild_search,

@@ -17,7 +17,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from functools import partial
 
 import msgspec
 
@@ -165,7 +164,7 @@ class Retention:
         return (
             self._of_articles("packed", bounds.packed, retention.pack)
             or self._of_stories("unrendered", bounds.unrendered, retention.clear_merged_texts)
-            or self._of_articles("unlinked", bounds.unlinked, partial(self._unlink, is_stage=True))
+            or self._of_articles("unlinked", bounds.unlinked, self._unlink)
             or self._of_stories("stripped", bounds.stripped, self._strip)
             or self._drop_texts(bounds)
             or self._drop_stories(bounds)
@@ -273,11 +272,11 @@ class Retention:
 
         return self._while_time(piece)
 
-    def _unlink(self, connection: Connection, old: list[OldArticle], *, is_stage: bool) -> None:
+    def _unlink(self, connection: Connection, old: list[OldArticle]) -> None:
         for one in old:
             self._copy_finder.remove(one.inbox_no, articles.sketch_of(connection, one.inbox_no))
         keys = {one.inbox_no: self._copy_finder.keys(one.signature) for one in old}
-        retention.unlink(connection, keys, newest=retention.newest(connection), is_stage=is_stage)
+        retention.unlink(connection, keys)
 
     def _strip(self, connection: Connection, old: list[OldStory]) -> None:
         lights = {one.story_no: self._light_centroid(connection, one) for one in old}
@@ -318,7 +317,7 @@ class Retention:
         """Delete some texts of a story after its last rendering; return whether more are left."""
         connection = unit_of_work.connection
         some = retention.articles_with_text(connection, old.id, _ARTICLES_AT_ONCE)
-        self._unlink(connection, some, is_stage=False)
+        self._unlink(connection, some)
         retention.drop_texts(connection, some)
         is_more = len(some) == _ARTICLES_AT_ONCE
         if not is_more:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 from sqlalchemy import Connection, Table, bindparam, delete, exists, func, insert, select, update
 
 from aggregator.model.core import Authority, CleanArticle, Entry, Evidence, FrozenStruct, Published
@@ -14,7 +13,7 @@ from aggregator.store import codecs
 from aggregator.store.codecs import TEXT, refuse_damaged
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
-from aggregator.store.stories import copy_keys, corrections
+from aggregator.store.stories import corrections
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
@@ -22,6 +21,7 @@ from aggregator.store.tables import (
     correction,
     counter,
     link_constraint,
+    lsh_band,
     revision,
     rows_with,
     sketch,
@@ -189,9 +189,8 @@ def seed(live: Connection, scratch: Connection, n: int, step: Callable[[], None]
         scratch.execute(update(counter).where(counter.c.name == row.name).values(value=row.value))
     _copy(live, scratch, article, select(article).where(article.c.inbox_no < n), step)
     scratch.execute(update(story).where(story.c.id.not_in(kept)).values(redirect_to=""))
-    for pairs in copy_keys.all_keys(live):
-        copy_keys.add(scratch, pairs.where(pairs.numbers < n).listed())
-        step()
+    linked = lsh_band.c.article.between(retention.reached(live, "unlinked") + 1, n - 1)
+    _copy(live, scratch, lsh_band, select(lsh_band).where(linked), step)
     _copy(live, scratch, sketch, select(sketch).where(sketch.c.article < n), step)
     _copy(live, scratch, stream_period, select(stream_period).where(stream_period.c.last_inbox_no < n), step)
     sources = _sources_before(live, n)
@@ -380,11 +379,4 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
-    """Copy the bands and sketches of these articles from the scratch database."""
-    copy_keys.remove_articles(live, numbers)
-    for pairs in copy_keys.all_keys(scratch):
-        copy_keys.add(live, pairs.where(np.isin(pairs.numbers, numbers)).listed())
-    live.execute(delete(sketch).where(sketch.c.article.in_(numbers)))
-    rows = scratch.execute(select(sketch).where(sketch.c.article.in_(numbers))).mappings().all()
-    if rows:
-        live.execute(insert(sketch), [dict(row) for row in rows])
+    (lsh_band,)

@@ -8,14 +8,14 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, delete, func, literal_column, select, text, update
+from sqlalchemy import BigInteger, Connection, func, literal_column, select, text, update
 
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.checks.references import HIGHEST_NUMBERS, ORPHANS
 from aggregator.store.search import index
 from aggregator.store.stories import copy_keys
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import article, change_with, counter, lsh_block, story
+from aggregator.store.tables import article, change_with, counter, story
 
 _AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
 _AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
@@ -121,11 +121,6 @@ def delete_stray_bands(
         if signature is None or band not in bands_of(signature):
             mended += copy_keys.remove(connection, {number: [band]})
     return mended
-
-
-def delete_key_blocks(connection: Connection, first_bands: Sequence[str]) -> int:
-    """Delete damaged blocks of copy keys; then their articles lack bands. Return the number of blocks."""
-    return change_with(connection, delete(lsh_block), lsh_block.c.first_band, map(int, first_bands))
 
 
 def clear_merged_texts(connection: Connection, ids: Sequence[str]) -> int:

@@ -101,8 +101,6 @@ def reach(connection: Connection, stage: RetentionStage, n: int) -> None:
 
 def begin_again(connection: Connection, *, before: int) -> None:
     """Set stages back: from number `before` on articles have terms and bands again."""
-    if reached(connection, "unlinked") >= before:
-        copy_keys.forget_unlinked(connection)
     stages: tuple[RetentionStage, ...] = ("unlinked", "stripped", "settled")
     for stage in stages:
         if reached(connection, stage) >= before:
@@ -284,19 +282,10 @@ def _put_back(connection: Connection, indexed: Sequence[int]) -> None:
         set_counter(connection, _STALE, counter_value(connection, _STALE) + len(indexed))
 
 
-def unlink(
-    connection: Connection, keys: Mapping[int, Collection[int]], *, newest: int, is_stage: bool
-) -> None:
-    """Remove articles from the index of copies. `keys`: the bands that each may be stored with, by number.
-
-    `is_stage`: the stage reaches the last of them, so their keys in blocks are dropped as these are packed.
-    """
+def unlink(connection: Connection, keys: Mapping[int, Collection[int]]) -> None:
+    """Remove articles from the index of copies. `keys`: the bands that each may be stored with, by number."""
     numbers = sorted(keys)
-    if is_stage:
-        copy_keys.remove_rows(connection, keys)
-        copy_keys.pack(connection, newest, len(keys))
-    else:
-        copy_keys.remove(connection, keys)
+    copy_keys.remove(connection, keys)
     connection.execute(delete(sketch).where(sketch.c.article.in_(numbers)))
     connection.execute(update(article).where(article.c.inbox_no.in_(numbers)).values(signature=b""))
 

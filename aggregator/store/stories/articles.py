@@ -42,6 +42,7 @@ from aggregator.model.core import (
     Wire,
 )
 from aggregator.store import codecs
+from aggregator.store.stories import copy_keys
 from aggregator.store.tables import (
     article,
     change_with,
@@ -259,8 +260,6 @@ def replace_text(
     if is_packed:
         values |= {"text": "", "compressed_text": codecs.compress_text(new.clean.text)}
     connection.execute(update(article).where(article.c.id == new.id).values(**values))
-    from aggregator.store.stories import copy_keys
-
     copy_keys.remove(connection, {new.inbox_no: bands})
     connection.execute(delete(sketch).where(sketch.c.article == new.inbox_no))
     _insert_copy_keys(connection, [new])
@@ -282,8 +281,6 @@ def _text_columns(new: NewArticle) -> dict[str, Any]:
 
 
 def _insert_copy_keys(connection: Connection, new: Sequence[NewArticle]) -> None:
-    from aggregator.store.stories import copy_keys
-
     bands: list[tuple[int, int]] = []
     sketches: list[dict[str, Any]] = []
     for one in new:

@@ -28,9 +28,9 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected, tombstones
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.stories import api_tokens, articles, commands, copy_keys
+from aggregator.store.stories import api_tokens, articles, commands
 from aggregator.store.stories.merged_texts import render_next
-from aggregator.store.tables import article, command, metadata, sketch, tombstone
+from aggregator.store.tables import article, command, lsh_band, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push import PushEndpoint
@@ -396,9 +396,8 @@ def _finders(database: Database) -> dict[int, tuple[set[int], bytes]]:
     with database.read() as connection:
         sketches = {row.article: bytes(row.hashes) for row in connection.execute(select(sketch))}
         found: dict[int, tuple[set[int], bytes]] = {}
-        for pairs in copy_keys.all_keys(connection):
-            for band, number in pairs.listed():
-                found.setdefault(number, (set(), sketches.get(number, b"")))[0].add(band)
+        for band, number in connection.execute(select(lsh_band)):
+            found.setdefault(number, (set(), sketches.get(number, b"")))[0].add(band)
     return found
 
 

@@ -17,7 +17,6 @@ Remedy = Literal[
     "orphans",
     "redirects",
     "stray bands",
-    "key blocks",
     "stories",
     "bands",
     "search",

@@ -39,7 +39,6 @@ from aggregator.store.maintenance.checks.finding import (
     Remedy,
     of_row,
 )
-from aggregator.store.stories import copy_keys
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
@@ -382,13 +381,11 @@ _READ: Final[dict[str, _Reader]] = {
     "article.compressed_text": codecs.decompress_text,
     "story.merged_story": lambda held: codecs.decompress_struct(held, MergedStory),
     "stream_period.terms": stream.unpack_frequencies,
-    "lsh_block.entries": copy_keys.check_block,
     "correction.detail": lambda held: msgspec.json.decode(held, type=CorrectionDetail),
     "outbox.body": codecs.decompress_bytes,
 }
 _REMEDIES: Final[dict[str, Remedy]] = {
     "story.merged_story": "merged texts",
-    "lsh_block.entries": "key blocks",
 }
 
 

@@ -31,8 +31,8 @@ from aggregator.store.maintenance.checks.finding import CheckScope, CheckStep, F
 from aggregator.store.maintenance.checks.references import chosen_ranges, ranges
 from aggregator.store.search import index
 from aggregator.store.stories import articles, copy_keys
-from aggregator.store.stories.copy_keys import KeyPairs
-from aggregator.store.tables import article, sketch
+from aggregator.store.stories.copy_keys import KeyPair
+from aggregator.store.tables import article, lsh_band, sketch
 
 _NAMES = ("inbox_no", "id", "root_article", "generation", "title", "text_hash", "signature", "copy_of")
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), TEXT, IS_GONE.label("is_gone"))
@@ -108,9 +108,9 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
         newest = connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
     counts, sums = np.zeros(newest + 1, dtype=np.int64), np.zeros(newest + 1, dtype=np.uint64)
     for found in _all_keys(database):
-        inside = found.where(found.numbers <= newest)
-        np.add.at(counts, inside.numbers, 1)
-        np.add.at(sums, inside.numbers, _mixed(inside.bands))
+        inside = np.array([pair for pair in found if pair[1] <= newest], dtype=np.int64).reshape(-1, 2)
+        np.add.at(counts, inside[:, 1], 1)
+        np.add.at(sums, inside[:, 1], _mixed(inside[:, 0]))
     for low, high in ranges(database, article.c.inbox_no):
         chosen = select(article.c.inbox_no, article.c.signature).where(
             article.c.inbox_no.between(low, min(high, newest))
@@ -130,13 +130,16 @@ def strays(database: Database, tuning: CopyTuning, step: CheckStep) -> Iterator[
                 yield from _strays_of(connection, n, ())
 
 
-def _all_keys(database: Database) -> Iterator[KeyPairs]:
+def _all_keys(database: Database) -> Iterator[list[KeyPair]]:
     """Yield pairs of band and inbox number, in order, each part in a transaction of its own."""
-    at: int | None = copy_keys.LOWEST
-    while at is not None:
+    last = copy_keys.BEFORE_ALL
+    while True:
         with database.read() as connection:
-            found, at = copy_keys.next_keys(connection, at)
+            found = copy_keys.next_keys(connection, last)
+        if not found:
+            return
         yield found
+        last = found[-1]
 
 
 def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
@@ -147,13 +150,10 @@ def _mixed(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 
 def _strays_of(connection: Connection, n: int, own: Sequence[int]) -> Iterator[Fault]:
     """Yield stray bands of article `n`. It reads all keys: there is no index of articles."""
-    for found in copy_keys.all_keys(connection):
-        yield from (_stray(band, n) for band in found.bands[found.numbers == n].tolist() if band not in own)
-
-
-def _stray(band: int, n: int) -> Fault:
     what = "bands belong to an article that does not exist, or do not match its signature"
-    return of_row(what, f"{band} {n}", "stray bands")
+    stored = connection.execute(select(lsh_band.c.band).where(lsh_band.c.article == n)).scalars()
+    for band in sorted(set(stored) - set(own)):
+        yield of_row(what, f"{band} {n}", "stray bands")
 
 
 _OTHER_WORDS: Final = "articles are in the full-text index with other words"

@@ -471,9 +471,12 @@ story = Table(
     Column("centroid", LargeBinary, nullable=False),  # cluster/events/centroid.py; "" after a merge (derived)
     # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
     Column("count_state", LargeBinary),
-    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports.
+    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
+    # the id and the period, so that stories that a filter passes over are not read.
     *(
-        _partial_index(f"ix_story_bumped_{least}", "bumped_at", "story_no", where=condition)
+        _partial_index(
+            f"ix_story_bumped_{least}", "bumped_at", "story_no", "id", "last_published", where=condition
+        )
         for least, condition in (
             (1, "redirect_to IS NULL"),
             (2, "redirect_to IS NULL AND report_count >= 2"),
@@ -482,15 +485,7 @@ story = Table(
     ),
     _partial_index("ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"),
     _partial_index("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
-    # A covering index: the stories of a period are listed in order without reading their rows.
-    _partial_index(
-        "ix_story_last_published",
-        "last_published",
-        "bumped_at",
-        "story_no",
-        "id",
-        where="redirect_to IS NULL",
-    ),
+    _partial_index("ix_story_last_published", "last_published", where="redirect_to IS NULL"),
     _partial_index(
         "ix_story_report_count", "report_count", where="redirect_to IS NULL AND report_count >= 5"
     ),

@@ -400,21 +400,19 @@ def _create_tables() -> None:
         sa.Column("count_state", sa.LargeBinary),
         *(
             _partial(
-                f"ix_story_bumped_{least}", "bumped_at", "story_no", where=f"redirect_to IS NULL{reports}"
+                f"ix_story_bumped_{least}",
+                "bumped_at",
+                "story_no",
+                "id",
+                "last_published",
+                where=f"redirect_to IS NULL{reports}",
             )
             for least, reports in ((1, ""), (2, " AND report_count >= 2"), (5, " AND report_count >= 5"))
         ),
         sa.Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
         sa.Index("ix_story_founding_article", "founding_article"),
         sa.Index("ix_story_last_inbox_no", "last_inbox_no"),
-        _partial(
-            "ix_story_last_published",
-            "last_published",
-            "bumped_at",
-            "story_no",
-            "id",
-            where="redirect_to IS NULL",
-        ),
+        _partial("ix_story_last_published", "last_published", where="redirect_to IS NULL"),
         sa.Index("ix_story_membership_changed_no", "membership_changed_no"),
         _partial("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
         _partial("ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"),

@@ -1,8 +1,8 @@
 """Stories that match a filter: tests of given stories, and lists without reading all stories, newest first.
 
-For a selective condition (a rare word, an outlet with few articles) its own index is used. For other filters
-the newest stories are scanned in steps, because many match. Common conditions that rarely match together
-would scan all stories, so a page scans at most `_SCANNED_AT_ONCE` stories and may be short.
+A list is one statement. If a condition is selective (an outlet with few articles, a rare word), the stories
+that it finds are named in it; else the newest stories are read until enough match. Common words are compared
+with stories in steps, at most `_SCANNED_AT_ONCE` for a page, which may be short.
 
 The change stream, as update feeds and webhooks read it. `Ledger.change` writes it with each decision.
 
@@ -13,14 +13,12 @@ or a split. Copies cause no change.
 import datetime as dt
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    FromClause,
     Row,
     Select,
     and_,
@@ -57,31 +55,24 @@ class StoryMatcher:
 
     def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
         """Raises UsageError for a query without words."""
-        self.of_stories = of_stories(wanted)
-        self._of_articles = of_articles(connection, wanted, by_story=True)
+        self._conditions = [*of_stories(wanted), *_of_its_articles(connection, wanted)]
         self._query = parse_query(wanted.query) if wanted.query else None
-        self.asks_articles = bool(self._of_articles) or self._query is not None
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
         found: set[str] = set()
         for part in in_parts(sorted(ids)):
-            few = story.c.id.in_(part)
-            left = set(connection.execute(select(story.c.id).where(few, *self.of_stories)).scalars())
-            for condition in self._of_articles:
-                left &= _with_article(connection, left, condition)
-            if self._query is not None and left:
-                left &= _with_words(connection, left, self._query)
-                left -= _headed(connection, left, self._query.without)
-            found |= left
+            few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
+            found |= with_words(connection, set(connection.execute(few).scalars()), self._query)
         return found
 
 
-def _with_article(connection: Connection, ids: set[str], condition: ColumnElement[bool]) -> set[str]:
-    if not ids:
-        return set()
-    statement = select(article.c.story).where(article.c.story.in_(sorted(ids)), condition).distinct()
-    return set(connection.execute(statement).scalars())
+def with_words(connection: Connection, ids: set[str], query: Query | None) -> set[str]:
+    """Return those of the stories that match the query."""
+    if query is None or not ids:
+        return ids
+    fits = _with_words(connection, ids, query)
+    return fits - _headed(connection, fits, query.without)
 
 
 def _with_words(connection: Connection, ids: set[str], query: Query) -> set[str]:
@@ -107,9 +98,10 @@ def of_stories(wanted: StoryFilter) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(story.c.last_published <= wanted.until)
     if wanted.min_outlets > 1:
-        conditions.append(story.c.outlet_count >= wanted.min_outlets)
+        conditions += [story.c.outlet_count > literal_column("1"), story.c.outlet_count >= wanted.min_outlets]
     if wanted.min_reports > 1:
-        conditions.append(story.c.report_count >= wanted.min_reports)
+        least = next(least for least in _CLASSES if wanted.min_reports >= least)
+        conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
     for subject in _subjects(wanted):
         of_story = story_subject.c.story_no == story.c.story_no
         conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
@@ -126,7 +118,15 @@ def _subjects(wanted: StoryFilter) -> list[ColumnElement[bool]]:
     ]
 
 
-def of_articles(
+def _of_its_articles(connection: Connection, wanted: StoryFilter) -> list[ColumnElement[bool]]:
+    """Return the conditions of `wanted` on the articles of a story, without its query."""
+    return [
+        select(article.c.inbox_no).where(article.c.story == story.c.id, condition).exists()
+        for condition in _of_articles(connection, wanted, by_story=True)
+    ]
+
+
+def _of_articles(
     connection: Connection, wanted: StoryFilter, *, by_story: bool = False
 ) -> list[ColumnElement[bool]]:
     """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
@@ -173,10 +173,10 @@ def _values_like(connection: Connection, column: Column[str | None], wanted: str
 
 # --- lists -------------------------------------------------------------------------------------------------
 
-FEW = 1_000  # stories or articles; a condition that matches no more uses its own index
+FEW = 1_000  # stories or articles; of a condition that matches no more the stories are named
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
-_SCANNED_AT_ONCE = 5_000  # stories scanned for one page
-_FIRST_STEP, _STEP = 250, 2_000  # stories per query; more if few of the first match
+_SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
+_STEP = 500  # of them at a time
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts and centroids
@@ -198,46 +198,50 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
 
     Raises UsageError for an invalid cursor or a query without words.
     """
-    few = few_that_may_fit(connection, wanted)
     begin = read_cursor(wanted.after) if wanted.after is not None else None
-    if few is None:
-        return _scan(connection, wanted, limit, begin)
-    fits = rows_with(connection, _PLACES, story.c.id, _fitting(connection, wanted, few))
-    rows = [row for row in fits if begin is None or (row.bumped_at, row.story_no) < begin]
-    rows.sort(key=lambda row: (row.bumped_at, row.story_no), reverse=True)
-    return rows[:limit], cursor(rows[limit - 1]) if len(rows) > limit else None
+    query = parse_query(wanted.query) if wanted.query else None
+    conditions = [*of_stories(wanted), *_of_its_articles(connection, wanted)]
+    chosen = _PLACES.where(*conditions).order_by(*_NEWEST_FIRST)
+    few = _few(connection, wanted, query)
+    if few is not None:
+        chosen = chosen.where(story.c.id.in_(sorted(few)))
+    step = limit + 1 if query is None else max(_STEP, limit + 1)
+    found: list[Row[Any]] = []
+    for _ in range(0, _SCANNED_AT_ONCE, step):
+        rows = connection.execute((chosen.where(_is_after(begin)) if begin else chosen).limit(step)).all()
+        fits = with_words(connection, {row.id for row in rows}, query)
+        found += [row for row in rows if row.id in fits]
+        if len(found) > limit:
+            return found[:limit], cursor(found[limit - 1])
+        if len(rows) < step:
+            return found, None
+        begin = (rows[-1].bumped_at, rows[-1].story_no)
+    assert begin is not None, "at least one step was gone"
+    return found, cursor_at(*begin)
 
 
-class _Few(NamedTuple):
-    """Ids of stories, live or merged, that include all matches; `by_query`: all of them match the query."""
+def _few(connection: Connection, wanted: StoryFilter, query: Query | None) -> set[str] | None:
+    """Return a few stories that include all matches of `wanted`; None if no condition is selective.
 
-    ids: set[str]
-    by_query: bool = False
-
-
-def few_that_may_fit(connection: Connection, wanted: StoryFilter) -> _Few | None:
-    """Return a few stories that include all matches of `wanted`; None if no condition is selective."""
-    found = (
-        _by_articles(connection, wanted),
-        _by_stories(connection, wanted),
-        _by_query(connection, wanted),
-    )
-    return min((few for few in found if few is not None), key=lambda few: len(few.ids), default=None)
-
-
-def _fitting(connection: Connection, wanted: StoryFilter, few: _Few) -> set[str]:
-    left = msgspec.structs.replace(wanted, query="") if few.by_query else wanted
-    return StoryMatcher(connection, left).matching(connection, few.ids)
-
-
-def _by_query(connection: Connection, wanted: StoryFilter) -> _Few | None:
-    if not wanted.query:
-        return None
-    query = parse_query(wanted.query)
-    numbers = match.all_of(connection, query, FEW_WITH_WORDS)
-    if numbers is None:
-        return None
-    return _Few(_stories_of(connection, numbers), by_query=not query.without)
+    Without DISTINCT, which would read all articles of a common condition.
+    """
+    probes = [select(article.c.story).where(one) for one in _of_articles(connection, wanted)]
+    alone: list[StoryFilter] = []
+    if wanted.since is not None or wanted.until is not None:
+        alone.append(StoryFilter(since=wanted.since, until=wanted.until))
+    if wanted.min_outlets > 1:
+        alone.append(StoryFilter(min_outlets=wanted.min_outlets))
+    if wanted.min_reports >= _CLASSES[0]:
+        alone.append(StoryFilter(min_reports=wanted.min_reports))
+    probes += [select(story.c.id).where(*of_stories(one)) for one in alone]
+    of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
+    probes += [of_subject.where(subject) for subject in _subjects(wanted)]
+    for probe in probes:
+        found = connection.execute(probe.limit(FEW + 1)).scalars().all()
+        if len(found) <= FEW:
+            return set(found)
+    numbers = None if query is None else match.all_of(connection, query, FEW_WITH_WORDS)
+    return None if numbers is None else _stories_of(connection, numbers)
 
 
 def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
@@ -245,147 +249,37 @@ def _stories_of(connection: Connection, numbers: Sequence[int]) -> set[str]:
     return {row.story for row in rows}
 
 
-def _by_articles(connection: Connection, wanted: StoryFilter) -> _Few | None:
-    for condition in of_articles(connection, wanted):
-        # Without DISTINCT, which would read all articles of a common condition.
-        held = list(connection.execute(select(article.c.story).where(condition).limit(FEW + 1)).scalars())
-        if len(held) <= FEW:
-            return _Few(set(held))
-    return None
-
-
-def _by_stories(connection: Connection, wanted: StoryFilter) -> _Few | None:
-    conditions = []
-    if wanted.since is not None or wanted.until is not None:
-        of_time = of_stories(StoryFilter(since=wanted.since, until=wanted.until))
-        conditions.append(and_(*of_time))
-    if wanted.min_outlets > 1:
-        conditions.append(
-            and_(story.c.outlet_count > literal_column("1"), story.c.outlet_count >= wanted.min_outlets)
-        )
-    if wanted.min_reports >= _CLASSES[0]:
-        asked = with_reports(_CLASSES[0]), story.c.report_count >= wanted.min_reports
-        conditions.append(and_(story.c.redirect_to.is_(None), *asked))
-    statements = [select(story.c.id).where(condition) for condition in conditions]
-    of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
-    statements += [of_subject.where(subject) for subject in _subjects(wanted)]
-    for statement in statements:
-        found = list(connection.execute(statement.limit(FEW + 1)).scalars())
-        if len(found) <= FEW:
-            return _Few(set(found))
-    return None
-
-
-# --- scanning -----------------------------------------------------------------------------------------------
-
-
-def _scan(
-    connection: Connection, wanted: StoryFilter, limit: int, begin: _Place | None
-) -> tuple[list[Row[Any]], str | None]:
-    matcher = StoryMatcher(connection, wanted)
-    on, live, further = _way(connection, wanted, matcher)
-    newest_first = (on.c.bumped_at.desc(), on.c.story_no.desc())
-    found: list[Row[Any]] = []
-    looked, step = 0, max(_FIRST_STEP, limit + 1)
-    while looked < _SCANNED_AT_ONCE:
-        span = [*live, *([_is_after(on, begin)] if begin else [])]
-        ordered = select(on.c.bumped_at, on.c.story_no).where(*span).order_by(*newest_first)
-        edge = connection.execute(ordered.offset(step - 1).limit(1)).first()
-        if edge is not None:
-            span.append(on.c.bumped_at >= edge.bumped_at)
-        places: Select[Any] = select(on.c.bumped_at, on.c.story_no, on.c.id).where(*span, *further)
-        chosen = places.order_by(*newest_first)
-        most = limit + 1 - len(found)
-        if matcher.asks_articles:
-            found += _filtered(connection, matcher, connection.execute(chosen).all(), most)
-        else:
-            found += connection.execute(chosen.limit(most)).all()
-        if len(found) > limit:
-            return found[:limit], cursor(found[limit - 1])
-        if edge is None:
-            return found, None
-        begin = (edge.bumped_at, edge.story_no)
-        looked, step = looked + step, _STEP
-    assert begin is not None, "at least one step was gone"
-    return found, cursor_at(*begin)
-
-
-_Conditions = list[ColumnElement[bool]]
-
-
-def _way(
-    connection: Connection, wanted: StoryFilter, matcher: StoryMatcher
-) -> tuple[FromClause, _Conditions, _Conditions]:
-    """Return the table to scan, the conditions that its index covers, and the other conditions.
-
-    The table is `story`, or, if many stories are newer than the requested period, a subquery with those of
-    the period.
-    """
-    live = story.c.redirect_to.is_(None)
-    if wanted.until is not None and _are_more(connection, and_(live, story.c.last_published > wanted.until)):
-        of_time = of_stories(StoryFilter(since=wanted.since, until=wanted.until))
-        of_period = select(story.c.bumped_at, story.c.story_no, story.c.id).where(*of_time)
-        within: FromClause = of_period.cte("within").prefix_with("MATERIALIZED")
-        rest = of_stories(msgspec.structs.replace(wanted, since=None, until=None))[1:]
-        others: _Conditions = [within.c.story_no.in_(select(story.c.story_no).where(*rest))] if rest else []
-        return within, [], others
-    bounds = next(([with_reports(least)] for least in _CLASSES if wanted.min_reports >= least), [])
-    return story, [live, *bounds], matcher.of_stories
-
-
-def _are_more(connection: Connection, condition: ColumnElement[bool]) -> bool:
-    """Return whether more than `_STEP` stories match, which would take long to skip."""
-    past = select(story.c.last_published).where(condition).offset(_STEP).limit(1)
-    return connection.execute(past).first() is not None
-
-
-def _filtered(
-    connection: Connection, matcher: StoryMatcher, rows: Sequence[Row[Any]], most: int
-) -> list[Row[Any]]:
-    """Return the first `most` of `rows` that match, or some more."""
-    found: list[Row[Any]] = []
-    for some in in_parts(rows):
-        fits = matcher.matching(connection, [row.id for row in some])
-        found += [row for row in some if row.id in fits]
-        if len(found) >= most:
-            break
-    return found
-
-
 def with_reports(least: int) -> ColumnElement[bool]:
     """At least so many reports, as an index says it: a plan made once for any value could not take it."""
     return story.c.report_count >= literal_column(str(least))
 
 
-def _is_after(on: FromClause, place: _Place) -> ColumnElement[bool]:
+def _is_after(place: _Place) -> ColumnElement[bool]:
     updated, n = place
-    return and_(on.c.bumped_at <= updated, or_(on.c.bumped_at < updated, on.c.story_no < n))
+    return and_(story.c.bumped_at <= updated, or_(story.c.bumped_at < updated, story.c.story_no < n))
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     """The newest stories that fit, as a statement to be narrowed; `limit` and `after` are not looked at.
 
-    Bounded as a page is. Of a query that much fits, only stories of the newest articles that do are in it; of
-    one that only excludes, also stories that do not fit, which the caller has to leave out.
+    Of a query that much fits, only stories of the newest articles that do are in it; of one that only
+    excludes, also stories that do not fit, which the caller has to leave out. Of common articles, only the
+    newest `_SCANNED_AT_ONCE` stories are looked at.
     """
-    few = few_that_may_fit(connection, wanted)
+    of_its_articles = _of_its_articles(connection, wanted)
+    chosen = select(story).where(*of_stories(wanted), *of_its_articles).order_by(*_NEWEST_FIRST)
     query = parse_query(wanted.query) if wanted.query else None
+    few = _few(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
-        numbers = match.newest(connection, query, FEW, reach=FEW)
-        few = _Few(_stories_of(connection, numbers), by_query=not query.without)
-    live = select(story).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
+        few = _stories_of(connection, match.newest(connection, query, FEW, reach=FEW))
     if few is not None:
-        return live.where(story.c.id.in_(sorted(_fitting(connection, wanted, few))))
-    chosen = live.where(*of_stories(wanted))
-    asked = [
-        select(article.c.inbox_no).where(article.c.story == story.c.id, condition).exists()
-        for condition in of_articles(connection, wanted)
-    ]
-    if not asked:
+        fits = StoryMatcher(connection, wanted).matching(connection, few) if query else few
+        return chosen.where(story.c.id.in_(sorted(fits)))
+    if not of_its_articles:
         return chosen
-    last = live.with_only_columns(story.c.bumped_at).offset(_SCANNED_AT_ONCE - 1).limit(1)
-    oldest = connection.execute(last).scalar()
-    return chosen.where(*asked, *([story.c.bumped_at >= oldest] if oldest else []))
+    live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
+    oldest = connection.execute(live.offset(_SCANNED_AT_ONCE - 1).limit(1)).scalar()
+    return chosen.where(story.c.bumped_at >= oldest) if oldest else chosen
 
 
 # --- cursors -----------------------------------------------------------------------------------------------

@@ -285,7 +285,7 @@ def test_lists_leave_texts_and_sums_where_they_are(database: Database, case: str
         ("the list", "ix_story_bumped_1"),
         ("min_reports 2", "ix_story_bumped_2"),
         ("the front page", "ix_story_bumped_2"),
-        ("until, far back", "ix_story_last_published"),
+        ("since, few", "ix_story_last_published"),
         ("min_reports, none", "ix_story_report_count"),
         ("min_outlets, none", "ix_story_outlet_count"),
         ("outlet", "ix_article_outlet_story"),
@@ -317,18 +317,18 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(story_list, "_SCANNED_AT_ONCE", 500)
-    monkeypatch.setattr(story_list, "FEW", 10)
-    wanted = StoryFilter(outlet="Outlet 7", limit=30)
+    monkeypatch.setattr(story_list, "FEW_WITH_WORDS", 10)
+    wanted = StoryFilter(query='"ferry 17"', limit=30)
     reading = DatabaseStoryReader(database)
     found, after, pages = [], None, 0
     while pages == 0 or after is not None:
-        page = reading.stories(StoryFilter(outlet="Outlet 7", limit=1000, after=after))
+        page = reading.stories(StoryFilter(query='"ferry 17"', limit=1000, after=after))
         found += [one.id for one in page.stories]
         after, pages = page.next, pages + 1
     assert pages == 3, "a thousand stories were looked at for each"
     monkeypatch.undo()
-    whole = [one.id for one in reading.stories(StoryFilter(outlet="Outlet 7", limit=1000)).stories]
-    assert found == whole == [f"story{n}" for n in range(7, STORIES, 40)]
+    whole = [one.id for one in reading.stories(StoryFilter(query='"ferry 17"', limit=1000)).stories]
+    assert found == whole == [f"story{n}" for n in range(17, STORIES, 50)]
     assert len(reading.stories(wanted).stories) == 30
 
 

@@ -379,4 +379,9 @@ def _renamed(evidence: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def _take_keys(live: Connection, scratch: Connection, numbers: Sequence[int]) -> None:
-    (lsh_band,)
+    """Copy the bands and sketches of these articles from the scratch database."""
+    for table in (lsh_band, sketch):
+        live.execute(delete(table).where(table.c.article.in_(numbers)))
+        rows = scratch.execute(select(table).where(table.c.article.in_(numbers))).mappings().all()
+        if rows:
+            live.execute(insert(table), [dict(row) for row in rows])

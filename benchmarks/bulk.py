@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from lxml import html
 
@@ -36,7 +37,7 @@ from benchmarks.throughput import INGEST, own_database
 
 def page_of(shell: bytes, made: Made) -> bytes:
     """The page with the title and the sentences of the article in its paragraphs."""
-    tree = html.document_fromstring(shell, parser=html.HTMLParser(encoding="utf-8"))
+    tree: Any = html.document_fromstring(shell, parser=html.HTMLParser(encoding="utf-8"))
     lines = iter(made.text.split("\n"))
     paragraphs = [one for one in tree.iter("p") if len(one.text_content()) > 60]
     for one in paragraphs:

@@ -431,12 +431,12 @@ def show_index(sizes: list[int], articles: list[Article]) -> None:
 
     heads = ("articles", "look us", "p99", "add us", "p99", "load s", "MB", "scan s")
     print(" ".join(f"{head:>9}" for head in heads))
-    index, rows = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap), []
+    index, rows = PassageIndex(reach=at.passage_reach, cap=at.shingle_cap), list[tuple[int, bytes]]()
     for size in sorted(sizes):
         while len(rows) < size:
             rows.append((len(rows) + 1, grown(index, len(rows) + 1)[2]))
         asked = [grown(index, len(rows) + 1 + step) for step in range(2_000)]
-        look_up, add = ([1e6 * one[column] for one in asked] for column in (0, 1))
+        look_up, add = [1e6 * one[0] for one in asked], [1e6 * one[1] for one in asked]
         for step in range(2_000):
             index.remove(size + 1 + step, asked[step][2])
         with tempfile.TemporaryDirectory() as folder:

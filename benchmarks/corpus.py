@@ -49,6 +49,7 @@ from aggregator.pipeline.pipeline import Pipeline
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
+from aggregator.store.engine.engines import sqlite_driver
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import newest_revision, upgrade
 from aggregator.store.stories.merged_texts import render_version
@@ -581,7 +582,7 @@ class _Changes:
         if not self._is_live:
             return packed
         words = np.frombuffer(packed, "<u4")
-        return (words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4").tobytes()
+        return bytes((words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4"))
 
     def sums(self, blob: bytes) -> bytes:
         if not self._is_live or not blob:  # a story that gave way has none
@@ -667,7 +668,7 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
     else:
         with database.engine.connect() as connection:  # ATTACH wants no transaction
             _stack(connection, base, count // BLOCK, all_tuning)
-            connection.connection.driver_connection.execute("COMMIT")
+            sqlite_driver(connection).execute("COMMIT")
     database.close()
     unfinished.rename(path)
     print(

@@ -93,9 +93,8 @@ class Watch:
         print(f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock")
         for name in ("shingles", "copy", "event", "story"):
             print(self.line(name, self.cpu[name], self.wall[name]))
-        parts = [np.array(self.cpu[name]) for name in ("shingles", "copy", "event")]
-        clock = [np.array(self.wall[name]) for name in ("shingles", "copy", "event")]
-        print(self.line("placing", sum(parts), sum(clock)))
+        cpu, wall = ([of[name] for name in ("shingles", "copy", "event")] for of in (self.cpu, self.wall))
+        print(self.line("placing", np.sum(cpu, axis=0), np.sum(wall, axis=0)))
         looks = [value for value in self.cpu["look"] if value > 1e-3]
         print(
             f"  look        {1e3 * sum(self.cpu['look']) / articles:15.2f} an article; {len(looks)} looks, "

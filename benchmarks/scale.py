@@ -13,7 +13,7 @@ import gzip
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +45,8 @@ class Costs:
     """CPU and clock of each stage, in seconds."""
 
     def __init__(self) -> None:
-        self.cpu: Counter[str] = Counter()
-        self.clock: Counter[str] = Counter()
+        self.cpu = defaultdict[str, float](float)
+        self.clock = defaultdict[str, float](float)
 
     @contextmanager
     def of(self, stage: str) -> Iterator[None]:
@@ -98,7 +98,7 @@ def measured(database: Database, entries: Sequence[Entry], kind: str) -> Costs:
         left = list(zip(waiting, prepared, strict=True))
         with costs.of("place"):
             while left:
-                left = left[len(placing.place(left, as_it_is=True)) :]
+                left = left[len(placing.place(left, is_final=True)) :]
     with costs.of("index"), database.write() as connection:
         while index.index_next(connection, 200):
             pass

@@ -1,7 +1,6 @@
 """The read interface of the store, and its value types.
 
-Pages, feeds and commands depend on the protocol StoryReader only, so that tests can use an implementation in
-memory. Nothing here depends on SQL or HTTP.
+Pages, feeds and commands depend on the protocol StoryReader only. Nothing here depends on SQL or HTTP.
 """
 
 import datetime as dt

@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, sync_playwright
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
-from tests.support.memory_reader import full_reader
+from tests.support.written_stories import full_reader
 
 pytestmark = pytest.mark.later
 

@@ -28,8 +28,15 @@ from playwright.sync_api import (
 from aggregator.model.core import AttributedSentence, Fact, LinkedStory, MergedStory, StoryName, StoryView
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, full_reader, the_ferry
 from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.written_stories import (
+    MORNING,
+    WrittenStories,
+    a_story,
+    an_article,
+    filled_reader,
+    the_ferry,
+)
 
 CHROMIUM = Path(os.environ.get("AGGREGATOR_CHROMIUM", "/usr/bin/chromium"))
 OUTPUT = Path(__file__).parents[1] / "output"
@@ -66,13 +73,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    reader = full_reader()
+    reader = filled_reader()
     ferry, merged = the_ferry()
-    after = LinkedStory(id="budget", title="Eastgate has a budget", first_published=MORNING, report_count=6)
+    before = LinkedStory(id=ferry.id, title=ferry.title, first_published=MORNING, report_count=3)
+    budget = reader.story("budget")
+    assert isinstance(budget, StoryView)
+    reader.put(msgspec.structs.replace(budget, earlier=(before,)))
     names = (StoryName(name="Marta Dahl", outlets=2),)
-    reader.put(
-        msgspec.structs.replace(ferry, later=(after,), topics=("Shipping",), names=names), merged, "oldferry"
-    )
+    reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), merged, "oldferry")
     server = Server(reader, PublishSettings(port=0, title="Morning stories"))
     yield server.start()
     server.stop()
@@ -80,7 +88,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def long_stories() -> Iterator[str]:
-    reader = MemoryReader()
+    reader = WrittenStories()
     for number in (7, 20):
         reader.put(*_story_of(number))
     server = Server(reader, PublishSettings(port=0))
@@ -246,7 +254,7 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Saved")).to_be_visible()
     page.get_by_role("link", name="Ferry with 212").first.click()
     expect(page.get_by_role("button", name="Saved")).to_be_visible()
-    page.get_by_role("link", name="Eastgate has a budget").click()
+    page.get_by_role("link", name="Eastgate council passes budget").click()
     page.wait_for_url("**/stories/budget")
     page.go_back()
     page.get_by_role("searchbox", name="Search articles").fill("scrape")
@@ -410,7 +418,7 @@ def test_every_text_has_enough_contrast(visit: Visit) -> None:
 
 
 def test_the_first_run_says_what_to_type(browser: Browser) -> None:
-    server = Server(MemoryReader(), PublishSettings(port=0))
+    server = Server(WrittenStories(), PublishSettings(port=0))
     address = server.start()
     context = browser.new_context(viewport=DESK)
     visit = Visit(context.new_page(), address)

@@ -4,7 +4,7 @@ import datetime as dt
 import random
 
 from aggregator.model.core import AttributedSentence, Enclosure, Fact, MergedStory, StoryView
-from tests.support.memory_reader import MORNING, a_story, an_article
+from tests.support.written_stories import MORNING, a_story, an_article
 
 SCRIPTS = [
     "<script>alert(1)</script>",

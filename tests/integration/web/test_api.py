@@ -21,9 +21,9 @@ from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import OneArticleJson, SearchJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
-from tests.support.memory_reader import MemoryReader
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.story_checks import correct, placing_of
+from tests.support.written_stories import WrittenStories
 
 FLOODED = "Pennmouth"
 
@@ -356,7 +356,7 @@ def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
 def test_saved_queries_are_described_by_their_names() -> None:
     def schema(*saved: str) -> Any:
         settings = PublishSettings(queries=tuple(SavedQuery().named(name) for name in saved))
-        described = create_app(MemoryReader(), settings).openapi()
+        described = create_app(WrittenStories(), settings).openapi()
         parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]
 

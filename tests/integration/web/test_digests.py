@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,8 +22,8 @@ from aggregator.web.settings import PublishSettings
 from tests.integration.web.test_notifications import Post
 from tests.support.articles import NOON, flood, flood_copied, flood_elsewhere, strike
 from tests.support.mail_server import MailServer, plain_text
-from tests.support.memory_reader import MemoryReader, the_ferry
 from tests.support.story_checks import correct
+from tests.support.written_stories import WrittenStories, the_ferry
 
 HOUR = dt.timedelta(hours=1)
 SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
@@ -187,9 +187,11 @@ def test_relative_times_of_its_query_are_relative_to_the_digest(
 
 
 def site(*digests: Digest, settings: PublishSettings = SETTINGS) -> TestClient:
-    reader = MemoryReader()
-    reader.made = digests
-    return TestClient(create_app(reader, settings, lambda: NOON), base_url="http://127.0.0.1:8080")
+    class Made(WrittenStories):
+        def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+            return digests[:most]
+
+    return TestClient(create_app(Made(), settings, lambda: NOON), base_url="http://127.0.0.1:8080")
 
 
 def ferry() -> Digest:

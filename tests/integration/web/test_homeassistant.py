@@ -15,8 +15,8 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.transmit import request_body
 from tests.conftest import REPOSITORY
-from tests.support.memory_reader import full_reader
 from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.written_stories import full_reader
 
 PAGE = (REPOSITORY / "docs" / "homeassistant.md").read_text(encoding="utf-8").replace("!secret ", "")
 SENSORS, DAEMON, AUTOMATIONS = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))

@@ -47,10 +47,10 @@ from tests.support.articles import (
 )
 from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
-from tests.support.memory_reader import a_story, an_article
 from tests.support.receiver import SECRET, Receiver, documented_check
 from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.story_checks import correct
+from tests.support.written_stories import a_story, an_article
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)

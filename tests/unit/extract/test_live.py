@@ -21,7 +21,7 @@ from aggregator.stories.facts.source_sentences import read_reports
 from aggregator.stories.text.timeline import timeline
 from aggregator.stories.tuning import StoryTuning
 from tests.support.live_blogs import cases, is_right, read, reported, timed_entries
-from tests.support.memory_reader import an_article
+from tests.support.written_stories import an_article
 
 TUNING = effective_tuning().section("text", ExtractTuning)
 STORIES = effective_tuning().section("stories", StoryTuning)

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.subjects import names_of, resemblance, topics_of
-from tests.support.memory_reader import an_article
+from tests.support.written_stories import an_article
 
 _HERALD = (
     "The flood came at night. Firefighters said that Ilse Brandt had asked everybody to leave. On Monday the "

@@ -20,7 +20,7 @@ from aggregator.web.excerpts import CHARS_A_WORD
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import WebhookTuning, delivery_body
-from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article
+from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article
 
 PATHS = (
     "/", "/?view=newest", "/search?q={q}", "/stories/hostile", "/quality", "/api/v1/stories",
@@ -123,7 +123,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
 ) -> None:
     story, reported = made
     chosen = PublishSettings(excerpt_words=allowed)
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(story, reported)
     article = story.articles[0]
     change = Change(
@@ -155,7 +155,7 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
 def test_what_is_counted_is_there_to_be_counted() -> None:
     """The owner gets all of it, so the test above can fail."""
     story, reported = _quotation_marks()
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(story, reported)
     with TestClient(
         create_app(reader, PublishSettings()), base_url="http://127.0.0.1:8080", client=("127.0.0.1", 40_000)

@@ -13,7 +13,7 @@ from aggregator.model.read_model import Change
 from aggregator.web.excerpts import count_words
 from aggregator.web.feeds.load_items import change_items, story_items
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MORNING, a_story, an_article
+from tests.support.written_stories import MORNING, a_story, an_article
 
 Sentences = list[str]
 

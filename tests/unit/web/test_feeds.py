@@ -25,7 +25,7 @@ from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
-from tests.support.memory_reader import MORNING, a_story, an_article, full_reader, the_ferry
+from tests.support.written_stories import MORNING, a_story, an_article, full_reader, the_ferry
 
 FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
 RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}

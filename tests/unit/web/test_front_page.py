@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +9,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import effective_tuning
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import FrontPageStory
+from aggregator.model.read_model import FrontPageStory, HistoryEvent, StoryListItem
 from aggregator.store.read.front_page import FrontPageTuning, ranked, weight
 from aggregator.web.jinja import unbroken, without_title
 from aggregator.web.pages.front_tabs import depth_counts, section_tabs
@@ -18,7 +17,7 @@ from aggregator.web.pages.pages import BESIDE, arranged
 from aggregator.web.pages.visitor import COOKIE, MOST_HIDDEN, MOST_SAVED, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MORNING, MemoryReader, a_story, list_item_of, the_ferry
+from tests.support.written_stories import MORNING, WrittenStories, a_story, the_ferry
 
 TUNING = effective_tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
@@ -31,6 +30,12 @@ def glance(
     return FrontPageStory(
         id=name, updated=MORNING - hours_ago * HOUR, report_count=reports, preferred=preferred
     )
+
+
+def listed(name: str, updated: dt.datetime, reports: int = 1) -> StoryListItem:
+    story = a_story(id=name, updated=updated, report_count=reports)
+    given = {name: getattr(story, name, ()) for name in StoryListItem.__struct_fields__}
+    return StoryListItem(**given)
 
 
 glances = st.builds(
@@ -75,10 +80,7 @@ def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
 
 @given(st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14), st.booleans())
 def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_first: bool) -> None:
-    stories = [
-        list_item_of(a_story(id=f"s{n}", updated=MORNING - hours * HOUR, report_count=reports))
-        for n, (hours, reports) in enumerate(given_)
-    ]
+    stories = [listed(f"s{n}", MORNING - hours * HOUR, reports) for n, (hours, reports) in enumerate(given_)]
     page = arranged(stories, MORNING.date(), is_first=is_first)
     shown = [page.lead] if page.lead else []
     shown += [*page.beside, *(story for _, them in page.groups for story in them)]
@@ -95,7 +97,7 @@ def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_f
 def test_days_are_those_of_utc() -> None:
     midnight = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
     moments = {"a": midnight, "b": midnight - dt.timedelta(microseconds=1), "c": midnight - 24.1 * HOUR}
-    stories = [list_item_of(a_story(id=name, updated=moment)) for name, moment in moments.items()]
+    stories = [listed(name, moment) for name, moment in moments.items()]
     page = arranged(stories, midnight.date(), is_first=False)
     assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
         ("Today", ["a"]), ("Yesterday", ["b"]), ("Earlier", ["c"]),
@@ -120,11 +122,9 @@ def test_a_visit_ends_after_half_an_hour_and_its_cookie_is_bounded() -> None:
 
 
 def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() -> None:
-    story, merged = the_ferry()
-    late = msgspec.structs.replace(story.articles[1], seen=MORNING + HOUR)
-    grown = msgspec.structs.replace(story, articles=(story.articles[0], late, *story.articles[2:]))
-    reader = MemoryReader()
-    reader.put(grown, merged, "oldferry")
+    reader = WrittenStories()
+    reader.put(*the_ferry(), "oldferry")
+    reader.grow("lindferry", HistoryEvent(at=MORNING + HOUR, kind="joined", article="ferrywire"))
     seen = int((MORNING + HOUR / 2).timestamp())
     with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE) as client:
         cookie = {"Cookie": f"{COOKIE}=:{seen}:oldferry.gone:"}
@@ -139,7 +139,7 @@ def test_new_reports_since_the_last_visit_are_told_and_saved_stories_listed() ->
 
 
 def test_only_a_story_can_be_kept_and_the_way_back_stays_here() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(*the_ferry())
     with TestClient(create_app(reader, PublishSettings()), HERE, follow_redirects=False) as client:
         for back, place in (

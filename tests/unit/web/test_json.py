@@ -10,7 +10,7 @@ import pytest
 from aggregator.model.core import AttributedSentence, CopyEvidence, Evidence, Fact, Reason, RunnerUp, Stage
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import jsonl, page_of, reason_in_words, whole_story_json
-from tests.support.memory_reader import a_story, an_article, the_ferry
+from tests.support.written_stories import a_story, an_article, the_ferry
 
 STORY_KEYS = [
     "id", "title", "summary", "language", "first_published", "last_published", "updated", "article_count",

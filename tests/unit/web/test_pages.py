@@ -13,19 +13,18 @@ from aggregator.model.core import (
     AgreedFigure,
     ArticleView,
     AttributedSentence,
-    CopyTrail,
     Fact,
     MergedStory,
     Reprint,
     StoryView,
     TimelineItem,
 )
-from aggregator.model.read_model import HistoryEvent, Quality, SearchHit, SourceView
+from aggregator.model.read_model import HistoryEvent, SearchHit, SourceView
 from aggregator.web.jinja import day, iso, later, moment, pieces, pips, time_of_day
 from aggregator.web.pages.pages import days_shown, only_by_outlet, time_span, timeline_days
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MORNING, MemoryReader, a_story, an_article, the_ferry
+from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 HOSTILE = [
     "<script>alert(1)</script>", "</title><script>alert(1)</script>", '"><img src=x onerror=alert(1)>',
@@ -43,13 +42,13 @@ ADDRESSES = [
 ]
 
 
-def _client(reader: MemoryReader, **chosen: Any) -> TestClient:
+def _client(reader: WrittenStories, **chosen: Any) -> TestClient:
     """The owner's browser."""
     app = create_app(reader, PublishSettings(**chosen))
     return TestClient(app, "http://127.0.0.1:8080", client=("127.0.0.1", 50000))
 
 
-def _pages(reader: MemoryReader, *paths: str) -> list[html.HtmlElement]:
+def _pages(reader: WrittenStories, *paths: str) -> list[html.HtmlElement]:
     with _client(reader) as client:
         answers = [client.get(path) for path in paths]
     assert [answer.status_code for answer in answers] == [200] * len(paths)
@@ -59,7 +58,7 @@ def _pages(reader: MemoryReader, *paths: str) -> list[html.HtmlElement]:
 def _ferry_page(story: StoryView | None = None, merged: MergedStory | None = None) -> html.HtmlElement:
     """The page of the ferry's story, or of another version of it."""
     whole, text = the_ferry()
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(story or whole, merged or text)
     return _pages(reader, "/stories/lindferry")[0]
 
@@ -86,7 +85,10 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, M
         only=(said,),
         timeline=(moment_of_it,),
     )
-    return a_story(article, id=story_id, title=evil, summary=evil, language=evil), merged
+    whole = a_story(
+        article, id=story_id, title=evil, summary=evil, language=evil, article_count=9, report_count=9
+    )
+    return whole, merged
 
 
 OWN_TAGS = {
@@ -115,7 +117,7 @@ def assert_tame(page: html.HtmlElement) -> None:
 
 
 def test_nothing_of_strangers_runs_on_any_page() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
         reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
         for kind in ("headline", "merged", "corrected"):
@@ -126,20 +128,6 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
         *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
     )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
-    reader.set_quality(
-        Quality(
-            stories=1,
-            by_reports=((1, 1),),
-            largest=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
-            rendered=1,
-            without_fact_count=1,
-            without_fact=tuple((f"hostile{n}", evil, 9) for n, evil in enumerate(HOSTILE)),
-            days=90,
-            merges=1,
-            split_count=0,
-            undone=0,
-        )
-    )
     lists = (
         "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
         "/quality",
@@ -173,7 +161,7 @@ def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
 
 
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(*the_ferry())
     for page in _pages(reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"):
         assert len(page.xpath("//h1")) == 1
@@ -183,7 +171,7 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
 
 
 def test_a_story_without_a_merged_text_still_reads() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None, seen=MORNING)
     reader.put(a_story(bare, id="bare", title="", summary="", language=None))
     reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
@@ -197,7 +185,7 @@ def test_a_story_without_a_merged_text_still_reads() -> None:
 
 
 def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_date() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     midnight = dt.datetime(2020, 2, 12, tzinfo=dt.UTC)
     text = "The ferry ran aground."
     of_day = an_article(published=midnight, published_precision="day", text=text, lead=text)
@@ -238,9 +226,9 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
     part = Reprint(article="x", outlet="Y", url=None, time=None, minutes_later=None, is_whole=False)
     copies = (whole, part)
     first = msgspec.structs.replace(merged.timeline[1], copies=copies, copy_count=7)
-    trail = CopyTrail(article="ferrywire", outlet="Northern Courier", url=None, time=None, reprints=copies)
+    excerpt = an_article(outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
     page = _ferry_page(
-        msgspec.structs.replace(story, trails=(trail,)),
+        msgspec.structs.replace(story, articles=(*story.articles, excerpt)),
         msgspec.structs.replace(merged, timeline=(merged.timeline[0], first)),
     )
     (folded,) = page.xpath("//details[@class='copies']")
@@ -254,7 +242,7 @@ def test_copies_are_folded_under_their_original_and_named_in_its_trail() -> None
 
 def test_the_history_has_no_titles_that_the_page_does_not_show() -> None:
     story, merged = the_ferry()
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(story, merged)
     reader.grow(
         "lindferry",
@@ -307,7 +295,7 @@ def test_spans_are_said_in_the_largest_unit_of_which_there_are_two(minutes: int,
 
 
 def test_saved_queries_and_feeds_are_led_to() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(*the_ferry())
     query = SavedQuery(title="From the <isles>", query="ferry").named("isles")
     with _client(reader, queries=(query,)) as client:
@@ -411,7 +399,7 @@ def test_the_same_words_are_of_as_many_outlets_as_have_a_key() -> None:
     )
     _, merged = the_ferry()
     fact = Fact(said=said, outlets=1, of=3, same_words=((0, 1, 2, 3),))
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(
         a_story(*articles, again, id="same"), msgspec.structs.replace(merged, lead=None, facts=(fact,))
     )
@@ -430,14 +418,14 @@ def test_a_sentence_says_its_language() -> None:
 
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
 def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
     (page,) = _pages(reader, "/")
     assert page.find_class("outlets")[0].text_content().endswith(end)
 
 
 def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> None:
-    reader = MemoryReader()
+    reader = WrittenStories()
     reader.set_sources(
         SourceView(id="a", name="samples", kind="folder", state="ok"),
         SourceView(id="b", name="tide", state="new"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from aggregator.model.core import AgreedFigure, AttributedSentence, MergedStory, StoryView
 from aggregator.model.read_model import ArticleDetail
 from aggregator.web.excerpts import bounded_article, count_words, first_words, for_item, for_reader
-from tests.support.memory_reader import a_story, an_article, the_ferry
+from tests.support.written_stories import a_story, an_article, the_ferry
 
 
 def _words_carried(story: StoryView, merged: MergedStory | None, article_id: str) -> int:

@@ -23,8 +23,8 @@ from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import PublishSettings
-from tests.support.memory_reader import MemoryReader, full_reader
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
+from tests.support.written_stories import WrittenStories, full_reader
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
 
 
 def test_stopping_twice_or_unstarted_does_nothing() -> None:
-    server = Server(MemoryReader(), PublishSettings(port=0))
+    server = Server(WrittenStories(), PublishSettings(port=0))
     server.stop()
     server.start()
     server.stop()
@@ -72,7 +72,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
     url = server.start()
     shown = []
     for _ in range(3):
-        reader = full_reader()
+        reader = WrittenStories()
         shown.append(weakref.ref(reader))
         server.change(WebServices(reader, PublishSettings(port=0)))
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
@@ -86,7 +86,7 @@ def test_nothing_is_left_of_what_was_shown_before() -> None:
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        server = Server(MemoryReader(), PublishSettings(port=port))
+        server = Server(WrittenStories(), PublishSettings(port=port))
         with pytest.raises(AggregatorError, match=rf"port {port} on 127.0.0.1 is in use"):
             server.start()
         assert not server.is_serving
@@ -95,12 +95,12 @@ def test_a_port_that_is_taken_is_named() -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "news.example"])
 def test_an_address_that_others_reach_is_refused_without_tokens(host: str) -> None:
     with pytest.raises(ConfigError, match=r"server\.host"):
-        Server(MemoryReader(), PublishSettings(host=host, port=0)).start()
+        Server(WrittenStories(), PublishSettings(host=host, port=0)).start()
 
 
 def test_a_port_that_cannot_be_is_refused_in_words() -> None:
     with pytest.raises(AggregatorError, match="cannot listen"):
-        Server(MemoryReader(), PublishSettings(port=70000)).start()
+        Server(WrittenStories(), PublishSettings(port=70000)).start()
 
 
 def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(

@@ -1,0 +1,421 @@
+"""The story reader on a database in a folder of its own, and stories of invented events to write into it.
+
+What a test asks of an output is a whole story, whatever articles the pipeline would make it of: stories are
+written into the tables as they are wanted.
+"""
+
+import datetime as dt
+import functools
+import itertools
+import json
+import shutil
+import tempfile
+import weakref
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from aggregator.model.core import (
+    ArticleView,
+    AttributedSentence,
+    Evidence,
+    Fact,
+    MergedStory,
+    Reason,
+    StoryName,
+    StoryView,
+    TimelineItem,
+)
+from aggregator.model.read_model import Change, HistoryEvent, SourceView
+from aggregator.store import codecs
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import DatabaseStoryReader
+from aggregator.store.search import index
+from aggregator.store.stories import story_links
+from aggregator.store.stories.articles import ArticleDetails
+from aggregator.store.tables import article, change, source, story, story_log, upsert
+from tests.support.fresh import with_tables
+
+
+class WrittenStories(DatabaseStoryReader):
+    """The reader of an SQLite database, which goes with it; put stories in, then read."""
+
+    def __init__(self) -> None:
+        folder = tempfile.mkdtemp()
+        self.database = with_tables(Database(f"sqlite:///{folder}/written.db"))
+        super().__init__(self.database, now=lambda: MORNING)
+        weakref.finalize(self, _remove, self.database, folder)
+        self._numbers = itertools.count(1)
+
+    def put(self, told: StoryView, merged: MergedStory | None = None, *moved_from: str) -> None:
+        """Writes or rewrites a story, logged at its last bump; `moved_from` are ids that it took in."""
+        with self.database.write() as connection:
+            same_id = select(story.c.story_no).where(story.c.id == told.id)
+            number = connection.execute(same_id).scalar() or next(self._numbers)
+            upsert(connection, story, _story_row(told, number) | _rendered(merged))
+            for id_ in moved_from:
+                gone = {"story_no": next(self._numbers), "id": id_, "redirect_to": told.id}
+                upsert(connection, story, _story_row(told, number) | gone)
+            self._write_articles(connection, told)
+            topics = [StoryName(name=one, outlets=1) for one in told.topics]
+            story_links.write(connection, number, told.names, topics)
+            connection.execute(insert(story_log).values(story=told.id, at=told.updated, kind="written"))
+
+    def _write_articles(self, connection: Connection, told: StoryView) -> None:
+        earlier = select(article.c.inbox_no).where(article.c.story == told.id)
+        for number in connection.execute(earlier).scalars().all():
+            index.take_out(connection, number)
+        connection.execute(delete(article).where(article.c.story == told.id))
+        follows = told.earlier[0].id if told.earlier else None
+        for one in told.articles:
+            row = _article_row(one) | {"inbox_no": next(self._numbers), "story": told.id, "follows": follows}
+            gone = codecs.GONE if told.texts_gone else None
+            connection.execute(insert(article).values(row | {"compressed_text": gone}))
+        index.index_next(connection, len(told.articles))
+
+    def grow(self, story_id: str, *steps: HistoryEvent) -> None:
+        """Further steps of a story."""
+        with self.database.write() as connection:
+            for one in steps:
+                detail = json.dumps({"before": one.before, "after": one.after, "words": one.words})
+                line = {"story": story_id, "at": one.at, "kind": one.kind, "article": one.article}
+                connection.execute(insert(story_log).values(line | {"detail": detail}))
+
+    def put_change(self, one: Change) -> None:
+        """Adds a change; its article, if any, is one of a story that was put in."""
+        row = {name: getattr(one, name) for name in ("at", "kind", "title", "title_before", "report_count")}
+        row |= {
+            "change_no": one.n,
+            "story": one.was,
+            "bumped_at": one.updated,
+            "others": ",".join(one.others),
+            "article": one.article and one.article.id,
+        }
+        with self.database.write() as connection:
+            connection.execute(insert(change).values(row))
+
+    def set_sources(self, *sources: SourceView) -> None:
+        """Adds sources. The articles of an outlet are from the source with its name as id."""
+        same = ("id", "kind", "name", "folder", "site_url", "interval_seconds", "origin")
+        with self.database.write() as connection:
+            for one in sources:
+                row = {name: getattr(one, name) for name in same} | {
+                    "address": one.url or "",
+                    "pages": "auto",
+                    "health": one.state,
+                    "health_cause": one.problem,
+                    "next_due_at": one.next_due or MORNING,
+                    "last_success_at": one.last_success,
+                }
+                connection.execute(insert(source).values(row))
+
+
+def _remove(database: Database, folder: str) -> None:
+    database.engine.dispose()
+    shutil.rmtree(folder)
+
+
+def _rendered(merged: MergedStory | None) -> dict[str, Any]:
+    blob = None if merged is None else codecs.compress_struct(merged)
+    return {"merged_story": blob, "text": None if merged is None else ""}
+
+
+def _story_row(told: StoryView, number: int) -> dict[str, Any]:
+    same = {name: getattr(told, name) for name in told.__struct_fields__ if name in story.c}
+    return same | {
+        "story_no": number,
+        "founding_article": told.articles[0].id,
+        "founding_no": 0,
+        "bumped_at": told.updated,
+        "last_inbox_no": 0,
+        "centroid": b"",
+    }
+
+
+def _article_row(one: ArticleView) -> dict[str, Any]:
+    same = {name: getattr(one, name) for name in one.__struct_fields__ if name in article.c}
+    of_details = {*one.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*same}
+    details = ArticleDetails(**{name: getattr(one, name) for name in of_details})
+    return same | {
+        "root_article": one.id,
+        "counts_in_centroid": True,
+        "source": one.outlet or "",
+        "outlet": one.outlet_key,
+        "outlet_name": one.outlet,
+        "seen_at": one.seen,
+        "placed_at": one.seen,
+        "details": codecs.pack(details),
+        "evidence": codecs.pack_compressed(one.evidence or Evidence(stage="founded")),
+        "verdict": "ok",
+        "body_words": len(one.text.split()),
+        **dict.fromkeys(("signature", "terms", "text_hash"), b""),
+    }
+
+
+# --- building nouns in tests -------------------------------------------------------------------------------
+
+MORNING = dt.datetime(2026, 11, 20, 6, 30, tzinfo=dt.UTC)
+_numbers = itertools.count(1)
+
+
+def an_article(**given: object) -> ArticleView:
+    """An article of an invented outlet; what a test does not care about is filled in."""
+    number = next(_numbers)
+    time = given.get("effective_at") or given.get("published") or MORNING
+    values: dict[str, object] = {
+        "id": f"art{number}",
+        "outlet": "The Harbour Post",
+        "url": f"https://harbour-post.example/{number}",
+        "title": "Ferry runs aground off Lind island",
+        "published": time,
+        "seen": MORNING,
+        "effective_at": time,
+        "language": "en",
+        "copy_of": None,
+        "wire": None,
+        "role": "report",
+        "published_origin": "feed",
+        "published_precision": "minute",
+    }
+    values |= given
+    return msgspec.convert({"outlet_key": values["outlet"]} | values, ArticleView)
+
+
+def a_story(*articles: ArticleView, **given: object) -> StoryView:
+    """A story of `articles` (default: one)."""
+    members = articles or (an_article(),)
+    times = [article.effective_at for article in members]
+    values: dict[str, object] = {
+        "id": f"story{next(_numbers)}",
+        "title": members[0].title,
+        "summary": members[0].lead,
+        "language": "en",
+        "first_published": min(times),
+        "last_published": max(times),
+        "updated": max(times),
+        "article_count": len(members),
+        "outlet_count": len({article.outlet for article in members} - {None}),
+        "unknown_outlet_count": sum(article.outlet is None for article in members),
+        "report_count": max(1, sum(article.role == "report" for article in members)),
+        "articles": members,
+    }
+    return msgspec.convert(values | given, StoryView)
+
+
+def at(hour: int, minute: int) -> dt.datetime:
+    """A moment of the evening before."""
+    return dt.datetime(2026, 11, 19, hour, minute, tzinfo=dt.UTC)
+
+
+def the_ferry() -> tuple[StoryView, MergedStory]:
+    """A story with everything in it: copies, an agency, a live blog, facts, a timeline."""
+    post = an_article(
+        id="ferrypost",
+        outlet="The Harbour Post",
+        title="Ferry with 212 on board runs aground off Lind island in fog",
+        published=at(21, 10),
+        effective_at=at(21, 10),
+        author="Ines Karlow",
+        lead="A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.",
+        text=_POST,
+        evidence=Evidence(stage="founded"),
+    )
+    wire = an_article(
+        id="ferrywire",
+        outlet="Northern Courier",
+        url="https://courier.example/news/ferry",
+        title="Passengers taken off stranded ferry near Lind",
+        published=at(22, 5),
+        effective_at=at(22, 5),
+        wire="NPA",
+        lead="Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.",
+        text=_WIRE,
+        evidence=Evidence(
+            stage="event",
+            score=4.21,
+            need=1.5,
+            reasons=(Reason(name="title", value=0.6, share=2.1),),
+        ),
+    )
+    reprint = an_article(
+        id="ferrycopy",
+        outlet="Eastgate Gazette",
+        url="https://eastgate.example/a/ferry",
+        title="Passengers taken off stranded ferry near Lind",
+        published=at(22, 40),
+        effective_at=at(22, 40),
+        wire="NPA",
+        role="copy",
+        copy_of="ferrywire",
+        text=_WIRE,
+    )
+    live = an_article(
+        id="ferrylive",
+        outlet="Radio Meridian",
+        url="https://meridian.example/live/ferry",
+        title="Live: the Aurelia rescue, minute by minute",
+        published=at(23, 55),
+        effective_at=at(23, 55),
+        role="container",
+        lead="All updates on the rescue of the passengers of the Aurelia.",
+        text="22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last.",
+    )
+    island = an_article(
+        id="ferryisle",
+        outlet="Island Weekly",
+        url="https://island-weekly.example/aurelia",
+        title="‘We heard a long scrape’: islanders take in ferry passengers",
+        published=at(23, 20),
+        effective_at=at(23, 20),
+        lead="Families on Lind opened their homes to passengers of the Aurelia.",
+        text=_ISLAND,
+    )
+    story = a_story(
+        post,
+        wire,
+        reprint,
+        island,
+        live,
+        id="lindferry",
+        summary=post.lead,
+        updated=dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC),
+        report_count=3,
+    )
+    return story, _ferry_merged(story)
+
+
+_POST = (
+    "A ferry carrying 212 passengers ran aground off Lind island on Thursday evening in dense fog.\n"
+    "The Aurelia left Eastgate at 19.40 and struck the Brandt shoal an hour later.\n"
+    "Two people were slightly injured, the operator said.\n"
+    "The harbour master had warned of poor visibility since noon."
+)
+_WIRE = (
+    "LIND (NPA) - Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said.\n"
+    "The vessel hit the Brandt shoal at about 20.40 after leaving Eastgate.\n"
+    "Five people were treated for injuries, a coastguard spokeswoman said."
+)
+_ISLAND = (
+    "Families on Lind opened their homes to passengers of the Aurelia.\n"
+    "“We heard a long scrape, and then nothing but horns,” said Marta Dahl, who runs the inn by the pier.\n"
+    "All passengers were brought ashore before midnight."
+)
+
+
+def _ferry_merged(story: StoryView) -> MergedStory:
+    outlet_of = {article.id: article.outlet for article in story.articles}
+
+    def said(article: str, text: str) -> AttributedSentence:
+        return AttributedSentence(text=text, article=article, outlet=outlet_of[article])
+
+    post, wire, island = _POST.split("\n"), _WIRE.split("\n"), _ISLAND.split("\n")
+    lifeboats = wire[0].removeprefix("LIND (NPA) - ")
+    published = tuple(
+        TimelineItem(kind="published", text=a.title, article=a.id, outlet=a.outlet, time=a.effective_at)
+        for a in story.articles[:3]
+    )
+    live = TimelineItem(
+        kind="live",
+        text="The first boat reaches Lind harbour.",
+        article="ferrylive",
+        outlet="Radio Meridian",
+        time=dt.datetime(2026, 11, 19, 22, 48, tzinfo=dt.UTC),
+        day_inferred=True,
+    )
+    undated = TimelineItem(
+        kind="told", text=post[3], article="ferrypost", outlet="The Harbour Post", clock_minutes=720
+    )
+    return MergedStory(
+        title=story.title,
+        lead=said("ferrypost", post[0]),
+        facts=(
+            Fact(said=(said("ferrywire", lifeboats), said("ferryisle", island[2])), outlets=2, of=5),
+            Fact(said=(said("ferrypost", post[1]), said("ferrywire", wire[1])), outlets=2, of=5),
+        ),
+        only=(said("ferrypost", post[3]), said("ferryisle", island[1])),
+        timeline=(*published, live, undated),
+    )
+
+
+@functools.cache
+def full_reader() -> WrittenStories:
+    """The ferry and a few other stories over three days, with sources; for all tests that only read."""
+    return filled_reader()
+
+
+def filled_reader() -> WrittenStories:
+    """The same, for a test that writes further stories."""
+    story_reader = WrittenStories()
+    story_reader.put(*the_ferry(), "oldferry")
+    for hours, outlet, title, lead in _OTHERS:
+        time = MORNING - dt.timedelta(hours=hours)
+        article = an_article(
+            outlet=outlet, title=title, lead=lead, text=lead, effective_at=time, published=time
+        )
+        story_reader.put(a_story(article))
+    budget = [
+        an_article(
+            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=MORNING - dt.timedelta(hours=n)
+        )
+        for n, (name, title) in enumerate(_BUDGET_TITLES)
+    ]
+    story_reader.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
+    story_reader.set_sources(
+        SourceView(
+            id="The Harbour Post",
+            name="The Harbour Post",
+            url="https://harbour-post.example/feed?key=secret",
+            site_url="https://harbour-post.example/",
+            folder="Coast",
+            state="ok",
+            last_success=MORNING,
+            next_due=MORNING + dt.timedelta(minutes=30),
+        ),
+        SourceView(
+            id="Island Weekly",
+            name="Island Weekly",
+            folder="Coast",
+            state="failing",
+            problem="HTTP 503 since 2 days",
+        ),
+        SourceView(id="Radio Meridian", name="Radio Meridian", state="new"),
+    )
+    return story_reader
+
+
+_BUDGET = (
+    "The council of Eastgate passed a budget of 41 million crowns after nine hours of talks, with a rise in "
+    "tram fares that two parties had ruled out."
+)
+_BUDGET_TITLES = (
+    ("Eastgate Gazette", "Eastgate council passes budget after nine-hour session, tram fares to rise"),
+    ("Northern Courier", "Tram fares go up as Eastgate agrees on budget"),
+    ("Radio Meridian", "Eastgate budget: what changes in January"),
+    ("The Harbour Post", "Nine hours, 41 million: Eastgate has a budget"),
+    ("City Notes", "Budget passed at two in the morning"),
+    ("The Commons", "Left and Greens split over Eastgate fares"),
+    ("Tram & Track", "Fares in Eastgate rise by eight per cent"),
+)
+_OTHERS = (
+    (
+        2,
+        "Orchard Review",
+        "Late frost spares the pear harvest",
+        "Growers in the Velde valley lost less than a tenth of the crop, far below what they had feared.",
+    ),
+    (5, "Radio Meridian", "Museum returns two bronze figures to the island of Sael", ""),
+    (
+        26,
+        "The Kiln",
+        "Potters’ guild elects its first president from the south",
+        "Ada Brenn, who learned the trade at forty, won by eleven votes.",
+    ),
+    (30, "City Notes", "Night buses return on Fridays", "Three lines run again from December."),
+    (
+        51,
+        "Northern Courier",
+        "Observatory finds comet older than thought",
+        "The object last passed the sun some 90,000 years ago, the team in Halm reports.",
+    ),
+)

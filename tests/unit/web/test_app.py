@@ -1,4 +1,4 @@
-"""The web server as others meet it: real requests to a real server with stories in memory."""
+"""The web server as others meet it: real requests to a real server with invented stories."""
 
 import gzip
 import http.client

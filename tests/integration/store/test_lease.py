@@ -1,6 +1,7 @@
 """The lock of the writer and its epoch: who lost it cannot write, whatever it does when it wakes up."""
 
 import datetime as dt
+import gc
 import os
 import signal
 import subprocess
@@ -339,6 +340,8 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
             own_postgres.resume()
         taken_over(lock)
         lock.release()
+    wait_until(lambda: all(one.name != "lease" for one in threading.enumerate()), "the thread to end")
+    gc.collect()
 
 
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:

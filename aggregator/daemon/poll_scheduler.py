@@ -81,7 +81,7 @@ class PollScheduler:
 
         `leads`: whether this daemon is the writer, which polls sources without a host and corrects due times.
         """
-        self._database, self._client, _, all_tuning, self._now, self._stops, _ = poller.services
+        self._database, self._client, _, all_tuning, self._now, self._stops, *_ = poller.services
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived

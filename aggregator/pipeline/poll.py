@@ -117,6 +117,7 @@ class PollServices(NamedTuple):
     now: Callable[[], dt.datetime]
     stops: Callable[[], bool] = lambda: False
     extras: Mapping[str, SourceExtras] = {}
+    pause: Callable[[float], object] = time.sleep
 
 
 class Poller:
@@ -198,7 +199,7 @@ class Poller:
                     error,
                     extra={"event": "response_store_delayed"},
                 )
-            time.sleep(pause)
+            self.services.pause(pause)
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
     def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:

@@ -1,5 +1,6 @@
 """Sources and pollers as most tests of polling need them."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,8 @@ def poller_on(
     *is_stopped: Callable[[], bool],
     robots: bool = False,
     pages: str = "never",
+    pause: Callable[[float], object] = time.sleep,
 ) -> Poller:
     """One that parses in this process."""
     services = PollServices(database, client, InlineExecutor(), all_tuning, now, *is_stopped)
-    return Poller(services, robots=robots, pages=pages)
+    return Poller(services._replace(pause=pause), robots=robots, pages=pages)

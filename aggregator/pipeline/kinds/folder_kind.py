@@ -77,7 +77,7 @@ class FolderWatcher:
     """Scans folders. Thread-safe."""
 
     def __init__(self, services: PollServices) -> None:
-        self._database, _, self._executor, self._all_tuning, self._now, self._stops, _ = services
+        self._database, _, self._executor, self._all_tuning, self._now, self._stops, *_ = services
         self._source_tuning = source_tuning(self._all_tuning)
         self._open: dict[tuple[str, str], tuple[Begun, Finding]] = {}
 

@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,12 +42,13 @@ def client() -> Iterator[Client]:
 class Office:
     """Polling on a database, with a source to be asked."""
 
-    def __init__(self, database: Database, client: Client, source: Source) -> None:
+    def __init__(self, database: Database, client: Client, source: Source, **more: Any) -> None:
         self.clock = Clock()
         self.stopped = threading.Event()
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.database = database
-        self.polling = poller_on(database, client, ALL_TUNING, self.clock, self.stopped.is_set, pages="auto")
+        more = {"pages": "auto"} | more
+        self.polling = poller_on(database, client, ALL_TUNING, self.clock, self.stopped.is_set, **more)
         self.watching = FolderWatcher(self.polling.services)
         written_by(database, add, source)
 
@@ -117,7 +117,8 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     rules = msgspec.structs.replace(database.tuning, lock_seconds=0.2)
     impatient = Database(database.url, rules)
     wants = "always" if what == "a page" else "never"
-    office = Office(impatient, client, feed_of(server.url("/feed"), pages=wants))
+    feed = feed_of(server.url("/feed"), pages=wants)
+    office = Office(impatient, client, feed, pause=lambda _seconds: held.release())
     link = f"<link>{server.url('/page')}</link>"
     server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE, link)))
     server.routes["/page"] = f"<p>{STRIKE}</p>"
@@ -127,19 +128,9 @@ def test_an_answer_waits_for_a_database_that_is_busy(
         server.routes["/feed"] = Response(500)
     source, asked = office.source, len(server.requests)
     pages = read_by(database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10)
-    outcome: list[Any] = []
-
-    def run() -> None:
-        outcome.append(office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source))
-
     held = CopyKeys(impatient)
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive() and "is postponed" not in caplog.text:
-        time.sleep(0.01)
-    held.release()
-    thread.join(timeout=60)
-    assert outcome, "the poll ended with an error"
+    _ = office.polling.fetch_page(pages[0]) if pages else office.polling.poll(source)
+    assert "is postponed" in caplog.text
     assert len(server.requests) == asked + 1
     after = office.source
     assert (after.health, after.failures) == (("failing", 1) if what == "a failure" else ("ok", 0))
@@ -150,28 +141,16 @@ def test_an_answer_waits_for_a_database_that_is_busy(
 
 
 def test_an_answer_that_waits_does_not_hold_up_a_stop(
-    database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture
+    database: Database, client: Client, server: LoopbackServer
 ) -> None:
-    caplog.set_level("INFO", "aggregator.pipeline.poll")
     impatient = Database(database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2))
-    office = Office(impatient, client, feed_of(server.url("/feed")))
+    feed = feed_of(server.url("/feed"))
+    office = Office(impatient, client, feed, pause=lambda _seconds: office.stopped.set())
     server.routes["/feed"] = Resource(rss(item("g1", "Strike", STRIKE)))
     held = CopyKeys(impatient)
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            office.polling.poll(office.source)
-        except DatabaseBusyError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive() and "is postponed" not in caplog.text:
-        time.sleep(0.01)
-    office.stopped.set()
-    thread.join(timeout=30)
-    assert len(errors) == 1
+    with pytest.raises(DatabaseBusyError):
+        office.polling.poll(office.source)
+    assert office.stopped.is_set()
     held.release()
     impatient.close()
 

@@ -1,11 +1,17 @@
 """An IMAP server on loopback, as far as a reader needs one; tests may answer single commands themselves."""
 
 import base64
+import contextlib
 import re
 import socketserver
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+
+import httpcore
+
+from aggregator.sources.fetch.ssrf_guard import Dial
+from tests.support.world import Time
 
 USER, PASSWORD = "anna@example.org", 'Zoë "s3cret\\'
 Answer = Callable[[str], bytes | Iterable[bytes] | None]
@@ -35,6 +41,7 @@ class ImapServer:
         self.greeting = b"* OK ready\r\n"
         self.starttls = starttls
         self.stopping = threading.Event()
+        self.silent = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Session)
         self._server.owner = self
         self._server.tls = tls
@@ -54,6 +61,33 @@ class ImapServer:
     def names(self) -> list[str]:
         """The names of the commands received."""
         return [re.match(r"(?:UID )?\S+", one)[0] for one in self.commands]  # type: ignore[index]
+
+    def hang(self) -> Iterator[bytes]:
+        """Say nothing any more; `dial` knows."""
+        self.silent.set()
+        self.stopping.wait(60)
+        yield from ()
+
+    def dial(self, time: Time) -> Dial:
+        """Connections on which all the seconds to wait pass by `time` at once where the server is silent."""
+
+        def dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+            self.silent.clear()
+            stream = httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
+            receive = stream.read
+
+            def read(max_bytes: int, timeout: float | None = None) -> bytes:
+                while True:
+                    with contextlib.suppress(httpcore.ReadTimeout):
+                        return receive(max_bytes, 0.05)
+                    if self.silent.is_set():
+                        time.run(timeout or 0.0)
+                        raise httpcore.ReadTimeout
+
+            stream.read = read  # type: ignore[method-assign]
+            return stream
+
+        return dial
 
     def close(self) -> None:
         self.stopping.set()

@@ -142,7 +142,8 @@ class Client:
         pause: Callable[[float], object] | None = None,
         metrics_registry: Metrics | None = None,
     ) -> None:
-        """`clock` (seconds, monotonic) and `pause` are used for the gaps between requests.
+        """`clock` (seconds, monotonic) and `pause` are used for the gaps between requests, and `clock` for
+        the deadline of `connection`.
 
         `metrics_registry` counts requests by result.
         """
@@ -150,7 +151,7 @@ class Client:
         self.tuning = net_tuning(all_tuning)
         self.user_agent = user_agent(settings.contact)
         self.rate_limiter = RateLimiter(self.tuning, clock, pause)
-        self._now = now
+        self._now, self._clock = now, clock
         self._exceptions = networks_of(settings.allow_private)
         self._linked = frozenset(self._linked_server(text) for text in settings.allow_private_links)
         proxy = None if settings.proxy is None else proxy_of(settings.proxy)
@@ -220,7 +221,11 @@ class Client:
         `most_bytes` apply to all that is received in the block. Raise FetchError as `fetch`.
         """
         budget = RequestBudget(
-            seconds, most_bytes, frozenset({port}), private_servers=frozenset({(host, port)})
+            seconds,
+            most_bytes,
+            frozenset({port}),
+            private_servers=frozenset({(host, port)}),
+            clock=self._clock,
         )
         found = address_of(host)
         with (

@@ -173,8 +173,10 @@ class RequestBudget:
         ports: frozenset[int],
         *,
         private_servers: frozenset[Server] = frozenset(),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.started = time.monotonic()
+        self._clock = clock
+        self.started = clock()
         self.ports = ports
         self.private_servers = private_servers
         self.connections = 0  # opened so far
@@ -191,7 +193,7 @@ class RequestBudget:
 
     def elapsed(self) -> float:
         """Return the seconds since the start."""
-        return time.monotonic() - self.started
+        return self._clock() - self.started
 
     def exclude_wait(self, seconds: float) -> None:
         """Exclude this time, which was spent waiting for the rate limiter."""

@@ -19,6 +19,7 @@ from aggregator.sources.limits import SourceTuning, source_tuning
 from tests.support.certificate import make_certificate, server_context
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until
+from tests.support.world import Time
 
 TUNING = msgspec.structs.replace(
     source_tuning(effective_tuning()), mailbox_messages=5, mailbox_seconds=5.0, max_article_bytes=20_000
@@ -39,10 +40,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMailbox:
     options = {"folder": "INBOX", "host": "127.0.0.1", "user": USER, "password": PASSWORD, "ca_file": None}
-    options |= {"networks": LOOPBACK, "tuning": TUNING} | more
+    options |= {"networks": LOOPBACK, "tuning": TUNING, "time": Time()} | more
+    time: Time = options["time"]  # type: ignore[assignment]
     client = Client(
-        ClientSettings(allow_private=options["networks"], ca_file=options["ca_file"]),
-        effective_tuning(),  # type: ignore[arg-type]
+        ClientSettings(allow_private=options["networks"], ca_file=options["ca_file"]),  # type: ignore[arg-type]
+        effective_tuning(),
+        dial=server.dial(time),
+        clock=time.monotonic,
     )
     address = server.url(quote(str(options["folder"])), str(options["host"]))
     try:
@@ -281,15 +285,17 @@ def test_whatever_a_server_says_is_messages_or_an_error_without_its_words(
     with ImapServer() as server:
         server.add(*(mail(n, "x") for n in range(1, 4)))
 
-        def answer(_: str) -> bytes | None:
+        def said(number: int) -> Iterator[bytes]:
+            yield b"".join(parts[number]) + (b"$ OK done\r\n" if is_ended else b"")
+            server.silent.set()
+
+        def answer(_: str) -> Iterator[bytes] | None:
             number = len(server.commands) - at
-            if not 0 <= number < len(parts):
-                return None
-            return b"".join(parts[number]) + (b"$ OK done\r\n" if is_ended else b"")
+            return said(number) if 0 <= number < len(parts) else None
 
         server.hostile = answer
         try:
-            found = read(server, state, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.3))
+            found = read(server, state)
         except FetchError as error:
             words = str(error)
         else:
@@ -310,7 +316,7 @@ def test_what_was_read_before_a_connection_breaks_is_kept(imap: ImapServer) -> N
 
 FATAL = {
     "hangs up": lambda _: b"",
-    "hangs": lambda _: (b"" for _ in range(1) if threading.Event().wait(30)),
+    "hangs": ImapServer.hang,
     "refuses": lambda _: b"$ NO s3cret\r\n",
     "garbage": lambda _: bytes(range(256)) * 10 + b"\r\n",
     "an announced length that is too short": lambda _: (
@@ -331,12 +337,11 @@ def test_a_message_at_which_the_connection_always_fails_is_left_out(
     if start is None:
         imap.messages = {n: one for n, one in imap.messages.items() if n > 2}
     # "UID FETCH 3" is the command for the sizes, too, if it is the first new message.
-    imap.hostile = lambda said: FATAL[what](said) if said.startswith(command) else None
-    tuning = msgspec.structs.replace(TUNING, mailbox_seconds=1.5 if what == "hangs" else 5.0)
+    imap.hostile = lambda said: FATAL[what](imap) if said.startswith(command) else None
     state, taken, failed = start, [], []
-    while state != "7/5":  # on a busy machine, other steps may take too long, too
+    while state != "7/5":
         try:
-            found = read(imap, state, tuning=tuning)
+            found = read(imap, state)
         except FetchError as error:
             state = error.state or state
             failed += re.findall(r"message 3 \(attempt \d of 3\)", str(error))
@@ -368,11 +373,11 @@ def test_what_was_read_is_kept_however_the_server_takes_leave(
     imap: ImapServer, said: tuple[bytes, ...]
 ) -> None:
     def leave(command: str) -> Iterable[bytes] | None:
-        return (said or (b"" for _ in range(1) if imap.stopping.wait(60))) if command == "LOGOUT" else None
+        return (said or imap.hang()) if command == "LOGOUT" else None
 
     imap.add(mail(1, "x"))
     imap.hostile = leave
-    assert numbers(read(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=3.0))) == [1]
+    assert numbers(read(imap)) == [1]
 
 
 def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
@@ -386,19 +391,21 @@ def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
 
 @pytest.mark.parametrize("sent", [(), b"*" * 10_000])
 def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(imap: ImapServer, sent: Iterable[int]) -> None:
+    time = Time()
+    began = time.monotonic()
+
     def drip(_: str) -> Iterator[bytes]:
         for one in sent:
             yield bytes([one])
-            imap.stopping.wait(0.05)
-        imap.stopping.wait(60)
+            time.run(0.05)
 
-    imap.hostile = drip
-    words = fails(imap, tuning=msgspec.structs.replace(TUNING, mailbox_seconds=0.5))
-    assert words.startswith("timeout: ")
+    imap.hostile = drip if sent else lambda _: imap.hang()
+    assert fails(imap, time=time).startswith("timeout: ")
+    assert time.monotonic() - began >= TUNING.mailbox_seconds
 
 
 def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
-    imap.hostile = lambda _: (b"" for _ in range(1) if imap.stopping.wait(60))
+    imap.hostile = lambda _: imap.hang()
     client = Client(ClientSettings(allow_private=LOOPBACK), effective_tuning())
     ended: list[str] = []
 

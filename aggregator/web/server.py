@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple, cast
@@ -195,6 +196,8 @@ STOP_DEADLINE_SECONDS = (
 
 _log = logging.getLogger(__name__)
 
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+
 
 class WebServices(NamedTuple):
     """What the web server of one configuration answers with."""
@@ -224,10 +227,16 @@ class Server:
         watch: HealthSource | None = None,
         marks: ReadMarks | None = None,
         sources: SourceServices | None = None,
+        *,
+        new_loop: NewLoop = asyncio.new_event_loop,
     ) -> None:
-        """See `create_app` for what is missing without the optional arguments."""
+        """See `create_app` for what is missing without the optional arguments.
+
+        `new_loop` returns an event loop, whose time is that of all deadlines.
+        """
         self._address = (settings.host, settings.port)
         self._services = WebServices(reader, settings, push_endpoint, editor, watch, marks, sources)
+        self._new_loop = new_loop
         self._listener: _Listener | None = None
 
     @property
@@ -311,7 +320,7 @@ class Server:
 
     def _listen(self, bound: socket.socket) -> None:
         self._set_port(bound.getsockname()[1])
-        listener = _Listener(self._app(), bound, self._settings)
+        listener = _Listener(self._app(), bound, self._settings, self._new_loop)
         if not listener.start():
             listener.stop()
             raise AggregatorError(f"the web server did not start on {self.url}; see the log")
@@ -327,7 +336,9 @@ class Server:
 class _Listener:
     """One bound socket and its thread; the application can be replaced while it runs."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, settings: PublishSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, bound: socket.socket, settings: PublishSettings, new_loop: NewLoop
+    ) -> None:
         self.port: int = bound.getsockname()[1]
         self._app = app
         self._limiter = ConnectionLimiter(settings.trusted_proxies)
@@ -349,7 +360,7 @@ class _Listener:
                 timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
             )
         )
-        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._serve, args=(new_loop,), name="web", daemon=True)
 
     @property
     def is_alive(self) -> bool:
@@ -375,8 +386,9 @@ class _Listener:
         self._thread.join(STOP_DEADLINE_SECONDS + 1)
         self._socket.close()
 
-    def _serve(self) -> None:
-        asyncio.run(self._serve_connections())
+    def _serve(self, new_loop: NewLoop) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(self._serve_connections())
 
     async def _serve_connections(self) -> None:
         log_lack_of_files(asyncio.get_running_loop())

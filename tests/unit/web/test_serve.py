@@ -5,14 +5,12 @@ import logging
 import resource
 import socket
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
-from itertools import repeat
 from typing import Any
 
 import httpx
@@ -23,6 +21,7 @@ from aggregator.web.pages import editor_forms
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server, WebServices
 from aggregator.web.settings import PublishSettings
+from tests.support.moved_loop import MovedLoop
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.written_stories import WrittenStories, full_reader
 
@@ -200,14 +199,25 @@ HEAD = b"GET /robots.txt HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that waits half a second for a request, and a second for an answer to be read."""
-    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 0.5)
+def loop() -> MovedLoop:
+    return MovedLoop()
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch, loop: MovedLoop) -> Iterator[Server]:
+    """A server whose time is that of `loop`; the kernel's, for an answer to be read, is a second."""
     monkeypatch.setattr(connection_limits, "UNREAD_SECONDS", 1)
-    server = Server(full_reader(), PublishSettings(port=0))
+    server = Server(full_reader(), PublishSettings(port=0), new_loop=lambda: loop)
     server.start()
     yield server
     server.stop()
+
+
+def ends_in_time(connection: socket.socket, server: Server, loop: MovedLoop) -> bool:
+    """Whether the server ends the connection when a request has taken too long."""
+    assert get(server, "/healthz") == 200, "what was sent has been read"
+    loop.run_ahead(connection_limits.REQUEST_SECONDS)
+    return ends(connection)
 
 
 def connected(server: Server) -> socket.socket:
@@ -228,55 +238,51 @@ def ends(connection: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("begun", [b"", HEAD], ids=["nothing", "half a request"])
-def test_who_does_not_end_a_request_loses_the_connection(hurried: Server, begun: bytes) -> None:
-    with connected(hurried) as connection:
+def test_who_does_not_end_a_request_loses_the_connection(
+    moved: Server, loop: MovedLoop, begun: bytes
+) -> None:
+    with connected(moved) as connection:
         connection.sendall(begun)
-        assert ends(connection)
+        assert ends_in_time(connection, moved, loop)
 
 
-def test_nor_may_a_second_request_be_left_unfinished(hurried: Server) -> None:
-    with connected(hurried) as connection:
+def test_nor_may_a_second_request_be_left_unfinished(moved: Server, loop: MovedLoop) -> None:
+    with connected(moved) as connection:
         connection.sendall(HEAD + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         connection.sendall(HEAD)
+        assert ends_in_time(connection, moved, loop)
+
+
+def test_a_byte_now_and_then_wins_no_time(
+    monkeypatch: pytest.MonkeyPatch, moved: Server, loop: MovedLoop
+) -> None:
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 10 * PATIENCE_SECONDS)  # not to be waited for
+    with connected(moved) as connection:
+        connection.sendall(HEAD)
+        for _ in range(4):
+            assert get(moved, "/healthz") == 200, "what was sent has been read"
+            loop.run_ahead(connection_limits.REQUEST_SECONDS / 4)
+            with suppress(OSError):  # it is ended
+                connection.sendall(b"X")
         assert ends(connection)
 
 
-def test_a_byte_now_and_then_wins_no_time(hurried: Server) -> None:
-    with connected(hurried) as connection:
-        connection.settimeout(0.05)
-        connection.sendall(HEAD)
-        cut = False
-        for byte in repeat(b"X", 200):  # ten seconds of it
-            try:
-                connection.sendall(byte)
-                cut = connection.recv(10) == b""
-            except TimeoutError:
-                continue
-            except OSError:
-                cut = True
-            if cut:
-                break
-        assert cut
-
-
-def test_a_connection_that_is_used_stays(monkeypatch: pytest.MonkeyPatch, hurried: Server) -> None:
-    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 3.0)  # a busy machine lets a second pass
-    with httpx.Client(base_url=hurried.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
-        own = [client.get("/robots.txt").extensions["network_stream"].get_extra_info("client_addr")]
-        began = time.monotonic()
-        while time.monotonic() - began < 4.0:  # longer than one request may take, in all
-            time.sleep(0.25)
+def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None:
+    own = set()
+    with httpx.Client(base_url=moved.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+        for _ in range(8):  # longer than one request may take, in all
             answer = client.get("/robots.txt")
-            own.append(answer.extensions["network_stream"].get_extra_info("client_addr"))
-    assert len(set(own)) == 1
+            own.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+            loop.run_ahead(connection_limits.REQUEST_SECONDS / 4)
+    assert len(own) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit")
-def test_who_does_not_read_loses_the_connection(hurried: Server) -> None:
+def test_who_does_not_read_loses_the_connection(moved: Server) -> None:
     asked = HEAD.replace(b"robots.txt", b"static/style.css") + b"\r\n"
-    url = httpx.URL(hurried.url)
+    url = httpx.URL(moved.url)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         connection.settimeout(0.3)
@@ -560,15 +566,13 @@ def test_malformed_requests_hear_400_and_fill_no_log(
 
 
 def test_what_happens_often_is_counted_in_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, served: Server
+    caplog: pytest.LogCaptureFixture, moved: Server, loop: MovedLoop
 ) -> None:
-    monkeypatch.setattr(connection_limits, "NOTE_SECONDS", 0.3)
-    deadline = time.monotonic() + 20
-    while "more times within" not in caplog.text and time.monotonic() < deadline:
-        with connected(served) as connection:
+    for _ in range(3):
+        with connected(moved) as connection:
             connection.sendall(b"nonsense\r\n\r\n")
             connection.recv(100)
-    served.stop()
-    assert "malformed" in warnings(caplog)[0]
-    assert "(from 127.0.0.1)" in warnings(caplog)[0]
-    assert "more times within" in caplog.text
+    loop.run_ahead(connection_limits.NOTE_SECONDS)
+    wait_until(lambda: len(warnings(caplog)) == 2, "the second line")
+    assert warnings(caplog)[0] == "a request was malformed; its connection was closed (from 127.0.0.1)"
+    assert warnings(caplog)[1].endswith("(2 more times within 60 s)")

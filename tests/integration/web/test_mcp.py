@@ -148,7 +148,7 @@ def test_over_http_a_token_reads_and_nothing_else_does(database: Database) -> No
             httpx2.AsyncClient(headers=headers, trust_env=False) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
         ):
-            assert len((await client.list_tools()).tools) == 7
+            assert len((await client.list_tools()).tools) == 6
             ask = Asked(client)
             (listed,) = (await ask("stories", min_outlets=2))[1]["stories"]
             story = (await ask("story", id=listed["id"]))[1]

@@ -3,7 +3,6 @@
     scheduler   every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, merged texts, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
-    prefetch    in a standby: prepares texts for the writer (pipeline/prefetch.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
     summaries   asks `summarise:` for texts of stories (web/summaries)
 
@@ -36,7 +35,6 @@ from aggregator.pipeline.placement.place import Placer
 from aggregator.pipeline.placement.retention import retention_plan
 from aggregator.pipeline.placement.story_options import StoryOptions, mutes_of, story_options
 from aggregator.pipeline.poll import Poller, PollServices
-from aggregator.pipeline.prefetch import Prefetcher, PrefetchThread
 from aggregator.pipeline.workers.factory import open_executor
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
@@ -126,8 +124,6 @@ class Runtime:
                 failed=services.failed,
             ),
         )
-        threads = {"prefetch": self._make_prefetch_thread(), "a summary": self._summaries}
-        self._repeating = {name: thread for name, thread in threads.items() if thread is not None}
         self._logged_without_sources = False
         self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
         self._is_away = False  # the database did not answer the last tick
@@ -185,8 +181,8 @@ class Runtime:
         self.writer_loop.start()
         self._webhooks.start()
         self._maintenance.start()
-        for thread in self._repeating.values():
-            thread.start()
+        if self._summaries is not None:
+            self._summaries.start()
         self.watchdog.heartbeat("scheduler")
         self._ticking.start()
 
@@ -196,8 +192,8 @@ class Runtime:
         self._poll_scheduler.stop()
         self.writer_loop.stop()
         self._maintenance.stop()
-        for thread in self._repeating.values():
-            thread.stop()
+        if self._summaries is not None:
+            self._summaries.stop()
         self._webhooks.stop()
         self._client.close()  # wakes threads that wait for a host or read from one
         self._executor.close()  # wakes threads that wait for a worker
@@ -211,7 +207,8 @@ class Runtime:
 
         running = ["placing"] if self.writer_loop.join(left()) else []
         running += ["a maintenance task"] if self._maintenance.join(left()) else []
-        running += [name for name, thread in self._repeating.items() if thread.join(left())]
+        if self._summaries is not None and self._summaries.join(left()):
+            running.append("a summary")
         if fetches := self._poll_scheduler.join(left):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
@@ -243,14 +240,6 @@ class Runtime:
         services = self._services
         is_writer = lambda: services.lock.is_held  # noqa: E731 - as for the webhooks
         return summary_thread(self.config, services.lock.fenced, services.now, is_writer=is_writer)
-
-    def _make_prefetch_thread(self) -> PrefetchThread | None:
-        """Return the prefetch thread of a standby; SQLite has no standbys."""
-        services = self._services
-        if services.database.is_sqlite:
-            return None
-        prefetcher = Prefetcher(services.database, self._executor, self.config.effective_tuning)
-        return PrefetchThread(prefetcher, is_writer=lambda: services.lock.is_held)
 
     def _make_poll_scheduler(self) -> PollScheduler:
         fetch, services = self.config.fetch, self._services

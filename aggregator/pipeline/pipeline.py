@@ -20,7 +20,7 @@ from aggregator.pipeline.command_handlers import WriterServices, run_commands
 from aggregator.pipeline.placement.place import PlacementResult, Placer, PlacingTuning
 from aggregator.pipeline.placement.retention import Retention, RetentionPlan
 from aggregator.pipeline.placement.story_options import StoryOptions
-from aggregator.pipeline.prepare import PrepareDispatcher, made_for
+from aggregator.pipeline.prepare import PrepareDispatcher
 from aggregator.pipeline.prepare_queue import More, PrepareQueue
 from aggregator.pipeline.quarantine import QuarantiningPlacer
 from aggregator.pipeline.workers.executor import Executor
@@ -64,8 +64,6 @@ class Pipeline:
             keep_all=keep_all,
             texts_here=texts_here,
         )
-        # With SQLite there are no standbys, and prefetched texts are prepared without `keep_all`.
-        self._code_version = None if database.is_sqlite or keep_all else made_for(all_tuning)
 
     def place_waiting(
         self, stop: Callable[[], bool] = lambda: False, more: More | None = None
@@ -80,7 +78,6 @@ class Pipeline:
             self._dispatcher,
             self._quarantine.unreadable,
             batch_articles=self._batch_articles,
-            code_version=self._code_version,
         )
         for batch in queue.batches(stop, more):
             left, is_final = batch, False

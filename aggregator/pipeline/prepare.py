@@ -1,7 +1,5 @@
 """Entries to prepared articles, in workers: options of each entry, and results of jobs that failed."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +12,7 @@ from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.pipeline.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.pipeline.placement.boilerplate import PrepareOptions
-from aggregator.pipeline.workers.executor import Executor, InlineExecutor, program_versions
+from aggregator.pipeline.workers.executor import Executor, InlineExecutor
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import with_page
 from aggregator.store.intake.inbox import InboxEntry
@@ -187,12 +185,6 @@ class PrepareDispatcher:
             )
             return msgspec.structs.replace(prepared, article=own)
         return Prepared(article=broken)
-
-
-def made_for(all_tuning: Tuning) -> str:
-    """Return a hash of everything except the entry that affects a prepared text: program and tuning."""
-    parts = json.dumps([sorted(program_versions().items()), all_tuning.to_json()])
-    return hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()
 
 
 def _item(waiting: InboxEntry, wanted: PrepareOptions, *, page: bool) -> PrepareItem:

@@ -1,19 +1,15 @@
 """Entries between the inbox and placing, in inbox order; workers prepare them while others are placed."""
 
-import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-
-import msgspec
 
 from aggregator.model.core import Prepared
 from aggregator.model.errors import UnreadableEntryError
-from aggregator.pipeline.jobs import PrepareResult
 from aggregator.pipeline.prepare import TEXTS_A_JOB, PrepareDispatcher
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, prefetched
+from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
 
 _NONE = sys.maxsize  # beyond every inbox number
@@ -33,14 +29,12 @@ class PrepareQueue:
         unreadable: Callable[[UnreadableEntryError], None],
         *,
         batch_articles: int,
-        code_version: str | None,
     ) -> None:
-        """`unreadable` takes an entry out of the inbox. `code_version`: of usable prefetched texts."""
+        """`unreadable` takes an entry out of the inbox."""
         self._database = database
         self._dispatcher = dispatcher
         self._unreadable = unreadable
         self._batch_articles = batch_articles
-        self._code_version = code_version
         self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
         self._prepared: deque[tuple[InboxEntry, Prepared]] = deque()
         self._last = 0  # last inbox number that was submitted
@@ -83,7 +77,7 @@ class PrepareQueue:
                 future.cancel()
 
     def _submit_jobs(self) -> None:
-        """Submit jobs until all workers are busy; entries that a standby prepared need no job."""
+        """Submit jobs until all workers are busy."""
         depth = self._dispatcher.depth
         while len(self._jobs) < depth:
             chunk = self._ready_after(self._last, TEXTS_A_JOB * (depth - len(self._jobs)))
@@ -91,21 +85,9 @@ class PrepareQueue:
                 return
             self._last = chunk[-1].inbox_no
             self._dispatcher.keep_few_here(chunk)
-            there = self._prefetched(chunk)
             for start in range(0, len(chunk), TEXTS_A_JOB):
                 part = chunk[start : start + TEXTS_A_JOB]
-                for is_there, run in itertools.groupby(part, key=lambda one: one.entry_no in there):
-                    entries = list(run)
-                    made = [there[one.entry_no] for one in entries] if is_there else None
-                    future = self._dispatcher.submitted(entries) if made is None else _done(made)
-                    self._jobs.append((entries, future))
-
-    def _prefetched(self, chunk: Sequence[InboxEntry]) -> dict[int, bytes]:
-        """Return the texts of `chunk` that a standby prepared with the same program and tuning."""
-        if self._code_version is None:
-            return {}
-        with self._database.read() as connection:
-            return prefetched.results(connection, [one.entry_no for one in chunk], self._code_version)
+                self._jobs.append((part, self._dispatcher.submitted(part)))
 
     def _ready_after(self, last: int, limit: int) -> list[InboxEntry]:
         while True:
@@ -128,11 +110,3 @@ class PrepareQueue:
             return len(self._prepared) <= room
         entries, future = self._jobs[0]
         return future.done() and len(entries) <= room
-
-
-def _done(made: Sequence[bytes]) -> Future[bytes]:
-    """Return a finished job with results of a standby."""
-    future: Future[bytes] = Future()
-    found = tuple(msgspec.msgpack.decode(one, type=Prepared) for one in made)
-    future.set_result(msgspec.msgpack.encode(PrepareResult(prepared=found)))
-    return future

@@ -831,18 +831,6 @@ outbox = Table(
     Index(None, "done_at"),
 )
 
-prefetched = Table(
-    "prefetched",
-    metadata,
-    # A text that a standby prepared, or is preparing, for the writer. Deleted when the entry is placed
-    # (Postgres only).
-    Column("entry", BigInteger, primary_key=True, autoincrement=False),  # `entry.entry_no`
-    Column("holder", Text, nullable=False),  # session name of the standby
-    Column("expires_at", UtcTime, nullable=False),  # then another standby may prepare it
-    Column("code_version", Text, nullable=False),  # hash of program and tuning, from pipeline/prepare.py
-    Column("result", LargeBinary),  # zstd of a Prepared; null: not finished
-)
-
 correction = Table(
     "correction",
     metadata,

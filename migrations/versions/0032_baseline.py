@@ -126,8 +126,6 @@ _VIEWS = {
 
 def upgrade() -> None:
     _create_tables()
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("ALTER TABLE prefetched SET UNLOGGED")  # what a crash loses is prepared again
     counters = sa.table("counter", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
     op.bulk_insert(counters, [{"name": name, "value": 0} for name in _COUNTERS])
     _create_search_index()
@@ -272,14 +270,6 @@ def _create_tables() -> None:
         _partial("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
         _partial("ix_observation_title_key", "title_key", where="title_key IS NOT NULL"),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "prefetched",
-        sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("holder", sa.Text, nullable=False),
-        sa.Column("expires_at", _TIME, nullable=False),
-        sa.Column("code_version", sa.Text, nullable=False),
-        sa.Column("result", sa.LargeBinary),
     )
     op.create_table(
         "reader",

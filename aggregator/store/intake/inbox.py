@@ -492,13 +492,6 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
     return [_waiting(row) for row in connection.execute(statement)]
 
 
-def ready_of(connection: Connection, numbers: Iterable[int]) -> list[InboxEntry]:
-    """Return those of the entries `numbers` that are ready to be placed, in the order of inbox numbers."""
-    waiting = select(entry).where(entry.c.state == "ready")
-    found = map(_waiting, rows_with(connection, waiting, entry.c.entry_no, numbers))
-    return sorted(found, key=lambda one: one.inbox_no)
-
-
 def _waiting(row: Any) -> InboxEntry:
     try:
         declared = codecs.decompress_struct(row.payload, Entry)

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete,
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
-from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import MUTED, take_numbers
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import article, change_with, entry, rejected_input, rows_with, upsert
@@ -41,7 +40,6 @@ def quarantine(
     values = {"state": "refused", "outcome": "refused", "verdict": verdict, "reason": reason, "done_at": at}
     waits = entry.c.state.in_(("ready", "page"))
     connection.execute(update(entry).where(entry.c.entry_no == n, waits).values(**values))
-    prefetched.drop(connection, [n])
 
 
 _UNMUTED_AT_ONCE = 2000

@@ -32,7 +32,7 @@ from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.intake import prefetched, tombstones
+from aggregator.store.intake import tombstones
 from aggregator.store.intake.identify import NOBODY
 from aggregator.store.search import index
 from aggregator.store.stories import copy_keys, story_links
@@ -276,7 +276,6 @@ def _blank(connection: Connection, which: ColumnElement[bool], at: dt.datetime) 
         names |= {name for name in (row.url, given.url, given.guid) if name}
         empty = codecs.compress_struct(Entry(source=row.source))
         connection.execute(_BLANK, {"entry_n": row.entry_no, "empty": empty, "now": at})
-        prefetched.drop(connection, [row.entry_no])
     change_with(connection, delete(rejected_input), rejected_input.c.item, names)
 
 

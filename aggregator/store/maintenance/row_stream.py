@@ -5,7 +5,7 @@ may write to it, in one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
 leaves out what belongs to one installation: tokens, responses to pushes, commands, webhooks and their
-deliveries. Leases and prefetched texts of running daemons are in no stream. The full-text index is built
+deliveries. Leases of running daemons are in no stream. The full-text index is built
 again from the articles.
 """
 
@@ -48,7 +48,7 @@ from aggregator.store.search import index
 from aggregator.store.tables import UtcTime, article, counter, entry, metadata, story
 
 # State of the daemons that run now, useless in a copy.
-PASSING: Final = frozenset({"writer_lease", "host_lease", "prefetched"})
+PASSING: Final = frozenset({"writer_lease", "host_lease"})
 LEFT_OUT: Final = frozenset({"api_token", "command", "webhook", "outbox"}) | PASSING
 AT_ONCE: Final = 500  # rows of a batch
 _INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has
@@ -207,8 +207,7 @@ def _continue_numbers(connection: Connection) -> None:
 
 def clear(connection: Connection) -> None:
     """Delete every row of the tables on a server."""
-    # Also prefetched texts: they belong to numbers of entries that other entries will have.
-    names = ", ".join(f'"{table.name}"' for table in tables(PASSING - {"prefetched"}))
+    names = ", ".join(f'"{table.name}"' for table in tables(PASSING))
     connection.execute(text(f"TRUNCATE {names}, article_search"))
 
 

@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Text, bindparam, event, func, insert, select,
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
-from aggregator.store.intake import prefetched
 from aggregator.store.intake.inbox import Outcome, take_numbers
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.articles import NewArticle
@@ -218,7 +217,6 @@ class Ledger:
         self._write_new(with_states=True)
         if self._finished:
             self._connection.execute(_FINISH, self._finished)
-            prefetched.drop(self._connection, [row["entry_n"] for row in self._finished])
         if self._logs:
             self._connection.execute(_LOG, self._logs)
         if self._changes:

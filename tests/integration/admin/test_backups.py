@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, func, insert, select, text
+from sqlalchemy import event, func, select, text
 
 from aggregator.admin import backup
 from aggregator.admin.backup import (
@@ -53,7 +53,7 @@ from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.migrate import check, newest_revision, upgrade
 from aggregator.store.read.reader import DatabaseStoryReader
-from aggregator.store.tables import entry, metadata, prefetched
+from aggregator.store.tables import entry, metadata
 from tests.conftest import Postgres
 from tests.support.articles import NOON, STRIKE, Clock, Rig, record
 from tests.support.later_version import later_version
@@ -277,22 +277,6 @@ def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
 def _flipped(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def test_what_was_prepared_for_other_entries_goes_with_them(kept: Path, server: Database) -> None:
-    restore(kept, server, quietly)
-    now = dt.datetime.now(dt.UTC)
-    with server.write() as connection:
-        row = {
-            "entry": 10**6,
-            "holder": "x",
-            "expires_at": now,
-            "code_version": "this",
-            "result": b"of another",
-        }
-        connection.execute(insert(prefetched).values(row))
-    restore(kept, server, quietly, replace=True)
-    assert queried(server, select(prefetched)).all() == []
 
 
 def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:

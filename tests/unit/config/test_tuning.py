@@ -21,7 +21,6 @@ from aggregator.model.health_report import HealthCheckTuning
 from aggregator.pipeline.placement.place import PlacingTuning
 from aggregator.pipeline.placement.retention import RetentionTuning
 from aggregator.pipeline.poll_decision import PollTuning
-from aggregator.pipeline.prefetch import PrefetchTuning
 from aggregator.pipeline.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
@@ -49,7 +48,6 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "search": SearchTuning,
     "net": NetTuning,
     "work": WorkerTuning,
-    "prefetch": PrefetchTuning,
     "sources": SourceTuning,
     "placing": PlacingTuning,
     "polling": PollTuning,

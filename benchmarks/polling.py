@@ -2,7 +2,6 @@
 
 python -m benchmarks.polling [--feeds 10000] [--minutes 15] [--seconds 60] [--plain]
 python -m benchmarks.polling --plain --minutes 1 --hosts 1000 --delay 1      # how many a daemon can poll
-python -m benchmarks.polling --plain --minutes 1 --hosts 2000 --delay 1 --daemons 2 --database URL
 
 The daemon's own rounds run for so many seconds on a database with so many feeds, at the pace that the
 interval asks for. Every feed is on a host of its own unless --hosts says otherwise, so each request is a new
@@ -98,8 +97,8 @@ def fill(database: Database, feeds: int, hosts: int, interval: float, scheme: st
             )
 
 
-def poll(pipe: Connection, url: str, server: tuple[int, str | None], seconds: float, leads: bool) -> None:
-    """One daemon's rounds; sends the seconds that they took, its CPU, its threads and its memory.
+def poll(pipe: Connection, url: str, server: tuple[int, str | None], seconds: float) -> None:
+    """A daemon's rounds; sends the seconds that they took, its CPU, its threads and its memory.
 
     `server`: its port and certificate.
     """
@@ -115,7 +114,7 @@ def poll(pipe: Connection, url: str, server: tuple[int, str | None], seconds: fl
     clock = partial(dt.datetime.now, dt.UTC)
     services = PollServices(database, client, InlineExecutor(), all_tuning, clock)
     poller = Poller(services, robots=False, pages="never")
-    rounds = PollScheduler(poller, threads=8, arrived=lambda: None, leads=lambda: leads)
+    rounds = PollScheduler(poller, threads=8, arrived=lambda: None)
     rounds.take_up(clock())
     before, most = process_tree(), 0
     wall, cpu = time.perf_counter(), time.process_time()
@@ -147,13 +146,10 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
         hosts = arguments.hosts or arguments.feeds
         scheme = "http" if arguments.plain else "https"
         fill(database, arguments.feeds, hosts, arguments.minutes * 60.0, scheme)
-        pipes = []
-        for number in range(arguments.daemons):
-            mine, daemons = multiprocessing.Pipe()
-            given = (daemons, url, (port, certificates[1]), arguments.seconds, number == 0)
-            processes.Process(target=poll, args=given).start()
-            pipes.append(mine)
-        measured = [pipe.recv() for pipe in pipes]
+        mine, daemons = multiprocessing.Pipe()
+        given = (daemons, url, (port, certificates[1]), arguments.seconds)
+        processes.Process(target=poll, args=given).start()
+        wall, cpu, most, before, grown = mine.recv()
         now = dt.datetime.now(dt.UTC)
         settled = now - dt.timedelta(seconds=SETTLED_SECONDS)
         with database.read() as connection:
@@ -162,19 +158,16 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     ours.send("stop")
     requests = ours.recv()
     server.join()
-    wall = max(one[0] for one in measured)
     at_last = sum((row.last_polled_at or settled) > settled for row in rows)
     behind = max(0.0, (now - min(row.next_due_at for row in rows)).total_seconds())
     polled = sum(row.last_polled_at is not None for row in rows)
-    cpu = sum(one[1] for one in measured)
     print(
         f"{polled} polls of {arguments.feeds} feeds ({requests} requests, all 304) in {wall:.0f} s: "
         f"{cpu / max(polled, 1) * 1000:.1f} ms of CPU a poll, {cpu / wall:.1%} of one core; "
         f"the longest waiting is {behind:.1f} s late"
     )
     print(f"{polled / wall:.1f} polls a second, at last {at_last / SETTLED_SECONDS:.1f}")
-    for _, _, most, before, grown in measured:
-        print(f"a daemon: at most {most} threads, {before} before; {grown / 1e6:+.0f} MB resident")
+    print(f"at most {most} threads, {before} before; {grown / 1e6:+.0f} MB resident")
 
 
 def main() -> None:
@@ -184,7 +177,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--hosts", type=int, default=0, help="that share the feeds; 0: one for each")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that a host takes to answer")
-    parser.add_argument("--daemons", type=int, default=1, help="more than one need --database")
     parser.add_argument("--database", help="a PostgreSQL server, on which a database is made")
     parser.add_argument("--plain", action="store_true", help="http in place of https")
     with tempfile.TemporaryDirectory() as folder:

@@ -22,7 +22,7 @@ DECIDING_CODE_VERSION = 7
 
 # A lease that is renewed later than it ends is lost again and again.
 _SHORTER_THAN = {
-    "leases": (("renew_seconds", "lease_seconds"), ("host_renew_seconds", "host_lease_seconds")),
+    "leases": (("renew_seconds", "lease_seconds"),),
 }
 
 _LARGEST = 10**12  # of any number; the largest shipped one is 630 million

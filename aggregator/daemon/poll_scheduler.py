@@ -1,15 +1,13 @@
 """Every second, pass the sources and pages that are due to the fetch threads.
 
-The due time of a source is a column, so a restart needs no state. Several daemons on one PostgreSQL database
-share the hosts (store/intake/hosts.py); only the writer polls sources without a host.
+The due time of a source is a column, so a restart needs no state. Only the writer polls.
 """
 
 import datetime as dt
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -22,9 +20,8 @@ from aggregator.pipeline.poll import Poller, PollResult
 from aggregator.pipeline.workers.thread_pool import ThreadPool
 from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
 from aggregator.sources.fetch.rate_limiter import HostLimits
-from aggregator.store.engine.writer_lease import LeaseTuning
 from aggregator.store.intake import pending_pages
-from aggregator.store.intake.hosts import HostBackoff, HostLeases, active_host_backoffs, host_backoffs
+from aggregator.store.intake.hosts import active_host_backoffs
 from aggregator.store.intake.sources import Source, all_due, due, set_due
 from aggregator.store.read.statistics import failed_in_round
 
@@ -75,18 +72,12 @@ class PollScheduler:
         *,
         threads: int,
         arrived: Callable[[], None],
-        leads: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`arrived` is called when entries were accepted.
-
-        `leads`: whether this daemon is the writer, which polls sources without a host and corrects due times.
-        """
-        self._database, self._client, _, all_tuning, self._now, self._stops, *_ = poller.services
+        """`arrived` is called when entries were accepted."""
+        self._database, self._client, _, _, self._now, self._stops, *_ = poller.services
         self._poller = poller
         self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
         self._arrived = arrived
-        self._leads = leads
-        self._host_leases = HostLeases(self._database, all_tuning.section("leases", LeaseTuning))
         tuning = self._client.tuning
         self._threads = ThreadPool(
             threads, "fetch", self._done, spare=_SLOW_FETCHES, slow_seconds=tuning.slow_fetch_seconds
@@ -95,7 +86,6 @@ class PollScheduler:
         self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
         self._files_logged_until = 0.0  # monotonic
         self._rounds: dict[str, tuple[int, int]] = {}  # source → first and last entry of its last round
-        self._elsewhere: frozenset[str] = frozenset()  # hosts leased by other daemons
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
 
@@ -105,36 +95,18 @@ class PollScheduler:
 
     def join(self, patience_seconds: Callable[[], float]) -> int:
         """After `stop`: wait for jobs under way; return how many still run."""
-        left = self._threads.join(patience_seconds)
-        if not left:  # in a thread: the database may hang
-            releasing = threading.Thread(target=self._release_hosts, name="host-leases", daemon=True)
-            releasing.start()
-            releasing.join(max(0.0, patience_seconds()))
-        return left
-
-    def _release_hosts(self) -> None:
-        try:
-            self._host_leases.give_back(self._client.rate_limiter.ready_in, but=())
-        except AggregatorError as error:
-            log.info(
-                "hosts of this daemon stay leased for a minute: %s",
-                error,
-                extra={"event": "host_release_failed"},
-            )
+        return self._threads.join(patience_seconds)
 
     def take_up(self, now: dt.datetime) -> None:
-        """At the start: load the back-off of hosts, and correct due times of a wrong clock."""
+        """Before the first tick: load the back-off of hosts, and correct due times of a wrong clock."""
         with self._database.write() as connection:
-            self._restore(active_host_backoffs(connection, now), now)
-        if self._leads():
-            self.cap_due_times(now)
-
-    def _restore(self, hosts: Iterable[HostBackoff], now: dt.datetime) -> None:
+            hosts = active_host_backoffs(connection, now)
         for one in hosts:
             held = (one.backoff_until - now).total_seconds() if one.backoff_until else 0.0
             self._client.rate_limiter.restore(
                 HostLimits(name=one.name, held_seconds=held, gap_factor=one.gap_factor)
             )
+        self.cap_due_times(now)
 
     def cap_due_times(self, now: dt.datetime) -> None:
         """Limit due times to the longest wait: the clock may have been set back."""
@@ -159,11 +131,10 @@ class PollScheduler:
     def tick(self) -> None:
         """Pass jobs that are due to the fetch threads; without a free thread they wait for a later tick."""
         now = self._now()
-        jumped = self._last_tick is not None and is_overdue_by_jump(self._last_tick, now)
-        if jumped and self._leads():
+        if self._last_tick is not None and is_overdue_by_jump(self._last_tick, now):
             self.cap_due_times(now)
         self._last_tick = now
-        if self._leads() and self._poller.place_without_pages(now):
+        if self._poller.place_without_pages(now):
             self._arrived()
         self._threads.relieve()
         under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
@@ -174,34 +145,9 @@ class PollScheduler:
         due_now = self._due(now, limit)
         startable = self._startable(due_now, under_way)[:free]
         self._advance_page_window(due_now, startable)
-        startable = self._with_leases(startable, under_way, now, limit)[:free]
         for job, host in startable:
             self._busy[job.name] = host
             self._threads.submit(job.name, job.run)
-
-    def _with_leases(
-        self,
-        startable: list[tuple[FetchJob, str]],
-        under_way: Mapping[str, str],
-        now: dt.datetime,
-        limit: int,
-    ) -> list[tuple[FetchJob, str]]:
-        """Return the jobs whose hosts this daemon has leased."""
-        due_hosts = {host for _, host in startable if host}
-        busy = {host for host in under_way.values() if host}
-        self._host_leases.keep(
-            due_hosts | busy
-        )  # hosts with fast responses are requested at each tick, but never busy
-        self._host_leases.give_back(self._client.rate_limiter.ready_in, but=due_hosts | busy)
-        missing = self._host_leases.missing(due_hosts)
-        if not missing:
-            return startable
-        taken = self._host_leases.take(missing)
-        with self._database.read() as connection:
-            self._restore(host_backoffs(connection, taken), now)
-        # Read again: another daemon may have polled these hosts since the rows were read.
-        fresh = self._startable(self._due(now, limit), under_way)
-        return [(job, host) for job, host in fresh if not self._host_leases.missing({host} - {""})]
 
     def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
@@ -214,9 +160,8 @@ class PollScheduler:
     def _due(self, now: dt.datetime, limit: int) -> list[FetchJob]:
         """Return due jobs, with those under way, each the longest waiting first: sources, then pages."""
         with self._database.read() as connection:
-            self._elsewhere = self._host_leases.of_others(connection)
-            blocked = {*self._client.rate_limiter.not_ready(TICK_SECONDS), *self._elsewhere}
-            local = due(connection, now, limit) if self._leads() else []
+            blocked = self._client.rate_limiter.not_ready(TICK_SECONDS)
+            local = due(connection, now, limit)
             remote = due(connection, now, limit, a_host=JOBS_A_HOST, without_hosts=blocked)
             pages = pending_pages.due_pages(connection, now, self._pages_read)
         poll, fetch = self._poll, self._page
@@ -236,8 +181,6 @@ class PollScheduler:
         for job in jobs:
             host = self._client.host_of(job.url) if job.url else ""
             if job.name in under_way or self._backing_off.get(job.name, 0.0) > time.monotonic():
-                continue
-            if host in self._elsewhere:
                 continue
             is_page = job.name.startswith("page ")
             ready_in = partial(self._client.rate_limiter.ready_in, host, is_page=is_page)

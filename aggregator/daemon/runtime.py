@@ -177,7 +177,6 @@ class Runtime:
 
     def start(self) -> None:
         """Start all threads. In the writer, sources and webhooks are synchronised when this returns."""
-        self._poll_scheduler.take_up(self._services.now())
         self.writer_loop.start()
         self._webhooks.start()
         self._maintenance.start()
@@ -256,7 +255,6 @@ class Runtime:
             Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),
             threads=fetch.threads,
             arrived=services.arrived.set,
-            leads=lambda: services.lock.is_held,
         )
 
     def _make_pipeline(self, before: "Runtime | None") -> Pipeline:
@@ -343,7 +341,8 @@ class Runtime:
     def _tick(self) -> None:
         self.watchdog.heartbeat("scheduler")
         try:
-            self._poll_scheduler.tick()
+            if self.writer_loop.is_writing:
+                self._poll_scheduler.tick()
             if time.monotonic() >= self._status_at:
                 self._status_at = time.monotonic() + self._status_seconds
                 self._services.status(self._status_line())
@@ -395,7 +394,7 @@ class Runtime:
             self.watchdog.heartbeat("placing")
             entries = counted(queued, "entry", "entries")
             log.info("%s no longer muted", entries, extra={"event": "entries_unmuted"})
-        self._poll_scheduler.cap_due_times(now)
+        self._poll_scheduler.take_up(now)
         self._webhooks.sync_webhooks()
 
 

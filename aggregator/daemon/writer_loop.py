@@ -274,7 +274,7 @@ class WriterLoop:
             self._take_up()
         else:
             log.info(
-                "standby: another daemon is the writer; this one fetches and serves",
+                "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
         self._callbacks.heartbeat()
@@ -288,6 +288,11 @@ class WriterLoop:
     def join(self, seconds: float) -> bool:
         """After `stop`: wait `seconds`; return whether the thread still runs."""
         return is_left_behind(self._thread, seconds)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this process is the writer and `took_over` was called."""
+        return self._is_ready and self._lock.is_held
 
     # --- writer or standby --------------------------------------------------------------------------------
 

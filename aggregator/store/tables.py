@@ -277,16 +277,6 @@ host = Table(
     Column("gap_factor", Float, nullable=False, server_default=text("1")),
 )
 
-host_lease = Table(
-    "host_lease",
-    metadata,
-    # The daemon that may send requests to a host, where several daemons share a Postgres server. Others wait
-    # until `expires_at`. Unused on SQLite.
-    Column("host", Text, primary_key=True),  # key of the rate limiter (sources/fetch/rate_limiter.py)
-    Column("holder", Text, nullable=False),  # session name of the daemon; "": free
-    Column("expires_at", UtcTime, nullable=False),  # by the clock of the server
-)
-
 writer_lease = Table(
     "writer_lease",
     metadata,

@@ -228,12 +228,6 @@ def _create_tables() -> None:
         sa.Column("gap_factor", sa.Float, nullable=False, server_default=sa.text("1")),
     )
     op.create_table(
-        "host_lease",
-        sa.Column("host", sa.Text, primary_key=True),
-        sa.Column("holder", sa.Text, nullable=False),
-        sa.Column("expires_at", _TIME, nullable=False),
-    )
-    op.create_table(
         "identity_key",
         sa.Column("key", sa.LargeBinary, primary_key=True),
         sa.Column("article", sa.Text, nullable=False),

@@ -250,8 +250,6 @@ class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     renew_seconds: float
     standby_seconds: float
     give_way_seconds: float
-    host_lease_seconds: float
-    host_renew_seconds: float
 
 
 class WriterLease:

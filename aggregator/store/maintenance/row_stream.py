@@ -5,7 +5,7 @@ may write to it, in one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
 leaves out what belongs to one installation: tokens, responses to pushes, commands, webhooks and their
-deliveries. Leases of running daemons are in no stream. The full-text index is built
+deliveries. The lease of a running daemon is in no stream. The full-text index is built
 again from the articles.
 """
 
@@ -47,8 +47,8 @@ from aggregator.store.maintenance.repair import raise_counters
 from aggregator.store.search import index
 from aggregator.store.tables import UtcTime, article, counter, entry, metadata, story
 
-# State of the daemons that run now, useless in a copy.
-PASSING: Final = frozenset({"writer_lease", "host_lease"})
+# State of the daemon that runs now, useless in a copy.
+PASSING: Final = frozenset({"writer_lease"})
 LEFT_OUT: Final = frozenset({"api_token", "command", "webhook", "outbox"}) | PASSING
 AT_ONCE: Final = 500  # rows of a batch
 _INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from aggregator.config.tuning import Tuning, effective_tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.model.errors import AggregatorError
 from aggregator.pipeline.poll import Poller, PollServices
 from aggregator.pipeline.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.hosts import HostBackoff, save_host_backoffs
-from aggregator.store.intake.sources import Source, add, all_sources, due, source_id
+from aggregator.store.intake.sources import Source, add, all_sources, due, save, source_id
 from aggregator.store.maintenance.erase import blank_entry
+from aggregator.store.tables import source
 from tests.support.articles import NOON, Rig, record
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.rows import read_by, written_by
@@ -122,6 +125,19 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(sqlite: Database
             world.time.run(1)
         assert [host for _, host, _ in world.asked] == ["other.example"]
         client.close()
+
+
+def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        add(connection, source_of("http://a.example/0"))
+    with database.read() as connection:
+        [before] = all_sources(connection)
+    with database.write() as connection:
+        connection.execute(update(source).values(last_polled_at=NOON, etag="newer"))
+    with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
+        save(connection, before, before)
+    with database.read() as connection:
+        assert all_sources(connection)[0].etag == "newer"
 
 
 def live(rounds: PollScheduler, time: Time, database: Database, seconds: float) -> None:

@@ -20,10 +20,6 @@ from aggregator.model.errors import ConfigError
 # Raise it by hand when code (not a constant) changes what is decided for the same input.
 DECIDING_CODE_VERSION = 7
 
-# A lease that is renewed later than it ends is lost again and again.
-_SHORTER_THAN = {
-    "leases": (("renew_seconds", "lease_seconds"),),
-}
 
 _LARGEST = 10**12  # of any number; the largest shipped one is 630 million
 
@@ -101,14 +97,6 @@ def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
             )
         elif not _is_valid(value, shipped[key]):
             mistakes.append(f"tuning.{name}.{key}: give a value like the shipped {shipped[key]!r}")
-    if not mistakes:
-        given = {**shipped, **values}
-        mistakes = [
-            f"tuning.{name}.{short if short in values else long}: "
-            f"{short} ({given[short]}) must be less than {long} ({given[long]})"
-            for short, long in _SHORTER_THAN.get(name, ())
-            if given[short] >= given[long]
-        ]
     return mistakes
 
 

@@ -3,7 +3,7 @@
     main      supervision; pings the watchdog of systemd while all threads make progress
     signals   handles signals
     web       uvicorn
-    lease     renews the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
+    lease     checks the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
 
 Everything that depends on the rest of the configuration is a Runtime (daemon/runtime.py).
 On SIGHUP one Runtime ends and the next one starts, while the writer lease and the web server stay.

@@ -340,14 +340,8 @@ class WriterLoop:
         if not self._lock.become_writer():
             return False
         self._take_up()
-        took = f"takeover took {time.monotonic() - began:.1f} s"
-        silent = self._lock.silent_seconds
-        before = (
-            "no previous writer"
-            if silent is None
-            else f"last heartbeat of the previous one {silent:.1f} s ago"
-        )
-        log.info("became the writer: %s, %s", before, took, extra={"event": "writer_lease_acquired"})
+        seconds = time.monotonic() - began
+        log.info("became the writer: takeover took %.1f s", seconds, extra={"event": "writer_lease_acquired"})
         return True
 
     def _take_up(self) -> None:

@@ -285,8 +285,7 @@ writer_lease = Table(
     # another one took over.
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("holder", Text, nullable=False),  # session name of the process
-    Column("acquired_at", UtcTime, nullable=False),
-    Column("renewed_at", UtcTime, nullable=False),  # clock of the server; on SQLite equal to `acquired_at`
+    Column("acquired_at", UtcTime, nullable=False),  # by the clock of the server
 )
 
 folder = Table(

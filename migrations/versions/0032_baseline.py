@@ -487,7 +487,6 @@ def _create_tables() -> None:
         sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("acquired_at", _TIME, nullable=False),
-        sa.Column("renewed_at", _TIME, nullable=False),
     )
     op.create_table(
         "article",

@@ -208,10 +208,17 @@ _CONNECTING = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+# Likewise the server detects that this machine disappeared, and ends its sessions and their locks. Without
+# effect on Unix sockets.
+_SET_KEEPALIVES = (
+    "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
+    "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
+    "AS wanted (name, value)"
+)
 
 
 def session_name() -> str:
-    """Return the `application_name` of this process's sessions, by which another writer can end them.
+    """Return the `application_name` of this process's sessions, by which each is found.
 
     At most 63 ASCII characters, PostgreSQL's limit.
     """
@@ -317,6 +324,7 @@ def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engi
     def _configure(connection: Any, _record: Any) -> None:
         connection.autocommit = True
         connection.execute(f"SET lock_timeout = {milliseconds(tuning.lock_seconds)}")
+        connection.execute(_SET_KEEPALIVES)
         connection.autocommit = False
 
     return engine

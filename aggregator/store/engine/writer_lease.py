@@ -5,8 +5,8 @@ lock, resume and write. So each new writer raises the epoch in the table `writer
 of a writer first checks that its epoch is the current one. The row stays locked until the commit (FOR KEY
 SHARE), so the epoch cannot be raised in between (ADR 2).
 
-On PostgreSQL the writer also sends a heartbeat every few seconds. Without one, a standby terminates the
-writer's sessions, which releases their locks. A command never becomes the writer before a standby.
+On PostgreSQL the writer checks every few seconds that its session still has the lock. A standby takes over
+when the session of the writer ends. A command never becomes the writer before a standby.
 
 A lock on a database for at most one process, released when the process ends.
 
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, TextClause, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from aggregator.config.tuning import Tuning, effective_tuning
@@ -135,14 +135,12 @@ class SessionLock:
             self._session = session
         session = self._session
         if session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one():
-            session.execute(_SET_KEEPALIVES)
             _warn_of_pooler(session)
             if waited:
                 session.execute(_WAIT_NO_MORE, {"key": STANDBY_KEY})
             self._is_had = True
         elif self._is_standby:
             if not waited:
-                session.execute(_SET_KEEPALIVES)
                 session.execute(_WAIT, {"key": STANDBY_KEY})
             self._is_awaited = True
 
@@ -152,8 +150,8 @@ class SessionLock:
             keys = set(connection.execute(_OTHERS).scalars())
         return ADVISORY_KEY in keys, STANDBY_KEY in keys
 
-    def ask(self, statement: TextClause, values: dict[str, Any]) -> int:
-        """Execute a statement in the session that has the lock. Return the number of changed rows.
+    def has_row(self, query: Select[Any], values: dict[str, Any]) -> bool:
+        """Return whether a query in the session that has the lock finds a row.
 
         Raises AggregatorError if the session is broken or does not have the lock.
         """
@@ -161,7 +159,7 @@ class SessionLock:
         if session is None or not self._is_had:
             raise AggregatorError("the session with the writer lock is closed")
         with translate_errors(self._database.url):
-            return session.execute(statement, values).rowcount
+            return session.execute(query, values).first() is not None
 
     def release(self) -> None:
         """Release the lock, if this process has it."""
@@ -180,7 +178,7 @@ class SessionLock:
         self._is_had = self._is_awaited = False
         if session is not None:
             with suppress(Exception):  # the session may be closed already
-                driver: Any = session.connection.driver_connection
+                driver: Any = session.connection.dbapi_connection
                 with socket.socket(fileno=os.dup(driver.fileno())) as wire:
                     wire.shutdown(socket.SHUT_RDWR)
 
@@ -192,13 +190,6 @@ _OTHERS = text(
     "SELECT DISTINCT CAST(objid AS bigint) FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND classid = 0 AND objsubid = 1 "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-# Lets the server detect within 10 s that this machine disappeared: keepalives after 4 s without data, 2 s
-# apart. They have no effect on Unix sockets.
-_SET_KEEPALIVES = text(
-    "SELECT set_config(name, value, false) FROM (VALUES ('tcp_keepalives_idle', '4'), "
-    "('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10000')) "
-    "AS wanted (name, value)"
 )
 _PROCESS = text("SELECT pg_backend_pid()")
 
@@ -236,18 +227,15 @@ def exclusively(database: Database, refusal: str) -> Iterator[None]:
 
 log = logging.getLogger(__name__)
 
-_FREED_SECONDS = 3.0  # for the server to terminate the sessions of a dead writer
-_LEAST_WAIT_SECONDS = 0.05
 _BETWEEN_TRIES = 0.1  # seconds
 _ALONE_SECONDS = 600.0  # a command ignores waiting daemons, after one did not take the lock
-_PATIENCE_SECONDS = 0.5  # for an active renewal at the release; then its session is cut
+_PATIENCE_SECONDS = 0.5  # for an active check at the release; then its session is cut
 
 
 class LeaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     """Section `leases` of config/tuning.yaml, which gives the units."""
 
-    lease_seconds: float
-    renew_seconds: float
+    check_seconds: float
     standby_seconds: float
     give_way_seconds: float
 
@@ -263,20 +251,15 @@ class WriterLease:
         self._lock = open_process_lock(database, is_standby=is_standby)
         self._left_since: float | None = None  # when the lock became free for a waiting daemon
         self._alone_until = 0.0  # until then, waiting daemons are ignored
-        # On a server: seconds since the previous writer's last heartbeat, when this one took over.
-        self.silent_seconds: float | None = None
         self._epoch: int | None = None
-        self._renewed = 0.0
-        self._renewing: _LeaseRenewer | None = None
+        self._checking: _LeaseChecker | None = None
         # For data of the writer: transactions raise LeaseLostError if this process is not the writer.
         self.fenced = database.fenced(self._check)
 
     @property
     def is_held(self) -> bool:
         """Whether this process is the writer, as far as it knows without a query."""
-        if self._epoch is None:
-            return False
-        return self._renewing is None or _passed() - self._renewed < self._tuning.lease_seconds
+        return self._epoch is not None
 
     def acquire(self) -> bool:
         """Take the lock without becoming the writer, to replace or migrate the tables.
@@ -288,14 +271,13 @@ class WriterLease:
     def become_writer(self) -> bool:
         """Take the lock and raise the epoch. Return False if another process is the writer.
 
-        The tables must exist. On a server, terminates a writer without a heartbeat for `lease_seconds`. A
-        command leaves both to a standby, if there is one.
+        The tables must exist. A command leaves it to a standby, if there is one.
         """
-        if self._renewing is not None:
+        if self._checking is not None:
             self.release()  # the lease of an older epoch
         if self._is_left_to_daemon():
             return False
-        if not self._lock.acquire() and not self._terminate_holder():
+        if not self._lock.acquire():
             return False
         try:
             self._epoch = self._raise_epoch()
@@ -303,9 +285,9 @@ class WriterLease:
             self.release()
             raise
         if isinstance(self._lock, SessionLock):
-            self._renewing = _LeaseRenewer(self._renew, self._tuning.renew_seconds)
+            self._checking = _LeaseChecker(self._keeps_lock, self._tuning.check_seconds)
         if self._left_since is not None:
-            self._left_since, self._alone_until = None, _passed() + _ALONE_SECONDS
+            self._left_since, self._alone_until = None, time.monotonic() + _ALONE_SECONDS
         return True
 
     def wait_to_become_writer(self, stops: threading.Event) -> bool:
@@ -313,22 +295,23 @@ class WriterLease:
 
         Returns False after `give_way_seconds`, since daemons do not release it, or when `stops` is set.
         """
-        ends = _passed() + self._tuning.give_way_seconds
-        while not (became := self.become_writer()) and _passed() < ends and not stops.wait(_BETWEEN_TRIES):
-            pass
+        ends = time.monotonic() + self._tuning.give_way_seconds
+        while not (became := self.become_writer()) and time.monotonic() < ends:
+            if stops.wait(_BETWEEN_TRIES):
+                break
         if not became:
             self.release()
         return became
 
     def is_awaited(self) -> bool:
         """Return whether a daemon waits to become the writer after this process; queries the database."""
-        return _passed() >= self._alone_until and self._lock.others()[1]
+        return time.monotonic() >= self._alone_until and self._lock.others()[1]
 
     def release(self) -> None:
         """Stop being the writer; without effect if this process is not."""
         self._epoch = self._left_since = None
-        hangs = self._renewing is not None and not self._renewing.stop()
-        self._renewing = None
+        hangs = self._checking is not None and not self._checking.stop()
+        self._checking = None
         if hangs and isinstance(self._lock, SessionLock):
             self._lock.abandon()
         else:
@@ -355,20 +338,14 @@ class WriterLease:
             self._epoch = None
 
     def _raise_epoch(self) -> int:
-        """Start a new epoch. Ends the sessions of the last writer, then waits for its transactions."""
+        """Start a new epoch. Waits for the transactions of the last writer."""
         name = self._database.session_name
         with self._database.write() as connection:
             before = connection.execute(select(writer_lease)).first()
-            is_server = not self._database.is_sqlite
-            if is_server and before is not None and before.holder != name:
-                connection.execute(_END, {"name": before.holder})
-            now = func.clock_timestamp() if is_server else dt.datetime.now(dt.UTC)
+            now = dt.datetime.now(dt.UTC) if self._database.is_sqlite else func.clock_timestamp()
             epoch = 1 if before is None else int(before.epoch) + 1
-            if is_server and before is not None:
-                self.silent_seconds = float(connection.execute(_SILENCE).scalar_one())
             statement = insert(writer_lease) if before is None else update(writer_lease)
-            connection.execute(statement.values(epoch=epoch, holder=name, acquired_at=now, renewed_at=now))
-        self._renewed = _passed()
+            connection.execute(statement.values(epoch=epoch, holder=name, acquired_at=now))
         return epoch
 
     # --- on a server --------------------------------------------------------------------------------------
@@ -381,72 +358,29 @@ class WriterLease:
         if not is_awaited:
             self._left_since = None
             return False
-        now = _passed()
+        now = time.monotonic()
         self._left_since = None if is_had else self._left_since or now
-        return self._left_since is None or now - self._left_since < self._tuning.lease_seconds
+        return self._left_since is None or now - self._left_since < self._tuning.give_way_seconds
 
-    def _renew(self) -> bool:
-        """Renew the lease. Return False if it is lost."""
+    def _keeps_lock(self) -> bool:
+        """Return whether this process is still the writer; otherwise it knows so from now on."""
         epoch = self._epoch
         if epoch is None or not isinstance(self._lock, SessionLock):
             return False
-        asked = _passed()
         try:
-            is_mine = self._lock.ask(_LIVES, self._mine(epoch)) == 1
+            is_mine = self._lock.has_row(_EPOCH, self._mine(epoch))
         except AggregatorError as error:
             log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
             is_mine = False
-        if is_mine:
-            self._renewed = asked
-        else:
+        if not is_mine:
             self._lose(epoch)
         return is_mine
 
-    def _terminate_holder(self) -> bool:
-        """Take the lock from a writer without a heartbeat. Return False if it is alive.
 
-        Ends only sessions of the process in `writer_lease`: a process that migrates has the lock, too, and
-        sends no heartbeat.
-        """
-        if self._database.is_sqlite:
-            return False
-        with self._database.read() as connection:
-            silent = {"seconds": self._tuning.lease_seconds}
-            holder = connection.execute(_SILENT, silent).scalar()
-            if holder is None:
-                return False
-            ended = connection.execute(_END, {"name": holder}).rowcount
-        if not ended:
-            return False  # it is gone, and another process has the lock
-        log.warning(
-            "writer %s has no heartbeat; terminated %d of its sessions",
-            holder,
-            ended,
-            extra={"event": "writer_sessions_ended"},
-        )
-        deadline = time.monotonic() + _FREED_SECONDS
-        while not self._lock.acquire():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_LEAST_WAIT_SECONDS)
-        return True
-
-
-_MINE = (
-    select(writer_lease.c.epoch)
-    .where(writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me"))
-    .with_for_update(read=True, key_share=True)  # allows renewals, blocks a new epoch
+_EPOCH = select(writer_lease.c.epoch).where(
+    writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me")
 )
-_LIVES = text("UPDATE writer_lease SET renewed_at = clock_timestamp() WHERE epoch = :mine AND holder = :me")
-_END = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name "
-    "AND datname = current_database() AND usename = current_user "
-    "AND pid <> pg_backend_pid()"  # an old session of our own name may still exist
-)
-_SILENCE = text("SELECT extract(epoch FROM clock_timestamp() - renewed_at) FROM writer_lease")
-_SILENT = text(
-    "SELECT holder FROM writer_lease WHERE renewed_at < clock_timestamp() - make_interval(secs => :seconds)"
-)
+_MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch
 
 
 def open_writer_lease(
@@ -457,19 +391,11 @@ def open_writer_lease(
     return WriterLease(database, tuning, is_standby=is_standby)
 
 
-def _passed() -> float:
-    """Return a monotonic time in seconds that includes the time in which the machine was suspended."""
-    return time.clock_gettime(_CLOCK)
+class _LeaseChecker:
+    """A thread that checks the lease until it is stopped or the lease is lost."""
 
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-class _LeaseRenewer:
-    """A thread that renews the lease until it is stopped or the lease is lost."""
-
-    def __init__(self, renew: Callable[[], bool], seconds: float) -> None:
-        self._renew = renew
+    def __init__(self, check: Callable[[], bool], seconds: float) -> None:
+        self._check = check
         self._seconds = seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
@@ -482,5 +408,5 @@ class _LeaseRenewer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._over.wait(self._seconds) and self._renew():
+        while not self._over.wait(self._seconds) and self._check():
             pass

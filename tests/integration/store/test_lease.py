@@ -13,10 +13,10 @@ from contextlib import ExitStack, closing
 
 import msgspec
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, select, text, update
+from sqlalchemy import select, text, update
 
 from aggregator.config.tuning import Tuning, effective_tuning
-from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseBusyError, LeaseLostError
+from aggregator.model.errors import AggregatorError, DatabaseBusyError, LeaseLostError
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.engine.writer_lease import (
@@ -28,14 +28,13 @@ from aggregator.store.engine.writer_lease import (
 )
 from aggregator.store.intake import inbox
 from aggregator.store.tables import article, counter, writer_lease
-from tests.conftest import REPOSITORY, Postgres
+from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.fresh import with_tables
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = effective_tuning({"leases": {"lease_seconds": 2.0, "renew_seconds": 0.2}})
-TUNING = effective_tuning().section("leases", LeaseTuning)
+QUICK = effective_tuning({"leases": {"give_way_seconds": 2.0, "check_seconds": 0.2}})
 
 # A writer that does what it is told, a line at a time, and says what came of it.
 WRITER = """
@@ -114,12 +113,10 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
     second.release()
 
 
-def test_the_lock_without_an_epoch_keeps_writers_out_and_is_never_taken_away(
-    database: Database, other: Database
-) -> None:
+def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: Database) -> None:
     with database.write() as connection:  # of a writer that is long gone
         long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-        values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago, "renewed_at": long_ago}
+        values = {"epoch": 7, "holder": "somebody", "acquired_at": long_ago}
         connection.execute(writer_lease.insert().values(**values))
     migrating, waiting = open_writer_lease(database, QUICK), open_writer_lease(other, QUICK)
     assert migrating.acquire()
@@ -173,6 +170,12 @@ _END_OF_SESSION = text(
 )
 
 
+_END_OF_OTHERS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name <> current_setting('application_name')"
+)
+
+
 # --- a writer that stops, and wakes up ---------------------------------------------------------------------
 
 
@@ -220,6 +223,9 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
     process.signal(signal.SIGSTOP)
     lock = open_writer_lease(shared, QUICK)
+    assert not lock.become_writer(), "its session is still there"
+    with shared.write() as connection:
+        connection.execute(_END_OF_OTHERS)  # as the server does when it takes the machine for gone
     taken_over(lock)
     assert stored(shared) == 1, "its open transaction was broken off"
     assert one_more(lock.fenced) == 2
@@ -233,33 +239,7 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
 
 
 def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: Database) -> None:
-    """Its sessions are ended, where the next writer may do that; ..."""
     other = Database(shared.url)
-    first, second = open_writer_lease(shared), open_writer_lease(other)
-    assert first.become_writer()
-
-    def write_too_long() -> None:
-        with first.fenced.write() as connection:
-            connection.execute(_ONE_MORE)
-            lose(first, other)
-            taken_over(second)
-
-    with pytest.raises(DatabaseAwayError):
-        write_too_long()
-    assert second.is_held
-    assert stored(other) == 0
-    second.release()
-    other.close()
-
-
-def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, postgres: Postgres) -> None:
-    """... else it waits for its commit."""
-    role = f"lease_{make_url(shared.url).database}"
-    with shared.write() as connection:
-        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
-        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"))
-    as_role = make_url(shared.url).set(username=role, password=None)
-    other = Database(as_role.render_as_string(hide_password=False))
     first, second = open_writer_lease(shared), open_writer_lease(other)
     assert first.become_writer()
     waiting = threading.Thread(target=lambda: taken_over(second))
@@ -277,9 +257,6 @@ def test_where_sessions_cannot_be_ended_the_next_writer_waits(shared: Database, 
     finally:
         second.release()
         other.close()
-        with shared.write() as connection:
-            connection.execute(text(f"DROP OWNED BY {role}"))
-            connection.execute(text(f"DROP ROLE {role}"))
 
 
 def waits_for_a_row(database: Database, who: Database) -> bool:
@@ -289,12 +266,10 @@ def waits_for_a_row(database: Database, who: Database) -> bool:
 
 
 def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:
-    lock = open_writer_lease(shared)  # which would wait for 9 seconds of silence
+    lock = open_writer_lease(shared)
     assert not lock.become_writer()
     process.signal(signal.SIGKILL)
-    started = time.monotonic()
     taken_over(lock)
-    assert time.monotonic() - started < TUNING.lease_seconds
     lock.release()
 
 
@@ -309,7 +284,6 @@ def test_a_command_goes_behind_a_daemon_that_stands_by(shared: Database) -> None
         wait_until(lambda: not anybody_writes(command), "the lock to be free")
         assert not command.become_writer()
         taken_over(daemon)
-        assert daemon.silent_seconds is not None
         assert not command.become_writer()
         daemon.release()
         taken_over(command)
@@ -334,7 +308,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
         assert lock.become_writer()
         own_postgres.suspend()
         try:
-            time.sleep(2 * QUICK.section("leases", LeaseTuning).renew_seconds)  # it waits for an answer
+            time.sleep(2 * QUICK.section("leases", LeaseTuning).check_seconds)  # it waits for an answer
             lock.release()
         finally:
             own_postgres.resume()
@@ -347,7 +321,7 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
 def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
     lock = open_writer_lease(shared, QUICK)
     assert lock.become_writer()
-    time.sleep(3 * QUICK.section("leases", LeaseTuning).renew_seconds)
+    time.sleep(3 * QUICK.section("leases", LeaseTuning).check_seconds)
     assert lock.is_held
     lose(lock, shared)
     wait_until(lambda: not lock.is_held, "the lock to be noticed lost")
@@ -356,21 +330,6 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
     assert lock.become_writer()
     assert one_more(lock.fenced) == 1
     lock.release()
-
-
-def test_a_dead_session_of_its_own_does_not_keep_a_writer_out(shared: Database) -> None:
-    """As after a cut cable: this side has noticed, the server has not."""
-    lock = open_writer_lease(shared, QUICK)
-    assert lock.become_writer()
-    lock.release()
-    name = {"application_name": shared.session_name}
-    dead = create_engine(shared.url, connect_args=name, poolclass=NullPool)
-    with dead.connect() as session:
-        assert session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}).scalar_one()
-        assert not lock.become_writer(), "it may live"
-        wait_until(lock.become_writer, "the dead session to lose the lease")
-        lock.release()
-        session.invalidate()
 
 
 def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
